@@ -1,0 +1,31 @@
+"""The root of every error that a user can cause: what happened, and what to do next."""
+
+from __future__ import annotations
+
+
+class CoreError(Exception):
+    """A fault that names the thing, what was expected, what was found, and the next step.
+
+    `what` is one sentence for the screen, `next_step` one that says how to go on. `help_topic` names the
+    section of the Help page that explains it, where there is one.
+    """
+
+    help_topic: str = ""
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        super().__init__(what, next_step)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.next_step}".strip()
+
+
+class SettingsInvalid(CoreError):
+    """A setting or a command's argument has a value that can't be used."""
+
+
+class StorageFailed(CoreError):
+    """The disk refused a read or a write (full, read-only, no permission)."""
+
+    help_topic = "storage"

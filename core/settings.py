@@ -1,0 +1,107 @@
+"""Where things live and what is in use: resolved once from the environment, then passed as values."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingsInvalid, StorageFailed
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+UNCALIBRATED_THRESHOLD = 0.35
+"""The notes' cosine threshold. It belongs to no gallery and no weights: shown as "uncalibrated" wherever it is used."""
+
+CROP_PX = 112
+"""Side of the aligned crop that EdgeFace takes."""
+
+VLR_SIZES_PX = (16, 24, 32)
+"""The very-low-resolution sizes that figures, templates and DSR routing go by."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every path of an installation. All follow from `data_dir`; `models_dir` ships with the project."""
+
+    data_dir: Path
+    models_dir: Path
+    gallery_path: Path
+
+    @property
+    def weights_dir(self) -> Path:
+        return self.data_dir / "weights"
+
+    @property
+    def active_path(self) -> Path:
+        return self.data_dir / "active.json"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from EDGEFACE_DATA_DIR and EDGEFACE_GALLERY, else the project's own data/ folder.
+
+    Raises SettingsInvalid when the data folder's path is a file.
+    """
+    env = os.environ if environ is None else environ
+    data_dir = Path(env.get("EDGEFACE_DATA_DIR") or PROJECT_ROOT / "data").expanduser().resolve()
+    if data_dir.exists() and not data_dir.is_dir():
+        raise SettingsInvalid(
+            f"EDGEFACE_DATA_DIR is a file, not a folder: {data_dir}.", "Point it at a folder, or unset it."
+        )
+    gallery = Path(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db").expanduser().resolve()
+    return Settings(data_dir=data_dir, models_dir=PROJECT_ROOT / "data" / "models", gallery_path=gallery)
+
+
+def read_active(settings: Settings) -> dict[str, Any]:
+    """What the operator chose to use ({"encoder": {"path": ..., "sha256": ...}, ...}); {} when nothing was chosen.
+
+    Raises SettingsInvalid when the file is there but isn't JSON of that form.
+    """
+    try:
+        text = settings.active_path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{settings.active_path} can't be read: {error}.", "Delete it to start afresh.") from error
+    try:
+        active = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsInvalid(
+            f"{settings.active_path} isn't valid JSON (line {error.lineno}).", "Delete it to start afresh."
+        ) from error
+    if not isinstance(active, dict):
+        raise SettingsInvalid(f"{settings.active_path} holds no settings object.", "Delete it to start afresh.")
+    return active
+
+
+def write_active(settings: Settings, **changes: Any) -> None:
+    """Merge `changes` into the active choices, atomically. A value of None removes its key."""
+    active = {**read_active(settings), **changes}
+    active = {key: value for key, value in active.items() if value is not None}
+    write_atomically(settings.active_path, json.dumps(active, indent=2).encode("utf-8"))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside `path`, flush to disk, then `os.replace`: readers see the old file or the new one, never half.
+
+    Raises StorageFailed (disk full, no permission); the earlier file, if any, is untouched then.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageFailed(
+            f"{path} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
+        ) from error

@@ -1,0 +1,31 @@
+"""Fixtures that every level of test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_VARIABLE = "EDGEFACE_SHARED"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder with real photographs and official weights; tests that need it skip where it is missing."""
+    value = os.environ.get(SHARED_VARIABLE)
+    if not value:
+        pytest.skip(f"{SHARED_VARIABLE} isn't set: no real photographs or official weights here")
+    path = Path(value)
+    if not (path / "data" / "lfw" / "pairs.txt").is_file():
+        pytest.skip(f"{SHARED_VARIABLE} has no data/lfw/pairs.txt")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test gets a data folder of its own: none touches the user's gallery, weights or choices."""
+    path = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("EDGEFACE_DATA_DIR", str(path))
+    monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
+    return path
