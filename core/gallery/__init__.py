@@ -1,0 +1,38 @@
+"""The gallery of known people: schema and storage, exact search, review of enrolments, import and export."""
+
+from core.gallery.errors import (
+    GalleryBusy,
+    GalleryError,
+    GalleryNewer,
+    GalleryUnreadable,
+    IdentityNotFound,
+    ImportRejected,
+    NameInvalid,
+    NameTaken,
+    SpaceMismatch,
+    TemplateInvalid,
+)
+from core.gallery.match import Index
+from core.gallery.store import Gallery
+from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
+
+__all__ = [
+    "AuditEntry",
+    "Candidate",
+    "Gallery",
+    "GalleryBusy",
+    "GalleryError",
+    "GalleryNewer",
+    "GalleryUnreadable",
+    "Identity",
+    "IdentityNotFound",
+    "ImportRejected",
+    "Index",
+    "NameInvalid",
+    "NameTaken",
+    "NewTemplate",
+    "Space",
+    "SpaceMismatch",
+    "StoredTemplate",
+    "TemplateInvalid",
+]

@@ -1,0 +1,241 @@
+"""One connection to the gallery's file: locks, transactions, the version that caches follow, and errors in plain words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.errors import StorageFailed
+from core.gallery import schema
+from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
+
+IN_MEMORY = ":memory:"
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present moment, with its time zone."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """A gallery's file. Any thread may use it: they share one connection and take turns.
+
+    Writes are `with database.transaction() as connection`, reads `with database.reading() as connection`: each sees
+    one state of the file, and a write happens whole or not at all. Other processes may do the same meanwhile.
+    """
+
+    def __init__(
+        self, path: Path | str, *, now: Clock = utc_now, wait_s: float = 10.0, create: bool = True
+    ) -> None:
+        self.path = path if path == IN_MEMORY else Path(path).expanduser().absolute()
+        self.now = now
+        self._wait_s = wait_s
+        self._lock = threading.RLock()
+        self._changes = 0
+        self._opened = 0
+        self._closed = False
+        self._writing = False
+        self._process = os.getpid()
+        if not create and isinstance(self.path, Path) and not self.path.exists():
+            raise GalleryUnreadable(
+                f"There is no gallery at {self.path}.", "Enrol somebody first, or check the path."
+            )
+        self._connection = self._open()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write: commits at the end of the block, rolls back when anything is raised in it."""
+        with self._turn() as connection:
+            if self._writing:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            self._writing = True
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._writing = False
+            self._changes += 1
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A read of one state of the file, however many statements it takes."""
+        with self._turn() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
+        """What changes whenever the file's content may have; None amid a write, when nothing should be remembered."""
+        if self._writing:
+            return None
+        data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
+        return (self._opened, self._changes, data_version)
+
+    def tidy(self) -> bool:
+        """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the journal.
+
+        Deleted rows are overwritten at once (secure_delete); this also clears the copies that moving rows about
+        leaves in gaps of pages, and the journal (-wal).
+        """
+        with self._turn() as connection:
+            connection.execute("VACUUM")
+            deadline = time.monotonic() + self._wait_s
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.02)
+            return True
+
+    def close(self) -> None:
+        """Close the file; twice does no harm. Later use raises GalleryError."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        if os.getpid() != self._process:
+            self._leave_parent()
+        with self._lock, explained(self.path):
+            yield self._current()
+
+    def _leave_parent(self) -> None:
+        """After a fork the connection belongs to the parent: it is left alone, not even closed."""
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._parents = self._connection
+        if self.path != IN_MEMORY:
+            self._connection = self._open()
+
+    def _current(self) -> sqlite3.Connection:
+        if self._closed:
+            raise GalleryError("The gallery is closed.", "Open it again.")
+        if self._identity is not None and not self._connection.in_transaction and self._moved():
+            self._connection.close()
+            self._connection = self._open()
+        return self._connection
+
+    def _moved(self) -> bool:
+        """Whether the path names another file now: deleted, or put back from a copy."""
+        return _file_identity(self.path) != self._identity
+
+    def _open(self) -> sqlite3.Connection:
+        self._opened += 1
+        if self.path == IN_MEMORY:
+            self._identity = None
+            return self._prepare(sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False))
+        path = Path(self.path)
+        with explained(path):
+            if not schema.check_file(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = sqlite3.connect(
+                path, timeout=self._wait_s, isolation_level=None, check_same_thread=False
+            )
+            prepared = self._prepare(connection)
+            self._identity = _file_identity(path)
+            return prepared
+
+    def _prepare(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            schema.refuse_newer(self.path, schema.user_version(connection))
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(
+                "PRAGMA synchronous = FULL"
+            )  # what enrolling has acknowledged survives a power cut
+            schema.migrate(connection, self.now())
+            self._use_wal(connection)
+            self._empty_journal(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Turn the write-ahead log on. SQLite doesn't wait by itself when processes do this together."""
+        deadline = time.monotonic() + self._wait_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def _empty_journal(self, connection: sqlite3.Connection) -> None:
+        """Clear what an interrupted programme left in the journal, where nobody else is using the file."""
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute(f"PRAGMA busy_timeout = {round(self._wait_s * 1000)}")
+
+
+def _file_identity(path: Path | str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return (-1, -1)
+    return (status.st_dev, status.st_ino)
+
+
+@contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into ours: what happened to which file, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(path, error) from error
+    except OSError as error:
+        raise StorageFailed(
+            f"{path} can't be used: {error.strerror or error}.", "Check the path and its permissions."
+        ) from error
+
+
+def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return GalleryBusy(
+            f"{path} is in use by another programme.",
+            "Nothing was changed. Wait for it to finish, then try again.",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFailed(
+            f"The disk is full: {path} couldn't grow.", "Nothing was changed. Free space, try again."
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return StorageFailed(
+            f"{path} can't be written: it is read-only.", "Nothing was changed. Change its permissions."
+        )
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return StorageFailed(
+            f"{path} can't be read or written: {error}.",
+            "Nothing was changed. Check the disk and the permissions.",
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return GalleryUnreadable(
+            f"{path} is damaged: {error}.", "Put a copy of it back, or import an export of it."
+        )
+    return GalleryError(
+        f"The gallery refused the change: {error}.", "Nothing was changed. Report this as a fault."
+    )

@@ -1,0 +1,241 @@
+"""The gallery's SQL: one function a statement, on a connection that the caller has opened a transaction on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
+from core.gallery.errors import GalleryUnreadable, IdentityNotFound, NameTaken, SpaceMismatch
+from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
+
+IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
+    AND t.flip_tta = :flip AND (t.kind = 'hr' OR t.upscaler_sha256 = :upscaler)"""
+"""Which templates a space meets; `t` is the template."""
+
+_MAX_ROWID = 2**63 - 1
+
+_IDENTITY = """SELECT i.id, i.name, i.note, i.enrolled_at, count(t.id), count(t.id) FILTER (WHERE {in_space}),
+        count(DISTINCT nullif(t.image_sha256, ''))
+            + count(t.id) FILTER (WHERE t.image_sha256 = '' AND t.kind = 'hr'),
+        coalesce(max(t.crop IS NOT NULL), 0)
+    FROM identity i LEFT JOIN template t ON t.identity_id = i.id
+    WHERE {which} GROUP BY i.id ORDER BY i.name_key"""
+
+
+def space_parameters(space: Space) -> dict[str, str | int]:
+    """The named parameters of IN_SPACE."""
+    return {"weights": space.weights_sha256, "flip": int(space.flip_tta), "upscaler": space.upscaler}
+
+
+def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
+    """The number of the space's encoder, added when it is new. Raises SpaceMismatch when it had another length."""
+    check_space(space)
+    row = connection.execute(
+        "SELECT id, dim FROM encoder WHERE weights_sha256 = ?", (space.weights_sha256,)
+    ).fetchone()
+    if row is None:
+        return insert(
+            connection,
+            "INSERT INTO encoder(name, weights_sha256, dim) VALUES (?, ?, ?)",
+            (space.encoder_name, space.weights_sha256, space.dim),
+        )
+    if row[1] != space.dim:
+        raise SpaceMismatch(
+            f"These weights gave embeddings of {row[1]} numbers before, now of {space.dim}.",
+            "Load the encoder again.",
+        )
+    return int(row[0])
+
+
+def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tuple[int, str]:
+    """(number, name as stored) of an identity by its name, case aside, or its number. Raises IdentityNotFound."""
+    if isinstance(name_or_id, str):
+        row = connection.execute(
+            "SELECT id, name FROM identity WHERE name_key = ?", (_searchable(name_key(name_or_id)),)
+        ).fetchone()
+        missing = f"Nobody called “{_searchable(name_or_id)}” is in the gallery."
+    else:
+        row = None
+        if 0 < name_or_id <= _MAX_ROWID:
+            row = connection.execute(
+                "SELECT id, name FROM identity WHERE id = ?", (int(name_or_id),)
+            ).fetchone()
+        missing = f"No identity has the number {name_or_id}."
+    if row is None:
+        raise IdentityNotFound(missing, "Look at the list: `edgeface-studio gallery list`.")
+    return int(row[0]), str(row[1])
+
+
+def insert_identity(connection: sqlite3.Connection, name: str, note: str, at: datetime) -> int:
+    """Add an identity without templates; its number. Raises NameInvalid or NameTaken."""
+    cleaned = clean_name(name)
+    refuse_taken(connection, cleaned)
+    return insert(
+        connection,
+        "INSERT INTO identity(name, name_key, note, enrolled_at, revision) VALUES (?, ?, ?, ?, 0)",
+        (cleaned, name_key(cleaned), clean_note(note), at.isoformat()),
+    )
+
+
+def refuse_taken(connection: sqlite3.Connection, name: str, except_id: int = 0) -> None:
+    """Raises NameTaken when an identity other than `except_id` has this name."""
+    row = connection.execute(
+        "SELECT name FROM identity WHERE name_key = ? AND id != ?", (name_key(name), except_id)
+    ).fetchone()
+    if row is not None:
+        raise NameTaken(
+            f"“{row[0]}” is enrolled already.", "Add the photographs to that person, or choose another name."
+        )
+
+
+def insert_templates(
+    connection: sqlite3.Connection,
+    identity_id: int,
+    templates: Sequence[NewTemplate],
+    space: Space,
+    at: datetime,
+) -> None:
+    """Add templates to an identity. Raises TemplateInvalid or SpaceMismatch; nothing is added then."""
+    encoder = encoder_id(connection, space)
+    rows = []
+    for template in templates:
+        vector = check_template(template, space)
+        upscaled = template.kind == "sr"
+        rows.append(
+            (
+                identity_id,
+                encoder,
+                vector.astype("<f4").tobytes(),
+                template.kind,
+                float(template.probe_px),
+                template.size_px,
+                space.upscaler if upscaled else None,
+                int(space.flip_tta),
+                template.image_sha256,
+                template.source,
+                at.isoformat(),
+                template.crop,
+            )
+        )
+    connection.executemany(
+        """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, size_px, upscaler_sha256, flip_tta,
+            image_sha256, source, added_at, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        rows,
+    )
+    touch(connection, identity_id)
+
+
+def touch(connection: sqlite3.Connection, identity_id: int) -> None:
+    """Mark an identity's templates as changed, for copies in memory."""
+    connection.execute("UPDATE identity SET revision = revision + 1 WHERE id = ?", (identity_id,))
+
+
+def write_audit(
+    connection: sqlite3.Connection, at: datetime, actor: str, event: str, identity_id: int | None = None
+) -> None:
+    """Add a line to the audit trail. `event` must hold no name."""
+    connection.execute(
+        "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
+        (at.isoformat(), _searchable(actor)[:200], event, identity_id),
+    )
+
+
+def read_identities(
+    connection: sqlite3.Connection, space: Space | None, *, search: str = "", identity_id: int | None = None
+) -> list[Identity]:
+    """Identities by name; `search` keeps those whose name contains it, case aside."""
+    parameters: dict[str, str | int] = {"search": _searchable(name_key(search)), "id": identity_id or 0}
+    if space is not None:
+        parameters |= space_parameters(space)
+    query = _IDENTITY.format(
+        in_space="1" if space is None else IN_SPACE,
+        which="instr(i.name_key, :search) > 0" if identity_id is None else "i.id = :id",
+    )
+    return [
+        Identity(row[0], row[1], row[2], datetime.fromisoformat(row[3]), row[4], row[5], row[6], bool(row[7]))
+        for row in connection.execute(query, parameters)
+    ]
+
+
+def read_templates(
+    connection: sqlite3.Connection, identity_id: int, space: Space | None = None
+) -> Iterator[StoredTemplate]:
+    """An identity's templates, oldest first; only those that `space` meets when one is named."""
+    parameters: dict[str, str | int] = {"id": identity_id}
+    if space is not None:
+        parameters |= space_parameters(space)
+    query = f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim, t.vector,
+            t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
+        FROM template t JOIN encoder e ON e.id = t.encoder_id
+        WHERE t.identity_id = :id AND ({"1" if space is None else IN_SPACE}) ORDER BY t.id"""
+    for row in connection.execute(query, parameters):
+        yield StoredTemplate(
+            id=row[0],
+            identity_id=row[1],
+            space=Space(row[2], row[3], row[4] or "", bool(row[5]), row[6]),
+            vector=stored_vector(row[7], row[6]),
+            kind=row[8],
+            probe_px=row[9],
+            size_px=row[10],
+            image_sha256=row[11],
+            crop=row[12],
+            source=row[13],
+            added_at=datetime.fromisoformat(row[14]),
+        )
+
+
+def stored_vector(blob: bytes, dim: int) -> np.ndarray:
+    """A stored vector as (dim,) float32. Raises GalleryUnreadable when its length is wrong."""
+    if len(blob) != 4 * dim:
+        raise GalleryUnreadable(
+            f"A stored vector has {len(blob)} bytes, expected {4 * dim}: the gallery is damaged.",
+            "Put a copy of it back, or import an export of it.",
+        )
+    return np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
+
+
+def read_spaces(connection: sqlite3.Connection) -> list[tuple[Space, int, int]]:
+    """(space, templates it meets, identities it meets) for every space that the stored templates allow, most first.
+
+    Where an encoder has no upscaled templates, the space's upscaler is "".
+    """
+    keys = connection.execute(
+        """SELECT DISTINCT e.name, e.weights_sha256, coalesce(t.upscaler_sha256, ''), t.flip_tta, e.dim
+        FROM template t JOIN encoder e ON e.id = t.encoder_id"""
+    ).fetchall()
+    spaces = [Space(name, weights, upscaler, bool(flip), dim) for name, weights, upscaler, flip, dim in keys]
+    upscaled = {(space.weights_sha256, space.flip_tta) for space in spaces if space.upscaler}
+    counted = []
+    for space in spaces:
+        if not space.upscaler and (space.weights_sha256, space.flip_tta) in upscaled:
+            continue
+        count = connection.execute(
+            f"SELECT count(*), count(DISTINCT t.identity_id) FROM template t WHERE {IN_SPACE}",
+            space_parameters(space),
+        ).fetchone()
+        counted.append((space, int(count[0]), int(count[1])))
+    return sorted(counted, key=lambda item: (-item[1], item[0].encoder_name, item[0].upscaler))
+
+
+def read_audit(connection: sqlite3.Connection, limit: int) -> list[AuditEntry]:
+    """The latest `limit` lines of the audit trail, newest first."""
+    query = "SELECT id, at, actor, event, identity_id FROM audit ORDER BY id DESC LIMIT ?"
+    return [
+        AuditEntry(row[0], datetime.fromisoformat(row[1]), row[2], row[3], row[4])
+        for row in connection.execute(query, (limit,))
+    ]
+
+
+def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:
+    """Run an INSERT; the new row's number."""
+    row_id = connection.execute(statement, values).lastrowid
+    return int(row_id) if row_id is not None else 0
+
+
+def _searchable(text: str) -> str:
+    """`text` without what can't be encoded, so that a search for it finds nothing instead of failing."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,142 @@
+"""The tables of a gallery, the migrations that made them, and the test whether a file is a gallery at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from core.gallery.errors import GalleryNewer, GalleryUnreadable
+
+APPLICATION_ID = 0x45464753
+"""Written into the file's header ("EFGS"): a database of another programme is told apart without opening it."""
+
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+_HEADER_BYTES = 100
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One named step; its statements run together or not at all. Steps are only ever appended."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        "identities, templates, operating points and the audit trail",
+        (
+            """CREATE TABLE migration(
+                version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT""",
+            """CREATE TABLE encoder(
+                id INTEGER PRIMARY KEY, name TEXT NOT NULL, weights_sha256 TEXT NOT NULL UNIQUE,
+                dim INTEGER NOT NULL CHECK (dim > 0)) STRICT""",
+            # name_key is the case-folded name; revision grows with every change of the identity's templates, so that
+            # a copy in memory can tell what to read again. Numbers are never given twice: the audit trail needs that.
+            """CREATE TABLE identity(
+                id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE,
+                note TEXT NOT NULL, enrolled_at TEXT NOT NULL, revision INTEGER NOT NULL) STRICT""",
+            """CREATE TABLE template(
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                identity_id INTEGER NOT NULL REFERENCES identity(id) ON DELETE CASCADE,
+                encoder_id INTEGER NOT NULL REFERENCES encoder(id),
+                vector BLOB NOT NULL,
+                kind TEXT NOT NULL CHECK (kind IN ('hr', 'sr')),
+                probe_px REAL NOT NULL CHECK (probe_px > 0),
+                size_px INTEGER CHECK ((kind = 'hr') = (size_px IS NULL)),
+                upscaler_sha256 TEXT CHECK ((kind = 'hr') = (upscaler_sha256 IS NULL)),
+                flip_tta INTEGER NOT NULL CHECK (flip_tta IN (0, 1)),
+                image_sha256 TEXT NOT NULL, source TEXT NOT NULL, added_at TEXT NOT NULL, crop BLOB) STRICT""",
+            "CREATE INDEX template_of_identity ON template(identity_id)",
+            """CREATE TABLE operating_point(
+                id INTEGER PRIMARY KEY,
+                encoder_id INTEGER NOT NULL REFERENCES encoder(id),
+                upscaler_sha256 TEXT NOT NULL, flip_tta INTEGER NOT NULL CHECK (flip_tta IN (0, 1)),
+                probe_px_min REAL NOT NULL, probe_px_max REAL NOT NULL,
+                measure TEXT NOT NULL CHECK (measure IN ('fpir', 'far')), target REAL NOT NULL,
+                gallery_size INTEGER NOT NULL, threshold REAL NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL,
+                UNIQUE (encoder_id, upscaler_sha256, flip_tta, probe_px_min, probe_px_max, measure, target,
+                        gallery_size)) STRICT""",
+            """CREATE TABLE audit(
+                id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL,
+                identity_id INTEGER) STRICT""",
+        ),
+    ),
+)
+
+
+def check_file(path: Path) -> bool:
+    """Whether there is a gallery at `path`; False when there is no file yet, or an empty one.
+
+    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable or GalleryNewer.
+    """
+    if not path.exists():
+        return False
+    if not path.is_file():
+        raise GalleryUnreadable(
+            f"{path} is a folder, not a gallery.", "Name a file, such as gallery.db in it."
+        )
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header:
+        return False
+    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_MAGIC):
+        raise GalleryUnreadable(
+            f"{path} is no gallery: it isn't an SQLite database.",
+            "Choose another file, or a new name for a new one.",
+        )
+    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise GalleryUnreadable(
+            f"{path} is a database of another programme, not a gallery.",
+            "Choose another file, or a new name for a new one.",
+        )
+    refuse_newer(path, int.from_bytes(header[60:64], "big"))
+    return True
+
+
+def refuse_newer(path: Path | str, version: int) -> None:
+    """Raises GalleryNewer when `version` is beyond what this programme knows."""
+    if version > len(MIGRATIONS):
+        raise GalleryNewer(
+            f"{path} was written by a newer EdgeFace Studio (format {version}, this one knows {len(MIGRATIONS)}).",
+            "Update EdgeFace Studio, then open it again.",
+        )
+
+
+def user_version(connection: sqlite3.Connection) -> int:
+    """How many migrations the database has had."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(
+    connection: sqlite3.Connection, now: datetime, migrations: Sequence[Migration] = MIGRATIONS
+) -> list[str]:
+    """Apply the migrations that are missing, each once and whole; their names, in order.
+
+    The connection is in autocommit mode (isolation_level None). Processes that start together wait for each other.
+    """
+    applied: list[str] = []
+    while user_version(connection) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = user_version(connection)
+            if version < len(migrations):
+                step = migrations[version]
+                if version == 0:
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                for statement in step.statements:
+                    connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO migration(version, name, applied_at) VALUES (?, ?, ?)",
+                    (version + 1, step.name, now.isoformat()),
+                )
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+                applied.append(step.name)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    return applied

@@ -1,0 +1,241 @@
+"""The gallery: people and their templates in one SQLite file, searched in memory, shared by threads and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from core.gallery import rows
+from core.gallery.checks import clean_name, clean_note, name_key
+from core.gallery.database import Clock, Database, utc_now
+from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
+from core.gallery.match import Index, build_index
+from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
+
+_CACHED_SPACES = 4
+
+
+class Gallery:
+    """An open gallery. Use `Gallery.open`; any thread may call any method; other processes may use the file too.
+
+    Every change is whole and on disk when its method returns, or hasn't happened when it raises.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._indexes: dict[Space, tuple[tuple[int, int, int], Index]] = {}
+
+    @classmethod
+    def open(
+        cls, path: Path | str = ":memory:", *, create: bool = True, now: Clock = utc_now, wait_s: float = 10.0
+    ) -> Gallery:
+        """Open the gallery at `path`, made when it isn't there (unless `create` is False); ":memory:" keeps no file.
+
+        `wait_s`: how long to wait for another programme's write. Raises GalleryUnreadable (no gallery, damaged),
+        GalleryNewer, GalleryBusy, StorageFailed; a file that isn't ours is left as it is.
+        """
+        return cls(Database(path, now=now, wait_s=wait_s, create=create))
+
+    def close(self) -> None:
+        """Close the file; twice does no harm."""
+        self._indexes.clear()
+        self.database.close()
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path | str:
+        """Where the file is, or ":memory:"."""
+        return self.database.path
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    def enrol(
+        self,
+        name: str,
+        templates: Sequence[NewTemplate],
+        *,
+        space: Space,
+        note: str = "",
+        actor: str = "local",
+    ) -> Identity:
+        """Add a person with one template or more.
+
+        Raises NameInvalid, NameTaken (case aside), TemplateInvalid, SpaceMismatch, GalleryBusy, StorageFailed.
+        """
+        _need_some(templates)
+        with self.database.transaction() as connection:
+            at = self.database.now()
+            identity_id = rows.insert_identity(connection, name, note, at)
+            rows.insert_templates(connection, identity_id, templates, space, at)
+            rows.write_audit(connection, at, actor, "enrolled", identity_id)
+            return rows.read_identities(connection, space, identity_id=identity_id)[0]
+
+    def add_templates(
+        self, name_or_id: str | int, templates: Sequence[NewTemplate], *, space: Space, actor: str = "local"
+    ) -> Identity:
+        """Add templates to somebody who is enrolled. Raises IdentityNotFound and what `enrol` raises."""
+        _need_some(templates)
+        with self.database.transaction() as connection:
+            at = self.database.now()
+            identity_id, _ = rows.find_identity(connection, name_or_id)
+            rows.insert_templates(connection, identity_id, templates, space, at)
+            rows.write_audit(connection, at, actor, "templates added", identity_id)
+            return rows.read_identities(connection, space, identity_id=identity_id)[0]
+
+    def rename(self, name_or_id: str | int, new_name: str, *, actor: str = "local") -> Identity:
+        """Give somebody another name; the earlier one is erased from the file.
+
+        Raises IdentityNotFound, NameInvalid, NameTaken.
+        """
+        with self.database.transaction() as connection:
+            identity_id, _ = rows.find_identity(connection, name_or_id)
+            cleaned = clean_name(new_name)
+            rows.refuse_taken(connection, cleaned, except_id=identity_id)
+            connection.execute(
+                "UPDATE identity SET name = ?, name_key = ? WHERE id = ?",
+                (cleaned, name_key(cleaned), identity_id),
+            )
+            rows.write_audit(connection, self.database.now(), actor, "renamed", identity_id)
+            identity = rows.read_identities(connection, None, identity_id=identity_id)[0]
+        self._erase_traces("The earlier name")
+        return identity
+
+    def set_note(self, name_or_id: str | int, note: str, *, actor: str = "local") -> Identity:
+        """Replace somebody's note. Raises IdentityNotFound, TemplateInvalid (too long)."""
+        with self.database.transaction() as connection:
+            identity_id, _ = rows.find_identity(connection, name_or_id)
+            connection.execute("UPDATE identity SET note = ? WHERE id = ?", (clean_note(note), identity_id))
+            rows.write_audit(connection, self.database.now(), actor, "note changed", identity_id)
+            return rows.read_identities(connection, None, identity_id=identity_id)[0]
+
+    def remove(self, *names_or_ids: str | int, actor: str = "local") -> None:
+        """Remove people with all their templates and crops, and erase every trace from the file and its journal.
+
+        All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy.
+        """
+        with self.database.transaction() as connection:
+            for name_or_id in names_or_ids:
+                identity_id, _ = rows.find_identity(connection, name_or_id)
+                connection.execute("DELETE FROM identity WHERE id = ?", (identity_id,))
+                rows.write_audit(connection, self.database.now(), actor, "removed", identity_id)
+        self._erase_traces("What was removed")
+
+    def remove_template(self, template_id: int, *, actor: str = "local") -> None:
+        """Remove one template with its crop, and erase its traces. Raises IdentityNotFound."""
+        with self.database.transaction() as connection:
+            found = connection.execute(
+                "SELECT identity_id FROM template WHERE id = ?", (min(template_id, 2**63 - 1),)
+            ).fetchone()
+            if found is None:
+                raise IdentityNotFound(f"No template has the number {template_id}.", "Reload the list.")
+            connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
+            rows.touch(connection, int(found[0]))
+            rows.write_audit(connection, self.database.now(), actor, "template removed", int(found[0]))
+        self._erase_traces("What was removed")
+
+    def _erase_traces(self, subject: str) -> None:
+        with self.database.reading():
+            self._indexes.clear()
+        if not self.database.tidy():
+            raise GalleryBusy(
+                f"{subject} is gone from the gallery, but traces stay in its journal while another programme reads it.",
+                "Close that programme, then open the gallery again: that clears them.",
+            )
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def identities(self, search: str = "", *, space: Space | None = None) -> list[Identity]:
+        """Everybody whose name contains `search`, case aside, by name. `space`: whom `in_space` counts for."""
+        with self.database.reading() as connection:
+            return rows.read_identities(connection, space, search=search)
+
+    def identity(self, name_or_id: str | int, *, space: Space | None = None) -> Identity:
+        """One person by name, case aside, or number. Raises IdentityNotFound."""
+        with self.database.reading() as connection:
+            identity_id, _ = rows.find_identity(connection, name_or_id)
+            return rows.read_identities(connection, space, identity_id=identity_id)[0]
+
+    def templates(self, name_or_id: str | int, *, space: Space | None = None) -> list[StoredTemplate]:
+        """Somebody's templates, oldest first, with vectors and crops; of one space only when one is named.
+
+        Raises IdentityNotFound.
+        """
+        with self.database.reading() as connection:
+            identity_id, _ = rows.find_identity(connection, name_or_id)
+            return list(rows.read_templates(connection, identity_id, space))
+
+    def crops(self, name_or_id: str | int) -> list[StoredTemplate]:
+        """Somebody's templates, oldest first; `.crop` is None where none was stored. Raises IdentityNotFound."""
+        return self.templates(name_or_id)
+
+    def covers(self) -> dict[int, bytes]:
+        """One crop for each identity that has any, by the identity's number: the largest face, for a list to show."""
+        with self.database.reading() as connection:
+            found = connection.execute(
+                """SELECT identity_id, crop, max(probe_px) FROM template WHERE crop IS NOT NULL GROUP BY identity_id"""
+            )
+            return {int(row[0]): row[1] for row in found}
+
+    def spaces(self) -> list[tuple[Space, int, int]]:
+        """(space, templates, identities) for every space that the stored templates allow, most templates first.
+
+        The upscaler is "" where nothing but full-size templates is stored: those go with any upscaler.
+        """
+        with self.database.reading() as connection:
+            return rows.read_spaces(connection)
+
+    def audit(self, limit: int = 100) -> list[AuditEntry]:
+        """The latest `limit` entries of the audit trail, newest first."""
+        with self.database.reading() as connection:
+            return rows.read_audit(connection, max(0, min(limit, 1_000_000)))
+
+    @property
+    def size(self) -> int:
+        """How many people are enrolled, in any space."""
+        with self.database.reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM identity").fetchone()[0])
+
+    # -- search --------------------------------------------------------------------------------------------------
+
+    def index(self, space: Space) -> Index:
+        """The in-memory matrix of `space`, as the file is at this moment; read again only where it has changed."""
+        with self.database.reading() as connection:
+            version = self.database.version(connection)
+            if version is None:
+                return build_index(connection, space)
+            cached = self._indexes.get(space)
+            if cached is not None and cached[0] == version:
+                return cached[1]
+            same_file = cached is not None and cached[0][0] == version[0]
+            index = build_index(connection, space, cached[1] if cached is not None and same_file else None)
+            self._indexes.pop(space, None)
+            while len(self._indexes) >= _CACHED_SPACES:
+                self._indexes.pop(next(iter(self._indexes)))
+            self._indexes[space] = (version, index)
+            return index
+
+    def search(self, probes: np.ndarray, space: Space, k: int = 5) -> list[list[Candidate]]:
+        """The k people most like each probe, best first, among templates that `space` may meet.
+
+        probes: (N, dim) float32 unit rows, or (dim,) for one. Returns N lists, empty ones when nobody is in the space.
+        An identity's score is its highest cosine over its means, one mean for each kind and size of template.
+        Raises SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
+        """
+        return self.index(space).search(probes, k)
+
+
+def _need_some(templates: Sequence[NewTemplate]) -> None:
+    if not len(templates):
+        raise TemplateInvalid(
+            "There is nothing to enrol: no template was given.", "Give at least one photograph."
+        )

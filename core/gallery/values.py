@@ -1,0 +1,105 @@
+"""The values that go into a gallery and come out of it: plain frozen records, no database behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+Kind = Literal["hr", "sr"]
+
+EMBEDDING_DIM = 512
+"""Length of an EdgeFace embedding."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Which templates may meet.
+
+    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal; those of kind "sr"
+    (upscaled from a very small probe) only when the upscaler is equal too. `encoder_name` is for the screen and takes
+    no part in comparisons. `upscaler` is a SHA-256, or "bicubic".
+    """
+
+    encoder_name: str = field(compare=False)
+    weights_sha256: str
+    upscaler: str
+    flip_tta: bool
+    dim: int = EMBEDDING_DIM
+
+
+@dataclass(frozen=True, eq=False)
+class NewTemplate:
+    """One embedding to store.
+
+    vector: (512,) float32, unit norm. kind: "hr", or "sr" with size_px (16, 24 or 32). probe_px: side, in native
+    pixels, of the square that became the 112 px crop. image_sha256: of the photograph's bytes, "" when unknown.
+    crop: an encoded image (WebP, PNG or JPEG) to show later, or None. source: where it came from, for the screen.
+    """
+
+    vector: np.ndarray
+    kind: Kind
+    probe_px: float
+    size_px: int | None = None
+    image_sha256: str = ""
+    crop: bytes | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTemplate:
+    """A template as it lies in the gallery. `space.upscaler` is "" for kind "hr": no upscaler took part."""
+
+    id: int
+    identity_id: int
+    space: Space
+    vector: np.ndarray
+    kind: Kind
+    probe_px: float
+    size_px: int | None
+    image_sha256: str
+    crop: bytes | None
+    source: str
+    added_at: datetime
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person in the gallery.
+
+    templates: all stored vectors; in_space: those that the space asked for can meet (all of them when none was
+    named); photographs: distinct photographs behind the templates; has_crops: whether any crop is stored.
+    """
+
+    id: int
+    name: str
+    note: str
+    enrolled_at: datetime
+    templates: int
+    in_space: int
+    photographs: int
+    has_crops: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person whom a probe may show: `score` is a cosine in [-1, 1], `kind` and `size_px` say which mean gave it."""
+
+    identity_id: int
+    name: str
+    score: float
+    kind: Kind
+    size_px: int | None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Who did what, and when. Names are never kept here: only the identity's number, which is never given twice."""
+
+    id: int
+    at: datetime
+    actor: str
+    event: str
+    identity_id: int | None
