@@ -14,7 +14,8 @@ MAX_NAME_CHARS = 200
 MAX_NOTE_CHARS = 10_000
 MAX_CROP_BYTES = 2_000_000
 NORM_TOLERANCE = 1e-3
-"""A vector whose norm is off by no more than this is rounded back to 1; one that is further off is refused."""
+"""A vector whose norm is off by no more than this is rounded back to 1; one that is further off is refused.
+"""
 
 _CROP_MAGIC = (b"RIFF", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -53,7 +54,7 @@ def name_key(name: str) -> str:
 
 
 def clean_note(note: str) -> str:
-    """`note` trimmed, at most 10,000 characters. Raises TemplateInvalid when it is longer or can't be stored."""
+    """`note` trimmed. Raises TemplateInvalid when it is over 10,000 characters or can't be stored."""
     cleaned = note.strip()
     if len(cleaned) > MAX_NOTE_CHARS or "\x00" in cleaned or not _storable(cleaned):
         raise TemplateInvalid(
@@ -64,7 +65,8 @@ def clean_note(note: str) -> str:
 
 
 def unit_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """`vectors` (N, dim) or (dim,) as (N, dim) float32 rows of norm 1, C-contiguous; drift up to 1e-3 is rounded away.
+    """`vectors` (N, dim) or (dim,) as (N, dim) float32 rows of norm 1, C-contiguous; drift up to 1e-3 is
+    rounded away.
 
     Raises SpaceMismatch (another length), TemplateInvalid (not numbers, not finite, norm not 1).
     """
@@ -123,7 +125,7 @@ def _problem(template: NewTemplate, space: Space) -> str:
     if template.kind == "hr" and template.size_px is not None:
         return f"A full-size template has no size_px, got {template.size_px}."
     if template.kind == "sr" and (type(template.size_px) is not int or not 4 <= template.size_px <= 112):
-        return f"An upscaled template needs the size it was upscaled from (16, 24 or 32 px), got {template.size_px}."
+        return f"An upscaled template needs the size it came from (16, 24 or 32 px), got {template.size_px}."
     if template.kind == "sr" and not space.upscaler:
         return "An upscaled template needs the upscaler it came from."
     if not (math.isfinite(template.probe_px) and template.probe_px > 0):

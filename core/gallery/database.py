@@ -1,4 +1,6 @@
-"""One connection to the gallery's file: locks, transactions, the version that caches follow, and errors in plain words."""
+"""One connection to the gallery's file: locks, transactions, the version that caches follow, and errors in
+plain words.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ def utc_now() -> datetime:
 class Database:
     """A gallery's file. Any thread may use it: they share one connection and take turns.
 
-    Writes are `with database.transaction() as connection`, reads `with database.reading() as connection`: each sees
-    one state of the file, and a write happens whole or not at all. Other processes may do the same meanwhile.
+    Writes are `with database.transaction() as connection`, reads `with database.reading() as connection`:
+    each sees one state of the file, and a write happens whole or not at all. Other processes may do the same
+    meanwhile.
     """
 
     def __init__(
@@ -84,17 +87,20 @@ class Database:
                 connection.execute("ROLLBACK")
 
     def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
-        """What changes whenever the file's content may have; None amid a write, when nothing should be remembered."""
+        """What changes whenever the file's content may have; None amid a write, when nothing should be
+        remembered.
+        """
         if self._writing:
             return None
         data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         return (self._opened, self._changes, data_version)
 
     def tidy(self) -> bool:
-        """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the journal.
+        """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the
+        journal.
 
-        Deleted rows are overwritten at once (secure_delete); this also clears the copies that moving rows about
-        leaves in gaps of pages, and the journal (-wal).
+        Deleted rows are overwritten at once (secure_delete); this also clears the copies that moving rows
+        about leaves in gaps of pages, and the journal (-wal).
         """
         with self._turn() as connection:
             connection.execute("VACUUM")
@@ -193,7 +199,7 @@ class Database:
 
 def _file_identity(path: Path | str) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except FileNotFoundError:
         return (-1, -1)
     return (status.st_dev, status.st_ino)

@@ -1,4 +1,6 @@
-"""Exact search: who in the gallery is most like each probe. Means in memory, one matrix product, no approximation."""
+"""Exact search: who in the gallery is most like each probe. Means in memory, one matrix product, no
+approximation.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _IDS_AT_ONCE = 500
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """An identity's means in one space: `vectors` (m, dim) float32 unit rows, `groups` (kind, size_px) of each."""
+    """An identity's means in one space: `vectors` (m, dim) float32 unit rows, `groups` (kind, size_px) of
+    each.
+    """
 
     name: str
     revision: int
@@ -32,8 +36,9 @@ class Means:
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A gallery in one space, as it was at one moment. `matrix` (M, dim) holds every mean; `starts` (I,) says where
-    each identity's rows begin; `identities` maps the number of every identity, also of those without a mean here."""
+    """A gallery in one space, as it was at one moment. `matrix` (M, dim) holds every mean; `starts` (I,) says
+    where each identity's rows begin; `identities` maps the number of every identity, also of those without a
+    mean here."""
 
     space: Space
     identities: Mapping[int, Means]
@@ -46,11 +51,17 @@ class Index:
         """How many identities can be found."""
         return len(self.ids)
 
-    def search(self, probes: np.ndarray, k: int = 5) -> list[list[Candidate]]:
-        """The k best candidates for each probe, best first; fewer when the gallery is smaller, equal scores by number.
+    @property
+    def names(self) -> list[str]:
+        """Their names, in the order of `ids`."""
+        return [self.identities[int(identity_id)].name for identity_id in self.ids]
 
-        probes: (N, dim) float32 unit rows, or (dim,). An identity's score is its highest cosine over its means.
-        Raises SpaceMismatch or TemplateInvalid (probes), SettingsInvalid (k below 1).
+    def search(self, probes: np.ndarray, k: int = 5) -> list[list[Candidate]]:
+        """The k best candidates for each probe, best first; fewer when the gallery is smaller, equal scores
+        by number.
+
+        probes: (N, dim) float32 unit rows, or (dim,). An identity's score is its highest cosine over its
+        means. Raises SpaceMismatch or TemplateInvalid (probes), SettingsInvalid (k below 1).
         """
         if k < 1:
             raise SettingsInvalid(f"k must be 1 or more, got {k}.", "Ask for at least one candidate.")

@@ -1,4 +1,4 @@
-"""The gallery's SQL: one function a statement, on a connection that the caller has opened a transaction on."""
+"""The gallery's SQL: one function a statement, inside a transaction that the caller opened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def space_parameters(space: Space) -> dict[str, str | int]:
 
 
 def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
-    """The number of the space's encoder, added when it is new. Raises SpaceMismatch when it had another length."""
+    """The number of the space's encoder, added when it is new. Raises SpaceMismatch when it had another
+    length.
+    """
     check_space(space)
     row = connection.execute(
         "SELECT id, dim FROM encoder WHERE weights_sha256 = ?", (space.weights_sha256,)
@@ -52,7 +54,9 @@ def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
 
 
 def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tuple[int, str]:
-    """(number, name as stored) of an identity by its name, case aside, or its number. Raises IdentityNotFound."""
+    """(number, name as stored) of an identity by its name, case aside, or its number. Raises
+    IdentityNotFound.
+    """
     if isinstance(name_or_id, str):
         row = connection.execute(
             "SELECT id, name FROM identity WHERE name_key = ?", (_searchable(name_key(name_or_id)),)
@@ -122,8 +126,8 @@ def insert_templates(
             )
         )
     connection.executemany(
-        """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, size_px, upscaler_sha256, flip_tta,
-            image_sha256, source, added_at, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, size_px, upscaler_sha256,
+            flip_tta, image_sha256, source, added_at, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         rows,
     )
     touch(connection, identity_id)
@@ -168,8 +172,8 @@ def read_templates(
     parameters: dict[str, str | int] = {"id": identity_id}
     if space is not None:
         parameters |= space_parameters(space)
-    query = f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim, t.vector,
-            t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
+    query = f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
+            t.vector, t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
         FROM template t JOIN encoder e ON e.id = t.encoder_id
         WHERE t.identity_id = :id AND ({"1" if space is None else IN_SPACE}) ORDER BY t.id"""
     for row in connection.execute(query, parameters):
@@ -199,7 +203,8 @@ def stored_vector(blob: bytes, dim: int) -> np.ndarray:
 
 
 def read_spaces(connection: sqlite3.Connection) -> list[tuple[Space, int, int]]:
-    """(space, templates it meets, identities it meets) for every space that the stored templates allow, most first.
+    """(space, templates it meets, identities it meets) for every space that the stored templates allow, most
+    first.
 
     Where an encoder has no upscaled templates, the space's upscaler is "".
     """

@@ -11,7 +11,8 @@ from pathlib import Path
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
 
 APPLICATION_ID = 0x45464753
-"""Written into the file's header ("EFGS"): a database of another programme is told apart without opening it."""
+"""Written into the file's header ("EFGS"): a database of another programme is told apart without opening it.
+"""
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -34,8 +35,9 @@ MIGRATIONS: tuple[Migration, ...] = (
             """CREATE TABLE encoder(
                 id INTEGER PRIMARY KEY, name TEXT NOT NULL, weights_sha256 TEXT NOT NULL UNIQUE,
                 dim INTEGER NOT NULL CHECK (dim > 0)) STRICT""",
-            # name_key is the case-folded name; revision grows with every change of the identity's templates, so that
-            # a copy in memory can tell what to read again. Numbers are never given twice: the audit trail needs that.
+            # name_key is the case-folded name; revision grows with every change of the identity's templates,
+            # so that a copy in memory can tell what to read again. Numbers are never given twice: the audit
+            # trail needs that.
             """CREATE TABLE identity(
                 id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE,
                 note TEXT NOT NULL, enrolled_at TEXT NOT NULL, revision INTEGER NOT NULL) STRICT""",
@@ -49,7 +51,8 @@ MIGRATIONS: tuple[Migration, ...] = (
                 size_px INTEGER CHECK ((kind = 'hr') = (size_px IS NULL)),
                 upscaler_sha256 TEXT CHECK ((kind = 'hr') = (upscaler_sha256 IS NULL)),
                 flip_tta INTEGER NOT NULL CHECK (flip_tta IN (0, 1)),
-                image_sha256 TEXT NOT NULL, source TEXT NOT NULL, added_at TEXT NOT NULL, crop BLOB) STRICT""",
+                image_sha256 TEXT NOT NULL, source TEXT NOT NULL, added_at TEXT NOT NULL,
+                crop BLOB) STRICT""",
             "CREATE INDEX template_of_identity ON template(identity_id)",
             """CREATE TABLE operating_point(
                 id INTEGER PRIMARY KEY,
@@ -61,8 +64,8 @@ MIGRATIONS: tuple[Migration, ...] = (
                 UNIQUE (encoder_id, upscaler_sha256, flip_tta, probe_px_min, probe_px_max, measure, target,
                         gallery_size)) STRICT""",
             """CREATE TABLE audit(
-                id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL,
-                identity_id INTEGER) STRICT""",
+                id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, actor TEXT NOT NULL,
+                event TEXT NOT NULL, identity_id INTEGER) STRICT""",
         ),
     ),
 )
@@ -71,7 +74,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 def check_file(path: Path) -> bool:
     """Whether there is a gallery at `path`; False when there is no file yet, or an empty one.
 
-    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable or GalleryNewer.
+    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable or
+    GalleryNewer.
     """
     if not path.exists():
         return False
@@ -101,7 +105,7 @@ def refuse_newer(path: Path | str, version: int) -> None:
     """Raises GalleryNewer when `version` is beyond what this programme knows."""
     if version > len(MIGRATIONS):
         raise GalleryNewer(
-            f"{path} was written by a newer EdgeFace Studio (format {version}, this one knows {len(MIGRATIONS)}).",
+            f"{path} was written by a newer EdgeFace Studio (format {version}, known {len(MIGRATIONS)}).",
             "Update EdgeFace Studio, then open it again.",
         )
 
@@ -116,7 +120,8 @@ def migrate(
 ) -> list[str]:
     """Apply the migrations that are missing, each once and whole; their names, in order.
 
-    The connection is in autocommit mode (isolation_level None). Processes that start together wait for each other.
+    The connection is in autocommit mode (isolation_level None). Processes that start together wait for each
+    other.
     """
     applied: list[str] = []
     while user_version(connection) < len(migrations):

@@ -1,4 +1,6 @@
-"""The gallery: people and their templates in one SQLite file, searched in memory, shared by threads and processes."""
+"""The gallery: people and their templates in one SQLite file, searched in memory, shared by threads and
+processes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _CACHED_SPACES = 4
 
 
 class Gallery:
-    """An open gallery. Use `Gallery.open`; any thread may call any method; other processes may use the file too.
+    """An open gallery. Use `Gallery.open`; any thread may call any method; other processes may use the file
+    too.
 
     Every change is whole and on disk when its method returns, or hasn't happened when it raises.
     """
@@ -32,9 +35,10 @@ class Gallery:
     def open(
         cls, path: Path | str = ":memory:", *, create: bool = True, now: Clock = utc_now, wait_s: float = 10.0
     ) -> Gallery:
-        """Open the gallery at `path`, made when it isn't there (unless `create` is False); ":memory:" keeps no file.
+        """Open the gallery at `path`, made when it isn't there (unless `create` is False); ":memory:" keeps
+        no file.
 
-        `wait_s`: how long to wait for another programme's write. Raises GalleryUnreadable (no gallery, damaged),
+        `wait_s`: how long to wait for another programme's write. Raises GalleryUnreadable (none, damaged),
         GalleryNewer, GalleryBusy, StorageFailed; a file that isn't ours is left as it is.
         """
         return cls(Database(path, now=now, wait_s=wait_s, create=create))
@@ -57,7 +61,7 @@ class Gallery:
         """Where the file is, or ":memory:"."""
         return self.database.path
 
-    # -- changes -------------------------------------------------------------------------------------------------
+    # -- changes ---------------------------------------------------------------------------------------------
 
     def enrol(
         self,
@@ -70,7 +74,8 @@ class Gallery:
     ) -> Identity:
         """Add a person with one template or more.
 
-        Raises NameInvalid, NameTaken (case aside), TemplateInvalid, SpaceMismatch, GalleryBusy, StorageFailed.
+        Raises NameInvalid, NameTaken (case aside), TemplateInvalid, SpaceMismatch, GalleryBusy,
+        StorageFailed.
         """
         _need_some(templates)
         with self.database.transaction() as connection:
@@ -119,7 +124,8 @@ class Gallery:
             return rows.read_identities(connection, None, identity_id=identity_id)[0]
 
     def remove(self, *names_or_ids: str | int, actor: str = "local") -> None:
-        """Remove people with all their templates and crops, and erase every trace from the file and its journal.
+        """Remove people with all their templates and crops, and erase every trace from the file and its
+        journal.
 
         All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy.
         """
@@ -148,14 +154,14 @@ class Gallery:
             self._indexes.clear()
         if not self.database.tidy():
             raise GalleryBusy(
-                f"{subject} is gone from the gallery, but traces stay in its journal while another programme reads it.",
+                f"{subject} is gone from the gallery, but another programme keeps traces in its journal.",
                 "Close that programme, then open the gallery again: that clears them.",
             )
 
-    # -- reading -------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------
 
     def identities(self, search: str = "", *, space: Space | None = None) -> list[Identity]:
-        """Everybody whose name contains `search`, case aside, by name. `space`: whom `in_space` counts for."""
+        """Everybody whose name contains `search`, case aside, by name; `in_space` goes by `space`."""
         with self.database.reading() as connection:
             return rows.read_identities(connection, space, search=search)
 
@@ -164,6 +170,17 @@ class Gallery:
         with self.database.reading() as connection:
             identity_id, _ = rows.find_identity(connection, name_or_id)
             return rows.read_identities(connection, space, identity_id=identity_id)[0]
+
+    def find(self, name: str) -> Identity | None:
+        """One person by name, case aside, or None."""
+        try:
+            return self.identity(name)
+        except IdentityNotFound:
+            return None
+
+    def names_in(self, space: Space) -> list[str]:
+        """Names of the people who can be found in `space`, in the order of enrolment."""
+        return self.index(space).names
 
     def templates(self, name_or_id: str | int, *, space: Space | None = None) -> list[StoredTemplate]:
         """Somebody's templates, oldest first, with vectors and crops; of one space only when one is named.
@@ -175,19 +192,24 @@ class Gallery:
             return list(rows.read_templates(connection, identity_id, space))
 
     def crops(self, name_or_id: str | int) -> list[StoredTemplate]:
-        """Somebody's templates, oldest first; `.crop` is None where none was stored. Raises IdentityNotFound."""
+        """Their templates, oldest first; `.crop` is None where none is stored. Raises IdentityNotFound."""
         return self.templates(name_or_id)
 
     def covers(self) -> dict[int, bytes]:
-        """One crop for each identity that has any, by the identity's number: the largest face, for a list to show."""
+        """One crop for each identity that has any, by the identity's number: the largest face, for a list to
+        show.
+        """
         with self.database.reading() as connection:
             found = connection.execute(
-                """SELECT identity_id, crop, max(probe_px) FROM template WHERE crop IS NOT NULL GROUP BY identity_id"""
+                """SELECT identity_id, crop, max(probe_px) FROM template WHERE crop IS NOT NULL GROUP BY
+                identity_id
+                """
             )
             return {int(row[0]): row[1] for row in found}
 
     def spaces(self) -> list[tuple[Space, int, int]]:
-        """(space, templates, identities) for every space that the stored templates allow, most templates first.
+        """(space, templates, identities) for every space that the stored templates allow, most templates
+        first.
 
         The upscaler is "" where nothing but full-size templates is stored: those go with any upscaler.
         """
@@ -205,10 +227,12 @@ class Gallery:
         with self.database.reading() as connection:
             return int(connection.execute("SELECT count(*) FROM identity").fetchone()[0])
 
-    # -- search --------------------------------------------------------------------------------------------------
+    # -- search ----------------------------------------------------------------------------------------------
 
     def index(self, space: Space) -> Index:
-        """The in-memory matrix of `space`, as the file is at this moment; read again only where it has changed."""
+        """The in-memory matrix of `space`, as the file is at this moment; read again only where it has
+        changed.
+        """
         with self.database.reading() as connection:
             version = self.database.version(connection)
             if version is None:
@@ -227,9 +251,9 @@ class Gallery:
     def search(self, probes: np.ndarray, space: Space, k: int = 5) -> list[list[Candidate]]:
         """The k people most like each probe, best first, among templates that `space` may meet.
 
-        probes: (N, dim) float32 unit rows, or (dim,) for one. Returns N lists, empty ones when nobody is in the space.
-        An identity's score is its highest cosine over its means, one mean for each kind and size of template.
-        Raises SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
+        probes: (N, dim) float32 unit rows, or (dim,) for one. Returns N lists, empty ones when nobody is in
+        the space. An identity's score is its highest cosine over its means, one mean for each kind and size
+        of template. Raises SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
         """
         return self.index(space).search(probes, k)
 

@@ -18,9 +18,9 @@ EMBEDDING_DIM = 512
 class Space:
     """Which templates may meet.
 
-    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal; those of kind "sr"
-    (upscaled from a very small probe) only when the upscaler is equal too. `encoder_name` is for the screen and takes
-    no part in comparisons. `upscaler` is a SHA-256, or "bicubic".
+    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal; those of kind
+    "sr" (upscaled from a very small probe) only when the upscaler is equal too. `encoder_name` is for the
+    screen and takes no part in comparisons. `upscaler` is a SHA-256, or "bicubic".
     """
 
     encoder_name: str = field(compare=False)
@@ -34,9 +34,10 @@ class Space:
 class NewTemplate:
     """One embedding to store.
 
-    vector: (512,) float32, unit norm. kind: "hr", or "sr" with size_px (16, 24 or 32). probe_px: side, in native
-    pixels, of the square that became the 112 px crop. image_sha256: of the photograph's bytes, "" when unknown.
-    crop: an encoded image (WebP, PNG or JPEG) to show later, or None. source: where it came from, for the screen.
+    vector: (512,) float32, unit norm. kind: "hr", or "sr" with size_px (16, 24 or 32). probe_px: side, in
+    native pixels, of the square that became the 112 px crop. image_sha256: of the photograph's bytes, "" when
+    unknown. crop: an encoded image (WebP, PNG or JPEG) to show later, or None. source: where it came from,
+    for the screen.
     """
 
     vector: np.ndarray
@@ -69,8 +70,8 @@ class StoredTemplate:
 class Identity:
     """A person in the gallery.
 
-    templates: all stored vectors; in_space: those that the space asked for can meet (all of them when none was
-    named); photographs: distinct photographs behind the templates; has_crops: whether any crop is stored.
+    templates: all stored vectors; in_space: those that the space asked for can meet (all of them when none
+    was named); photographs: distinct photographs behind the templates; has_crops: whether any crop is stored.
     """
 
     id: int
@@ -85,7 +86,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person whom a probe may show: `score` is a cosine in [-1, 1], `kind` and `size_px` say which mean gave it."""
+    """A person whom a probe may show: `score` is a cosine in [-1, 1], `kind` and `size_px` say which mean
+    gave it.
+    """
 
     identity_id: int
     name: str
@@ -96,7 +99,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """Who did what, and when. Names are never kept here: only the identity's number, which is never given twice."""
+    """Who did what, and when. Names are never kept here: only the identity's number, which is never given
+    twice.
+    """
 
     id: int
     at: datetime
