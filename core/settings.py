@@ -66,7 +66,9 @@ def read_active(settings: Settings) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{settings.active_path} can't be read: {error}.", "Delete it to start afresh.") from error
+        raise SettingsInvalid(
+            f"{settings.active_path} can't be read: {error}.", "Delete it to start afresh."
+        ) from error
     try:
         active = json.loads(text)
     except json.JSONDecodeError as error:
@@ -74,7 +76,9 @@ def read_active(settings: Settings) -> dict[str, Any]:
             f"{settings.active_path} isn't valid JSON (line {error.lineno}).", "Delete it to start afresh."
         ) from error
     if not isinstance(active, dict):
-        raise SettingsInvalid(f"{settings.active_path} holds no settings object.", "Delete it to start afresh.")
+        raise SettingsInvalid(
+            f"{settings.active_path} holds no settings object.", "Delete it to start afresh."
+        )
     return active
 
 

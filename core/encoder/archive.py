@@ -1,0 +1,218 @@
+"""Read the tensors of a checkpoint, whatever it is called and however it was saved, without running anything in it.
+
+Only `torch.load(weights_only=True)` and safetensors ever read a file. Two kinds of file need a little help to pass:
+a TorchScript archive (its code and constants are left out, so that only the pickled tensors remain) and a pickle that
+names foreign classes (each is mapped to an inert stand-in that takes any state and does nothing).
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from core.encoder.errors import WeightsMissing, WeightsUnsafe
+
+Kind = Literal["state dict", "TorchScript", "safetensors"]
+
+MAX_FILE_BYTES = 2_000_000_000
+_SAFETENSORS_HEADER_MAX = 100_000_000
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a file holds: flat `tensors` (name -> float or integer tensor, quantised ones dequantised), how it was
+    stored, text `metadata` (safetensors), other values by name, and the foreign classes that were left inert."""
+
+    tensors: dict[str, Tensor]
+    kind: Kind
+    metadata: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    inert_classes: tuple[str, ...] = ()
+    int8: bool = False
+
+
+class _Inert:
+    """Stands in for a class named in a pickle. Accepts construction and state; has no behaviour."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.arguments = args
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, Mapping):
+            self.__dict__.update(state)
+        else:
+            self.__dict__["state"] = state
+
+
+def read_archive(path: Path) -> Archive:
+    """Read every tensor of a `.pt`, `.pth`, `.ckpt` or `.safetensors` file, by content and not by name.
+
+    Raises WeightsMissing when there is no such file, and WeightsUnsafe when it can't be read without executing
+    something, is damaged, or holds no tensors at all.
+    """
+    if not path.is_file():
+        raise WeightsMissing(
+            f"There is no weights file at {path}.", "Check the path, or fetch official weights."
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise WeightsUnsafe(f"{path.name} is empty (0 bytes).", "Copy or download it again.")
+    if size > MAX_FILE_BYTES:
+        raise WeightsUnsafe(
+            f"{path.name} has {size / 1e9:.1f} GB; EdgeFace weights have at most 0.1 GB.",
+            "Choose a weights file.",
+        )
+    try:
+        if _looks_like_safetensors(path, size):
+            return _read_safetensors(path)
+        if zipfile.is_zipfile(path):
+            return _read_zip(path)
+        return _collect(_load(path), "state dict")
+    except (
+        pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, IndexError,
+        TypeError, AttributeError, OSError, OverflowError, MemoryError, ImportError, AssertionError,
+    ) as error:  # fmt: skip
+        raise WeightsUnsafe(
+            f"{path.name} can't be read as weights: {_first_line(error)}",
+            "Only PyTorch state dicts, TorchScript archives and safetensors are read, and no code in them is ever run.",
+        ) from error
+
+
+def _looks_like_safetensors(path: Path, size: int) -> bool:
+    with path.open("rb") as file:
+        start = file.read(9)
+    header = int.from_bytes(start[:8], "little")
+    return len(start) == 9 and start[8:9] == b"{" and 2 <= header <= min(size - 8, _SAFETENSORS_HEADER_MAX)
+
+
+def _read_safetensors(path: Path) -> Archive:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata = dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise WeightsUnsafe(
+            f"{path.name} is a damaged safetensors file: {_first_line(error)}", "Copy or download it again."
+        ) from error
+    return Archive(tensors, "safetensors", metadata)
+
+
+def _read_zip(path: Path) -> Archive:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        stored = sum(info.file_size for info in archive.infolist())
+        if stored > MAX_FILE_BYTES:
+            raise WeightsUnsafe(
+                f"{path.name} would unpack to {stored / 1e9:.1f} GB.", "Choose a weights file."
+            )
+        if not any(name.endswith("/data.pkl") for name in names):
+            raise WeightsUnsafe(
+                f"{path.name} is a zip archive without PyTorch data in it.",
+                "Choose a weights file (.pt, .safetensors).",
+            )
+        if not any(name.endswith("/constants.pkl") for name in names):
+            return _collect(_load(path), "state dict")
+        return _collect(_load(_without_code(archive)), "TorchScript")
+
+
+def _without_code(archive: zipfile.ZipFile) -> io.BytesIO:
+    """A TorchScript archive reduced to its pickled attributes and their storages, as `torch.save` would lay them out."""
+    reduced = io.BytesIO()
+    with zipfile.ZipFile(reduced, "w", zipfile.ZIP_STORED) as out:
+        for name in archive.namelist():
+            folder, _, rest = name.partition("/")
+            rest = "version" if rest == ".data/version" else rest  # where newer archives keep it
+            if rest in ("data.pkl", "version", "byteorder") or rest.startswith("data/"):
+                out.writestr(f"{folder}/{rest}", archive.read(name))
+    reduced.seek(0)
+    return reduced
+
+
+def _load(source: Path | io.BytesIO) -> tuple[Any, tuple[str, ...]]:
+    """The unpickled object, foreign classes replaced by inert stand-ins, and the names of those classes."""
+    try:
+        foreign = tuple(torch.serialization.get_unsafe_globals_in_checkpoint(_rewound(source)))
+    except ValueError:
+        # Files older than PyTorch 1.6 can't be listed; weights_only alone decides about them.
+        foreign = ()
+    stand_ins = [(type("Inert", (_Inert,), {}), name) for name in foreign]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
+        # Quantised tensors and typed storages are deprecated; both are turned into plain floats right away.
+        warnings.simplefilter("ignore")
+        return torch.load(_rewound(source), map_location="cpu", weights_only=True), foreign
+
+
+def _rewound(source: Path | io.BytesIO) -> Any:
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+        return source
+    return str(source)
+
+
+def _collect(loaded: tuple[Any, tuple[str, ...]], kind: Kind) -> Archive:
+    content, foreign = loaded
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
+    quantised = False
+    for name, leaf in _leaves(content, "", set()):
+        if name.endswith("._packed_params._packed_params"):
+            # torch's dynamic int8 Linear: (quantised weight, bias) under one key.
+            layer = name.removesuffix("._packed_params._packed_params")
+            tensors[f"{layer}.weight"] = _plain(leaf[0])
+            if len(leaf) > 1 and isinstance(leaf[1], Tensor):
+                tensors[f"{layer}.bias"] = _plain(leaf[1])
+            quantised = True
+        elif isinstance(leaf, Tensor):
+            quantised |= leaf.is_quantized
+            tensors[name] = _plain(leaf)
+        else:
+            values[name] = leaf
+    for layer in [
+        name.removesuffix("._packed_params.dtype") for name in values if name.endswith("_packed_params.dtype")
+    ]:
+        # Scale and zero point of an int8 layer's output: unused by dynamic quantisation.
+        for leftover in (f"{layer}.scale", f"{layer}.zero_point"):
+            tensors.pop(leftover, None)
+    if not tensors:
+        raise WeightsUnsafe(
+            "The file holds no tensors.", "Choose a file of weights, not of results or settings."
+        )
+    return Archive(tensors, kind, {}, values, foreign, quantised)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    tensor = tensor.detach()
+    return (tensor.dequantize() if tensor.is_quantized else tensor).clone()
+
+
+def _leaves(node: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """(dotted name, leaf) of a nest of dicts and inert objects. A packed int8 Linear comes as one leaf."""
+    if isinstance(node, _Inert):
+        node = node.__dict__
+    if isinstance(node, Mapping):
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for key, value in node.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), seen)
+    elif prefix:
+        yield prefix, node
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:200]

@@ -1,0 +1,192 @@
+"""The encoder: network, preprocessing and L2 norm in one, batched, in the layout and precision that the device likes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.encoder.health import HealthReport, check_health, require_healthy
+from core.encoder.network import build_network
+from core.encoder.variants import EMBEDDING_DIM, VARIANTS
+from core.encoder.weights import load_state
+from core.errors import SettingsInvalid
+from core.images import to_tensor
+from core.settings import CROP_PX
+
+Precision = Literal["auto", "float32", "bfloat16"]
+Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | Tensor
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """What is loaded: the facts that a page or a model card shows."""
+
+    variant: str
+    official: bool
+    path: Path
+    weights_sha256: str
+    kind: str
+    parameters: int
+    device: str
+    precision: str
+    flip_tta: bool
+    companions: int = 0
+    identities: int | None = None
+    inert_classes: tuple[str, ...] = ()
+    health: HealthReport | None = None
+
+
+class Encoder:
+    """Aligned 112 px RGB crops -> 512-d unit embeddings. Safe to share between threads."""
+
+    def __init__(self, network: nn.Module, info: EncoderInfo) -> None:
+        self.info = info
+        self._device = torch.device(info.device)
+        self._network = network.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @property
+    def name(self) -> str:
+        return self.info.variant
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.info.weights_sha256
+
+    @property
+    def flip_tta(self) -> bool:
+        return self.info.flip_tta
+
+    @property
+    def network(self) -> nn.Module:
+        """The bare network, for training and export: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
+        return self._network
+
+    def encode(self, images: Images, *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Embed aligned crops.
+
+        `images`: uint8 RGB (N, 112, 112, 3), a list of (112, 112, 3), or a float tensor (N, 3, 112, 112) in [-1, 1].
+        Returns float32 (N, 512), rows of unit length; with flip TTA the sum of a crop's and its mirror image's raw
+        embeddings is normalised. Raises SettingsInvalid for any other shape.
+        """
+        count = len(images)
+        if count == 0:
+            return np.zeros((0, EMBEDDING_DIM), dtype=np.float32)
+        _require_crops(images)
+        parts = [self._encode_batch(images[i : i + batch_size]) for i in range(0, count, batch_size)]
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def _encode_batch(self, images: Images) -> NDArray[np.float32]:
+        batch = images if isinstance(images, Tensor) else to_tensor(images)
+        batch = batch.to(self._device, memory_format=torch.channels_last)
+        with self._autocast():
+            raw = self._network(batch).float()
+            if self.flip_tta:
+                raw = raw + self._network(batch.flip(3)).float()
+        unit: NDArray[np.float32] = nn.functional.normalize(raw, dim=1).cpu().numpy()
+        return unit
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.info.precision == "bfloat16":
+            return torch.autocast(self._device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+
+def load_encoder(
+    path: Path,
+    *,
+    variant: str | None = None,
+    device: str = "auto",
+    use_tta: bool = False,
+    precision: Precision = "auto",
+    check: bool = True,
+) -> Encoder:
+    """Load EdgeFace weights of any official variant or fine-tuned from one, completely or not at all.
+
+    Raises WeightsMissing, WeightsUnsafe, WeightsMismatch (see `load_state`), WeightsUnhealthy when `check` is on and
+    the encoder can't tell faces apart, and SettingsInvalid for a device that isn't there.
+    """
+    if variant is not None and variant not in VARIANTS:
+        raise SettingsInvalid(
+            f"There is no EdgeFace variant '{variant}'.", f"Choose one of {', '.join(VARIANTS)}."
+        )
+    target = resolve_device(device)
+    state = load_state(Path(path), variant)
+    network = build_network(state.variant)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network.load_state_dict(state.tensors, strict=True)
+    info = EncoderInfo(
+        variant=state.variant.name,
+        official=_is_official(Path(path)),
+        path=Path(path),
+        weights_sha256=state.sha256,
+        kind=state.kind,
+        parameters=sum(p.numel() for p in network.parameters()),
+        device=target,
+        precision=resolve_precision(precision, target),
+        flip_tta=use_tta,
+        companions=state.companions,
+        identities=state.identities,
+        inert_classes=state.inert_classes,
+    )
+    encoder = Encoder(network, info)
+    if check:
+        health = check_health(encoder.encode)
+        require_healthy(health, Path(path).name)
+        encoder.info = replace(info, health=health)
+    return encoder
+
+
+def resolve_device(device: str) -> str:
+    """'auto' -> the fastest device there is ('cuda', 'mps' or 'cpu'); else the one named, if it is there.
+
+    Raises SettingsInvalid otherwise.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    kind = device.partition(":")[0]
+    if not available.get(kind, False):
+        there = ", ".join(name for name, yes in available.items() if yes)
+        raise SettingsInvalid(f"Device '{device}' isn't available here.", f"Use one of: auto, {there}.")
+    return device
+
+
+def resolve_precision(precision: Precision, device: str) -> str:
+    """'auto' -> bfloat16 where the CPU multiplies in it (twice as fast, cosine to float32 >= 0.999), else float32."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """True where the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); elsewhere bfloat16 is emulated and slow."""
+    read = getattr(torch.cpu, "get_capabilities", None)  # absent before torch 2.10
+    capabilities = read() if read is not None else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _is_official(path: Path) -> bool:
+    from core.encoder.registry import official_variant
+
+    return official_variant(path) is not None
+
+
+def _require_crops(images: Images) -> None:
+    expected = (3, CROP_PX, CROP_PX) if isinstance(images, Tensor) else (CROP_PX, CROP_PX, 3)
+    for image in images:
+        if tuple(image.shape) != expected:
+            raise SettingsInvalid(
+                f"The encoder takes crops of shape {expected}, not {tuple(image.shape)}.",
+                "Align and upscale the face first (core.faces.align, core.sr).",
+            )

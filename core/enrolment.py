@@ -1,0 +1,154 @@
+"""Enrol people from photographs: look first, say what is wrong, store only when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import CoreError
+from core.gallery.review import review_enrolment
+from core.gallery.store import Identity, NewTemplate
+from core.images import encode_image, read_image, sha256_of
+from core.pipeline import Pipeline
+from core.recognition import DraftPhoto, EnrolmentDraft, Probe
+
+UNLIKE_BELOW = 0.20
+"""A photograph whose cosine to the mean of its person's others is lower than this is reported before it is stored."""
+
+
+class NothingToEnrol(CoreError):
+    """None of the photographs offered can be used."""
+
+    help_topic = "enrol"
+
+
+@dataclass(frozen=True)
+class BulkRow:
+    """What became of one person of a bulk enrolment: `stored` photographs of `offered`, and what was wrong."""
+
+    name: str
+    offered: int
+    stored: int
+    rejected: tuple[tuple[str, str], ...] = ()
+    error: str = ""
+
+
+def prepare_enrolment(
+    pipeline: Pipeline, images: Sequence[Any], names: Sequence[str] | None = None, *, person: str = ""
+) -> EnrolmentDraft:
+    """Look at photographs of one person without storing anything.
+
+    `images` are whatever `read_image` reads, `names` what to call them on screen (default: file names), `person` the
+    name that they are meant for. Unreadable files and photographs without a usable face come back with their reason.
+    """
+    labels = names if names is not None else [_label(image, i) for i, image in enumerate(images)]
+    photos = [_look(pipeline, image, label) for image, label in zip(images, labels, strict=True)]
+    ready = [photo for photo in photos if photo.probe is not None and not photo.probe.unrecognisable_because]
+    vectors = pipeline.embed([photo.probe for photo in ready if photo.probe is not None])
+    by_name = {id(photo): vector for photo, vector in zip(ready, vectors, strict=True)}
+    draft = EnrolmentDraft(tuple(replace(photo, vector=by_name.get(id(photo))) for photo in photos))
+    return review(pipeline, draft, person)
+
+
+def review(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> EnrolmentDraft:
+    """The draft with its findings made anew: for another name, or after photographs were left out."""
+    usable = draft.usable
+    findings = review_enrolment(
+        pipeline.gallery.store,
+        pipeline.space,
+        person,
+        [photo.vector for photo in usable if photo.vector is not None],
+        image_sha256=[photo.image_sha256 for photo in usable],
+        photo_names=[photo.name for photo in usable],
+        unlike_below=UNLIKE_BELOW,
+        same_above=pipeline.config.recognition_threshold,
+    )
+    return replace(draft, findings=tuple(findings))
+
+
+def enrol(
+    pipeline: Pipeline,
+    name: str,
+    draft: EnrolmentDraft,
+    *,
+    store_crops: bool = True,
+    note: str = "",
+    actor: str = "local",
+    add: bool = False,
+) -> Identity:
+    """Store the usable photographs of a draft as templates of `name`, in one transaction.
+
+    `add` stores them with the person of that name who is there already (or a new one). Raises NothingToEnrol,
+    NameTaken, NameInvalid, and GalleryError or StorageFailed when the gallery can't be written.
+    """
+    if not draft.usable:
+        reasons = (
+            "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3])
+            or "no photographs were given"
+        )
+        raise NothingToEnrol(
+            f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen."
+        )
+    templates = [
+        _template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None
+    ]
+    store = pipeline.gallery.store
+    known = store.find(name) if add else None
+    if known is not None:
+        return store.add_templates(known.id, templates, space=pipeline.space, actor=actor)
+    return store.enrol(name, templates, space=pipeline.space, note=note, actor=actor)
+
+
+def enrol_many(
+    pipeline: Pipeline,
+    plan: Sequence[tuple[str, Sequence[Path]]],
+    *,
+    store_crops: bool = True,
+    actor: str = "local",
+    add: bool = False,
+    on_person: Callable[[int, int, BulkRow], None] | None = None,
+) -> list[BulkRow]:
+    """Enrol every (name, photographs) of a plan. One person's failure stops nobody else's enrolment."""
+    rows: list[BulkRow] = []
+    for done, (name, paths) in enumerate(plan, start=1):
+        draft = prepare_enrolment(pipeline, list(paths), person=name)
+        rejected = tuple((photo.name, photo.reason) for photo in draft.photos if not photo.usable)
+        try:
+            enrol(pipeline, name, draft, store_crops=store_crops, actor=actor, add=add)
+            row = BulkRow(name, len(paths), len(draft.usable), rejected)
+        except CoreError as error:
+            row = BulkRow(name, len(paths), 0, rejected, str(error))
+        rows.append(row)
+        if on_person is not None:
+            on_person(done, len(plan), row)
+    return rows
+
+
+def _look(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
+    try:
+        rgb = read_image(image, name=label)
+        found = pipeline.find(rgb)
+    except CoreError as error:
+        return DraftPhoto(label, error=error)
+    return DraftPhoto(label, sha256_of(rgb.tobytes()), found[0] if found else None, faces_found=len(found))
+
+
+def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate:
+    assert photo.vector is not None  # noqa: S101 (only usable photographs come here)
+    return NewTemplate(
+        vector=photo.vector,
+        kind="hr" if probe.size_px is None else "sr",
+        probe_px=probe.probe_px,
+        size_px=probe.size_px,
+        image_sha256=photo.image_sha256,
+        crop=encode_image(probe.crop) if store_crops else None,
+        source=photo.name,
+    )
+
+
+def _label(image: Any, position: int) -> str:
+    if isinstance(image, (str, Path)):
+        return Path(image).name
+    return getattr(image, "name", "") or f"photo {position + 1}"

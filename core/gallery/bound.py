@@ -1,0 +1,67 @@
+"""A gallery as one encoder sees it: the store together with the space whose templates may meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import SettingsInvalid
+from core.gallery.match import Candidate, Space
+from core.gallery.store import Gallery, NewTemplate
+from core.settings import CROP_PX
+
+
+@dataclass(frozen=True)
+class BoundGallery:
+    """`store` holds templates of any weights; everything here goes by `space`, so different ones never meet."""
+
+    store: Gallery
+    space: Space
+
+    @property
+    def size(self) -> int:
+        """How many people have templates in this space."""
+        return len(self._labels)
+
+    @property
+    def _labels(self) -> list[str]:
+        """Names of the people in this space, in alphabetical order."""
+        return sorted(self.store.names_in(self.space))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def add(self, name: str, embedding: Any, *, actor: str = "python") -> None:
+        """Store one embedding (512 values, tensor or array, any positive length) for a person, new or known.
+
+        Raises SettingsInvalid when it isn't a finite vector of the encoder's dimension.
+        """
+        if hasattr(embedding, "detach"):
+            embedding = embedding.detach().cpu().float().numpy()
+        vector = np.asarray(embedding, dtype=np.float32).reshape(-1)
+        norm = float(np.linalg.norm(vector)) if vector.size == self.space.dim else 0.0
+        if not np.isfinite(norm) or norm == 0.0:
+            raise SettingsInvalid(
+                f"An embedding has {self.space.dim} finite values that aren't all zero; this one has {vector.size}.",
+                "Pass what pipeline.infer_embedding returned.",
+            )
+        template = NewTemplate(
+            vector=vector / norm, kind="hr", probe_px=float(CROP_PX), size_px=None, image_sha256="", crop=None,
+            source="python",
+        )  # fmt: skip
+        known = self.store.find(name)
+        if known is None:
+            self.store.enrol(name, [template], space=self.space, actor=actor)
+        else:
+            self.store.add_templates(known.id, [template], space=self.space, actor=actor)
+
+    def search(self, probes: NDArray[np.float32], k: int = 5) -> list[list[Candidate]]:
+        """For each row of `probes` (N, 512) the k people with the highest scores, best first."""
+        return self.store.search(probes, self.space, k=k)

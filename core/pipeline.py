@@ -1,0 +1,324 @@
+"""The one place that joins faces, super-resolution, encoder and gallery: from a photograph to a decision.
+
+pipeline = build_pipeline(PipelineConfig(device="cpu"))
+load_gallery(pipeline, Path("my_gallery.pt"))
+result = pipeline.run("photo.jpg")
+result.identity, result["score"]
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CoreError, SettingsInvalid
+from core.faces.align import align, is_aligned_crop, probe_px
+from core.faces.detect import Detector, Face, choose_faces
+from core.faces.quality import Limits, assess, problems
+from core.gallery.bound import BoundGallery
+from core.gallery.match import Space
+from core.gallery.store import Gallery
+from core.images import read_image, resize
+from core.recognition import Comparison, Probe, Recognition
+from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, VLR_SIZES_PX, Settings, load_settings
+from core.sr import Upscaler, load_upscaler
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.encoder.encode import Encoder, Precision
+
+Image = Any
+"""Whatever `core.images.read_image` reads: a path, bytes, a file object, a Pillow image, an RGB array."""
+
+HR_PROBE_PX = 64.0
+"""From here on the aligned crop is cut at 112 px directly; below, at its native size, and the upscaler enlarges it."""
+
+VLR_PROBE_PX = 40.0
+"""Up to here a probe counts as very-low-resolution, of the nearest of 16, 24 and 32 px."""
+
+_NO_FACE = "no face found: the face may be too small, turned away or hidden"
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Everything that decides a recognition. `weights`, `upscaler` and `gallery_path` of None mean: the weights in
+    use, bicubic until a DSR is in use, and a gallery in memory. `aligned` forces (True) or forbids (False) taking a
+    photograph as an aligned crop; None takes square images of at most 64 px so."""
+
+    device: str = "auto"
+    recognition_threshold: float = UNCALIBRATED_THRESHOLD
+    use_tta: bool = False
+    skip_dsr: bool = False
+    weights: str | Path | None = None
+    upscaler: str | Path | None = None
+    gallery_path: str | Path | None = None
+    faces: Literal["largest", "centre"] = "largest"
+    small_faces: bool | None = None
+    aligned: bool | None = None
+    top_k: int = 5
+    precision: Precision = "auto"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.recognition_threshold <= 1.0:
+            raise SettingsInvalid(
+                f"The threshold is a cosine from -1 to 1, not {self.recognition_threshold}.",
+                f"Leave it at {UNCALIBRATED_THRESHOLD} or choose one from your own data.",
+            )
+        if self.top_k < 1:
+            raise SettingsInvalid(f"top_k is {self.top_k}; at least 1 name is shown.", "Choose 1 or more.")
+
+
+class Pipeline:
+    """Encoder, upscaler, detector and gallery at work together. Safe to share between threads."""
+
+    def __init__(
+        self, config: PipelineConfig, encoder: Encoder, upscaler: Upscaler, detector: Detector, store: Gallery
+    ) -> None:
+        self.config = config
+        self.encoder = encoder
+        self.upscaler = upscaler
+        self.detector = detector
+        self.space = Space(encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta)
+        self.gallery = BoundGallery(store, self.space)
+
+    # From image to probes -----------------------------------------------------------------------------------------
+
+    def find(self, image: Image, *, reduce_to_px: int | None = None, every: bool = True) -> list[Probe]:
+        """The faces of an image as probes, the chosen one first; [] when there is none.
+
+        `reduce_to_px` simulates distance: the whole photograph is shrunk until the chosen face has that probe_px,
+        and everything starts from the small photograph. `every` False gives the chosen face alone.
+        Raises what `read_image` raises.
+        """
+        rgb = read_image(image)
+        if self._is_aligned(rgb):
+            return [self._probe_of_crop(rgb, reduce_to_px)]
+        return [self._probe_of_face(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)]
+
+    def _is_aligned(self, rgb: NDArray[np.uint8]) -> bool:
+        if self.config.aligned is None:
+            return is_aligned_crop(rgb)
+        if self.config.aligned and rgb.shape[0] != rgb.shape[1]:
+            raise SettingsInvalid(
+                f"An aligned crop is square; this image has {rgb.shape[1]} x {rgb.shape[0]} px.",
+                "Switch 'aligned crop' off to have the face found in it.",
+            )
+        return self.config.aligned
+
+    def _faces(
+        self, rgb: NDArray[np.uint8], reduce_to_px: int | None, every: bool
+    ) -> Iterator[tuple[NDArray[np.uint8], Face]]:
+        how = self.config.faces
+        found = self.detector.detect(rgb, small_faces=self.config.small_faces)
+        if not found:
+            return
+        if reduce_to_px is not None:
+            [chosen] = choose_faces(found, how, rgb.shape)
+            rgb = reduce_photograph(rgb, probe_px(chosen.landmarks), reduce_to_px)
+            found = self.detector.detect(rgb, small_faces=True)
+            if not found:
+                return
+        [first] = choose_faces(found, how, rgb.shape)
+        yield rgb, first
+        if every:
+            yield from ((rgb, face) for face in found if face is not first)
+
+    def _probe_of_face(self, frame: NDArray[np.uint8], face: Face) -> Probe:
+        size = probe_px(face.landmarks)
+        crop = align(frame, face.landmarks, native_crop_px(size))
+        return self._probe(crop, size, face, frame.shape[:2])
+
+    def _probe_of_crop(self, rgb: NDArray[np.uint8], reduce_to_px: int | None) -> Probe:
+        size = rgb.shape[0] if reduce_to_px is None else min(reduce_to_px, rgb.shape[0])
+        return self._probe(resize(rgb, native_crop_px(size)), float(size), None, rgb.shape[:2])
+
+    def _probe(
+        self, crop: NDArray[np.uint8], size: float, face: Face | None, shape: tuple[int, ...]
+    ) -> Probe:
+        [sr_image] = self.upscaler.upscale([crop])
+        quality = assess(sr_image, size, face)
+        return Probe(
+            crop=crop,
+            sr_image=sr_image,
+            probe_px=size,
+            size_px=vlr_size(size),
+            quality=quality,
+            problems=tuple(problems(quality, self.config.limits)),
+            face=face,
+            frame_shape=(shape[0], shape[1]),
+        )
+
+    def upscale(self, image: Image) -> NDArray[np.uint8]:
+        """The chosen face as the encoder sees it, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
+        return self._chosen(image).sr_image
+
+    def infer_embedding(self, image: Image) -> torch.Tensor:
+        """The 512-d unit embedding of an image's chosen face, or of a 112 px crop as `upscale` gives it."""
+        import torch
+
+        if isinstance(image, np.ndarray) and image.shape == (CROP_PX, CROP_PX, 3):
+            crop = image
+        else:
+            crop = self._chosen(image).sr_image
+        return torch.from_numpy(self.encoder.encode([crop])[0])
+
+    def _chosen(self, image: Image) -> Probe:
+        found = self.find(image, every=False)
+        if not found:
+            raise NoFace(
+                "No face was found in the image.", "Choose a photograph in which the face can be seen."
+            )
+        return found[0]
+
+    def embed(self, probes: Sequence[Probe]) -> NDArray[np.float32]:
+        """Unit embeddings (N, 512) of probes, in one batch."""
+        return self.encoder.encode([probe.sr_image for probe in probes])
+
+    # From probes to decisions -------------------------------------------------------------------------------------
+
+    def run(self, image: Image, *, reduce_to_px: int | None = None) -> Recognition:
+        """Recognise the chosen face of an image. Without a face the outcome is "unrecognisable"."""
+        return self._run([image], reduce_to_px, every=False)[0][0]
+
+    def run_all(self, image: Image, *, reduce_to_px: int | None = None) -> list[Recognition]:
+        """Recognise every face of an image, the chosen one first; one "unrecognisable" when there is none."""
+        return self._run([image], reduce_to_px, every=True)[0]
+
+    def run_many(self, images: Sequence[Image], *, reduce_to_px: int | None = None) -> list[Recognition]:
+        """`run` for many images, embedded and searched in one batch. Raises at the first unreadable image."""
+        return [faces[0] for faces in self._run(images, reduce_to_px, every=False)]
+
+    def _run(
+        self, images: Sequence[Image], reduce_to_px: int | None, *, every: bool
+    ) -> list[list[Recognition]]:
+        timings: dict[str, float] = {}
+        with _timed(timings, "detect and align"):
+            found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
+        decided = iter(self.recognise([probe for probes in found for probe in probes], timings))
+        nothing = Recognition("unrecognisable", _NO_FACE, threshold=self.config.recognition_threshold)
+        return [[next(decided) for _ in probes] or [replace(nothing, timings_ms=timings)] for probes in found]
+
+    def recognise(
+        self, probes: Sequence[Probe], timings: dict[str, float] | None = None
+    ) -> list[Recognition]:
+        """Decide about probes: embedded in one batch, searched in one product, one Recognition each, in order."""
+        timings = {} if timings is None else timings
+        if not probes:
+            return []
+        with _timed(timings, "encode"):
+            embeddings = self.embed(probes)
+        with _timed(timings, "search"):
+            candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
+        share = {step: ms / len(probes) for step, ms in timings.items()}
+        return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, strict=True)]
+
+    def _decide(
+        self, probe: Probe, embedding: NDArray[np.float32], candidates: list, share: dict
+    ) -> Recognition:  # type: ignore[type-arg]
+        threshold = self.config.recognition_threshold
+        best = candidates[0] if candidates else None
+        margin = best.score - candidates[1].score if best and len(candidates) > 1 else None
+        decided = Recognition(
+            outcome="unknown",
+            reason="the gallery is empty",
+            score=best.score if best else None,
+            threshold=threshold,
+            margin=margin,
+            top_k=tuple(candidates[: self.config.top_k]),
+            probe=probe,
+            embedding=embedding,
+            timings_ms=share,
+        )
+        if because := probe.unrecognisable_because:
+            return replace(
+                decided, outcome="unrecognisable", reason=because, score=None, margin=None, top_k=()
+            )
+        if best is None:
+            return decided
+        if best.score >= threshold:
+            reason = f"score {best.score:.2f} reaches the threshold {threshold:.2f}"
+            return replace(decided, outcome="match", identity=best.name, reason=reason)
+        return replace(decided, reason=f"best score {best.score:.2f} is below the threshold {threshold:.2f}")
+
+    def compare(self, a: Image, b: Image, *, reduce_to_px: int | None = None) -> Comparison:
+        """Are the chosen faces of two images the same person (cosine >= threshold)?"""
+        threshold = self.config.recognition_threshold
+        sides = [
+            next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b)
+        ]
+        for probe, which in zip(sides, ("first", "second"), strict=True):
+            because = _NO_FACE if probe is None else probe.unrecognisable_because
+            if because:
+                return Comparison(None, None, threshold, f"{which} image: {because}", sides[0], sides[1])
+        first, second = self.embed([probe for probe in sides if probe is not None])
+        score = float(first @ second)
+        same = score >= threshold
+        relation = "reaches" if same else "is below"
+        reason = f"score {score:.2f} {relation} the threshold {threshold:.2f}"
+        return Comparison(same, score, threshold, reason, sides[0], sides[1])
+
+
+class NoFace(CoreError):
+    """An image in which no face was found, where one was needed."""
+
+    help_topic = "no-face"
+
+
+def build_pipeline(config: PipelineConfig | None = None, settings: Settings | None = None) -> Pipeline:
+    """Load everything that `config` names and join it.
+
+    Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, DetectorMissing and
+    GalleryError: nothing is half built.
+    """
+    from core.encoder.encode import load_encoder, resolve_device
+    from core.encoder.registry import resolve_weights
+
+    config = config or PipelineConfig()
+    settings = settings or load_settings()
+    device = resolve_device(config.device)
+    encoder = load_encoder(
+        resolve_weights(settings, config.weights),
+        device=device,
+        use_tta=config.use_tta,
+        precision=config.precision,
+    )
+    upscaler = load_upscaler(None if config.skip_dsr else config.upscaler, device=device)
+    store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
+    return Pipeline(config, encoder, upscaler, Detector(), store)
+
+
+def native_crop_px(size: float) -> int:
+    """Side of the crop to cut for a probe_px: its own size where it is small, 112 px otherwise."""
+    return CROP_PX if size >= HR_PROBE_PX else max(8, round(size))
+
+
+def vlr_size(size: float) -> int | None:
+    """The VLR size (16, 24 or 32 px) that a probe_px counts as; None when it is larger than 40 px."""
+    if size > VLR_PROBE_PX:
+        return None
+    return min(VLR_SIZES_PX, key=lambda px: abs(px - size))
+
+
+def reduce_photograph(rgb: NDArray[np.uint8], from_px: float, to_px: int) -> NDArray[np.uint8]:
+    """The whole photograph shrunk (antialiased) so that a face of probe_px `from_px` gets `to_px`; never enlarged."""
+    factor = to_px / from_px
+    if factor >= 1:
+        return rgb
+    height, width = rgb.shape[:2]
+    return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
+
+
+@contextmanager
+def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[step] = (time.perf_counter() - start) * 1000

@@ -1,0 +1,165 @@
+"""The values that the pipeline gives: a probe, a recognition, a comparison, a draft of an enrolment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CoreError
+from core.faces.detect import Face
+from core.faces.quality import Problem, Quality
+from core.gallery.match import Candidate
+from core.gallery.review import Finding
+
+Outcome = Literal["match", "unknown", "unrecognisable"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One face made ready for the encoder, not yet embedded.
+
+    `crop` is uint8 RGB (s, s, 3): the aligned face at its native size, or at 112 px where it is that large.
+    `sr_image` is uint8 RGB (112, 112, 3): what the encoder sees. `size_px` is the VLR size (16, 24 or 32) that a
+    small probe counts as, None for a large one. `face` is in the pixels of `frame_shape` (height, width), which is
+    smaller than the photograph when the probe was reduced; None for an aligned crop.
+    """
+
+    crop: NDArray[np.uint8]
+    sr_image: NDArray[np.uint8]
+    probe_px: float
+    size_px: int | None
+    quality: Quality
+    problems: tuple[Problem, ...]
+    face: Face | None
+    frame_shape: tuple[int, int]
+
+    @property
+    def unrecognisable_because(self) -> str:
+        """The severe problems in words, "" when the face can be recognised."""
+        return "; ".join(problem.text for problem in self.problems if problem.severe)
+
+    @property
+    def box_share(self) -> tuple[float, float, float, float] | None:
+        """The face's box as shares of the frame (x0, y0, x1, y1 in [0, 1]), to draw on any size of the photograph."""
+        if self.face is None:
+            return None
+        height, width = self.frame_shape
+        x0, y0, x1, y1 = self.face.box_xyxy
+        return (x0 / width, y0 / height, x1 / width, y1 / height)
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What the system decided about one face, and why. Fields can be read as attributes or by name in brackets.
+
+    `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
+    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35.
+    `timings_ms` are milliseconds by step (in a batch: the face's share).
+    """
+
+    outcome: Outcome
+    reason: str
+    identity: str | None = None
+    score: float | None = None
+    threshold: float = 0.0
+    calibrated: bool = False
+    margin: float | None = None
+    top_k: tuple[Candidate, ...] = ()
+    probe: Probe | None = None
+    embedding: NDArray[np.float32] | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def probe_px(self) -> float | None:
+        return self.probe.probe_px if self.probe else None
+
+    @property
+    def size_px(self) -> int | None:
+        return self.probe.size_px if self.probe else None
+
+    @property
+    def quality(self) -> Quality | None:
+        return self.probe.quality if self.probe else None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self.probe.problems if self.probe else ()
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float] | None:
+        return self.probe.face.box_xyxy if self.probe and self.probe.face else None
+
+    @property
+    def crop(self) -> NDArray[np.uint8] | None:
+        return self.probe.crop if self.probe else None
+
+    @property
+    def sr_image(self) -> NDArray[np.uint8] | None:
+        return self.probe.sr_image if self.probe else None
+
+    def __getitem__(self, name: str) -> Any:
+        """result["identity"] is result.identity. Raises KeyError for a field that isn't there."""
+        if name.startswith("_") or not hasattr(self, name):
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words."""
+
+    same: bool | None
+    score: float | None
+    threshold: float
+    reason: str
+    a: Probe | None
+    b: Probe | None
+
+
+@dataclass(frozen=True)
+class DraftPhoto:
+    """One photograph offered for enrolment: its face and vector, or why it can't be used.
+
+    `faces_found` counts all faces in the photograph; `advice` are the problems worth saying, severe or not.
+    """
+
+    name: str
+    image_sha256: str = ""
+    probe: Probe | None = None
+    vector: NDArray[np.float32] | None = None
+    faces_found: int = 0
+    error: CoreError | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.vector is not None
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be used, or what to better; "" when all is well."""
+        if self.error is not None:
+            return self.error.what
+        if self.probe is None:
+            return "no face found"
+        return "; ".join(problem.text for problem in self.probe.problems)
+
+
+@dataclass(frozen=True)
+class EnrolmentDraft:
+    """Photographs of one person, looked at but not stored, and what there is to say before they are."""
+
+    photos: tuple[DraftPhoto, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def usable(self) -> tuple[DraftPhoto, ...]:
+        return tuple(photo for photo in self.photos if photo.usable)
+
+    def only(self, names: Sequence[str]) -> EnrolmentDraft:
+        """The same draft with the named photographs alone; findings are to be made again."""
+        wanted = set(names)
+        return EnrolmentDraft(tuple(photo for photo in self.photos if photo.name in wanted))
