@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import CoreError
 from core.gallery.review import review_enrolment
-from core.gallery.store import Identity, NewTemplate
+from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image, read_image, sha256_of
 from core.pipeline import Pipeline
 from core.recognition import DraftPhoto, EnrolmentDraft, Probe
@@ -85,15 +85,10 @@ def enrol(
     """
     if not draft.usable:
         reasons = (
-            "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3])
-            or "no photographs were given"
+            "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3]) or "no photographs were given"
         )
-        raise NothingToEnrol(
-            f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen."
-        )
-    templates = [
-        _template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None
-    ]
+        raise NothingToEnrol(f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen.")
+    templates = [_template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None]
     store = pipeline.gallery.store
     known = store.find(name) if add else None
     if known is not None:
@@ -136,7 +131,7 @@ def _look(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
 
 
 def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate:
-    assert photo.vector is not None  # noqa: S101 (only usable photographs come here)
+    assert photo.vector is not None
     return NewTemplate(
         vector=photo.vector,
         kind="hr" if probe.size_px is None else "sr",

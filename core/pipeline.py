@@ -23,8 +23,8 @@ from core.faces.align import align, is_aligned_crop, probe_px
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits, assess, problems
 from core.gallery.bound import BoundGallery
-from core.gallery.match import Space
 from core.gallery.store import Gallery
+from core.gallery.values import Space
 from core.images import read_image, resize
 from core.recognition import Comparison, Probe, Recognition
 from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, VLR_SIZES_PX, Settings, load_settings
@@ -141,9 +141,7 @@ class Pipeline:
         size = rgb.shape[0] if reduce_to_px is None else min(reduce_to_px, rgb.shape[0])
         return self._probe(resize(rgb, native_crop_px(size)), float(size), None, rgb.shape[:2])
 
-    def _probe(
-        self, crop: NDArray[np.uint8], size: float, face: Face | None, shape: tuple[int, ...]
-    ) -> Probe:
+    def _probe(self, crop: NDArray[np.uint8], size: float, face: Face | None, shape: tuple[int, ...]) -> Probe:
         [sr_image] = self.upscaler.upscale([crop])
         quality = assess(sr_image, size, face)
         return Probe(
@@ -174,9 +172,7 @@ class Pipeline:
     def _chosen(self, image: Image) -> Probe:
         found = self.find(image, every=False)
         if not found:
-            raise NoFace(
-                "No face was found in the image.", "Choose a photograph in which the face can be seen."
-            )
+            raise NoFace("No face was found in the image.", "Choose a photograph in which the face can be seen.")
         return found[0]
 
     def embed(self, probes: Sequence[Probe]) -> NDArray[np.float32]:
@@ -197,9 +193,7 @@ class Pipeline:
         """`run` for many images, embedded and searched in one batch. Raises at the first unreadable image."""
         return [faces[0] for faces in self._run(images, reduce_to_px, every=False)]
 
-    def _run(
-        self, images: Sequence[Image], reduce_to_px: int | None, *, every: bool
-    ) -> list[list[Recognition]]:
+    def _run(self, images: Sequence[Image], reduce_to_px: int | None, *, every: bool) -> list[list[Recognition]]:
         timings: dict[str, float] = {}
         with _timed(timings, "detect and align"):
             found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
@@ -207,9 +201,7 @@ class Pipeline:
         nothing = Recognition("unrecognisable", _NO_FACE, threshold=self.config.recognition_threshold)
         return [[next(decided) for _ in probes] or [replace(nothing, timings_ms=timings)] for probes in found]
 
-    def recognise(
-        self, probes: Sequence[Probe], timings: dict[str, float] | None = None
-    ) -> list[Recognition]:
+    def recognise(self, probes: Sequence[Probe], timings: dict[str, float] | None = None) -> list[Recognition]:
         """Decide about probes: embedded in one batch, searched in one product, one Recognition each, in order."""
         timings = {} if timings is None else timings
         if not probes:
@@ -221,9 +213,7 @@ class Pipeline:
         share = {step: ms / len(probes) for step, ms in timings.items()}
         return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, strict=True)]
 
-    def _decide(
-        self, probe: Probe, embedding: NDArray[np.float32], candidates: list, share: dict
-    ) -> Recognition:  # type: ignore[type-arg]
+    def _decide(self, probe: Probe, embedding: NDArray[np.float32], candidates: list, share: dict) -> Recognition:  # type: ignore[type-arg]
         threshold = self.config.recognition_threshold
         best = candidates[0] if candidates else None
         margin = best.score - candidates[1].score if best and len(candidates) > 1 else None
@@ -239,9 +229,7 @@ class Pipeline:
             timings_ms=share,
         )
         if because := probe.unrecognisable_because:
-            return replace(
-                decided, outcome="unrecognisable", reason=because, score=None, margin=None, top_k=()
-            )
+            return replace(decided, outcome="unrecognisable", reason=because, score=None, margin=None, top_k=())
         if best is None:
             return decided
         if best.score >= threshold:
@@ -252,9 +240,7 @@ class Pipeline:
     def compare(self, a: Image, b: Image, *, reduce_to_px: int | None = None) -> Comparison:
         """Are the chosen faces of two images the same person (cosine >= threshold)?"""
         threshold = self.config.recognition_threshold
-        sides = [
-            next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b)
-        ]
+        sides = [next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b)]
         for probe, which in zip(sides, ("first", "second"), strict=True):
             because = _NO_FACE if probe is None else probe.unrecognisable_because
             if because:

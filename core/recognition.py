@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.faces.detect import Face
 from core.faces.quality import Problem, Quality
-from core.gallery.match import Candidate
 from core.gallery.review import Finding
+from core.gallery.values import Candidate
 
 Outcome = Literal["match", "unknown", "unrecognisable"]
 

@@ -63,9 +63,7 @@ def read_archive(path: Path) -> Archive:
     something, is damaged, or holds no tensors at all.
     """
     if not path.is_file():
-        raise WeightsMissing(
-            f"There is no weights file at {path}.", "Check the path, or fetch official weights."
-        )
+        raise WeightsMissing(f"There is no weights file at {path}.", "Check the path, or fetch official weights.")
     size = path.stat().st_size
     if size == 0:
         raise WeightsUnsafe(f"{path.name} is empty (0 bytes).", "Copy or download it again.")
@@ -116,9 +114,7 @@ def _read_zip(path: Path) -> Archive:
         names = archive.namelist()
         stored = sum(info.file_size for info in archive.infolist())
         if stored > MAX_FILE_BYTES:
-            raise WeightsUnsafe(
-                f"{path.name} would unpack to {stored / 1e9:.1f} GB.", "Choose a weights file."
-            )
+            raise WeightsUnsafe(f"{path.name} would unpack to {stored / 1e9:.1f} GB.", "Choose a weights file.")
         if not any(name.endswith("/data.pkl") for name in names):
             raise WeightsUnsafe(
                 f"{path.name} is a zip archive without PyTorch data in it.",
@@ -130,7 +126,7 @@ def _read_zip(path: Path) -> Archive:
 
 
 def _without_code(archive: zipfile.ZipFile) -> io.BytesIO:
-    """A TorchScript archive reduced to its pickled attributes and their storages, as `torch.save` would lay them out."""
+    """A TorchScript archive reduced to its pickled attributes and storages, as `torch.save` would lay them out."""
     reduced = io.BytesIO()
     with zipfile.ZipFile(reduced, "w", zipfile.ZIP_STORED) as out:
         for name in archive.namelist():
@@ -188,9 +184,7 @@ def _collect(loaded: tuple[Any, tuple[str, ...]], kind: Kind) -> Archive:
         for leftover in (f"{layer}.scale", f"{layer}.zero_point"):
             tensors.pop(leftover, None)
     if not tensors:
-        raise WeightsUnsafe(
-            "The file holds no tensors.", "Choose a file of weights, not of results or settings."
-        )
+        raise WeightsUnsafe("The file holds no tensors.", "Choose a file of weights, not of results or settings.")
     return Archive(tensors, kind, {}, values, foreign, quantised)
 
 

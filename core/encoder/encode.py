@@ -1,4 +1,4 @@
-"""The encoder: network, preprocessing and L2 norm in one, batched, in the layout and precision that the device likes."""
+"""The encoder: network, preprocessing and L2 norm in one, batched, in the layout and precision the device likes."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ def load_encoder(
     the encoder can't tell faces apart, and SettingsInvalid for a device that isn't there.
     """
     if variant is not None and variant not in VARIANTS:
-        raise SettingsInvalid(
-            f"There is no EdgeFace variant '{variant}'.", f"Choose one of {', '.join(VARIANTS)}."
-        )
+        raise SettingsInvalid(f"There is no EdgeFace variant '{variant}'.", f"Choose one of {', '.join(VARIANTS)}.")
     target = resolve_device(device)
     state = load_state(Path(path), variant)
     network = build_network(state.variant)

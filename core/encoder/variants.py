@@ -45,15 +45,9 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant(
-            "edgeface_xxs", "edgenext_xx_small", None, False, "9cd55d480a4e60c3ccb8d0e33730b89c6932c6f0", 5.1
-        ),
-        Variant(
-            "edgeface_xxs_q", "edgenext_xx_small", None, True, "665779fdd6717f4f6e43b9c9cc9cdf791d1336e1", 1.7
-        ),
-        Variant(
-            "edgeface_xs_q", "edgenext_x_small", None, True, "6177cb0d59a94830e64d8da358b6a7f7529403ab", 3.0
-        ),
+        Variant("edgeface_xxs", "edgenext_xx_small", None, False, "9cd55d480a4e60c3ccb8d0e33730b89c6932c6f0", 5.1),
+        Variant("edgeface_xxs_q", "edgenext_xx_small", None, True, "665779fdd6717f4f6e43b9c9cc9cdf791d1336e1", 1.7),
+        Variant("edgeface_xs_q", "edgenext_x_small", None, True, "6177cb0d59a94830e64d8da358b6a7f7529403ab", 3.0),
         Variant(
             "edgeface_xs_gamma_06",
             "edgenext_x_small",
@@ -70,9 +64,7 @@ VARIANTS: dict[str, Variant] = {
             "07346953c3045297a5a9bddfb6a173fd27c4398e",
             14.7,
         ),
-        Variant(
-            "edgeface_base", "edgenext_base", None, False, "913d1d769d57a5251953afbe45b6dc59bf06f21a", 73.0
-        ),
+        Variant("edgeface_base", "edgenext_base", None, False, "913d1d769d57a5251953afbe45b6dc59bf06f21a", 73.0),
     )
 }
 

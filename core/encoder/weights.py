@@ -128,9 +128,7 @@ def _compare(tensors: Mapping[str, Tensor], variant: Variant) -> KeyReport:
         variant=variant,
         missing=tuple(key for key in expected if key not in tensors),
         unexpected=tuple(key for key in tensors if key not in expected),
-        misshapen=tuple(
-            key for key, s in expected.items() if key in tensors and tuple(tensors[key].shape) != s
-        ),
+        misshapen=tuple(key for key, s in expected.items() if key in tensors and tuple(tensors[key].shape) != s),
     )
 
 

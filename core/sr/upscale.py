@@ -111,9 +111,7 @@ def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay o
     except (SafetensorError, OSError) as error:
         raise UpscalerUnusable(f"{path.name} isn't a readable safetensors file.", step) from error
     if metadata.get("format") != FORMAT:
-        raise UpscalerUnusable(
-            f"{path.name} isn't a DSR network (format {metadata.get('format', 'none')!r}).", step
-        )
+        raise UpscalerUnusable(f"{path.name} isn't a DSR network (format {metadata.get('format', 'none')!r}).", step)
     try:
         config = json.loads(metadata["config"])
         size = DSRConfig(channels=int(config["channels"]), blocks=int(config["blocks"]))
