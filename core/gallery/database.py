@@ -35,10 +35,8 @@ class Database:
     meanwhile.
     """
 
-    def __init__(
-        self, path: Path | str, *, now: Clock = utc_now, wait_s: float = 10.0, create: bool = True
-    ) -> None:
-        self.path = path if path == IN_MEMORY else Path(path).expanduser().absolute()
+    def __init__(self, path: Path | str, *, now: Clock = utc_now, wait_s: float = 10.0, create: bool = True) -> None:
+        self.path: Path | str = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self.now = now
         self._wait_s = wait_s
         self._lock = threading.RLock()
@@ -48,9 +46,7 @@ class Database:
         self._writing = False
         self._process = os.getpid()
         if not create and isinstance(self.path, Path) and not self.path.exists():
-            raise GalleryUnreadable(
-                f"There is no gallery at {self.path}.", "Enrol somebody first, or check the path."
-            )
+            raise GalleryUnreadable(f"There is no gallery at {self.path}.", "Enrol somebody first, or check the path.")
         self._connection = self._open()
 
     @contextmanager
@@ -155,9 +151,7 @@ class Database:
             if not schema.check_file(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(
-                path, timeout=self._wait_s, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(path, timeout=self._wait_s, isolation_level=None, check_same_thread=False)
             prepared = self._prepare(connection)
             self._identity = _file_identity(path)
             return prepared
@@ -167,9 +161,7 @@ class Database:
             schema.refuse_newer(self.path, schema.user_version(connection))
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute(
-                "PRAGMA synchronous = FULL"
-            )  # what enrolling has acknowledged survives a power cut
+            connection.execute("PRAGMA synchronous = FULL")  # what enrolling has acknowledged survives a power cut
             schema.migrate(connection, self.now())
             self._use_wal(connection)
             self._empty_journal(connection)
@@ -226,9 +218,7 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
             "Nothing was changed. Wait for it to finish, then try again.",
         )
     if code == sqlite3.SQLITE_FULL:
-        return StorageFailed(
-            f"The disk is full: {path} couldn't grow.", "Nothing was changed. Free space, try again."
-        )
+        return StorageFailed(f"The disk is full: {path} couldn't grow.", "Nothing was changed. Free space, try again.")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return StorageFailed(
             f"{path} can't be written: it is read-only.", "Nothing was changed. Change its permissions."
@@ -239,9 +229,5 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
             "Nothing was changed. Check the disk and the permissions.",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return GalleryUnreadable(
-            f"{path} is damaged: {error}.", "Put a copy of it back, or import an export of it."
-        )
-    return GalleryError(
-        f"The gallery refused the change: {error}.", "Nothing was changed. Report this as a fault."
-    )
+        return GalleryUnreadable(f"{path} is damaged: {error}.", "Put a copy of it back, or import an export of it.")
+    return GalleryError(f"The gallery refused the change: {error}.", "Nothing was changed. Report this as a fault.")
