@@ -10,6 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
+from core.errors import StorageFailed
 from core.gallery import rows
 from core.gallery.checks import clean_name, clean_note, name_key
 from core.gallery.database import Clock, Database, utc_now
@@ -152,11 +153,19 @@ class Gallery:
     def _erase_traces(self, subject: str) -> None:
         with self.database.reading():
             self._indexes.clear()
-        if not self.database.tidy():
+        try:
+            reason = "" if self.database.tidy() else "another programme is reading it."
+        except (GalleryBusy, StorageFailed) as error:
+            reason = error.what
+        if reason:
             raise GalleryBusy(
-                f"{subject} is gone from the gallery, but another programme keeps traces in its journal.",
-                "Close that programme, then open the gallery again: that clears them.",
+                f"{subject} is gone from the gallery, but traces may stay in its files: {reason}",
+                "Close other programmes, free space, then run `edgeface-studio gallery tidy`.",
             )
+
+    def tidy(self) -> None:
+        """Rewrite the file without traces of what was removed; removing does this by itself. Raises GalleryBusy."""
+        self._erase_traces("What was removed")
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -260,6 +269,4 @@ class Gallery:
 
 def _need_some(templates: Sequence[NewTemplate]) -> None:
     if not len(templates):
-        raise TemplateInvalid(
-            "There is nothing to enrol: no template was given.", "Give at least one photograph."
-        )
+        raise TemplateInvalid("There is nothing to enrol: no template was given.", "Give at least one photograph.")

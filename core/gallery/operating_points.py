@@ -1,0 +1,86 @@
+"""Calibrated thresholds, kept with the gallery: each belongs to weights, upscaler, probe size and gallery size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from core.errors import SettingsInvalid
+from core.gallery import rows
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold and what it was calibrated for; a score >= threshold is accepted.
+
+    probe_px_min, probe_px_max: probes of these sizes, in pixels, both included. measure: "fpir" (top score against a
+    gallery of gallery_size identities) or "far" (one to one). target: that rate, a fraction in (0, 1). run: the run
+    that measured it. at: when it was stored.
+    """
+
+    probe_px_min: float
+    probe_px_max: float
+    measure: Literal["fpir", "far"]
+    target: float
+    gallery_size: int
+    threshold: float
+    run: str
+    at: datetime | None = None
+
+
+def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, *, actor: str = "local") -> None:
+    """Store a threshold; an earlier one for the same conditions is replaced.
+
+    Raises SettingsInvalid when its numbers make no sense, SpaceMismatch when the space names no encoder.
+    """
+    numbers = (point.probe_px_min, point.probe_px_max, point.target, point.threshold)
+    sensible = all(math.isfinite(number) for number in numbers) and point.measure in ("fpir", "far")
+    if not (
+        sensible
+        and 0 <= point.probe_px_min <= point.probe_px_max
+        and 0 < point.target < 1
+        and -1 <= point.threshold <= 1
+        and point.gallery_size >= 0
+    ):
+        raise SettingsInvalid(
+            f"This operating point makes no sense: {point}.",
+            "Give a size range in pixels, a target rate between 0 and 1 and a threshold between -1 and 1.",
+        )
+    with gallery.database.transaction() as connection:
+        at = gallery.database.now()
+        connection.execute(
+            """INSERT OR REPLACE INTO operating_point(encoder_id, upscaler_sha256, flip_tta, probe_px_min,
+                probe_px_max, measure, target, gallery_size, threshold, run, at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                rows.encoder_id(connection, space),
+                space.upscaler,
+                int(space.flip_tta),
+                float(point.probe_px_min),
+                float(point.probe_px_max),
+                point.measure,
+                float(point.target),
+                int(point.gallery_size),
+                float(point.threshold),
+                point.run,
+                at.isoformat(),
+            ),
+        )
+        rows.write_audit(connection, at, actor, "operating point saved")
+
+
+def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
+    """The thresholds calibrated for exactly this space, smallest probes first, latest first among equals."""
+    query = """SELECT p.probe_px_min, p.probe_px_max, p.measure, p.target, p.gallery_size, p.threshold, p.run, p.at
+        FROM operating_point p JOIN encoder e ON e.id = p.encoder_id
+        WHERE e.weights_sha256 = :weights AND p.upscaler_sha256 = :upscaler AND p.flip_tta = :flip
+        ORDER BY p.probe_px_min, p.probe_px_max, p.id DESC"""
+    with gallery.database.reading() as connection:
+        return [
+            replace(OperatingPoint(*row[:-1]), at=datetime.fromisoformat(row[-1]))
+            for row in connection.execute(query, rows.space_parameters(space))
+        ]
