@@ -143,7 +143,7 @@ class Pipeline:
 
     def _probe(self, crop: NDArray[np.uint8], size: float, face: Face | None, shape: tuple[int, ...]) -> Probe:
         [sr_image] = self.upscaler.upscale([crop])
-        quality = assess(sr_image, size, face)
+        quality = assess(crop, size, face)
         return Probe(
             crop=crop,
             sr_image=sr_image,

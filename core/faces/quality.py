@@ -1,0 +1,142 @@
+"""How good is a face for recognition? Measures with units, and the reasons against it in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.faces.detect import Face
+
+Code = Literal["too_small", "blurred", "turned", "too_dark", "too_bright", "low_contrast"]
+
+# A face as five points: eyes at (-1, 0, 0) and (1, 0, 0), nose tip and mouth below them, in half eye distances; the
+# nose tip alone stands out towards the camera. The mouth's height is that of the ArcFace template.
+_NOSE_OUT = 0.95
+_MOUTH_DOWN = 2.31
+_NOSE_SHARE = 0.56
+"""Of the way from eyes to mouth, where YuNet puts the nose tip of a level face (median of 200 LFW photographs)."""
+
+_SHARPNESS_AT_PX = 16
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measures of one face. Angles and the detection score are None for a crop that came without landmarks.
+
+    probe_px: side, in native pixels, of the aligned square. sharpness: standard deviation of the Laplacian over that
+    of the luma, on the crop reduced to 16 px (no unit; 1.1 for a typical face, 0.3 with blur that leaves some 6 px of
+    detail). It is taken at 16 px for every probe, because that is the detail that recognition needs at least.
+    brightness: mean luma, 0 to 255. contrast: standard deviation of the luma. yaw_deg: positive when the face turns
+    towards the image's right; pitch_deg: positive when it looks up; roll_deg: positive when it tilts clockwise.
+    """
+
+    probe_px: float
+    sharpness: float
+    brightness: float
+    contrast: float
+    yaw_deg: float | None = None
+    pitch_deg: float | None = None
+    roll_deg: float | None = None
+    detection_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a measure becomes a problem: `severe` ones make a face unrecognisable, `advised` ones are worth saying."""
+
+    severe_probe_px: float = 11.0
+    advised_probe_px: float = 40.0
+    severe_sharpness: float = 0.30
+    advised_sharpness: float = 0.55
+    severe_yaw_deg: float = 65.0
+    advised_yaw_deg: float = 30.0
+    advised_pitch_deg: float = 30.0
+    severe_dark: float = 15.0
+    advised_dark: float = 50.0
+    severe_bright: float = 245.0
+    advised_bright: float = 215.0
+    severe_contrast: float = 5.0
+    advised_contrast: float = 20.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason against a face: a code for programs, words for people; severe means that it can't be recognised."""
+
+    code: Code
+    text: str
+    severe: bool
+
+
+def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -> Quality:
+    """Measure an aligned uint8 RGB crop (s, s, 3) at its native size; `face` adds the angles and the detection score."""
+    luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    contrast = float(luma.std())
+    side = min(_SHARPNESS_AT_PX, luma.shape[0])
+    coarse = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    laplacian = cv2.Laplacian(coarse, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
+    yaw, pitch, roll = head_angles_deg(face.landmarks) if face is not None else (None, None, None)
+    return Quality(
+        probe_px=float(probe_px),
+        sharpness=float(laplacian.std() / coarse.std()) if coarse.std() > 0 else 0.0,
+        brightness=float(luma.mean()),
+        contrast=contrast,
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+        detection_score=face.score if face is not None else None,
+    )
+
+
+def head_angles_deg(landmarks: NDArray[np.float32]) -> tuple[float, float, float]:
+    """(yaw, pitch, roll) in degrees, estimated from five landmarks (5, 2) seen from afar (no perspective).
+
+    Roll is the slope of the eyes. With roll undone, a face that turns by the yaw y narrows its eyes to cos y and moves
+    the nose tip by its length times sin y, so tan y = offset / (half eye distance x nose length); the pitch follows
+    alike from the nose's height between eyes and mouth. Good to some ten degrees: faces differ.
+    """
+    points = landmarks.astype(np.float64)
+    eyes = points[1] - points[0]
+    roll = np.arctan2(eyes[1], eyes[0])
+    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    left, right, nose, *mouth = (points - points[:2].mean(axis=0)) @ turn.T
+    half_eyes = max((right[0] - left[0]) / 2, 1e-6)
+    mouth_x, mouth_y = np.mean(mouth, axis=0)
+    mouth_y = max(float(mouth_y), 1e-6)
+    share = nose[1] / mouth_y
+    # The nose is measured from the line between the eyes' and the mouth's middles, which leans when the face does.
+    offset = nose[0] - mouth_x * share
+    yaw = np.arctan2(offset, half_eyes * _NOSE_OUT)
+    pitch = np.arctan2((_NOSE_SHARE - share) * _MOUTH_DOWN, _NOSE_OUT)
+    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+
+
+def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
+    """What speaks against a face, the severe reasons first; [] for a good one."""
+    at = limits or Limits()
+    found: list[Problem] = []
+
+    def low(code: Code, value: float | None, severe: float | None, advised: float, text: str) -> None:
+        """A value below its limit; `text` names it, with {} for how bad."""
+        if value is not None and value < advised:
+            is_severe = severe is not None and value < severe
+            found.append(Problem(code, text.format("too " if is_severe else "rather "), is_severe))
+
+    low(
+        "too_small", quality.probe_px, at.severe_probe_px, at.advised_probe_px, f"{{}}small ({quality.probe_px:.0f} px)"
+    )
+    low("blurred", quality.sharpness, at.severe_sharpness, at.advised_sharpness, "{}blurred")
+    low("too_dark", quality.brightness, at.severe_dark, at.advised_dark, "{}dark")
+    low("too_bright", -quality.brightness, -at.severe_bright, -at.advised_bright, "{}bright")
+    low("low_contrast", quality.contrast, at.severe_contrast, at.advised_contrast, "{}flat, hardly any contrast")
+    if quality.yaw_deg is not None:
+        yaw = abs(quality.yaw_deg)
+        low("turned", -yaw, -at.severe_yaw_deg, -at.advised_yaw_deg, f"turned {{}}far to the side ({yaw:.0f}°)")
+    if quality.pitch_deg is not None:
+        pitch = abs(quality.pitch_deg)
+        low("turned", -pitch, None, -at.advised_pitch_deg, f"tilted {{}}far up or down ({pitch:.0f}°)")
+    return sorted(found, key=lambda problem: not problem.severe)
