@@ -16,6 +16,8 @@ MAX_CROP_BYTES = 2_000_000
 NORM_TOLERANCE = 1e-3
 """A vector whose norm is off by no more than this is rounded back to 1; one that is further off is refused.
 """
+FLOAT32_DRIFT = 1e-6
+"""What rounding to float32 alone may do to a norm: such a vector is left as it is, bit for bit."""
 
 _CROP_MAGIC = (b"RIFF", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -27,9 +29,7 @@ def clean_name(name: str) -> str:
     Raises NameInvalid. Markup stays what it is: text.
     """
     if not isinstance(name, str):
-        raise NameInvalid(
-            f"A name is text, not {type(name).__name__}.", "Give a name of 1 to 200 characters."
-        )
+        raise NameInvalid(f"A name is text, not {type(name).__name__}.", "Give a name of 1 to 200 characters.")
     cleaned = unicodedata.normalize("NFC", name).strip()
     if len(cleaned) > MAX_NAME_CHARS:
         raise NameInvalid(
@@ -84,9 +84,7 @@ def unit_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
         )
     exact = rows.astype(np.float64)
     if not np.isfinite(exact).all():
-        raise TemplateInvalid(
-            "An embedding holds NaN or infinity.", "Check the weights: `edgeface-studio doctor`."
-        )
+        raise TemplateInvalid("An embedding holds NaN or infinity.", "Check the weights: `edgeface-studio doctor`.")
     norms = np.linalg.norm(exact, axis=1, keepdims=True)
     worst = float(np.abs(norms - 1.0).max(initial=0.0))
     if worst > NORM_TOLERANCE:
@@ -94,7 +92,8 @@ def unit_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
             f"An embedding's norm is off by {worst:.3g}; expected 1 within {NORM_TOLERANCE:g}.",
             "Normalise it to length 1 first.",
         )
-    return np.ascontiguousarray(exact / norms, dtype=np.float32)
+    drifted = np.abs(norms - 1.0) > FLOAT32_DRIFT
+    return np.ascontiguousarray(np.where(drifted, exact / norms, exact), dtype=np.float32)
 
 
 def check_space(space: Space) -> None:

@@ -122,9 +122,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     names: dict[int, str] = {}
     identities: dict[int, Means] = {}
     revisions: dict[int, int] = {}
-    for identity_id, name, revision in connection.execute(
-        "SELECT id, name, revision FROM identity ORDER BY id"
-    ):
+    for identity_id, name, revision in connection.execute("SELECT id, name, revision FROM identity ORDER BY id"):
         names[identity_id] = name
         before = known.get(identity_id)
         if before is not None and before.revision == revision:

@@ -36,9 +36,7 @@ def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
     length.
     """
     check_space(space)
-    row = connection.execute(
-        "SELECT id, dim FROM encoder WHERE weights_sha256 = ?", (space.weights_sha256,)
-    ).fetchone()
+    row = connection.execute("SELECT id, dim FROM encoder WHERE weights_sha256 = ?", (space.weights_sha256,)).fetchone()
     if row is None:
         return insert(
             connection,
@@ -65,9 +63,7 @@ def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tupl
     else:
         row = None
         if 0 < name_or_id <= _MAX_ROWID:
-            row = connection.execute(
-                "SELECT id, name FROM identity WHERE id = ?", (int(name_or_id),)
-            ).fetchone()
+            row = connection.execute("SELECT id, name FROM identity WHERE id = ?", (int(name_or_id),)).fetchone()
         missing = f"No identity has the number {name_or_id}."
     if row is None:
         raise IdentityNotFound(missing, "Look at the list: `edgeface-studio gallery list`.")

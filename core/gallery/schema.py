@@ -80,9 +80,7 @@ def check_file(path: Path) -> bool:
     if not path.exists():
         return False
     if not path.is_file():
-        raise GalleryUnreadable(
-            f"{path} is a folder, not a gallery.", "Name a file, such as gallery.db in it."
-        )
+        raise GalleryUnreadable(f"{path} is a folder, not a gallery.", "Name a file, such as gallery.db in it.")
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
     if not header:
@@ -115,9 +113,7 @@ def user_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(
-    connection: sqlite3.Connection, now: datetime, migrations: Sequence[Migration] = MIGRATIONS
-) -> list[str]:
+def migrate(connection: sqlite3.Connection, now: datetime, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
     """Apply the migrations that are missing, each once and whole; their names, in order.
 
     The connection is in autocommit mode (isolation_level None). Processes that start together wait for each

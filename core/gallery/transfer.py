@@ -1,0 +1,162 @@
+"""Carry a gallery elsewhere and back: one portable file, whole and checked. Also the door to `.pt` files of
+names and embeddings, which `core.gallery.embeddings_pt` reads and writes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import StorageFailed
+from core.gallery import rows
+from core.gallery.embeddings_pt import import_embeddings_pt, read_embeddings_pt, write_embeddings_pt
+from core.gallery.merge import ImportReport, OnConflict, merge_people
+from core.gallery.portable import (
+    SUFFIX,
+    Portable,
+    PortablePerson,
+    PortableTemplate,
+    read_portable,
+    write_portable,
+)
+from core.gallery.store import Gallery
+from core.gallery.values import NewTemplate, StoredTemplate
+
+__all__ = [
+    "SUFFIX",
+    "ExportReport",
+    "ImportReport",
+    "OnConflict",
+    "Portable",
+    "export_bytes",
+    "export_gallery",
+    "import_embeddings_pt",
+    "import_gallery",
+    "read_embeddings_pt",
+    "read_portable",
+    "write_embeddings_pt",
+]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export holds: biometric data, so say it before the file leaves the machine."""
+
+    identities: int
+    templates: int
+    crops: int
+    size_bytes: int
+
+    @property
+    def text(self) -> str:
+        """One sentence for the screen."""
+        crops = f"{self.crops} face crops" if self.crops else "no face crops"
+        return f"The file holds {self.identities} names, {self.templates} embeddings and {crops}, unencrypted."
+
+
+def export_gallery(
+    gallery: Gallery,
+    path: Path | str,
+    *,
+    names: Sequence[str | int] | None = None,
+    include_crops: bool = True,
+    actor: str = "local",
+) -> ExportReport:
+    """Write the gallery, or only `names` of it, to one portable file, and say what the file holds.
+
+    The file appears whole or not at all; one that is there is replaced. Readable by its owner only, not
+    encrypted. Raises IdentityNotFound, StorageFailed (can't write there, or `path` is the gallery's own
+    file).
+    """
+    target = Path(path).expanduser().absolute()
+    temporary: str | None = None
+    try:
+        if target.is_dir() or _is_own_file(gallery, target):
+            raise StorageFailed(f"{target} is a folder or the gallery itself.", "Choose another name for the export.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+        with os.fdopen(handle, "w+b") as file:
+            report = _export(gallery, file, names, include_crops, actor)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+        temporary = None
+        return report
+    except OSError as error:
+        raise StorageFailed(
+            f"{target} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def export_bytes(
+    gallery: Gallery, *, names: Sequence[str | int] | None = None, include_crops: bool = True, actor: str = "local"
+) -> tuple[bytes, ExportReport]:
+    """The portable file's content, for a download, and what it holds. Raises IdentityNotFound."""
+    file = io.BytesIO()
+    report = _export(gallery, file, names, include_crops, actor)
+    return file.getvalue(), report
+
+
+def import_gallery(
+    gallery: Gallery, source: Path | str | bytes, *, on_conflict: OnConflict = "skip", actor: str = "local"
+) -> ImportReport:
+    """Take in a portable file (a path or its bytes): checked to the last byte first, then stored in one
+    transaction.
+
+    on_conflict: "skip", "add", "rename" or "error", see `merge_people`. Templates of other weights are kept
+    and never meet those of the encoder in use. Raises ImportRejected; nothing is changed then.
+    `read_portable` looks without importing.
+    """
+    return merge_people(gallery, read_portable(source).people, on_conflict=on_conflict, actor=actor)
+
+
+def _export(
+    gallery: Gallery, file: BinaryIO, names: Sequence[str | int] | None, include_crops: bool, actor: str
+) -> ExportReport:
+    counted = {"templates": 0, "crops": 0}
+    with gallery.database.reading() as connection:
+        if names is None:
+            numbers = [int(row[0]) for row in connection.execute("SELECT id FROM identity ORDER BY id")]
+        else:
+            numbers = list(dict.fromkeys(rows.find_identity(connection, name)[0] for name in names))
+
+        def people() -> Iterator[PortablePerson]:
+            for number in numbers:
+                identity = rows.read_identities(connection, None, identity_id=number)[0]
+                stored = list(rows.read_templates(connection, number))
+                templates = tuple(_portable(template, include_crops) for template in stored)
+                counted["templates"] += len(stored)
+                counted["crops"] += sum(item.template.crop is not None for item in templates)
+                yield PortablePerson(identity.name, identity.note, identity.enrolled_at, templates)
+
+        write_portable(file, people(), gallery.database.now())
+    with gallery.database.transaction() as connection:
+        rows.write_audit(connection, gallery.database.now(), actor, f"exported: {len(numbers)} identities")
+    return ExportReport(len(numbers), counted["templates"], counted["crops"], file.tell())
+
+
+def _portable(stored: StoredTemplate, include_crops: bool) -> PortableTemplate:
+    template = NewTemplate(
+        vector=stored.vector,
+        kind=stored.kind,
+        probe_px=stored.probe_px,
+        size_px=stored.size_px,
+        image_sha256=stored.image_sha256,
+        crop=stored.crop if include_crops else None,
+        source=stored.source,
+    )
+    return PortableTemplate(template, stored.space, stored.added_at)
+
+
+def _is_own_file(gallery: Gallery, target: Path) -> bool:
+    own = Path(gallery.path)
+    names = {own.name, f"{own.name}-wal", f"{own.name}-shm"}
+    return target.name in names and target.parent.resolve() == own.parent.resolve()

@@ -1,0 +1,303 @@
+"""Export and import: what went in comes out, whole; a file that lies is refused before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import SettingsInvalid, StorageFailed
+from core.gallery import Gallery, IdentityNotFound, ImportRejected, Space
+from core.gallery.transfer import export_bytes, export_gallery, import_gallery, read_portable
+
+
+@pytest.fixture
+def filled(gallery, space, person, templates) -> Gallery:
+    gallery.enrol("Ada <b>Lovelace</b>", templates(person(1)), space=space, note="first")
+    gallery.enrol("=Bob 🧑‍🚀", templates(person(2)) + templates(person(2), size_px=16, crop=None), space=space)
+    gallery.enrol("李", templates(person(3)), space=Space("edgeface_xs", "b" * 64, "d" * 64, False))
+    return gallery
+
+
+def everything(gallery: Gallery) -> list[tuple]:
+    return [
+        (
+            identity.name, identity.note, identity.enrolled_at, stored.space, stored.space.encoder_name,
+            stored.vector.tobytes(), stored.kind, stored.probe_px, stored.size_px, stored.image_sha256, stored.crop,
+            stored.source, stored.added_at,
+        )
+        for identity in gallery.identities()
+        for stored in gallery.templates(identity.id)
+    ]  # fmt: skip
+
+
+def test_a_gallery_travels_whole(filled, tmp_path):
+    report = export_gallery(filled, tmp_path / "out" / "x.efgallery", actor="kim")
+    file = tmp_path / "out" / "x.efgallery"
+    assert (report.identities, report.templates, report.crops) == (3, 12, 9)
+    assert report.size_bytes == file.stat().st_size and "unencrypted" in report.text
+    assert file.stat().st_mode & 0o077 == 0 and list(file.parent.iterdir()) == [file]
+    with Gallery.open(tmp_path / "other.db") as other:
+        done = import_gallery(other, file)
+        assert (len(done.added), done.templates, done.skipped) == (3, 12, [])
+        assert everything(other) == everything(filled)
+        assert other.audit()[0].event == "imported"
+    assert filled.audit()[0].event == "exported: 3 identities" and filled.audit()[0].actor == "kim"
+
+
+def test_names_and_crops_are_a_choice(filled):
+    content, report = export_bytes(filled, names=["李", "=bob 🧑‍🚀", "李"], include_crops=False)
+    assert (report.identities, report.crops) == (2, 0) and "no face crops" in report.text
+    portable = read_portable(content)
+    assert [person.name for person in portable.people] == ["李", "=Bob 🧑‍🚀"]
+    assert not portable.has_crops and portable.encoders == ["edgeface_xs", "edgeface_xxs"]
+    with pytest.raises(IdentityNotFound):
+        export_bytes(filled, names=["nobody"])
+
+
+def test_an_empty_gallery_travels_too(gallery, tmp_path):
+    export_gallery(gallery, tmp_path / "e.efgallery")
+    assert import_gallery(gallery, tmp_path / "e.efgallery").added == []
+
+
+@pytest.mark.parametrize("name", ["gallery.db", "gallery.db-wal", "folder", "file/x"])
+def test_an_export_never_lands_on_the_gallery_or_a_folder(filled, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(StorageFailed):
+        export_gallery(filled, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before and filled.size == 3
+
+
+def test_a_failed_export_leaves_the_earlier_one(filled, tmp_path):
+    target = tmp_path / "x.efgallery"
+    target.write_bytes(b"earlier")
+    with pytest.raises(IdentityNotFound):
+        export_gallery(filled, target, names=["nobody"])
+    assert target.read_bytes() == b"earlier" and not list(tmp_path.glob(".x*"))
+
+
+def test_taken_names_are_skipped(filled):
+    before = everything(filled)
+    report = import_gallery(filled, export_bytes(filled)[0], on_conflict="skip")
+    assert len(report.skipped) == 3 and report.templates == 0 and everything(filled) == before
+
+
+def test_taken_names_get_what_they_lack(filled, space, person, templates, tmp_path):
+    content = export_bytes(filled)[0]
+    filled.remove_template(filled.templates("=Bob 🧑‍🚀")[0].id)
+    report = import_gallery(filled, content, on_conflict="add")
+    assert (report.extended, report.templates, report.repeated) == (["=Bob 🧑‍🚀"], 1, 11)
+    assert len(report.skipped) == 2 and filled.identity("=Bob 🧑‍🚀").templates == 6
+
+
+def test_taken_names_can_come_in_under_another(filled):
+    content = export_bytes(filled)[0]
+    import_gallery(filled, content, on_conflict="rename")
+    report = import_gallery(filled, content, on_conflict="rename")
+    assert report.renamed[0] == ("Ada <b>Lovelace</b>", "Ada <b>Lovelace</b> (3)")
+    assert filled.size == 9 and filled.identity("李 (2)").templates == 3
+
+
+def test_taken_names_can_stop_it(filled, space, person, templates):
+    content = export_bytes(filled)[0]
+    filled.remove("Ada <b>Lovelace</b>")
+    before = everything(filled)
+    with pytest.raises(ImportRejected, match="2 of 3 names"):
+        import_gallery(filled, content, on_conflict="error")
+    with pytest.raises(SettingsInvalid):
+        import_gallery(filled, content, on_conflict="overwrite")
+    assert everything(filled) == before
+
+
+# -- files that lie -------------------------------------------------------------------------------------------------
+
+
+def rebuilt(content: bytes, change: Callable[[dict[str, bytes]], None], *, resign: bool = True) -> bytes:
+    """The file with its members changed; the manifest's checksums follow unless `resign` is False."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    manifest = json.loads(members["manifest.json"])
+    if resign and isinstance(manifest, dict) and isinstance(manifest.get("members"), dict):
+        for name in manifest["members"]:
+            if name in members:
+                sums = {"sha256": hashlib.sha256(members[name]).hexdigest(), "bytes": len(members[name])}
+                manifest["members"][name] = sums
+        members["manifest.json"] = json.dumps(manifest).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def in_json(member: str, **changes: object) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        value = json.loads(members[member])
+        (value if isinstance(value, dict) else value[0]).update(changes)
+        members[member] = json.dumps(value).encode()
+
+    return change
+
+
+def in_template(**changes: object) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        value = json.loads(members["identities.json"])
+        value[0]["templates"][0].update(changes)
+        members["identities.json"] = json.dumps(value).encode()
+
+    return change
+
+
+def in_vectors(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, edit(np.load(io.BytesIO(members["vectors-0.npy"]))), allow_pickle=True)
+        members["vectors-0.npy"] = buffer.getvalue()
+
+    return change
+
+
+def absurd_shape(members: dict[str, bytes]) -> None:
+    members["vectors-0.npy"] = members["vectors-0.npy"].replace(b"(9, 512)", b"(10**9,)")
+
+
+def huge_shape(members: dict[str, bytes]) -> None:
+    header = members["vectors-0.npy"]
+    members["vectors-0.npy"] = header.replace(b"(9, 512), }          ", b"(999999999, 512), }  ")
+
+
+def add_member(name: str) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        members[name] = b"root::0:0"
+
+    return change
+
+
+def listed_member(name: str, content: bytes) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        members[name] = content
+        manifest = json.loads(members["manifest.json"])
+        manifest["members"][name] = {}
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    return change
+
+
+def twice_the_same(members: dict[str, bytes]) -> None:
+    value = json.loads(members["identities.json"])
+    value[1]["name"] = value[0]["name"].upper()
+    members["identities.json"] = json.dumps(value).encode()
+
+
+def drop(name: str) -> Callable[[dict[str, bytes]], None]:
+    return lambda members: members.pop(name) and None
+
+
+def nested(members: dict[str, bytes]) -> None:
+    members["identities.json"] = b"[" * 200_000
+
+
+LIES: dict[str, Callable[[dict[str, bytes]], None]] = {
+    "another format": in_json("manifest.json", format="zip"),
+    "version of no kind": in_json("manifest.json", version="1"),
+    "no members": in_json("manifest.json", members=[]),
+    "no encoders": in_json("manifest.json", encoders=[]),
+    "encoder of no length": in_json("manifest.json", encoders=[{"name": "x", "weights_sha256": "y", "dim": 0}] * 2),
+    "encoder of another length": in_json("manifest.json", encoders=[{"name": "x", "weights_sha256": "y", "dim": 4}]),
+    "a time of no kind": in_json("manifest.json", created_at="yesterday"),
+    "a name that can't be shown": in_json("identities.json", name="a\nb"),
+    "half a character": in_json("identities.json", note="\ud800"),
+    "an endless note": in_json("identities.json", note="x" * 20_001),
+    "templates of no kind": in_json("identities.json", templates={"a": 1}),
+    "a kind that isn't": in_template(kind="exec"),
+    "a kind that is a list": in_template(kind=["hr"]),
+    "a row that isn't": in_template(row=9),
+    "a row before the first": in_template(row=-1),
+    "an encoder that isn't": in_template(encoder=7),
+    "a size without sense": in_template(probe_px=10**400),
+    "a size below zero": in_template(probe_px=-5.0),
+    "NaN as a size": in_template(probe_px=float("nan")),
+    "a path as a crop": in_template(crop="../../etc/passwd"),
+    "a crop of somebody else's": in_template(crop="crops/0000001.img"),
+    "no space named": in_template(upscaler=None),
+    "the same name twice": twice_the_same,
+    "JSON too deep": nested,
+    "vectors that aren't unit": in_vectors(lambda rows: rows * 2),
+    "vectors with NaN": in_vectors(lambda rows: rows * np.float32("nan")),
+    "vectors of another type": in_vectors(lambda rows: rows.astype(np.float64)),
+    "vectors that are pickles": in_vectors(lambda rows: np.array([print] * 9, dtype=object)),
+    "vectors by column": in_vectors(np.asfortranarray),
+    "a shape of no kind": absurd_shape,
+    "a shape beyond all memory": huge_shape,
+    "a member outside": add_member("../../escape.txt"),
+    "a member nobody listed": add_member("extra.txt"),
+    "a listed member of nobody": listed_member("crops/9999999.img", b"RIFF"),
+    "a crop that is a script": lambda members: members.update({"crops/0000000.img": b"#!/bin/sh"}),
+    "a bomb": listed_member("crops/9999999.img", b"\0" * 50_000_000),
+    "no vectors": drop("vectors-0.npy"),
+    "no identities": drop("identities.json"),
+    "no manifest in it": lambda members: members.update({"manifest.json": b"[]"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_file_that_lies_is_refused_and_changes_nothing(filled, tmp_path, lie):
+    content = rebuilt(export_bytes(filled)[0], LIES[lie])
+    before = everything(filled)
+    with pytest.raises(ImportRejected) as caught:
+        import_gallery(filled, content, on_conflict="rename")
+    assert caught.value.what and caught.value.next_step
+    assert everything(filled) == before
+    assert not (tmp_path.parent.parent / "escape.txt").exists()
+
+
+def test_what_the_lies_are_made_from_is_accepted(filled):
+    content = rebuilt(export_bytes(filled)[0], lambda members: None)
+    assert len(import_gallery(filled, content, on_conflict="rename").added) == 3
+
+
+def test_one_flipped_byte_is_noticed(filled):
+    content = export_bytes(filled)[0]
+    with pytest.raises(ImportRejected, match="checksum"):
+        read_portable(rebuilt(content, lambda m: m.update({"crops/0000000.img": b"RIFFx"}), resign=False))
+    place = content.index(b"VP8 a crop")
+    with pytest.raises(ImportRejected):
+        read_portable(content[:place] + b"X" + content[place + 1 :])
+
+
+def test_a_newer_format_says_so(filled):
+    newer = rebuilt(export_bytes(filled)[0], in_json("manifest.json", version=2))
+    with pytest.raises(ImportRejected, match="newer"):
+        read_portable(newer)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"\x89PNG\r\n\x1a\n", b"SQLite format 3\0" * 20, b"PK\x05\x06" + b"\0" * 18]
+)
+def test_what_is_no_export_at_all(filled, content, tmp_path):
+    file = tmp_path / "x.efgallery"
+    file.write_bytes(content)
+    for source in (content, file):
+        with pytest.raises(ImportRejected):
+            import_gallery(filled, source)
+
+
+def test_half_a_file_is_refused(filled):
+    content = export_bytes(filled)[0]
+    with pytest.raises(ImportRejected):
+        read_portable(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("name", ["missing.efgallery", ".", "a\0b"])
+def test_paths_that_cannot_be_read(filled, tmp_path, name):
+    with pytest.raises(ImportRejected):
+        import_gallery(filled, Path(tmp_path) / name)
