@@ -162,7 +162,10 @@ def _pairs(loaded: dict[Any, Any], dim: int) -> list[tuple[Any, Any]]:
 
 
 def _from_lists(lists: list[Any], embeddings: Any, dim: int) -> list[tuple[Any, Any]]:
-    rows = embeddings if isinstance(embeddings, list | tuple) else list(_rows(embeddings, "embeddings", dim))
+    rows = embeddings
+    if not isinstance(rows, list | tuple):
+        _rows(embeddings, "embeddings", dim)
+        rows = list(embeddings.reshape(-1, dim))
     names = next((value for value in lists if len(value) == len(rows) and _are_text(value)), None)
     if names is None:
         names = next((value for value in lists if len(value) == len(rows)), None)
