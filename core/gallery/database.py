@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,6 +68,7 @@ class Database:
             finally:
                 self._writing = False
             self._changes += 1
+            self._empty_journal(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -112,7 +113,8 @@ class Database:
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._connection.close()
+                if os.getpid() == self._process:
+                    self._connection.close()
 
     @contextmanager
     def _turn(self) -> Iterator[sqlite3.Connection]:
@@ -183,9 +185,13 @@ class Database:
                 time.sleep(0.02)
 
     def _empty_journal(self, connection: sqlite3.Connection) -> None:
-        """Clear what an interrupted programme left in the journal, where nobody else is using the file."""
+        """Move what the journal (-wal) holds into the file, where nobody is in the way: a copy of the file alone is
+        whole then, and a file put back from a copy meets no journal of another. What fails is tried again next time:
+        the journal is as safe as the file.
+        """
         connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {round(self._wait_s * 1000)}")
 
 
@@ -221,7 +227,8 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
         return StorageFailed(f"The disk is full: {path} couldn't grow.", "Nothing was changed. Free space, try again.")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return StorageFailed(
-            f"{path} can't be written: it is read-only.", "Nothing was changed. Change its permissions."
+            f"{path} can't be written: the file or its folder is read-only.",
+            "Nothing was changed. Change the permissions.",
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         return StorageFailed(
