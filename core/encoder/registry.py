@@ -1,7 +1,7 @@
 """Which encoder weights are here, which of them are official files, and which are in use.
 
 Official files are known by their content (git blob id), never by their name. What is in use stands in data/active.json
-with its SHA-256, so that a file that was exchanged is noticed. Nothing here needs torch, except `use`, which loads a
+with its SHA-256, so that a file that was exchanged is noticed. Nothing here needs torch, except `use_weights`, which loads a
 file completely before it takes it into use.
 """
 
@@ -34,14 +34,14 @@ _BLOCK = 1 << 20
 @dataclass(frozen=True)
 class WeightsFile:
     """One file of weights. `name` is the file's without its ending; `official` is the published file that it is,
-    byte for byte, whatever it is called; `size` is in bytes."""
+    byte for byte, whatever it is called; `size_bytes` is its length."""
 
     path: Path
     name: str
     sha256: str
     git_blob_id: str
     official: Variant | None
-    size: int
+    size_bytes: int
 
 
 def describe(path: Path) -> WeightsFile:
@@ -92,7 +92,7 @@ def official_variant(path: Path) -> Variant | None:
     return describe(path).official
 
 
-def list_weights(settings: Settings) -> list[WeightsFile]:
+def scan(settings: Settings) -> list[WeightsFile]:
     """Every encoder file in data/weights, then data/models, by name. Super-resolution files and unreadable ones are
     left out."""
     found: list[WeightsFile] = []
@@ -142,7 +142,7 @@ def active_weights(settings: Settings) -> WeightsFile:
     chosen = read_active(settings).get("encoder")
     if chosen is not None:
         return _chosen(settings, chosen)
-    found = list_weights(settings)
+    found = scan(settings)
     for folder in (settings.weights_dir, settings.models_dir):
         here = [file for file in found if file.path.is_relative_to(folder.resolve())]
         for name in PREFERENCE:
@@ -202,7 +202,7 @@ def find_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
     text = str(file_or_name).strip()
     if not text or "\0" in text:
         raise WeightsMissing("No weights were named.", "Give a file or a name: edgeface-studio weights list.")
-    stored = list_weights(settings)
+    stored = scan(settings)
     if not isinstance(file_or_name, Path) and os.sep not in text:
         name = text.removesuffix(".pt")
         by_content = [file for file in stored if file.official is not None and file.official.name == name]
@@ -224,7 +224,7 @@ def find_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
     return describe(path)
 
 
-def use(settings: Settings, file_or_name: str | Path) -> WeightsFile:
+def use_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
     """Take weights into use: load them completely, check their health, copy them into data/weights where they lie
     elsewhere, and note them in data/active.json.
 
@@ -245,7 +245,7 @@ def use(settings: Settings, file_or_name: str | Path) -> WeightsFile:
 
 def _keep(settings: Settings, file: WeightsFile) -> WeightsFile:
     """The same content inside data/weights or data/models: where it is already, else a copy."""
-    for stored in list_weights(settings):
+    for stored in scan(settings):
         if stored.sha256 == file.sha256:
             return stored
     ending = file.path.suffix.lower() if file.path.suffix.lower() in SUFFIXES else ".pt"
