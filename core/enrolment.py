@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.errors import CoreError
 from core.gallery.review import review_enrolment
 from core.gallery.values import Identity, NewTemplate
@@ -59,9 +61,10 @@ def review(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> EnrolmentD
         pipeline.gallery.store,
         pipeline.space,
         person,
-        [photo.vector for photo in usable if photo.vector is not None],
-        image_sha256=[photo.image_sha256 for photo in usable],
-        photo_names=[photo.name for photo in usable],
+        np.array([photo.vector for photo in usable if photo.vector is not None], dtype=np.float32).reshape(
+            len(usable), pipeline.space.dim
+        ),
+        image_sha256s=[photo.image_sha256 for photo in usable],
         unlike_below=UNLIKE_BELOW,
         same_above=pipeline.config.recognition_threshold,
     )

@@ -23,7 +23,7 @@ RGB = NDArray[np.uint8]
 MAX_FILE_BYTES = 64_000_000
 MAX_PIXELS = 100_000_000
 MAX_SIDE_PX = 30_000
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _STEP = "Choose a JPEG, PNG, WebP, BMP, TIFF or GIF picture."
 
 

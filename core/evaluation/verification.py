@@ -1,0 +1,129 @@
+"""Verification: are two faces one person? ROC, EER, AUC, TAR at FAR, accuracy over folds.
+
+Everywhere a pair is accepted when its score >= the threshold. Genuine pairs show one person, impostor pairs two.
+Rates are fractions in [0, 1]. Weights count a pair as so many; a weight of 2 equals the pair written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+
+Floats = NDArray[np.float64]
+
+FARS = (1e-2, 1e-3, 1e-4)
+"""The false-accept rates at which TAR is told."""
+
+_IMPOSTORS_FOR_FAR = 10
+"""A rate isn't told with fewer than this many impostor pairs above it expected: 1 % needs 1,000."""
+
+
+@dataclass(frozen=True)
+class Roc:
+    """Operating points from the strictest threshold (nothing accepted) to the laxest (all accepted).
+
+    `thresholds[k]` accepts scores >= it and gives `far[k]` and `tar[k]`; the first is infinite. Both rates only rise.
+    """
+
+    thresholds: Floats
+    far: Floats
+    tar: Floats
+
+
+def roc(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> Roc:
+    """The ROC of scores (N,) with `same` (N,) true for genuine pairs, one point for each distinct score.
+
+    Raises ValueError without at least one genuine and one impostor pair of positive weight.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    genuine = np.asarray(same, dtype=bool)
+    weight = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.argsort(-values, kind="stable")
+    values, genuine, weight = values[order], genuine[order], weight[order]
+    last = np.r_[np.nonzero(np.diff(values))[0], len(values) - 1] if len(values) else np.array([], dtype=int)
+    accepted_genuine = np.cumsum(weight * genuine)[last]
+    accepted_impostor = np.cumsum(weight * ~genuine)[last]
+    if not len(values) or accepted_genuine[-1] <= 0 or accepted_impostor[-1] <= 0:
+        raise ValueError("a ROC needs genuine and impostor pairs")
+    return Roc(
+        thresholds=np.r_[np.inf, values[last]],
+        far=np.r_[0.0, accepted_impostor / accepted_impostor[-1]],
+        tar=np.r_[0.0, accepted_genuine / accepted_genuine[-1]],
+    )
+
+
+def equal_error_rate(curve: Roc) -> float:
+    """Where FAR and FRR = 1 - TAR cross, by linear interpolation between the two neighbouring points."""
+    difference = curve.far - (1 - curve.tar)
+    after = int(np.argmax(difference >= 0))
+    before = after - 1
+    step = difference[after] - difference[before]
+    share = -difference[before] / step
+    return float(curve.far[before] + share * (curve.far[after] - curve.far[before]))
+
+
+def eer_threshold(curve: Roc) -> float:
+    """The strictest threshold at which FAR >= FRR."""
+    return float(curve.thresholds[int(np.argmax(curve.far - (1 - curve.tar) >= 0))])
+
+
+def area_under(curve: Roc) -> float:
+    """AUC by trapezoids: the chance that a genuine pair scores above an impostor one, ties counted half."""
+    return float(np.trapezoid(curve.tar, curve.far))
+
+
+def tar_at_far(curve: Roc, far: float, impostors: int) -> float | None:
+    """The highest TAR whose FAR is at most `far`; None where impostors < 10 / far, too few to tell."""
+    if impostors < _IMPOSTORS_FOR_FAR / far:
+        return None
+    return float(curve.tar[int(np.searchsorted(curve.far, far, side="right")) - 1])
+
+
+def best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
+    """The threshold with the most right decisions; between the neighbouring scores, so that it isn't any pair's own."""
+    curve = roc(scores, same)
+    right = curve.tar * same.sum() + (1 - curve.far) * (~same).sum()
+    best = int(np.argmax(right))
+    if best == 0:
+        return float(np.nextafter(curve.thresholds[1], np.inf))
+    if best == len(right) - 1:
+        return float(curve.thresholds[best])
+    return float((curve.thresholds[best] + curve.thresholds[best + 1]) / 2)
+
+
+def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Floats:
+    """Accuracy on each fold with the threshold that is best on the others: LFW's protocol. Empty with one fold."""
+    values = np.asarray(scores, dtype=np.float64)
+    genuine = np.asarray(same, dtype=bool)
+    fold = np.asarray(folds)
+    names = np.unique(fold)
+    if len(names) < 2:
+        return np.array([])
+    accuracies = []
+    for name in names:
+        here = fold == name
+        threshold = best_threshold(values[~here], genuine[~here])
+        accuracies.append(float(((values[here] >= threshold) == genuine[here]).mean()))
+    return np.array(accuracies)
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a proportion (JASA 1927), (0, 1) without trials."""
+    if trials == 0:
+        return (0.0, 1.0)
+    z = float(norm.ppf(0.5 + confidence / 2))
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+
+
+def percentile_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The middle `confidence` of bootstrap values."""
+    tail = (1 - confidence) / 2 * 100
+    low, high = np.percentile(np.asarray(values, dtype=np.float64), [tail, 100 - tail])
+    return (float(low), float(high))
