@@ -19,6 +19,9 @@ from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
 
 IN_MEMORY = ":memory:"
 
+_MEANS_DAMAGE = ("could not decode", "no such table", "no such column", "malformed")
+"""SQLite's words where it has no code of its own: the schema or the text is not what we wrote."""
+
 Clock = Callable[[], datetime]
 
 
@@ -210,10 +213,17 @@ def explained(path: Path | str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explain(path, error) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "text that isn't UTF-8") from error
     except OSError as error:
         raise StorageFailed(
             f"{path} can't be used: {error.strerror or error}.", "Check the path and its permissions."
         ) from error
+
+
+def damaged(path: Path | str, found: str) -> GalleryUnreadable:
+    """The error for a gallery whose content can't be right."""
+    return GalleryUnreadable(f"{path} is damaged: {found}.", "Put a copy of it back, or import an export of it.")
 
 
 def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
@@ -235,6 +245,7 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
             f"{path} can't be read or written: {error}.",
             "Nothing was changed. Check the disk and the permissions.",
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return GalleryUnreadable(f"{path} is damaged: {error}.", "Put a copy of it back, or import an export of it.")
+    text = str(error).casefold()
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or text.startswith(_MEANS_DAMAGE):
+        return damaged(path, str(error))
     return GalleryError(f"The gallery refused the change: {error}.", "Nothing was changed. Report this as a fault.")

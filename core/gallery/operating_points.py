@@ -81,6 +81,6 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
         ORDER BY p.probe_px_min, p.probe_px_max, p.id DESC"""
     with gallery.database.reading() as connection:
         return [
-            replace(OperatingPoint(*row[:-1]), at=datetime.fromisoformat(row[-1]))
+            replace(OperatingPoint(*row[:-1]), at=rows.stored_moment(row[-1]))
             for row in connection.execute(query, rows.space_parameters(space))
         ]

@@ -9,7 +9,8 @@ from datetime import datetime
 import numpy as np
 
 from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
-from core.gallery.errors import GalleryUnreadable, IdentityNotFound, NameTaken, SpaceMismatch
+from core.gallery.database import damaged
+from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
 from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
@@ -156,7 +157,7 @@ def read_identities(
         which="instr(i.name_key, :search) > 0" if identity_id is None else "i.id = :id",
     )
     return [
-        Identity(row[0], row[1], row[2], datetime.fromisoformat(row[3]), row[4], row[5], row[6], bool(row[7]))
+        Identity(row[0], row[1], row[2], stored_moment(row[3]), row[4], row[5], row[6], bool(row[7]))
         for row in connection.execute(query, parameters)
     ]
 
@@ -184,18 +185,24 @@ def read_templates(
             image_sha256=row[11],
             crop=row[12],
             source=row[13],
-            added_at=datetime.fromisoformat(row[14]),
+            added_at=stored_moment(row[14]),
         )
 
 
 def stored_vector(blob: bytes, dim: int) -> np.ndarray:
-    """A stored vector as (dim,) float32. Raises GalleryUnreadable when its length is wrong."""
-    if len(blob) != 4 * dim:
-        raise GalleryUnreadable(
-            f"A stored vector has {len(blob)} bytes, expected {4 * dim}: the gallery is damaged.",
-            "Put a copy of it back, or import an export of it.",
-        )
-    return np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
+    """A stored vector as (dim,) float32. Raises GalleryUnreadable when it isn't one of unit norm."""
+    vector = np.frombuffer(blob, dtype="<f4") if len(blob) == 4 * dim else np.zeros(dim, np.float32)
+    if not abs(float(vector @ vector) - 1.0) < 0.01:  # NaN fails as well
+        raise damaged("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
+    return vector.astype(np.float32, copy=False)
+
+
+def stored_moment(text: str) -> datetime:
+    """A stored time. Raises GalleryUnreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise damaged("The gallery", "a stored time isn't one") from error
 
 
 def read_spaces(connection: sqlite3.Connection) -> list[tuple[Space, int, int]]:
@@ -226,8 +233,7 @@ def read_audit(connection: sqlite3.Connection, limit: int) -> list[AuditEntry]:
     """The latest `limit` lines of the audit trail, newest first."""
     query = "SELECT id, at, actor, event, identity_id FROM audit ORDER BY id DESC LIMIT ?"
     return [
-        AuditEntry(row[0], datetime.fromisoformat(row[1]), row[2], row[3], row[4])
-        for row in connection.execute(query, (limit,))
+        AuditEntry(row[0], stored_moment(row[1]), row[2], row[3], row[4]) for row in connection.execute(query, (limit,))
     ]
 
 

@@ -259,3 +259,22 @@ def test_a_copy_of_the_file_alone_is_whole(path, space, person, templates):
         copy.replace(path)
         assert gallery.names_in(space) == ["Ada"], "put back under a running programme, it is as it was"
         assert gallery.enrol("Cyd", templates(person(3)), space=space).id == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE template SET vector = zeroblob(2048)",
+        "UPDATE template SET vector = x'00'",
+        "UPDATE template SET vector = cast(replace(hex(zeroblob(256)), '00', 'ÿÿÿÿ') AS BLOB)",
+        "UPDATE identity SET name = cast(x'ff' AS TEXT)",
+        "UPDATE identity SET enrolled_at = 'yesterday'",
+    ],
+)
+def test_content_that_cannot_be_right_is_damage(path, space, person, templates, damage):
+    with Gallery.open(path) as gallery:
+        gallery.enrol("Ada", templates(person(1)), space=space)
+    sqlite_file(path, damage)
+    with Gallery.open(path) as gallery, pytest.raises(GalleryUnreadable, match="damaged"):
+        gallery.search(person(1), space)
+        gallery.identities()
