@@ -1,4 +1,4 @@
-"""Download an official weights file: resumed where it broke off, checked by its git blob id, put in place whole."""
+"""Download an official weights file: resumed where it broke off, checked by git blob id, put in place whole."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Which encoder weights are here, which of them are official files, and which are in use.
 
 Official files are known by their content (git blob id), never by their name. What is in use stands in data/active.json
-with its SHA-256, so that a file that was exchanged is noticed. Nothing here needs torch, except `use_weights`, which loads a
-file completely before it takes it into use.
+with its SHA-256, so that a file that was exchanged is noticed. Nothing here needs torch, except `use_weights`, which
+loads a file completely before it takes it into use.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def describe(path: Path) -> WeightsFile:
         path = path.expanduser().resolve()
         stat = path.stat()
         if not path.is_file():
-            raise WeightsMissing(f"{path} isn't a file.", "Choose a weights file (.pt, .safetensors).")
+            raise WeightsMissing(f"{path} is no file.", "Choose a weights file (.pt, .safetensors).")
         hashes = _hashes_of_version(path, stat.st_size, stat.st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise WeightsMissing(f"There is no weights file at {path}.", "Check the path.") from error
@@ -209,19 +209,26 @@ def find_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
         by_name = [file for file in stored if text in (file.name, file.path.name)]
         if by_content or by_name:
             return (by_content or by_name)[0]
-        if name in VARIANTS and not Path(text).exists():
+        if name in VARIANTS and not _exists(Path(text)):
             raise WeightsMissing(
                 f"The official weights {name} aren't here.",
                 f"Fetch them: {fetch_command(name)}; or put {name}.pt into {settings.weights_dir}.",
             )
-    path = Path(text)
-    if not path.exists() and os.sep not in text:
+    path = Path(text).expanduser()
+    if not _exists(path) and os.sep not in text:
         here = ", ".join(sorted({file.name for file in stored})) or "none"
         raise WeightsMissing(
-            f"There are no weights called '{text}', and no such file.",
+            f"There are no weights called '{text[:80]}', and no such file.",
             f"Stored: {here}. Official names: {', '.join(VARIANTS)}.",
         )
     return describe(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a name too long for a file
 
 
 def use_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:

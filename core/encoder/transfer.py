@@ -22,7 +22,8 @@ from core.errors import SettingsInvalid
 if TYPE_CHECKING:
     import requests
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 13
+"""Small: what the connection breaks off in the middle of is fetched again."""
 _MAX_REDIRECTS = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
