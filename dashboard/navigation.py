@@ -1,0 +1,51 @@
+"""The pages there are, and links between them: one list that the sidebar, the buttons and the errors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+PAGES_DIR = Path(__file__).resolve().parents[1] / "pages"
+
+_PAGES = {
+    "enroll": ("Enrol", ":material/person_add:"),
+    "identify": ("Identify", ":material/frame_person:"),
+    "gallery": ("Gallery", ":material/groups:"),
+    "help": ("Help", ":material/help:"),
+}
+
+
+def page(name: str) -> st.Page:
+    """The page called `name` ("home", "enroll", "identify", "gallery", "help"), to link or to switch to."""
+    if name == "home":
+        return home_page(_unused)
+    title, icon = _PAGES[name]
+    return st.Page(PAGES_DIR / f"{name}.py", title=title, icon=icon, url_path=name)
+
+
+def home_page(view: Callable[[], None]) -> st.Page:
+    """Home, shown by `view`; a link to it needs no view, since Streamlit knows pages by their address."""
+    return st.Page(view, title="Home", icon=":material/home:", url_path="home", default=True)
+
+
+def all_pages(view: Callable[[], None]) -> list[st.Page]:
+    """Home with its view, and every other page, in the order of the sidebar."""
+    return [home_page(view), *(page(name) for name in _PAGES)]
+
+
+def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
+    """A link to a page; `topic` opens that section of Help."""
+    query = {"topic": topic} if topic else None
+    st.page_link(page(name), label=label, icon=icon, query_params=query)
+
+
+def go(name: str) -> NoReturn:
+    """Open a page now."""
+    st.switch_page(page(name))
+
+
+def _unused() -> None:
+    return None

@@ -1,0 +1,34 @@
+"""Text that people typed, or that came with a file, made safe to show: it appears as typed, never as markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_TURNS_INTO_SOMETHING = re.compile(r"(?<=[:@<>~=.-])(?=\S)|(?<=\bwww)(?=\.)")
+_JOINER = "\u2060"  # of no width: breaks :shortcodes:, arrows and bare addresses without being seen
+
+
+def plain(text: object) -> str:
+    """`text` for any Streamlit label or message: Markdown, HTML, icons, emoji codes, formulas and links stay text.
+
+    Line breaks become spaces, so that a name can't start a list or a heading.
+    """
+    flat = " ".join(str(text).split())
+    return _PUNCTUATION.sub(r"\\\1", _TURNS_INTO_SOMETHING.sub(_JOINER, flat))
+
+
+def markup(text: object) -> str:
+    """`text` for use inside HTML, as content or as a quoted attribute."""
+    return html.escape(str(text), quote=True)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """ "1 person", "12 people": the number with its noun; `many` defaults to `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """At most `limit` characters, the end cut off with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
