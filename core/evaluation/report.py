@@ -82,16 +82,16 @@ def evaluate_pairs(
     all_pairs: bool = True,
     bootstrap: int = 1000,
     seed: int = 0,
-    on_event: Callable[[str, int, int], None] | None = None,
+    on_event: Callable[[int, int, str], None] | None = None,
 ) -> PairsReport:
     """Verification on a pairs file, at every size (None: HR), VLR-VLR and VLR-HR, and on all pairs of its photographs.
 
-    VLR-HR takes each pair twice, either side small. `on_event(what, done, total)` tells of progress. Build the
+    VLR-HR takes each pair twice, either side small. `on_event(done, total, what)` tells of progress. Build the
     pipeline with faces="centre", aligned=False. Raises PairsInvalid and what `embed_photographs` raises.
     """
 
     def tell(what: str) -> Progress:
-        return lambda done, total: on_event(what, done, total) if on_event is not None else None
+        return lambda done, total: on_event(done, total, what) if on_event is not None else None
 
     pairs = read_pairs(pairs_file, folds)
     photos = photos_of(pairs)
