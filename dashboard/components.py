@@ -1,0 +1,127 @@
+"""The pieces that pages share: the sidebar's status line, page heads, empty states, faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.images import encode_image
+from dashboard.feedback import show_error
+from dashboard.navigation import go, link
+from dashboard.queries import Readiness, image_address, weights_in_use
+from dashboard.text import markup, plain
+
+STYLE = """<style>
+.ef-faces {display: flex; flex-wrap: wrap; gap: 12px; margin: 0 0 4px}
+.ef-faces figure {margin: 0; width: var(--w, 112px); max-width: 46%}
+.ef-faces img {width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 10px; display: block;
+  background: rgba(128, 128, 128, .12)}
+.ef-faces img.ef-pixels {image-rendering: pixelated}
+.ef-faces figcaption {font-size: .8rem; opacity: .75; margin-top: 4px; line-height: 1.3; overflow-wrap: anywhere}
+.ef-name {font-weight: 620; font-size: 1.05rem; overflow-wrap: anywhere; line-height: 1.3}
+.ef-quiet {opacity: .75; font-size: .88rem; overflow-wrap: anywhere; line-height: 1.4}
+.ef-noface {aspect-ratio: 1; border-radius: 10px; display: grid; place-items: center; font-size: .8rem; padding: 8px;
+  text-align: center; background: rgba(128, 128, 128, .12)}
+.ef-frame {position: relative; width: 100%; border-radius: 10px; overflow: hidden}
+.ef-frame img {width: 100%; display: block}
+.ef-box {position: absolute; border: 2px solid var(--c); border-radius: 6px; box-shadow: 0 0 0 1px rgba(0, 0, 0, .45)}
+.ef-box span {position: absolute; left: -2px; top: 100%; background: var(--c); color: #fff; font-size: .72rem;
+  font-weight: 600; padding: 1px 6px; border-radius: 0 0 6px 6px; white-space: nowrap; max-width: 9rem;
+  overflow: hidden; text-overflow: ellipsis}
+.ef-box.ef-above span {top: auto; bottom: 100%; border-radius: 6px 6px 0 0}
+.ef-box.ef-left span {left: auto; right: -2px}
+@media (max-width: 640px) {.ef-box span {max-width: 4.5rem; font-size: .62rem; padding: 0 4px}}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A face to show: `image` is uint8 RGB or an address that <img> takes; `pixels` shows every pixel as a square."""
+
+    image: NDArray[np.uint8] | str
+    caption: str = ""
+    alt: str = "Face"
+    pixels: bool = False
+
+
+def head(title: str, lead: str) -> None:
+    """A page's title and one sentence on what it is for."""
+    st.html(STYLE)
+    st.title(title, anchor=False)
+    st.markdown(f"<p class='ef-quiet' style='font-size:1rem'>{markup(lead)}</p>", unsafe_allow_html=True)
+
+
+def sidebar_status() -> None:
+    """Which weights are in use, and whether they are an official file: on every page."""
+    weights, problem = weights_in_use()
+    with st.sidebar:
+        if weights is None:
+            st.badge("No weights in use", icon=":material/warning:", color="orange")
+            if problem is not None:
+                st.caption(plain(problem.what))
+        elif weights.official is not None:
+            st.badge("Official weights", icon=":material/verified:", color="green")
+            st.caption(f"{plain(weights.official.name)}, byte for byte as published")
+        else:
+            st.badge("Not an official file", icon=":material/tune:", color="orange")
+            st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
+
+
+def empty_state(icon: str, title: str, text: str) -> None:
+    """What an empty page says: what will be here. The caller puts the next step below it."""
+    with st.container(border=True):
+        st.markdown(f"## :material/{icon}:", text_alignment="center")
+        st.markdown(f"#### {title}", text_alignment="center")
+        st.markdown(text, text_alignment="center")
+
+
+def cannot_recognise(ready: Readiness) -> bool:
+    """Where something that recognition needs is missing: say what, name the next step, and return True."""
+    if ready.can_recognise:
+        return False
+    if ready.weights is None:
+        problem = ready.weights_problem
+        empty_state(
+            "download",
+            "First, EdgeFace needs its weights",
+            f"{plain(problem.what) if problem else ''} Home fetches the official ones, or takes a file you have.",
+        )
+        if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
+            go("home")
+        link("help", "Why weights are needed", icon=":material/help:", topic="weights")
+        return True
+    for found in (ready.detector_problem, ready.gallery_problem):
+        if found is not None:
+            show_error(found)
+    return True
+
+
+def faces_html(pictures: Sequence[Picture], width_px: int = 112) -> str:
+    """A row of faces that wraps on a narrow screen. Captions and alternative texts are escaped."""
+    return f"<div class='ef-faces' style='--w:{width_px}px'>{''.join(map(_figure, pictures))}</div>"
+
+
+def faces(pictures: Sequence[Picture], width_px: int = 112) -> None:
+    """Show a row of faces."""
+    st.html(faces_html(pictures, width_px))
+
+
+def _figure(picture: Picture) -> str:
+    address = picture.image if isinstance(picture.image, str) else image_address(_encoded(picture.image))
+    caption = f"<figcaption>{markup(picture.caption)}</figcaption>" if picture.caption else ""
+    pixels = " class='ef-pixels'" if picture.pixels else ""
+    return f"<figure><img{pixels} src='{address}' alt='{markup(picture.alt)}'>{caption}</figure>"
+
+
+def _encoded(rgb: NDArray[np.uint8]) -> bytes:
+    return encode_image(rgb, "png") if rgb.shape[0] <= 64 else encode_image(rgb)
+
+
+def name_line(name: str, quiet: str = "") -> None:
+    """A name as typed, with a quiet line below it."""
+    below = f"<div class='ef-quiet'>{markup(quiet)}</div>" if quiet else ""
+    st.html(f"<div class='ef-name'>{markup(name)}</div>{below}")

@@ -1,0 +1,132 @@
+"""The Home view: what is ready, the next step with one click to it, and a short first tour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.components import head
+from dashboard.feedback import show_error
+from dashboard.navigation import go
+from dashboard.queries import Readiness, readiness
+from dashboard.text import count, plain
+from dashboard.weights_panel import weights_panel
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next: a sentence, and the page that does it ("" where it is done on Home itself)."""
+
+    title: str
+    text: str
+    page: str = ""
+    button: str = ""
+
+
+def next_step(ready: Readiness) -> Step:
+    """The one thing to do next, by what is ready."""
+    if ready.weights is None:
+        return Step("Get the weights", "One click below fetches them. Everything else waits for this.")
+    if ready.people == 0:
+        return Step("Enrol the first person", "3 to 7 photographs of somebody are enough.", "enroll", "Enrol somebody")
+    if ready.findable == 0:
+        return Step(
+            "Enrol with these weights",
+            "Those enrolled were made with other weights, and can't be searched with the ones in use.",
+            "enroll",
+            "Enrol somebody",
+        )
+    return Step(
+        "Recognise somebody",
+        "Upload a photograph, even one with a face of 16 px, and see who it is.",
+        "identify",
+        "Identify a photograph",
+    )
+
+
+def view() -> None:
+    """Home."""
+    head("EdgeFace Studio", "Recognise faces of 16 to 32 pixels: enrol people once, then name them in any photograph.")
+    said = st.session_state.pop("home_said", "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+    ready = readiness()
+    _status(ready)
+    for problem in (ready.detector_problem, ready.gallery_problem):
+        if problem is not None:
+            show_error(problem)
+    _next(next_step(ready))
+    if ready.weights is None:
+        if ready.weights_problem is not None and "yet" not in ready.weights_problem.what:
+            show_error(ready.weights_problem)
+        weights_panel(primary=True)
+    _tour(ready)
+    if ready.weights is not None:
+        with st.expander("Change the weights", icon=":material/tune:"):
+            weights_panel(primary=False)
+
+
+def _status(ready: Readiness) -> None:
+    weights = ready.weights
+    cells = [
+        (
+            "Weights",
+            weights is not None,
+            (weights.official.name if weights.official else weights.name) if weights else "none yet",
+            ("official file" if weights.official else "not an official file") if weights else "needed first",
+        ),
+        (
+            "Face detector",
+            ready.detector_problem is None,
+            "YuNet",
+            "ready" if not ready.detector_problem else "missing",
+        ),
+        (
+            "Gallery",
+            ready.people > 0,
+            count(ready.people, "person", "people"),
+            count(ready.photographs, "photograph") if ready.people else "nobody enrolled yet",
+        ),
+    ]
+    for column, (title, good, what, detail) in zip(st.columns(3), cells, strict=True):
+        with column.container(border=True):
+            icon = ":green[:material/check_circle:]" if good else ":orange[:material/radio_button_unchecked:]"
+            st.markdown(f"{icon} {title}")
+            st.markdown(f"**{plain(what)}**")
+            st.caption(plain(detail))
+    others = ready.people - ready.findable
+    if ready.weights is not None and others and ready.findable:
+        st.caption(f"{count(others, 'person', 'people')} made with other weights: kept, and not searched.")
+
+
+def _next(step: Step) -> None:
+    st.subheader(f"Next: {step.title[0].lower()}{step.title[1:]}", anchor=False)
+    st.markdown(step.text)
+    if step.page and st.button(step.button, type="primary", icon=":material/arrow_forward:", key="home_next"):
+        go(step.page)
+
+
+_TOUR = (
+    ("Get the weights", "Fetch them once, here on Home.", "home"),
+    ("Enrol somebody", "Upload 3 to 7 photographs of one person, look at the faces that were found, save.", "enroll"),
+    (
+        "Identify a photograph",
+        "Upload another photograph of them, reduce it to 16 px, and see what is left.",
+        "identify",
+    ),
+    ("Look after the gallery", "Rename, delete, carry it to another machine.", "gallery"),
+)
+
+
+def _tour(ready: Readiness) -> None:
+    done = (ready.weights is not None, ready.people > 0, bool(st.session_state.get("identify_done")), False)
+    with st.expander("First tour: five minutes", icon=":material/map:", expanded=not all(done[:3])):
+        for number, ((title, text, page), is_done) in enumerate(zip(_TOUR, done, strict=True), start=1):
+            mark = ":green[:material/check_circle:]" if is_done else f"**{number}.**"
+            row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+            row.markdown(f"{mark} **{title}**  \n{text}")
+            if page != "home":
+                with row:
+                    if st.button("Open", key=f"home_tour_{page}", type="tertiary", icon=":material/arrow_forward:"):
+                        go(page)

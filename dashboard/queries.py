@@ -1,0 +1,93 @@
+"""What pages ask of core: cheap reads, cached where the answer can't change without the key changing."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.encoder.registry import WeightsFile, active_weights
+from core.errors import CoreError
+from core.gallery.store import Gallery
+from core.gallery.values import Identity
+from dashboard.resources import gallery, settings, space_in_use
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What is here and what is missing. `people` are all identities, `findable` those of the weights in use."""
+
+    weights: WeightsFile | None = None
+    weights_problem: CoreError | None = None
+    detector_problem: CoreError | None = None
+    gallery_problem: CoreError | None = None
+    people: int = 0
+    findable: int = 0
+    photographs: int = 0
+
+    @property
+    def can_recognise(self) -> bool:
+        """Everything that enrolling and identifying need is here."""
+        return self.weights is not None and self.detector_problem is None and self.gallery_problem is None
+
+
+def readiness() -> Readiness:
+    """Look at weights, detector and gallery, without loading any of them. Never raises a CoreError."""
+    weights, weights_problem = weights_in_use()
+    people: list[Identity] = []
+    findable, gallery_problem = 0, None
+    try:
+        people = gallery().identities(space=space_in_use(weights) if weights else None)
+        findable = sum(person.in_space > 0 for person in people) if weights else 0
+    except CoreError as error:
+        gallery_problem = error
+    return Readiness(
+        weights=weights,
+        weights_problem=weights_problem,
+        detector_problem=_detector_problem(),
+        gallery_problem=gallery_problem,
+        people=len(people),
+        findable=findable,
+        photographs=sum(person.photographs for person in people),
+    )
+
+
+def weights_in_use() -> tuple[WeightsFile | None, CoreError | None]:
+    """The weights in use, or why there are none."""
+    try:
+        return active_weights(settings()), None
+    except CoreError as error:
+        return None, error
+
+
+def _detector_problem() -> CoreError | None:
+    from core.faces.detect import detector_model_path
+
+    try:
+        detector_model_path()
+    except CoreError as error:
+        return error
+    return None
+
+
+def gallery_version(store: Gallery) -> int:
+    """A number that changes with every change to the gallery, from whichever programme it comes."""
+    latest = store.audit(1)
+    return latest[0].id if latest else 0
+
+
+def covers(store: Gallery) -> dict[int, str]:
+    """One face for each identity that has any, as an address that <img> takes."""
+    return _covers(str(store.path), gallery_version(store), store)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _covers(path: str, version: int, _store: Gallery) -> dict[int, str]:
+    return {number: image_address(crop) for number, crop in _store.covers().items()}
+
+
+def image_address(encoded: bytes) -> str:
+    """Encoded picture bytes (WebP, PNG or JPEG) as a data: address."""
+    kind = "png" if encoded.startswith(b"\x89PNG") else "jpeg" if encoded.startswith(b"\xff\xd8") else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"

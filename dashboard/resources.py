@@ -1,0 +1,63 @@
+"""What is loaded once and shared by every visitor: the gallery, and the pipeline for the weights in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from core.encoder.registry import WeightsFile
+    from core.pipeline import Pipeline
+
+MAX_UPLOADS = 50
+MAX_UPLOAD_BYTES = 200_000_000
+"""Photographs taken at once, and their size together: what a page can show, and a small machine can hold."""
+
+
+def settings() -> Settings:
+    """Where this installation keeps its things. Raises SettingsInvalid."""
+    return load_settings()
+
+
+def gallery() -> Gallery:
+    """The gallery, opened without torch. Raises GalleryUnreadable, GalleryNewer, GalleryBusy, StorageFailed."""
+    return _gallery(str(settings().gallery_path))
+
+
+def pipeline() -> Pipeline:
+    """The pipeline with the weights in use and the gallery; loaded when it is first needed, which takes seconds.
+
+    Raises WeightsMissing when none are in use, the loader's other errors, DetectorMissing and GalleryError.
+    """
+    from core.encoder.registry import active_weights
+
+    here = settings()
+    weights = active_weights(here)
+    return _pipeline(weights.sha256, str(weights.path), str(here.gallery_path), use_tta=False)
+
+
+def space_in_use(weights: WeightsFile) -> Space:
+    """Which templates those weights can search, as the pipeline above makes them; known without loading anything."""
+    from core.sr.upscale import BicubicUpscaler
+
+    return Space(weights.name, weights.sha256, BicubicUpscaler().id, flip_tta=False)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=Gallery.close)
+def _gallery(path: str) -> Gallery:
+    return Gallery.open(path)
+
+
+@st.cache_resource(
+    max_entries=2, show_spinner="Loading EdgeFace: a few seconds, once", on_release=lambda p: p.gallery.store.close()
+)
+def _pipeline(sha256: str, weights: str, gallery_path: str, *, use_tta: bool) -> Pipeline:
+    """`sha256` is part of the key: a file that was exchanged under the same name is loaded anew."""
+    from core.pipeline import PipelineConfig, build_pipeline
+
+    return build_pipeline(PipelineConfig(weights=weights, gallery_path=gallery_path, use_tta=use_tta))

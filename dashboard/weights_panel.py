@@ -1,0 +1,120 @@
+"""Getting weights on Home: fetch an official file with its progress, or verify one that was uploaded, then use it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+import streamlit as st
+
+from core.encoder.fetch import fetch
+from core.encoder.registry import WeightsFile, use_weights
+from core.encoder.transfer import FetchEvent
+from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
+from core.settings import Settings
+from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.resources import settings
+from dashboard.text import plain
+
+MAX_WEIGHTS_MB = 400
+_ENDINGS = ["pt", "pth", "ckpt", "safetensors"]
+
+
+def weights_panel(*, primary: bool) -> None:
+    """Two ways to weights, and their licences. `primary` makes fetching the page's main action."""
+    with st.container(border=True):
+        st.markdown("#### :material/download: Get EdgeFace weights")
+        st.markdown(
+            "EdgeFace turns a face into 512 numbers. Its weights come from the authors and are checked to the last "
+            "byte. Photographs never leave this machine."
+        )
+        fetching, own = st.tabs(["Fetch the official ones", "Use a file you have"])
+        with fetching:
+            _fetch_tab(primary)
+        with own:
+            _upload_tab()
+        st.caption(f"**Licences.** {LICENCE}")
+        link("help", "More about weights", icon=":material/help:", topic="weights")
+
+
+def _fetch_tab(primary: bool) -> None:
+    name = st.selectbox(
+        "Variant",
+        list(VARIANTS),
+        index=list(VARIANTS).index(RECOMMENDED),
+        format_func=lambda each: _label(VARIANTS[each]),
+        key="home_variant",
+        help="The smallest is quick and good. Larger ones are somewhat more exact and slower.",
+    )
+    variant = VARIANTS[name]
+    if st.button(
+        f"Fetch {variant.name} ({variant.megabytes:.1f} MB)",
+        type="primary" if primary else "secondary",
+        icon=":material/download:",
+        key="home_fetch",
+    ):
+        bar = st.progress(0.0, text="Asking the server")
+        with feedback() as attempt:
+            fetch_and_use(settings(), variant, lambda share, text: bar.progress(share, text=plain(text)))
+        bar.empty()
+        if attempt.ok:
+            st.session_state["home_said"] = f"{variant.name} is in use."
+            st.rerun()
+
+
+def _label(variant: Variant) -> str:
+    notes = [f"{variant.megabytes:.1f} MB"]
+    if variant.int8:
+        notes.append("stored as int8")
+    if variant.name == RECOMMENDED:
+        notes.append("recommended")
+    return f"{variant.name} ({', '.join(notes)})"
+
+
+def fetch_and_use(
+    here: Settings, variant: Variant, on_progress: Callable[[float, str], object], base_url: str = OFFICIAL_FOLDER
+) -> WeightsFile:
+    """Download, verify and take into use. `on_progress` gets a share in [0, 1] and a line of text.
+
+    Raises DownloadFailed (offline: it says where to put the file by hand), StorageFailed, and the loader's errors.
+    """
+
+    def tell(event: FetchEvent) -> None:
+        total = event.total_bytes or variant.megabytes * 1e6
+        text = event.text or f"{event.done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
+        on_progress(min(0.9, 0.9 * event.done_bytes / total), text)
+
+    path = fetch(variant, here.weights_dir, base_url=base_url, on_event=tell)
+    on_progress(0.95, "Checking that it tells faces apart")
+    return use_weights(here, path)
+
+
+def _upload_tab() -> None:
+    with st.form("home_weights_form", border=False):
+        file = st.file_uploader(
+            "Weights file: official, fine-tuned from one, or one that this project made",
+            type=_ENDINGS,
+            max_upload_size=MAX_WEIGHTS_MB,
+            key="home_weights_file",
+        )
+        asked = st.form_submit_button("Check it and use it", icon=":material/verified:")
+    if not asked:
+        return
+    if file is None:
+        st.warning("Choose a file first.", icon=":material/upload_file:")
+        return
+    with feedback() as attempt, st.spinner("Checking the file: complete, safe, and able to tell faces apart"):
+        used = use_upload(settings(), file.name, file.getvalue())
+    if attempt.ok:
+        st.session_state["home_said"] = f"{used.name} is in use."
+        st.rerun()
+
+
+def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile:
+    """Verify uploaded bytes as weights, keep a copy and take it into use. Raises what `use_weights` raises."""
+    with tempfile.TemporaryDirectory(prefix="edgeface-weights-") as folder:
+        path = Path(folder) / (PurePath(name.replace("\\", "/")).name[-100:] or "weights.pt")
+        path.write_bytes(content)
+        return use_weights(here, path)
