@@ -1,0 +1,39 @@
+"""Help: questions and answers, searchable, one of them open when a link or an error asked for it."""
+
+from itertools import groupby
+
+import streamlit as st
+
+from dashboard.components import head
+from dashboard.help_topics import Topic, find, topic
+from dashboard.text import count, plain
+
+
+def answer(item: Topic, *, expanded: bool = False) -> None:
+    with st.expander(item.title, expanded=expanded):
+        st.markdown(item.body)
+
+
+head("Help", "Short answers. Errors on other pages link to the one that explains them.")
+
+asked = topic(st.query_params.get("topic", ""))
+if asked is not None:
+    answer(asked, expanded=True)
+    st.divider()
+
+query = st.text_input(
+    "Search", key="help_query", placeholder="threshold, 16 px, privacy…", icon=":material/search:", max_chars=100
+)
+found = [item for item in find(query) if item != asked or query]
+
+if query.strip():
+    st.caption(f"{count(len(found), 'answer')} for “{plain(query)}”" if found else "")
+    if not found:
+        st.info(f"Nothing about “{plain(query)}”. Try one word, such as “weights” or “photographs”.")
+    for place, item in enumerate(found):
+        answer(item, expanded=place == 0)
+else:
+    for group, items in groupby(found, key=lambda item: item.group):
+        st.subheader(group, anchor=False)
+        for item in items:
+            answer(item)
