@@ -1,12 +1,13 @@
 """Read pairs files in the layout of Labeled Faces in the Wild, and find their photographs.
 
-First line: the number of folds, a tab, the pairs of each kind in a fold. Then for every fold as many same pairs
-(`name i j`) and as many different ones (`nameA i nameB j`). Huang et al., UMass technical report 07-49 (2007).
+First line: the number of folds, a tab, the pairs of each kind in a fold (one number alone means one fold). Then for
+every fold as many same pairs (`name i j`) and as many different ones (`nameA i nameB j`). Huang et al., UMass
+technical report 07-49 (2007).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,7 @@ def read_pairs(path: Path, folds: Collection[int] | None = None) -> list[Pair]:
 
     Raises PairsInvalid with the line's number when the file isn't in the layout, or when a fold isn't there.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise PairsInvalid(f"There is no pairs file at {path}.", "Check the path.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsInvalid(f"{path.name} can't be read as text.", "Choose a pairs file.") from error
+    lines = _read_lines(path)
     count, each = _header(path, lines)
     wanted = set(range(1, count + 1)) if folds is None else set(folds)
     if outside := sorted(wanted - set(range(1, count + 1))):
@@ -70,8 +66,16 @@ def read_pairs(path: Path, folds: Collection[int] | None = None) -> list[Pair]:
 
 
 def photos_of(pairs: Collection[Pair]) -> list[Photo]:
-    """Every photograph that the pairs name, once, sorted."""
+    """Every photograph that the pairs name, once, sorted by person and number."""
     return sorted({photo for pair in pairs for photo in (pair.a, pair.b)})
+
+
+def people_by_fold(pairs: Collection[Pair]) -> dict[int, set[str]]:
+    """Who is in each fold. An honest file's folds share nobody."""
+    people: dict[int, set[str]] = {}
+    for pair in pairs:
+        people.setdefault(pair.fold, set()).update((pair.a.name, pair.b.name))
+    return people
 
 
 def require_photos(photos: Collection[Photo], root: Path) -> None:
@@ -84,30 +88,59 @@ def require_photos(photos: Collection[Photo], root: Path) -> None:
         )
 
 
-def _header(path: Path, lines: list[str]) -> tuple[int, int]:
+def _read_lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise PairsInvalid(f"There is no pairs file at {path}.", "Check the path.") from error
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise PairsInvalid(f"{path.name} can't be read as text.", "Choose a pairs file.") from error
+    return text.rstrip().splitlines()
+
+
+def _header(path: Path, lines: Sequence[str]) -> tuple[int, int]:
+    """(folds, pairs of each kind in a fold), checked against the number of lines."""
     fields = lines[0].split() if lines else []
-    if len(fields) != 2 or not all(field.isdigit() and int(field) > 0 for field in fields):
+    if not 1 <= len(fields) <= 2 or not all(_is_count(field) for field in fields):
         raise PairsInvalid(
             f"{path.name}, line 1: expected the number of folds and of pairs, as in '10<TAB>300'.",
             "Choose a pairs file in the layout of LFW.",
         )
-    count, each = int(fields[0]), int(fields[1])
-    if len(lines) - 1 < count * each * 2:
+    count, each = (int(fields[0]), int(fields[1])) if len(fields) == 2 else (1, int(fields[0]))
+    if len(lines) - 1 != count * each * 2:
         raise PairsInvalid(
-            f"{path.name} announces {count * each * 2} pairs and has {len(lines) - 1}.", "Check that it is complete."
+            f"{path.name}, line 1 announces {count * each * 2} pairs, and {len(lines) - 1} follow.",
+            "Check that the file is complete.",
         )
     return count, each
 
 
 def _pair(path: Path, number: int, line: str, fold: int) -> Pair:
     fields = line.split("\t") if "\t" in line else line.split()
-    try:
-        if len(fields) == 3:
-            name, i, j = fields
-            return Pair(fold, True, Photo(name, int(i)), Photo(name, int(j)))
-        name_a, i, name_b, j = fields
-        return Pair(fold, False, Photo(name_a, int(i)), Photo(name_b, int(j)))
-    except ValueError as error:
+    if len(fields) == 3:
+        pair = _photo(fields[0], fields[1]), _photo(fields[0], fields[2])
+    elif len(fields) == 4:
+        pair = _photo(fields[0], fields[1]), _photo(fields[2], fields[3])
+    else:
+        pair = None, None
+    a, b = pair
+    if a is None or b is None:
         raise PairsInvalid(
-            f"{path.name}, line {number}: expected 'name i j' or 'nameA i nameB j'.", "Check that line."
-        ) from error
+            f"{path.name}, line {number}: expected 'name i j' or 'nameA i nameB j', numbers from 1.", "Check that line."
+        )
+    if a == b or (len(fields) == 4 and a.name == b.name):
+        which = "a photograph is paired with itself" if a == b else "a different pair names one person twice"
+        raise PairsInvalid(f"{path.name}, line {number}: {which}.", "Check that line.")
+    return Pair(fold, len(fields) == 3, a, b)
+
+
+def _photo(name: str, number: str) -> Photo | None:
+    """None where the number is none, or the name would lead out of the photographs' folder."""
+    name = name.strip()
+    if not _is_count(number.strip()) or name in ("", ".", "..") or any(c in name for c in "/\\\0"):
+        return None
+    return Photo(name, int(number))
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0
