@@ -19,6 +19,17 @@ Code = Literal["unlike_others", "already_enrolled", "few_photographs", "duplicat
 SAME_PHOTOGRAPH = 0.9999
 """Cosine above which two embeddings come from the same photograph: different ones of a person stay well below."""
 
+UNLIKE_BELOW = 0.25
+"""A photograph's cosine to the mean of its person's others. Measured with the official XXS, flip TTA, on five LFW
+photographs each of 150 people: 99 in 100 genuine ones score above 0.43 (of two photographs alone: above 0.23), 999 in
+1,000 strangers below 0.27.
+"""
+
+SAME_ABOVE = 0.5
+"""A score against another identity. On the same 150 people, enrolled with three photographs each, the same person's
+further photographs scored 0.53 to 0.9 and nobody reached 0.48 against anybody else.
+"""
+
 ADVISED_PHOTOGRAPHS = (3, 7)
 
 
@@ -43,8 +54,8 @@ def review_enrolment(
     name: str,
     vectors: np.ndarray,
     *,
-    unlike_below: float,
-    same_above: float,
+    unlike_below: float = UNLIKE_BELOW,
+    same_above: float = SAME_ABOVE,
     image_sha256s: Sequence[str] | None = None,
 ) -> list[Finding]:
     """What is odd about enrolling `name` with these photographs; [] when nothing is.
