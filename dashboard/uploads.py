@@ -1,0 +1,46 @@
+"""Photographs that a visitor uploads: how many and how large, and one line about each file that isn't taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
+from dashboard.text import count
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+PHOTOGRAPH_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
+
+
+def photographs(label: str, *, key: str, help: str | None = None) -> list[UploadedFile]:
+    """An uploader for several photographs; what is more than the page takes is left out, and said."""
+    given = st.file_uploader(label, type=PHOTOGRAPH_TYPES, accept_multiple_files=True, key=key, help=help)
+    taken, left_out = within_limits(given or [])
+    if left_out:
+        st.warning(
+            f"{count(left_out, 'photograph')} left out: at most {MAX_UPLOADS} at once, of {MAX_UPLOAD_BYTES // 10**6} MB "
+            "together. Take the first away to see the others.",
+            icon=":material/warning:",
+        )
+    return taken
+
+
+def photograph(label: str, *, key: str) -> UploadedFile | None:
+    """An uploader for one photograph."""
+    return st.file_uploader(label, type=PHOTOGRAPH_TYPES, key=key)
+
+
+def within_limits(files: Sequence[UploadedFile]) -> tuple[list[UploadedFile], int]:
+    """The files from the first on that are taken together, and how many are left out."""
+    taken: list[UploadedFile] = []
+    total = 0
+    for file in files:
+        total += file.size
+        if len(taken) == MAX_UPLOADS or total > MAX_UPLOAD_BYTES:
+            break
+        taken.append(file)
+    return taken, len(files) - len(taken)
