@@ -1,4 +1,4 @@
-"""`python -m core` is the console command `edgeface-studio`."""
+"""`python -m core` is `edgeface-studio`."""
 
 from core.cli import main
 

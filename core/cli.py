@@ -1,113 +1,117 @@
-"""The console command `edgeface-studio`: every command, and the one place where a fault becomes an exit code.
-
-0: done. 1: a fault of the program (or `doctor`: it can't recognise yet). 2: something that the user can mend, said in
-one line. 130: interrupted.
-"""
+"""`edgeface-studio`: parse, call, print. A user's mistake ends with code 2 and one line, never with a traceback."""
 
 from __future__ import annotations
 
 import os
 import sys
-import warnings
+import traceback
 from collections.abc import Sequence
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from core import __version__
-from core.commands import weights
-from core.commands.output import EXIT_INTERRUPTED, EXIT_USER, fail, stop, stop_unexpected
+from core.commands import compare, doctor, enroll, evaluate, gallery, identify, weights
+from core.commands.common import example, plain
 from core.errors import CoreError
+from core.settings import load_settings, write_atomically
 
-
-class Commands(TyperGroup):
-    """The root command: faults end in one line, in a test's runner just as in a terminal."""
-
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        extra["standalone_mode"] = False
-        _print_any_name()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                code = super().main(args, *rest, **extra)
-        except CoreError as error:
-            stop(error)
-        except typer.Exit as done:
-            code = done.exit_code
-        except (KeyboardInterrupt, typer.Abort):
-            fail("interrupted.", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # The reader (`| head`) has gone: nothing more can be printed, not even by the interpreter's last flush.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except Exception as error:  # noqa: BLE001  # the last line of defence: a log file instead of a traceback
-            _stop_usage_or_fault(error)
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-def _stop_usage_or_fault(error: Exception) -> None:
-    context = getattr(error, "ctx", None)
-    message = getattr(error, "format_message", None)
-    if message is None:
-        stop_unexpected(error)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(message(), err=False)
-        sys.exit(EXIT_USER)
-    where = getattr(context, "command_path", "edgeface-studio")
-    text = str(message()).strip()
-    fail(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {where} --help", EXIT_USER)
-
-
-def _print_any_name() -> None:
-    """Names and paths may hold what the terminal's encoding lacks: shown as escapes instead of a fault."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
+USAGE_MISTAKE = 2
+FAULT = 1
 
 app = typer.Typer(
-    cls=Commands,
     name="edgeface-studio",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
     add_completion=False,
-    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+doctor.add_to(app)
+weights.add_to(app)
+enroll.add_to(app)
+identify.add_to(app)
+compare.add_to(app)
+gallery.add_to(app)
+evaluate.add_to(app)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"edgeface-studio {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def studio(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
+@app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
-    """Recognise faces down to 16 pixels: enrol people, identify photographs, look after gallery and weights.
+    """Recognise faces, also very small ones. Begin with `edgeface-studio doctor`."""
+    if version:
+        from importlib.metadata import version as installed
 
-    \b
-    First steps:
-      edgeface-studio doctor
-      edgeface-studio weights fetch edgeface_xxs
-      edgeface-studio enroll --user-id "Ana" --photos ana1.jpg ana2.jpg ana3.jpg
-      edgeface-studio identify party.jpg --all-faces
-    """
+        typer.echo(f"edgeface-studio {installed('edgeface-studio')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-app.add_typer(weights.app, name="weights")
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's) and return its exit code: 0 done, 1 a fault or a failed check,
+    2 a user's mistake, 130 stopped with Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = app(args=arguments, prog_name="edgeface-studio", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except CoreError as error:
+        return _mistake(f"{_sentence(error.what)} {error.next_step}")
+    except typer.TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "edgeface-studio")
+        return _mistake(f"{_sentence(error.format_message())} See {command} --help.")
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing is left to say, and no error at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAULT
+    except Exception as error:  # noqa: BLE001 (the last net: nobody sees a traceback)
+        return _fault(error)
 
 
 def main() -> None:
-    """Entry point of the console command and of `python -m core`."""
-    app(prog_name="edgeface-studio")
+    """The console command."""
+    sys.exit(run())
 
 
-if __name__ == "__main__":
-    main()
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _mistake(text: str) -> int:
+    typer.echo(f"error: {plain(text)}", err=True)
+    return USAGE_MISTAKE
+
+
+def _fault(error: BaseException) -> int:
+    """Keep the traceback in data/logs and name the file in one line."""
+    try:
+        path = _write_log(error, load_settings().data_dir / "logs")
+        where = f"Details are in {path}"
+    except CoreError:
+        where = "Its details couldn't be saved"
+    typer.echo(plain(f"error: something went wrong inside ({type(error).__name__}). {where}."), err=True)
+    return FAULT
+
+
+def _write_log(error: BaseException, folder: Path) -> Path:
+    """Where it happened, without messages or arguments: those may hold names, and a log is no place for them."""
+    now = datetime.now(UTC)
+    lines = [f"{now.isoformat(timespec='seconds')} edgeface-studio"]
+    cause: BaseException | None = error
+    while cause is not None:
+        lines += [f"{type(cause).__module__}.{type(cause).__qualname__}"]
+        lines += [line.rstrip() for line in traceback.format_tb(cause.__traceback__)]
+        cause = cause.__cause__ or cause.__context__
+        lines += ["caused by"] if cause is not None else []
+    path = folder / f"{now:%Y%m%dT%H%M%S%f}Z-command.log"
+    write_atomically(path, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
+    return path

@@ -1,1 +1,1 @@
-"""The commands of `edgeface-studio`, one group a file: parse, call the library, print."""
+"""The commands of `edgeface-studio`, one group a file. Heavy imports (torch, pandas) happen inside a command."""

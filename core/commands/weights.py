@@ -1,193 +1,192 @@
-"""`weights`: which encoder weights are here, what a file holds, fetch official ones, choose what is in use."""
+"""`weights`: which encoder weights are here, what a file holds, download, choose."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.output import UsageWrong, progress, say, say_json, table
-from core.encoder.errors import WeightsMissing
-from core.encoder.registry import WeightsFile, active_weights, find_weights, scan, use_weights
-from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS, Variant
-from core.settings import Settings, load_settings
+from core.commands.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+from core.errors import CoreError
+from core.settings import load_settings
 
-app = typer.Typer(
+if TYPE_CHECKING:
+    from core.encoder.encode import EncoderInfo
+    from core.encoder.registry import WeightsFile
+    from core.encoder.transfer import FetchEvent
+
+group = typer.Typer(
+    help="Encoder weights: list, inspect, download, choose.",
+    epilog=example("weights fetch edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt"),
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="""EdgeFace weights: list, inspect, verify, fetch, and choose the ones in use.
-
-    \b
-    Example:
-      edgeface-studio weights fetch edgeface_xxs
-    """,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-FileOrName = Annotated[str, typer.Argument(metavar="FILE-or-NAME", help="A weights file, or a name from the list.")]
+FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
 
 
-@app.command("list")
-def list_(json: Json = False) -> None:
-    """Weights that are here, those in use, and the official ones that can be fetched.
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="weights")
 
-    \b
-    Example:
-      edgeface-studio weights list
-    """
+
+@group.command("list", epilog=example("weights list", "weights list --json"))
+def list_weights(as_json: JsonOption = False) -> None:
+    """List the official variants and the files that are here; the one in use has a star."""
+    from core.encoder.registry import active_weights, scan
+    from core.encoder.variants import LICENCE, VARIANTS
+
     settings = load_settings()
     stored = scan(settings)
-    used, trouble = _in_use(settings)
-    here = {file.official.name for file in stored if file.official}
-    if json:
-        say_json(
+    try:
+        active: Path | None = active_weights(settings).path
+        problem = ""
+    except CoreError as error:
+        active, problem = None, str(error)
+    here = {file.official.name: file for file in stored if file.official is not None}
+    others = [file for file in stored if file.official is None or here[file.official.name] != file]
+    if as_json:
+        official = [
             {
-                "in_use": str(used.path) if used else None,
-                "problem": trouble,
-                "stored": [_facts(file) for file in stored],
-                "official": [_offer(variant, variant.name in here) for variant in VARIANTS.values()],
-                "folder": str(settings.weights_dir),
-                "licence": LICENCE,
+                "name": v.name,
+                "timm_model": v.timm_model,
+                "rank_ratio": v.rank_ratio,
+                "int8": v.int8,
+                "megabytes": v.megabytes,
+                "git_blob_id": v.git_blob_id,
+                "url": v.url,
+                "path": here[v.name].path if v.name in here else None,
             }
-        )
-        return
-    if stored:
-        rows = [
-            (
-                "in use" if used and used.path == file.path else "",
-                file.path.name,
-                file.official.name if file.official else "not an official file",
-                f"{file.size_bytes / 1e6:.1f} MB",
-                file.sha256[:12],
-            )
-            for file in stored
+            for v in VARIANTS.values()
         ]
-        say(table(rows, ("", "file", "is", "size", "SHA-256")))
-    else:
-        say(f"No weights are stored in {settings.weights_dir} yet.")
-    if trouble:
-        say(f"\n{trouble}")
-    missing = [variant for variant in VARIANTS.values() if variant.name not in here]
-    if missing:
-        say("\nOfficial files that can be fetched (edgeface-studio weights fetch NAME):")
-        offers = [(v.name, f"{v.megabytes:.1f} MB", v.timm_model, "int8" if v.int8 else "") for v in missing]
-        say(table(offers, ("name", "size", "network", "")))
-    say(f"\nLicence: {LICENCE}")
+        files = [{**_facts(file), "in_use": file.path == active} for file in stored]
+        say_json({"official": official, "files": files, "problem": problem, "licence": LICENCE})
+        return
+    rows: list[tuple[object, ...]] = []
+    for variant in VARIANTS.values():
+        file = here.get(variant.name)
+        star = "*" if file is not None and file.path == active else ""
+        size = f"{variant.megabytes:.1f} MB"
+        rows.append((star, variant.name, size, "official", file.path if file else "not here"))
+    for file in others:
+        kind = f"{file.official.name}, again" if file.official else "other"
+        size = f"{file.size_bytes / 1e6:.1f} MB"
+        rows.append(("*" if file.path == active else "", file.name, size, kind, file.path))
+    say_table(("", "name", "size", "kind", "file"), rows)
+    say(f"Licence of the official weights: {LICENCE}")
+    if problem:
+        note(problem)
 
 
-@app.command()
-def info(file: FileOrName, json: Json = False) -> None:
-    """What a file holds: variant, storage, parameters, hashes. Nothing in it is ever run.
+@group.command("info", epilog=example("weights info edgeface_xxs.pt"))
+def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+    """Say what a weights file holds, whatever it is called: variant, form, parameters, health."""
+    from core.encoder.health import check_health
+    from core.encoder.registry import find_weights
+    from core.encoder.variants import LICENCE
 
-    \b
-    Example:
-      edgeface-studio weights info my_finetuned.pt
-    """
-    found = find_weights(load_settings(), file)
-    facts = {**_facts(found), **_content(found.path)}
-    if json:
+    file = find_weights(load_settings(), file_or_name)
+    encoder = _load(file, check=False)
+    health = check_health(encoder.encode)
+    facts = {
+        **_facts(file),
+        **_held(encoder.info),
+        "health": {"healthy": health.healthy, "reason": health.reason, **vars(health)},
+        "licence": LICENCE if file.official else "unknown: weights that derive from EdgeFace are for research use",
+    }
+    if as_json:
         say_json(facts)
         return
-    say("\n".join(f"{name.replace('_', ' '):<18}{value}" for name, value in facts.items() if value not in (None, "")))
+    verdict = "healthy" if health.healthy else f"unhealthy: {health.reason}"
+    say(f"{file.path}")
+    for name in ("official", "size_bytes", "sha256", "git_blob_id", "variant", "kind", "parameters"):
+        say(f"  {name.replace('_', ' ')}: {facts[name] if facts[name] is not None else 'no'}")
+    if encoder.info.companions:
+        say(f"  other tensors left out: {encoder.info.companions}")
+    if encoder.info.identities is not None:
+        say(f"  people its head was trained on: {encoder.info.identities}")
+    if encoder.info.inert_classes:
+        say(f"  foreign classes, not executed: {', '.join(encoder.info.inert_classes)}")
+    say(f"  health: {verdict} (mean absolute cosine {health.mean_abs_cosine:.2f}, std {health.std:.3f}, 100 faces)")
+    say(f"  licence: {facts['licence']}")
 
 
-@app.command()
-def verify(file: FileOrName, json: Json = False) -> None:
-    """Load a file completely and check on faces that it tells people apart. Exit code 2 when it doesn't.
+@group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
+def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+    """Check that a file is complete and tells people apart; ends with code 2 and the reason when not."""
+    from core.encoder.registry import find_weights
 
-    \b
-    Example:
-      edgeface-studio weights verify edgeface_xxs.pt
-    """
+    file = find_weights(load_settings(), file_or_name)
+    encoder = _load(file, check=True)
+    if as_json:
+        say_json({"ok": True, **_facts(file), **_held(encoder.info)})
+        return
+    origin = f"the published {file.official.name}" if file.official else "not a published file"
+    say(f"ok: {file.path} is a complete {encoder.name}, healthy, {origin}")
+
+
+@group.command("fetch", epilog=example("weights fetch edgeface_xxs", "weights fetch edgeface_s_gamma_05"))
+def fetch(
+    name: Annotated[str, typer.Argument(help="An official name: see `weights list`.")],
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="A mirror with the same files (https).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download official weights into data/weights: resumed where it broke off, checked against the published id."""
+    from core.encoder.fetch import fetch as download
+    from core.encoder.registry import describe
+    from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS
+
+    variant = VARIANTS.get(name.removesuffix(".pt"))
+    if variant is None:
+        raise UsageMistake(f"There is no official file called '{name}'.", f"Choose one of {', '.join(VARIANTS)}.")
+    try:
+        path = download(
+            variant,
+            load_settings().weights_dir,
+            base_url=base_url or OFFICIAL_FOLDER,
+            on_event=lambda event: _show(variant.name, event),
+        )
+    finally:
+        progress("")
+    if as_json:
+        say_json(_facts(describe(path)))
+        return
+    say(f"{path} is here and is the published {variant.name}.")
+    say(f"Licence: {LICENCE}")
+    say(f"Next: edgeface-studio weights use {variant.name}")
+
+
+@group.command("use", epilog=example("weights use edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt"))
+def use(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+    """Take weights into use, once they load completely and tell people apart. A file from elsewhere is copied."""
+    from core.encoder.registry import use_weights
+
+    progress("loading and checking ...")
+    try:
+        file = use_weights(load_settings(), file_or_name)
+    finally:
+        progress("")
+    if as_json:
+        say_json(_facts(file))
+        return
+    say(f"In use: {file.path} ({file.official.name if file.official else 'not a published file'})")
+
+
+def _load(file: WeightsFile, *, check: bool) -> Any:
     from core.encoder.encode import load_encoder
 
-    found = find_weights(load_settings(), file)
-    encoder = load_encoder(found.path, device="cpu", check=True)
-    health = encoder.info.health
-    if health is None:  # load_encoder always measures when it is asked to
-        raise WeightsMissing(f"{found.path.name} couldn't be checked.", "Try again.")
-    if json:
-        figures = {"std": health.std, "mean_abs_cosine": health.mean_abs_cosine, "norm_error": health.norm_error}
-        say_json({**_facts(found), "variant": encoder.name, "healthy": True, "faces": health.faces, **figures})
-        return
-    say(
-        f"{found.path.name} is complete and healthy: {encoder.name}, {encoder.info.parameters:,} parameters, "
-        f"0 keys missing, 0 unexpected."
-    )
-    say(
-        f"On {health.faces} faces: mean absolute cosine between people {health.mean_abs_cosine:.3f}, "
-        f"std {health.std:.3f} a dimension, norm 1 within {health.norm_error:.1g}."
-    )
-    say(
-        "It is an official file." if found.official else "It isn't an official file; its content is known to you alone."
-    )
-
-
-@app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(VARIANTS)}.")],
-    base_url: Annotated[str, typer.Option(help="Folder to fetch from; https, or http on this machine.")] = (
-        OFFICIAL_FOLDER
-    ),
-) -> None:
-    """Download official weights: resumed where it broke off, checked against the published content.
-
-    \b
-    Example:
-      edgeface-studio weights fetch edgeface_xxs
-    """
-    from core.encoder.fetch import fetch as fetch_file
-
-    variant = VARIANTS.get(name.strip().removesuffix(".pt"))
-    if variant is None:
-        raise UsageWrong(f"There are no official weights called '{name}'.", f"Choose one of {', '.join(VARIANTS)}.")
-    settings = load_settings()
-    last = -1
-
-    def tell(event: Any) -> None:
-        nonlocal last
-        if event.state != "downloading":
-            progress(event.text, end=True)
-            return
-        percent = 100 * event.done_bytes // event.total_bytes if event.total_bytes else event.done_bytes // 1_000_000
-        if percent // 5 != last // 5:
-            last = percent
-            of = f"{percent} % of {event.total_bytes:,} bytes" if event.total_bytes else f"{event.done_bytes:,} bytes"
-            progress(f"{variant.file_name}: {of}")
-
-    path = fetch_file(variant, settings.weights_dir, base_url=base_url, on_event=tell)
-    say(f"{variant.name} is at {path}.")
-    used, _ = _in_use(settings)
-    if used is not None and used.path != path.resolve():
-        say(f"In use is still {used.path.name}. Change it: edgeface-studio weights use {variant.name}")
-    say(f"Licence: {LICENCE}")
-
-
-@app.command()
-def use(file: FileOrName) -> None:
-    """Take weights into use: loaded, checked on faces, copied into the weights folder. People enrolled with other
-    weights have to be enrolled again.
-
-    \b
-    Example:
-      edgeface-studio weights use edgeface_xxs
-    """
-    chosen = use_weights(load_settings(), file)
-    what = f"official {chosen.official.name}" if chosen.official else "not an official file"
-    say(f"In use: {chosen.path.name} ({what}), healthy. Stored at {chosen.path}.")
-
-
-def _in_use(settings: Settings) -> tuple[WeightsFile | None, str]:
+    progress("loading ...")
     try:
-        return active_weights(settings), ""
-    except WeightsMissing as error:
-        return None, str(error)
+        return load_encoder(file.path, device="cpu", check=check)
+    finally:
+        progress("")
 
 
 def _facts(file: WeightsFile) -> dict[str, Any]:
     return {
-        "file": str(file.path),
+        "path": file.path,
+        "name": file.name,
         "official": file.official.name if file.official else None,
         "size_bytes": file.size_bytes,
         "sha256": file.sha256,
@@ -195,31 +194,24 @@ def _facts(file: WeightsFile) -> dict[str, Any]:
     }
 
 
-def _offer(variant: Variant, here: bool) -> dict[str, Any]:
+def _held(info: EncoderInfo) -> dict[str, Any]:
     return {
-        "name": variant.name,
-        "stored": here,
-        "megabytes": variant.megabytes,
-        "network": variant.timm_model,
-        "rank_ratio": variant.rank_ratio,
-        "int8": variant.int8,
-        "url": variant.url,
-        "git_blob_id": variant.git_blob_id,
+        "variant": info.variant,
+        "kind": info.kind,
+        "parameters": info.parameters,
+        "missing": 0,
+        "unexpected": 0,
+        "companions": info.companions,
+        "identities": info.identities,
+        "inert_classes": list(info.inert_classes),
     }
 
 
-def _content(path: Path) -> dict[str, Any]:
-    from core.encoder.weights import load_state
-
-    state = load_state(path)
-    return {
-        "variant": state.variant.name,
-        "stored_as": state.kind,
-        "network": state.variant.timm_model,
-        "parameters": sum(tensor.numel() for tensor in state.tensors.values()),
-        "keys": f"{len(state.tensors)}, 0 missing, 0 unexpected",
-        "other_tensors": state.companions or None,
-        "head_identities": state.identities,
-        "inert_classes": ", ".join(state.inert_classes) or None,
-        **{f"metadata_{key}": value for key, value in state.metadata.items()},
-    }
+def _show(name: str, event: FetchEvent) -> None:
+    if event.state == "downloading":
+        share = f"{event.done_bytes / event.total_bytes:4.0%} of " if event.total_bytes else ""
+        whole = event.total_bytes or event.done_bytes
+        progress(f"{name}: {share}{whole / 1e6:.1f} MB")
+    elif event.state in ("resuming", "restarting", "retrying"):
+        progress("")
+        note(event.text)

@@ -1,0 +1,200 @@
+"""What commands share: their options, the pipeline they build, and how they print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.errors import CoreError
+from core.settings import UNCALIBRATED_THRESHOLD, Settings, load_settings
+
+if TYPE_CHECKING:
+    from core.gallery.store import Gallery
+    from core.pipeline import Pipeline, PipelineConfig
+
+_GLOB = frozenset("*?[")
+
+
+class UsageMistake(CoreError):
+    """A command line that asks for something that can't be done."""
+
+
+GalleryOption = Annotated[
+    str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE|NAME", help="Encoder weights for this run; default: those in use."),
+]
+UpscalerOption = Annotated[
+    str | None,
+    typer.Option("--upscaler", metavar="FILE", help="Super-resolution network for small faces; default: bicubic."),
+]
+SkipDsrOption = Annotated[
+    bool, typer.Option("--skip-dsr", help="Enlarge small faces by bicubic interpolation, whatever is in use.")
+]
+TtaOption = Annotated[
+    bool, typer.Option("--use-tta", help="Embed each face with its mirror image too: a little better, half as fast.")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+ThresholdOption = Annotated[
+    float, typer.Option("--threshold", help="Accept a cosine from here on. The default isn't calibrated.")
+]
+FacesOption = Annotated[
+    Literal["largest", "centre"], typer.Option("--faces", help="Which face of a photograph is meant.")
+]
+AlignedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--aligned/--not-aligned",
+        help="Take images as aligned crops, or never; default: square ones of at most 64 px.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+ActorOption = Annotated[str, typer.Option("--actor", help="Who does it, for the audit trail.")]
+
+DEFAULT_THRESHOLD = UNCALIBRATED_THRESHOLD
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help: its examples, each on a line of its own."""
+    return "\b\nExample:\n" + "\n".join(f"  edgeface-studio {line}" for line in lines)
+
+
+# Printing ----------------------------------------------------------------------------------------------------------
+
+
+def plain(text: object) -> str:
+    """`text` on one line, without control characters: a file's name can't move the cursor or colour the screen."""
+    joined = " ".join(str(text).split())
+    safe = "".join(character if character.isprintable() else "?" for character in joined)
+    return safe.encode("utf-8", "replace").decode("utf-8")
+
+
+def say(text: str = "") -> None:
+    """A line of the result, on standard output."""
+    typer.echo("  " * ((len(text) - len(text.lstrip(" "))) // 2) + plain(text))
+
+
+def note(text: str) -> None:
+    """Something worth knowing beside the result, on standard error."""
+    typer.echo(f"note: {plain(text)}", err=True)
+
+
+def say_json(value: Any) -> None:
+    """`value` as JSON on standard output, ASCII only, so that no terminal's encoding stands in its way."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
+
+
+def say_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell, left-aligned, two spaces between."""
+    cells = [[plain("" if cell is None else cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for row in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def progress(text: str) -> None:
+    """Replace the last line of a terminal's standard error; elsewhere nothing is printed. "" clears it."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r\x1b[K{plain(text)}", err=True, nl=False)
+
+
+def confirm(question: str) -> bool:
+    """Ask on standard error, answered on standard input. Raises UsageMistake when there is nobody to ask."""
+    typer.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        typer.echo("", err=True)
+        raise UsageMistake("This needs a confirmation, and nobody answered.", "Add --yes to go without.")
+    return answer.strip().lower() in ("y", "yes")
+
+
+# Building ----------------------------------------------------------------------------------------------------------
+
+
+def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
+    """Where the gallery lies. Raises UsageMistake for an empty path."""
+    if gallery_path is None:
+        return settings.gallery_path
+    if not gallery_path.strip():
+        raise UsageMistake("--gallery-path is empty.", "Name the gallery's file.")
+    return Path(gallery_path).expanduser()
+
+
+def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
+    """The gallery asked for; unless `create`, it has to be there. Raises UsageMistake, GalleryError, StorageFailed."""
+    from core.gallery.store import Gallery
+
+    path = gallery_file(load_settings(), gallery_path)
+    if not create and not path.exists():
+        where = "" if gallery_path is None else f" --gallery-path {path}"
+        raise UsageMistake(
+            f"There is no gallery at {path} yet.",
+            f"Enrol somebody first: edgeface-studio enroll --user-id NAME --photos FILE{where}.",
+        )
+    return Gallery.open(path, create=create)
+
+
+def build(config: PipelineConfig) -> Pipeline:
+    """The pipeline, with this installation's weights. Weights are looked for first: that costs no import of torch."""
+    from core.encoder.registry import resolve_weights
+
+    settings = load_settings()
+    resolve_weights(settings, config.weights)
+    from core.pipeline import build_pipeline
+
+    progress("loading the encoder ...")
+    try:
+        return build_pipeline(config, settings)
+    finally:
+        progress("")
+
+
+def image_files(items: Sequence[str]) -> list[Path]:
+    """The image files that arguments mean: a folder stands for the images in it, a pattern for what it matches.
+
+    A file that isn't there stays in the list, to be reported by whoever reads it. Raises UsageMistake when a folder or
+    pattern holds no image, or when nothing was named.
+    """
+    from core.gallery.bulk import IMAGE_SUFFIXES
+
+    found: list[Path] = []
+    for item in items:
+        path = Path(item).expanduser()
+        try:
+            is_dir, exists = path.is_dir(), path.exists()
+        except OSError:  # a name too long, a loop of links: whoever reads it says so
+            is_dir, exists = False, True
+        if is_dir:
+            inside = [p for p in _listed(path) if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+        elif not exists and _GLOB & set(item):
+            inside = sorted(_matching(item))
+        else:
+            inside = [path]
+        if not inside:
+            kind = "The folder" if is_dir else "The pattern"
+            raise UsageMistake(f"{kind} {item} holds no image.", f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}.")
+        found.extend(inside)
+    if not found:
+        raise UsageMistake("No photograph was named.", "Name image files or a folder of them.")
+    return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise UsageMistake(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def _matching(pattern: str) -> list[Path]:
+    import glob
+
+    return [Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True)]  # noqa: PTH207

@@ -1,0 +1,83 @@
+"""`compare A B`: do two photographs show the same person?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.common import (
+    DEFAULT_THRESHOLD,
+    AlignedOption,
+    DeviceOption,
+    FacesOption,
+    JsonOption,
+    SkipDsrOption,
+    ThresholdOption,
+    TtaOption,
+    UpscalerOption,
+    WeightsOption,
+    build,
+    example,
+    say,
+    say_json,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("compare", epilog=example("compare a.jpg b.jpg", "compare a.jpg b.jpg --size 24 --json"))(compare)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="The first photograph.")],
+    b: Annotated[str, typer.Argument(help="The second photograph.")],
+    size: Annotated[
+        Literal["16", "24", "32"] | None, typer.Option("--size", help="Shrink both first, so that the face has this.")
+    ] = None,
+    threshold: ThresholdOption = DEFAULT_THRESHOLD,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether two photographs show the same person."""
+    from core.images import read_image
+    from core.pipeline import PipelineConfig
+
+    images = [read_image(a), read_image(b)]
+    pipeline = build(
+        PipelineConfig(
+            device=device,
+            recognition_threshold=threshold,
+            use_tta=use_tta,
+            skip_dsr=skip_dsr,
+            weights=weights,
+            upscaler=upscaler,
+            faces=faces,
+            aligned=aligned,
+        )
+    )
+    result = pipeline.compare(*images, reduce_to_px=int(size) if size else None)
+    if as_json:
+        say_json(
+            {
+                "same": result.same,
+                "score": result.score,
+                "threshold": result.threshold,
+                "calibrated": False,
+                "reason": result.reason,
+                "probe_px": [round(probe.probe_px, 1) if probe else None for probe in (result.a, result.b)],
+                "encoder": pipeline.encoder.name,
+                "weights_sha256": pipeline.encoder.weights_sha256,
+                "upscaler": pipeline.upscaler.name,
+                "flip_tta": use_tta,
+            }
+        )
+        return
+    verdict = {True: "the same person", False: "different people", None: "can't say"}[result.same]
+    stock = threshold == DEFAULT_THRESHOLD and result.same is not None
+    say(f"{verdict}: {result.reason}{' (the stock threshold, not calibrated)' if stock else ''}")

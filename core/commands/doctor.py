@@ -1,0 +1,40 @@
+"""`doctor`: what is installed, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import typer
+
+from core.commands.common import JsonOption, example, progress, say, say_json
+from core.settings import load_settings
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("doctor", epilog=example("doctor", "doctor --json"))(doctor)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what is installed and in use, what is missing and how to get it.
+
+    Ends with code 0 when faces can be recognised, with 1 when something needed for it is missing.
+    """
+    from core.doctor import can_recognise, examine
+
+    progress("looking ...")
+    rows = examine(load_settings())
+    progress("")
+    ready = can_recognise(rows)
+    if as_json:
+        checks = [
+            {"name": r.name, "state": r.state, "needed": r.needed, "detail": r.detail, "how_to_get": r.how_to_get}
+            for r in rows
+        ]
+        say_json({"ready": ready, "checks": checks})
+    else:
+        width = max(len(row.name) for row in rows)
+        for row in rows:
+            say(f"{row.state.upper() if row.state != 'ok' else 'ok':8}{row.name:{width}}  {row.detail}")
+            if row.how_to_get:
+                say(f"        {'':{width}}  -> {row.how_to_get}")
+        say("Ready to recognise faces." if ready else "Not ready: see what is missing above.")
+    if not ready:
+        raise typer.Exit(1)

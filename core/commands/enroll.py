@@ -1,0 +1,264 @@
+"""`enroll`: one person from photographs, or many from a folder or a CSV. `register` is the same under another name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.commands.common import (
+    DEFAULT_THRESHOLD,
+    ActorOption,
+    AlignedOption,
+    DeviceOption,
+    FacesOption,
+    GalleryOption,
+    JsonOption,
+    SkipDsrOption,
+    TtaOption,
+    UpscalerOption,
+    UsageMistake,
+    WeightsOption,
+    build,
+    example,
+    gallery_file,
+    image_files,
+    note,
+    progress,
+    say,
+    say_json,
+)
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.enrolment import BulkRow
+    from core.gallery.bulk import BulkPlan
+    from core.gallery.values import Identity
+    from core.recognition import EnrolmentDraft
+
+_BLOCKING = ("unlike_others", "already_enrolled")
+_ONE = (
+    "enroll --user-id 'Ada Lovelace' --photos ada1.jpg ada2.jpg ada3.jpg",
+    "enroll --user-id 'Ada Lovelace' --photos ada/ --note 'from the archive'",
+    "enroll folder people/",
+)
+
+
+class PhotosByDefault(TyperGroup):
+    """`enroll --user-id ...` means `enroll photos --user-id ...`; `enroll folder ...` stays what it is."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["photos", *args])
+
+
+group = typer.Typer(cls=PhotosByDefault, help="Enrol people from photographs.", rich_markup_mode=None)
+
+NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, not the faces' pictures.")]
+AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="enroll")
+    app.command("register", epilog=example(_ONE[0].replace("enroll", "register", 1)))(photos)
+
+
+@group.command("photos", epilog=example(*_ONE))
+def photos(
+    user_id: Annotated[str, typer.Option("--user-id", metavar="NAME", help="The person's name.")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="PHOTO", help="Further photographs.")] = None,
+    photo: Annotated[
+        list[str] | None, typer.Option("--photos", metavar="PHOTO...", help="Photographs, or a folder of them.")
+    ] = None,
+    note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")] = False,
+    gallery_path: GalleryOption = None,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol one person from 1 to N photographs; 3 to 7 are advised. For many people see `enroll folder --help`.
+
+    A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
+    stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
+    """
+    from core.enrolment import enrol, prepare_enrolment
+    from core.pipeline import PipelineConfig
+
+    files = image_files([*(photo or ()), *(more or ())])
+    _require_free(user_id, gallery_path, add)
+    pipeline = build(
+        PipelineConfig(
+            device=device,
+            use_tta=use_tta,
+            skip_dsr=skip_dsr,
+            weights=weights,
+            upscaler=upscaler,
+            gallery_path=gallery_file(load_settings(), gallery_path),
+            faces=faces,
+            aligned=aligned,
+        )
+    )
+    with pipeline.gallery.store:
+        draft = prepare_enrolment(pipeline, files, [str(file) for file in files], person=user_id)
+        blocking = [finding for finding in draft.findings if finding.code in _BLOCKING]
+        if blocking and not force:
+            raise UsageMistake(
+                f"Nothing was stored: {'; '.join(finding.text.rstrip('.') for finding in blocking)}.",
+                "Leave that photograph out, choose the right name, or add --force.",
+            )
+        identity = enrol(
+            pipeline, user_id, draft, store_crops=not no_crops, note=note_text, actor=actor, add=add
+        )  # fmt: skip
+    if as_json:
+        say_json(_enrolled(identity, draft))
+    else:
+        _tell(identity, draft, not no_crops)
+
+
+@group.command(
+    "folder", epilog=example("enroll folder people/", "enroll folder --csv people.csv --gallery-path door.db")
+)
+def folder(
+    path: Annotated[
+        str | None, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="A CSV with the columns path and identity instead.")
+    ] = None,
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    gallery_path: GalleryOption = None,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people: a folder for each person, called as the person is, or a CSV of path and identity."""
+    from core.enrolment import enrol_many
+    from core.gallery.bulk import plan_from_csv, plan_from_folder
+    from core.pipeline import PipelineConfig
+
+    if (path is None) == (csv is None):
+        raise UsageMistake("Expected either a folder or --csv FILE.", "Example: edgeface-studio enroll folder people/")
+    plan = plan_from_csv(csv) if csv is not None else plan_from_folder(path or "")
+    pipeline = build(
+        PipelineConfig(
+            device=device,
+            recognition_threshold=DEFAULT_THRESHOLD,
+            use_tta=use_tta,
+            skip_dsr=skip_dsr,
+            weights=weights,
+            upscaler=upscaler,
+            gallery_path=gallery_file(load_settings(), gallery_path),
+            faces=faces,
+            aligned=aligned,
+        )
+    )
+
+    def show(done: int, total: int, row: BulkRow) -> None:
+        progress(f"{done} of {total} people")
+
+    try:
+        with pipeline.gallery.store:
+            rows = enrol_many(pipeline, plan.people, store_crops=not no_crops, actor=actor, add=add, on_person=show)
+    finally:
+        progress("")
+    _tell_many(rows, plan, as_json)
+
+
+def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
+    """Refuse a name that can't be enrolled before anything heavy is loaded."""
+    from core.gallery.checks import clean_name
+    from core.gallery.errors import NameTaken
+    from core.gallery.store import Gallery
+
+    clean_name(name)
+    path = gallery_file(load_settings(), gallery_path)
+    if add or not path.exists():
+        return
+    with Gallery.open(path, create=False) as gallery:
+        known = gallery.find(name)
+    if known is not None:
+        raise NameTaken(
+            f"“{known.name}” is enrolled already.", "Choose another name, or add these photographs with --add."
+        )
+
+
+def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
+    return {
+        "identity": identity.name,
+        "templates": identity.templates,
+        "stored": len(draft.usable),
+        "photos": [
+            {
+                "file": photo.name,
+                "stored": photo.usable,
+                "reason": photo.reason,
+                "faces_found": photo.faces_found,
+                "probe_px": round(photo.probe.probe_px, 1) if photo.probe else None,
+            }
+            for photo in draft.photos
+        ],
+        "findings": [{"code": finding.code, "text": finding.text} for finding in draft.findings],
+    }
+
+
+def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
+    for photo in draft.photos:
+        size = f"{photo.probe.probe_px:.0f} px" if photo.probe else "-"
+        remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
+        say(f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
+            f"{f' ({photo.reason})' if photo.reason else ''}")  # fmt: skip
+    for finding in draft.findings:
+        note(finding.text)
+    kept = "with" if crops else "without"
+    say(f"Enrolled {identity.name}: {len(draft.usable)} of {len(draft.photos)} photographs stored, {kept} crops.")
+
+
+def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
+    failed = [row for row in rows if row.error]
+    if as_json:
+        say_json(
+            {
+                "people": [
+                    {
+                        "identity": row.name,
+                        "offered": row.offered,
+                        "stored": row.stored,
+                        "rejected": [{"file": file, "reason": reason} for file, reason in row.rejected],
+                        "error": row.error,
+                    }
+                    for row in rows
+                ],
+                "rejected": [{"where": item.where, "reason": item.reason} for item in plan.rejected],
+            }
+        )
+    else:
+        for row in rows:
+            say(f"  {row.name}: {row.stored} of {row.offered} photographs{f'; {row.error}' if row.error else ''}")
+            for file, reason in row.rejected:
+                say(f"    left out: {Path(file).name} ({reason})")
+        for item in plan.rejected:
+            say(f"  left out: {item.where} ({item.reason})")
+        stored = sum(row.stored for row in rows)
+        say(f"Enrolled {len(rows) - len(failed)} of {len(rows)} people, {stored} photographs.")
+    if failed:
+        raise UsageMistake(
+            f"{len(failed)} of {len(rows)} people weren't enrolled; first {failed[0].name}: {failed[0].error}",
+            "The others are.",
+        )

@@ -1,0 +1,220 @@
+"""`identify`: who is in these photographs?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.common import (
+    DEFAULT_THRESHOLD,
+    AlignedOption,
+    DeviceOption,
+    FacesOption,
+    GalleryOption,
+    JsonOption,
+    SkipDsrOption,
+    ThresholdOption,
+    TtaOption,
+    UpscalerOption,
+    UsageMistake,
+    WeightsOption,
+    build,
+    example,
+    gallery_file,
+    image_files,
+    note,
+    open_gallery,
+    progress,
+    say,
+    say_json,
+)
+from core.errors import CoreError
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+    from core.recognition import Recognition
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(
+        "identify",
+        epilog=example(
+            "identify photo.jpg", "identify photos/ --csv found.csv", "identify group.jpg --all-faces --json"
+        ),
+    )(identify)
+
+
+def identify(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Photographs, folders of them, or patterns.")],
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write the results as CSV; - for standard output.")
+    ] = None,
+    as_json: JsonOption = False,
+    gallery_path: GalleryOption = None,
+    size: Annotated[
+        Literal["16", "24", "32"] | None,
+        typer.Option("--size", help="Simulate distance: shrink the photograph until its face has this many px."),
+    ] = None,
+    all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of a photograph, not only one.")] = False,
+    threshold: ThresholdOption = DEFAULT_THRESHOLD,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Show so many candidates for each face.")] = None,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Say who is in photographs: a match, unknown, or unrecognisable with the reason.
+
+    Every face is compared with everybody in the gallery who was enrolled with the same weights. A file that can't be
+    read gets a row that says so and stops none of the others; the command ends with code 2 only when none can be read.
+    """
+    from core.pipeline import PipelineConfig
+
+    if csv == "-" and as_json:
+        raise UsageMistake("--json and --csv - both want standard output.", "Give --csv a file, or drop one of them.")
+    if csv not in (None, "-") and Path(str(csv)).is_dir():
+        raise UsageMistake(f"--csv {csv} is a folder.", "Name a file.")
+    paths = image_files(files)
+    open_gallery(gallery_path).close()
+    pipeline = build(
+        PipelineConfig(
+            device=device,
+            recognition_threshold=threshold,
+            use_tta=use_tta,
+            skip_dsr=skip_dsr,
+            weights=weights,
+            upscaler=upscaler,
+            gallery_path=gallery_file(load_settings(), gallery_path),
+            faces=faces,
+            aligned=aligned,
+            top_k=5 if top_k is None else top_k,
+        )
+    )
+    quiet = as_json or csv == "-"
+    with pipeline.gallery.store as store:
+        if pipeline.gallery.size < store.size:
+            note(f"{store.size - pipeline.gallery.size} of {store.size} people were enrolled with other weights or "
+                 "settings and can't be found.")  # fmt: skip
+        results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k)
+    if csv is not None:
+        _write_csv(csv, results)
+    if as_json:
+        say_json({"protocol": _protocol(pipeline, size), "results": results})
+    elif csv != "-":
+        counts = Counter(str(row["outcome"]) for row in results)
+        stock = "stock, not calibrated" if threshold == DEFAULT_THRESHOLD else "given"
+        summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("match", "unknown", "unrecognisable"))
+        say(f"{summary}. Threshold {threshold:.2f} ({stock}), {pipeline.gallery.size} people in the gallery.")
+    if len(unreadable) == len(paths):
+        first = unreadable[0]
+        raise (
+            first
+            if len(paths) == 1
+            else UsageMistake(f"None of the {len(paths)} files could be read; the first: {first.what}", first.next_step)
+        )
+    if unreadable:
+        note(f"{len(unreadable)} of {len(paths)} files couldn't be read.")
+
+
+def _identify(
+    pipeline: Pipeline, paths: list[Path], size: int | None, all_faces: bool, quiet: bool, top_k: int | None
+) -> tuple[list[dict[str, Any]], list[CoreError]]:
+    """A row for every face, in order, and what was wrong with files that couldn't be used."""
+    from core.batch import recognise_files
+
+    from core.batch import recognise_files
+
+    rows: list[dict[str, Any]] = []
+    unreadable: list[str] = []
+    results = recognise_files(pipeline, paths, reduce_to_px=size, every=all_faces)
+    for number, result in enumerate(results, start=1):
+        progress(f"{number} of {len(paths)}")
+        if result.error is not None:
+            unreadable.append(str(result.error))
+            rows.append({"file": str(result.path), "face": 0, "outcome": "unreadable", "reason": result.error.what})
+            continue
+        for face, recognition in enumerate(result.faces, start=1):
+            rows.append(_row(result.path, face, recognition))
+            if not quiet:
+                progress("")
+                _tell(rows[-1], len(result.faces), top_k)
+    progress("")
+    return rows, unreadable
+
+
+def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
+    quality = result.quality
+    return {
+        "file": str(path),
+        "face": face,
+        "outcome": result.outcome,
+        "identity": result.identity,
+        "score": _rounded(result.score),
+        "threshold": result.threshold,
+        "calibrated": result.calibrated,
+        "margin": _rounded(result.margin),
+        "reason": result.reason,
+        "probe_px": _rounded(result.probe_px, 1),
+        "size_px": result.size_px,
+        "box_share": [round(v, 4) for v in result.probe.box_share] if result.probe and result.probe.box_share else None,
+        "quality": {k: _rounded(v, 3) for k, v in vars(quality).items()} if quality else None,
+        "problems": [problem.code for problem in result.problems],
+        "top_k": [{"identity": c.name, "score": _rounded(c.score)} for c in result.top_k],
+        "timings_ms": {step: _rounded(ms, 2) for step, ms in result.timings_ms.items()},
+    }
+
+
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(float(value), digits)
+
+
+def _tell(row: dict[str, Any], faces: int, top_k: int | None) -> None:
+    where = f"{row['file']}, face {row['face']}" if faces > 1 else row["file"]
+    size = f", {row['probe_px']:.0f} px" if row.get("probe_px") is not None else ""
+    margin = f", {row['margin']:.2f} ahead of the next" if row.get("margin") is not None else ""
+    if row["outcome"] == "match":
+        say(f"{where}: {row['identity']} ({row['reason']}{margin}{size})")
+    else:
+        say(f"{where}: {row['outcome']} ({row['reason']}{size})")
+    if top_k is not None:
+        for place, candidate in enumerate(row.get("top_k", ()), start=1):
+            say(f"    {place}. {candidate['identity']} {candidate['score']:.2f}")
+
+
+def _protocol(pipeline: Pipeline, size: str | None) -> dict[str, Any]:
+    return {
+        "encoder": pipeline.encoder.name,
+        "weights_sha256": pipeline.encoder.weights_sha256,
+        "upscaler": pipeline.upscaler.name,
+        "flip_tta": pipeline.encoder.flip_tta,
+        "threshold": pipeline.config.recognition_threshold,
+        "calibrated": False,
+        "reduced_to_px": int(size) if size else None,
+        "gallery_size": pipeline.gallery.size,
+    }
+
+
+_CSV_COLUMNS = ("file", "face", "outcome", "identity", "score", "threshold", "calibrated", "margin", "probe_px",
+                "size_px", "reason")  # fmt: skip
+
+
+def _write_csv(target: str, rows: list[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    from core.csv_safe import csv_text
+    from core.settings import write_atomically
+
+    text = csv_text(
+        pd.DataFrame([{name: row.get(name) for name in _CSV_COLUMNS} for row in rows], columns=_CSV_COLUMNS)
+    )
+    if target == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(Path(target).expanduser(), text.encode("utf-8", "replace"))
