@@ -16,9 +16,6 @@ from core.images import encode_image, read_image, sha256_of
 from core.pipeline import Pipeline
 from core.recognition import DraftPhoto, EnrolmentDraft, Probe
 
-UNLIKE_BELOW = 0.20
-"""A photograph whose cosine to the mean of its person's others is lower than this is reported before it is stored."""
-
 
 class NothingToEnrol(CoreError):
     """None of the photographs offered can be used."""
@@ -57,16 +54,14 @@ def prepare_enrolment(
 def review(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> EnrolmentDraft:
     """The draft with its findings made anew: for another name, or after photographs were left out."""
     usable = draft.usable
+    if not usable:
+        return replace(draft, findings=())
     findings = review_enrolment(
         pipeline.gallery.store,
         pipeline.space,
         person,
-        np.array([photo.vector for photo in usable if photo.vector is not None], dtype=np.float32).reshape(
-            len(usable), pipeline.space.dim
-        ),
+        np.stack([photo.vector for photo in usable if photo.vector is not None]),
         image_sha256s=[photo.image_sha256 for photo in usable],
-        unlike_below=UNLIKE_BELOW,
-        same_above=pipeline.config.recognition_threshold,
     )
     return replace(draft, findings=tuple(findings))
 
@@ -141,7 +136,7 @@ def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate
         probe_px=probe.probe_px,
         size_px=probe.size_px,
         image_sha256=photo.image_sha256,
-        crop=encode_image(probe.crop) if store_crops else None,
+        crop=encode_image(probe.aligned) if store_crops else None,
         source=photo.name,
     )
 

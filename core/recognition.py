@@ -23,12 +23,14 @@ class Probe:
     """One face made ready for the encoder, not yet embedded.
 
     `crop` is uint8 RGB (s, s, 3): the aligned face at its native size, or at 112 px where it is that large.
-    `sr_image` is uint8 RGB (112, 112, 3): what the encoder sees. `size_px` is the VLR size (16, 24 or 32) that a
+    `aligned` (112, 112, 3) is cut from the photograph in one step, by interpolation alone: nothing in it is invented.
+    `sr_image` (112, 112, 3) is what the encoder sees. `size_px` is the VLR size (16, 24 or 32) that a
     small probe counts as, None for a large one. `face` is in the pixels of `frame_shape` (height, width), which is
     smaller than the photograph when the probe was reduced; None for an aligned crop.
     """
 
     crop: NDArray[np.uint8]
+    aligned: NDArray[np.uint8]
     sr_image: NDArray[np.uint8]
     probe_px: float
     size_px: int | None

@@ -32,7 +32,8 @@ class UpscalerUnusable(CoreError):
 class Upscaler(Protocol):
     """Square uint8 RGB crops of any sizes below 112 px -> uint8 (N, 112, 112, 3).
 
-    `id` tells templates apart: "bicubic", or the SHA-256 of the weights.
+    `id` tells templates apart: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it adds nothing
+    that cutting the crop at 112 px wouldn't.
     """
 
     @property
@@ -40,6 +41,9 @@ class Upscaler(Protocol):
 
     @property
     def id(self) -> str: ...
+
+    @property
+    def interpolates(self) -> bool: ...
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]: ...
 
@@ -49,6 +53,7 @@ class BicubicUpscaler:
 
     name = "bicubic"
     id = "bicubic"
+    interpolates = True
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         if not crops:
@@ -58,6 +63,8 @@ class BicubicUpscaler:
 
 class DSRUpscaler:
     """A DSR network for the sizes that it was trained for; bicubic outside them."""
+
+    interpolates = False
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         import torch
