@@ -99,19 +99,19 @@ def identify(
     )
     quiet = as_json or csv == "-"
     with pipeline.gallery.store as store:
-        if pipeline.gallery.size < store.size:
-            note(f"{store.size - pipeline.gallery.size} of {store.size} people were enrolled with other weights or "
-                 "settings and can't be found.")  # fmt: skip
+        if (lost := store.size - pipeline.gallery.size) > 0:
+            note(f"{lost} of {store.size} people were enrolled with other weights or settings and can't be found.")
         results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k)
+        protocol = _protocol(pipeline, size)
     if csv is not None:
         _write_csv(csv, results)
     if as_json:
-        say_json({"protocol": _protocol(pipeline, size), "results": results})
+        say_json({"protocol": protocol, "results": results})
     elif csv != "-":
         counts = Counter(str(row["outcome"]) for row in results)
         stock = "stock, not calibrated" if threshold == DEFAULT_THRESHOLD else "given"
         summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("match", "unknown", "unrecognisable"))
-        say(f"{summary}. Threshold {threshold:.2f} ({stock}), {pipeline.gallery.size} people in the gallery.")
+        say(f"{summary}. Threshold {threshold:.2f} ({stock}), {protocol['gallery_size']} people in the gallery.")
     if len(unreadable) == len(paths):
         first = unreadable[0]
         raise (
@@ -129,15 +129,13 @@ def _identify(
     """A row for every face, in order, and what was wrong with files that couldn't be used."""
     from core.batch import recognise_files
 
-    from core.batch import recognise_files
-
     rows: list[dict[str, Any]] = []
-    unreadable: list[str] = []
+    unreadable: list[CoreError] = []
     results = recognise_files(pipeline, paths, reduce_to_px=size, every=all_faces)
     for number, result in enumerate(results, start=1):
         progress(f"{number} of {len(paths)}")
         if result.error is not None:
-            unreadable.append(str(result.error))
+            unreadable.append(result.error)
             rows.append({"file": str(result.path), "face": 0, "outcome": "unreadable", "reason": result.error.what})
             continue
         for face, recognition in enumerate(result.faces, start=1):

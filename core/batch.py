@@ -1,0 +1,61 @@
+"""Recognise the faces of many files: in batches, and without stopping at one that can't be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import CoreError
+from core.images import read_image
+from core.pipeline import _NO_FACE, Pipeline
+from core.recognition import Probe, Recognition
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """One file's faces, the chosen one first, or why it couldn't be read. Without a face: one "unrecognisable"."""
+
+    path: Path
+    faces: tuple[Recognition, ...] = ()
+    error: CoreError | None = None
+
+
+def recognise_files(
+    pipeline: Pipeline,
+    paths: Sequence[Path],
+    *,
+    reduce_to_px: int | None = None,
+    every: bool = False,
+    batch: int = BATCH,
+) -> Iterator[FileResult]:
+    """A FileResult for each path, in order. `every`: all faces, not the chosen one alone.
+
+    `batch` files are embedded at once; they are read, and their faces found, by two threads.
+    """
+
+    def look(path: Path) -> list[Probe] | CoreError:
+        try:
+            return pipeline.find(read_image(path), reduce_to_px=reduce_to_px, every=every)
+        except CoreError as error:
+            return error
+
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(paths), batch):
+            part = paths[start : start + batch]
+            looked = list(pool.map(look, part))
+            probes = [probe for found in looked if not isinstance(found, CoreError) for probe in found]
+            decided = iter(pipeline.recognise(probes))
+            for path, found in zip(part, looked, strict=True):
+                if isinstance(found, CoreError):
+                    yield FileResult(path, error=found)
+                else:
+                    yield FileResult(path, tuple(next(decided) for _ in found) or (_no_face(pipeline),))
+
+
+def _no_face(pipeline: Pipeline) -> Recognition:
+    return Recognition("unrecognisable", _NO_FACE, threshold=pipeline.config.recognition_threshold)
