@@ -23,6 +23,11 @@ STYLE = """<style>
 .ef-faces img.ef-pixels {image-rendering: pixelated}
 .ef-faces figcaption {font-size: .8rem; opacity: .75; margin-top: 4px; line-height: 1.3; overflow-wrap: anywhere}
 .ef-name {font-weight: 620; font-size: 1.05rem; overflow-wrap: anywhere; line-height: 1.3}
+.ef-status {display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: 0; border-radius: 10px;
+  border: 1px solid rgba(128, 128, 128, .28); overflow: hidden}
+.ef-status > div {padding: 12px 16px; box-shadow: -1px -1px 0 rgba(128, 128, 128, .28)}
+.ef-status b {font-weight: 600; font-size: .74rem; padding: 1px 8px; border-radius: 9px; margin-left: 6px; color: #fff}
+.ef-good {background: #1F7A4D} .ef-todo {background: #A85B0B}
 .ef-quiet {opacity: .75; font-size: .88rem; overflow-wrap: anywhere; line-height: 1.4}
 .ef-noface {aspect-ratio: 1; border-radius: 10px; display: grid; place-items: center; font-size: .8rem; padding: 8px;
   text-align: center; background: rgba(128, 128, 128, .12)}
@@ -34,6 +39,7 @@ STYLE = """<style>
   overflow: hidden; text-overflow: ellipsis}
 .ef-box.ef-above span {top: auto; bottom: 100%; border-radius: 6px 6px 0 0}
 .ef-box.ef-left span {left: auto; right: -2px}
+[class*="st-key-home_tour_"] [data-testid="stCaptionContainer"] {padding-left: 2.3rem}
 @media (max-width: 640px) {.ef-box span {max-width: 4.5rem; font-size: .62rem; padding: 0 4px}}
 </style>"""
 

@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboard.components import head
 from dashboard.feedback import show_error
-from dashboard.navigation import go
+from dashboard.navigation import go, link
 from dashboard.queries import Readiness, readiness
-from dashboard.text import count, plain
+from dashboard.text import count, markup, plain
 from dashboard.weights_panel import weights_panel
 
 
@@ -85,19 +85,22 @@ def _status(ready: Readiness) -> None:
         (
             "Gallery",
             ready.people > 0,
-            count(ready.people, "person", "people"),
+            count(ready.people, "person", "people") if ready.people else "empty",
             count(ready.photographs, "photograph") if ready.people else "nobody enrolled yet",
         ),
     ]
-    for column, (title, good, what, detail) in zip(st.columns(3), cells, strict=True):
-        with column.container(border=True):
-            icon = ":green[:material/check_circle:]" if good else ":orange[:material/radio_button_unchecked:]"
-            st.markdown(f"{icon} {title}")
-            st.markdown(f"**{plain(what)}**")
-            st.caption(plain(detail))
+    st.html(f"<div class='ef-status'>{''.join(_cell(*cell) for cell in cells)}</div>")
     others = ready.people - ready.findable
     if ready.weights is not None and others and ready.findable:
         st.caption(f"{count(others, 'person', 'people')} made with other weights: kept, and not searched.")
+
+
+def _cell(title: str, good: bool, what: str, detail: str) -> str:
+    mark = "<b class='ef-good'>ready</b>" if good else "<b class='ef-todo'>to do</b>"
+    return (
+        f"<div><div><span class='ef-quiet'>{markup(title)}</span>{mark}</div><div class='ef-name'>{markup(what)}</div>"
+        f"<div class='ef-quiet'>{markup(detail)}</div></div>"
+    )
 
 
 def _next(step: Step) -> None:
@@ -123,10 +126,8 @@ def _tour(ready: Readiness) -> None:
     done = (ready.weights is not None, ready.people > 0, bool(st.session_state.get("identify_done")), False)
     with st.expander("First tour: five minutes", icon=":material/map:", expanded=not all(done[:3])):
         for number, ((title, text, page), is_done) in enumerate(zip(_TOUR, done, strict=True), start=1):
-            mark = ":green[:material/check_circle:]" if is_done else f"**{number}.**"
-            row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-            row.markdown(f"{mark} **{title}**  \n{text}")
-            if page != "home":
-                with row:
-                    if st.button("Open", key=f"home_tour_{page}", type="tertiary", icon=":material/arrow_forward:"):
-                        go(page)
+            label = f"{number}. {title}{' (done)' if is_done else ''}"
+            icon = ":material/check_circle:" if is_done else ":material/radio_button_unchecked:"
+            with st.container(gap=None, key=f"home_tour_{number}"):
+                link(page, f"**{label}**", icon=icon)
+                st.caption(text)

@@ -1,0 +1,46 @@
+"""What Enrol says before anything is saved; what is serious needs a tick to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.gallery.review import Finding
+from dashboard.navigation import link
+from dashboard.text import plain
+
+SERIOUS = frozenset({"unlike_others", "already_enrolled"})
+"""Findings that may mean a wrong photograph or a person enrolled twice: both spoil recognition quietly."""
+
+_ICONS = {
+    "unlike_others": ":material/group_off:",
+    "already_enrolled": ":material/content_copy:",
+    "duplicate_photograph": ":material/filter_none:",
+    "few_photographs": ":material/photo_library:",
+}
+
+
+def serious(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that need a tick."""
+    return [finding for finding in findings if finding.code in SERIOUS]
+
+
+def say_findings(findings: Sequence[Finding]) -> None:
+    """Each finding in its own words, the serious ones first."""
+    grave = serious(findings)
+    for finding in (*grave, *(each for each in findings if each not in grave)):
+        show = st.warning if finding in grave else st.info
+        show(plain(finding.text), icon=_ICONS[finding.code])
+    if grave:
+        link("help", "What to do about this", icon=":material/help:", topic="enrol")
+
+
+def may_save(findings: Sequence[Finding]) -> bool:
+    """True when nothing serious was found, or when each of those findings was looked at and ticked."""
+    grave = serious(findings)
+    if not grave:
+        return True
+    # The key names what was found: another finding asks again.
+    key = "enroll_agreed_" + "_".join(f"{each.code}-{each.photo}-{each.other}" for each in grave)
+    return st.checkbox("I have looked at this, and want to save all the same", key=key)

@@ -1,0 +1,234 @@
+"""Enrol: upload photographs, look at the faces that were found, name the person, save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.carry import carried, drop_carried
+from dashboard.components import Picture, cannot_recognise, faces_html, head
+from dashboard.enrol_review import may_save, say_findings
+from dashboard.feedback import feedback
+from dashboard.navigation import go
+from dashboard.queries import readiness
+from dashboard.resources import MAX_UPLOADS, pipeline
+from dashboard.text import count, markup, plain
+from dashboard.uploads import photographs
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from core.pipeline import Pipeline
+    from core.recognition import DraftPhoto, EnrolmentDraft
+
+NEW = "Somebody new"
+KNOWN = "Somebody enrolled"
+
+
+def view() -> None:
+    """The page."""
+    head("Enrol", "Save what somebody's face looks like, so that they can be found in other photographs.")
+    if cannot_recognise(readiness()):
+        return
+    done = st.session_state.get("enroll_done")
+    if done:
+        _say_done(*done)
+        return
+    draft = _take_up_carried(st.session_state.get("enroll_draft"))
+    if draft is None:
+        _upload_form(primary=True)
+        return
+    _draft(pipeline(), draft)
+    with st.expander("Other photographs instead", icon=":material/upload:"):
+        _upload_form(primary=False)
+
+
+def _upload_form(*, primary: bool) -> None:
+    with st.form("enroll_upload", clear_on_submit=True, border=primary):
+        files = photographs(
+            "Photographs of one person",
+            key="enroll_files",
+            help=f"At most {MAX_UPLOADS}. The largest face of each is taken.",
+        )
+        st.caption("3 to 7 photographs of different days, light and pose are best. One is enough to begin with.")
+        asked = st.form_submit_button(
+            "Look at the photographs", type="primary" if primary else "secondary", icon=":material/search:"
+        )
+    if not asked:
+        return
+    if not files:
+        st.info("Choose at least one photograph first.", icon=":material/add_photo_alternate:")
+        return
+    _look(files)
+    if st.session_state.get("enroll_draft") is not None:
+        st.rerun()
+
+
+def _look(files: Sequence[UploadedFile]) -> None:
+    """Find the faces and keep what was found for the next runs of the page; nothing is stored."""
+    from core.enrolment import prepare_enrolment
+
+    with feedback(), st.spinner(f"Looking for faces in {count(len(files), 'photograph')}", show_time=True):
+        images = [file.getvalue() for file in files]
+        _keep(prepare_enrolment(pipeline(), images, unique_names([file.name for file in files])))
+
+
+def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
+    """Faces that Identify handed over, added to what is being looked at."""
+    from core.recognition import EnrolmentDraft
+
+    handed = carried()
+    if not handed:
+        return draft
+    drop_carried()
+    photos = (*(draft.photos if draft else ()), *handed)
+    names = unique_names([photo.name for photo in photos])
+    photos = tuple(replace(photo, name=name) for photo, name in zip(photos, names, strict=True))
+    return _keep(EnrolmentDraft(photos))
+
+
+def _keep(draft: EnrolmentDraft) -> EnrolmentDraft:
+    st.session_state["enroll_draft"] = draft
+    st.session_state["enroll_round"] = st.session_state.get("enroll_round", 0) + 1
+    return draft
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names with a number behind those that came before: photographs are chosen by name."""
+    taken: dict[str, None] = {}  # keeps the order
+    for name in names:
+        candidate, number = name, 2
+        while candidate in taken:
+            candidate, number = f"{name} ({number})", number + 1
+        taken[candidate] = None
+    return [*taken]
+
+
+def _draft(pipe: Pipeline, draft: EnrolmentDraft) -> None:
+    st.subheader("The faces that were found", anchor=False)
+    chosen = _choose(draft)
+    if not draft.usable:
+        st.warning(
+            "None of these photographs can be used. Choose others, with a larger face that looks at the camera.",
+            icon=":material/no_photography:",
+        )
+        return
+    st.subheader("Who is it?", anchor=False)
+    name, add = _who(pipe)
+    from core.enrolment import review
+
+    looked = review(pipe, draft.only([photo.name for photo in chosen]), name)
+    say_findings(looked.findings)
+    _save(pipe, looked, name, add)
+
+
+def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
+    """A card for each photograph with a tick; the numbers are those that the findings use."""
+    chosen: list[DraftPhoto] = []
+    turn = st.session_state.get("enroll_round", 0)
+    with st.container(horizontal=True, gap="small", key="enroll_cards"):
+        for position, photo in enumerate(draft.photos):
+            with st.container(border=True, width=178, gap="small"):
+                if not photo.usable:
+                    st.html(_card(photo, "Can't be used"))
+                    continue
+                key = f"enroll_use_{turn}_{position}"
+                use = st.session_state.get(key, True)
+                if use:
+                    chosen.append(photo)
+                st.html(_card(photo, f"Photograph {len(chosen)}" if use else "Left out"))
+                st.checkbox("Use it", value=True, key=key)
+    return chosen
+
+
+def _card(photo: DraftPhoto, title: str) -> str:
+    probe = photo.probe
+    if probe is None:
+        face = f"<div class='ef-noface'>{'no face found' if photo.error is None else 'not a picture'}</div>"
+        details = photo.reason
+    else:
+        face = faces_html([Picture(probe.crop, alt=f"Face in {photo.name}", pixels=probe.crop.shape[0] < 64)], 400)
+        face = face.replace("class='ef-faces'", "class='ef-faces ef-one'")
+        details = f"{probe.probe_px:.0f} px, {photo.reason or 'good'}"
+        if photo.faces_found > 1:
+            details += f". {photo.faces_found} faces here: the largest is taken"
+    return (
+        f"{face}<div class='ef-name' style='font-size:.95rem'>{markup(title)}</div>"
+        f"<div class='ef-quiet'>{markup(details)}</div><div class='ef-quiet ef-file'>{markup(photo.name)}</div>"
+    )
+
+
+def _who(pipe: Pipeline) -> tuple[str, bool]:
+    """The name, and whether photographs are to be added to somebody who is enrolled."""
+    people = [person.name for person in pipe.gallery.store.identities()]
+    wanted = st.session_state.pop("enroll_add_to", None)
+    if wanted in people:
+        st.session_state["enroll_kind"], st.session_state["enroll_known"] = KNOWN, wanted
+    kind = NEW
+    if people:
+        kind = st.segmented_control(
+            "Who", [NEW, KNOWN], default=NEW, required=True, key="enroll_kind", label_visibility="collapsed"
+        )
+    if kind == KNOWN:
+        name = st.selectbox("Add to", people, key="enroll_known", format_func=lambda each: each, index=None)
+        return name or "", True
+    return st.text_input("Name", key="enroll_name", max_chars=200, placeholder="As it should be shown"), False
+
+
+def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
+    from core.enrolment import enrol
+
+    ready = may_save(draft.findings)
+    note = (
+        "" if add else st.text_input("Note (optional)", key="enroll_note", placeholder="Where the photographs are from")
+    )
+    store_crops = st.checkbox("Keep small pictures of the faces", value=True, key="enroll_crops")
+    numbers = f"{count(len(draft.usable), 'row')} of 512 numbers, the name, the note and the files' names"
+    pictures = ", and one picture of at most 112 px for each face" if store_crops else "; no picture"
+    st.caption(f"Stored in the gallery on this machine: {numbers}{pictures}. The photographs themselves aren't stored.")
+    label = "Add the photographs" if add else "Save"
+    pressed = st.button(
+        label, type="primary", icon=":material/save:", key="enroll_save", disabled=not (ready and draft.usable)
+    )
+    if not pressed:
+        return
+    if not name.strip():
+        st.warning("Say who it is first.", icon=":material/edit:")
+        return
+    with feedback() as attempt, st.spinner("Saving"):
+        person = enrol(pipe, name, draft, store_crops=store_crops, note=note, actor="dashboard", add=add)
+        st.session_state["enroll_done"] = (person.name, len(draft.usable), person.photographs, store_crops)
+    if attempt.ok:
+        _forget()
+        st.rerun()
+
+
+def _forget() -> None:
+    for key in ("enroll_draft", "enroll_name", "enroll_note", "enroll_kind", "enroll_known"):
+        st.session_state.pop(key, None)
+
+
+def _say_done(name: str, stored: int, photographs: int, crops: bool) -> None:
+    pictures = "with their small pictures" if crops else "without pictures"
+    st.success(
+        f"**{plain(name)} is enrolled.** {count(stored, 'photograph')} stored {pictures}; "
+        f"{count(photographs, 'photograph')} in all.",
+        icon=":material/how_to_reg:",
+    )
+    if photographs < 3:
+        st.caption("3 to 7 photographs make recognition steadier: more can be added at any time.")
+    with st.container(horizontal=True):
+        if st.button(
+            "Identify a photograph", type="primary", icon=":material/arrow_forward:", key="enroll_to_identify"
+        ):
+            del st.session_state["enroll_done"]
+            go("identify")
+        if st.button("Enrol another person", icon=":material/person_add:", key="enroll_another"):
+            del st.session_state["enroll_done"]
+            st.rerun()
+
+
+__all__ = ["NEW", "view"]
