@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from core.commands.common import JsonOption, example, progress, say, say_json
+from core.commands.common import JsonOption, example, progress, say, say_json, say_table
 from core.settings import load_settings
 
 
@@ -30,11 +30,12 @@ def doctor(as_json: JsonOption = False) -> None:
         ]
         say_json({"ready": ready, "checks": checks})
     else:
-        width = max(len(row.name) for row in rows)
+        lines: list[tuple[str, str, str]] = []
         for row in rows:
-            say(f"{row.state.upper() if row.state != 'ok' else 'ok':8}{row.name:{width}}  {row.detail}")
+            lines.append((row.state if row.state == "ok" else row.state.upper(), row.name, row.detail))
             if row.how_to_get:
-                say(f"        {'':{width}}  -> {row.how_to_get}")
+                lines.append(("", "", f"-> {row.how_to_get}"))
+        say_table(("state", "what", "found"), lines)
         say("Ready to recognise faces." if ready else "Not ready: see what is missing above.")
     if not ready:
         raise typer.Exit(1)

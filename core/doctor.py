@@ -1,0 +1,217 @@
+"""What is installed and in use, what is missing and how to get it. Nothing is changed, and weights aren't needed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from core.errors import CoreError
+from core.settings import Settings
+
+State = Literal["ok", "missing", "warning"]
+
+LOW_SPACE_BYTES = 1_000_000_000
+_INSTALL = "pip install -r requirements.txt"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing looked at. `needed`: without it no face can be recognised. `how_to_get` is "" when all is well."""
+
+    name: str
+    state: State
+    detail: str
+    how_to_get: str = ""
+    needed: bool = False
+
+
+def examine(settings: Settings, *, devices: Path = Path("/dev")) -> list[Row]:
+    """Look at everything that recognition stands on. Raises nothing that a user can cause: faults are rows.
+
+    `devices` is the folder where Linux lists cameras.
+    """
+    return [
+        check_python(),
+        check_torch(),
+        check_device(),
+        check_weights(settings),
+        check_detector(),
+        check_gallery(settings),
+        check_camera(devices),
+        check_disk(settings),
+    ]
+
+
+def can_recognise(rows: Sequence[Row]) -> bool:
+    """True when nothing that recognition needs is missing."""
+    return not any(row.needed and row.state == "missing" for row in rows)
+
+
+def check_python() -> Row:
+    """Which Python runs this. An older one than the project takes can't even install it."""
+    return Row("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}", needed=True)
+
+
+def check_torch() -> Row:
+    """torch, torchvision and timm are there, and torchvision is the one that was built for this torch."""
+    try:
+        found = {name: version(name) for name in ("torch", "torchvision", "timm")}
+    except PackageNotFoundError as error:
+        return Row("PyTorch", "missing", f"{error.name} isn't installed", f"Install it: {_INSTALL}", True)
+    detail = ", ".join(f"{name} {number}" for name, number in found.items())
+    wanted = torch_for_torchvision(requires("torchvision") or ())
+    if wanted is not None and wanted != found["torch"].partition("+")[0]:
+        return Row("PyTorch", "missing", f"{detail}: this torchvision needs torch {wanted}", f"{_INSTALL}", True)
+    try:
+        import torch  # noqa: F401  # does it load at all?
+        import torchvision  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        return Row(
+            "PyTorch", "missing", f"{detail}, but it doesn't load: {first}", f"Install it anew: {_INSTALL}", True
+        )
+    return Row("PyTorch", "ok", detail, needed=True)
+
+
+def torch_for_torchvision(requirements: Sequence[str]) -> str | None:
+    """The torch version in torchvision's requirements ("torch==2.14.1" -> "2.14.1"), None when none is fixed."""
+    for requirement in requirements:
+        if match := re.match(r"torch\s*\(?==\s*([0-9][0-9.]*)", requirement):
+            return match[1]
+    return None
+
+
+def check_device() -> Row:
+    """Which device "auto" takes, and whether this CPU multiplies in bfloat16."""
+    try:
+        import torch
+
+        from core.encoder.encode import cpu_has_bfloat16, resolve_device
+    except (ImportError, OSError, RuntimeError):
+        return Row("device", "missing", "unknown while PyTorch doesn't load", f"Install it: {_INSTALL}")
+    chosen = resolve_device("auto")
+    bfloat16 = "with bfloat16" if cpu_has_bfloat16() else "without bfloat16 (float32 is used)"
+    others = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    absent = ", ".join(name for name, there in others.items() if not there)
+    detail = f"{chosen}; CPU {bfloat16}, {torch.get_num_threads()} threads{f'; no {absent}' if absent else ''}"
+    return Row("device", "ok", detail)
+
+
+def check_weights(settings: Settings) -> Row:
+    """The weights in use load completely and tell people apart."""
+    try:
+        from core.encoder.registry import active_weights
+
+        file = active_weights(settings)
+    except CoreError as error:
+        return Row("weights", "missing", error.what, error.next_step, True)
+    try:
+        from core.encoder.encode import load_encoder
+
+        encoder = load_encoder(file.path, device="cpu", check=True)
+    except CoreError as error:
+        return Row("weights", "missing", error.what, error.next_step, True)
+    except (ImportError, OSError, RuntimeError) as error:
+        return Row(
+            "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install anew: {_INSTALL}", True
+        )
+    origin = f"official {file.official.name}" if file.official else f"{encoder.name}, not an official file"
+    detail = f"{file.path.name} ({origin}): complete, healthy, {encoder.info.parameters:,} parameters"
+    return Row("weights", "ok", detail, needed=True)
+
+
+def check_detector() -> Row:
+    """The detector's model is there, and OpenCV runs it."""
+    try:
+        import cv2
+
+        from core.faces.detect import Detector, detector_model_path
+
+        path = detector_model_path()
+        Detector(model_path=path).detect(np.full((64, 64, 3), 128, np.uint8))
+    except CoreError as error:
+        return Row("face detector", "missing", error.what, error.next_step, True)
+    except (ImportError, AttributeError) as error:
+        return Row("face detector", "missing", f"OpenCV isn't usable: {error}", f"Install it: {_INSTALL}", True)
+    except cv2.error as error:
+        return Row("face detector", "missing", f"OpenCV can't run {path.name}: {error.err}", _INSTALL, True)
+    return Row("face detector", "ok", f"YuNet ({path.name}), OpenCV {cv2.__version__}", needed=True)
+
+
+def check_gallery(settings: Settings) -> Row:
+    """The gallery opens, is whole (PRAGMA integrity_check), and its people can be found with the weights in use."""
+    from core.gallery.store import Gallery
+
+    path = settings.gallery_path
+    if not path.exists():
+        how = "It is made when somebody is enrolled: edgeface-studio enroll --user-id NAME --photos A.jpg B.jpg C.jpg"
+        return Row("gallery", "missing", f"none yet at {path}", how)
+    try:
+        with Gallery.open(path, create=False) as gallery:
+            people, spaces = gallery.size, gallery.spaces()
+            with gallery.database.reading() as connection:
+                verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+    except CoreError as error:
+        return Row("gallery", "missing", error.what, error.next_step, True)
+    if verdict != "ok":
+        how = "Put a backup or an export in its place (edgeface-studio gallery import FILE)."
+        return Row("gallery", "missing", f"{path} is damaged: {verdict.partition(chr(10))[0]}", how, True)
+    detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
+    in_use = _weights_in_use(settings)
+    if people and in_use is not None and all(space.weights_sha256 != in_use for space, _, _ in spaces):
+        how = "Enrol them again, or use the weights they were enrolled with: edgeface-studio weights use FILE-or-NAME"
+        return Row("gallery", "warning", f"{detail}; enrolled with other weights than those in use", how)
+    return Row("gallery", "ok", detail)
+
+
+def _weights_in_use(settings: Settings) -> str | None:
+    from core.encoder.registry import active_weights
+
+    try:
+        return active_weights(settings).sha256
+    except CoreError:
+        return None
+
+
+def check_camera(devices: Path) -> Row:
+    """A camera of this computer, for video. The browser's own camera, for single pictures, isn't looked for."""
+    if platform.system() != "Linux":
+        return Row("camera", "ok", "not looked for on this system: the system asks when it is first used")
+    found = sorted(devices.glob("video*"))
+    readable = [path.name for path in found if os.access(path, os.R_OK)]
+    if readable:
+        return Row("camera", "ok", f"{', '.join(readable)} readable")
+    if found:
+        how = "Add yourself to the group video, then log in again: sudo usermod -aG video $USER"
+        return Row("camera", "warning", f"{', '.join(path.name for path in found)} can't be read", how)
+    how = "Connect a webcam; photographs and the browser's camera work without."
+    return Row("camera", "missing", f"no {devices}/video*", how)
+
+
+def check_disk(settings: Settings) -> Row:
+    """Room for the gallery, weights and runs, and permission to write there."""
+    folder = settings.data_dir
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Row(
+            "disk", "warning", f"{folder}: {error.strerror or error}", "Choose another folder: EDGEFACE_DATA_DIR."
+        )
+    detail = f"{free / 1e9:.1f} GB free at {settings.data_dir}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        how = "Allow writing there, or choose another folder: EDGEFACE_DATA_DIR."
+        return Row("disk", "warning", f"{detail}, but it can't be written", how)
+    if free < LOW_SPACE_BYTES:
+        return Row("disk", "warning", detail, "Free space, or choose another folder: EDGEFACE_DATA_DIR.")
+    return Row("disk", "ok", detail)
