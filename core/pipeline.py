@@ -24,7 +24,7 @@ from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits, assess, problems
 from core.gallery.bound import BoundGallery
 from core.gallery.store import Gallery
-from core.gallery.values import Space
+from core.gallery.values import Candidate, Space
 from core.gallery_files import load_gallery, save_gallery
 from core.images import read_image, resize
 from core.recognition import Comparison, Probe, Recognition
@@ -233,7 +233,9 @@ class Pipeline:
         share = {step: ms / len(probes) for step, ms in timings.items()}
         return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, strict=True)]
 
-    def _decide(self, probe: Probe, embedding: NDArray[np.float32], candidates: list, share: dict) -> Recognition:  # type: ignore[type-arg]
+    def _decide(
+        self, probe: Probe, embedding: NDArray[np.float32], candidates: list[Candidate], share: dict[str, float]
+    ) -> Recognition:
         threshold = self.config.recognition_threshold
         best = candidates[0] if candidates else None
         margin = best.score - candidates[1].score if best and len(candidates) > 1 else None

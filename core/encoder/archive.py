@@ -145,7 +145,7 @@ def _load(source: Path | io.BytesIO) -> tuple[Any, tuple[str, ...]]:
     except ValueError:
         # Files older than PyTorch 1.6 can't be listed; weights_only alone decides about them.
         foreign = ()
-    stand_ins = [(type("Inert", (_Inert,), {}), name) for name in foreign]
+    stand_ins: list[Any] = [(type("Inert", (_Inert,), {}), name) for name in foreign]
     with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
         # Quantised tensors and typed storages are deprecated; both are turned into plain floats right away.
         warnings.simplefilter("ignore")

@@ -80,7 +80,7 @@ def _prepare(
     if factor > 1:
         target = (max(1, round((x1 - x0) / factor)), max(1, round((y1 - y0) / factor)))
         shrink = np.array([target[0] / (x1 - x0), target[1] / (y1 - y0)])
-        patch = cv2.resize(patch, target, interpolation=cv2.INTER_AREA)
+        patch = np.asarray(cv2.resize(patch, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(patch), np.array([x0, y0], dtype=np.float64), shrink
 
 

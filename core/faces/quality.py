@@ -73,7 +73,7 @@ class Problem:
 
 
 def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -> Quality:
-    """Measure an aligned uint8 RGB crop (s, s, 3) at its native size; `face` adds the angles and the detection score."""
+    """Measure an aligned uint8 RGB crop (s, s, 3) at native size; `face` adds the angles and the detection score."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     contrast = float(luma.std())
     side = min(_SHARPNESS_AT_PX, luma.shape[0])

