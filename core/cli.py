@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -19,6 +20,11 @@ from core.settings import load_settings, write_atomically
 
 USAGE_MISTAKE = 2
 FAULT = 1
+
+_OF_THE_SYSTEM = frozenset(
+    {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
+)
+"""What the system refuses because of a path or a disk: for the user to mend, not a fault of the program."""
 
 app = typer.Typer(
     name="edgeface-studio",
@@ -72,6 +78,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has had enough; nothing is left to say, and no error at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAULT
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM:
+            return _fault(error)
+        return _mistake(f"{error.filename or 'A file'} can't be used: {error.strerror}. Check the path and the disk.")
     except Exception as error:  # noqa: BLE001 (the last net: nobody sees a traceback)
         return _fault(error)
 

@@ -119,13 +119,19 @@ def confirm(question: str) -> bool:
 # Building ----------------------------------------------------------------------------------------------------------
 
 
+def user_path(text: str) -> Path:
+    """The path that an argument means, `~` expanded. Raises UsageMistake for an empty one and an unknown `~name`."""
+    if not text.strip() or "\0" in text:
+        raise UsageMistake("A path is empty.", "Name a file or folder.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageMistake(f"{text} names a home folder that isn't there.", "Write the path in full.") from error
+
+
 def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
-    """Where the gallery lies. Raises UsageMistake for an empty path."""
-    if gallery_path is None:
-        return settings.gallery_path
-    if not gallery_path.strip():
-        raise UsageMistake("--gallery-path is empty.", "Name the gallery's file.")
-    return Path(gallery_path).expanduser()
+    """Where the gallery lies. Raises UsageMistake for what is no path."""
+    return settings.gallery_path if gallery_path is None else user_path(gallery_path)
 
 
 def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
@@ -167,7 +173,7 @@ def image_files(items: Sequence[str]) -> list[Path]:
 
     found: list[Path] = []
     for item in items:
-        path = Path(item).expanduser()
+        path = user_path(item)
         try:
             is_dir, exists = path.is_dir(), path.exists()
         except OSError:  # a name too long, a loop of links: whoever reads it says so
@@ -197,4 +203,4 @@ def _listed(folder: Path) -> list[Path]:
 def _matching(pattern: str) -> list[Path]:
     import glob
 
-    return [Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True)]  # noqa: PTH207
+    return [Path(name) for name in glob.glob(str(user_path(pattern)), recursive=True)]  # noqa: PTH207

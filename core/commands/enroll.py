@@ -29,6 +29,7 @@ from core.commands.common import (
     progress,
     say,
     say_json,
+    user_path,
 )
 from core.settings import load_settings
 
@@ -110,11 +111,11 @@ def photos(
         )
     )
     with pipeline.gallery.store:
-        draft = prepare_enrolment(pipeline, files, [str(file) for file in files], person=user_id)
+        draft = prepare_enrolment(pipeline, files, [file.name for file in files], person=user_id)
         blocking = [finding for finding in draft.findings if finding.code in _BLOCKING]
         if blocking and not force:
             raise UsageMistake(
-                f"Nothing was stored: {'; '.join(finding.text.rstrip('.') for finding in blocking)}.",
+                f"Nothing was stored: {' '.join(finding.text for finding in blocking)}",
                 "Leave that photograph out, choose the right name, or add --force.",
             )
         identity = enrol(
@@ -146,7 +147,7 @@ def folder(
     from core.gallery.bulk import plan_from_folder
 
     options = _Bulk(no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor)
-    _enrol_plan(plan_from_folder(path), options, as_json)
+    _enrol_plan(plan_from_folder(user_path(path)), options, as_json)
 
 
 @group.command("csv", epilog=example("enroll csv people.csv", "enroll csv people.csv --gallery-path door.db"))
@@ -169,7 +170,7 @@ def csv(
     from core.gallery.bulk import plan_from_csv
 
     options = _Bulk(no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor)
-    _enrol_plan(plan_from_csv(path), options, as_json)
+    _enrol_plan(plan_from_csv(user_path(path)), options, as_json)
 
 
 @dataclass(frozen=True)

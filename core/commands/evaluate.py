@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -21,6 +20,7 @@ from core.commands.common import (
     example,
     progress,
     say,
+    user_path,
 )
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def pairs(
     modes: tuple[Mode, ...] = ("aligned", "end to end")
     if mode != "both":
         modes = ("aligned",) if mode == "aligned" else ("end to end",)
-    root, listed = Path(images).expanduser(), Path(pairs_file).expanduser()
+    root, listed = user_path(images), user_path(pairs_file)
     # Found wanting before anything heavy is loaded.
     require_photos(photos_of(read_pairs(listed, chosen_folds)), root)
-    if out is not None and Path(out).expanduser().is_file():
+    if out is not None and user_path(out).is_file():
         raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
 
     from core.evaluation.report import evaluate_pairs
@@ -117,7 +117,7 @@ def pairs(
     finally:
         progress("")
     if out is not None:
-        report.write(Path(out).expanduser())
+        report.write(user_path(out))
     if as_json:
         typer.echo(json.dumps(json.loads(report.to_json()), indent=2))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -21,6 +20,7 @@ from core.commands.common import (
     say,
     say_json,
     say_table,
+    user_path,
 )
 from core.settings import load_settings
 
@@ -158,14 +158,15 @@ def export(
     """Write the gallery to one portable file with a checksum. It holds biometric data and isn't encrypted."""
     from core.gallery.transfer import export_gallery, write_embeddings_pt
 
+    target = user_path(file)
     with open_gallery(gallery_path) as gallery:
-        if Path(file).suffix.lower() in _PT:
+        if target.suffix.lower() in _PT:
             if only:
                 raise UsageMistake("A .pt file holds everybody.", "Drop --only, or export to another ending.")
-            count = write_embeddings_pt(gallery, _space(weights, use_tta), file)
+            count = write_embeddings_pt(gallery, _space(weights, use_tta), target)
             say(f"Wrote {file}: {count} names and embeddings of the weights in use, unencrypted.")
             return
-        report = export_gallery(gallery, file, names=only or None, include_crops=not no_crops, actor=actor)
+        report = export_gallery(gallery, target, names=only or None, include_crops=not no_crops, actor=actor)
     say(f"Wrote {file}. {report.text}")
 
 
@@ -188,17 +189,15 @@ def import_file(
     """
     from core.gallery.transfer import import_embeddings_pt, import_gallery
 
-    is_pt = Path(file).suffix.lower() in _PT
-    space = _space(weights, use_tta) if is_pt else None
-    if not Path(file).expanduser().is_file():
-        raise UsageMistake(f"There is no file {file} to import.", "Check the path.")
+    source = user_path(file)
+    if not source.is_file():
+        raise UsageMistake(f"There is no file {source} to import.", "Check the path.")
+    space = _space(weights, use_tta) if source.suffix.lower() in _PT else None
     with open_gallery(gallery_path, create=True) as gallery:
         if space is not None:
-            report = import_embeddings_pt(
-                gallery, Path(file).expanduser(), space=space, on_conflict=on_conflict, actor=actor
-            )
+            report = import_embeddings_pt(gallery, source, space=space, on_conflict=on_conflict, actor=actor)
         else:
-            report = import_gallery(gallery, Path(file).expanduser(), on_conflict=on_conflict, actor=actor)
+            report = import_gallery(gallery, source, on_conflict=on_conflict, actor=actor)
     if as_json:
         say_json(vars(report))
         return

@@ -30,6 +30,7 @@ from core.commands.common import (
     progress,
     say,
     say_json,
+    user_path,
 )
 from core.errors import CoreError
 from core.settings import load_settings
@@ -79,7 +80,7 @@ def identify(
 
     if csv == "-" and as_json:
         raise UsageMistake("--json and --csv - both want standard output.", "Give --csv a file, or drop one of them.")
-    if csv not in (None, "-") and Path(str(csv)).is_dir():
+    if csv is not None and csv != "-" and user_path(csv).is_dir():
         raise UsageMistake(f"--csv {csv} is a folder.", "Name a file.")
     paths = image_files(files)
     open_gallery(gallery_path).close()
@@ -137,6 +138,9 @@ def _identify(
         if result.error is not None:
             unreadable.append(result.error)
             rows.append({"file": str(result.path), "face": 0, "outcome": "unreadable", "reason": result.error.what})
+            if not quiet:
+                progress("")
+                say(f"{result.path}: unreadable ({result.error.what.rstrip('.')})")
             continue
         for face, recognition in enumerate(result.faces, start=1):
             rows.append(_row(result.path, face, recognition))
@@ -215,4 +219,4 @@ def _write_csv(target: str, rows: list[dict[str, Any]]) -> None:
     if target == "-":
         typer.echo(text, nl=False)
     else:
-        write_atomically(Path(target).expanduser(), text.encode("utf-8", "replace"))
+        write_atomically(user_path(target), text.encode("utf-8", "replace"))
