@@ -1,0 +1,51 @@
+"""A pipeline with random weights: everything but the meaning of its scores is real."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.faces.detect import Detector
+from core.gallery.store import Gallery
+from core.images import read_image
+from core.pipeline import Pipeline, PipelineConfig
+from core.sr import bicubic
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """A real photograph that ships with scikit-image: Eileen Collins, NASA; 512 x 512 px, one face of about 100 px."""
+    spec = importlib.util.find_spec("skimage")
+    return read_image(Path(spec.submodule_search_locations[0]) / "data" / "astronaut.png")
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete XXS file that recognises nobody."""
+    import torch
+
+    from core.encoder.network import build_network
+    from core.encoder.variants import VARIANTS
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "random.pt"
+    torch.save(build_network(VARIANTS["edgeface_xxs"]).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_pipeline(random_weights: Path) -> Callable[..., Pipeline]:
+    """Pipelines with an empty gallery in memory; settings as in PipelineConfig."""
+    from core.encoder.encode import load_encoder
+
+    encoder = load_encoder(random_weights, check=False, precision="float32")
+
+    def make(**settings: object) -> Pipeline:
+        config = PipelineConfig(**settings)
+        return Pipeline(config, encoder, bicubic(), Detector(), Gallery.open(":memory:"))
+
+    return make

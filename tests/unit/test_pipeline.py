@@ -1,0 +1,268 @@
+"""From image to decision: outcomes, reasons, sizes, and the names that the notes use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from core.encoder.errors import WeightsMissing
+from core.enrolment import enrol, prepare_enrolment
+from core.errors import SettingsInvalid
+from core.faces.align import align
+from core.gallery.bound import BoundGallery
+from core.gallery.values import NewTemplate
+from core.images import ImageUnreadable, resize
+from core.pipeline import NoFace, PipelineConfig, build_pipeline, native_crop_px, reduce_photograph, vlr_size
+
+BLANK = np.full((200, 200, 3), 128, np.uint8)
+
+
+def test_an_enrolled_face_is_matched_by_the_same_photograph(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    pipeline.gallery.add("Eileen", pipeline.infer_embedding(portrait))
+    result = pipeline.run(portrait)
+    assert (result.outcome, result.identity) == ("match", "Eileen")
+    assert result.score == pytest.approx(1, abs=1e-4)
+    assert result.margin is None, "there is no runner-up"
+    assert "reaches the threshold 0.35" in result.reason
+    assert not result.calibrated
+
+
+def test_results_answer_in_brackets_too(make_pipeline, portrait) -> None:
+    result = make_pipeline().run(portrait)
+    for name in ("identity", "score", "threshold", "outcome", "probe_px", "quality", "crop", "sr_image", "timings_ms"):
+        assert result[name] is getattr(result, name)
+    for missing in ("label", "__class__", "_x"):
+        with pytest.raises(KeyError):
+            result[missing]
+
+
+def test_an_empty_gallery_knows_nobody(make_pipeline, portrait) -> None:
+    result = make_pipeline().run(portrait)
+    assert (result.outcome, result.identity, result.score) == ("unknown", None, None)
+    assert result.reason == "the gallery is empty"
+
+
+def test_the_threshold_is_inclusive_and_decides(make_pipeline, portrait) -> None:
+    """Candidates with known cosines: e and a vector at 60 degrees from it."""
+    pipeline = make_pipeline(recognition_threshold=0.5)
+    e = pipeline.infer_embedding(portrait).numpy()
+    other = np.random.default_rng(0).normal(size=512)
+    other -= (other @ e) * e
+    sixty = 0.51 * e + np.sqrt(1 - 0.51**2) * other / np.linalg.norm(other)
+    pipeline.gallery.add("At 0.51", sixty)
+    pipeline.gallery.add("At 0", other)
+    result = pipeline.run(portrait)
+    assert result.identity == "At 0.51"
+    assert result.score == pytest.approx(0.51, abs=1e-3)
+    assert result.margin == pytest.approx(0.51, abs=1e-3)
+    assert [c.name for c in result.top_k] == ["At 0.51", "At 0"]
+    strict = make_pipeline(recognition_threshold=0.6)
+    strict.gallery = pipeline.gallery
+    unknown = strict.run(portrait)
+    assert (unknown.outcome, unknown.identity) == ("unknown", None)
+    assert "0.51 is below the threshold 0.60" in unknown.reason
+    assert unknown.top_k[0].name == "At 0.51", "who came closest is still told"
+
+
+def test_no_face_is_unrecognisable(make_pipeline) -> None:
+    result = make_pipeline().run(BLANK)
+    assert (result.outcome, result.crop, result.identity) == ("unrecognisable", None, None)
+    assert "no face found" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("crop", "why"),
+    [
+        (np.zeros((24, 24, 3), np.uint8), "dark"),
+        (np.full((24, 24, 3), 130, np.uint8), "contrast"),
+        (np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8), "too small"),
+    ],
+    ids=["black", "plain", "8 px"],
+)
+def test_what_cannot_be_recognised_gets_no_name(make_pipeline, crop, why) -> None:
+    pipeline = make_pipeline(recognition_threshold=-1.0)
+    pipeline.gallery.add("Anybody", np.ones(512))
+    result = pipeline.run(crop)
+    assert (result.outcome, result.identity, result.score, result.top_k) == ("unrecognisable", None, None, ())
+    assert why in result.reason
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_distance_is_simulated_on_the_whole_photograph(make_pipeline, portrait, size: int) -> None:
+    result = make_pipeline().run(portrait, reduce_to_px=size)
+    assert result.probe_px == pytest.approx(size, rel=0.2)
+    assert result.size_px == vlr_size(result.probe_px)
+    assert result.crop.shape[0] == native_crop_px(result.probe_px)
+    assert result.sr_image.shape == (112, 112, 3)
+    assert max(result.probe.frame_shape) < 200, "the frame itself is small"
+
+
+def test_a_small_square_is_an_aligned_crop_unless_forbidden(make_pipeline, portrait) -> None:
+    [face] = make_pipeline().detector.detect(portrait)
+    crop = align(portrait, face.landmarks, 32)
+    taken = make_pipeline().run(crop)
+    assert taken.probe_px == 32 and taken.box_xyxy is None
+    assert (taken.sr_image == resize(crop, 112)).all()
+    searched = make_pipeline(aligned=False).run(crop)
+    assert searched.box_xyxy is not None or searched.outcome == "unrecognisable"
+    forced = make_pipeline(aligned=True).run(align(portrait, face.landmarks, 112))
+    assert forced.probe_px == 112 and forced.size_px is None
+    with pytest.raises(SettingsInvalid, match=r"300 x 200 px"):
+        make_pipeline(aligned=True).run(np.zeros((200, 300, 3), np.uint8))
+
+
+def test_an_aligned_crop_can_be_reduced(make_pipeline) -> None:
+    crop = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    result = make_pipeline().run(crop, reduce_to_px=16)
+    assert result.probe_px == 16 and result.crop.shape == (16, 16, 3)
+
+
+def test_a_batch_gives_what_single_runs_give(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    pipeline.gallery.add("Eileen", pipeline.infer_embedding(portrait))
+    images = [portrait, BLANK, np.ascontiguousarray(portrait[:, ::-1])]
+    batch = pipeline.run_many(images)
+    assert [r.outcome for r in batch] == [pipeline.run(image).outcome for image in images]
+    assert batch[0].score == pytest.approx(1, abs=1e-4)
+    assert pipeline.run_many([]) == []
+
+
+def test_every_face_of_a_group_is_answered_the_chosen_first(make_pipeline, portrait) -> None:
+    small = resize(portrait, 256)
+    group = np.concatenate([portrait, np.full((512, 300, 3), 90, np.uint8)], axis=1)
+    group[100:356, 540:796] = small
+    results = make_pipeline().run_all(group)
+    assert len(results) == 2
+    assert results[0].probe_px > results[1].probe_px
+    assert results[1].box_xyxy[0] > 512
+    x0, y0, x1, y1 = results[1].probe.box_share
+    assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
+def test_timings_name_the_steps(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    assert set(pipeline.run(portrait).timings_ms) == {"detect and align", "encode", "search"}
+
+
+def test_upscale_and_embedding_as_in_the_notes(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    sr = pipeline.upscale(portrait)
+    assert sr.shape == (112, 112, 3) and sr.dtype == np.uint8
+    embedding = pipeline.infer_embedding(sr)
+    assert isinstance(embedding, torch.Tensor) and embedding.shape == (512,)
+    assert embedding.norm().item() == pytest.approx(1, abs=1e-5)
+    mean = torch.mean(torch.stack([embedding, pipeline.infer_embedding(portrait[:, ::-1].copy())]), dim=0)
+    pipeline.gallery.add("new_user", mean)
+    assert pipeline.gallery.size == 1 and pipeline.gallery._labels == ["new_user"]
+    with pytest.raises(NoFace):
+        pipeline.upscale(BLANK)
+
+
+@pytest.mark.parametrize("embedding", [np.zeros(512), np.ones(100), np.full(512, np.nan)], ids=["zero", "short", "NaN"])
+def test_a_wrong_embedding_is_refused(make_pipeline, embedding) -> None:
+    gallery = make_pipeline().gallery
+    with pytest.raises(SettingsInvalid, match="512 finite values"):
+        gallery.add("x", embedding)
+    assert gallery.size == 0
+
+
+def test_templates_of_another_space_never_meet(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    e = pipeline.infer_embedding(portrait).numpy()
+    for change in ({"weights_sha256": "f" * 64}, {"flip_tta": True}):
+        foreign = type(pipeline.space)(**{**pipeline.space.__dict__, **change})
+        BoundGallery(pipeline.gallery.store, foreign).add(f"Foreign {change}", e)
+    sr = NewTemplate(vector=e, kind="sr", probe_px=16, size_px=16)
+    other_upscaler = type(pipeline.space)(**{**pipeline.space.__dict__, "upscaler": "a" * 64})
+    pipeline.gallery.store.enrol("Other upscaler", [sr], space=other_upscaler)
+    assert pipeline.run(portrait).outcome == "unknown"
+    assert pipeline.gallery.size == 0 and pipeline.gallery.store.size == 3
+
+
+def test_comparing_says_same_different_or_cannot_say(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    same = pipeline.compare(portrait, portrait)
+    assert same.same is True and same.score == pytest.approx(1, abs=1e-4)
+    nothing = pipeline.compare(portrait, BLANK)
+    assert nothing.same is None and nothing.score is None
+    assert nothing.reason.startswith("second image: no face found")
+
+
+def test_bad_pictures_raise_by_name(make_pipeline, tmp_path) -> None:
+    path = tmp_path / "text.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(ImageUnreadable, match=r"text\.jpg"):
+        make_pipeline().run(path)
+
+
+@pytest.mark.parametrize("settings", [{"recognition_threshold": 1.5}, {"top_k": 0}])
+def test_impossible_settings_are_refused(settings) -> None:
+    with pytest.raises(SettingsInvalid):
+        PipelineConfig(**settings)
+
+
+def test_without_weights_nothing_is_built_and_the_way_is_told(own_data_dir) -> None:
+    with pytest.raises(WeightsMissing) as refused:
+        build_pipeline()
+    assert "weights fetch" in refused.value.next_step
+
+
+def test_an_absent_device_is_refused_before_loading() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(SettingsInvalid, match="'cuda' isn't available"):
+        build_pipeline(PipelineConfig(device="cuda"))
+
+
+@pytest.mark.parametrize(
+    ("size", "vlr", "crop"),
+    [
+        (9, 16, 9),
+        (16.4, 16, 16),
+        (21, 24, 21),
+        (29, 32, 29),
+        (40, 32, 40),
+        (41, None, 41),
+        (64, None, 112),
+        (150, None, 112),
+    ],
+)
+def test_sizes(size, vlr, crop) -> None:
+    assert vlr_size(size) == vlr
+    assert native_crop_px(size) == crop
+
+
+def test_reducing_never_enlarges() -> None:
+    assert reduce_photograph(BLANK, 20, 32) is BLANK
+    assert reduce_photograph(BLANK, 100, 25).shape == (50, 50, 3)
+
+
+def test_an_enrolment_is_looked_at_before_it_is_stored(make_pipeline, portrait, tmp_path) -> None:
+    pipeline = make_pipeline()
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    draft = prepare_enrolment(pipeline, [portrait, text, BLANK], ["a.png", "text.jpg", "blank.png"], person="Eileen")
+    assert [photo.usable for photo in draft.photos] == [True, False, False]
+    assert "text.jpg" in draft.photos[1].reason and draft.photos[2].reason == "no face found"
+    assert any(f.code == "few_photographs" for f in draft.findings)
+    assert pipeline.gallery.size == 0
+    identity = enrol(pipeline, "Eileen", draft)
+    assert identity.templates == 1 and identity.has_crops
+    assert pipeline.run(portrait).identity == "Eileen"
+
+
+def test_crops_are_stored_only_when_wanted(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    draft = prepare_enrolment(pipeline, [portrait], ["a"], person="E")
+    assert not enrol(pipeline, "E", draft, store_crops=False).has_crops
+
+
+def test_small_photographs_become_templates_of_their_size(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    [face] = pipeline.detector.detect(portrait)
+    draft = prepare_enrolment(pipeline, [align(portrait, face.landmarks, 24)], ["small"], person="E")
+    enrol(pipeline, "E", draft)
+    [template] = pipeline.gallery.store.templates("E")
+    assert (template.kind, template.size_px, template.probe_px) == ("sr", 24, 24.0)
