@@ -43,7 +43,13 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
     says = f"threshold {threshold:.2f}{'' if calibrated else ', uncalibrated'}"
     figure.add_vline(x=threshold, line_color=THRESHOLD, line_width=2, line_dash="dot")
     figure.add_annotation(
-        x=threshold, y=1, yref="paper", text=says, showarrow=False, yanchor="bottom", font={"color": THRESHOLD, "size": 12}
+        x=threshold,
+        y=1,
+        yref="paper",
+        text=says,
+        showarrow=False,
+        yanchor="bottom",
+        font={"color": THRESHOLD, "size": 12},
     )
     lowest = min([0.0, threshold, *scores])
     figure.update_layout(

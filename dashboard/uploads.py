@@ -22,8 +22,8 @@ def photographs(label: str, *, key: str, help: str | None = None) -> list[Upload
     taken, left_out = within_limits(given or [])
     if left_out:
         st.warning(
-            f"{count(left_out, 'photograph')} left out: at most {MAX_UPLOADS} at once, of {MAX_UPLOAD_BYTES // 10**6} MB "
-            "together. Take the first away to see the others.",
+            f"{count(left_out, 'photograph')} left out: at most {MAX_UPLOADS} at once, of "
+            f"{MAX_UPLOAD_BYTES // 10**6} MB together. Take the first away to see the others.",
             icon=":material/warning:",
         )
     return taken

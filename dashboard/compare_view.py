@@ -1,0 +1,79 @@
+"""Two photographs side by side: are the largest faces in them the same person?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import CoreError
+from core.images import read_image
+from core.recognition import Comparison, Probe
+from dashboard.charts import score_bars
+from dashboard.feedback import show_error
+from dashboard.recognition_card import measures, probe_faces
+from dashboard.resources import pipeline
+from dashboard.uploads import photograph
+
+if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+
+def compare_view(reduce_to_px: int | None) -> None:
+    """The second tab of Identify: nothing is stored, and the gallery takes no part."""
+    st.markdown("Are these two the same person? The largest face of each photograph counts; the gallery takes no part.")
+    columns = st.columns(2, gap="medium")
+    with columns[0]:
+        first = photograph("First photograph", key="identify_compare_a")
+    with columns[1]:
+        second = photograph("Second photograph", key="identify_compare_b")
+    if first is None or second is None:
+        return
+    images = [_read(file) for file in (first, second)]
+    readable = [image for image in images if image is not None]
+    if len(readable) < 2:
+        return
+    with st.spinner("Comparing"):
+        joined = pipeline()
+        comparison = joined.compare(*readable, reduce_to_px=reduce_to_px)
+    show_comparison(comparison, joined.upscaler.name)
+
+
+def show_comparison(comparison: Comparison, upscaler: str) -> None:
+    """Both faces, the score against the threshold, and the answer in words."""
+    for column, probe in zip(st.columns(2, gap="medium"), (comparison.a, comparison.b), strict=True):
+        with column:
+            _side(probe, upscaler)
+    if comparison.same is None or comparison.score is None:
+        st.markdown("#### :gray[:material/visibility_off:] Can't be compared")
+        st.markdown(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}.")
+        return
+    if comparison.same:
+        st.markdown("#### :green[:material/check_circle:] Probably the same person")
+    else:
+        st.markdown("#### :orange[:material/cancel:] Probably different people")
+    relation = "reaches" if comparison.same else "is below"
+    st.markdown(
+        f"Score {comparison.score:.2f} {relation} the threshold {comparison.threshold:.2f} (uncalibrated), in one "
+        "comparison of two faces."
+    )
+    figure = score_bars(["These two"], [comparison.score], comparison.threshold, calibrated=False)
+    st.plotly_chart(figure, key="identify_compare_bars", config={"displayModeBar": False}, alt="Score of the two faces")
+
+
+def _side(probe: Probe | None, upscaler: str) -> None:
+    if probe is None:
+        st.caption("No face found")
+        return
+    probe_faces(probe, upscaler)
+    st.caption(measures(probe))
+
+
+def _read(file: UploadedFile) -> NDArray[uint8] | None:
+    try:
+        return read_image(file.getvalue(), name=file.name)
+    except CoreError as error:
+        show_error(error)
+        return None

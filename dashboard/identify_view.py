@@ -1,0 +1,157 @@
+"""Identify: who is on these photographs? Everybody or the largest face, as they are or reduced to try a distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.csv_safe import csv_text
+from core.settings import VLR_SIZES_PX
+from dashboard.carry import carry
+from dashboard.compare_view import compare_view
+from dashboard.components import cannot_recognise, empty_state, head
+from dashboard.feedback import feedback, show_error
+from dashboard.identifying import How, Photograph, draft_of, identify_all, table
+from dashboard.navigation import go, link
+from dashboard.queries import gallery_version, readiness
+from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
+from dashboard.resources import pipeline
+from dashboard.text import count, plain
+from dashboard.uploads import photographs
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from core.pipeline import Pipeline
+
+SHOWN_IN_FULL = 3  # photographs, or faces in one; of more, one is chosen
+
+_AS_IT_IS = 0
+_SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
+
+
+def view() -> None:
+    """The page."""
+    head("Identify", "Who is it? Upload one photograph, many, or one of a whole group.")
+    ready = readiness()
+    if cannot_recognise(ready):
+        return
+    many, two = st.tabs(["Identify", "Compare two"])
+    with many, feedback():
+        _identify(findable=ready.findable)
+    with two, feedback():
+        compare_view(_reduction("identify_compare_size"))
+
+
+def _reduction(key: str) -> int | None:
+    chosen = st.segmented_control(
+        "Size of the largest face",
+        list(_SIZES),
+        format_func=lambda px: _SIZES[px],
+        default=_AS_IT_IS,
+        required=True,
+        key=key,
+        help="Shrinks the whole photograph until its largest face has that width, as a far camera would see it.",
+    )
+    return chosen or None
+
+
+def _identify(*, findable: int) -> None:
+    files = photographs("Photographs", key="identify_photographs")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        reduce_to_px = _reduction("identify_size")
+        every = st.toggle("Everybody in the photograph", value=True, key="identify_every")
+    if findable == 0:
+        st.info("Nobody is enrolled with these weights yet: every face will be unknown.", icon=":material/person_add:")
+        link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
+    if not files:
+        empty_state(
+            "frame_person",
+            "No photograph yet",
+            "You will see each face, the people it resembles most with their scores, and the answer in words.",
+        )
+        return
+    joined = pipeline()
+    rests_on = (joined.space, str(joined.gallery.store.path), gallery_version(joined.gallery.store))
+    found = _with_progress(joined, files, How(reduce_to_px, every, rests_on))
+    if found:
+        st.session_state["identify_done"] = True
+        _summary(found)
+        _results(joined, files, found)
+
+
+def _with_progress(joined: Pipeline, files: Sequence[UploadedFile], how: How) -> list[Photograph]:
+    bar = st.empty()
+
+    def on_progress(done: int, total: int) -> None:
+        bar.progress(done / total, f"Looking at photograph {done + 1} of {total}")
+
+    found = identify_all(joined, files, how, on_progress)
+    bar.empty()
+    return found
+
+
+def _summary(found: Sequence[Photograph]) -> None:
+    outcomes = [face.outcome for photograph in found for face in photograph.faces if face.probe is not None]
+    parts = [count(outcomes.count("match"), "match", "matches"), f"{outcomes.count('unknown')} unknown"]
+    if "unrecognisable" in outcomes:
+        parts.append(f"{outcomes.count('unrecognisable')} unrecognisable")
+    faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
+    row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+    row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
+    row.download_button(
+        "Results as CSV",
+        csv_text(table(found)).encode("utf-8-sig"),
+        "identified.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Photograph]) -> None:
+    for photograph in found:
+        if photograph.error is not None:
+            show_error(photograph.error)
+    shown = [photograph for photograph in found if photograph.error is None]
+    if len(shown) > SHOWN_IN_FULL:
+        tiles([face for photograph in shown for face in photograph.faces])
+        place = st.selectbox(
+            "Show photograph",
+            range(len(shown)),
+            format_func=lambda at: f"{at + 1}  {shown[at].name}",
+            key="identify_chosen",
+        )
+        shown = [shown[place]]
+    for photograph in shown:
+        with st.container(border=True):
+            _photograph(joined, files, photograph)
+
+
+def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Photograph) -> None:
+    st.caption(plain(photograph.name))
+    if photograph.found > 1:
+        group_photo(photograph)
+    if photograph.found == 0:
+        st.markdown(f":gray[:material/visibility_off:] {in_words(photograph.faces[0])}")
+        link("help", "What can I do?", icon=":material/help:", topic="no-face")
+        return
+    numbers = range(1, len(photograph.faces) + 1)
+    if len(numbers) > SHOWN_IN_FULL:
+        tiles(photograph.faces)
+        chosen = st.selectbox(
+            "Details of face",
+            numbers,
+            format_func=lambda number: numbered_title(photograph.faces[number - 1], number),
+            key=f"identify_face_{photograph.key}",
+        )
+        numbers = range(chosen, chosen + 1)
+    for number in numbers:
+        face = photograph.faces[number - 1]
+        heading = f"{number} " if photograph.found > 1 else ""
+        if recognition_card(face, joined.upscaler.name, f"identify_{photograph.key}_{number}", heading):
+            file = next(file for file in files if file.file_id == photograph.key)
+            carry(draft_of(joined, file.name, file.getvalue(), face))
+            go("enroll")

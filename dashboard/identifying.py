@@ -1,0 +1,150 @@
+"""Recognise uploaded photographs, one after the other, and remember the answers while nothing they rest on changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import CoreError
+from core.images import read_image, sha256_of
+from core.recognition import DraftPhoto, Probe, Recognition
+from dashboard.feedback import feedback
+from dashboard.photo import preview
+from dashboard.resources import MAX_UPLOADS
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from core.pipeline import Pipeline
+
+_SEEN = "identify_seen"
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One uploaded photograph and what was recognised in it. `preview` is an address for <img>, "" with an error."""
+
+    key: str
+    name: str
+    faces: tuple[Recognition, ...] = ()
+    preview: str = ""
+    error: CoreError | None = None
+
+    @property
+    def found(self) -> int:
+        """How many faces were found."""
+        return sum(face.probe is not None for face in self.faces)
+
+
+@dataclass(frozen=True)
+class How:
+    """How to look at photographs. `reduce_to_px`: 16, 24 or 32 to try a distance, None as they are. `rests_on`:
+    weights, upscaler and version of the gallery; other answers may follow when it changes."""
+
+    reduce_to_px: int | None
+    every: bool
+    rests_on: tuple[Any, ...]
+
+
+def identify(pipeline: Pipeline, name: str, content: bytes, how: How, key: str = "") -> Photograph:
+    """Recognise one photograph's faces, or its largest alone. An unreadable file comes back with its error."""
+    try:
+        rgb = read_image(content, name=name)
+        run = pipeline.run_all if how.every else lambda *given, **more: [pipeline.run(*given, **more)]
+        faces = tuple(run(rgb, reduce_to_px=how.reduce_to_px))
+    except CoreError as error:
+        return Photograph(key, name, error=error)
+    return Photograph(key, name, faces, preview(rgb))
+
+
+def identify_all(
+    pipeline: Pipeline,
+    files: Sequence[UploadedFile],
+    how: How,
+    on_progress: Callable[[int, int], None],
+) -> list[Photograph]:
+    """Recognise every file, those seen before from memory. A fault in one is said, and the others go on.
+
+    `on_progress(done, total)` is called for new files only.
+    """
+    seen: dict[tuple[str, How], Photograph] = st.session_state.setdefault(_SEEN, {})
+    fresh = sum((file.file_id, how) not in seen for file in files)
+    done, photographs = 0, []
+    for file in files:
+        key = (file.file_id, how)
+        if key not in seen:
+            on_progress(done, fresh)
+            done += 1
+            with feedback():
+                seen[key] = identify(pipeline, file.name, file.getvalue(), how, file.file_id)
+        if key in seen:
+            photographs.append(seen[key])
+    while len(seen) > 2 * MAX_UPLOADS:
+        seen.pop(next(iter(seen)))
+    return photographs
+
+
+def table(photographs: Sequence[Photograph]) -> pd.DataFrame:
+    """One row a face (or a file without one), as it is downloaded: outcome, score and what they rest on."""
+    rows = [_row(photograph, number, face) for photograph in photographs for number, face in _numbered(photograph)]
+    return pd.DataFrame(rows)
+
+
+def _numbered(photograph: Photograph) -> list[tuple[int, Recognition | None]]:
+    return list(enumerate(photograph.faces, start=1)) or [(0, None)]
+
+
+def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[str, Any]:
+    if face is None:
+        reason = photograph.error.what if photograph.error else ""
+        face = Recognition("unrecognisable", reason)
+        outcome = "unreadable"
+    else:
+        outcome = face.outcome
+    runner_up = face.top_k[1].name if len(face.top_k) > 1 else None
+    return {
+        "file": photograph.name,
+        "face": number if face.probe is not None else None,
+        "outcome": outcome,
+        "identity": face.identity,
+        "score": face.score,
+        "threshold": face.threshold if outcome != "unreadable" else None,
+        "threshold_is": "calibrated" if face.calibrated else "uncalibrated",
+        "margin": face.margin,
+        "closest": face.top_k[0].name if face.top_k else None,
+        "runner_up": runner_up,
+        "probe_px": round(face.probe_px, 1) if face.probe_px is not None else None,
+        "reason": face.reason,
+    }
+
+
+def draft_of(pipeline: Pipeline, name: str, content: bytes, face: Recognition) -> DraftPhoto:
+    """A recognised face made ready to be enrolled, from the photograph as it is even when a reduced one was tried.
+
+    Raises what `read_image` raises.
+    """
+    rgb = read_image(content, name=name)
+    probes = pipeline.find(rgb)
+    probe = nearest(face.probe, probes) or face.probe
+    vector = pipeline.embed([probe])[0] if probe is not None else None
+    return DraftPhoto(name, sha256_of(rgb.tobytes()), probe, vector, faces_found=max(1, len(probes)))
+
+
+def nearest(wanted: Probe | None, probes: Sequence[Probe]) -> Probe | None:
+    """The probe whose box's middle lies closest to that of `wanted`, in shares of the frame; None without boxes."""
+    share = wanted.box_share if wanted is not None else None
+    boxed = [(probe, probe.box_share) for probe in probes]
+    if share is None:
+        return None
+    middle = _middle(share)
+    near = [(abs(_middle(box) - middle), place) for place, (_, box) in enumerate(boxed) if box is not None]
+    return probes[min(near)[1]] if near else None
+
+
+def _middle(share: tuple[float, float, float, float]) -> complex:
+    x0, y0, x1, y1 = share
+    return complex((x0 + x1) / 2, (y0 + y1) / 2)

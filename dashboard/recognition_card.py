@@ -1,0 +1,143 @@
+"""One recognised face on screen: the crop, what the encoder saw, the outcome in words and the closest people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.recognition import Outcome, Probe, Recognition
+from dashboard.charts import score_bars
+from dashboard.components import Picture, faces
+from dashboard.identifying import Photograph
+from dashboard.photo import Box, photo_html
+from dashboard.text import count, plain, shorten
+
+_SIGNS: dict[Outcome, str] = {
+    "match": ":green[:material/check_circle:]",
+    "unknown": ":orange[:material/help:]",
+    "unrecognisable": ":gray[:material/visibility_off:]",
+}
+
+
+def title_of(face: Recognition) -> str:
+    """The outcome in a word or a name, as plain text."""
+    return face.identity or ("Unknown" if face.outcome == "unknown" else "Can't be recognised")
+
+
+def numbered_title(face: Recognition, number: int) -> str:
+    """The face's number in its photograph, its outcome and its best score, as plain text."""
+    score = f", {face.score:.2f}" if face.score is not None else ""
+    return f"{number} {title_of(face)}{score}"
+
+
+def in_words(face: Recognition) -> str:
+    """Why, in one or two sentences of Markdown, names escaped: the score against the threshold, and the margin."""
+    if face.outcome == "unrecognisable":
+        return f"{_sentence(face.reason)} No name is guessed."
+    if face.score is None:
+        return "Nobody is enrolled with these weights yet, so there is nobody to compare with."
+    stands = "" if face.calibrated else " (uncalibrated)"
+    verb = "reaches" if face.outcome == "match" else "is below"
+    words = f"Score {face.score:.2f} {verb} the threshold {face.threshold:.2f}{stands}."
+    if face.outcome == "unknown":
+        return f"{words} Closest is {plain(face.top_k[0].name)}."
+    if face.margin is None:
+        return f"{words} Nobody else is enrolled to compare with."
+    return f"{words} The runner-up, {plain(face.top_k[1].name)}, is {face.margin:.2f} behind."
+
+
+def outcome_line(face: Recognition, heading: str = "") -> None:
+    """The outcome, large, and its reason; `heading` is plain text before it."""
+    st.markdown(f"#### {_SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}")
+    st.markdown(in_words(face))
+
+
+def measures(probe: Probe) -> str:
+    """A probe's size and quality in one line of plain text."""
+    quality = probe.quality
+    parts = [
+        f"probe {probe.probe_px:.0f} px",
+        f"sharpness {quality.sharpness:.2f}",
+        f"brightness {quality.brightness:.0f}",
+    ]
+    if quality.yaw_deg is not None:
+        parts.append(f"turned {abs(quality.yaw_deg):.0f}°")
+    return ", ".join(parts)
+
+
+def probe_faces(probe: Probe, upscaler: str, width_px: int = 112) -> None:
+    """The crop as the camera saw it and, where it was enlarged, what the encoder saw."""
+    side = probe.crop.shape[0]
+    pictures = [Picture(probe.crop, f"As seen, {side} px", "Face as seen", pixels=side < 64)]
+    if side < probe.sr_image.shape[0]:
+        pictures.append(Picture(probe.sr_image, f"Enlarged, {upscaler}", "Enlarged face"))
+    faces(pictures, width_px)
+
+
+def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = "") -> bool:
+    """Everything about one face. Returns True when "Enrol this person" was pressed, offered for unknown faces."""
+    probe = face.probe
+    if probe is None:
+        outcome_line(face, heading)
+        return False
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        probe_faces(probe, upscaler)
+        st.caption(measures(probe))
+        if probe.problems and face.outcome != "unrecognisable":
+            st.caption(_sentence("; ".join(problem.text for problem in probe.problems)))
+    with right:
+        outcome_line(face, heading)
+        if face.top_k:
+            figure = score_bars(
+                [candidate.name for candidate in face.top_k],
+                [candidate.score for candidate in face.top_k],
+                face.threshold,
+                calibrated=face.calibrated,
+            )
+            closest = count(len(face.top_k), "person", "people")
+            st.plotly_chart(
+                figure, key=f"{key}_bars", config={"displayModeBar": False}, alt=f"Scores of the closest {closest}"
+            )
+        if face.timings_ms:
+            steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in face.timings_ms.items())
+            st.caption(f"Time for this photograph on this machine: {steps}.")
+        if face.outcome == "unknown":
+            return st.button("Enrol this person", key=f"{key}_enrol", icon=":material/person_add:")
+    return False
+
+
+def group_photo(photograph: Photograph) -> None:
+    """The whole photograph with a numbered box round each face."""
+    boxes = [
+        Box(
+            share,
+            f"{number} {face.identity or '?'}" if face.outcome != "unrecognisable" else f"{number} –",
+            face.outcome,
+        )
+        for number, face in enumerate(photograph.faces, start=1)
+        if face.probe is not None and (share := face.probe.box_share) is not None
+    ]
+    st.html(photo_html(photograph.preview, boxes, f"Photograph with {count(len(boxes), 'face')}"))
+
+
+def tiles(recognitions: Sequence[Recognition], width_px: int = 92) -> None:
+    """Small faces with number, name and score: the overview of a group."""
+    faces(
+        [
+            Picture(
+                face.probe.crop,
+                numbered_title(face, number),
+                f"Face {number}",
+                pixels=face.probe.crop.shape[0] < 64,
+            )
+            for number, face in enumerate(recognitions, start=1)
+            if face.probe is not None
+        ],
+        width_px,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,0 +1,5 @@
+"""Identify people in photographs, or compare two."""
+
+from dashboard.identify_view import view
+
+view()
