@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import re
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from core.errors import CoreError
 
@@ -23,8 +27,28 @@ RGB = NDArray[np.uint8]
 MAX_FILE_BYTES = 64_000_000
 MAX_PIXELS = 100_000_000
 MAX_SIDE_PX = 30_000
+_LIMITS = f"at most {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE_PX:,} px a side are read"
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-_STEP = "Choose a JPEG, PNG, WebP, BMP, TIFF or GIF picture."
+_CHOOSE = "Choose a JPEG, PNG, WebP, BMP, TIFF or GIF picture."
+_AGAIN = "Copy or export it again."
+_REDUCE = "Reduce it first."
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(AssertionError, RuntimeError, struct.error, zlib.error),
+)
+"""What Pillow's readers raise on damaged files, as mutating files of every format shows."""
 
 
 class ImageUnreadable(CoreError):
@@ -43,78 +67,125 @@ def read_image(source: str | Path | bytes | BinaryIO | Image.Image | RGB, *, nam
     """Any picture as uint8 RGB (H, W, 3), upright.
 
     EXIF orientation is applied; transparency is laid over white; 16-bit values are scaled to 8; of an animation the
-    first frame counts. An array is taken as RGB uint8 (H, W, 3) or grey (H, W). `name` is what errors call it.
-    Raises ImageUnreadable, or ImageTooLarge before decoding (over 64 MB, 100 megapixels or 30,000 px a side).
+    first frame counts. A file object is read from its beginning. An array is taken as RGB uint8 (H, W, 3) or grey
+    (H, W). `name` is what errors call it. Raises ImageUnreadable, or ImageTooLarge before decoding (over 64 MB,
+    100 megapixels or 30,000 px a side).
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, name or "the array")
-    label = name or _name_of(source)
-    if isinstance(source, Image.Image):
-        return _to_rgb(source, label)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's warning about large pictures: our limit is an error
-        try:
-            with Image.open(io.BytesIO(_read_bytes(source, label)), formats=_FORMATS) as picture:
-                return _to_rgb(picture, label)
-        except UnidentifiedImageError as error:
-            raise ImageUnreadable(f"{label} is no picture that can be read.", _STEP) from error
-        except Image.DecompressionBombError as error:
-            raise ImageTooLarge(f"{label} has more pixels than are read.", "Reduce it first.") from error
-        except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, OverflowError) as error:
-            raise ImageUnreadable(f"{label} is damaged or cut off.", "Copy or export it again.") from error
+    label = _printable(name or _name_of(source))
+    _quiet_pillow()
+    try:
+        if isinstance(source, Image.Image):
+            return _to_rgb(source, label)
+        with Image.open(io.BytesIO(_read_bytes(source, label)), formats=_FORMATS) as picture:
+            return _to_rgb(picture, label)
+    except UnidentifiedImageError as error:
+        raise ImageUnreadable(f"{label} is no picture that can be read.", _CHOOSE) from error
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r"\d+", str(error))
+        count = f"{int(pixels[0]) // 1_000_000:,} megapixels" if pixels else "too many pixels"
+        raise ImageTooLarge(f"{label} has {count}; {_LIMITS}.", _REDUCE) from error
+    except MemoryError as error:
+        raise ImageTooLarge(f"{label} doesn't fit into memory.", _REDUCE) from error
+    except _DAMAGE as error:
+        raise ImageUnreadable(f"{label} is damaged or cut off.", _AGAIN) from error
+
+
+def _quiet_pillow() -> None:
+    """What Pillow warns of is an error here, or no matter: nothing of it goes to the screen.
+
+    Not by catch_warnings, which swaps the process's filters: threads that overlap can leave them swapped.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def _name_of(source: Any) -> str:
     if isinstance(source, (str, Path)):
-        return Path(source).name
+        return Path(source).name or str(source)
     return Path(str(getattr(source, "name", "") or getattr(source, "filename", "") or "the picture")).name
 
 
-def _read_bytes(source: str | Path | bytes | BinaryIO, label: str) -> bytes:
+def _printable(name: str) -> str:
+    """A file's name as one line of at most 120 characters, whatever it holds."""
+    clean = "".join(c if c.isprintable() else "?" for c in name)
+    return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-37:]}"
+
+
+def _read_bytes(source: Any, label: str) -> bytes:
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        try:
-            if path.is_dir():
-                raise ImageUnreadable(f"{label} is a folder.", "Choose a picture in it.")
-            with path.open("rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-        except FileNotFoundError as error:
-            raise ImageUnreadable(f"There is no file {path}.", "Check the path.") from error
-        except (OSError, ValueError) as error:
-            raise ImageUnreadable(f"{label} can't be opened.", "Check that you may read it.") from error
+        content = _read_file(Path(source), label)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        content = bytes(source)
+    elif callable(getattr(source, "read", None)):
+        if callable(getattr(source, "seekable", None)) and source.seekable():
+            source.seek(0)
+        content = source.read(MAX_FILE_BYTES + 1)
     else:
-        content = source if isinstance(source, bytes) else source.read(MAX_FILE_BYTES + 1)
+        raise ImageUnreadable(f"{label} isn't a picture: got {type(source).__name__}.", "Give a path, bytes or a file.")
+    if not isinstance(content, bytes):
+        raise ImageUnreadable(f"{label} was opened as text, not as bytes.", "Open the file in mode 'rb'.")
     if not content:
-        raise ImageUnreadable(f"{label} is empty (0 bytes).", "Copy or export it again.")
+        raise ImageUnreadable(f"{label} is empty (0 bytes).", _AGAIN)
     if len(content) > MAX_FILE_BYTES:
-        raise ImageTooLarge(f"{label} has more than {MAX_FILE_BYTES // 1_000_000} MB.", "Reduce it first.")
+        raise ImageTooLarge(f"{label} has more than {MAX_FILE_BYTES // 1_000_000} MB.", _REDUCE)
     return content
+
+
+def _read_file(path: Path, label: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageUnreadable(f"{label} is a folder.", "Choose a picture in it.")
+        if path.exists() and not path.is_file():  # a pipe or a device could be read for ever
+            raise ImageUnreadable(f"{label} isn't an ordinary file.", _CHOOSE)
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ImageUnreadable(f"There is no file {_printable(str(path))}.", "Check the path.") from error
+    except (OSError, ValueError) as error:
+        raise ImageUnreadable(
+            f"{label} can't be opened.", "Check that it is there and that you may read it."
+        ) from error
 
 
 def _to_rgb(picture: Image.Image, label: str) -> RGB:
     width, height = picture.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
-        raise ImageTooLarge(
-            f"{label} has {width:,} x {height:,} px; at most {MAX_PIXELS // 1_000_000} megapixels and "
-            f"{MAX_SIDE_PX:,} px a side are read.",
-            "Reduce it first.",
-        )
-    upright = ImageOps.exif_transpose(picture)
+        raise ImageTooLarge(f"{label} has {width:,} x {height:,} px; {_LIMITS}.", _REDUCE)
+    if width * height == 0:
+        raise ImageUnreadable(f"{label} has {width} x {height} px: nothing to see.", _AGAIN)
+    picture.load()
+    turn = _UPRIGHT.get(_orientation(picture))
+    upright = picture if turn is None else picture.transpose(turn)
     if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
-        return _from_deep_grey(np.asarray(upright))
-    if upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in upright.info:
+        return _from_deep_grey(np.asarray(upright), label)
+    if upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+    try:
+        return np.array(upright.convert("RGB"), dtype=np.uint8)
+    except ValueError as error:
+        raise ImageUnreadable(f"{label} has {upright.mode} colours, which aren't read.", "Export it as RGB.") from error
 
 
-def _from_deep_grey(values: NDArray[Any]) -> RGB:
-    """16-bit (or 32-bit holding 16-bit) grey scaled to 8 bits, on three channels."""
-    scaled = values.astype(np.float64)
-    if values.dtype.kind in "iu" and scaled.max(initial=0) > 255:
-        scaled = scaled / 257.0
-    grey = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the EXIF block is damaged (the picture still counts)."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except _DAMAGE:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _from_deep_grey(values: NDArray[Any], label: str) -> RGB:
+    """16-bit grey (also in 32-bit integers) scaled to 8 bits, on three channels. Raises ImageUnreadable beyond that."""
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 65535:
+        raise ImageUnreadable(f"{label} holds {values.dtype} values.", "Export it with 8 or 16 bits a channel.")
+    to_8_bits = np.rint(np.arange(65536) / 257.0).astype(np.uint8)
+    return np.repeat(to_8_bits[values][..., None], 3, axis=2)
 
 
 def _from_array(array: NDArray[Any], label: str) -> RGB:
@@ -123,8 +194,8 @@ def _from_array(array: NDArray[Any], label: str) -> RGB:
             f"{label} isn't an RGB picture: expected uint8 (H, W, 3), got {array.dtype} {array.shape}.",
             "Convert it to uint8 RGB first.",
         )
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise ImageTooLarge(f"{label} has more than {MAX_PIXELS // 1_000_000} megapixels.", "Reduce it first.")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS or max(array.shape[:2]) > MAX_SIDE_PX:
+        raise ImageTooLarge(f"{label} has {array.shape[1]:,} x {array.shape[0]:,} px; {_LIMITS}.", _REDUCE)
     return np.ascontiguousarray(np.repeat(array[..., None], 3, axis=2) if array.ndim == 2 else array)
 
 
@@ -133,7 +204,7 @@ def resize(rgb: RGB, size_px: int | tuple[int, int]) -> RGB:
     size = (size_px, size_px) if isinstance(size_px, int) else size_px
     if (rgb.shape[1], rgb.shape[0]) == size:
         return rgb
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
 
 
 def to_tensor(images: RGB | Sequence[RGB], device: str = "cpu") -> torch.Tensor:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.errors import CoreError
 from core.images import (
     MAX_FILE_BYTES,
     ImageTooLarge,
@@ -86,6 +91,32 @@ def test_cmyk_jpeg() -> None:
     assert np.abs(read_image(buffer.getvalue()).mean(axis=(0, 1)) - [200, 100, 50]).max() < 12
 
 
+def test_a_mode_of_its_own_is_scaled_or_refused() -> None:
+    dark = Image.fromarray(np.full((2, 2), 200, np.uint16))
+    assert (read_image(_png(dark)) == 1).all(), "200 of 65,535 is nearly black"
+    assert (read_image(Image.fromarray(np.full((2, 2), 25_700, np.int32))) == 100).all()
+    assert (read_image(_png(Image.fromarray(np.array([[True, False]])))) == [[[255] * 3, [0] * 3]]).all()
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).random((4, 4), dtype=np.float32)).save(buffer, "TIFF")
+    with pytest.raises(ImageUnreadable, match="float32"):
+        read_image(buffer.getvalue())
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+def test_sixteen_bit_colour(format: str) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (8, 8, 3), dtype=np.uint16)
+    content = cv2.imencode(f".{format}", deep[..., ::-1])[1].tobytes()
+    assert np.abs(read_image(content) - deep / 257).max() < 1.01, "Pillow keeps the high byte"
+
+
+@pytest.mark.parametrize("format", ["WEBP", "GIF", "MPO"])
+def test_of_several_frames_the_first_counts(format: str) -> None:
+    first, second = Image.new("RGB", (16, 16), (250, 0, 0)), Image.new("RGB", (16, 16), (0, 0, 250))
+    buffer = io.BytesIO()
+    first.save(buffer, format, save_all=True, append_images=[second])
+    assert np.abs(read_image(buffer.getvalue()).astype(int) - [250, 0, 0]).max() <= 8
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_comes_upright(orientation: int) -> None:
     """Turn the picture the way a camera stores it; reading undoes it."""
@@ -129,13 +160,21 @@ def test_a_truncated_photograph_is_refused() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (40_000, 10), (2**31 - 1, 2**31 - 1)])
 def test_an_absurd_size_is_refused_before_decoding(width: int, height: int) -> None:
-    with pytest.raises((ImageTooLarge, ImageUnreadable), match="huge.png"):
+    with pytest.raises((ImageTooLarge, ImageUnreadable), match=r"huge\.png"):
         read_image(_claims(width, height), name="huge.png")
 
 
-def test_twenty_thousand_pixels_name_the_size_and_the_limit() -> None:
-    with pytest.raises(ImageTooLarge, match=r"20,000 x 20,000 px; at most 100 megapixels"):
+def test_the_error_names_the_size_and_the_limit() -> None:
+    with pytest.raises(ImageTooLarge, match=r"huge\.png has 400 megapixels; at most 100 megapixels"):
         read_image(_claims(20_000, 20_000), name="huge.png")
+    with pytest.raises(ImageTooLarge, match=r"huge\.png has 11,000 x 10,000 px; at most 100 megapixels"):
+        read_image(_claims(11_000, 10_000), name="huge.png")
+
+
+def test_the_limit_counts_before_decoding() -> None:
+    """Such a file says 9,900 x 9,900 px and holds none of them: it is let through to the decoder, and found damaged."""
+    with pytest.raises(ImageUnreadable, match="damaged"):
+        read_image(_claims(9_900, 9_900), name="hollow.png")
 
 
 def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
@@ -157,6 +196,99 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
 def test_other_arrays_are_refused_with_what_was_expected(array: np.ndarray) -> None:
     with pytest.raises(ImageUnreadable, match=r"expected uint8 \(H, W, 3\)"):
         read_image(array)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(["PNG", "BMP", "TIFF"]), st.integers(0, 2**32 - 1))
+def test_what_was_saved_without_loss_is_read_exactly(height: int, width: int, format: str, seed: int) -> None:
+    rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format)
+    for source in (buffer, buffer.getvalue(), bytearray(buffer.getvalue()), Image.fromarray(rgb), rgb):
+        read = read_image(source)
+        assert read.dtype == np.uint8 and read.flags.c_contiguous and (read == rgb).all()
+
+
+@given(data=st.data())
+def test_damage_of_any_kind_is_an_error_of_ours_and_warns_of_nothing(data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from(_every_format())))
+    for at in data.draw(st.lists(st.integers(0, min(len(content), 300) - 1), max_size=8)):
+        content[at] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            rgb = read_image(bytes(content))
+        except CoreError as error:
+            assert "the picture" in error.what and error.next_step
+        else:
+            assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.size
+
+
+@functools.cache
+def _every_format() -> tuple[bytes, ...]:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    contents = []
+    for format in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
+        buffer = io.BytesIO()
+        picture.save(buffer, format, **({"exif": exif} if format in ("JPEG", "PNG", "WEBP") else {}))
+        contents.append(buffer.getvalue())
+    return tuple(contents)
+
+
+def test_a_damaged_exif_block_does_not_cost_the_picture() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(COLOURS).save(buffer, "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert (read_image(buffer.getvalue()) == COLOURS).all()
+
+
+def test_a_file_object_is_read_from_its_beginning() -> None:
+    upload = io.BytesIO(_png(Image.fromarray(COLOURS)))
+    upload.name = "upload.png"
+    assert (read_image(upload) == read_image(upload)).all()
+    with pytest.raises(ImageUnreadable, match="opened as text"):
+        read_image(io.StringIO("text"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", [None, 12, ["a.jpg"]])
+def test_what_is_no_source_is_refused(source: object) -> None:
+    with pytest.raises(ImageUnreadable, match="isn't a picture: got"):
+        read_image(source)  # type: ignore[arg-type]
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageUnreadable, match="isn't an ordinary file"):
+        read_image(tmp_path / "pipe.jpg")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "private.jpg"
+    path.touch(mode=0)
+    with pytest.raises(ImageUnreadable, match="can't be opened"):
+        read_image(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="no /proc here")
+def test_a_file_that_fails_while_it_is_read() -> None:
+    with pytest.raises(ImageUnreadable, match="mem can't be opened"):
+        read_image("/proc/self/mem")
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    for path in ("a\0b.jpg", "x" * 5000 + ".jpg"):
+        with pytest.raises(ImageUnreadable, match="can't be opened") as refused:
+            read_image(path)
+        assert len(refused.value.what) < 200 and refused.value.what.isprintable()
+
+
+def test_a_name_with_line_breaks_stays_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "two\nlines.jpg"
+    path.write_text("no picture")
+    with pytest.raises(ImageUnreadable, match=r"two\?lines\.jpg is no picture"):
+        read_image(path)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 9))
