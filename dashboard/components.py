@@ -18,6 +18,7 @@ from dashboard.text import markup, plain
 STYLE = """<style>
 .ef-faces {display: flex; flex-wrap: wrap; gap: 12px; margin: 0 0 4px}
 .ef-faces figure {margin: 0; width: var(--w, 112px); max-width: 46%}
+.ef-faces.ef-one figure {max-width: 100%}
 .ef-faces img {width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 10px; display: block;
   background: rgba(128, 128, 128, .12)}
 .ef-faces img.ef-pixels {image-rendering: pixelated}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.carry import carried, drop_carried
-from dashboard.components import Picture, cannot_recognise, faces_html, head
+from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
 from dashboard.enrol_review import may_save, say_findings
 from dashboard.feedback import feedback
 from dashboard.navigation import go
-from dashboard.queries import readiness
-from dashboard.resources import MAX_UPLOADS, pipeline
+from dashboard.queries import image_address, readiness
+from dashboard.resources import MAX_UPLOADS, gallery, pipeline
 from dashboard.text import count, markup, plain
 from dashboard.uploads import photographs
 
@@ -131,7 +131,7 @@ def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
     turn = st.session_state.get("enroll_round", 0)
     with st.container(horizontal=True, gap="small", key="enroll_cards"):
         for position, photo in enumerate(draft.photos):
-            with st.container(border=True, width=178, gap="small"):
+            with st.container(border=True, width=164, gap="small"):
                 if not photo.usable:
                     st.html(_card(photo, "Can't be used"))
                     continue
@@ -175,7 +175,15 @@ def _who(pipe: Pipeline) -> tuple[str, bool]:
     if kind == KNOWN:
         name = st.selectbox("Add to", people, key="enroll_known", format_func=lambda each: each, index=None)
         return name or "", True
-    return st.text_input("Name", key="enroll_name", max_chars=200, placeholder="As it should be shown"), False
+    name = st.text_input("Name", key="enroll_name", max_chars=200, placeholder="As it should be shown")
+    taken = pipe.gallery.store.find(name) if name.strip() else None
+    if taken is not None:
+        st.info(
+            f"{plain(taken.name)} is enrolled already, with {count(taken.photographs, 'photograph')}. Saving adds these. "
+            "Somebody else of that name needs another one.",
+            icon=":material/person:",
+        )
+    return name, taken is not None
 
 
 def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
@@ -211,13 +219,15 @@ def _forget() -> None:
         st.session_state.pop(key, None)
 
 
-def _say_done(name: str, stored: int, photographs: int, crops: bool) -> None:
-    pictures = "with their small pictures" if crops else "without pictures"
+def _say_done(name: str, stored: int, photographs: int, with_crops: bool) -> None:
+    pictures = "with their small pictures" if with_crops else "without pictures"
     st.success(
         f"**{plain(name)} is enrolled.** {count(stored, 'photograph')} stored {pictures}; "
         f"{count(photographs, 'photograph')} in all.",
         icon=":material/how_to_reg:",
     )
+    crops = [template.crop for template in gallery().templates(name) if template.crop] if gallery().find(name) else []
+    faces([Picture(image_address(crop), alt=f"Face of {name}") for crop in crops[-7:]], 96)
     if photographs < 3:
         st.caption("3 to 7 photographs make recognition steadier: more can be added at any time.")
     with st.container(horizontal=True):

@@ -1,0 +1,108 @@
+"""Taking the gallery elsewhere and bringing one in, and who did what to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import PurePath
+
+import pandas as pd
+import streamlit as st
+
+from core.encoder.registry import WeightsFile
+from core.gallery.merge import ImportReport, OnConflict
+from core.gallery.store import Gallery
+from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
+from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.queries import gallery_version
+from dashboard.resources import space_in_use
+from dashboard.text import plain
+
+_RULES: dict[OnConflict, str] = {
+    "skip": "Leave those enrolled as they are",
+    "add": "Add what they lack",
+    "rename": "Enrol under another name, as “Name (2)”",
+}
+
+_AUDIT_ROWS = 200
+
+
+def export_panel(store: Gallery) -> None:
+    """Make a portable file, say what it holds, then offer it."""
+    with st.expander("Export", icon=":material/download:"):
+        crops = st.checkbox("With the pictures of the faces", value=True, key="gallery_export_crops")
+        st.caption("The file isn't encrypted: whoever has it has the names and the faces. Keep it safe.")
+        made_for = (gallery_version(store), crops)
+        if st.button("Make the file", icon=":material/archive:", key="gallery_export"):
+            with feedback(), st.spinner("Writing the file"):
+                content, report = export_bytes(store, include_crops=crops, actor="dashboard")
+                st.session_state["gallery_export_ready"] = (gallery_version(store), crops, content, report.text)
+        ready = st.session_state.get("gallery_export_ready")
+        if ready is not None and (ready[0], ready[1]) == (gallery_version(store), crops) and made_for:
+            st.info(plain(ready[3]), icon=":material/inventory_2:")
+            st.download_button(
+                f"Download ({len(ready[2]) / 1e6:.1f} MB)",
+                ready[2],
+                file_name=f"gallery-{datetime.now():%Y-%m-%d}{SUFFIX}",
+                mime="application/octet-stream",
+                icon=":material/download:",
+                key="gallery_export_download",
+                on_click="ignore",
+            )
+
+
+def import_panel(store: Gallery, weights: WeightsFile | None) -> None:
+    """Take in a portable file or a .pt of names and embeddings."""
+    with st.expander("Import", icon=":material/upload:"):
+        with st.form("gallery_import", border=False, clear_on_submit=True):
+            file = st.file_uploader(
+                f"A gallery's export ({SUFFIX}), or a .pt of names and embeddings",
+                type=[SUFFIX.lstrip("."), "pt"],
+                key="gallery_import_file",
+                max_upload_size=200,
+            )
+            rule = st.radio(
+                "Names that are taken", list(_RULES), format_func=_RULES.__getitem__, key="gallery_import_rule"
+            )
+            st.caption(
+                "An export says which weights made it; people of other weights are kept and not searched. A .pt "
+                "doesn't say: it must come from the weights in use."
+            )
+            asked = st.form_submit_button("Import", icon=":material/upload:")
+        if not asked:
+            return
+        if file is None:
+            st.info("Choose a file first.", icon=":material/upload_file:")
+            return
+        with feedback() as attempt, st.spinner("Checking the file, then storing"):
+            report = take_in(store, file.name, file.getvalue(), rule, weights)
+            st.session_state["gallery_said"] = report.text
+        if attempt.ok:
+            st.rerun()
+
+
+def take_in(store: Gallery, name: str, content: bytes, rule: OnConflict, weights: WeightsFile | None) -> ImportReport:
+    """Import uploaded bytes by the file's ending. Raises ImportRejected; WeightsMissing for a .pt without weights."""
+    if PurePath(name).suffix.lower() != ".pt":
+        return import_gallery(store, content, on_conflict=rule, actor="dashboard")
+    if weights is None:
+        from core.encoder.errors import WeightsMissing
+
+        raise WeightsMissing(
+            "A .pt doesn't say which weights made it, and none are in use.", "Get the weights on Home."
+        )
+    return import_embeddings_pt(store, content, space=space_in_use(weights), on_conflict=rule, actor="dashboard")
+
+
+def audit_trail(store: Gallery) -> None:
+    """Who did what, and when; numbers instead of names, so that a deleted name stays deleted."""
+    with st.expander("Audit trail", icon=":material/history:"):
+        entries = store.audit(_AUDIT_ROWS)
+        if not entries:
+            st.caption("Nothing has happened yet.")
+            return
+        rows = [{"when": e.at, "who": e.actor, "what": e.event, "person's number": e.identity_id} for e in entries]
+        table = pd.DataFrame(rows).astype({"person's number": "Int64"})
+        st.dataframe(table, hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)))
+        st.caption("No names are kept here, so that a deleted name is gone.")
+        link("help", "What is stored, and what isn't", icon=":material/help:", topic="privacy")

@@ -1,0 +1,186 @@
+"""Gallery: everybody who is enrolled, as faces; and one person's page, with rename and delete."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.encoder.registry import WeightsFile
+from core.gallery.store import Gallery
+from core.gallery.values import Identity, StoredTemplate
+from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line
+from dashboard.feedback import feedback
+from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
+from dashboard.navigation import go, link
+from dashboard.queries import covers, image_address, weights_in_use
+from dashboard.resources import gallery, space_in_use
+from dashboard.text import count, markup, plain, shorten
+
+PER_PAGE = 24
+
+
+def view() -> None:
+    """The page."""
+    head("Gallery", "Everybody who can be recognised. It is a file on this machine, and holds biometric data.")
+    said = st.session_state.pop("gallery_said", "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+    store = gallery()
+    weights, _ = weights_in_use()
+    opened = st.session_state.get("gallery_open")
+    if opened is not None:
+        with feedback() as attempt:
+            _person(store, opened, weights)
+        if not attempt.ok:
+            _back()
+        return
+    people = store.identities(space=space_in_use(weights) if weights else None)
+    if people:
+        _everybody(store, people, weights)
+    else:
+        _nobody(weights)
+    st.subheader("Carry it elsewhere", anchor=False)
+    if people:
+        export_panel(store)
+    import_panel(store, weights)
+    audit_trail(store)
+
+
+def _nobody(weights: WeightsFile | None) -> None:
+    text = "Enrol somebody from a few photographs, or import a gallery from another machine below."
+    empty_state("groups", "Nobody is enrolled yet", text)
+    step, label = ("enroll", "Enrol somebody") if weights is not None else ("home", "Get the weights on Home")
+    if st.button(label, type="primary", icon=":material/arrow_forward:", key="gallery_start"):
+        go(step)
+
+
+def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | None) -> None:
+    photographs = sum(person.photographs for person in people)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        search = st.text_input(
+            "Find by name", key="gallery_search", placeholder="Part of a name", icon=":material/search:", width=320
+        )
+        if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="gallery_enrol"):
+            go("enroll")
+    st.caption(f"{count(len(people), 'person', 'people')}, {count(photographs, 'photograph')}.")
+    _say_others(people, weights)
+    found = {person.id for person in store.identities(search)} if search.strip() else None
+    shown = [person for person in people if found is None or person.id in found]
+    if not shown:
+        st.info(f"Nobody's name contains “{plain(shorten(search))}”.", icon=":material/search_off:")
+        return
+    pictures = covers(store)
+    with st.container(horizontal=True, gap="small", key="gallery_grid"):
+        for person in _one_page(shown):
+            _card(person, pictures.get(person.id), weights)
+
+
+def _say_others(people: list[Identity], weights: WeightsFile | None) -> None:
+    others = sum(person.in_space == 0 for person in people)
+    if weights is not None and others:
+        st.warning(
+            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. Enrol them "
+            "again, or put the earlier weights back on Home.",
+            icon=":material/sync_problem:",
+        )
+        link("help", "Why templates of other weights aren't searched", icon=":material/help:", topic="other-weights")
+
+
+def _one_page(people: list[Identity]) -> list[Identity]:
+    pages = -(-len(people) // PER_PAGE)
+    if pages <= 1:
+        return people
+    number = st.selectbox(
+        "Page",
+        range(pages),
+        format_func=lambda each: f"{each + 1} of {pages}: {shorten(people[each * PER_PAGE].name, 18)} and on",
+        key=f"gallery_page_{pages}",
+        width=320,
+    )
+    return people[number * PER_PAGE : (number + 1) * PER_PAGE]
+
+
+def _card(person: Identity, picture: str | None, weights: WeightsFile | None) -> None:
+    with st.container(border=True, width=164, gap="small"):
+        if picture is None:
+            face = "<div class='ef-noface'>no picture kept</div>"
+        else:
+            face = faces_html([Picture(picture, alt=f"Face of {person.name}")], 400).replace(
+                "class='ef-faces'", "class='ef-faces ef-one'"
+            )
+        other = weights is not None and person.in_space == 0
+        below = "made with other weights; not searched" if other else count(person.photographs, "photograph")
+        st.html(
+            f"{face}<div class='ef-name' style='font-size:.95rem'>{markup(shorten(person.name, 60))}</div>"
+            f"<div class='ef-quiet'>{markup(below)}</div>"
+        )
+        if st.button("Open", key=f"gallery_open_{person.id}", width="stretch"):
+            st.session_state["gallery_open"] = person.id
+            st.rerun()
+
+
+def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
+    """One person: faces, facts, and what can be done. Raises IdentityNotFound when they were removed meanwhile."""
+    space = space_in_use(weights) if weights else None
+    person = store.identity(number, space=space)
+    templates = store.templates(number)
+    _back()
+    name_line(person.name, _facts(person))
+    if weights is not None and person.in_space == 0:
+        st.warning("Made with other weights; not searched.", icon=":material/sync_problem:")
+    if person.note:
+        st.html(f"<div class='ef-quiet'>{markup(person.note)}</div>")
+    pictures = [
+        Picture(image_address(t.crop), _template_facts(t), f"Face of {person.name}") for t in templates if t.crop
+    ]
+    if pictures:
+        faces(pictures, 112)
+    else:
+        st.caption("No pictures were kept: only the numbers that recognition needs.")
+    with st.container(horizontal=True):
+        if st.button("Add photographs", type="primary", icon=":material/add_a_photo:", key="gallery_add"):
+            st.session_state["enroll_add_to"] = person.name
+            st.session_state.pop("enroll_done", None)
+            go("enroll")
+        if st.button("Delete", icon=":material/delete:", key="gallery_delete"):
+            _confirm_delete(person)
+    with st.expander("Rename", icon=":material/edit:"), st.form("gallery_rename", border=False):
+        new = st.text_input("New name", value=person.name, max_chars=200, key=f"gallery_new_name_{number}")
+        if st.form_submit_button("Save the name"):
+            with feedback() as attempt:
+                renamed = store.rename(number, new, actor="dashboard")
+            if attempt.ok:
+                st.session_state["gallery_said"] = f"Renamed to {renamed.name}."
+                st.rerun()
+
+
+def _facts(person: Identity) -> str:
+    return f"{count(person.photographs, 'photograph')}, enrolled on {person.enrolled_at:%-d %B %Y}"
+
+
+def _template_facts(template: StoredTemplate) -> str:
+    return f"{template.probe_px:.0f} px, {template.space.encoder_name}"
+
+
+def _back() -> None:
+    if st.button("Everybody", icon=":material/arrow_back:", type="tertiary", key="gallery_back"):
+        st.session_state.pop("gallery_open", None)
+        st.rerun()
+
+
+@st.dialog("Delete for good?", icon=":material/delete_forever:")
+def _confirm_delete(person: Identity) -> None:
+    name_line(person.name, _facts(person))
+    st.markdown(
+        "The name, the note, all numbers and pictures are erased from the gallery's file. Earlier exports keep theirs. "
+        "This can't be undone."
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="gallery_delete_sure"):
+            with feedback() as attempt:
+                gallery().remove(person.id, actor="dashboard")
+            if attempt.ok:
+                st.session_state.pop("gallery_open", None)
+                st.session_state["gallery_said"] = f"{person.name} was deleted."
+                st.rerun()
+        if st.button("Keep", key="gallery_delete_keep"):
+            st.rerun()

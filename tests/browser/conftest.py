@@ -1,0 +1,114 @@
+"""The real server and a real Chromium: what only a browser shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright isn't installed")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("EDGEFACE_CHROMIUM") or "/usr/bin/chromium"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running dashboard: where it answers, and its data folder."""
+
+    address: str
+    data_dir: Path
+    log: Path
+
+    def url(self, page: str = "") -> str:
+        return f"{self.address}/{page}"
+
+
+def start(data_dir: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run dashboard/Home.py` on a free port; returns when it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir)}
+    environment.pop("EDGEFACE_GALLERY", None)
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    address = f"http://localhost:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{address}/_stcore/health", timeout=2).ok:
+                return process, address
+        except requests.ConnectionError:
+            pass
+    process.kill()
+    raise RuntimeError(f"The dashboard didn't start: {log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """One Chromium for all browser tests; skips where there is none."""
+    if not (Path(CHROMIUM).exists() or shutil.which(CHROMIUM)):
+        pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's chromium or set EDGEFACE_CHROMIUM")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The dashboard with an empty data folder of its own, one for each test module."""
+    data_dir = tmp_path_factory.mktemp("browser-data")
+    log = tmp_path_factory.mktemp("browser-log") / "server.log"
+    process, address = start(data_dir, log)
+    yield Server(address, data_dir, log)
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def ready_server(server: Server, shared_dir: Path) -> Server:
+    """The same server with official weights in its data folder."""
+    weights = server.data_dir / "weights"
+    weights.mkdir(exist_ok=True)
+    shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", weights)
+    return server
+
+
+@pytest.fixture
+def page(chromium: object) -> Iterator[object]:
+    """A fresh browser page, 1280 px wide."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})  # type: ignore[attr-defined]
+    context.set_default_timeout(WAIT_MS)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def narrow_page(chromium: object) -> Iterator[object]:
+    """A fresh browser page as wide as a telephone."""
+    context = chromium.new_context(viewport={"width": 400, "height": 800})  # type: ignore[attr-defined]
+    context.set_default_timeout(WAIT_MS)
+    yield context.new_page()
+    context.close()
