@@ -2,7 +2,7 @@
 
 Each resample draws as many people as there are, with replacement. A pair of two people weighs the product of how often
 each was drawn; a pair within one person weighs how often that person was drawn (a person drawn twice brings the same
-genuine pairs twice, but no new ones between the copies).
+genuine pairs twice, but no new ones between the copies, which would be pairs of a photograph with itself).
 """
 
 from __future__ import annotations
@@ -11,115 +11,139 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from core.evaluation.verification import (
-    FARS,
-    Roc,
-    area_under,
-    equal_error_rate,
-    fold_accuracies,
-    percentile_interval,
-    roc,
-    tar_at_far,
-)
+from core.evaluation.scores import Ints, Side, every_pair
+from core.evaluation.verification import FARS, Floats, fold_accuracies, group_ends
 
-Interval = tuple[float, float]
+Counts = NDArray[np.float32]
 
-_BINS = 20_000
+_CELLS = 2_000_000
+"""Pairs times resamples that are worked on at once."""
+
+_COLUMNS = 128
+"""Resamples at once over all pairs: their counts stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What verification scores come to. Intervals are 95 %, None where they weren't asked for.
+class Draws:
+    """What every resample comes to, one value each: (R,); `tar` (FARs, R); `accuracy` is empty without folds.
 
-    `tar` maps a FAR to (TAR, interval); TAR is None where the impostor pairs are too few to tell.
+    Resamples without any genuine or impostor pair (tiny data) are left out.
     """
 
-    genuine: int
-    impostor: int
-    eer: float
-    eer_interval: Interval | None
-    auc: float
-    auc_interval: Interval | None
-    tar: dict[float, tuple[float | None, Interval | None]]
-    accuracy: float | None = None
-    accuracy_std: float | None = None
+    eer: Floats
+    auc: Floats
+    tar: Floats
+    accuracy: Floats
 
 
-def measure(
-    scores: ArrayLike,
-    same: ArrayLike,
-    people: tuple[ArrayLike, ArrayLike],
-    *,
-    folds: ArrayLike | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Figures:
-    """All verification figures of scores (N,), with intervals by resampling people `resamples` times (0: none).
+def draw_people(people: int, resamples: int, seed: int) -> Counts:
+    """How often each person is drawn, (people, resamples); every column sums to `people`."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(people, np.full(people, 1 / people), size=resamples).T.astype(np.float32)
 
-    `people` are the pairs' two identities as integers from 0, each (N,). `folds` adds the accuracy over folds.
-    Beyond 200,000 pairs scores are counted in bins of 0.0001, which moves an EER by less than that.
-    Raises ValueError without genuine and impostor pairs.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    genuine = np.asarray(same, dtype=bool)
-    first, second = (np.asarray(side, dtype=np.int64) for side in people)
-    curve = roc(values, genuine)
-    impostor = int((~genuine).sum())
-    drawn = [
-        (area_under(c), equal_error_rate(c), [tar_at_far(c, far, impostor) for far in FARS])
-        for c in _resampled(values, genuine, first, second, resamples, seed)
-    ]
-    accuracies = fold_accuracies(values, genuine, folds) if folds is not None else np.array([])
-    return Figures(
-        genuine=int(genuine.sum()),
-        impostor=impostor,
-        eer=equal_error_rate(curve),
-        eer_interval=percentile_interval([row[1] for row in drawn]) if drawn else None,
-        auc=area_under(curve),
-        auc_interval=percentile_interval([row[0] for row in drawn]) if drawn else None,
-        tar={
-            far: _with_interval(tar_at_far(curve, far, impostor), [row[2][i] for row in drawn])
-            for i, far in enumerate(FARS)
-        },
-        accuracy=float(accuracies.mean()) if len(accuracies) else None,
-        accuracy_std=float(accuracies.std(ddof=1)) if len(accuracies) else None,
+
+def pair_weights(counts: Counts, first: Ints, second: Ints) -> Counts:
+    """The weight of every pair (N,) of people in every resample: (N, resamples)."""
+    within = (first == second)[:, None]
+    return np.where(within, counts[first], counts[first] * counts[second])
+
+
+def resample_pairs(
+    scores: Floats, same: NDArray[np.bool_], first: Ints, second: Ints, counts: Counts, folds: Ints | None = None
+) -> Draws:
+    """Exact figures of listed pairs (N,) in every resample."""
+    order = np.argsort(-scores, kind="stable")
+    scores, same, first, second = scores[order], same[order], first[order], second[order]
+    folds = None if folds is None else folds[order]
+    ends = group_ends(scores)
+    step = max(1, _CELLS // max(1, len(scores)))
+    parts: list[Draws] = []
+    for start in range(0, counts.shape[1], step):
+        weights = pair_weights(counts[:, start : start + step], first, second).astype(np.float64)
+        weights = weights[:, (weights[same].sum(axis=0) > 0) & (weights[~same].sum(axis=0) > 0)]
+        genuine = np.cumsum(weights * same[:, None], axis=0)[ends]
+        impostor = np.cumsum(weights * ~same[:, None], axis=0)[ends]
+        accuracy = [] if folds is None else list(_accuracies(scores, same, folds, weights))
+        parts.append(_draws(genuine, impostor, np.array(accuracy), interpolate=False))
+    return Draws(
+        eer=np.concatenate([part.eer for part in parts]),
+        auc=np.concatenate([part.auc for part in parts]),
+        tar=np.concatenate([part.tar for part in parts], axis=1),
+        accuracy=np.concatenate([part.accuracy for part in parts]),
     )
 
 
-def _with_interval(value: float | None, drawn: list[float | None]) -> tuple[float | None, Interval | None]:
-    known = [each for each in drawn if each is not None]
-    return value, percentile_interval(known) if value is not None and known else None
+def resample_all_pairs(
+    probe: Side, other: Side, counts: Counts, impostor: NDArray[np.float32], *, ordered: bool
+) -> Draws:
+    """Figures of every pair in every resample, from scores counted in some 1,000 bins.
+
+    The bins are ranks of the sorted `impostor` scores, each rank 2 % above the last, so that low FARs are as finely
+    divided as high ones; within a bin TAR is interpolated. A pair is counted once for all resamples: with N[b, q] the
+    person's pairs with person q in bin b, a resample's weight of bin b is count(person) * sum over q N[b, q] count(q).
+    """
+    edges = _edges(impostor)
+    bins = len(edges) + 1
+    genuine_weight, impostor_weight = np.zeros((bins, counts.shape[1])), np.zeros((bins, counts.shape[1]))
+    blocks = [np.ascontiguousarray(counts[:, i : i + _COLUMNS]) for i in range(0, counts.shape[1], _COLUMNS)]
+    for each in every_pair(probe, other, ordered=ordered):
+        of_genuine = np.bincount(np.searchsorted(edges, each.genuine, side="right"), minlength=bins)
+        hit = np.nonzero(of_genuine)[0]
+        genuine_weight[hit] += of_genuine[hit, None] * counts[each.person]
+        place = np.searchsorted(edges, each.impostor, side="right")
+        ones = np.ones(len(place), np.float32)
+        table = csr_array((ones, (place, each.people)), shape=(bins, len(counts)))
+        for i, block in enumerate(blocks):
+            impostor_weight[:, i * _COLUMNS : i * _COLUMNS + block.shape[1]] += (table @ block) * block[each.person]
+    usable = (genuine_weight.sum(axis=0) > 0) & (impostor_weight.sum(axis=0) > 0)
+    genuine, total = (np.cumsum(weight[::-1, usable], axis=0) for weight in (genuine_weight, impostor_weight))
+    return _draws(genuine, total, np.array([]), interpolate=True)
 
 
-def _resampled(
-    values: NDArray[np.float64],
-    genuine: NDArray[np.bool_],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    resamples: int,
-    seed: int,
-) -> Iterator[Roc]:
-    """ROCs of resampled people. A draw without any genuine or impostor pair (tiny data) is left out."""
-    rng = np.random.default_rng(seed)
-    people = int(max(first.max(initial=-1), second.max(initial=-1))) + 1
-    within = first == second
-    binned = len(values) > 200_000
-    place = np.clip(((values + 1) / 2 * _BINS).astype(np.int64), 0, _BINS - 1)
-    centres = (np.arange(_BINS) + 0.5) / _BINS * 2 - 1
-    for _ in range(resamples):
-        counts = np.bincount(rng.integers(0, people, people), minlength=people).astype(np.float64)
-        weights = np.where(within, counts[first], counts[first] * counts[second])
-        if weights[genuine].sum() == 0 or weights[~genuine].sum() == 0:
-            continue
-        if binned:
-            of_genuine = np.bincount(place[genuine], weights[genuine], _BINS)
-            of_impostor = np.bincount(place[~genuine], weights[~genuine], _BINS)
-            yield roc(
-                np.r_[centres, centres],
-                np.r_[np.ones(_BINS, bool), np.zeros(_BINS, bool)],
-                np.r_[of_genuine, of_impostor],
-            )
-        else:
-            yield roc(values, genuine, weights)
+def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Ascending scores between bins: the impostor scores at ranks 1, 2, ... from the top, 2 % apart further down."""
+    ranks = np.unique(np.geomspace(1, len(impostor), max(2, round(50 * np.log(len(impostor) + 1)))).astype(np.int64))
+    edges: NDArray[np.float32] = np.unique(impostor[len(impostor) - ranks])
+    return edges
+
+
+def _draws(genuine: Floats, impostor: Floats, accuracy: Floats, *, interpolate: bool) -> Draws:
+    """Figures of every column of accepted weights (steps, R), from the strictest threshold to the laxest."""
+    tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1]])
+    far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1]])
+    difference = far + tar - 1
+    after = np.argmax(difference >= 0, axis=0)[None]
+    low, high = (np.take_along_axis(difference, at, axis=0) for at in (after - 1, after))
+    far_low, far_high = (np.take_along_axis(far, at, axis=0) for at in (after - 1, after))
+    return Draws(
+        eer=(far_low - low / (high - low) * (far_high - far_low))[0],
+        auc=np.trapezoid(tar, far, axis=0),
+        tar=np.stack([_tar_at(far, tar, level, interpolate=interpolate) for level in FARS]),
+        accuracy=accuracy,
+    )
+
+
+def _tar_at(far: Floats, tar: Floats, level: float, *, interpolate: bool) -> Floats:
+    """Each column's TAR at the last step whose FAR is at most `level`, or between it and the next one."""
+    at = (far <= level).sum(axis=0)[None] - 1
+    after = np.minimum(at + 1, len(far) - 1)
+    far_at, far_after = (np.take_along_axis(far, row, axis=0)[0] for row in (at, after))
+    tar_at, tar_after = (np.take_along_axis(tar, row, axis=0)[0] for row in (at, after))
+    if not interpolate:
+        return tar_at
+    width = far_after - far_at
+    share = np.divide(level - far_at, width, out=np.zeros_like(width), where=width > 0)
+    return tar_at + share * (tar_after - tar_at)
+
+
+def _accuracies(scores: Floats, same: NDArray[np.bool_], folds: Ints, weights: Floats) -> Iterator[float]:
+    """Each resample's mean accuracy over folds; resamples in which the other folds lack a kind are left out."""
+    if len(np.unique(folds)) < 2:
+        return
+    for weight in weights.T:
+        kinds = [np.unique(folds[(weight > 0) & (same == kind)]) for kind in (True, False)]
+        if all(len(names) > 1 for names in kinds):
+            yield float(fold_accuracies(scores, same, folds, weight).mean())

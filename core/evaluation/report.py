@@ -2,73 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.bootstrap import Figures, measure
-from core.evaluation.pairs import Pair, Photo, photos_of, read_pairs, require_photos
-from core.evaluation.protocol import Embedded, Mode, Progress, Size, cross_pairs, embed_photographs
-from core.evaluation.verification import FARS
+from core.evaluation.figures import REJECTED, failed_pairs, measure, measure_all_pairs
+from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
+from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed_photographs
+from core.evaluation.scores import Ints, pair_scores, side
+from core.evaluation.table import Pairing, PairsReport, Row
+from core.evaluation.verification import wilson
 from core.pipeline import Pipeline
-from core.settings import write_atomically
 
-Pairing = Literal["HR-HR", "VLR-VLR", "VLR-HR"]
+__all__ = ["PairsReport", "Row", "evaluate_pairs"]
 
-ALL_PAIRS_RESAMPLES = 50
-"""Resamples for the intervals of all-pairs figures: millions of pairs cost a second for every few."""
+OnEvent = Callable[[int, int, str], None]
 
-
-@dataclass(frozen=True)
-class Row:
-    """The figures of one table row. `eer_with_failures` counts every pair with a failure to acquire as rejected:
-    an error where it is genuine."""
-
-    pairs: str
-    mode: Mode
-    size_px: Size
-    pairing: Pairing
-    failure_to_acquire: float
-    figures: Figures
-    eer_with_failures: float
+_WORKERS = 2
+_VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
-class PairsReport:
-    """All rows, and what a reader needs to make them again."""
+class _Task:
+    """What the rows are measured on: listed pairs as positions among the photographs, and how to resample."""
 
-    protocol: dict[str, Any]
-    rows: tuple[Row, ...]
-
-    def frame(self) -> pd.DataFrame:
-        """One row a line, rates in percent, intervals in brackets."""
-        return pd.DataFrame([_cells(row) for row in self.rows])
-
-    def table(self) -> str:
-        """The protocol in a line, and the table as text."""
-        p = self.protocol
-        head = (
-            f"{p['encoder']} ({p['weights_sha256'][:12]}), {p['upscaler']}, flip TTA {'on' if p['flip_tta'] else 'off'}; "
-            f"{p['pairs_file']}, folds {', '.join(map(str, p['folds']))}; {p['photographs']:,} photographs of "
-            f"{p['people']:,} people; 95 % intervals over resampled people"
-        )
-        return f"{head}\n\n{self.frame().to_string(index=False)}"
-
-    def to_json(self) -> str:
-        return json.dumps({"protocol": self.protocol, "rows": [asdict(row) for row in self.rows]}, indent=2)
-
-    def write(self, folder: Path) -> None:
-        """report.json and report.csv into `folder`. Raises StorageFailed."""
-        write_atomically(folder / "report.json", self.to_json().encode())
-        write_atomically(folder / "report.csv", self.frame().to_csv(index=False).encode())
+    a: Ints
+    b: Ints
+    folds: Ints
+    people: Ints
+    resamples: int
+    seed: int
 
 
 def evaluate_pairs(
@@ -77,163 +47,167 @@ def evaluate_pairs(
     *,
     pipeline: Pipeline,
     folds: Collection[int] | None = None,
-    sizes: Sequence[Size] = (None, 32, 24, 16),
-    modes: Sequence[Mode] = ("aligned", "end to end"),
-    all_pairs: bool = True,
+    sizes: Sequence[Size] = SIZES,
+    modes: Sequence[Mode] = MODES,
+    on_event: OnEvent | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
-    on_event: Callable[[int, int, str], None] | None = None,
+    all_pairs: bool = True,
 ) -> PairsReport:
-    """Verification on a pairs file, at every size (None: HR), VLR-VLR and VLR-HR, and on all pairs of its photographs.
+    """Verification on a pairs file, at every size (None: HR), VLR-VLR and VLR-HR, aligned and end to end.
 
-    VLR-HR takes each pair twice, either side small. `on_event(done, total, what)` tells of progress. Build the
-    pipeline with faces="centre", aligned=False. Raises PairsInvalid and what `embed_photographs` raises.
+    VLR-HR takes each pair twice, either side small. `all_pairs` adds the figures of every pair of the photographs
+    that the chosen folds name: every cross-person pair is an impostor pair. `bootstrap` resamples of people give the
+    intervals (0: none). `on_event(done, total, what)` tells of progress.
+    Raises PairsInvalid, and what `embed_photographs` raises.
     """
-
-    def tell(what: str) -> Progress:
-        return lambda done, total: on_event(done, total, what) if on_event is not None else None
-
+    tell = on_event or _ignore
     pairs = read_pairs(pairs_file, folds)
+    if not pairs:
+        raise PairsInvalid(f"No fold of {pairs_file.name} was chosen.", "Choose at least one.")
     photos = photos_of(pairs)
     require_photos(photos, images_root)
-    paths = [photo.path(images_root) for photo in photos]
-    embedded = embed_photographs(pipeline, paths, sizes=sizes, modes=modes, on_progress=tell("embedding photographs"))
-    people = _people(photos)
-    jobs = [(mode, size, pairing) for mode in modes for size in sizes for pairing in _pairings(size, mode == modes[0])]
-    rows = []
-    for done, (mode, size, pairing) in enumerate(jobs, start=1):
-        probe = embedded[mode, size]
-        hr = embedded[mode, None] if pairing == "VLR-HR" else probe
-        rows.append(_pairs_row(pairs, photos, people, probe, hr, pairing, bootstrap, seed))
-        if all_pairs:
-            rows.append(_all_pairs_row(people, probe, hr, pairing, min(bootstrap, ALL_PAIRS_RESAMPLES), seed))
-        tell("measuring")(done, len(jobs))
-    rows.sort(key=lambda row: row.pairs != "pairs file")
-    return PairsReport(_protocol(pipeline, images_root, pairs_file, pairs, photos, bootstrap, seed), tuple(rows))
+    with_hr = [None, *(size for size in dict.fromkeys(sizes) if size is not None)]
+    embedded = embed_photographs(
+        pipeline,
+        [photo.path(images_root) for photo in photos],
+        sizes=with_hr,
+        modes=modes,
+        on_progress=_named(tell, "embedding photographs"),
+    )
+    task = _task(pairs, photos, bootstrap, seed)
+    jobs: list[Callable[[], Row]] = []
+    for measured in (_pairs_row, _all_pairs_row) if all_pairs else (_pairs_row,):
+        for (mode, size), probe in embedded.items():
+            hr = embedded[mode, None]
+            for pairing in _pairings(size, sizes):
+                jobs.append(_job(measured, task, probe, hr if pairing == "VLR-HR" else probe, pairing))
+    return PairsReport(_protocol(pipeline, images_root, pairs_file, pairs, photos, task), _run(jobs, tell))
 
 
-def _pairings(size: Size, first_mode: bool) -> list[Pairing]:
-    if size is None:
-        return ["HR-HR"] if first_mode else []
-    return ["VLR-VLR", "VLR-HR"]
+def _ignore(done: int, total: int, what: str) -> None:
+    pass
 
 
-def _people(photos: Sequence[Photo]) -> NDArray[np.int64]:
-    """Each photograph's person as an integer from 0."""
-    _, codes = np.unique([photo.name for photo in photos], return_inverse=True)
-    return codes.astype(np.int64)
+def _named(tell: OnEvent, what: str) -> Progress:
+    return lambda done, total: tell(done, total, what)
 
 
-def _pairs_row(
-    pairs: Sequence[Pair],
-    photos: Sequence[Photo],
-    people: NDArray[np.int64],
+def _job(
+    measured: Callable[[_Task, Embedded, Embedded, Pairing], Row],
+    task: _Task,
     probe: Embedded,
     other: Embedded,
     pairing: Pairing,
-    resamples: int,
-    seed: int,
-) -> Row:
+) -> Callable[[], Row]:
+    return lambda: measured(task, probe, other, pairing)
+
+
+def _run(jobs: Sequence[Callable[[], Row]], tell: OnEvent) -> tuple[Row, ...]:
+    rows = []
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        for row in workers.map(lambda job: job(), jobs):
+            rows.append(row)
+            tell(len(rows), len(jobs), "measuring")
+    return tuple(rows)
+
+
+def _pairings(size: Size, sizes: Sequence[Size]) -> list[Pairing]:
+    if size is not None:
+        return ["VLR-VLR", "VLR-HR"]
+    return ["HR-HR"] if None in sizes else []
+
+
+def _task(pairs: Sequence[Pair], photos: Sequence[Photo], resamples: int, seed: int) -> _Task:
     place = {photo: position for position, photo in enumerate(photos)}
-    a = np.array([place[pair.a] for pair in pairs])
-    b = np.array([place[pair.b] for pair in pairs])
-    fold = np.array([pair.fold for pair in pairs])
-    if pairing == "VLR-HR":
-        a, b, fold = np.r_[a, b], np.r_[b, a], np.r_[fold, fold]
-    scores = np.einsum("nd,nd->n", probe.vectors[a], other.vectors[b])
-    there = probe.acquired[a] & other.acquired[b]
-    return _row("pairs file", probe, pairing, scores, (people[a], people[b]), there, fold, resamples, seed)
-
-
-def _all_pairs_row(
-    people: NDArray[np.int64], probe: Embedded, other: Embedded, pairing: Pairing, resamples: int, seed: int
-) -> Row:
-    blocks = list(cross_pairs(probe.vectors, other.vectors, people, ordered=pairing == "VLR-HR"))
-    there_blocks = cross_pairs(
-        probe.acquired[:, None].astype(np.float32), other.acquired[:, None].astype(np.float32), people,
-        ordered=pairing == "VLR-HR",
-    )  # fmt: skip
-    there = np.concatenate([block[0] for block in there_blocks]) > 0
-    scores, first, second = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return _row("all pairs", probe, pairing, scores, (first, second), there, None, resamples, seed)
-
-
-def _row(
-    name: str,
-    probe: Embedded,
-    pairing: Pairing,
-    scores: NDArray[np.float32],
-    people: tuple[NDArray[np.int64], NDArray[np.int64]],
-    there: NDArray[np.bool_],
-    folds: NDArray[np.int64] | None,
-    resamples: int,
-    seed: int,
-) -> Row:
-    same = people[0] == people[1]
-    figures = measure(
-        scores[there],
-        same[there],
-        (people[0][there], people[1][there]),
-        folds=None if folds is None else folds[there],
+    _, people = np.unique([photo.name for photo in photos], return_inverse=True)
+    return _Task(
+        a=np.array([place[pair.a] for pair in pairs]),
+        b=np.array([place[pair.b] for pair in pairs]),
+        folds=np.array([pair.fold for pair in pairs]),
+        people=people.astype(np.int64),
         resamples=resamples,
         seed=seed,
     )
-    failed = figures.eer
-    if not there.all():
-        failed = measure(np.where(there, scores, -1.0), same, people, resamples=0).eer
-    return Row(name, probe.mode, probe.size_px, pairing, probe.failure_to_acquire, figures, failed)
+
+
+def _pairs_row(task: _Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
+    a, b, folds = task.a, task.b, task.folds
+    if pairing == "VLR-HR":
+        a, b, folds = np.r_[a, b], np.r_[b, a], np.r_[folds, folds]
+    scores = pair_scores(probe.vectors[a], other.vectors[b])
+    there = probe.acquired[a] & other.acquired[b]
+    first, second = task.people[a], task.people[b]
+    same = first == second
+    _require_both_kinds(same[there], probe)
+    figures = measure(
+        scores[there],
+        same[there],
+        (first[there], second[there]),
+        folds=folds[there],
+        resamples=task.resamples,
+        seed=task.seed,
+    )
+    with_failures = measure(
+        np.where(there, scores, REJECTED), same, (first, second), folds=folds, resamples=0
+    )  # fmt: skip
+    return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
+
+
+def _all_pairs_row(task: _Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
+    ordered = pairing == "VLR-HR"
+    left, right = (side(one.vectors, task.people) for one in (probe, other))
+    acquired = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
+    failed = failed_pairs(left, *acquired, ordered=ordered)
+    figures = measure_all_pairs(*acquired, ordered=ordered, resamples=task.resamples, seed=task.seed)
+    with_failures = (
+        measure_all_pairs(*acquired, ordered=ordered, resamples=0, failed=failed) if any(failed) else figures
+    )
+    return Row("all pairs", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
+
+
+def _failures(probe: Embedded) -> tuple[float, tuple[float, float], float]:
+    failed, count = int((~probe.acquired).sum()), len(probe.acquired)
+    return failed / count, wilson(failed, count), float(1 - probe.found.mean())
+
+
+def _require_both_kinds(same: NDArray[np.bool_], probe: Embedded) -> None:
+    if same.all() or not same.any():
+        size = f"{probe.size_px} px" if probe.size_px else "HR"
+        raise PairsInvalid(
+            f"At {size}, {probe.mode}, no {'different' if same.any() else 'same'} pair has a face in both photographs.",
+            "Choose photographs with faces, or a larger size.",
+        )
 
 
 def _protocol(
-    pipeline: Pipeline,
-    images_root: Path,
-    pairs_file: Path,
-    pairs: Sequence[Pair],
-    photos: Sequence[Photo],
-    bootstrap: int,
-    seed: int,
+    pipeline: Pipeline, images_root: Path, pairs_file: Path, pairs: Sequence[Pair], photos: Sequence[Photo], task: _Task
 ) -> dict[str, Any]:
+    info = pipeline.encoder.info
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": images_root.name,
+        "protocol": "verification on listed pairs and on all pairs; accept when cosine >= threshold",
+        "data": images_root.resolve().parent.name,
         "pairs_file": pairs_file.name,
         "folds": sorted({pair.fold for pair in pairs}),
+        "people_in_several_folds": _people_in_several_folds(pairs),
         "pairs": len(pairs),
         "photographs": len(photos),
         "people": len({photo.name for photo in photos}),
-        "encoder": pipeline.encoder.name,
-        "weights_sha256": pipeline.encoder.weights_sha256,
-        "precision": pipeline.encoder.info.precision,
+        "encoder": info.variant,
+        "official": info.official,
+        "weights_sha256": info.weights_sha256,
+        "precision": info.precision,
         "upscaler": pipeline.upscaler.name,
         "upscaler_id": pipeline.upscaler.id,
-        "flip_tta": pipeline.encoder.flip_tta,
-        "bootstrap": bootstrap,
-        "seed": seed,
-        "versions": {name: version(name) for name in ("edgeface-studio", "torch", "timm", "numpy")},
+        "flip_tta": info.flip_tta,
+        "bootstrap": task.resamples,
+        "seed": task.seed,
+        "versions": {name: version(name) for name in _VERSIONS},
     }
 
 
-def _cells(row: Row) -> dict[str, str]:
-    f = row.figures
-    cells = {
-        "pairs": row.pairs,
-        "mode": row.mode if row.size_px else "full size",
-        "probe": f"{row.size_px} px" if row.size_px else "HR",
-        "pairing": row.pairing,
-        "genuine": f"{f.genuine:,}",
-        "impostor": f"{f.impostor:,}",
-        "EER %": _percent(f.eer, f.eer_interval),
-        "AUC": f"{f.auc:.4f}",
-        "accuracy %": "-" if f.accuracy is None else f"{f.accuracy * 100:.2f} ± {(f.accuracy_std or 0) * 100:.2f}",
-    }
-    for far in FARS:
-        value, interval = f.tar[far]
-        cells[f"TAR at FAR {far * 100:g} %"] = "-" if value is None else _percent(value, interval)
-    cells["not acquired %"] = f"{row.failure_to_acquire * 100:.2f}"
-    cells["EER % incl. those"] = f"{row.eer_with_failures * 100:.2f}"
-    return cells
-
-
-def _percent(value: float, interval: tuple[float, float] | None) -> str:
-    text = f"{value * 100:.2f}"
-    return text if interval is None else f"{text} [{interval[0] * 100:.2f}, {interval[1] * 100:.2f}]"
+def _people_in_several_folds(pairs: Sequence[Pair]) -> int:
+    """0 in an honest file: thresholds are chosen on other people than they are tried on."""
+    folds = list(people_by_fold(pairs).values())
+    return sum(len(people) for people in folds) - len(set().union(*folds))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,10 @@ FARS = (1e-2, 1e-3, 1e-4)
 """The false-accept rates at which TAR is told."""
 
 _IMPOSTORS_FOR_FAR = 10
-"""A rate isn't told with fewer than this many impostor pairs above it expected: 1 % needs 1,000."""
+"""A TAR isn't told where fewer than this many false accepts make up its FAR: 1 % needs 1,000 impostor pairs."""
+
+
+_BEFORE_AND_AFTER: tuple[Literal["right"], Literal["left"]] = ("right", "left")
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,17 @@ class Roc:
 def roc(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) -> Roc:
     """The ROC of scores (N,) with `same` (N,) true for genuine pairs, one point for each distinct score.
 
-    Raises ValueError without at least one genuine and one impostor pair of positive weight.
+    Raises ValueError without at least one genuine and one impostor pair of positive weight, or with scores that
+    aren't finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     genuine = np.asarray(same, dtype=bool)
     weight = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("scores must be finite")
     order = np.argsort(-values, kind="stable")
     values, genuine, weight = values[order], genuine[order], weight[order]
-    last = np.r_[np.nonzero(np.diff(values))[0], len(values) - 1] if len(values) else np.array([], dtype=int)
+    last = group_ends(values)
     accepted_genuine = np.cumsum(weight * genuine)[last]
     accepted_impostor = np.cumsum(weight * ~genuine)[last]
     if not len(values) or accepted_genuine[-1] <= 0 or accepted_impostor[-1] <= 0:
@@ -56,13 +63,42 @@ def roc(scores: ArrayLike, same: ArrayLike, weights: ArrayLike | None = None) ->
     )
 
 
+def roc_of_sorted(genuine: NDArray[np.floating], impostor: NDArray[np.floating]) -> Roc:
+    """The same ROC from ascending scores of both kinds (of one dtype), for millions of impostor pairs.
+
+    Impostor scores between two genuine ones move the curve straight to the right; only the ends of such a line are
+    kept, so that there are two points for each distinct genuine score, and EER, AUC and TAR are those of `roc`.
+    Raises ValueError when either array is empty.
+    """
+    if not len(genuine) or not len(impostor):
+        raise ValueError("a ROC needs genuine and impostor pairs")
+    distinct = np.unique(genuine)[::-1]
+    far, tar = (
+        np.stack([1 - np.searchsorted(kind, distinct, side=side) / len(kind) for side in _BEFORE_AND_AFTER], axis=1)
+        for kind in (impostor, genuine)
+    )  # (distinct, 2): without and with the pairs of each distinct genuine score
+    thresholds = np.stack([np.nextafter(distinct, np.inf), distinct], axis=1).ravel()
+    lowest = min(float(genuine[0]), float(impostor[0]))
+    return Roc(
+        thresholds=np.r_[np.inf, thresholds, lowest],
+        far=np.r_[0.0, far.ravel(), 1.0],
+        tar=np.r_[0.0, tar.ravel(), 1.0],
+    )
+
+
+def group_ends(values: Floats) -> NDArray[np.intp]:
+    """The last position of every run of equal values in a sorted array."""
+    return (
+        np.r_[np.nonzero(np.diff(values))[0], len(values) - 1].astype(np.intp) if len(values) else np.zeros(0, np.intp)
+    )
+
+
 def equal_error_rate(curve: Roc) -> float:
     """Where FAR and FRR = 1 - TAR cross, by linear interpolation between the two neighbouring points."""
     difference = curve.far - (1 - curve.tar)
     after = int(np.argmax(difference >= 0))
     before = after - 1
-    step = difference[after] - difference[before]
-    share = -difference[before] / step
+    share = -difference[before] / (difference[after] - difference[before])
     return float(curve.far[before] + share * (curve.far[after] - curve.far[before]))
 
 
@@ -76,18 +112,29 @@ def area_under(curve: Roc) -> float:
     return float(np.trapezoid(curve.tar, curve.far))
 
 
+def enough_for(far: float, impostors: int) -> bool:
+    """Can a TAR at this FAR be told from so many impostor pairs?"""
+    return impostors >= _IMPOSTORS_FOR_FAR / far
+
+
 def tar_at_far(curve: Roc, far: float, impostors: int) -> float | None:
     """The highest TAR whose FAR is at most `far`; None where impostors < 10 / far, too few to tell."""
-    if impostors < _IMPOSTORS_FOR_FAR / far:
+    if not enough_for(far, impostors):
         return None
     return float(curve.tar[int(np.searchsorted(curve.far, far, side="right")) - 1])
 
 
-def best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
-    """The threshold with the most right decisions; between the neighbouring scores, so that it isn't any pair's own."""
-    curve = roc(scores, same)
-    right = curve.tar * same.sum() + (1 - curve.far) * (~same).sum()
-    best = int(np.argmax(right))
+def best_threshold(scores: Floats, same: NDArray[np.bool_], weights: Floats | None = None) -> float:
+    """The threshold with the most right decisions, the strictest of several.
+
+    It lies halfway between the neighbouring scores, so that it isn't any pair's own. Raises ValueError as `roc` does.
+    """
+    weight = np.ones(len(scores)) if weights is None else weights
+    counted = weight > 0
+    scores, same, weight = scores[counted], same[counted], weight[counted]
+    curve = roc(scores, same, weight)
+    right = curve.tar * weight[same].sum() - curve.far * weight[~same].sum()
+    best = int(np.argmax(right > right.max() - 1e-9))
     if best == 0:
         return float(np.nextafter(curve.thresholds[1], np.inf))
     if best == len(right) - 1:
@@ -95,19 +142,26 @@ def best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
     return float((curve.thresholds[best] + curve.thresholds[best + 1]) / 2)
 
 
-def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Floats:
-    """Accuracy on each fold with the threshold that is best on the others: LFW's protocol. Empty with one fold."""
+def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+    """Accuracy on each fold with the threshold that is best on the others: LFW's protocol. Empty with one fold.
+
+    A fold whose weights are all 0 is left out.
+    """
     values = np.asarray(scores, dtype=np.float64)
     genuine = np.asarray(same, dtype=bool)
     fold = np.asarray(folds)
+    weight = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
     names = np.unique(fold)
     if len(names) < 2:
         return np.array([])
     accuracies = []
     for name in names:
         here = fold == name
-        threshold = best_threshold(values[~here], genuine[~here])
-        accuracies.append(float(((values[here] >= threshold) == genuine[here]).mean()))
+        if weight[here].sum() == 0:
+            continue
+        threshold = best_threshold(values[~here], genuine[~here], weight[~here])
+        right = (values[here] >= threshold) == genuine[here]
+        accuracies.append(float(weight[here] @ right / weight[here].sum()))
     return np.array(accuracies)
 
 
@@ -122,7 +176,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
-def percentile_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+def percentile_interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> tuple[float, float]:
     """The middle `confidence` of bootstrap values."""
     tail = (1 - confidence) / 2 * 100
     low, high = np.percentile(np.asarray(values, dtype=np.float64), [tail, 100 - tail])

@@ -1,0 +1,129 @@
+"""The figures of one table row: what verification scores come to, with 95 % intervals over resampled people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.evaluation.bootstrap import Draws, draw_people, resample_all_pairs, resample_pairs
+from core.evaluation.scores import Side, count_pairs, sorted_scores
+from core.evaluation.verification import (
+    FARS,
+    Floats,
+    Roc,
+    area_under,
+    enough_for,
+    equal_error_rate,
+    fold_accuracies,
+    percentile_interval,
+    roc,
+    roc_of_sorted,
+    tar_at_far,
+)
+
+Interval = tuple[float, float]
+
+REJECTED = -2.0
+"""The score of a pair with a failure to acquire, where it counts as rejected: below every cosine."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Rates as fractions. Intervals are 95 %, None where they weren't asked for.
+
+    `tar` maps a FAR to (TAR, interval); TAR is None where the impostor pairs are too few to tell. `accuracy` is the
+    mean over folds and `accuracy_std` their standard deviation, None without folds.
+    """
+
+    genuine: int
+    impostor: int
+    eer: float
+    eer_interval: Interval | None
+    auc: float
+    auc_interval: Interval | None
+    tar: dict[float, tuple[float | None, Interval | None]]
+    accuracy: float | None = None
+    accuracy_interval: Interval | None = None
+    accuracy_std: float | None = None
+
+
+def measure(
+    scores: ArrayLike,
+    same: ArrayLike,
+    people: tuple[ArrayLike, ArrayLike],
+    *,
+    folds: ArrayLike | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Figures:
+    """All figures of listed pairs with scores (N,), with intervals by resampling people `resamples` times (0: none).
+
+    `people` are the pairs' two identities as integers from 0, each (N,). `folds` adds the accuracy over folds.
+    Raises ValueError without genuine and impostor pairs.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    genuine = np.asarray(same, dtype=bool)
+    first, second = (np.asarray(one, dtype=np.int64) for one in people)
+    fold = None if folds is None else np.asarray(folds, dtype=np.int64)
+    curve = roc(values, genuine)
+    draws = None
+    if resamples:
+        present, codes = np.unique(np.r_[first, second], return_inverse=True)
+        counts = draw_people(len(present), resamples, seed)
+        draws = resample_pairs(values, genuine, codes[: len(first)], codes[len(first) :], counts, fold)
+    accuracies = fold_accuracies(values, genuine, fold) if fold is not None else np.array([])
+    return _figures(curve, int(genuine.sum()), int((~genuine).sum()), draws, accuracies)
+
+
+def measure_all_pairs(
+    probe: Side, other: Side, *, ordered: bool, resamples: int = 1000, seed: int = 0, failed: tuple[int, int] = (0, 0)
+) -> Figures:
+    """All figures of every pair of two sides (see `every_pair`).
+
+    `failed` genuine and impostor pairs without scores are counted as rejected at every threshold.
+    Raises ValueError without genuine and impostor pairs.
+    """
+    genuine, impostor = sorted_scores(probe, other, ordered=ordered)
+    curve = roc_of_sorted(_with_failed(genuine, failed[0]), _with_failed(impostor, failed[1]))
+    draws = None
+    if resamples:
+        people = int(max(probe.people.max(), other.people.max())) + 1
+        counts = draw_people(people, resamples, seed)
+        draws = resample_all_pairs(probe, other, counts, impostor, ordered=ordered)
+    return _figures(curve, len(genuine) + failed[0], len(impostor) + failed[1], draws, np.array([]))
+
+
+def failed_pairs(everyone: Side, probe: Side, other: Side, *, ordered: bool) -> tuple[int, int]:
+    """How many genuine and impostor pairs of `everyone` are missing between the acquired sides."""
+    of_all, of_acquired = count_pairs(everyone, everyone, ordered=ordered), count_pairs(probe, other, ordered=ordered)
+    return of_all[0] - of_acquired[0], of_all[1] - of_acquired[1]
+
+
+def _with_failed(ascending: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return np.concatenate([np.full(count, REJECTED, np.float32), ascending]) if count else ascending
+
+
+def _figures(curve: Roc, genuine: int, impostor: int, draws: Draws | None, accuracies: Floats) -> Figures:
+    def interval(values: Floats) -> Interval | None:
+        return percentile_interval(values) if len(values) else None
+
+    return Figures(
+        genuine=genuine,
+        impostor=impostor,
+        eer=equal_error_rate(curve),
+        eer_interval=interval(draws.eer) if draws else None,
+        auc=area_under(curve),
+        auc_interval=interval(draws.auc) if draws else None,
+        tar={
+            far: (
+                tar_at_far(curve, far, impostor),
+                interval(draws.tar[row]) if draws and enough_for(far, impostor) else None,
+            )
+            for row, far in enumerate(FARS)
+        },
+        accuracy=float(accuracies.mean()) if len(accuracies) else None,
+        accuracy_interval=interval(draws.accuracy) if draws and len(accuracies) else None,
+        accuracy_std=float(accuracies.std(ddof=1)) if len(accuracies) else None,
+    )
