@@ -32,13 +32,19 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
             y=rows,
             orientation="h",
             marker_color=[ACCEPTED if score >= threshold else BELOW for score in scores],
-            text=[f"{score:.2f}" for score in scores],
-            textposition="outside",
-            cliponaxis=False,
             width=0.6,
             customdata=[markup(name) for name in names],
             hovertemplate="%{customdata}: cosine %{x:.3f}<extra></extra>",
         )
+    )
+    figure.add_scatter(  # beside the bar's right end also where it is negative: to the left stand the names
+        x=[max(score, 0.0) for score in scores],
+        y=rows,
+        mode="text",
+        text=[f"\u00a0{score:.2f}" for score in scores],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
     )
     says = f"threshold {threshold:.2f}{'' if calibrated else ', uncalibrated'}"
     figure.add_vline(x=threshold, line_color=THRESHOLD, line_width=2, line_dash="dot")

@@ -60,7 +60,7 @@ def _reduction(key: str) -> int | None:
 
 def _identify(*, findable: int) -> None:
     files = photographs("Photographs", key="identify_photographs")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         reduce_to_px = _reduction("identify_size")
         every = st.toggle("Everybody in the photograph", value=True, key="identify_every")
     if findable == 0:
@@ -79,6 +79,8 @@ def _identify(*, findable: int) -> None:
     if found:
         st.session_state["identify_done"] = True
         _summary(found)
+        if reduce_to_px is not None:
+            st.caption(f"Each photograph was shrunk until its largest face had {reduce_to_px} px, then searched.")
         _results(joined, files, found)
 
 
@@ -118,16 +120,16 @@ def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Ph
     shown = [photograph for photograph in found if photograph.error is None]
     if len(shown) > SHOWN_IN_FULL:
         tiles([face for photograph in shown for face in photograph.faces])
-        place = st.selectbox(
-            "Show photograph",
-            range(len(shown)),
-            format_func=lambda at: f"{at + 1}  {shown[at].name}",
-            key="identify_chosen",
-        )
-        shown = [shown[place]]
+        shown = [shown[_choose("Show photograph", [f"{at}  {each.name}" for at, each in enumerate(shown, start=1)])]]
     for photograph in shown:
         with st.container(border=True):
             _photograph(joined, files, photograph)
+
+
+def _choose(label: str, options: Sequence[str]) -> int:
+    """The place of the option chosen. Other options make another widget: an old choice never stands beside them."""
+    key = f"identify_{label}_{hash(tuple(options))}"
+    return st.selectbox(label, range(len(options)), format_func=lambda place: options[place], key=key)
 
 
 def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Photograph) -> None:
@@ -141,14 +143,12 @@ def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Pho
     numbers = range(1, len(photograph.faces) + 1)
     if len(numbers) > SHOWN_IN_FULL:
         tiles(photograph.faces)
-        chosen = st.selectbox(
-            "Details of face",
-            numbers,
-            format_func=lambda number: numbered_title(photograph.faces[number - 1], number),
-            key=f"identify_face_{photograph.key}",
-        )
-        numbers = range(chosen, chosen + 1)
+        titles = [numbered_title(photograph.faces[number - 1], number) for number in numbers]
+        chosen = _choose("Details of face", titles)
+        numbers = numbers[chosen : chosen + 1]
     for number in numbers:
+        if number > numbers[0] or photograph.found > 1:
+            st.space("small")
         face = photograph.faces[number - 1]
         heading = f"{number} " if photograph.found > 1 else ""
         if recognition_card(face, joined.upscaler.name, f"identify_{photograph.key}_{number}", heading):

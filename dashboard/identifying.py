@@ -13,7 +13,7 @@ from core.errors import CoreError
 from core.images import read_image, sha256_of
 from core.recognition import DraftPhoto, Probe, Recognition
 from dashboard.feedback import feedback
-from dashboard.photo import preview
+from dashboard.photo import Preview, preview
 from dashboard.resources import MAX_UPLOADS
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _SEEN = "identify_seen"
 
 @dataclass(frozen=True)
 class Photograph:
-    """One uploaded photograph and what was recognised in it. `preview` is an address for <img>, "" with an error."""
+    """One uploaded photograph and what was recognised in it. `preview` is None with an error."""
 
     key: str
     name: str
     faces: tuple[Recognition, ...] = ()
-    preview: str = ""
+    preview: Preview | None = None
     error: CoreError | None = None
 
     @property

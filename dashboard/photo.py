@@ -15,31 +15,49 @@ from dashboard.text import markup
 
 PREVIEW_PX = 1280
 
+_FEW = 4
+_CROWD = "ef-crowd"
+
 COLOURS: dict[Outcome, str] = {"match": "#0E6B66", "unknown": "#9A5208", "unrecognisable": "#59636B"}
 
 
 @dataclass(frozen=True)
 class Box:
-    """A face in a photograph: `share` is (x0, y0, x1, y1) as shares of width and height, in [0, 1]."""
+    """A face in a photograph: `share` is (x0, y0, x1, y1) as shares of width and height, in [0, 1]. `who` stands
+    behind the number, "" for nobody."""
 
     share: tuple[float, float, float, float]
-    label: str
+    number: int
+    who: str
     outcome: Outcome
 
 
-def preview(rgb: NDArray[np.uint8]) -> str:
-    """A photograph (H, W, 3) as an address for <img>, reduced to at most 1280 px a side."""
+@dataclass(frozen=True)
+class Preview:
+    """A photograph to show: an address for <img>, and its width in pixels."""
+
+    address: str
+    width_px: int
+
+
+def preview(rgb: NDArray[np.uint8]) -> Preview:
+    """A photograph (H, W, 3), reduced to at most 1280 px a side."""
     height, width = rgb.shape[:2]
     factor = min(1.0, PREVIEW_PX / max(height, width))
     small = resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
-    return image_address(encode_image(small, quality=82))
+    return Preview(image_address(encode_image(small, quality=82)), small.shape[1])
 
 
-def photo_html(address: str, boxes: Sequence[Box], alt: str) -> str:
-    """The photograph with its boxes; labels stay inside the picture, and are escaped."""
+def photo_html(photo: Preview, boxes: Sequence[Box], alt: str) -> str:
+    """The photograph with its boxes, at most twice its size; labels stay inside the picture, and are escaped.
+
+    In a crowd on a narrow screen the numbers stand alone: the names are in the list below.
+    """
+    crowd = f"<style>@media (max-width: 640px) {{.{_CROWD} i {{display: none}}}}</style>"
+    kind = f"ef-frame {_CROWD}" if len(boxes) > _FEW else "ef-frame"
     return (
-        f"<div class='ef-frame'><img src='{markup(address)}' alt='{markup(alt)}'>"
-        f"{''.join(_box_html(box) for box in boxes)}</div>"
+        f"{crowd}<div class='{kind}' style='max-width:{2 * photo.width_px}px'>"
+        f"<img src='{markup(photo.address)}' alt='{markup(alt)}'>{''.join(map(_box_html, boxes))}</div>"
     )
 
 
@@ -47,4 +65,5 @@ def _box_html(box: Box) -> str:
     x0, y0, x1, y1 = (min(1.0, max(0.0, edge)) for edge in box.share)
     places = ("ef-above",) * (y1 > 0.85) + ("ef-left",) * (x0 > 0.7)
     where = f"left:{x0:.2%};top:{y0:.2%};width:{x1 - x0:.2%};height:{y1 - y0:.2%};--c:{COLOURS[box.outcome]}"
-    return f"<div class='{' '.join(('ef-box', *places))}' style='{where}'><span>{markup(box.label)}</span></div>"
+    who = f"<i style='font-style:normal'> {markup(box.who)}</i>" if box.who else ""
+    return f"<div class='{' '.join(('ef-box', *places))}' style='{where}'><span>{box.number}{who}</span></div>"

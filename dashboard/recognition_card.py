@@ -69,9 +69,13 @@ def measures(probe: Probe) -> str:
 def probe_faces(probe: Probe, upscaler: str, width_px: int = 112) -> None:
     """The crop as the camera saw it and, where it was enlarged, what the encoder saw."""
     side = probe.crop.shape[0]
-    pictures = [Picture(probe.crop, f"As seen, {side} px", "Face as seen", pixels=side < 64)]
-    if side < probe.sr_image.shape[0]:
-        pictures.append(Picture(probe.sr_image, f"Enlarged, {upscaler}", "Enlarged face"))
+    whole = side == probe.sr_image.shape[0]
+    pictures = [
+        Picture(probe.crop, f"{'Aligned' if whole else 'As seen'}, {side} px", "Face as seen", pixels=side < 64)
+    ]
+    if not whole:
+        honest = "adds no detail" if upscaler == "bicubic" else "its detail is a guess"
+        pictures.append(Picture(probe.sr_image, f"Enlarged ({upscaler}): {honest}", "Enlarged face"))
     faces(pictures, width_px)
 
 
@@ -102,7 +106,7 @@ def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = 
             )
         if face.timings_ms:
             steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in face.timings_ms.items())
-            st.caption(f"Time for this photograph on this machine: {steps}.")
+            st.caption(f"Time for this face on this machine: {steps}.")
         if face.outcome == "unknown":
             return st.button("Enrol this person", key=f"{key}_enrol", icon=":material/person_add:")
     return False
@@ -111,15 +115,12 @@ def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = 
 def group_photo(photograph: Photograph) -> None:
     """The whole photograph with a numbered box round each face."""
     boxes = [
-        Box(
-            share,
-            f"{number} {face.identity or '?'}" if face.outcome != "unrecognisable" else f"{number} –",
-            face.outcome,
-        )
+        Box(share, number, face.identity or ("unknown" if face.outcome == "unknown" else ""), face.outcome)
         for number, face in enumerate(photograph.faces, start=1)
         if face.probe is not None and (share := face.probe.box_share) is not None
     ]
-    st.html(photo_html(photograph.preview, boxes, f"Photograph with {count(len(boxes), 'face')}"))
+    if photograph.preview is not None:
+        st.html(photo_html(photograph.preview, boxes, f"Photograph with {count(len(boxes), 'face')}"))
 
 
 def tiles(recognitions: Sequence[Recognition], width_px: int = 92) -> None:
