@@ -20,6 +20,7 @@ from core.settings import load_settings, write_atomically
 
 USAGE_MISTAKE = 2
 FAULT = 1
+INTERRUPTED = 130
 
 _OF_THE_SYSTEM = frozenset(
     {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
@@ -71,9 +72,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _mistake(f"{_sentence(error.what)} {error.next_step}")
     except typer.TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "edgeface-studio")
-        return _mistake(f"{_sentence(error.format_message())} See {command} --help.")
+        message = error.format_message().replace(": Value error, ", ": ")
+        return _mistake(f"{_sentence(message)} See {command} --help.")
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has had enough; nothing is left to say, and no error at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,8 +29,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="The first photograph.")],
-    b: Annotated[str, typer.Argument(help="The second photograph.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The first photograph.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The second photograph.")],
     size: Annotated[
         Literal["16", "24", "32"] | None, typer.Option("--size", help="Shrink both first, so that the face has this.")
     ] = None,

@@ -1,0 +1,156 @@
+"""The commands on real photographs with official weights: enrol, identify, compare, carry the gallery elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import cli
+from core.gallery.store import Gallery
+
+pytestmark = pytest.mark.shared
+
+ADA, BEN = "Adrien_Brody", "Ahmed_Chalabi"
+
+
+class Shell:
+    """Runs command lines in this process and keeps what they printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        self._capsys.readouterr()
+        ended = cli.run([str(argument) for argument in arguments])
+        self.out, self.err = self._capsys.readouterr()
+        assert ended == code, self.out + self.err
+        return self.out
+
+    def json(self, *arguments: object, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code))
+
+
+@pytest.fixture()
+def shell(capsys: pytest.CaptureFixture[str], own_data_dir: Path, shared_dir: Path) -> Shell:
+    (own_data_dir / "weights").mkdir()
+    shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", own_data_dir / "weights" / "any name.pt")
+    return Shell(capsys)
+
+
+def photo(shared_dir: Path, name: str, number: int) -> Path:
+    return shared_dir / "data" / "lfw" / "images" / name / f"{name}_{number:04d}.jpg"
+
+
+def test_from_enrolment_to_identification(shell: Shell, shared_dir: Path, own_data_dir: Path, tmp_path: Path) -> None:
+    ada = [photo(shared_dir, ADA, number) for number in (1, 2, 3)]
+    told = shell.json("enroll", "--user-id", "Ada", "--photos", *ada, "--note", "a note", "--actor", "desk")
+    assert (told["identity"], told["stored"], told["templates"]) == ("Ada", 3, 3)
+
+    # The same face under another name, and a name that is taken, are refused before anything is stored.
+    shell("enroll", "--user-id", "Eve", "--photos", photo(shared_dir, ADA, 4), code=2)
+    assert "“Ada”" in shell.err and "--force" in shell.err and shell.err.count("\n") == 1
+    shell("register", "--user-id", "ADA", "--photos", photo(shared_dir, ADA, 4), code=2)
+    assert "--add" in shell.err
+
+    people = tmp_path / "people"
+    (people / "Ben").mkdir(parents=True)
+    for number in (1, 2):
+        shutil.copy(photo(shared_dir, BEN, number), people / "Ben" / f"{number}.jpg")
+    (people / "Ben" / "broken.jpg").write_bytes(b"no picture")
+    [row] = shell.json("enroll", "folder", people, "--no-crops")["people"]
+    assert (row["identity"], row["offered"], row["stored"]) == ("Ben", 3, 2)
+    assert [entry["file"] for entry in row["rejected"]] == ["broken.jpg"]
+
+    unseen = [photo(shared_dir, ADA, 5), photo(shared_dir, BEN, 3), tmp_path / "none.jpg"]
+    found = shell.json("identify", *unseen, "--csv", tmp_path / "found.csv", "--size", "32", "--top-k", "2")
+    assert [row["identity"] if row["outcome"] == "match" else row["outcome"] for row in found["results"]] == [
+        "Ada",
+        "Ben",
+        "unreadable",
+    ]
+    assert [round(row["probe_px"]) for row in found["results"][:2]] == pytest.approx([32, 32], abs=2)
+    assert found["protocol"]["encoder"] == "edgeface_xxs_q" and found["protocol"]["gallery_size"] == 2
+    table = list(csv.DictReader(io.StringIO((tmp_path / "found.csv").read_text())))
+    assert [row["outcome"] for row in table] == ["match", "match", "unreadable"]
+    assert table[0]["identity"] == "Ada" and float(table[0]["score"]) >= float(table[0]["threshold"])
+
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        assert [entry.actor for entry in gallery.audit()] == ["local", "desk"]
+        assert gallery.identity("ada").note == "a note"
+        assert [gallery.identity(name).has_crops for name in ("Ada", "Ben")] == [True, False]
+        assert all("/" not in template.source for template in gallery.templates("Ada")), "no paths of this machine"
+
+
+def test_a_person_enrolled_with_other_settings_is_said(shell: Shell, shared_dir: Path) -> None:
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1), "--use-tta")
+    out = shell("identify", photo(shared_dir, ADA, 2))
+    assert "unknown" in out and "0 people in the gallery" in out
+    assert "1 of 1 people were enrolled with other weights or settings" in shell.err
+    assert "Ada" in shell("identify", photo(shared_dir, ADA, 2), "--use-tta")
+
+
+def test_compare_says_same_different_or_cannot_say(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    same = shell.json("compare", photo(shared_dir, ADA, 1), photo(shared_dir, ADA, 2))
+    other = shell.json("compare", photo(shared_dir, ADA, 1), photo(shared_dir, BEN, 1))
+    assert same["same"] is True and same["score"] >= same["threshold"] == 0.35
+    assert other["same"] is False and other["score"] < 0.35
+    blank = tmp_path / "blank.png"
+    from PIL import Image
+
+    Image.new("RGB", (200, 200), "white").save(blank)
+    nobody = shell.json("compare", photo(shared_dir, ADA, 1), blank)
+    assert nobody["same"] is None and nobody["score"] is None and "no face found" in nobody["reason"]
+
+
+def test_a_gallery_goes_elsewhere_and_back(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1), photo(shared_dir, ADA, 2))
+    shell("gallery", "rename", "ada", "Ada King")
+    portable, plain, other = tmp_path / "a.efgallery", tmp_path / "a.pt", tmp_path / "other.db"
+    shell("gallery", "export", portable)
+    shell("gallery", "export", plain)
+    shell("gallery", "import", portable, "--gallery-path", other)
+    assert [person["name"] for person in shell.json("gallery", "list", "--gallery-path", other)] == ["Ada King"]
+    shell("gallery", "import", plain, "--gallery-path", other, "--on-conflict", "rename")
+    assert "edgeface_xxs_q" in shell.err, "whose embeddings they are taken for"
+    names = [person["name"] for person in shell.json("gallery", "list", "--gallery-path", other)]
+    assert names == ["Ada King", "Ada King (2)"]
+    shell("gallery", "remove", *names, "--yes", "--gallery-path", other)
+    assert shell.json("gallery", "list", "--gallery-path", other) == []
+    assert shell.json("gallery", "audit", "--gallery-path", other)[0]["event"] == "removed"
+
+
+def test_weights_are_told_apart_by_content(shell: Shell, shared_dir: Path, own_data_dir: Path) -> None:
+    listed = shell.json("weights", "list")
+    assert [(file["name"], file["official"], file["in_use"]) for file in listed["files"]] == [
+        ("any name", "edgeface_xxs_q", True)
+    ]
+    assert "CC BY-NC-SA" in listed["licence"] and "BSD 3-Clause" in listed["licence"]
+    facts = shell.json("weights", "info", "any name")
+    assert (facts["variant"], facts["kind"]) == ("edgeface_xxs_q", "int8 state dict")
+    assert (facts["missing"], facts["unexpected"], facts["parameters"]) == (0, 0, 1_244_744)
+    assert facts["health"]["healthy"] is True
+    assert shell.json("weights", "use", shared_dir / "weights" / "edgeface_xs_q.pt")["official"] == "edgeface_xs_q"
+    assert (own_data_dir / "weights" / "edgeface_xs_q.pt").is_file()
+    assert "complete edgeface_xs_q, healthy" in shell("weights", "verify", "edgeface_xs_q")
+
+
+def test_pairs_are_evaluated(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    lines = ["1\t3"]
+    lines += [f"{ADA}\t1\t2", f"{ADA}\t3\t4", f"{BEN}\t1\t2"]
+    lines += [f"{ADA}\t{number}\t{BEN}\t{number}" for number in (1, 2, 3)]
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("\n".join(lines) + "\n")
+    images = shared_dir / "data" / "lfw" / "images"
+    report = shell.json(
+        "evaluate", "pairs", images, pairs, "--sizes", "HR,32", "--mode", "aligned", "--bootstrap", 0,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert report["protocol"]["pairs"] == 6 and report["protocol"]["encoder"] == "edgeface_xxs_q"
+    assert {row["pairing"] for row in report["rows"]} == {"HR-HR", "VLR-VLR", "VLR-HR"}
+    assert (tmp_path / "out" / "report.json").is_file()
