@@ -179,8 +179,8 @@ def _who(pipe: Pipeline) -> tuple[str, bool]:
     taken = pipe.gallery.store.find(name) if name.strip() else None
     if taken is not None:
         st.info(
-            f"{plain(taken.name)} is enrolled already, with {count(taken.photographs, 'photograph')}. Saving adds these. "
-            "Somebody else of that name needs another one.",
+            f"{plain(taken.name)} is enrolled already, with {count(taken.photographs, 'photograph')}. Saving adds "
+            "these. Somebody else of that name needs another one.",
             icon=":material/person:",
         )
     return name, taken is not None

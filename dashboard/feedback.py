@@ -45,7 +45,9 @@ def feedback() -> Iterator[Attempt]:
 
 def show_error(error: CoreError) -> None:
     """What happened, the next step, and a link to the section of Help that explains it."""
-    st.error(f"**{plain(error.what)}**\n\n{plain(error.next_step)}".strip(), icon=":material/error:")
+    st.error(
+        f"**{plain(error.what, links=True)}**\n\n{plain(error.next_step, links=True)}".strip(), icon=":material/error:"
+    )
     if error.help_topic:
         link("help", "Read about this in Help", icon=":material/help:", topic=error.help_topic)
 

@@ -6,17 +6,23 @@ import html
 import re
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_TURNS_INTO_SOMETHING = re.compile(r"(?<=[:@<>~=.-])(?=\S)|(?<=\bwww)(?=\.)")
-_JOINER = "\u2060"  # of no width: breaks :shortcodes:, arrows and bare addresses without being seen
+_SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:
+_SYMBOL = re.compile(r"(?:(?<=\s)|^)([<>~-])(?=(?:->|[->=-])(?:\s|$))")  # -> and >= become other characters
+_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+_JOINER = "\u2060"  # of no width: breaks such a pattern without being seen
 
 
-def plain(text: object) -> str:
-    """`text` for any Streamlit label or message: Markdown, HTML, icons, emoji codes, formulas and links stay text.
+def plain(text: object, *, links: bool = False) -> str:
+    """`text` for any Streamlit label or message: Markdown, HTML, icons, emoji codes and formulas stay text.
 
-    Line breaks become spaces, so that a name can't start a list or a heading.
+    Line breaks become spaces, so that a name can't start a list or a heading. Addresses stay text too, unless `links`
+    is on: for our own messages, whose addresses are to be clicked and copied.
     """
     flat = " ".join(str(text).split())
-    return _PUNCTUATION.sub(r"\\\1", _TURNS_INTO_SOMETHING.sub(_JOINER, flat))
+    if not links:
+        flat = _LINK.sub(_JOINER, flat)
+    flat = _SYMBOL.sub(rf"\1{_JOINER}", _SHORTCODE.sub(f":{_JOINER}", flat))
+    return _PUNCTUATION.sub(r"\\\1", flat)
 
 
 def markup(text: object) -> str:

@@ -1,0 +1,93 @@
+"""Pages as Streamlit runs them, without a browser."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.gallery.store import Gallery
+from core.gallery.values import NewTemplate, Space
+
+ROOT = Path(__file__).resolve().parents[2]
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(own_data_dir: Path) -> OpenPage:
+    """open_page("gallery") runs the dashboard at that page ("" is Home); keywords go into the session state first."""
+
+    def opener(name: str = "", *, query: dict[str, str] | None = None, **state: object) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+        for key, value in state.items():
+            app.session_state[key] = value
+        if query:
+            app.query_params.update(query)
+        if name:
+            app.switch_page(f"../pages/{name}.py")
+        return app.run()
+
+    return opener
+
+
+@pytest.fixture
+def ready(own_data_dir: Path, shared_dir: Path) -> Path:
+    """A data folder with the official EdgeFace-XXS weights."""
+    (own_data_dir / "weights").mkdir()
+    shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", own_data_dir / "weights")
+    return own_data_dir
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> bytes:
+    """A photograph of a real face that scikit-image ships (NASA, public domain), as PNG."""
+    import skimage.data
+
+    return png(skimage.data.astronaut())
+
+
+def png(rgb: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
+
+
+def fill(data_dir: Path, *names: str, photographs: int = 3, space: Space = SPACE, crops: bool = True) -> None:
+    """Enrol made-up people with random unit vectors, in a real gallery."""
+    random = np.random.default_rng(7)
+    with Gallery.open(data_dir / "gallery.db") as gallery:
+        for name in names:
+            vectors = random.normal(size=(photographs, 512)).astype(np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            crop = png(random.integers(0, 255, (112, 112, 3), dtype=np.uint8)) if crops else None
+            templates = [
+                NewTemplate(vector, "hr", 140.0, image_sha256=f"{name}-{number}", crop=crop, source="made up")
+                for number, vector in enumerate(vectors)
+            ]
+            gallery.enrol(name, templates, space=space)
+
+
+def shown(app: AppTest) -> str:
+    """Everything that the main area says, as one text: markup included, so that escaping can be seen."""
+    said = (app.info, app.warning, app.error, app.success)
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, *said)
+    texts = [str(element.value) for kind in kinds for element in kind]
+    texts += [element.proto.body for element in app.get("html")]
+    return "\n".join(texts)
+
+
+def button(app: AppTest, label: str):
+    """The button of that label; says which there are when it is missing."""
+    found = [each for each in app.button if each.label == label]
+    assert found, f"no button {label!r} among {[each.label for each in app.button]}"
+    return found[0]

@@ -1,0 +1,98 @@
+"""Home: what is ready, the next step, the way to weights; and that it opens without torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.encoder.errors import DownloadFailed, WeightsUnsafe
+from core.encoder.variants import VARIANTS
+from core.settings import load_settings
+from dashboard.overview import next_step
+from dashboard.queries import Readiness
+from dashboard.weights_panel import fetch_and_use, use_upload
+from tests.app.conftest import ROOT, button, fill, shown
+
+
+def test_an_empty_installation_says_to_get_the_weights(open_page):
+    app = open_page()
+    assert not app.exception and not app.error
+    assert "Next: get the weights" in [each.value for each in app.subheader]
+    assert "CC BY-NC-SA" in shown(app) and "BSD 3-Clause" in shown(app)
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Fetch edgeface_xxs (5.1 MB)"]
+
+
+def test_the_next_step_follows_what_is_ready():
+    weights = object()
+    assert next_step(Readiness()).page == ""
+    assert next_step(Readiness(weights=weights)).page == "enroll"  # type: ignore[arg-type]
+    assert next_step(Readiness(weights=weights, people=2)).page == "enroll"  # type: ignore[arg-type]
+    assert next_step(Readiness(weights=weights, people=2, findable=1)).page == "identify"  # type: ignore[arg-type]
+
+
+def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
+    fill(ready, "Ada", "Grace")
+    app = open_page()
+    assert "2 people" in shown(app)
+    assert "Next: enrol with these weights" in [each.value for each in app.subheader]
+
+
+@pytest.mark.shared
+def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
+    app = open_page()
+    assert "edgeface_xxs_q" in shown(app) and "official file" in shown(app)
+    button(app, "Enrol somebody").click().run()
+    assert app.title[0].value == "Enrol"
+
+
+def test_home_opens_without_torch(own_data_dir: Path):
+    script = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
+        "assert not app.exception and app.title[0].value == 'EdgeFace Studio', app\n"
+        "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
+    )
+    fill(own_data_dir, "Ada")
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(own_data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_fetching_offline_says_where_to_put_the_file(own_data_dir: Path, monkeypatch):
+    monkeypatch.setattr("core.encoder.fetch.FIRST_PAUSE_S", 0.0)
+    here = load_settings()
+    said: list[tuple[float, str]] = []
+    with pytest.raises(DownloadFailed) as caught:
+        fetch_and_use(here, VARIANTS["edgeface_xxs"], lambda *each: said.append(each), base_url="http://127.0.0.1:9")
+    assert str(here.weights_dir / "edgeface_xxs.pt") in caught.value.next_step
+    assert all(0 <= share <= 1 for share, _ in said)
+
+
+@pytest.mark.shared
+def test_an_uploaded_weights_file_is_verified_kept_and_used(own_data_dir: Path, shared_dir: Path, open_page):
+    content = (shared_dir / "weights" / "edgeface_xxs_q.pt").read_bytes()
+    used = use_upload(load_settings(), "../../mine.pt", content)
+    assert used.official is not None and used.path.parent == load_settings().weights_dir
+    assert "edgeface_xxs_q" in shown(open_page())
+
+
+def test_an_uploaded_file_that_is_no_weights_changes_nothing(own_data_dir: Path):
+    with pytest.raises(WeightsUnsafe):
+        use_upload(load_settings(), "weights.pt", b"hello")
+    assert list(own_data_dir.rglob("*.pt")) == []
+
+
+def test_the_upload_of_a_bad_file_is_answered_in_one_line(open_page):
+    app = open_page()
+    app.file_uploader(key="home_weights_file").upload("holiday.pt", b"not weights", "application/octet-stream")
+    button(app, "Check it and use it").click().run()
+    assert not app.exception
+    assert len(app.error) == 1 and "holiday" in app.error[0].value
