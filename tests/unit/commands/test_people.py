@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from core import cli
 from core.gallery.store import Gallery
@@ -34,6 +36,17 @@ class Shell:
 
     def json(self, *arguments: object, code: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", code=code))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Test processes run side by side: threads of each would only wait for one another."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture()
@@ -101,8 +114,6 @@ def test_compare_says_same_different_or_cannot_say(shell: Shell, shared_dir: Pat
     assert same["same"] is True and same["score"] >= same["threshold"] == 0.35
     assert other["same"] is False and other["score"] < 0.35
     blank = tmp_path / "blank.png"
-    from PIL import Image
-
     Image.new("RGB", (200, 200), "white").save(blank)
     nobody = shell.json("compare", photo(shared_dir, ADA, 1), blank)
     assert nobody["same"] is None and nobody["score"] is None and "no face found" in nobody["reason"]
