@@ -1,0 +1,212 @@
+"""Identify, as it is used: one photograph, many, hostile ones, a group, a stranger to enrol, two to compare."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.csv_safe import csv_text
+from core.encoder.registry import active_weights
+from core.enrolment import enrol, prepare_enrolment
+from core.errors import CoreError
+from core.gallery.values import Candidate
+from core.pipeline import PipelineConfig, build_pipeline
+from core.recognition import Probe, Recognition
+from core.settings import load_settings
+from dashboard.identifying import Photograph, nearest, table
+from dashboard.recognition_card import in_words
+from dashboard.resources import MAX_UPLOADS, space_in_use
+from tests.app.conftest import OpenPage, button, fill, png, shown
+
+Upload = tuple[str, bytes, str]
+
+
+def enrol_photograph(data_dir: Path, name: str, content: bytes) -> None:
+    """Enrol a real face through the real pipeline."""
+    pipeline = build_pipeline(PipelineConfig(device="cpu", gallery_path=data_dir / "gallery.db"))
+    enrol(pipeline, name, prepare_enrolment(pipeline, [content], ["photograph"]))
+    pipeline.gallery.store.close()
+
+
+def upload(app: AppTest, *files: Upload, key: str = "identify_photographs") -> AppTest:
+    value = list(files) if key == "identify_photographs" else files[0]
+    return app.file_uploader(key=key).set_value(value).run()
+
+
+def test_without_weights_the_page_says_what_to_do(open_page: OpenPage) -> None:
+    app = open_page("identify")
+    assert not app.file_uploader and not app.exception
+    assert "weights" in shown(app)
+    button(app, "Get the weights on Home").click().run()
+    assert app.title[0].value == "EdgeFace Studio"
+
+
+def test_empty_page_says_what_will_be_here(open_page: OpenPage, ready: Path) -> None:
+    app = open_page("identify")
+    assert "No photograph yet" in shown(app) and "Nobody is enrolled with these weights yet" in shown(app)
+    assert [tab.label for tab in app.tabs] == ["Identify", "Compare two"]
+    assert len(app.file_uploader) == 3
+
+
+def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    enrol_photograph(ready, "Eileen Collins", astronaut)
+    app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
+    said = shown(app)
+    assert "Eileen Collins" in said and "reaches the threshold 0.35 (uncalibrated)" in said
+    assert "1 photograph, 1 face" in said and "1 match" in said
+    assert app.session_state["identify_done"] is True
+    app.segmented_control(key="identify_size").set_value(16).run()
+    said = shown(app)
+    assert "shrunk until its largest face had 16 px" in said
+    assert "Enlarged (bicubic): adds no detail" in said and "As seen, 1" in said
+
+
+def test_names_with_markup_stay_text(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    enrol_photograph(ready, "<b>**Ada**</b> :smile: $x$", astronaut)
+    app = upload(open_page("identify"), ("![x](y) <i>.png", astronaut, "image/png"))
+    said = shown(app)
+    assert "<b>" not in said and "**Ada**" not in said and "<i>.png" not in said and ":smile:" not in said
+    assert r"\*\*Ada\*\*" in said
+
+
+def test_a_stranger_is_unknown_and_can_be_enrolled(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    fill(ready, "Ada", "Ben", space=space_in_use(active_weights(load_settings())))
+    app = upload(open_page("identify"), ("who.png", astronaut, "image/png"))
+    assert "1 unknown" in shown(app) and "is below the threshold 0.35" in shown(app)
+    app.segmented_control(key="identify_size").set_value(24).run()
+    button(app, "Enrol this person").click().run()
+    assert app.title[0].value == "Enrol" and not app.error and not app.exception
+    [photo] = app.session_state["enroll_draft"].photos
+    assert photo.name == "who.png" and photo.usable
+    assert photo.probe.probe_px > 64, "the photograph as it is, not the reduced one"
+
+
+def hostile_files() -> dict[str, bytes]:
+    large = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(large, format="PNG")
+    whole = png(np.zeros((64, 200, 3), np.uint8))
+    return {
+        "text.jpg": b"not a picture",
+        "empty.jpg": b"",
+        "large.png": large.getvalue(),
+        "cut.png": whole[: len(whole) // 2],
+        "<script>alert(1)</script>.jpg": b"\xff\xd8\xff\xe0",
+    }
+
+
+def test_each_hostile_file_gets_one_line_and_the_others_go_on(
+    open_page: OpenPage, ready: Path, astronaut: bytes
+) -> None:
+    files = hostile_files()
+    app = upload(
+        open_page("identify"),
+        *[(name, content, "image/jpeg") for name, content in files.items()],
+        ("fine.png", astronaut, "image/png"),
+    )
+    assert len(app.error) == len(files) and not app.exception
+    for name, error in zip(files, app.error, strict=True):
+        assert name.split(".")[0].strip("<>").split(">")[0] in error.value
+        assert "Traceback" not in error.value and "<script>" not in error.value
+    assert f"{len(files) + 1} photographs, 1 face" in shown(app)
+
+
+def test_a_photograph_without_a_face_says_so(open_page: OpenPage, ready: Path) -> None:
+    app = upload(open_page("identify"), ("wall.png", png(np.full((300, 300, 3), 128, np.uint8)), "image/png"))
+    assert "No face found" in shown(app) and "No name is guessed" in shown(app)
+    assert "What can I do?" in [link.proto.label for link in app.page_link]
+
+
+def test_more_files_than_the_page_takes_are_left_out_and_said(open_page: OpenPage, ready: Path) -> None:
+    files = [(f"{number}.jpg", b"x", "image/jpeg") for number in range(MAX_UPLOADS + 2)]
+    app = upload(open_page("identify"), *files)
+    assert "2 photographs left out" in app.warning[0].value
+    assert len(app.error) == MAX_UPLOADS
+
+
+@pytest.mark.shared
+def test_everybody_in_a_group_is_named(open_page: OpenPage, ready: Path, shared_dir: Path) -> None:
+    folders = sorted(f for f in (shared_dir / "data/lfw/images").iterdir() if len(list(f.iterdir())) >= 6)[:6]
+    for folder in folders:
+        enrol_photograph(ready, folder.name.replace("_", " "), sorted(folder.iterdir())[0].read_bytes())
+    group = Image.new("RGB", (3 * 160, 2 * 160))
+    for place, folder in enumerate(folders):
+        face = Image.open(sorted(folder.iterdir())[4]).resize((160, 160))
+        group.paste(face, (place % 3 * 160, place // 3 * 160))
+    app = upload(open_page("identify"), ("group.png", png(np.asarray(group)), "image/png"))
+    said = shown(app)
+    assert "6 matches" in said
+    for folder in folders:
+        assert f"<i style='font-style:normal'> {folder.name.replace('_', ' ')}</i>" in said
+    [details] = [each for each in app.selectbox if each.label == "Details of face"]
+    assert len(details.options) >= 6
+    app.toggle(key="identify_every").set_value(False).run()
+    assert "1 photograph, 1 face" in shown(app)
+
+
+def test_two_photographs_are_compared(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    app = upload(open_page("identify"), ("a.png", astronaut, "image/png"), key="identify_compare_a")
+    app = upload(app, ("b.png", astronaut, "image/png"), key="identify_compare_b")
+    assert "Probably the same person" in shown(app) and "Score 1.00 reaches the threshold 0.35 (uncalibrated)" in shown(
+        app
+    )
+    wall = png(np.full((300, 300, 3), 128, np.uint8))
+    app = upload(app, ("b.png", wall, "image/png"), key="identify_compare_b")
+    assert "Can't be compared" in shown(app) and "Second image: no face found" in shown(app)
+    app = upload(app, ("b.png", b"text", "image/png"), key="identify_compare_b")
+    assert len(app.error) == 1 and not app.exception
+
+
+def candidate(name: str, score: float) -> Candidate:
+    return Candidate(1, name, score, "hr", None)
+
+
+def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
+    match = Recognition(
+        "match", "why", "=1+1", 0.61, 0.35, False, 0.4, (candidate("=1+1", 0.61), candidate("@Ben", 0.21))
+    )
+    nobody = Recognition("unrecognisable", "no face found", threshold=0.35)
+    rows = table(
+        [
+            Photograph("1", "=cmd.jpg", (match, nobody)),
+            Photograph("2", "bad.jpg", error=CoreError("bad.jpg is empty (0 bytes).")),
+        ]
+    )
+    assert list(rows["outcome"]) == ["match", "unrecognisable", "unreadable"]
+    assert list(rows["margin"][:1]) == [0.4] and rows["runner_up"][0] == "@Ben"
+    assert set(rows["threshold_is"]) == {"uncalibrated"}
+    lines = csv_text(rows).splitlines()
+    assert lines[1].startswith("'=cmd.jpg,") and ",'=1+1," in lines[1] and ",'@Ben," in lines[1]
+    assert "bad.jpg is empty (0 bytes)." in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("face", "words"),
+    [
+        (Recognition("unknown", "", None, None, 0.35), "Nobody is enrolled with these weights yet"),
+        (Recognition("unknown", "", None, 0.2, 0.35, top_k=(candidate("Ada", 0.2),)), "Closest is Ada."),
+        (Recognition("match", "", "Ada", 0.5, 0.35, top_k=(candidate("Ada", 0.5),)), "Nobody else is enrolled"),
+        (Recognition("match", "", "A", 0.5, 0.35, calibrated=True, top_k=(candidate("A", 0.5),)), "threshold 0.35. "),
+        (Recognition("unrecognisable", "too small (9 px)", threshold=0.35), "Too small (9 px). No name is guessed."),
+    ],
+)
+def test_outcome_in_words(face: Recognition, words: str) -> None:
+    assert words in in_words(face)
+
+
+def test_the_same_face_is_found_again_in_a_photograph_of_another_size(ready: Path, astronaut: bytes) -> None:
+    pipeline = build_pipeline(PipelineConfig(device="cpu"))
+    one = np.asarray(Image.open(io.BytesIO(astronaut)).convert("RGB"))
+    two = np.concatenate([one, one[:, ::-1]], axis=1)
+    probes = pipeline.find(two)
+    small = pipeline.find(two, reduce_to_px=32)
+    assert len(probes) == len(small) == 2
+    for probe in small:
+        found = nearest(probe, probes)
+        assert isinstance(found, Probe) and found.box_share is not None and probe.box_share is not None
+        assert abs(found.box_share[0] - probe.box_share[0]) < 0.05
+    assert nearest(None, probes) is None and nearest(small[0], []) is None
