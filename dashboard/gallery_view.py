@@ -142,7 +142,9 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
             st.session_state.pop("enroll_done", None)
             go("enroll")
         if st.button("Delete", icon=":material/delete:", key="gallery_delete"):
-            _confirm_delete(person)
+            st.session_state["gallery_deleting"] = number
+    if st.session_state.get("gallery_deleting") == number:
+        _confirm_delete(person)
     with st.expander("Rename", icon=":material/edit:"), st.form("gallery_rename", border=False):
         new = st.text_input("New name", value=person.name, max_chars=200, key=f"gallery_new_name_{number}")
         if st.form_submit_button("Save the name"):
@@ -164,10 +166,15 @@ def _template_facts(template: StoredTemplate) -> str:
 def _back() -> None:
     if st.button("Everybody", icon=":material/arrow_back:", type="tertiary", key="gallery_back"):
         st.session_state.pop("gallery_open", None)
+        _keep()
         st.rerun()
 
 
-@st.dialog("Delete for good?", icon=":material/delete_forever:")
+def _keep() -> None:
+    st.session_state.pop("gallery_deleting", None)
+
+
+@st.dialog("Delete for good?", icon=":material/delete_forever:", on_dismiss=_keep)
 def _confirm_delete(person: Identity) -> None:
     name_line(person.name, _facts(person))
     st.markdown(
@@ -179,8 +186,10 @@ def _confirm_delete(person: Identity) -> None:
             with feedback() as attempt:
                 gallery().remove(person.id, actor="dashboard")
             if attempt.ok:
+                _keep()
                 st.session_state.pop("gallery_open", None)
                 st.session_state["gallery_said"] = f"{person.name} was deleted."
                 st.rerun()
         if st.button("Keep", key="gallery_delete_keep"):
+            _keep()
             st.rerun()

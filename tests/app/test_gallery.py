@@ -1,0 +1,155 @@
+"""Gallery: everybody, one person, rename, delete, export, import, audit. On a real gallery with made-up vectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from core.gallery.store import Gallery
+from core.gallery.transfer import SUFFIX, export_bytes
+from dashboard.gallery_transfer import take_in
+from tests.app.conftest import SPACE, button, fill, shown
+
+NASTY = "**Bold** <img src=x onerror=alert(1)> [x](http://evil.example) :smile:"
+
+
+def names(data_dir):
+    with Gallery.open(data_dir / "gallery.db") as gallery:
+        return [person.name for person in gallery.identities()]
+
+
+def number_of(data_dir, name):
+    with Gallery.open(data_dir / "gallery.db") as gallery:
+        return gallery.identity(name).id
+
+
+def test_an_empty_gallery_names_the_next_step(open_page):
+    app = open_page("gallery")
+    assert not app.exception and "Nobody is enrolled yet" in shown(app)
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Get the weights on Home"]
+
+
+def test_everybody_is_shown_and_found_by_part_of_a_name(open_page, own_data_dir):
+    fill(own_data_dir, "Ada Lovelace", "Grace Hopper", "Émilie du Châtelet")
+    app = open_page("gallery")
+    text = shown(app)
+    assert "3 people, 9 photographs." in text and "Ada Lovelace" in text and "Émilie du Châtelet" in text
+    app.text_input(key="gallery_search").set_value("hopper").run()
+    assert "Grace Hopper" in shown(app) and "Ada Lovelace" not in shown(app)
+    app.text_input(key="gallery_search").set_value("*nobody*").run()
+    assert r"contains “\*nobody\*”" in app.info[0].value
+
+
+def test_names_are_text_wherever_they_are_shown(open_page, own_data_dir):
+    fill(own_data_dir, NASTY)
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, NASTY))
+    for text in (shown(open_page("gallery")), shown(app)):
+        assert "<img src=x" not in text and "&lt;img src=x onerror" in text
+    app.text_input[0].set_value("**New** <b>name</b>")
+    button(app, "Save the name").click().run()
+    assert r"Renamed to \*\*New\*\* \<b\>name\<\/b\>" in app.success[0].value
+
+
+def test_renaming_to_a_taken_name_is_refused_in_words(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "Grace")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    app.text_input[0].set_value("grace")
+    button(app, "Save the name").click().run()
+    assert "enrolled already" in app.error[0].value and not app.exception
+    assert names(own_data_dir) == ["Ada", "Grace"]
+
+
+def test_deleting_asks_first_and_erases(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "Grace")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    button(app, "Delete").click().run()
+    assert names(own_data_dir) == ["Ada", "Grace"]
+    button(app, "Delete for good").click().run()
+    assert names(own_data_dir) == ["Grace"]
+    assert "Ada was deleted" in shown(app)
+    assert b"Ada" not in (own_data_dir / "gallery.db").read_bytes()
+
+
+def test_a_person_who_was_removed_meanwhile_is_said_to_be_gone(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada") + 5)
+    assert not app.exception and len(app.error) == 1
+    button(app, "Everybody").click().run()
+    assert "Ada" in shown(app)
+
+
+def test_an_export_says_what_it_holds_and_comes_back(open_page, own_data_dir, tmp_path):
+    fill(own_data_dir, "Ada", "Grace")
+    app = open_page("gallery")
+    button(app, "Make the file").click().run()
+    assert r"2 names\, 6 embeddings and 6 face crops\, unencrypted" in shown(app)
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        content, _ = export_bytes(gallery)
+        gallery.remove("Ada", "Grace")
+    app = open_page("gallery")
+    app.file_uploader(key="gallery_import_file").set_value((f"g{SUFFIX}", content, "application/octet-stream"))
+    button(app, "Import").click().run()
+    assert "2 added" in shown(app)
+    assert names(own_data_dir) == ["Ada", "Grace"]
+
+
+def test_a_file_that_lies_is_refused_and_nothing_changes(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery")
+    app.file_uploader(key="gallery_import_file").set_value((f"g{SUFFIX}", b"PK\x03\x04 no", "application/zip"))
+    button(app, "Import").click().run()
+    assert not app.exception and len(app.error) == 1
+    assert names(own_data_dir) == ["Ada"]
+
+
+def test_a_pt_without_weights_says_what_it_needs(open_page, own_data_dir):
+    app = open_page("gallery")
+    app.file_uploader(key="gallery_import_file").set_value(("g.pt", b"x", "application/octet-stream"))
+    button(app, "Import").click().run()
+    assert "weights" in app.error[0].value and not app.exception
+
+
+@pytest.mark.shared
+def test_a_pt_of_names_and_embeddings_is_taken_in_for_the_weights_in_use(ready, tmp_path):
+    from core.encoder.registry import active_weights
+    from core.settings import load_settings
+
+    rows = np.random.default_rng(1).normal(size=(2, 512)).astype(np.float32)
+    torch.save({"Ada": torch.from_numpy(rows[0]), "Grace": torch.from_numpy(rows[1])}, tmp_path / "my_gallery.pt")
+    with Gallery.open(":memory:") as store:
+        weights = active_weights(load_settings())
+        report = take_in(store, "my_gallery.pt", (tmp_path / "my_gallery.pt").read_bytes(), "skip", weights)
+        assert sorted(report.added) == ["Ada", "Grace"]
+
+
+@pytest.mark.shared
+def test_templates_of_other_weights_are_marked(open_page, ready):
+    fill(ready, "Ada", space=replace(SPACE, weights_sha256="b" * 64))
+    text = shown(open_page("gallery"))
+    assert "made with other weights; not searched" in text and "kept, and not searched" in text
+
+
+def test_adding_photographs_leads_to_enrol_for_that_person(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    button(app, "Add photographs").click().run()
+    assert app.title[0].value == "Enrol"
+    assert app.session_state["enroll_add_to"] == "Ada"
+
+
+def test_the_audit_trail_holds_no_names(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    [table] = open_page("gallery").dataframe
+    assert table.value["what"].tolist() == ["enrolled"]
+    assert "Ada" not in table.value.to_csv()
+
+
+def test_many_people_come_in_pages(open_page, own_data_dir):
+    fill(own_data_dir, *(f"Person {number:02d}" for number in range(30)), photographs=1, crops=False)
+    app = open_page("gallery")
+    assert sum(each.label == "Open" for each in app.button) == 24
+    app.selectbox[0].select_index(1).run()
+    assert sum(each.label == "Open" for each in app.button) == 6
