@@ -74,7 +74,8 @@ def roc_of_sorted(genuine: NDArray[np.floating], impostor: NDArray[np.floating])
         raise ValueError("a ROC needs genuine and impostor pairs")
     distinct = np.unique(genuine)[::-1]
     far, tar = (
-        np.stack([1 - np.searchsorted(kind, distinct, side=side) / len(kind) for side in _BEFORE_AND_AFTER], axis=1)
+        np.stack([len(kind) - np.searchsorted(kind, distinct, side=side) for side in _BEFORE_AND_AFTER], axis=1)
+        / len(kind)
         for kind in (impostor, genuine)
     )  # (distinct, 2): without and with the pairs of each distinct genuine score
     thresholds = np.stack([np.nextafter(distinct, np.inf), distinct], axis=1).ravel()
