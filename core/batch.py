@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import CoreError
 from core.images import read_image
-from core.pipeline import _NO_FACE, Pipeline
+from core.pipeline import NO_FACE, Pipeline
 from core.recognition import Probe, Recognition
 
 BATCH = 32
@@ -58,4 +58,4 @@ def recognise_files(
 
 
 def _no_face(pipeline: Pipeline) -> Recognition:
-    return Recognition("unrecognisable", _NO_FACE, threshold=pipeline.config.recognition_threshold)
+    return Recognition("unrecognisable", NO_FACE, threshold=pipeline.config.recognition_threshold)

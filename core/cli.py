@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands import compare, doctor, enroll, evaluate, gallery, identify, weights
+from core.commands import compare, doctor, enroll, enroll_bulk, evaluate, gallery, identify, weights
 from core.commands.common import example, plain
 from core.errors import CoreError
 from core.settings import load_settings, write_atomically
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 doctor.add_to(app)
 weights.add_to(app)
+enroll_bulk.add_to(enroll.group)
 enroll.add_to(app)
 identify.add_to(app)
 compare.add_to(app)

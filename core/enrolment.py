@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import CoreError
-from core.gallery.review import review_enrolment
+from core.gallery.review import Finding, review_enrolment
 from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image, read_image, sha256_of
 from core.pipeline import Pipeline
@@ -23,14 +23,24 @@ class NothingToEnrol(CoreError):
     help_topic = "enrol"
 
 
+class HeldBack(CoreError):
+    """Photographs that may show somebody else: stored only after a person has looked."""
+
+    help_topic = "enrol"
+
+
 @dataclass(frozen=True)
 class BulkRow:
-    """What became of one person of a bulk enrolment: `stored` photographs of `offered`, and what was wrong."""
+    """What became of one person of a bulk enrolment: `stored` photographs of `offered`, and what was wrong.
+
+    `rejected` are (photograph, reason), `findings` what there was to say before storing, `error` why nothing was.
+    """
 
     name: str
     offered: int
     stored: int
     rejected: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
     error: str = ""
 
 
@@ -101,18 +111,26 @@ def enrol_many(
     store_crops: bool = True,
     actor: str = "local",
     add: bool = False,
+    force: bool = False,
     on_person: Callable[[int, int, BulkRow], None] | None = None,
 ) -> list[BulkRow]:
-    """Enrol every (name, photographs) of a plan. One person's failure stops nobody else's enrolment."""
+    """Enrol every (name, photographs) of a plan. One person's failure stops nobody else's enrolment.
+
+    A person with a serious finding (a photograph unlike the others, enrolled under another name) is held back and
+    told of in the row's error, unless `force`.
+    """
     rows: list[BulkRow] = []
     for done, (name, paths) in enumerate(plan, start=1):
         draft = prepare_enrolment(pipeline, list(paths), person=name)
         rejected = tuple((photo.name, photo.reason) for photo in draft.photos if not photo.usable)
+        row = BulkRow(name, len(paths), len(draft.usable), rejected, draft.findings)
+        serious = [finding.text for finding in draft.findings if finding.serious]
         try:
+            if serious and not force:
+                raise HeldBack(f"Held back: {' '.join(serious)}", "Look at the photographs, then enrol with --force.")
             enrol(pipeline, name, draft, store_crops=store_crops, actor=actor, add=add)
-            row = BulkRow(name, len(paths), len(draft.usable), rejected)
         except CoreError as error:
-            row = BulkRow(name, len(paths), 0, rejected, str(error))
+            row = replace(row, stored=0, error=str(error))
         rows.append(row)
         if on_person is not None:
             on_person(done, len(plan), row)
@@ -126,6 +144,11 @@ def _look(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
     except CoreError as error:
         return DraftPhoto(label, error=error)
     return DraftPhoto(label, sha256_of(rgb.tobytes()), found[0] if found else None, faces_found=len(found))
+
+
+def _why_unusable(photo: DraftPhoto) -> str:
+    # An error names its file already.
+    return photo.error.what.rstrip(".") if photo.error is not None else f"{photo.name}: {photo.reason}"
 
 
 def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate:

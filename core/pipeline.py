@@ -37,9 +37,17 @@ if TYPE_CHECKING:
     from core.encoder.encode import Encoder, Precision
 
 __all__ = [
-    "NoFace", "Pipeline", "PipelineConfig", "build_pipeline", "load_gallery", "native_crop_px", "reduce_photograph",
-    "save_gallery", "vlr_size",
-]  # fmt: skip
+    "NO_FACE",
+    "NoFace",
+    "Pipeline",
+    "PipelineConfig",
+    "build_pipeline",
+    "load_gallery",
+    "native_crop_px",
+    "reduce_photograph",
+    "save_gallery",
+    "vlr_size",
+]
 
 Image = Any
 """Whatever `core.images.read_image` reads: a path, bytes, a file object, a Pillow image, an RGB array."""
@@ -50,7 +58,7 @@ HR_PROBE_PX = 64.0
 VLR_PROBE_PX = 40.0
 """Up to here a probe counts as very-low-resolution, of the nearest of 16, 24 and 32 px."""
 
-_NO_FACE = "no face found: the face may be too small, turned away or hidden"
+NO_FACE = "no face found: the face may be too small, turned away or hidden"
 
 
 @dataclass(frozen=True)
@@ -218,7 +226,7 @@ class Pipeline:
         with _timed(timings, "detect and align"):
             found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
         decided = iter(self.recognise([probe for probes in found for probe in probes], timings))
-        nothing = Recognition("unrecognisable", _NO_FACE, threshold=self.config.recognition_threshold)
+        nothing = Recognition("unrecognisable", NO_FACE, threshold=self.config.recognition_threshold)
         return [[next(decided) for _ in probes] or [replace(nothing, timings_ms=timings)] for probes in found]
 
     def recognise(self, probes: Sequence[Probe], timings: dict[str, float] | None = None) -> list[Recognition]:
@@ -264,7 +272,7 @@ class Pipeline:
         threshold = self.config.recognition_threshold
         sides = [next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b)]
         for probe, which in zip(sides, ("first", "second"), strict=True):
-            because = _NO_FACE if probe is None else probe.unrecognisable_because
+            because = NO_FACE if probe is None else probe.unrecognisable_because
             if because:
                 return Comparison(None, None, threshold, f"{which} image: {because}", sides[0], sides[1])
         first, second = self.embed([probe for probe in sides if probe is not None])

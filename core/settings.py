@@ -76,9 +76,7 @@ def read_active(settings: Settings) -> dict[str, Any]:
             f"{settings.active_path} isn't valid JSON (line {error.lineno}).", "Delete it to start afresh."
         ) from error
     if not isinstance(active, dict):
-        raise SettingsInvalid(
-            f"{settings.active_path} holds no settings object.", "Delete it to start afresh."
-        )
+        raise SettingsInvalid(f"{settings.active_path} holds no settings object.", "Delete it to start afresh.")
     return active
 
 

@@ -10,9 +10,6 @@ from core.gallery.review import Finding
 from dashboard.navigation import link
 from dashboard.text import plain
 
-SERIOUS = frozenset({"unlike_others", "already_enrolled"})
-"""Findings that may mean a wrong photograph or a person enrolled twice: both spoil recognition quietly."""
-
 _ICONS = {
     "unlike_others": ":material/group_off:",
     "already_enrolled": ":material/content_copy:",
@@ -23,7 +20,7 @@ _ICONS = {
 
 def serious(findings: Sequence[Finding]) -> list[Finding]:
     """Those that need a tick."""
-    return [finding for finding in findings if finding.code in SERIOUS]
+    return [finding for finding in findings if finding.serious]
 
 
 def say_findings(findings: Sequence[Finding]) -> None:

@@ -1,10 +1,8 @@
-"""`enroll`: one person from photographs, or many from a folder or a CSV. `register` is the same under another name."""
+"""`enroll`: one person from photographs. `register` is the same under another name; many people: enroll_bulk."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -26,20 +24,15 @@ from core.commands.common import (
     gallery_file,
     image_files,
     note,
-    progress,
     say,
     say_json,
-    user_path,
 )
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.enrolment import BulkRow
-    from core.gallery.bulk import BulkPlan
     from core.gallery.values import Identity
     from core.recognition import EnrolmentDraft
 
-_BLOCKING = ("unlike_others", "already_enrolled")
 _ONE = (
     "enroll --user-id 'Ada Lovelace' --photos ada1.jpg ada2.jpg ada3.jpg",
     "enroll --user-id 'Ada Lovelace' --photos ada/ --note 'from the archive'",
@@ -58,6 +51,7 @@ class PhotosByDefault(TyperGroup):
 group = typer.Typer(cls=PhotosByDefault, help="Enrol people from photographs.", rich_markup_mode=None)
 
 NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, not the faces' pictures.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")]
 AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
 
 
@@ -76,7 +70,7 @@ def photos(
     note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
     no_crops: NoCropsOption = False,
     add: AddOption = False,
-    force: Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")] = False,
+    force: ForceOption = False,
     gallery_path: GalleryOption = None,
     faces: FacesOption = "largest",
     aligned: AlignedOption = None,
@@ -112,7 +106,7 @@ def photos(
     )
     with pipeline.gallery.store:
         draft = prepare_enrolment(pipeline, files, [file.name for file in files], person=user_id)
-        blocking = [finding for finding in draft.findings if finding.code in _BLOCKING]
+        blocking = [finding for finding in draft.findings if finding.serious]
         if blocking and not force:
             raise UsageMistake(
                 f"Nothing was stored: {' '.join(finding.text for finding in blocking)}",
@@ -125,104 +119,6 @@ def photos(
         say_json(_enrolled(identity, draft))
     else:
         _tell(identity, draft, not no_crops)
-
-
-@group.command("folder", epilog=example("enroll folder people/", "enroll folder people/ --gallery-path door.db"))
-def folder(
-    path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
-    no_crops: NoCropsOption = False,
-    add: AddOption = False,
-    gallery_path: GalleryOption = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    actor: ActorOption = "local",
-    as_json: JsonOption = False,
-) -> None:
-    """Enrol many people: a folder for each person, called as the person is."""
-    from core.gallery.bulk import plan_from_folder
-
-    options = _Bulk(no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor)
-    _enrol_plan(plan_from_folder(user_path(path)), options, as_json)
-
-
-@group.command("csv", epilog=example("enroll csv people.csv", "enroll csv people.csv --gallery-path door.db"))
-def csv(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
-    no_crops: NoCropsOption = False,
-    add: AddOption = False,
-    gallery_path: GalleryOption = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    actor: ActorOption = "local",
-    as_json: JsonOption = False,
-) -> None:
-    """Enrol many people from a CSV: a line for each photograph, with its path and the person's name (identity)."""
-    from core.gallery.bulk import plan_from_csv
-
-    options = _Bulk(no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor)
-    _enrol_plan(plan_from_csv(user_path(path)), options, as_json)
-
-
-@dataclass(frozen=True)
-class _Bulk:
-    """The options of a bulk enrolment."""
-
-    no_crops: bool
-    add: bool
-    gallery_path: str | None
-    faces: Literal["largest", "centre"]
-    aligned: bool | None
-    weights: str | None
-    upscaler: str | None
-    skip_dsr: bool
-    use_tta: bool
-    device: str
-    actor: str
-
-
-def _enrol_plan(plan: BulkPlan, options: _Bulk, as_json: bool) -> None:
-    from core.enrolment import enrol_many
-    from core.pipeline import PipelineConfig
-
-    pipeline = build(
-        PipelineConfig(
-            device=options.device,
-            use_tta=options.use_tta,
-            skip_dsr=options.skip_dsr,
-            weights=options.weights,
-            upscaler=options.upscaler,
-            gallery_path=gallery_file(load_settings(), options.gallery_path),
-            faces=options.faces,
-            aligned=options.aligned,
-        )
-    )
-
-    def show(done: int, total: int, row: BulkRow) -> None:
-        progress(f"{done} of {total} people")
-
-    try:
-        with pipeline.gallery.store:
-            rows = enrol_many(
-                pipeline,
-                plan.people,
-                store_crops=not options.no_crops,
-                actor=options.actor,
-                add=options.add,
-                on_person=show,
-            )
-    finally:
-        progress("")
-    _tell_many(rows, plan, as_json)
 
 
 def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
@@ -272,36 +168,3 @@ def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
         note(finding.text)
     kept = "with" if crops else "without"
     say(f"Enrolled {identity.name}: {len(draft.usable)} of {len(draft.photos)} photographs stored, {kept} crops.")
-
-
-def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
-    failed = [row for row in rows if row.error]
-    if as_json:
-        say_json(
-            {
-                "people": [
-                    {
-                        "identity": row.name,
-                        "offered": row.offered,
-                        "stored": row.stored,
-                        "rejected": [{"file": file, "reason": reason} for file, reason in row.rejected],
-                        "error": row.error,
-                    }
-                    for row in rows
-                ],
-                "rejected": [{"where": item.where, "reason": item.reason} for item in plan.rejected],
-            }
-        )
-    else:
-        for row in rows:
-            say(f"  {row.name}: {row.stored} of {row.offered} photographs{f'; {row.error}' if row.error else ''}")
-            for file, reason in row.rejected:
-                say(f"    left out: {Path(file).name} ({reason})")
-        for item in plan.rejected:
-            say(f"  left out: {item.where} ({item.reason})")
-        stored = sum(row.stored for row in rows)
-        say(f"Enrolled {len(rows) - len(failed)} of {len(rows)} people, {stored} photographs.")
-    if len(failed) == len(rows):
-        raise UsageMistake(f"Nobody was enrolled; the first, {failed[0].name}: {failed[0].error}")
-    if failed:
-        note(f"{len(failed)} of {len(rows)} people weren't enrolled.")

@@ -137,7 +137,7 @@ def _identify(
         progress(f"{number} of {len(paths)}")
         if result.error is not None:
             unreadable.append(result.error)
-            rows.append({"file": str(result.path), "face": 0, "outcome": "unreadable", "reason": result.error.what})
+            rows.append(_unreadable_row(result.path, result.error))
             if not quiet:
                 progress("")
                 say(f"{result.path}: unreadable ({result.error.what.rstrip('.')})")
@@ -158,6 +158,7 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
         "face": face,
         "outcome": result.outcome,
         "identity": result.identity,
+        "nearest": result.top_k[0].name if result.top_k else None,
         "score": _rounded(result.score),
         "threshold": result.threshold,
         "calibrated": result.calibrated,
@@ -171,6 +172,14 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
         "top_k": [{"identity": c.name, "score": _rounded(c.score)} for c in result.top_k],
         "timings_ms": {step: _rounded(ms, 2) for step, ms in result.timings_ms.items()},
     }
+
+
+def _unreadable_row(path: Path, error: CoreError) -> dict[str, Any]:
+    """A row with every column of the others, empty but for the reason."""
+    from core.recognition import Recognition
+
+    empty = _row(path, 0, Recognition("unrecognisable", error.what))
+    return {**empty, "outcome": "unreadable", "threshold": None, "calibrated": None}
 
 
 def _rounded(value: float | None, digits: int = 4) -> float | None:
@@ -203,8 +212,20 @@ def _protocol(pipeline: Pipeline, size: str | None) -> dict[str, Any]:
     }
 
 
-_CSV_COLUMNS = ("file", "face", "outcome", "identity", "score", "threshold", "calibrated", "margin", "probe_px",
-                "size_px", "reason")  # fmt: skip
+_CSV_COLUMNS = (
+    "file",
+    "face",
+    "outcome",
+    "identity",
+    "nearest",
+    "score",
+    "threshold",
+    "calibrated",
+    "margin",
+    "probe_px",
+    "size_px",
+    "reason",
+)
 
 
 def _write_csv(target: str, rows: list[dict[str, Any]]) -> None:

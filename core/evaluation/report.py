@@ -104,11 +104,15 @@ def _job(
 
 
 def _run(jobs: Sequence[Callable[[], Row]], tell: OnEvent) -> tuple[Row, ...]:
-    rows = []
-    with ThreadPoolExecutor(_WORKERS) as workers:
+    """The rows in order, two at a time. When one fails, or the user interrupts, those not yet begun are dropped."""
+    rows: list[Row] = []
+    workers = ThreadPoolExecutor(_WORKERS)
+    try:
         for row in workers.map(lambda job: job(), jobs):
             rows.append(row)
             tell(len(rows), len(jobs), "measuring")
+    finally:
+        workers.shutdown(cancel_futures=True)
     return tuple(rows)
 
 

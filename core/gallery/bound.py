@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.gallery.values import Candidate, NewTemplate, Space
 from core.gallery.store import Gallery
+from core.gallery.values import Candidate, NewTemplate, Space
 from core.settings import CROP_PX
 
 

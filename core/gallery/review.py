@@ -35,7 +35,7 @@ ADVISED_PHOTOGRAPHS = (3, 7)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know before enrolling. Nothing is blocked: the operator decides.
+    """Something to know before enrolling. Nothing is blocked here: the operator decides.
 
     photo: index among the new photographs, None when it is about all of them. other: whom it resembles.
     score: the cosine that led to it, None where none did.
@@ -46,6 +46,11 @@ class Finding:
     text: str
     other: str | None = None
     score: float | None = None
+
+    @property
+    def serious(self) -> bool:
+        """True where the template could end up under the wrong name: enrol only after a person has looked."""
+        return self.code in ("unlike_others", "already_enrolled")
 
 
 def review_enrolment(

@@ -1,0 +1,191 @@
+"""`enroll folder` and `enroll csv`: many people at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.commands.common import (
+    ActorOption,
+    AlignedOption,
+    DeviceOption,
+    FacesOption,
+    GalleryOption,
+    JsonOption,
+    SkipDsrOption,
+    TtaOption,
+    UpscalerOption,
+    UsageMistake,
+    WeightsOption,
+    build,
+    example,
+    gallery_file,
+    note,
+    progress,
+    say,
+    say_json,
+    user_path,
+)
+from core.commands.enroll import AddOption, ForceOption, NoCropsOption
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.enrolment import BulkRow
+    from core.gallery.bulk import BulkPlan
+
+
+def add_to(group: typer.Typer) -> None:
+    folder_example = example("enroll folder people/", "enroll folder people/ --gallery-path door.db")
+    csv_example = example("enroll csv people.csv", "enroll csv people.csv --gallery-path door.db")
+    group.command("folder", epilog=folder_example)(folder)
+    group.command("csv", epilog=csv_example)(csv)
+
+
+def folder(
+    path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    gallery_path: GalleryOption = None,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    actor: ActorOption = "local",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people: a folder for each person, called as the person is.
+
+    People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
+    """
+    from core.gallery.bulk import plan_from_folder
+
+    options = _Bulk(
+        no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor, force
+    )
+    _enrol_plan(plan_from_folder(user_path(path)), options, as_json)
+
+
+def csv(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    gallery_path: GalleryOption = None,
+    faces: FacesOption = "largest",
+    aligned: AlignedOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    skip_dsr: SkipDsrOption = False,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    actor: ActorOption = "local",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people from a CSV: a line for each photograph, with its path and the person's name (identity).
+
+    People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
+    """
+    from core.gallery.bulk import plan_from_csv
+
+    options = _Bulk(
+        no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor, force
+    )
+    _enrol_plan(plan_from_csv(user_path(path)), options, as_json)
+
+
+@dataclass(frozen=True)
+class _Bulk:
+    """The options of a bulk enrolment."""
+
+    no_crops: bool
+    add: bool
+    gallery_path: str | None
+    faces: Literal["largest", "centre"]
+    aligned: bool | None
+    weights: str | None
+    upscaler: str | None
+    skip_dsr: bool
+    use_tta: bool
+    device: str
+    actor: str
+    force: bool
+
+
+def _enrol_plan(plan: BulkPlan, options: _Bulk, as_json: bool) -> None:
+    from core.enrolment import enrol_many
+    from core.pipeline import PipelineConfig
+
+    pipeline = build(
+        PipelineConfig(
+            device=options.device,
+            use_tta=options.use_tta,
+            skip_dsr=options.skip_dsr,
+            weights=options.weights,
+            upscaler=options.upscaler,
+            gallery_path=gallery_file(load_settings(), options.gallery_path),
+            faces=options.faces,
+            aligned=options.aligned,
+        )
+    )
+
+    def show(done: int, total: int, row: BulkRow) -> None:
+        progress(f"{done} of {total} people")
+
+    try:
+        with pipeline.gallery.store:
+            rows = enrol_many(
+                pipeline,
+                plan.people,
+                store_crops=not options.no_crops,
+                actor=options.actor,
+                add=options.add,
+                force=options.force,
+                on_person=show,
+            )
+    finally:
+        progress("")
+    _tell_many(rows, plan, as_json)
+
+
+def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
+    failed = [row for row in rows if row.error]
+    if as_json:
+        say_json(
+            {
+                "people": [
+                    {
+                        "identity": row.name,
+                        "offered": row.offered,
+                        "stored": row.stored,
+                        "rejected": [{"file": file, "reason": reason} for file, reason in row.rejected],
+                        "findings": [{"code": finding.code, "text": finding.text} for finding in row.findings],
+                        "error": row.error,
+                    }
+                    for row in rows
+                ],
+                "rejected": [{"where": item.where, "reason": item.reason} for item in plan.rejected],
+            }
+        )
+    else:
+        for row in rows:
+            say(f"  {row.name}: {row.stored} of {row.offered} photographs{f'; {row.error}' if row.error else ''}")
+            for finding in row.findings:
+                if not row.error:
+                    say(f"    {finding.text}")
+            for file, reason in row.rejected:
+                say(f"    left out: {Path(file).name} ({reason})")
+        for item in plan.rejected:
+            say(f"  left out: {item.where} ({item.reason})")
+        stored = sum(row.stored for row in rows)
+        say(f"Enrolled {len(rows) - len(failed)} of {len(rows)} people, {stored} photographs.")
+    if len(failed) == len(rows):
+        raise UsageMistake(f"Nobody was enrolled; the first, {failed[0].name}: {failed[0].error}")
+    if failed:
+        note(f"{len(failed)} of {len(rows)} people weren't enrolled.")

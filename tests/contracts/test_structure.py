@@ -1,0 +1,83 @@
+"""The rules of direction: what may import what, and what the pages and the README promise."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE_IMPORTS = {"streamlit", "dashboard", "core", "pandas", "plotly"} | set(sys.stdlib_module_names)
+
+
+def _imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "pages").glob("*.py")), ids=lambda p: p.stem)
+def test_pages_stay_thin_and_import_only_the_shell_and_core(page: Path) -> None:
+    assert _imported(page) <= PAGE_IMPORTS
+    assert len(page.read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_the_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("module", ["core.cli", "core.gallery", "core.faces.detect", "core.settings", "core.doctor"])
+def test_what_must_open_fast_imports_no_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_nothing_unpickles_and_every_torch_load_is_weights_only() -> None:
+    for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py"), *ROOT.glob("pages/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            call = ast.unparse(node.func)
+            assert call not in ("pickle.load", "pickle.loads", "pickle.Unpickler", "torch.jit.load", "joblib.load"), (
+                path
+            )
+            if call == "torch.load":
+                options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert options.get("weights_only") == "True", path
+            if call == "np.load":
+                options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert options.get("allow_pickle") == "False", path
+
+
+def _readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^edgeface-studio .+$", text, re.MULTILINE) + re.findall(r"`(edgeface-studio [^`]+)`", text)
+
+
+@pytest.mark.parametrize("line", _readme_commands())
+def test_every_command_in_the_readme_exists_with_its_options(line: str) -> None:
+    from core.cli import run
+
+    assert run([*shlex.split(line)[1:], "--help"]) == 0
+
+
+def test_the_readmes_files_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists(), target
