@@ -47,13 +47,13 @@ def show_comparison(comparison: Comparison, upscaler: str) -> None:
         with column:
             _side(probe, upscaler)
     if comparison.same is None or comparison.score is None:
-        st.markdown("#### :gray[:material/visibility_off:] Can't be compared")
+        st.subheader(":gray[:material/visibility_off:] Can't be compared", anchor=False)
         st.markdown(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}.")
         return
     if comparison.same:
-        st.markdown("#### :green[:material/check_circle:] Probably the same person")
+        st.subheader(":green[:material/check_circle:] Probably the same person", anchor=False)
     else:
-        st.markdown("#### :orange[:material/cancel:] Probably different people")
+        st.subheader(":orange[:material/cancel:] Probably different people", anchor=False)
     relation = "reaches" if comparison.same else "is below"
     st.markdown(
         f"Score {comparison.score:.2f} {relation} the threshold {comparison.threshold:.2f} (uncalibrated), in one "

@@ -49,7 +49,7 @@ def in_words(face: Recognition) -> str:
 
 def outcome_line(face: Recognition, heading: str = "") -> None:
     """The outcome, large, and its reason; `heading` is plain text before it."""
-    st.markdown(f"#### {_SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}")
+    st.subheader(f"{_SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}", anchor=False)
     st.markdown(in_words(face))
 
 

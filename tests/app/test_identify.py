@@ -26,10 +26,11 @@ from tests.app.conftest import OpenPage, button, fill, png, shown
 Upload = tuple[str, bytes, str]
 
 
-def enrol_photograph(data_dir: Path, name: str, content: bytes) -> None:
-    """Enrol a real face through the real pipeline."""
+def enrol_people(data_dir: Path, people: dict[str, bytes]) -> None:
+    """Enrol real faces, one photograph each, through the real pipeline."""
     pipeline = build_pipeline(PipelineConfig(device="cpu", gallery_path=data_dir / "gallery.db"))
-    enrol(pipeline, name, prepare_enrolment(pipeline, [content], ["photograph"]))
+    for name, content in people.items():
+        enrol(pipeline, name, prepare_enrolment(pipeline, [content], ["photograph"]))
     pipeline.gallery.store.close()
 
 
@@ -54,7 +55,7 @@ def test_empty_page_says_what_will_be_here(open_page: OpenPage, ready: Path) -> 
 
 
 def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
-    enrol_photograph(ready, "Eileen Collins", astronaut)
+    enrol_people(ready, {"Eileen Collins": astronaut})
     app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
     said = shown(app)
     assert "Eileen Collins" in said and "reaches the threshold 0.35 (uncalibrated)" in said
@@ -67,7 +68,7 @@ def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Pa
 
 
 def test_names_with_markup_stay_text(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
-    enrol_photograph(ready, "<b>**Ada**</b> :smile: $x$", astronaut)
+    enrol_people(ready, {"<b>**Ada**</b> :smile: $x$": astronaut})
     app = upload(open_page("identify"), ("![x](y) <i>.png", astronaut, "image/png"))
     said = shown(app)
     assert "<b>" not in said and "**Ada**" not in said and "<i>.png" not in said and ":smile:" not in said
@@ -131,8 +132,11 @@ def test_more_files_than_the_page_takes_are_left_out_and_said(open_page: OpenPag
 @pytest.mark.shared
 def test_everybody_in_a_group_is_named(open_page: OpenPage, ready: Path, shared_dir: Path) -> None:
     folders = sorted(f for f in (shared_dir / "data/lfw/images").iterdir() if len(list(f.iterdir())) >= 6)[:6]
-    for folder in folders:
-        enrol_photograph(ready, folder.name.replace("_", " "), sorted(folder.iterdir())[0].read_bytes())
+    names = [folder.name.replace("_", " ") for folder in folders]
+    enrol_people(
+        ready,
+        {name: sorted(folder.iterdir())[0].read_bytes() for name, folder in zip(names, folders, strict=True)},
+    )
     group = Image.new("RGB", (3 * 160, 2 * 160))
     for place, folder in enumerate(folders):
         face = Image.open(sorted(folder.iterdir())[4]).resize((160, 160))
@@ -140,8 +144,8 @@ def test_everybody_in_a_group_is_named(open_page: OpenPage, ready: Path, shared_
     app = upload(open_page("identify"), ("group.png", png(np.asarray(group)), "image/png"))
     said = shown(app)
     assert "6 matches" in said
-    for folder in folders:
-        assert f"<i style='font-style:normal'> {folder.name.replace('_', ' ')}</i>" in said
+    for name in names:
+        assert f"<i style='font-style:normal'> {name}</i>" in said
     [details] = [each for each in app.selectbox if each.label == "Details of face"]
     assert len(details.options) >= 6
     app.toggle(key="identify_every").set_value(False).run()
