@@ -16,9 +16,7 @@ from core.encoder.variants import VARIANTS
 def xxs_state() -> dict[str, Tensor]:
     """A complete XXS state dict with random weights, timm's own key names."""
     torch.manual_seed(0)
-    return {
-        key: tensor.clone() for key, tensor in build_network(VARIANTS["edgeface_xxs"]).state_dict().items()
-    }
+    return {key: tensor.clone() for key, tensor in build_network(VARIANTS["edgeface_xxs"]).state_dict().items()}
 
 
 @pytest.fixture()

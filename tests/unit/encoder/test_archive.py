@@ -131,15 +131,11 @@ def _write_flag(path: str) -> None:
     Path(path).write_text("executed")
 
 
-@pytest.mark.parametrize(
-    "call", [os.mkdir, os.system, eval, exec, _write_flag, Path.touch], ids=lambda c: c.__name__
-)
+@pytest.mark.parametrize("call", [os.mkdir, os.system, eval, exec, _write_flag, Path.touch], ids=lambda c: c.__name__)
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before 1.6"])
 def test_a_malicious_pickle_never_runs(tmp_path: Path, call, legacy: bool) -> None:
     marker = tmp_path / "executed"
-    payload = (
-        marker if call in (os.mkdir, _write_flag, Path.touch) else f"__import__('os').mkdir({str(marker)!r})"
-    )
+    payload = marker if call in (os.mkdir, _write_flag, Path.touch) else f"__import__('os').mkdir({str(marker)!r})"
     if call is os.system:
         payload = f"mkdir {marker}"
     path = tmp_path / "weights.pt"

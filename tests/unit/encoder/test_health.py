@@ -73,17 +73,13 @@ def test_official_weights_are_healthy_with_room_to_spare(shared_dir, name: str) 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["edgeface_xxs_q", "edgeface_xs_q"])
-@pytest.mark.parametrize(
-    "fault", ["positional embedding zeroed", "positional embedding at random", "collapsed"]
-)
+@pytest.mark.parametrize("fault", ["positional embedding zeroed", "positional embedding at random", "collapsed"])
 def test_official_weights_once_broken_are_refused(shared_dir, saved, name: str, fault: str) -> None:
     tensors = load_state(shared_dir / "weights" / f"{name}.pt").tensors
     torch.manual_seed(0)
     for key, tensor in tensors.items():
         if "pos_embd" in key and fault.startswith("positional"):
-            tensors[key] = (
-                torch.zeros_like(tensor) if fault.endswith("zeroed") else torch.randn_like(tensor) * 0.05
-            )
+            tensors[key] = torch.zeros_like(tensor) if fault.endswith("zeroed") else torch.randn_like(tensor) * 0.05
         if key == "head.fc.weight" and fault == "collapsed":
             tensors[key] = tensor * 0.02
     with pytest.raises(WeightsUnhealthy, match="different people look alike"):

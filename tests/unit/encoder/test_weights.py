@@ -46,18 +46,14 @@ def test_the_rank_is_never_below_two() -> None:
     assert parent[0].linear1.weight.shape == (2, 3)
 
 
-@pytest.mark.parametrize(
-    "prefix", ["", "model.", "module.", "backbone.", "module.model.", "_orig_mod.backbone."]
-)
+@pytest.mark.parametrize("prefix", ["", "model.", "module.", "backbone.", "module.model.", "_orig_mod.backbone."])
 def test_prefixes_come_off(saved, xxs_state, prefix: str) -> None:
     state = load_state(saved({prefix + key: tensor for key, tensor in xxs_state.items()}))
     assert state.variant.name == "edgeface_xxs"
     assert all(torch.equal(state.tensors[key], tensor) for key, tensor in xxs_state.items())
 
 
-@pytest.mark.parametrize(
-    "container", ["state_dict", "model", "model_state_dict", "backbone_state_dict", "encoder"]
-)
+@pytest.mark.parametrize("container", ["state_dict", "model", "model_state_dict", "backbone_state_dict", "encoder"])
 def test_containers_are_opened(saved, xxs_state, container: str) -> None:
     state = load_state(saved({container: xxs_state, "epoch": 3}))
     assert torch.equal(state.tensors["stem.0.weight"], xxs_state["stem.0.weight"])
@@ -83,9 +79,7 @@ def test_an_optimizer_beside_the_weights_is_left_out(saved, xxs_state) -> None:
 
 def test_safetensors_of_this_project_keep_their_variant(tmp_path, xxs_state) -> None:
     path = tmp_path / "mine.safetensors"
-    save_file(
-        {key: tensor.half() for key, tensor in xxs_state.items()}, str(path), {"variant": "edgeface_xxs_q"}
-    )
+    save_file({key: tensor.half() for key, tensor in xxs_state.items()}, str(path), {"variant": "edgeface_xxs_q"})
     state = load_state(path)
     assert state.variant.name == "edgeface_xxs_q"
     assert state.tensors["head.fc.weight"].dtype == torch.float32
@@ -137,9 +131,7 @@ def test_asking_for_another_variant_says_which_would_fit(saved, xxs_state) -> No
 
 def test_another_networks_weights_are_no_edgeface(saved) -> None:
     with pytest.raises(WeightsMismatch) as refused:
-        load_state(
-            saved({"layer1.0.conv1.weight": torch.ones(64, 64, 3, 3), "fc.weight": torch.ones(1000, 512)})
-        )
+        load_state(saved({"layer1.0.conv1.weight": torch.ones(64, 64, 3, 3), "fc.weight": torch.ones(1000, 512)}))
     assert "fits no EdgeFace variant" in refused.value.next_step
 
 
