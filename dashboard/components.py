@@ -129,6 +129,6 @@ def _encoded(rgb: NDArray[np.uint8]) -> bytes:
 
 
 def name_line(name: str, quiet: str = "") -> None:
-    """A name as typed, with a quiet line below it."""
+    """A name as typed, large, with a quiet line below it."""
     below = f"<div class='ef-quiet'>{markup(quiet)}</div>" if quiet else ""
-    st.html(f"<div class='ef-name'>{markup(name)}</div>{below}")
+    st.html(f"<div class='ef-name' style='font-size:1.35rem'>{markup(name)}</div>{below}")

@@ -33,17 +33,32 @@ def view() -> None:
     head("Enrol", "Save what somebody's face looks like, so that they can be found in other photographs.")
     if cannot_recognise(readiness()):
         return
+    if carried():
+        st.session_state.pop("enroll_done", None)
     done = st.session_state.get("enroll_done")
     if done:
         _say_done(*done)
         return
     draft = _take_up_carried(st.session_state.get("enroll_draft"))
     if draft is None:
+        _say_for_whom()
         _upload_form(primary=True)
         return
     _draft(pipeline(), draft)
     with st.expander("Other photographs instead", icon=":material/upload:"):
         _upload_form(primary=False)
+
+
+def _say_for_whom() -> None:
+    """Gallery sends here to add photographs to somebody: say so, and let it be somebody else."""
+    name = st.session_state.get("enroll_add_to")
+    if name is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/person: For **{plain(name)}**", width="content")
+        if st.button("For somebody else", type="tertiary", key="enroll_for_another"):
+            del st.session_state["enroll_add_to"]
+            st.rerun()
 
 
 def _upload_form(*, primary: bool) -> None:
@@ -71,9 +86,11 @@ def _look(files: Sequence[UploadedFile]) -> None:
     """Find the faces and keep what was found for the next runs of the page; nothing is stored."""
     from core.enrolment import prepare_enrolment
 
-    with feedback(), st.spinner(f"Looking for faces in {count(len(files), 'photograph')}", show_time=True):
-        images = [file.getvalue() for file in files]
-        _keep(prepare_enrolment(pipeline(), images, unique_names([file.name for file in files])))
+    with feedback():
+        pipe = pipeline()
+        with st.spinner(f"Looking for faces in {count(len(files), 'photograph')}", show_time=True):
+            images = [file.getvalue() for file in files]
+            _keep(prepare_enrolment(pipe, images, unique_names([file.name for file in files])))
 
 
 def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.components import head
+from dashboard.components import Picture, faces_html, head
 from dashboard.feedback import show_error
 from dashboard.navigation import go, link
-from dashboard.queries import Readiness, readiness
+from dashboard.queries import Readiness, covers, readiness
+from dashboard.resources import gallery
 from dashboard.text import count, markup, plain
 from dashboard.weights_panel import weights_panel
 
@@ -22,6 +23,9 @@ class Step:
     text: str
     page: str = ""
     button: str = ""
+
+
+_FACES_SHOWN = 9
 
 
 def next_step(ready: Readiness) -> Step:
@@ -56,6 +60,8 @@ def view() -> None:
     for problem in (ready.detector_problem, ready.gallery_problem):
         if problem is not None:
             show_error(problem)
+    if ready.people:
+        _some_faces()
     _next(next_step(ready))
     if ready.weights is None:
         if ready.weights_problem is not None and "yet" not in ready.weights_problem.what:
@@ -80,7 +86,7 @@ def _status(ready: Readiness) -> None:
             "Face detector",
             ready.detector_problem is None,
             "YuNet",
-            "ready" if not ready.detector_problem else "missing",
+            "missing" if ready.detector_problem else "finds small faces too",
         ),
         (
             "Gallery",
@@ -93,6 +99,13 @@ def _status(ready: Readiness) -> None:
     others = ready.people - ready.findable
     if ready.weights is not None and others and ready.findable:
         st.caption(f"{count(others, 'person', 'people')} made with other weights: kept, and not searched.")
+
+
+def _some_faces() -> None:
+    """A few of those enrolled: the gallery at a glance."""
+    shown = list(covers(gallery()).values())[:_FACES_SHOWN]
+    if shown:
+        st.html(faces_html([Picture(address, alt="Somebody enrolled") for address in shown], 64))
 
 
 def _cell(title: str, good: bool, what: str, detail: str) -> str:

@@ -70,6 +70,7 @@ def chromium() -> Iterator[object]:
     """One Chromium for all browser tests; skips where there is none."""
     if not (Path(CHROMIUM).exists() or shutil.which(CHROMIUM)):
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's chromium or set EDGEFACE_CHROMIUM")
+    playwright_api.expect.set_options(timeout=WAIT_MS)
     with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
