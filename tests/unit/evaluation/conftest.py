@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from skimage import data
 
@@ -17,6 +18,9 @@ from core.faces.detect import Detector
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes proves nothing
+settings.load_profile("any machine")
 
 PAIRS = "1\t2\nAda\t1\t2\nBo\t1\t2\nAda\t1\tBo\t1\nAda\t2\tBo\t2\n"
 

@@ -49,7 +49,7 @@ def test_a_pair_weighs_the_product_of_two_people_and_the_count_of_one() -> None:
 
 
 @given(st.integers(0, 50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_resample_is_its_pairs_written_out(seed: int) -> None:
     scores, same, first, second = pairs(60, 8, seed)
     folds = first % 3
