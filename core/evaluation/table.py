@@ -70,8 +70,12 @@ class PairsReport:
         )
 
     def table(self) -> str:
-        """The protocol and the table as text."""
-        return f"{self.head()}\n\n{self.screen().to_string(index=False)}"
+        """The protocol, and a table for listed pairs and for all pairs, as text."""
+        blocks = [self.head()]
+        for protocol, rows in self.screen().groupby("protocol", sort=False):
+            title = str(protocol).capitalize()
+            blocks.append(f"{title}\n{rows.drop(columns='protocol').to_string(index=False)}")
+        return "\n\n".join(blocks)
 
     def to_json(self) -> str:
         return json.dumps({"protocol": self.protocol, "rows": [asdict(row) for row in self.rows]}, indent=2)
@@ -136,7 +140,7 @@ def _cells(row: Row) -> dict[str, str]:
     for far in FARS:
         cells[f"TAR at FAR {far * 100:g}"] = _percent(*f.tar[far])
     cells["not acquired"] = f"{row.failure_to_acquire * 100:.2f}"
-    cells["EER with those"] = f"{row.with_failures.eer * 100:.2f}"
+    cells["EER, those rejected"] = f"{row.with_failures.eer * 100:.2f}"
     return cells
 
 
