@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.encoder.registry import scan
 from dashboard.components import Picture, faces_html, head
 from dashboard.feedback import show_error
 from dashboard.navigation import go, link
 from dashboard.queries import Readiness, covers, readiness
-from dashboard.resources import gallery
+from dashboard.resources import gallery, settings
 from dashboard.text import count, markup, plain
 from dashboard.weights_panel import weights_panel
 
@@ -64,7 +65,7 @@ def view() -> None:
         _some_faces()
     _next(next_step(ready))
     if ready.weights is None:
-        if ready.weights_problem is not None and "yet" not in ready.weights_problem.what:
+        if ready.weights_problem is not None and _chosen_before():
             show_error(ready.weights_problem)
         weights_panel(primary=True)
     _tour(ready)
@@ -99,6 +100,12 @@ def _status(ready: Readiness) -> None:
     others = ready.people - ready.findable
     if ready.weights is not None and others and ready.findable:
         st.caption(f"{count(others, 'person', 'people')} made with other weights: kept, and not searched.")
+
+
+def _chosen_before() -> bool:
+    """Whether this isn't simply the first time: weights were in use, or some lie here."""
+    here = settings()
+    return here.active_path.exists() or bool(scan(here))
 
 
 def _some_faces() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import streamlit as st
 
 from core.encoder.fetch import fetch
-from core.encoder.registry import WeightsFile, use_weights
+from core.encoder.registry import WeightsFile, scan, use_weights
 from core.encoder.transfer import FetchEvent
 from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
 from core.settings import Settings
@@ -30,11 +30,16 @@ def weights_panel(*, primary: bool) -> None:
             "EdgeFace turns a face into 512 numbers. Its weights come from the authors and are checked to the last "
             "byte. Photographs never leave this machine."
         )
-        fetching, own = st.tabs(["Fetch the official ones", "Use a file you have"])
+        stored = scan(settings())
+        titles = ["Fetch the official ones", "Use a file you have", *(["Stored here"] if stored else [])]
+        fetching, own, *here = st.tabs(titles)
         with fetching:
             _fetch_tab(primary)
         with own:
             _upload_tab()
+        for tab in here:
+            with tab:
+                _stored_tab(stored)
         st.caption(f"**Licences.** {LICENCE}")
         link("help", "More about weights", icon=":material/help:", topic="weights")
 
@@ -110,6 +115,22 @@ def _upload_tab() -> None:
     if attempt.ok:
         st.session_state["home_said"] = f"{used.name} is in use."
         st.rerun()
+
+
+def _stored_tab(stored: list[WeightsFile]) -> None:
+    file = st.selectbox("File", stored, format_func=_stored_label, key="home_stored")
+    if not st.button("Use this file", icon=":material/check:", key="home_use_stored"):
+        return
+    with feedback() as attempt, st.spinner("Checking that it tells faces apart"):
+        used = use_weights(settings(), file.path)
+    if attempt.ok:
+        st.session_state["home_said"] = f"{used.name} is in use."
+        st.rerun()
+
+
+def _stored_label(file: WeightsFile) -> str:
+    what = f"official {file.official.name}" if file.official else f"SHA-256 {file.sha256[:10]}…"
+    return f"{file.path.name} ({what}, {file.size_bytes / 1e6:.1f} MB)"
 
 
 def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile:

@@ -49,12 +49,15 @@ def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
     assert app.title[0].value == "Enrol"
 
 
-def test_home_opens_without_torch(own_data_dir: Path):
+def test_home_gallery_and_help_open_without_torch(own_data_dir: Path):
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
         "assert not app.exception and app.title[0].value == 'EdgeFace Studio', app\n"
+        "for name, title in (('gallery', 'Gallery'), ('help', 'Help')):\n"
+        "    app.switch_page(f'../pages/{name}.py').run()\n"
+        "    assert not app.exception and app.title[0].value == title, app\n"
         "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
     )
     fill(own_data_dir, "Ada")
@@ -82,6 +85,20 @@ def test_an_uploaded_weights_file_is_verified_kept_and_used(own_data_dir: Path, 
     used = use_upload(load_settings(), "../../mine.pt", content)
     assert used.official is not None and used.path.parent == load_settings().weights_dir
     assert "edgeface_xxs_q" in shown(open_page())
+
+
+@pytest.mark.shared
+def test_a_stored_file_can_be_taken_into_use_and_a_changed_one_is_noticed(open_page, own_data_dir, shared_dir):
+    (own_data_dir / "weights").mkdir()
+    content = (shared_dir / "weights" / "edgeface_xs_q.pt").read_bytes()
+    (own_data_dir / "weights" / "mine.pt").write_bytes(content)
+    app = open_page()
+    button(app, "Use this file").click().run()
+    assert "mine is in use" in app.success[0].value
+    (own_data_dir / "weights" / "mine.pt").write_bytes(content + b"x")
+    app = open_page()
+    assert "changed since they were chosen" in app.error[0].value and not app.exception
+    assert "Next: get the weights" in [each.value for each in app.subheader]
 
 
 def test_an_uploaded_file_that_is_no_weights_changes_nothing(own_data_dir: Path):
