@@ -15,6 +15,7 @@ THRESHOLD = "#C2711B"
 
 _ROW_PX = 34
 _NAME_CHARS = 22
+_TEXT_WIDTH = 0.15  # of a score's text, in units of the axis, on the narrowest screen
 
 
 def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, *, calibrated: bool) -> go.Figure:
@@ -38,7 +39,7 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
         )
     )
     figure.add_scatter(  # beside the bar's right end also where it is negative: to the left stand the names
-        x=[max(score, 0.0) for score in scores],
+        x=[_text_at(score, threshold) for score in scores],
         y=rows,
         mode="text",
         text=[f"\u00a0{score:.2f}" for score in scores],
@@ -73,3 +74,9 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
         },
     )
     return figure
+
+
+def _text_at(score: float, threshold: float) -> float:
+    """Where a score's text begins: at the bar's end, or behind the threshold's line where it would lie under it."""
+    end = max(score, 0.0)
+    return threshold if threshold - _TEXT_WIDTH < end < threshold else end

@@ -11,7 +11,7 @@ from core.images import read_image
 from core.recognition import Comparison, Probe
 from dashboard.charts import score_bars
 from dashboard.feedback import show_error
-from dashboard.recognition_card import measures, probe_faces
+from dashboard.recognition_card import against_threshold, measures, probe_faces
 from dashboard.resources import pipeline
 from dashboard.uploads import photograph
 
@@ -54,11 +54,8 @@ def show_comparison(comparison: Comparison, upscaler: str) -> None:
         st.subheader(":green[:material/check_circle:] Probably the same person", anchor=False)
     else:
         st.subheader(":orange[:material/cancel:] Probably different people", anchor=False)
-    relation = "reaches" if comparison.same else "is below"
-    st.markdown(
-        f"Score {comparison.score:.2f} {relation} the threshold {comparison.threshold:.2f} (uncalibrated), in one "
-        "comparison of two faces."
-    )
+    words = against_threshold(comparison.score, comparison.threshold, calibrated=False)
+    st.markdown(f"{words}, in one comparison of two faces.")
     figure = score_bars(["These two"], [comparison.score], comparison.threshold, calibrated=False)
     st.plotly_chart(figure, key="identify_compare_bars", config={"displayModeBar": False}, alt="Score of the two faces")
 

@@ -37,14 +37,20 @@ def in_words(face: Recognition) -> str:
         return f"{_sentence(face.reason)} No name is guessed."
     if face.score is None:
         return "Nobody is enrolled with these weights yet, so there is nobody to compare with."
-    stands = "" if face.calibrated else " (uncalibrated)"
-    verb = "reaches" if face.outcome == "match" else "is below"
-    words = f"Score {face.score:.2f} {verb} the threshold {face.threshold:.2f}{stands}."
+    words = f"{against_threshold(face.score, face.threshold, calibrated=face.calibrated)}."
     if face.outcome == "unknown":
         return f"{words} Closest is {plain(face.top_k[0].name)}."
     if face.margin is None:
         return f"{words} Nobody else is enrolled to compare with."
     return f"{words} The runner-up, {plain(face.top_k[1].name)}, is {face.margin:.2f} behind."
+
+
+def against_threshold(score: float, threshold: float, *, calibrated: bool) -> str:
+    """ "Score 0.61 reaches the threshold 0.35 (uncalibrated)", with as many digits as it takes to tell them apart."""
+    digits = next((n for n in (2, 3, 4) if f"{score:.{n}f}" != f"{threshold:.{n}f}"), 2)
+    verb = "reaches" if score >= threshold else "is below"
+    stands = "" if calibrated else " (uncalibrated)"
+    return f"Score {score:.{digits}f} {verb} the threshold {threshold:.{digits}f}{stands}"
 
 
 def outcome_line(face: Recognition, heading: str = "") -> None:

@@ -19,7 +19,7 @@ from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition import Probe, Recognition
 from core.settings import load_settings
 from dashboard.identifying import Photograph, nearest, table
-from dashboard.recognition_card import in_words
+from dashboard.recognition_card import against_threshold, in_words
 from dashboard.resources import MAX_UPLOADS, space_in_use
 from tests.app.conftest import OpenPage, button, fill, png, shown
 
@@ -200,6 +200,20 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
 )
 def test_outcome_in_words(face: Recognition, words: str) -> None:
     assert words in in_words(face)
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (0.61, "Score 0.61 reaches the threshold 0.35 (uncalibrated)"),
+        (0.348, "Score 0.348 is below the threshold 0.350 (uncalibrated)"),
+        (0.34994, "Score 0.3499 is below the threshold 0.3500 (uncalibrated)"),
+        (0.35, "Score 0.35 reaches the threshold 0.35 (uncalibrated)"),
+        (-0.2, "Score -0.20 is below the threshold 0.35 (uncalibrated)"),
+    ],
+)
+def test_a_score_close_to_the_threshold_is_told_from_it(score: float, words: str) -> None:
+    assert against_threshold(score, 0.35, calibrated=False) == words
 
 
 def test_the_same_face_is_found_again_in_a_photograph_of_another_size(ready: Path, astronaut: bytes) -> None:
