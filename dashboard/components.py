@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from core.images import encode_image
 from dashboard.feedback import show_error
@@ -29,6 +30,7 @@ STYLE = """<style>
 .ef-status > div {padding: 12px 16px; box-shadow: -1px -1px 0 rgba(128, 128, 128, .28)}
 .ef-status b {font-weight: 600; font-size: .74rem; padding: 1px 8px; border-radius: 9px; margin-left: 6px; color: #fff}
 .ef-good {background: #1F7A4D} .ef-todo {background: #A85B0B}
+.ef-quiet.ef-file {white-space: nowrap; overflow: hidden; text-overflow: ellipsis}
 .ef-quiet {opacity: .75; font-size: .88rem; overflow-wrap: anywhere; line-height: 1.4}
 .ef-noface {aspect-ratio: 1; border-radius: 10px; display: grid; place-items: center; font-size: .8rem; padding: 8px;
   text-align: center; background: rgba(128, 128, 128, .12)}
@@ -78,12 +80,14 @@ def sidebar_status() -> None:
             st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
 
 
-def empty_state(icon: str, title: str, text: str) -> None:
-    """What an empty page says: what will be here. The caller puts the next step below it."""
-    with st.container(border=True):
+def empty_state(icon: str, title: str, text: str) -> DeltaGenerator:
+    """What an empty page says: what will be here. Gives its box, into which the caller puts the next step."""
+    box = st.container(border=True, horizontal_alignment="center")
+    with box:
         st.markdown(f"## :material/{icon}:", text_alignment="center")
         st.markdown(f"#### {title}", text_alignment="center")
         st.markdown(text, text_alignment="center")
+    return box
 
 
 def cannot_recognise(ready: Readiness) -> bool:
@@ -92,14 +96,15 @@ def cannot_recognise(ready: Readiness) -> bool:
         return False
     if ready.weights is None:
         problem = ready.weights_problem
-        empty_state(
+        box = empty_state(
             "download",
             "First, EdgeFace needs its weights",
             f"{plain(problem.what) if problem else ''} Home fetches the official ones, or takes a file you have.",
         )
-        if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
-            go("home")
-        link("help", "Why weights are needed", icon=":material/help:", topic="weights")
+        with box:
+            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
+                go("home")
+            link("help", "Why weights are needed", icon=":material/help:", topic="weights")
         return True
     for found in (ready.detector_problem, ready.gallery_problem):
         if found is not None:

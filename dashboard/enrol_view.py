@@ -172,9 +172,10 @@ def _card(photo: DraftPhoto, title: str) -> str:
         details = f"{probe.probe_px:.0f} px, {photo.reason or 'good'}"
         if photo.faces_found > 1:
             details += f". {photo.faces_found} faces here: the largest is taken"
+    file = "" if details.startswith(photo.name) else f"<div class='ef-quiet ef-file'>{markup(photo.name)}</div>"
     return (
         f"{face}<div class='ef-name' style='font-size:.95rem'>{markup(title)}</div>"
-        f"<div class='ef-quiet'>{markup(details)}</div><div class='ef-quiet ef-file'>{markup(photo.name)}</div>"
+        f"<div class='ef-quiet'>{markup(details)}</div>{file}"
     )
 
 
@@ -211,13 +212,15 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         "" if add else st.text_input("Note (optional)", key="enroll_note", placeholder="Where the photographs are from")
     )
     store_crops = st.checkbox("Keep small pictures of the faces", value=True, key="enroll_crops")
-    numbers = f"{count(len(draft.usable), 'row')} of 512 numbers, the name, the note and the files' names"
+    numbers = f"{count(len(draft.usable), 'row')} of 512 numbers, the name, the note, the files' names and fingerprints"
     pictures = ", and one picture of at most 112 px for each face" if store_crops else "; no picture"
     st.caption(f"Stored in the gallery on this machine: {numbers}{pictures}. The photographs themselves aren't stored.")
     label = "Add the photographs" if add else "Save"
     pressed = st.button(
         label, type="primary", icon=":material/save:", key="enroll_save", disabled=not (ready and draft.usable)
     )
+    if not ready:
+        st.caption("Tick the box above to save all the same, or leave photographs out.")
     if not pressed:
         return
     if not name.strip():

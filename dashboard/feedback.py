@@ -65,7 +65,7 @@ def show_surprise(error: BaseException) -> str:
     )
     _log.error("reference %s: %s at %s", reference, type(error).__name__, places)
     st.error(
-        "**Something went wrong that we didn't foresee.** Nothing was stored by this step.\n\n"
+        "**Something went wrong that we didn't foresee.**\n\n"
         f"Try again; when it stays, report reference `{reference}`, which the log names too.",
         icon=":material/error:",
     )

@@ -38,7 +38,7 @@ def view() -> None:
         _everybody(store, people, weights)
     else:
         _nobody(weights)
-    st.subheader("Carry it elsewhere", anchor=False)
+    st.subheader("Export and import" if people else "Have a gallery already?", anchor=False)
     if people:
         export_panel(store)
     import_panel(store, weights)
@@ -47,10 +47,11 @@ def view() -> None:
 
 def _nobody(weights: WeightsFile | None) -> None:
     text = "Enrol somebody from a few photographs, or import a gallery from another machine below."
-    empty_state("groups", "Nobody is enrolled yet", text)
+    box = empty_state("groups", "Nobody is enrolled yet", text)
     step, label = ("enroll", "Enrol somebody") if weights is not None else ("home", "Get the weights on Home")
-    if st.button(label, type="primary", icon=":material/arrow_forward:", key="gallery_start"):
-        go(step)
+    with box:
+        if st.button(label, type="primary", icon=":material/arrow_forward:", key="gallery_start"):
+            go(step)
 
 
 def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | None) -> None:
