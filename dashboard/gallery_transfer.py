@@ -32,13 +32,12 @@ def export_panel(store: Gallery) -> None:
     with st.expander("Export", icon=":material/download:"):
         crops = st.checkbox("With the pictures of the faces", value=True, key="gallery_export_crops")
         st.caption("The file isn't encrypted: whoever has it has the names and the faces. Keep it safe.")
-        made_for = (gallery_version(store), crops)
         if st.button("Make the file", icon=":material/archive:", key="gallery_export"):
             with feedback(), st.spinner("Writing the file"):
                 content, report = export_bytes(store, include_crops=crops, actor="dashboard")
                 st.session_state["gallery_export_ready"] = (gallery_version(store), crops, content, report.text)
         ready = st.session_state.get("gallery_export_ready")
-        if ready is not None and (ready[0], ready[1]) == (gallery_version(store), crops) and made_for:
+        if ready is not None and ready[:2] == (gallery_version(store), crops):
             st.info(plain(ready[3]), icon=":material/inventory_2:")
             st.download_button(
                 f"Download ({len(ready[2]) / 1e6:.1f} MB)",
@@ -101,8 +100,21 @@ def audit_trail(store: Gallery) -> None:
         if not entries:
             st.caption("Nothing has happened yet.")
             return
-        rows = [{"when": e.at, "who": e.actor, "what": e.event, "person's number": e.identity_id} for e in entries]
-        table = pd.DataFrame(rows).astype({"person's number": "Int64"})
-        st.dataframe(table, hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)))
+        rows = [
+            {
+                "when (UTC)": entry.at,
+                "who": entry.actor,
+                "what": entry.event,
+                "person": f"number {entry.identity_id}" if entry.identity_id else "",
+            }
+            for entry in entries
+        ]
+        st.dataframe(
+            pd.DataFrame(rows),
+            hide_index=True,
+            width="stretch",
+            height=min(420, 38 + 35 * len(rows)),
+            column_config={"when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
+        )
         st.caption("No names are kept here, so that a deleted name is gone.")
         link("help", "What is stored, and what isn't", icon=":material/help:", topic="privacy")
