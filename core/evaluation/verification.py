@@ -128,25 +128,29 @@ def tar_at_far(curve: Roc, far: float, impostors: int) -> float | None:
 def best_threshold(scores: Floats, same: NDArray[np.bool_], weights: Floats | None = None) -> float:
     """The threshold with the most right decisions, the strictest of several.
 
-    It lies halfway between the neighbouring scores, so that it isn't any pair's own. Raises ValueError as `roc` does.
+    It lies halfway between the neighbouring scores, so that it isn't any pair's own. Raises ValueError without a pair
+    of positive weight.
     """
+    order = np.argsort(-scores, kind="stable")
     weight = np.ones(len(scores)) if weights is None else weights
-    counted = weight > 0
-    scores, same, weight = scores[counted], same[counted], weight[counted]
-    curve = roc(scores, same, weight)
-    right = curve.tar * weight[same].sum() - curve.far * weight[~same].sum()
-    best = int(np.argmax(right > right.max() - 1e-9))
+    counted = order[weight[order] > 0]
+    if not len(counted):
+        raise ValueError("a threshold needs pairs")
+    values = scores[counted]
+    ends = group_ends(values)
+    gain = np.cumsum(np.where(same[counted], weight[counted], -weight[counted]))[ends]
+    more_right = np.r_[0.0, gain]  # than by accepting nothing, when the first k distinct scores are accepted
+    best = int(np.argmax(more_right > more_right.max() - 1e-9))
     if best == 0:
-        return float(np.nextafter(curve.thresholds[1], np.inf))
-    if best == len(right) - 1:
-        return float(curve.thresholds[best])
-    return float((curve.thresholds[best] + curve.thresholds[best + 1]) / 2)
+        return float(np.nextafter(values[0], np.inf))
+    weakest = values[ends[best - 1]]
+    return float(weakest if best == len(ends) else (weakest + values[ends[best]]) / 2)
 
 
 def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike, weights: ArrayLike | None = None) -> Floats:
     """Accuracy on each fold with the threshold that is best on the others: LFW's protocol. Empty with one fold.
 
-    A fold whose weights are all 0 is left out.
+    A fold is left out when its weights, or those of all others, are 0.
     """
     values = np.asarray(scores, dtype=np.float64)
     genuine = np.asarray(same, dtype=bool)
@@ -158,7 +162,7 @@ def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike, weight
     accuracies = []
     for name in names:
         here = fold == name
-        if weight[here].sum() == 0:
+        if weight[here].sum() == 0 or weight[~here].sum() == 0:
             continue
         threshold = best_threshold(values[~here], genuine[~here], weight[~here])
         right = (values[here] >= threshold) == genuine[here]

@@ -133,7 +133,7 @@ def test_all_pairs_are_the_listed_pairs(ordered: bool) -> None:
     left, right = side(rows, who), side(other_rows, who)
     impostor = sorted_scores(left, right, ordered=ordered)[1]
     binned = resample_all_pairs(left, right, counts, impostor, ordered=ordered)
-    # A bin is 2 % of a rank wide.
+    # A bin is 4 % of its rank wide.
     np.testing.assert_allclose(binned.eer, listed.eer, atol=0.002)
     np.testing.assert_allclose(binned.auc, listed.auc, atol=0.0005)
     np.testing.assert_allclose(binned.tar[0], listed.tar[0], atol=0.01)
