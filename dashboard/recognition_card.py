@@ -110,12 +110,14 @@ def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = 
             st.plotly_chart(
                 figure, key=f"{key}_bars", config={"displayModeBar": False}, alt=f"Scores of the closest {closest}"
             )
+        asked = face.outcome == "unknown" and st.button(
+            "Enrol this person", key=f"{key}_enrol", icon=":material/person_add:"
+        )
         if face.timings_ms:
             steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in face.timings_ms.items())
-            st.caption(f"Time for this face on this machine: {steps}.")
-        if face.outcome == "unknown":
-            return st.button("Enrol this person", key=f"{key}_enrol", icon=":material/person_add:")
-    return False
+            with st.expander("How long it took", icon=":material/timer:", type="compact"):
+                st.caption(f"For this face, on this machine: {steps}.")
+    return asked
 
 
 def group_photo(photograph: Photograph) -> None:
