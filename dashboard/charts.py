@@ -42,7 +42,7 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
         x=[_text_at(score, threshold) for score in scores],
         y=rows,
         mode="text",
-        text=[f"\u00a0{score:.2f}" for score in scores],
+        text=[f"\u00a0{round(score, 2) + 0.0:.2f}" for score in scores],  # + 0.0: never "-0.00"
         textposition="middle right",
         cliponaxis=False,
         hoverinfo="skip",

@@ -45,9 +45,9 @@ def test_the_threshold_says_whether_it_is_calibrated(calibrated: bool, text: str
 
 
 def test_a_score_s_text_never_lies_under_the_threshold_line() -> None:
-    figure = score_bars(["a", "b", "c", "d"], [0.6, 0.3, 0.1, -0.2], 0.35, calibrated=False)
-    assert list(figure.data[1].x) == [0.6, 0.35, 0.1, 0.0]
-    assert [text.strip() for text in figure.data[1].text] == ["0.60", "0.30", "0.10", "-0.20"]
+    figure = score_bars(["a", "b", "c", "d", "e"], [0.6, 0.3, 0.1, -0.001, -0.2], 0.35, calibrated=False)
+    assert list(figure.data[1].x) == [0.6, 0.35, 0.1, 0.0, 0.0]
+    assert [text.strip() for text in figure.data[1].text] == ["0.60", "0.30", "0.10", "0.00", "-0.20"]
 
 
 def test_a_name_without_a_score_is_refused() -> None:
