@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.charts import ACCEPTED, BELOW, score_bars
@@ -11,6 +11,7 @@ from dashboard.charts import ACCEPTED, BELOW, score_bars
 scored = st.lists(st.tuples(st.text(max_size=60), st.floats(-1, 1)), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(scored, st.floats(-1, 1))
 def test_a_bar_is_accepted_where_the_score_reaches_the_threshold(
     rows: list[tuple[str, float]], threshold: float

@@ -7,7 +7,7 @@ import io
 import re
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -18,6 +18,7 @@ shares = st.tuples(*[st.floats(-0.5, 1.5)] * 4).map(
 )
 
 
+@settings(deadline=None)
 @given(shares)
 def test_a_box_never_leaves_the_picture(share: tuple[float, float, float, float]) -> None:
     page = photo_html(Preview("data:image/webp;base64,", 100), [Box(share, 1, "", "unknown")], "alt")
