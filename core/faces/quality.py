@@ -50,7 +50,7 @@ class Limits:
 
     severe_probe_px: float = 11.0
     advised_probe_px: float = 40.0
-    severe_sharpness: float = 0.30
+    severe_sharpness: float = 0.40
     advised_sharpness: float = 0.55
     severe_yaw_deg: float = 65.0
     advised_yaw_deg: float = 30.0

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from core.faces.detect import Detector, Face
 from core.images import read_image
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes proves nothing
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.faces.align import probe_px
-from core.faces.detect import Detector, DetectorMissing, Face, _starts, choose_faces, merge
+from core.faces.detect import Detector, DetectorMissing, Face, _starts, choose_faces
+from core.faces.face import distinct, mirrored, moved
 from core.images import resize
 
 
@@ -56,19 +57,19 @@ def test_twelve_small_faces_in_one_picture_are_all_found(astronaut, astronaut_fa
     sizes = np.linspace(16, 32, 12)
     for i, size in enumerate(sizes):
         side = round(300 * size / probe_px(astronaut_face.landmarks))
-        y, x = 20 + (i // 4) * 72, 20 + (i % 4) * 95
+        y, x = (i // 4) * 80, 10 + (i % 4) * 95
         canvas[y : y + side, x : x + side] = resize(head, side)
     found = detector.detect(canvas)
     assert len(found) == 12
-    assert sorted(probe_px(f.landmarks) for f in found) == pytest.approx(sizes, rel=0.15)
+    assert sorted(probe_px(f.landmarks) for f in found) == pytest.approx(sizes, rel=0.2)
 
 
 def test_a_small_face_in_a_large_frame_is_found_by_tiles(astronaut, astronaut_face, detector) -> None:
     small, _ = _reduced(astronaut, astronaut_face, 24)
-    frame = np.full((1500, 2400, 3), 90, np.uint8)
-    frame[1300 : 1300 + small.shape[0], 2200 : 2200 + small.shape[1]] = small
+    frame = np.full((700, 1500, 3), 90, np.uint8)
+    frame[600 : 600 + small.shape[0], 1350 : 1350 + small.shape[1]] = small
     [found] = detector.detect(frame)
-    assert 2200 < found.centre[0] < 2200 + small.shape[1]
+    assert 1350 < found.centre[0] < 1350 + small.shape[1]
     assert probe_px(found.landmarks) == pytest.approx(24, rel=0.15)
 
 
@@ -89,6 +90,58 @@ def test_no_face_no_result(detector) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     assert detector.detect(noise) == []
     assert detector.detect(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (33, 7), (1, 400), (400, 1), (64, 64), (90, 31)])
+def test_odd_shapes_have_no_faces_and_no_errors(detector, shape: tuple[int, int]) -> None:
+    assert detector.detect(np.full((*shape, 3), 128, np.uint8)) == []
+
+
+def test_a_tiny_picture_gives_the_same_whatever_was_seen_before(astronaut, astronaut_face) -> None:
+    """OpenCV's YuNet, given less than 64 px, reports faces left over from other pictures."""
+    tiny, _ = _reduced(astronaut[:180, 140:320], astronaut_face, 16)
+    assert max(tiny.shape) < 32
+    detector = Detector()
+    fresh = [(f.box_xyxy, f.score) for f in detector.detect(tiny, small_faces=False)]
+    for side in (512, 100, 300, 60):
+        detector.detect(resize(astronaut, side))
+        assert [(f.box_xyxy, f.score) for f in detector.detect(tiny, small_faces=False)] == fresh
+
+
+def test_a_mirrored_photograph_has_its_face_mirrored(astronaut, astronaut_face, detector) -> None:
+    """Every face is looked at both ways, so its landmarks hardly favour a side."""
+    [found] = detector.detect(np.ascontiguousarray(astronaut[:, ::-1]), small_faces=False)
+    back = mirrored(found, astronaut.shape[1])
+    assert np.abs(back.landmarks - astronaut_face.landmarks).max() < 1.5
+    assert np.allclose(back.box_xyxy, astronaut_face.box_xyxy, atol=2)
+
+
+@given(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), st.tuples(st.floats(-99, 99), st.floats(-99, 99)))
+def test_moving_there_and_back_is_nothing(scale: tuple[float, float], shift: tuple[float, float]) -> None:
+    face = Face((1.0, 2.0, 11.0, 16.0), np.arange(10, dtype=np.float32).reshape(5, 2), 0.9)
+    there = moved(face, scale, shift)
+    back = moved(moved(there, (1, 1), (-shift[0], -shift[1])), (1 / scale[0], 1 / scale[1]), (0, 0))
+    assert np.allclose(back.box_xyxy, face.box_xyxy, atol=1e-3)
+    assert np.allclose(back.landmarks, face.landmarks, atol=1e-2)
+    assert there.width == pytest.approx(10 * scale[0], rel=1e-6)
+
+
+def test_mirroring_twice_is_nothing_and_left_stays_left() -> None:
+    points = np.array([[20, 10], [40, 11], [31, 20], [22, 30], [39, 31]], np.float32)
+    face = Face((10, 0, 50, 40), points, 0.9)
+    turned = mirrored(face, 100)
+    assert turned.box_xyxy == (50, 0, 90, 40)
+    assert turned.landmarks[0].tolist() == [59, 11] and turned.landmarks[1].tolist() == [79, 10]
+    assert (mirrored(turned, 100).landmarks == points).all()
+
+
+def test_a_crowd_of_sightings_is_bounded() -> None:
+    crowd = [
+        _face(x * 20, y * 20, x * 20 + 10, y * 20 + 10, 0.5 + (x + 40 * y) / 4000) for x in range(40) for y in range(40)
+    ]
+    kept = distinct(crowd, 300)
+    assert len(kept) == 300
+    assert min(crowd[i].score for i in kept) > max(f.score for i, f in enumerate(crowd) if i not in set(kept)) - 1e-9
 
 
 def test_threads_share_a_detector(astronaut, detector) -> None:
@@ -116,12 +169,12 @@ def test_of_overlapping_sightings_the_most_certain_stays() -> None:
         _face(0, 0, 10, 10, 0.9),
         _face(1, 1, 11, 11, 0.8),
         _face(2, 2, 5, 5, 0.7),
-        _face(20, 0, 30, 10),
+        _face(20, 0, 30, 10, 0.85),
     )
-    assert merge([unsure, inside, other, sure]) == [sure, other] or merge([unsure, inside, other, sure]) == [
-        other,
-        sure,
-    ]
+    faces = [unsure, inside, other, sure]
+    assert distinct(faces, 10) == [3, 2]
+    assert distinct(faces, 1) == [3]
+    assert distinct([], 10) == []
 
 
 @given(st.integers(1, 5000), st.integers(200, 1024), st.integers(0, 160))
@@ -135,10 +188,10 @@ def test_tiles_cover_the_length_and_overlap(length: int, side: int, overlap: int
 
 @pytest.mark.shared
 def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
-    """Of 60 people's photographs at least 57 faces are found at 16 px, landmarks within 5 px of 112 on average."""
+    """Of 24 people's photographs all but one are found at 16 px, landmarks within 4 px of 112 on average."""
     from core.images import read_image
 
-    photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::70][:60]
+    photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::140][:24]
     errors = []
     for path in photos:
         rgb = read_image(path)
@@ -147,5 +200,5 @@ def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
         expected = (face.landmarks + 0.5) * factor - 0.5
         found = [np.linalg.norm(f.landmarks - expected, axis=1).mean() * 7 for f in detector.detect(small)]
         errors += [min(found)] if found and min(found) < 28 else []
-    assert len(errors) >= 57
-    assert np.mean(errors) < 5
+    assert len(errors) >= 23
+    assert np.mean(errors) < 4

@@ -81,7 +81,7 @@ def test_a_plain_crop_has_no_sharpness() -> None:
         ({"probe_px": 8}, "too_small", True),
         ({"probe_px": 24}, "too_small", False),
         ({"sharpness": 0.1}, "blurred", True),
-        ({"sharpness": 0.4}, "blurred", False),
+        ({"sharpness": 0.45}, "blurred", False),
         ({"yaw_deg": -75}, "turned", True),
         ({"yaw_deg": 40}, "turned", False),
         ({"pitch_deg": 45}, "turned", False),
@@ -106,17 +106,36 @@ def test_limits_are_settings() -> None:
     assert problems(GOOD, Limits(advised_probe_px=200))[0].code == "too_small"
 
 
+@pytest.mark.parametrize("size", [112, 32, 24, 16])
+def test_a_face_blurred_to_nothing_is_unrecognisable(astronaut, astronaut_face, size: int) -> None:
+    """A blur of 12 px of 112 leaves nothing: the encoder's cosine to the sharp face is 0.07 on average."""
+    crop = cv2.GaussianBlur(align(astronaut, astronaut_face.landmarks, size), (0, 0), 12 * size / 112)
+    assert [problem.code for problem in problems(assess(crop, size, astronaut_face)) if problem.severe] == ["blurred"]
+
+
+def test_black_is_unrecognisable() -> None:
+    severe = {p.code for p in problems(assess(np.zeros((112, 112, 3), np.uint8), 112.0)) if p.severe}
+    assert {"too_dark", "blurred", "low_contrast"} <= severe
+
+
+@pytest.mark.parametrize("yaw", [-75, 75])
+def test_a_profile_is_unrecognisable(yaw: float) -> None:
+    face_yaw, _, _ = head_angles_deg(_head(yaw=yaw))
+    [problem] = problems(Quality(**{**GOOD.__dict__, "yaw_deg": face_yaw}))
+    assert problem.code == "turned" and problem.severe
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("size", [112, 32, 24, 16])
 def test_hardly_a_real_face_is_unrecognisable(shared_dir, detector, size: int) -> None:
     from core.faces.detect import choose_faces
     from core.images import read_image
 
-    photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::45][:80]
+    photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::140][:25]
     severe = 0
     for path in photos:
         rgb = read_image(path)
         [face] = choose_faces(detector.detect(rgb), "centre", rgb.shape)
         quality = assess(align(rgb, face.landmarks, size), size, face)
         severe += any(problem.severe for problem in problems(quality))
-    assert severe <= 2
+    assert severe <= 1

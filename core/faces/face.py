@@ -1,0 +1,111 @@
+"""One found face, and what many findings of the same faces come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAME_OVERLAP = 0.3
+"""Boxes that overlap by more (intersection over union) show the same face."""
+
+SAME_SHARE_INSIDE = 0.7
+"""So do boxes of which the smaller lies in the other by more than this share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One detected face. `box_xyxy` and `landmarks` are pixels of the photograph, `score` is in [0, 1].
+
+    `landmarks` (5, 2) float32: eye on the image's left, eye on its right, nose, mouth corner left, mouth corner right.
+    """
+
+    box_xyxy: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]
+    score: float
+
+    @property
+    def width(self) -> float:
+        return self.box_xyxy[2] - self.box_xyxy[0]
+
+    @property
+    def height(self) -> float:
+        return self.box_xyxy[3] - self.box_xyxy[1]
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return ((self.box_xyxy[0] + self.box_xyxy[2]) / 2, (self.box_xyxy[1] + self.box_xyxy[3]) / 2)
+
+
+def moved(face: Face, scale: tuple[float, float], shift: tuple[float, float]) -> Face:
+    """The face in another frame: each coordinate times `scale`, then plus `shift` (x, y).
+
+    Boxes are in coordinates of pixel corners, landmarks in those of pixel centres, half a pixel apart.
+    """
+    x0, y0, x1, y1 = face.box_xyxy
+    (sx, sy), (dx, dy) = scale, shift
+    points = (face.landmarks + 0.5) * np.array(scale, dtype=np.float32) - 0.5 + np.array(shift, dtype=np.float32)
+    box = (x0 * sx + dx, y0 * sy + dy, x1 * sx + dx, y1 * sy + dy)
+    return replace(face, box_xyxy=box, landmarks=points.astype(np.float32))
+
+
+def mirrored(face: Face, width: int) -> Face:
+    """The face of a picture of that width after it was mirrored left to right; left stays what is left in the image."""
+    x0, y0, x1, y1 = face.box_xyxy
+    points = face.landmarks[[1, 0, 2, 4, 3]].copy()
+    points[:, 0] = width - 1 - points[:, 0]
+    return replace(face, box_xyxy=(width - x1, y0, width - x0, y1), landmarks=points)
+
+
+def between(a: Face, b: Face) -> Face:
+    """The mean of two sightings of one face: box, landmarks and score."""
+    x0, y0, x1, y1 = ((u + v) / 2 for u, v in zip(a.box_xyxy, b.box_xyxy, strict=True))
+    return Face((x0, y0, x1, y1), ((a.landmarks + b.landmarks) / 2).astype(np.float32), (a.score + b.score) / 2)
+
+
+def distinct(faces: Sequence[Face], at_most: int) -> list[int]:
+    """Which of the findings to keep, most certain first: of those that show the same face the most certain."""
+    if not faces:
+        return []
+    boxes = np.array([face.box_xyxy for face in faces])
+    areas = np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-9)
+    left = np.argsort([-face.score for face in faces], kind="stable")
+    kept: list[int] = []
+    while left.size and len(kept) < at_most:
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
+        common = np.prod(np.clip(high - low, 0, None), axis=1)
+        overlap = common / (areas[best] + areas[left] - common)
+        inside = common / np.minimum(areas[best], areas[left])
+        left = left[(overlap <= SAME_OVERLAP) & (inside <= SAME_SHARE_INSIDE)]
+    return kept
+
+
+def overlap(a: Face, b: Face) -> float:
+    """Intersection over union of the boxes, 0 to 1."""
+    wide = min(a.box_xyxy[2], b.box_xyxy[2]) - max(a.box_xyxy[0], b.box_xyxy[0])
+    high = min(a.box_xyxy[3], b.box_xyxy[3]) - max(a.box_xyxy[1], b.box_xyxy[1])
+    common = max(0.0, wide) * max(0.0, high)
+    return common / max(a.area + b.area - common, 1e-9)
+
+
+def choose_faces(faces: Sequence[Face], how: Literal["largest", "centre", "all"], shape: tuple[int, ...]) -> list[Face]:
+    """The largest face, the one nearest the centre of a picture of `shape` (H, W, ...), or all of them.
+
+    Nearness is weighed against size, so that a speck in the middle doesn't beat the person beside it: the distance
+    from the centre is counted in widths of the face.
+    """
+    if how == "all" or not faces:
+        return list(faces)
+    if how == "largest":
+        return [max(faces, key=lambda face: face.area)]
+    middle = np.array([shape[1] / 2, shape[0] / 2])
+    return [min(faces, key=lambda f: float(np.linalg.norm(np.array(f.centre) - middle)) / max(f.width, 1.0))]
