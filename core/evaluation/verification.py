@@ -178,7 +178,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     share = successes / trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    low, high = float(centre - half), float(centre + half)
+    return (0.0 if successes == 0 else low, 1.0 if successes == trials else high)  # exact where rounding isn't
 
 
 def percentile_interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> tuple[float, float]:

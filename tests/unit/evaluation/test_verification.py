@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -212,6 +212,7 @@ def test_wilson_by_the_formula() -> None:
     assert wilson(0, 0) == (0, 1)
 
 
+@example(0, 7)
 @given(st.integers(0, 200), st.integers(1, 200))
 def test_wilson_holds_the_share(successes: int, more: int) -> None:
     trials = successes + more
