@@ -161,7 +161,11 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_precision(precision: Precision, device: str) -> str:
-    """'auto' -> bfloat16 where the CPU multiplies in it (twice as fast, cosine to float32 >= 0.999), else float32."""
+    """'auto' -> bfloat16 where the CPU multiplies in it, else float32.
+
+    It is twice as fast. Cosine to float32 on aligned LFW faces: 0.9995 at worst (200 faces, XXS and XS); on faces of
+    25 px, enlarged: 0.9990 and 0.9986 at worst, 0.9996 on average.
+    """
     if precision != "auto":
         return precision
     return "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
