@@ -1,6 +1,23 @@
 """Find faces with YuNet (Wu et al., Machine Intelligence Research 2023), down to about 12 px and up to a full frame.
 
-TABLE
+A first look at native size misses most faces of 16 px, so small frames are enlarged and large ones searched in tiles as
+their content needs. Then every face is looked at twice more, alone and brought to 96 px, as it is and mirrored: the
+mean of both has half the landmark error of one look (1.2 instead of 2.3 px of 112 for large faces), and what one of
+them doesn't show is dropped: that is hands, collars and faces cut in half, and none of 900 LFW faces of 12 to 112 px.
+
+200 LFW photographs shrunk as wholes until the face's probe has the size named: share found without and with the
+search, mean distance of a landmark from where it is at full size, in px of the 112 px crop, false faces, and time.
+
+    probe     no search     search    error    false faces     one core
+    12 px        0.5 %       100 %      3.1    0                  10 ms
+    16 px         40 %       100 %      2.5    0                  10 ms
+    24 px       97.5 %       100 %      1.9    3                  12 ms
+    32 px        100 %       100 %      1.6    2                  15 ms
+    48 px        100 %       100 %      1.4    4                  15 ms
+
+Twelve such faces in one frame of up to 1920 x 1080 px: 99 % found at 16 px, all at 24 px, in 0.1 to 1.5 s. In 12 and 24
+megapixels, all with `small_faces` True (6 and 8 s); with None, which looks at less (2.5 s), 85 and 17 % at 16 px, 100
+and 83 % at 24 px. A 250 px photograph takes 15 ms, or 140 ms where it is searched.
 """
 
 from __future__ import annotations
@@ -34,7 +51,6 @@ MAX_FACES = 300
 
 _FIRST_LOOK_SIDE = 1280
 _HUGE_LOOK_SIDE = 320
-_FOUR_TIMES_PIXELS = 4e6
 _SEARCH_PIXELS = 16e6
 _SEARCH_PIXELS_WANTED = 64e6
 _TILE_SIDE = 1024
@@ -114,7 +130,7 @@ class Detector:
         neighbours share is the first look's.
         """
         height, width = bgr.shape[:2]
-        zoom = 4.0 if 16 * height * width <= _FOUR_TIMES_PIXELS else min(2.0, (pixels / (height * width)) ** 0.5)
+        zoom = 4.0 if 16 * height * width <= pixels / 4 else min(2.0, (pixels / (height * width)) ** 0.5)
         side, shared = round(_TILE_SIDE / zoom), round(_TILE_OVERLAP / zoom)
         for y in _starts(height, side, shared):
             for x in _starts(width, side, shared):

@@ -28,8 +28,9 @@ class Quality:
     """Measures of one face. Angles and the detection score are None for a crop that came without landmarks.
 
     probe_px: side, in native pixels, of the aligned square. sharpness: standard deviation of the Laplacian over that
-    of the luma, on the crop reduced to 16 px (no unit; 1.1 for a typical face, 0.3 with blur that leaves some 6 px of
-    detail). It is taken at 16 px for every probe, because that is the detail that recognition needs at least.
+    of the luma, on the crop reduced to 16 px (no unit). It is taken at 16 px for every probe, because that is the
+    detail that recognition needs at least, and so that sizes can be compared: the median of 400 LFW faces is 1.1 to
+    1.3 at every size from 12 to 112 px. A Gaussian blur of 4, 6, 8 and 12 px of 112 takes it to 0.73, 0.50, 0.36, 0.22.
     brightness: mean luma, 0 to 255. contrast: standard deviation of the luma. yaw_deg: positive when the face turns
     towards the image's right; pitch_deg: positive when it looks up; roll_deg: positive when it tilts clockwise.
     """
@@ -46,7 +47,16 @@ class Quality:
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a measure becomes a problem: `severe` ones make a face unrecognisable, `advised` ones are worth saying."""
+    """Where a measure becomes a problem: `severe` ones make a face unrecognisable, `advised` ones are worth saying.
+
+    Measured on 400 LFW faces, shrunk with their photographs: at 112, 48, 32, 24 and 16 px at most one is severe (a
+    profile). probe_px is estimated with a spread of 4 %, so 11 px takes 12 px faces for what they are in 5 of 6 cases.
+    sharpness: the lowest of a real face is 0.48; below 0.40 lie 1 % of faces with a Gaussian blur of 4 px of 112, 24 %
+    at 6 px, 66 % at 8 px and 98 % at 12 px. EdgeFace-XXS's cosine of such a face with itself unblurred is 0.57, 0.31,
+    0.18 and 0.07 on average, so what is refused would not have been recognised.
+    yaw: the middle 98 % lie between -39 and 35 degrees. pitch: 98 % within 11. brightness: 57 to 182; contrast: 20 to
+    84: those limits only catch what is black, white or empty.
+    """
 
     severe_probe_px: float = 11.0
     advised_probe_px: float = 40.0
