@@ -53,7 +53,7 @@ class Limits:
     profile). probe_px is estimated with a spread of 4 %, so 11 px takes 12 px faces for what they are in 5 of 6 cases.
     sharpness: the lowest of a real face is 0.48; below 0.40 lie 1 % of faces with a Gaussian blur of 4 px of 112, 24 %
     at 6 px, 66 % at 8 px and 98 % at 12 px. EdgeFace-XXS's cosine of such a face with itself unblurred is 0.57, 0.31,
-    0.18 and 0.07 on average, so what is refused would not have been recognised.
+    0.18 and 0.07 on average, so most of what is refused would not have been recognised.
     yaw: the middle 98 % lie between -39 and 35 degrees. pitch: 98 % within 11. brightness: 57 to 182; contrast: 20 to
     84: those limits only catch what is black, white or empty.
     """
