@@ -35,6 +35,8 @@ class State:
     pid: int | None = None
     process_start: str | None = None
     """What `processes.process_start` said of `pid`: another process with its number is told from it."""
+    has_worker: bool = False
+    """True once the run's own process took over from the one that launched it."""
     error: str = ""
     next_step: str = ""
 
@@ -116,6 +118,7 @@ def _parse(record: dict[str, Any]) -> State:
         attempts=int(record.get("attempts", 1)),
         pid=None if record.get("pid") is None else int(record["pid"]),
         process_start=record.get("process_start"),
+        has_worker=record.get("has_worker") is True,
         error=str(record.get("error") or ""),
         next_step=str(record.get("next_step") or ""),
         **times,

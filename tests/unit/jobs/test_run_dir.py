@@ -151,7 +151,7 @@ def test_another_process_with_the_same_pid_is_not_taken_for_it(tmp_path):
 @pytest.mark.parametrize("status", ["done", "failed", "stopped"])
 def test_what_has_ended_stays_so_whatever_its_pid_does(tmp_path, status):
     run = create_run(tmp_path, "ingest", "x", {})
-    written = State(status, 3, AT, AT, AT, os.getpid(), "x", "what", "next")
+    written = State(status, 3, AT, AT, AT, os.getpid(), "x", True, "what", "next")
     write_state(run.path, written)
     assert read_state(run.path) == written
 
