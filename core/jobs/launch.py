@@ -1,6 +1,6 @@
 """Start, stop and resume runs. Pages and commands call the same functions and leave the same folder.
 
-The worker is a process in a session of its own: closing the browser or the terminal, or stopping Streamlit, ends no run.
+The worker is a process in a session of its own: closing the browser or the terminal, or stopping Streamlit, ends none.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def read_policy(settings: Settings) -> Policy:
 
 
 def write_policy(settings: Settings, policy: Policy) -> None:
-    """Use `policy` from the next run on; those in the queue follow `at_once` too. Raises SettingsInvalid, StorageFailed."""
+    """Use `policy` from the next run on; the queue follows `at_once` too. Raises SettingsInvalid, StorageFailed."""
     write_active(settings, jobs=asdict(_checked(policy)))
 
 

@@ -9,7 +9,6 @@ import importlib
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -42,16 +41,14 @@ def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KIND
     if len(arguments) != 1:
         return _refuse("name one run's folder")
     run = Run(Path(arguments[0]).resolve())
-    asked_to_end = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: asked_to_end.set())
+    asked_to_end = _listen()
     try:
         alone = hold(run.path / ".worker") if run.path.is_dir() else None
         if alone is None:
             return _refuse(f"{run.path} is no run, or another process works on it")
         with alone:
             _take_over(run)
-            return _work(run, load_settings(), kinds, asked_to_end.is_set)
+            return _work(run, load_settings(), kinds, asked_to_end)
     except CoreError as error:  # the folder itself can't be read or written: there is no place to say so but here
         return _refuse(str(error))
 
@@ -96,13 +93,26 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
             return _end(run, log, "failed", what, "Where it happened is in the run's output.log.")
 
 
+def _listen() -> Callable[[], bool]:
+    """Take a signal to end as a wish, as the file `stop` is one. Children (a pool's) die of it as they would anyway."""
+    asked: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, lambda received, _: asked.append(received))
+    os.register_at_fork(after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in numbers] and None)
+    return lambda: bool(asked)
+
+
 def _take_over(run: Run) -> None:
     with locked(run.path):
         state = stored_state(run.path)
         if state.status == "done":
             raise JobError(f"{run.id} is done.")
         pid = os.getpid()
-        mine = replace(state, status="queued", pid=pid, process_start=process_start(pid), has_worker=True)
+        attempts = state.attempts + (state.status != "queued")  # else `resume` has counted it
+        mine = replace(
+            state, status="queued", attempts=attempts, pid=pid, process_start=process_start(pid), has_worker=True
+        )
         write_state(
             run.path, replace(mine, queued=state.queued or now(), started=None, ended=None, error="", next_step="")
         )
