@@ -198,7 +198,7 @@ def _parse(content: bytes, path: Path) -> pd.DataFrame:
 def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
     """Raises DatasetInvalid for a row that nothing could use: no path, a path out of the folder, an unknown kind."""
     bad = frame[~frame["kind"].isin((HR, VLR)) | ~frame["split"].isin(("", *SPLITS)) | (frame["identity"] == "")]
-    outside = frame["path"].map(lambda p: p == "" or p.startswith("/") or "\\" in p or ".." in p.split("/") or ":" in p)
+    outside = pd.Series([_is_outside(path) for path in frame["path"]], index=frame.index, dtype=bool)
     bad = bad if len(bad) else frame[outside | frame["path"].duplicated()]
     if len(bad):
         row = bad.iloc[0]
@@ -207,6 +207,10 @@ def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
             "Each row needs its own path inside the data set, an identity, kind hr or vlr, and split train, val, test "
             "or nothing.",
         )
+
+
+def _is_outside(path: str) -> bool:
+    return path == "" or path.startswith("/") or "\\" in path or ":" in path or ".." in path.split("/")
 
 
 def _to_info(said: Any, path: Path) -> DatasetInfo:
