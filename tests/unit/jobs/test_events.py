@@ -114,6 +114,12 @@ def test_threads_write_whole_lines(tmp_path):
         assert [e.data["number"] for e in events if e.data["worker"] == worker] == list(range(200))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_a_clear_error(tmp_path):
+    with pytest.raises(StorageFailed, match="No space left"):
+        EventLog(Path("/dev/full")).append("one")
+
+
 def test_a_folder_that_is_gone_is_a_clear_error(tmp_path):
     log = EventLog(tmp_path / "gone" / "events.jsonl")
     with pytest.raises(StorageFailed, match="gone"):
