@@ -52,9 +52,10 @@ def die_with_parent() -> None:
 
 
 def _start_by_ps(pid: int) -> str | None:
-    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    command = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
+    environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # the same words whoever asks
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environ).stdout.strip()
     except OSError:
         return None
     status, _, start = answer.partition(" ")

@@ -72,7 +72,7 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
                 resumed = stored_state(run.path).attempts > 1
                 _write(run, "running")
                 log.append("resumed" if resumed else "started")
-                job = _find(kinds, run.kind)
+                job = find_job(kinds, run.kind)
                 report = job(JobContext(run, run.config, log.append, should_stop, resumed))
                 if seen_stop:
                     raise JobStopped
@@ -137,7 +137,8 @@ def _end(run: Run, log: EventLog, status: Status, what: str = "", next_step: str
     return FAULT if status == "failed" else DONE
 
 
-def _find(kinds: Mapping[str, str], kind: str) -> JobFunction:
+def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
+    """The function of a kind. Raises JobError for an unknown kind, ImportError for a table that names nothing."""
     if kind not in kinds:
         raise JobError(f"There is no job of the kind '{kind}'.", f"Known kinds: {', '.join(sorted(kinds))}.")
     module, _, function = kinds[kind].partition(":")

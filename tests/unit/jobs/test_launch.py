@@ -18,6 +18,7 @@ from core.jobs.launch import follow, launch, stop
 from core.jobs.policy import Policy, read_policy, write_policy
 from core.jobs.run_dir import delete_run
 from core.jobs.state import stored_state
+from core.jobs.worker import KINDS, find_job
 from core.settings import load_settings, write_active
 
 
@@ -195,3 +196,8 @@ def test_a_second_worker_for_one_run_ends_at_once(jobs):
     second = subprocess.run([*WORKER, str(run.path)], capture_output=True, text=True, cwd=Path.cwd(), check=False)
     assert second.returncode == 2 and "another process" in second.stderr
     assert stored_state(run.path) == state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_has_its_job(kind):
+    assert callable(find_job(KINDS, kind))

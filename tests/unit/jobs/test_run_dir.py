@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import StorageFailed
+from core.jobs import processes
 from core.jobs.errors import JobError, RunNotFound
 from core.jobs.plain import plain_value, to_json
 from core.jobs.processes import is_alive, process_start
@@ -51,6 +54,13 @@ def test_runs_of_one_moment_get_names_of_their_own_in_order(tmp_path):
     runs = [create_run(tmp_path, "ingest", "x", {"n": n}, at=AT) for n in range(5)]
     assert len({run.path for run in runs}) == 5
     assert [run.config["n"] for run in list_runs(tmp_path)] == [4, 3, 2, 1, 0]
+
+
+def test_threads_that_make_runs_at_once_each_get_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda n: create_run(tmp_path, "ingest", "x", {"n": n}, at=AT), range(16)))
+    assert [run.config["n"] for run in runs] == list(range(16))
+    assert len(list_runs(tmp_path)) == 16
 
 
 def test_listing_passes_over_what_is_no_run(tmp_path):
@@ -174,6 +184,14 @@ def test_a_zombie_is_dead():
     assert not is_alive(process.pid, start)
     process.communicate()
     assert not is_alive(process.pid, start) and not is_alive(None, start) and not is_alive(0, None)
+
+
+def test_ps_tells_processes_apart_where_there_is_no_proc(dead_pid):
+    if shutil.which("ps") is None:
+        pytest.skip("no ps here")
+    start = processes._start_by_ps(os.getpid())
+    assert start is not None and start == processes._start_by_ps(os.getpid())
+    assert processes._start_by_ps(dead_pid) is None
 
 
 # Plain values --------------------------------------------------------------------------------------------------------
