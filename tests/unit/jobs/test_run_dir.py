@@ -175,6 +175,18 @@ def test_a_damaged_state_can_be_resumed(tmp_path, content):
     assert run.state().resumable and "state.json" in run.state().error
 
 
+def test_a_run_that_ends_between_the_two_looks_is_done_not_interrupted(tmp_path, monkeypatch):
+    """It is read as running, then ends properly, and only then its process is looked for."""
+    run = create_run(tmp_path, "ingest", "x", {})
+
+    def gone(pid, start) -> bool:
+        write_state(run.path, State("done"))
+        return False
+
+    monkeypatch.setattr("core.jobs.state.is_alive", gone)
+    assert run.state().status == "done"
+
+
 def test_a_zombie_is_dead():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     start = process_start(process.pid)
