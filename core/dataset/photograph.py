@@ -62,7 +62,7 @@ class Recipe:
 class Photograph:
     """One to be taken in: where it lies, whose it is, the file name of its images, and columns to carry along.
 
-    `source` is what the manifest calls it; `aligned`: it is a face that was cut and aligned before.
+    `source` is what the manifest calls it; `aligned`: cut and aligned before (None: if it is a tiny square).
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Photograph:
     name: str
     source: str
     split: str = ""
-    aligned: bool = False
+    aligned: bool | None = None
     further: dict[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +96,8 @@ def take(photograph: Photograph, recipe: Recipe, detector: Detector) -> Taken | 
         rgb = read_image(photograph.path)
     except CoreError as error:
         return Rejected(UNREADABLE, error.what)
-    found = _whole(rgb) if photograph.aligned or is_aligned_crop(rgb) else _find(rgb, detector)
+    whole = is_aligned_crop(rgb) if photograph.aligned is None else photograph.aligned
+    found = _whole(rgb) if whole else _find(rgb, detector)
     if found is None:
         return Rejected(NO_FACE, "No face was found.")
     crop, quality = found

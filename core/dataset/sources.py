@@ -41,7 +41,7 @@ def list_photographs(
             name=name,
             source=str(row["path"]),
             split=str(row["split"]) if row.get("split") in SPLITS else "",
-            aligned=found.layout == "crops" if aligned is None else aligned,
+            aligned=True if aligned is None and found.layout == "crops" else aligned,
             further={str(column): str(row[column]) for column in further},
         )
         for row, name in zip(rows, names, strict=True)
