@@ -324,23 +324,23 @@ def _main_vlr_px(source: Scan, rows: pd.DataFrame) -> int:
 def _paths(rows: pd.DataFrame, vlr_px: int, taken: set[str]) -> list[str]:
     """A path for each row, names kept; where two pairs would have one path, the later pair's files are numbered."""
 
-    def columns(part: pd.DataFrame) -> list[list[Any]]:
-        return [part.index.tolist(), *(part[name].tolist() for name in ("split", "kind", "size_px", "path"))]
-
+    members: dict[str, list[tuple[int, str, str]]] = {}
+    cells = (rows[name].tolist() for name in ("pair", "split", "kind", "size_px", "path"))
+    for number, (pair, side, kind, size, path) in enumerate(zip(*cells, strict=True)):
+        folder = f"{side or UNSPLIT}/{_folder(kind, size, path, vlr_px)}"
+        members.setdefault(pair, []).append((number, folder, path))
     used = {path.casefold() for path in taken}
-    result: dict[Any, str] = {}
-    for _, pair in rows.groupby("pair", sort=False):
-        for number in range(1, len(rows) + 2):
-            mark = "" if number == 1 else f"~{number}"
-            made = {
-                index: f"{side or UNSPLIT}/{_folder(kind, size, path, vlr_px)}/{_marked(path, mark)}"
-                for index, side, kind, size, path in zip(*columns(pair), strict=True)
-            }
+    result = [""] * len(rows)
+    for files in members.values():
+        for attempt in range(1, len(rows) + 2):
+            mark = "" if attempt == 1 else f"~{attempt}"
+            made = {number: f"{folder}/{_marked(path, mark)}" for number, folder, path in files}
             if not any(path.casefold() in used for path in made.values()):
                 break
         used.update(path.casefold() for path in made.values())
-        result.update(made)
-    return [result[index] for index in rows.index]
+        for number, path in made.items():
+            result[number] = path
+    return result
 
 
 def _marked(path: str, mark: str) -> str:
