@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -146,6 +147,21 @@ def test_what_can_not_be_ingested_is_said(undisturbed: Path, tmp_path: Path) -> 
         ingest(undisturbed.parent, tmp_path / "empty" / "set", aligned=True)
     assert _names(tmp_path / "empty") == ["set"]
     assert _names(tmp_path) == ["empty"]
+
+
+def test_a_disk_that_takes_no_more_is_said_and_the_work_goes_on_later(
+    people: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))  # an HR image is larger: its write fails as on a full disk
+    try:
+        with pytest.raises(StorageFailed, match="couldn't be written"):
+            ingest(people, tmp_path / "set", method="camera", seed=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "set").exists()
+    ingest(people, tmp_path / "set", method="camera", seed=5)
+    assert _tree(tmp_path / "set") == _tree(undisturbed)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
