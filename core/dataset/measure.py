@@ -17,7 +17,8 @@ from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
 
-_CHUNK = 256
+_CHUNK = 512
+_BATCH = 64
 _PNG = b"\x89PNG\r\n\x1a\n"
 _FAST_SIDE_PX = 1024
 
@@ -86,12 +87,18 @@ def measure(
     return filled, pd.DataFrame(amiss, columns=["path", "problem", "width", "height"])
 
 
+def _measure_files(paths: Sequence[Path]) -> list[Measured]:
+    return [measure_file(path) for path in paths]
+
+
 def _measured(paths: Sequence[Path], on_event: OnEvent | None, should_stop: ShouldStop | None) -> Iterator[Measured]:
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), _CHUNK):
             if should_stop is not None and should_stop():
                 raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
-            yield from pool.map(measure_file, paths[start : start + _CHUNK])
+            part = paths[start : start + _CHUNK]
+            for measured in pool.map(_measure_files, [part[i : i + _BATCH] for i in range(0, len(part), _BATCH)]):
+                yield from measured
             if on_event is not None:
                 on_event("progress", step="read", done=min(start + _CHUNK, len(paths)), total=len(paths))
 
