@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands import compare, doctor, enroll, enroll_bulk, evaluate, gallery, identify, weights
+from core.commands import compare, dataset, doctor, enroll, enroll_bulk, evaluate, gallery, identify, runs, weights
 from core.commands.common import example, plain
 from core.errors import CoreError
 from core.settings import load_settings, write_atomically
@@ -42,6 +42,8 @@ identify.add_to(app)
 compare.add_to(app)
 gallery.add_to(app)
 evaluate.add_to(app)
+runs.add_to(app)
+dataset.add_to(app)
 
 
 @app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))

@@ -42,7 +42,18 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-@pytest.mark.parametrize("module", ["core.cli", "core.gallery", "core.faces.detect", "core.settings", "core.doctor"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "core.cli",
+        "core.gallery",
+        "core.faces.detect",
+        "core.settings",
+        "core.doctor",
+        "core.jobs.launch",
+        "core.jobs.worker",
+    ],
+)
 def test_what_must_open_fast_imports_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

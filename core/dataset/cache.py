@@ -1,0 +1,105 @@
+"""Every image decoded once: uint8 arrays on disk, one a size, mapped into memory by all who read them.
+
+The cache of a data set is a folder named by the SHA-256 of its manifest, so another manifest can't meet these pixels.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset.errors import DatasetInvalid
+from core.dataset.journal import storage
+from core.dataset.manifest import Dataset
+from core.dataset.measure import decode
+from core.images import sha256_of
+
+_CHUNK = 256
+
+
+def open_cache(
+    dataset: Dataset, folder: Path, *, on_event: Callable[..., None] | None = None
+) -> dict[int, NDArray[np.uint8]]:
+    """For each size in px the images of that size, read-only uint8 (N, s, s, 3), in the order of the manifest's rows.
+
+    Made on the first call, in `folder`/<key>, as a whole; several processes may ask at once. Raises DatasetInvalid for
+    a file that isn't what the manifest says, StorageFailed when the disk refuses.
+    """
+    place = folder / dataset.key
+    if not place.is_dir():
+        _make(dataset, place, on_event)
+    return {size: _map(place, size, count) for size, count in _sizes(dataset).items()}
+
+
+def forget_cache(dataset: Dataset, folder: Path) -> None:
+    """Remove the cache of this data set, if there is one."""
+    shutil.rmtree(folder / dataset.key, ignore_errors=True)
+
+
+def _sizes(dataset: Dataset) -> dict[int, int]:
+    counts = dataset.frame["size_px"].value_counts(sort=False)
+    return {int(size): int(number) for size, number in counts.items()}  # type: ignore[call-overload]
+
+
+def _map(place: Path, size: int, count: int) -> NDArray[np.uint8]:
+    path = place / f"{size}.u8"
+    try:
+        mapped = np.memmap(path, dtype=np.uint8, mode="r", shape=(count, size, size, 3))
+    except (OSError, ValueError) as error:
+        raise DatasetInvalid(f"The cache {place} is damaged.", "Remove it: it is made again.") from error
+    return mapped
+
+
+def _make(dataset: Dataset, place: Path, on_event: Callable[..., None] | None) -> None:
+    """All arrays in a hidden folder, which then becomes `place`; whoever is second throws theirs away."""
+    with storage(place.parent):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".cache-", dir=place.parent))
+        try:
+            done = 0
+            for size in _sizes(dataset):
+                part = dataset.frame[dataset.frame["size_px"] == size]
+                files = list(zip(part["path"], part["sha256"], strict=True))
+                with (hidden / f"{size}.u8").open("wb") as file, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                    for start in range(0, len(files), _CHUNK):
+                        chunk = files[start : start + _CHUNK]
+                        for image in pool.map(partial(_decoded, dataset, size), chunk):
+                            file.write(image.tobytes())
+                        done += len(chunk)
+                        if on_event is not None:
+                            on_event("progress", step="decode", done=done, total=len(dataset.frame))
+            _put(hidden, place)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _put(hidden: Path, place: Path) -> None:
+    try:
+        hidden.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _decoded(dataset: Dataset, size: int, file: tuple[str, str]) -> NDArray[np.uint8]:
+    path, sha256 = file
+    try:
+        content = dataset.file(path).read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetInvalid(f"{path} is missing from {dataset.root}.", "Check or build the data set again.") from error
+    if sha256 and sha256_of(content) != sha256:
+        raise DatasetInvalid(f"{path} changed since the manifest was written.", "Check or build the data set again.")
+    rgb = decode(content, path)
+    if rgb.shape != (size, size, 3):
+        got = f"{rgb.shape[1]} x {rgb.shape[0]} px"
+        raise DatasetInvalid(f"{path} has {got}, the manifest says {size} px.", "Check or build the data set again.")
+    return rgb

@@ -1,0 +1,135 @@
+"""Checks on the table alone: who is on which side, how many images each person has, which pairs are incomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+import pandas as pd
+
+from core.dataset.findings import Finding, some
+from core.dataset.layout import HR, VLR
+from core.dataset.split import MIN_IMAGES
+
+IMBALANCE = 10
+"""A person with so many times the median's train images outweighs the others."""
+
+
+def check_identities(frame: pd.DataFrame, mode: str) -> list[Finding]:
+    """Who is in train, and who in val and test, against what the mode promises."""
+    hr = _hr(frame)
+    train = set(hr.loc[hr["split"] == "train", "identity"])
+    held = {split: set(hr.loc[hr["split"] == split, "identity"]) for split in ("val", "test")}
+    val = held["val"]
+    if not train or not (val or held["test"]):
+        return []
+    findings: list[Finding] = []
+    if mode == "identity-disjoint":
+        shared = (train & val) | (train & held["test"]) | (val & held["test"])
+        if shared:
+            findings.append(
+                Finding(
+                    "identity_overlap",
+                    "error",
+                    f"{some(len(shared), 'person')} {_is(shared)} in more than one split of an identity-disjoint set: "
+                    "validation will look better than it is on strangers. Move all their images to one split.",
+                    hr[hr["identity"].isin(shared)],
+                )
+            )
+    elif mode == "closed-set" or (mode == "as-found" and train & val):
+        strangers = val - train
+        if strangers:
+            findings.append(_strangers(hr, strangers, val, "error"))
+    elif mode == "as-found" and val:
+        findings.append(_strangers(hr, val, val, "warning"))
+    return findings
+
+
+def _strangers(hr: pd.DataFrame, strangers: set[str], val: set[str], severity: str) -> Finding:
+    if strangers == val:
+        text = (
+            "Validation accuracy will stay at 0 %: nobody in val is in train. "
+            "Use similarity, or build closed-set from this set."
+        )
+    else:
+        lost = hr[(hr["split"] == "val")]["identity"].isin(strangers).mean()
+        text = (
+            f"{some(len(strangers), 'person')} in val {_is(strangers)} not in train: {100 * lost:.0f} % of the "
+            "validation images can never be right. Move some of their images to train, or build closed-set."
+        )
+    rows = hr[(hr["split"] == "val") & hr["identity"].isin(strangers)]
+    return Finding("identity_missing", "error" if severity == "error" else "warning", text, rows)
+
+
+def check_look_alikes(frame: pd.DataFrame) -> list[Finding]:
+    """Names that differ only in upper and lower case."""
+    names = pd.Series(sorted(frame["identity"].unique()), dtype="str")
+    again = names[names.str.casefold().duplicated(keep=False)]
+    if again.empty:
+        return []
+    text = (
+        f"Names that differ only in upper and lower case: {', '.join(again[:4])}. If that is one person, "
+        "training pushes their images apart. Give one person one spelling."
+    )
+    return [Finding("name_case", "error", text, frame[frame["identity"].isin(set(again))])]
+
+
+def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
+    """Too few people or images to learn from, or one person who outweighs the rest."""
+    hr = _hr(frame)
+    people = hr["identity"].nunique()
+    if people < 2:
+        text = "Only one person is in it: there is nobody to tell apart. Add people."
+        return [Finding("few_people", "error", text, hr)]
+    findings: list[Finding] = []
+    learnt = hr[hr["split"].isin(("train", ""))]
+    for split in ("train", "val"):
+        if mode in ("closed-set", "identity-disjoint") and not (hr["split"] == split).any():
+            findings.append(Finding("empty_split", "error", f"No image is in {split}. Build it again.", hr.head(0)))
+    counts = learnt["identity"].value_counts()
+    few = counts[counts < MIN_IMAGES - 1]
+    if mode == "closed-set" and len(few):
+        text = (
+            f"{some(len(few), 'person')} {_has(few)} fewer than {MIN_IMAGES - 1} images in train: too few to learn "
+            "from. Add images, or build with --min-images 5."
+        )
+        findings.append(Finding("few_images", "warning", text, learnt[learnt["identity"].isin(set(few.index))]))
+    if len(counts) and counts.max() > IMBALANCE * counts.median():
+        text = (
+            f"Images a person go from {counts.min()} to {counts.max()}, median {counts.median():.0f}: the accuracy of "
+            "all images is mostly that of a few people. Read it per person."
+        )
+        many = counts[counts > IMBALANCE * counts.median()]
+        findings.append(Finding("imbalance", "notice", text, learnt[learnt["identity"].isin(set(many.index))]))
+    return findings
+
+
+def check_pairing(frame: pd.DataFrame) -> list[Finding]:
+    """VLR images whose HR image isn't there, or is in another split or another person's; HR images without VLR."""
+    hr, vlr = _hr(frame), frame[frame["kind"] == VLR]
+    findings: list[Finding] = []
+    lonely = vlr[~vlr["pair"].isin(set(hr["pair"]))]
+    if len(lonely):
+        text = f"{some(len(lonely), 'VLR image')} {_has(lonely)} no HR image: nothing to learn from. Take them out."
+        findings.append(Finding("vlr_without_hr", "error", text, lonely))
+    if len(vlr) and len(hr[~hr["pair"].isin(set(vlr["pair"]))]):
+        alone = hr[~hr["pair"].isin(set(vlr["pair"]))]
+        text = f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image and won't be used. Degrade them."
+        findings.append(Finding("hr_without_vlr", "warning", text, alone))
+    joined = vlr.merge(hr.drop_duplicates("pair")[["pair", "identity", "split"]], on="pair", suffixes=("", "_of_hr"))
+    torn = joined[(joined["identity"] != joined["identity_of_hr"]) | (joined["split"] != joined["split_of_hr"])]
+    if len(torn):
+        text = f"{some(len(torn), 'VLR image')} {_is(torn)} listed under another person or split than the HR image."
+        findings.append(Finding("pair_torn", "error", text, torn))
+    return findings
+
+
+def _hr(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["kind"] == HR]
+
+
+def _is(found: Sized) -> str:
+    return "is" if len(found) == 1 else "are"
+
+
+def _has(found: Sized) -> str:
+    return "has" if len(found) == 1 else "have"

@@ -1,0 +1,86 @@
+"""Pictures that are there twice: the same bytes, or the same picture encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.dataset.measure import decode
+from core.dataset.phash import as_bits, differing
+from core.errors import CoreError
+from core.images import resize
+
+NEAR_BITS = 6
+"""Hashes that differ in at most so many of 64 bits may be one picture; aligned faces of two people can be as near."""
+
+SAME_PSNR_DB = 26.0
+"""Two pictures are one when, both at 64 px, they are at least so close: JPEG at quality 30 keeps more, another
+photograph of the same person less."""
+
+_COMPARED_PX = 64
+_ROWS = 512
+
+
+def near_pairs(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Every two rows of `frame` (paths under `root`) that show one picture: columns a, b (index labels), exact (bool).
+
+    Rows without sha256 or phash are left out. All pairs are compared by hash, those that come near by their pixels.
+    """
+    known = frame[(frame["sha256"] != "") & (frame["phash"] != "")]
+    labels = known.index.to_numpy()
+    shas = known["sha256"].to_numpy()
+    paths = [str(root / path) for path in known["path"]]
+    found: list[tuple[int, int, bool]] = []
+    for i, j in _candidates(as_bits(list(known["phash"]))):
+        exact = bool(shas[i] == shas[j])
+        if exact or psnr_db(_small(paths[i]), _small(paths[j])) >= SAME_PSNR_DB:
+            found.append((labels[i], labels[j], exact))
+    return pd.DataFrame(found, columns=["a", "b", "exact"])
+
+
+def groups(labels: Sequence[int], pairs: pd.DataFrame) -> dict[int, int]:
+    """For each label the first label of those that it belongs with, directly or through others."""
+    parent = {label: label for label in labels}
+
+    def top(label: int) -> int:
+        while parent[label] != label:
+            parent[label] = parent[parent[label]]
+            label = parent[label]
+        return label
+
+    for a, b in zip(pairs["a"], pairs["b"], strict=True):
+        first, second = top(a), top(b)
+        parent[max(first, second)] = min(first, second)
+    return {label: top(label) for label in labels}
+
+
+def psnr_db(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> float:
+    """10 log10(255^2 / MSE) of two pictures of one shape; -inf when one can't be read, inf for the same."""
+    if a is None or b is None:
+        return float("-inf")
+    error = float(np.mean((a - b) ** 2))
+    return float("inf") if error == 0 else 10 * float(np.log10(255.0**2 / error))
+
+
+def _candidates(bits: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Index pairs (i < j) whose hashes are near; memory stays at _ROWS x N bytes."""
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(bits), _ROWS):
+        rows, columns = np.nonzero(differing(bits[start : start + _ROWS, None], bits[None, start:]) <= NEAR_BITS)
+        ahead = columns > rows
+        found.extend(zip((rows[ahead] + start).tolist(), (columns[ahead] + start).tolist(), strict=True))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _small(path: str) -> NDArray[np.float32] | None:
+    try:
+        file = Path(path)
+        return resize(decode(file.read_bytes(), file.name), _COMPARED_PX).astype(np.float32)
+    except (OSError, CoreError):
+        return None

@@ -1,0 +1,164 @@
+"""What an ingest has done so far, in a hidden folder beside its output: killed at any moment, it goes on from there.
+
+`.<name>.ingest/` holds the images under `root/`, one line of `journal.jsonl` for each photograph that is done (written
+after its images), and `plan.json`, which says for what list and settings. At the end `root/` becomes the output.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.dataset.errors import BuildRefused
+from core.errors import StorageFailed
+from core.images import sha256_of
+
+PLAN_NAME = "plan.json"
+JOURNAL_NAME = "journal.jsonl"
+
+Entry = dict[str, Any]
+"""{"i": number of the photograph, "rows": [...]} or {"i": ..., "rejected": its row of rejected.csv}."""
+
+
+def work_folder(out: Path) -> Path:
+    """Where the work towards `out` is kept until it is whole."""
+    return out.parent / f".{out.name}.ingest"
+
+
+@contextmanager
+def storage(folder: Path) -> Iterator[None]:
+    """What the disk refuses inside becomes StorageFailed; work done so far stays for the next run."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(
+            f"{folder} couldn't be written: {error.strerror or error}.",
+            "Free space or check the folder's permissions, then run it again: it goes on where it stopped.",
+        ) from error
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Hold the work folder of `out`: two at once would mix their work. Raises BuildRefused, StorageFailed.
+
+    The lock lives in the kernel, so a killed process leaves none behind.
+    """
+    folder = work_folder(out)
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StorageFailed(f"{folder} can't be locked: {error.strerror}.", "Choose another folder.") from error
+            raise BuildRefused(f"Another ingest into {out} is at work.", "Wait for it, or stop it first.") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+class Journal:
+    """The work folder of one output, opened for one plan: what was done for another plan is thrown away."""
+
+    def __init__(self, out: Path, plan: str) -> None:
+        self.folder = work_folder(out)
+        self.root = self.folder / "root"
+        self.done: dict[int, Entry] = {}
+        self._file: BinaryIO | None = None
+        with storage(self.folder):
+            if self._plan() == plan:
+                self.done = {entry["i"]: entry for entry in self._entries() if self._is_whole(entry)}
+            else:
+                self._clear()
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.folder / PLAN_NAME).write_text(json.dumps({"plan": plan}), encoding="utf-8")
+            self._rewrite()
+
+    def write_images(self, files: dict[str, bytes]) -> None:
+        """Images of one photograph, before its entry: a torn file has no entry, so it is written again."""
+        for path, content in files.items():
+            target = self.root / path
+            try:
+                target.write_bytes(content)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+
+    def add(self, entry: Entry) -> None:
+        """One photograph is done, with all its images written."""
+        if self._file is None:
+            self._file = (self.folder / JOURNAL_NAME).open("ab")
+        self._file.write(json.dumps(entry).encode("utf-8") + b"\n")
+        self._file.flush()
+        self.done[entry["i"]] = entry
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def finish(self, out: Path) -> None:
+        """Drop files that no entry names, put the images in their place as a whole, and forget the work."""
+        named = {row["path"] for entry in self.done.values() for row in entry.get("rows", ())}
+        with storage(out):
+            for path in [p for p in self.root.rglob("*.png") if p.relative_to(self.root).as_posix() not in named]:
+                path.unlink()
+            self.close()
+            if out.is_dir():
+                out.rmdir()  # only an empty one came this far
+            self.root.rename(out)
+            shutil.rmtree(self.folder)
+
+    def _plan(self) -> str | None:
+        try:
+            said = json.loads((self.folder / PLAN_NAME).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return said.get("plan") if isinstance(said, dict) else None
+
+    def _entries(self) -> Iterator[Entry]:
+        """Every whole line; the last one of a killed writer has no end and isn't read."""
+        try:
+            content = (self.folder / JOURNAL_NAME).read_bytes()
+        except FileNotFoundError:
+            return
+        for line in content.split(b"\n")[:-1]:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and isinstance(entry.get("i"), int):
+                yield entry
+
+    def _is_whole(self, entry: Entry) -> bool:
+        """Whether its images lie there as they were written (after a power cut some may not)."""
+        for row in entry.get("rows", ()):
+            try:
+                if sha256_of((self.root / row["path"]).read_bytes()) != row["sha256"]:
+                    return False
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
+    def _clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _rewrite(self) -> None:
+        """The journal without half a line at its end, so that the next entry begins a line of its own."""
+        lines = b"".join(json.dumps(self.done[i]).encode("utf-8") + b"\n" for i in sorted(self.done))
+        part = self.folder / f"{JOURNAL_NAME}.part"
+        part.write_bytes(lines)
+        part.replace(self.folder / JOURNAL_NAME)

@@ -1,0 +1,122 @@
+"""Puts files in place: hard links or copies, into a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from core.dataset.errors import BuildRefused, BuildStopped
+from core.dataset.measure import OnEvent, ShouldStop
+from core.errors import StorageFailed
+
+LinkMode = Literal["auto", "hard", "copy"]
+LINK_MODES = ("auto", "hard", "copy")
+_CHUNK = 500
+
+
+def place(
+    files: Sequence[tuple[Path, Path]],
+    link: str,
+    *,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
+) -> str:
+    """Put each source where its target says; returns "hard", "copy" or "hard and copy" for what was done.
+
+    "auto" copies what can't be hard-linked (another disk, a file system without links). A target that is there already
+    is replaced: it is an earlier attempt's. Raises BuildRefused for "hard" where links can't be, BuildStopped,
+    StorageFailed.
+    """
+    done: set[str] = set()
+    for folder in {target.parent for _, target in files}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, (source, target) in enumerate(files):
+        if number % _CHUNK == 0:
+            if should_stop is not None and should_stop():
+                raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
+            if on_event is not None:
+                on_event("progress", step="place", done=number, total=len(files))
+        done.add(_place_one(source, target, link))
+    if on_event is not None:
+        on_event("progress", step="place", done=len(files), total=len(files))
+    return " and ".join(sorted(done, reverse=True)) or "copy"
+
+
+def _place_one(source: Path, target: Path, link: str) -> str:
+    real = Path(os.path.realpath(source)) if source.is_symlink() else source
+    if link != "copy":
+        try:
+            try:
+                os.link(real, target)
+            except FileExistsError:
+                target.unlink()
+                os.link(real, target)
+            return "hard"
+        except OSError as error:
+            if link == "hard":
+                raise BuildRefused(
+                    f"{source.name} can't be hard-linked to {target.parent}: {error.strerror or error}.",
+                    "Build on the source's own disk, or use --link auto or copy.",
+                ) from error
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.copyfile(real, temporary)
+    temporary.replace(target)
+    return "copy"
+
+
+@contextmanager
+def whole_folder(out: Path, purpose: str = "building") -> Iterator[Path]:
+    """A hidden folder beside `out` that becomes `out` at the end; on an error or Ctrl-C it is gone again.
+
+    What a killed process left under that name (its process is dead) is removed first. Raises BuildRefused when `out`
+    exists, StorageFailed.
+    """
+    refuse_existing(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out, purpose)
+        hidden = Path(tempfile.mkdtemp(prefix=f".{out.name}.{purpose}-{os.getpid()}-", dir=out.parent))
+    except OSError as error:
+        raise StorageFailed(f"{out} can't be made: {error.strerror or error}.", "Choose another folder.") from error
+    try:
+        yield hidden
+        hidden.chmod(0o755)
+        refuse_existing(out)
+        hidden.rename(out)
+    except OSError as error:
+        raise StorageFailed(
+            f"{out} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def refuse_existing(out: Path) -> None:
+    """Raises BuildRefused when something is at `out` already, other than an empty folder."""
+    if out.is_symlink() or out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise BuildRefused(f"{out} exists already.", "Choose another folder, or add new images to it with --update.")
+
+
+def remove_leftovers(out: Path, purpose: str) -> None:
+    """Remove hidden folders that killed processes left beside `out`; those of living processes stay."""
+    prefix = f".{out.name}.{purpose}-"
+    for left in out.parent.iterdir():
+        if left.name.startswith(prefix) and left.is_dir() and not left.is_symlink():
+            owner = left.name.removeprefix(prefix).split("-")[0]
+            if owner.isdigit() and not _alive(int(owner)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError, OSError):
+        return True
+    return True

@@ -1,0 +1,227 @@
+"""Reads what people have: recognises the layout of a folder or CSV, says why, and makes a table of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from core.dataset import naming
+from core.dataset.csv_source import read_csv
+from core.dataset.errors import SourceInvalid
+from core.dataset.layout import HR, IMAGE_SUFFIXES, INFO_NAME, kind_of_folder, split_of_folder
+from core.dataset.manifest import is_dataset, make_frame, read_dataset
+from core.errors import CoreError, StorageFailed
+from core.images import read_image
+
+LAYOUTS = ("dataset", "notes", "photographs", "crops", "csv")
+
+CROP_MAX_PX = 160
+_SAMPLED = 24
+_OWN = naming.compiled(naming.OWN_PATTERN)
+_NOTES = naming.compiled(naming.NOTES_PATTERN)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source holds. `why` says by what its layout was told; `frame` is as a manifest's, its paths are under
+    `root`; sizes and hashes are measured later. `vlr_px` is 0 until it is known."""
+
+    root: Path
+    layout: str
+    why: str
+    frame: pd.DataFrame
+    vlr_px: int = 0
+
+
+def scan(
+    source: Path,
+    *,
+    layout: str | None = None,
+    pattern: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Scan:
+    """What lies in the folder or CSV `source`; nothing is written, and only a few images are opened.
+
+    `layout` overrides what would be recognised. `pattern` (a regular expression with a group `identity`, any further
+    groups become columns) replaces the notes' naming; `columns` maps "path" and "identity" to a CSV's own headings.
+    Raises SourceInvalid, DatasetInvalid, StorageFailed.
+    """
+    source = Path(source)
+    if layout is not None and layout not in LAYOUTS:
+        raise SourceInvalid(f"There is no layout '{layout}'.", f"Choose one of {', '.join(LAYOUTS)}.")
+    if not source.exists():
+        raise SourceInvalid(f"There is no {source}.", "Check the path.")
+    found = _recognised(source, layout, pattern, columns)
+    naming.refuse_look_alikes(found.frame["identity"])
+    return found
+
+
+def _recognised(source: Path, layout: str | None, pattern: str | None, columns: Mapping[str, str] | None) -> Scan:
+    if source.is_file() or layout == "csv":
+        return _from_csv(source, columns)
+    if layout == "dataset" or (layout is None and is_dataset(source)):
+        dataset = read_dataset(source)
+        why = f"it has a {INFO_NAME}, made by {dataset.info.made_by or 'somebody'}"
+        return Scan(source, "dataset", why, dataset.frame, dataset.info.vlr_px)
+    children = _children(source)
+    splits = [(child, split) for child in children if (split := split_of_folder(child.name)) is not None]
+    kinds = {child: _kinds(child) for child, _ in splits}
+    if layout == "notes" or (layout is None and any(kinds.values())):
+        return _from_notes(source, [(child, split) for child, split in splits if kinds[child]], pattern)
+    return _from_people(source, children, layout, pattern)
+
+
+def _from_notes(root: Path, splits: list[tuple[Path, str]], pattern: str | None) -> Scan:
+    chosen = naming.compiled(pattern) if pattern else None
+    rows: list[dict[str, object]] = []
+    strangers: list[str] = []
+    for folder, split in splits:
+        for kind_path, kind, _ in _kinds(folder):
+            for path in _images(kind_path):
+                fields = _fields(path.stem, chosen)
+                if fields is None:
+                    strangers.append(path.name)
+                    continue
+                rows.append(
+                    {
+                        **fields,
+                        "path": path.relative_to(root).as_posix(),
+                        "split": split,
+                        "kind": kind,
+                        "pair": naming.pair_key(path.stem),
+                    }
+                )
+    _refuse_strangers(strangers, len(rows), pattern)
+    _refuse_none(root, rows)
+    named = ", ".join(sorted({folder.name for folder, _ in splits}))
+    frame = make_frame(_own_pairs(pd.DataFrame(rows)))
+    return Scan(root, "notes", f"{named} hold hr_images and vlr_images folders", frame)
+
+
+def _own_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """Pair keys that hold over the whole set: one that is in several splits is named by its split too, and one that
+    means two HR images of a split (a.png and a.jpg, or two crops' sizes) is each image's whole name."""
+    hr = table[table["kind"] == HR]
+    several = table.groupby("pair")["split"].nunique()
+    moved = table["pair"].isin(several[several > 1].index)
+    twice = hr[hr.duplicated(["split", "pair"], keep=False)]
+    result = table.copy()
+    result.loc[moved, "pair"] = table.loc[moved, "split"] + "/" + table.loc[moved, "pair"]
+    if len(twice):
+        both = set(zip(twice["split"], twice["pair"], strict=True))
+        columns = (table["split"], table["pair"], table["path"], result["pair"])
+        result["pair"] = [
+            f"{split}/{Path(str(path)).name}" if (split, pair) in both else key
+            for split, pair, path, key in zip(*columns, strict=True)
+        ]
+    return result
+
+
+def _from_people(root: Path, children: list[Path], layout: str | None, pattern: str | None) -> Scan:
+    chosen = naming.compiled(pattern) if pattern else None
+    rows: list[dict[str, object]] = []
+    for person in children:
+        for path in _images(person):
+            fields = (naming.fields_of(path.stem, chosen) if chosen else None) or {}
+            rows.append(
+                {
+                    **fields,
+                    "path": path.relative_to(root).as_posix(),
+                    "identity": person.name,
+                    "kind": HR,
+                    "pair": f"{person.name}/{path.relative_to(person).with_suffix('').as_posix()}",
+                }
+            )
+    if not rows:
+        loose = sum(1 for _ in _images(root))
+        if loose:
+            raise SourceInvalid(
+                f"{root} holds {loose} images but no folder a person.",
+                "Put each person's images into a folder of their name, or list them in a CSV with path and identity.",
+            )
+        _refuse_none(root, rows)
+    frame = make_frame(rows)
+    frame["source"] = frame["path"]
+    told, why = _crops_or_photographs(root, frame)
+    if layout is not None and layout != told:
+        told, why = layout, "you said so"
+    return Scan(root, told, f"a folder for each of {frame['identity'].nunique()} people; {why}", frame)
+
+
+def _from_csv(source: Path, columns: Mapping[str, str] | None) -> Scan:
+    frame = read_csv(source, columns or {})
+    told, why = _crops_or_photographs(source.parent, frame)
+    return Scan(source.parent, "csv", f"a CSV with a path and an identity a row, of {told}: {why}", frame)
+
+
+def _crops_or_photographs(root: Path, frame: pd.DataFrame) -> tuple[str, str]:
+    """Aligned crops are square, all of one size, and small; anything else is taken for photographs."""
+    step = max(1, len(frame) // _SAMPLED)
+    shapes: set[tuple[int, int]] = set()
+    for path in list(frame["path"])[::step]:
+        try:
+            shapes.add(read_image(root / path).shape[:2])
+        except CoreError:
+            continue
+    if len(shapes) == 1:
+        [(height, width)] = shapes
+        if height == width <= CROP_MAX_PX:
+            return "crops", f"the images looked at are all {width} x {height} px, as aligned crops are"
+    return "photographs", f"the images looked at aren't all square, of one size and at most {CROP_MAX_PX} px"
+
+
+def _fields(stem: str, chosen: re.Pattern[str] | None) -> dict[str, str] | None:
+    if chosen is not None:
+        return naming.fields_of(stem, chosen)
+    return naming.fields_of(stem, _OWN) or naming.fields_of(stem, _NOTES)
+
+
+def _refuse_strangers(strangers: list[str], known: int, pattern: str | None) -> None:
+    if strangers:
+        expected = f"the pattern {pattern!r}" if pattern else "007_01_01_010_00_crop_128.png or Name__photo.png"
+        raise SourceInvalid(
+            f"{len(strangers)} of {len(strangers) + known} file names don't say whose they are, as {strangers[0]!r}: "
+            f"expected {expected}.",
+            "Give a --pattern with a group (?P<identity>...), or take those files out.",
+        )
+
+
+def _refuse_none(root: Path, rows: list[dict[str, object]]) -> None:
+    if not rows:
+        raise SourceInvalid(
+            f"{root} holds no images that could be a data set.",
+            "Expected train/ and val/ with hr_images/ and vlr_images/, a folder of images a person, or a CSV.",
+        )
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except NotADirectoryError as error:
+        raise SourceInvalid(f"{folder} is no folder.", "Choose a folder or a CSV.") from error
+    except OSError as error:
+        raise StorageFailed(f"{folder} can't be read: {error.strerror or error}.", "Check its permissions.") from error
+
+
+def _kinds(split_folder: Path) -> list[tuple[Path, str, int | None]]:
+    return [(child, *kind) for child in _children(split_folder) if (kind := kind_of_folder(child.name)) is not None]
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Image files under `folder`, at any depth, in order; hidden ones are left out. Raises StorageFailed."""
+
+    def stop(error: OSError) -> None:
+        raise StorageFailed(
+            f"{error.filename} can't be read: {error.strerror or error}.", "Check its permissions."
+        ) from error
+
+    for at, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                yield Path(at, name)

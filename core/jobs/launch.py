@@ -1,0 +1,118 @@
+"""Start, stop and resume runs. Pages and commands call the same functions and leave the same folder.
+
+The worker is a process in a session of its own: closing the browser or the terminal, or stopping Streamlit, ends none.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from core.errors import StorageFailed
+from core.jobs.errors import JobError
+from core.jobs.events import Event, read_events
+from core.jobs.processes import process_start
+from core.jobs.run_dir import Run, create_run, runs_root
+from core.jobs.state import State, locked, now, stored_state, write_state
+from core.settings import PROJECT_ROOT, Settings
+
+WORKER = (sys.executable, "-m", "core.jobs.worker")
+FOLLOW_POLL_S = 0.2
+
+
+def launch(
+    settings: Settings, kind: str, config: Mapping[str, Any], *, slug: str, worker: Sequence[str] = WORKER
+) -> Run:
+    """Start a job in a process of its own and come back at once; it works when it is its turn (see `policy`).
+
+    `config` is complete and plain, with absolute paths: the worker starts in the project's folder. `worker` is the
+    command that is given the run's folder. Raises JobError and StorageFailed when nothing could be started.
+    """
+    run = create_run(runs_root(settings), kind, slug, config)
+    _start(run, settings, worker)
+    return run
+
+
+def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> None:
+    """Start an interrupted, failed or stopped run again: it goes on from what it kept.
+
+    Raises JobError for one that is at work or done, RunNotFound, StorageFailed.
+    """
+    with locked(run.path):
+        state = run.state()
+        if not state.resumable:
+            why = "is done" if state.status == "done" else f"is {state.status}"
+            raise JobError(f"{run.id} {why}.", "Only an interrupted, failed or stopped run can be resumed.")
+        run.stop_path.unlink(missing_ok=True)
+        again = State(
+            "queued",
+            attempts=state.attempts + 1,
+            queued=now(),
+            pid=os.getpid(),
+            process_start=process_start(os.getpid()),
+        )
+        write_state(run.path, again)
+    _start(run, settings, worker)
+
+
+def stop(run: Run) -> None:
+    """Ask a run to end: it does at its next look, and can be resumed. Raises JobError when it isn't at work."""
+    with locked(run.path):
+        state = run.state()
+        if not state.live:
+            raise JobError(f"{run.id} isn't at work: it is {state.status}.")
+        try:
+            run.stop_path.touch()
+        except OSError as error:
+            raise StorageFailed(f"{run.stop_path} couldn't be made: {error.strerror}.", "Free space.") from error
+
+
+def follow(run: Run, *, poll_s: float = FOLLOW_POLL_S, pause: Callable[[float], None] = time.sleep) -> Iterator[Event]:
+    """Every event of a run from its first on, as they come, until it is neither queued nor running any more."""
+    offset = 0
+    while True:
+        live = run.state().live  # looked at before reading: what is written before the end is read
+        events, offset = read_events(run.events_path, offset)
+        yield from events
+        if not live:
+            return
+        pause(poll_s)
+
+
+def _start(run: Run, settings: Settings, worker: Sequence[str]) -> None:
+    environ = {
+        **os.environ,
+        "EDGEFACE_DATA_DIR": str(settings.data_dir),
+        "EDGEFACE_GALLERY": str(settings.gallery_path),
+        "PYTHONUNBUFFERED": "1",  # what it printed before a kill is in the log
+        "PYTHONFAULTHANDLER": "1",
+    }
+    try:
+        with run.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                [*worker, str(run.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=PROJECT_ROOT,
+                env=environ,
+                start_new_session=True,
+            )
+    except OSError as error:
+        what = f"The process of {run.id} couldn't be started: {error.strerror or error}."
+        with locked(run.path):
+            write_state(run.path, replace(stored_state(run.path), status="failed", ended=now(), error=what))
+        raise JobError(what, "Free memory or disk space, then resume the run.") from error
+    # The end of a child has to be waited for, or it stays as a zombie for as long as this process lives.
+    threading.Thread(target=process.wait, name=f"wait for {run.name}", daemon=True).start()
+    with locked(run.path):
+        state = stored_state(run.path)
+        if state.status == "queued" and not state.has_worker:
+            # From here on the run's life hangs on the worker's, also when it dies before it says a word.
+            write_state(run.path, replace(state, pid=process.pid, process_start=process_start(process.pid)))

@@ -1,0 +1,220 @@
+"""One folder a run: `<root>/<kind>/<UTC time>-<slug>/`. Made, found, listed and removed as a whole.
+
+```
+config.json    what was asked for, resolved; never edited
+state.json     queued, running, done, failed or stopped; pid and start of the process; replaced as a whole
+events.jsonl   what happened, a line each; one writer, append-only
+output.log     what the process printed
+report.json    what came of it
+checkpoints/   the job's own
+stop           an empty file that asks the job to end
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from core.errors import StorageFailed
+from core.jobs.errors import JobError, RunNotFound
+from core.jobs.plain import to_json
+from core.jobs.processes import process_start
+from core.jobs.state import State, locked, now, read_state, write_state
+from core.settings import Settings, write_atomically
+
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_NAME = re.compile(r"\d{8}T\d{9}Z-[a-z0-9-]+")
+_SLUG_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, by its folder. Everything is read from there at each call: other processes write it."""
+
+    path: Path
+
+    @property
+    def kind(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def id(self) -> str:
+        """`<kind>/<name>`: what commands and pages call it."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def root(self) -> Path:
+        """The folder of all runs."""
+        return self.path.parent.parent
+
+    @property
+    def created(self) -> datetime:
+        return datetime.strptime(f"{self.name.partition('Z')[0]}000", "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+
+    @property
+    def events_path(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "output.log"
+
+    @property
+    def stop_path(self) -> Path:
+        return self.path / "stop"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The job's own folder for what it goes on from; made when the run is."""
+        return self.path / "checkpoints"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was asked for. Raises RunNotFound, StorageFailed when the file is damaged."""
+        config = _read_object(self.path / "config.json")
+        if config is None:
+            raise RunNotFound(f"There is no run at {self.path}.", "It may have been removed.")
+        return config
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """What came of it; None before it is done. Raises StorageFailed when the file is damaged."""
+        return _read_object(self.path / "report.json")
+
+    def state(self) -> State:
+        """Where it stands now. Raises RunNotFound."""
+        return read_state(self.path)
+
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        """Replace the report. Raises StorageFailed."""
+        write_atomically(self.path / "report.json", to_json(report, indent=2))
+
+
+def runs_root(settings: Settings) -> Path:
+    """Where an installation keeps its runs."""
+    return settings.data_dir / "runs"
+
+
+def create_run(
+    root: Path, kind: str, slug: str, config: Mapping[str, Any], *, at: datetime | None = None, pid: int | None = None
+) -> Run:
+    """Make the folder of a new run, queued by process `pid` (default: this one). It appears whole or not at all.
+
+    `config` holds plain values (numbers, texts, paths, lists, dicts); `at` is the time in its name (default: now).
+    Raises JobError for a kind or config that can't be written, StorageFailed when the disk refuses.
+    """
+    if not _KIND.fullmatch(kind):
+        raise JobError(f"'{kind}' can't name a kind of run.", "Use small letters, digits and '-'.")
+    try:
+        content = to_json(config, indent=2)
+    except (TypeError, ValueError) as error:
+        raise JobError(f"The settings of a run can't be kept: {error}.", "Use plain values.") from error
+    when = (at or now()).astimezone(UTC)
+    holder = os.getpid() if pid is None else pid
+    folder = root / kind
+    hidden: str | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        hidden = tempfile.mkdtemp(prefix=".new-", dir=folder)
+        Path(hidden).chmod(0o755)
+        (Path(hidden) / "checkpoints").mkdir()
+        write_atomically(Path(hidden) / "config.json", content)
+        write_state(Path(hidden), State("queued", queued=now(), pid=holder, process_start=process_start(holder)))
+        return Run(_move_into_place(Path(hidden), folder, slugged(slug), when))
+    except OSError as error:
+        raise _refused(folder, error) from error
+    finally:
+        if hidden is not None:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def list_runs(root: Path, kind: str | None = None) -> list[Run]:
+    """Every run (of one kind), newest first. What is no run is passed over; no folder, no runs."""
+    pattern = f"{kind}/*/config.json" if kind is not None and _KIND.fullmatch(kind) else "*/*/config.json"
+    found = [Run(path.parent) for path in root.glob(pattern) if _is_run(path.parent)]
+    wanted = [run for run in found if kind is None or run.kind == kind]
+    return sorted(wanted, key=lambda run: (run.name, run.kind), reverse=True)
+
+
+def find_run(root: Path, text: str) -> Run:
+    """The run that `text` means: `<kind>/<name>`, a name, a part of one that fits only one run, or "last".
+
+    Raises RunNotFound when none fits, or several do.
+    """
+    runs = list_runs(root)
+    if text == "last" and runs:
+        return runs[0]
+    exact = [run for run in runs if text in (run.id, run.name)]
+    fitting = exact or [run for run in runs if text.strip() and text in run.id]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise RunNotFound(f"{len(fitting)} runs fit '{text}': {fitting[0].id}, {fitting[1].id}.", "Name one in full.")
+    raise RunNotFound(f"There is no run '{text}'.", "`edgeface-studio runs list` shows them all.")
+
+
+def delete_run(run: Run) -> None:
+    """Remove a run's folder for good. Raises JobError while it is live, RunNotFound, StorageFailed."""
+    with locked(run.path):
+        if run.state().live:
+            raise JobError(f"{run.id} is still at work.", "Stop it first.")
+        # Out of sight first, as a whole: a removal cut short leaves nothing that looks like a run.
+        doomed = run.path.with_name(f".removed-{run.name}-{os.getpid()}")
+        try:
+            run.path.rename(doomed)
+        except OSError as error:
+            raise _refused(run.path, error) from error
+    try:
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise _refused(doomed, error) from error
+
+
+def slugged(text: str) -> str:
+    """`text` as the end of a folder's name: small letters, digits and single '-'; "run" when nothing is left."""
+    short = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    return short or "run"
+
+
+def _move_into_place(hidden: Path, folder: Path, slug: str, when: datetime) -> Path:
+    while True:
+        path = folder / f"{when:%Y%m%dT%H%M%S}{when.microsecond // 1000:03d}Z-{slug}"
+        try:
+            return hidden.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+            when += timedelta(milliseconds=1)  # two in the same millisecond: the later one is named later
+
+
+def _is_run(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None and _KIND.fullmatch(path.parent.name) is not None
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageFailed(f"{path} can't be read.", "Remove the run, or put the file back.") from error
+    if not isinstance(value, dict):
+        raise StorageFailed(f"{path} isn't what a run keeps.", "Remove the run, or put the file back.")
+    return value
+
+
+def _refused(path: Path, error: OSError) -> StorageFailed:
+    return StorageFailed(f"{path} can't be changed: {error.strerror or error}.", "Check its permissions and the disk.")

@@ -1,0 +1,168 @@
+"""The process of one run: waits for its turn, calls the job, and leaves the outcome in the run's folder.
+
+`python -m core.jobs.worker RUN_FOLDER`. Started by `launch`; a second one for the same run ends at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import CoreError
+from core.jobs.context import JobContext, JobFunction
+from core.jobs.errors import JobError, JobStopped
+from core.jobs.events import EventLog
+from core.jobs.policy import Policy, read_policy
+from core.jobs.processes import process_start
+from core.jobs.run_dir import Run
+from core.jobs.slots import hold, wait_for_slot
+from core.jobs.state import Status, locked, now, stored_state, write_state
+from core.settings import Settings, load_settings
+
+KINDS: dict[str, str] = {"ingest": "core.dataset.ingest:run"}
+"""The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+DONE, FAULT, MISTAKE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KINDS) -> int:
+    """Work on the run whose folder is named; the exit code is 0 when it is done or stopped, 1 when it failed."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1:
+        return _refuse("name one run's folder")
+    run = Run(Path(arguments[0]).resolve())
+    asked_to_end = _listen()
+    try:
+        alone = hold(run.path / ".worker") if run.path.is_dir() else None
+        if alone is None:
+            return _refuse(f"{run.path} is no run, or another process works on it")
+        with alone:
+            _take_over(run)
+            return _work(run, load_settings(), kinds, asked_to_end)
+    except CoreError as error:  # the folder itself can't be read or written: there is no place to say so but here
+        return _refuse(str(error))
+
+
+def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: Callable[[], bool]) -> int:
+    seen_stop = False
+
+    def should_stop() -> bool:
+        nonlocal seen_stop
+        seen_stop = seen_stop or asked_to_end() or run.stop_path.exists()
+        return seen_stop
+
+    with closing(EventLog(run.events_path)) as log:
+        try:
+            _behave(read_policy(settings))
+            log.append("queued")
+            slot = wait_for_slot(run, lambda: read_policy(settings).at_once, should_stop)
+            if slot is None:
+                raise JobStopped
+            with slot:
+                resumed = stored_state(run.path).attempts > 1
+                _write(run, "running")
+                log.append("resumed" if resumed else "started")
+                job = find_job(kinds, run.kind)
+                report = job(JobContext(run, run.config, log.append, should_stop, resumed))
+                if seen_stop:
+                    raise JobStopped
+                run.write_report(report or {})
+                return _end(run, log, "done")
+        except JobStopped as stopped:
+            return _end(run, log, "stopped", stopped.what, stopped.next_step)
+        except CoreError as error:
+            return _end(run, log, "failed", error.what, error.next_step)
+        except OSError as error:
+            _write_traceback(error)
+            where = f"{error.filename}: " if error.filename else ""
+            what = f"The system refused: {where}{error.strerror or type(error).__name__}."
+            return _end(run, log, "failed", what, "Check the disk and permissions, then resume the run.")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (the last net: whatever a job does, its run ends properly)
+            _write_traceback(error)
+            what = f"Something went wrong inside ({type(error).__name__})."
+            return _end(run, log, "failed", what, "Where it happened is in the run's output.log.")
+
+
+def _listen() -> Callable[[], bool]:
+    """Take a signal to end as a wish, as the file `stop` is one. Children (a pool's) die of it as they would anyway."""
+    asked: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in numbers:
+        signal.signal(number, lambda received, _: asked.append(received))
+    os.register_at_fork(after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in numbers] and None)
+    return lambda: bool(asked)
+
+
+def _take_over(run: Run) -> None:
+    with locked(run.path):
+        state = stored_state(run.path)
+        if state.status == "done":
+            raise JobError(f"{run.id} is done.")
+        pid = os.getpid()
+        attempts = state.attempts + (state.status != "queued")  # else `resume` has counted it
+        mine = replace(
+            state, status="queued", attempts=attempts, pid=pid, process_start=process_start(pid), has_worker=True
+        )
+        write_state(
+            run.path, replace(mine, queued=state.queued or now(), started=None, ended=None, error="", next_step="")
+        )
+
+
+def _write(run: Run, status: Status, error: str = "", next_step: str = "") -> None:
+    with locked(run.path):
+        state = stored_state(run.path)
+        if status == "running":
+            write_state(run.path, replace(state, status=status, started=now()))
+        else:
+            write_state(run.path, replace(state, status=status, ended=now(), error=error, next_step=next_step))
+
+
+def _end(run: Run, log: EventLog, status: Status, what: str = "", next_step: str = "") -> int:
+    """The event first, then the state: who follows the run reads on until the state says that it has ended."""
+    said: dict[str, Any] = {"what": what, "next_step": next_step} if what else {}
+    try:
+        log.append(status, **said)
+    finally:
+        _write(run, status, what if status == "failed" else "", next_step if status == "failed" else "")
+    return FAULT if status == "failed" else DONE
+
+
+def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
+    """The function of a kind. Raises JobError for an unknown kind, ImportError for a table that names nothing."""
+    if kind not in kinds:
+        raise JobError(f"There is no job of the kind '{kind}'.", f"Known kinds: {', '.join(sorted(kinds))}.")
+    module, _, function = kinds[kind].partition(":")
+    job: JobFunction = getattr(importlib.import_module(module), function)
+    return job
+
+
+def _behave(policy: Policy) -> None:
+    """Be as nice as chosen, and set the threads before any library of numbers is imported."""
+    os.nice(max(0, policy.niceness - os.nice(0)))
+    if policy.threads is not None:
+        os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(policy.threads)))
+
+
+def _write_traceback(error: BaseException) -> None:
+    """Where it happened, without messages or arguments: those may hold names, and a log is no place for them."""
+    lines = traceback.format_tb(error.__traceback__)
+    sys.stderr.write(f"{now().isoformat(timespec='seconds')} {type(error).__qualname__}\n{''.join(lines)}")
+
+
+def _refuse(text: str) -> int:
+    sys.stderr.write(f"error: {text}\n")
+    return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Files are measured once; what can't be read is a row's problem, not the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.dataset.duplicates import groups, near_pairs
+from core.dataset.errors import BuildStopped
+from core.dataset.manifest import make_frame
+from core.dataset.measure import decode, measure
+from core.dataset.phash import phash
+from core.images import encode_image, read_image, resize, sha256_of
+
+
+def face(seed: int, size: int = 112) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(20, 235, (8, 8, 3)).astype(np.uint8)
+    return resize(coarse, size)
+
+
+def table(root: Path, **files: bytes):
+    for name, content in files.items():
+        (root / name).write_bytes(content)
+    return make_frame([{"path": name, "identity": "007", "kind": "hr", "pair": name} for name in files])
+
+
+def test_a_file_is_measured(tmp_path: Path) -> None:
+    content = encode_image(face(1), "png")
+    filled, amiss = measure(tmp_path, table(tmp_path, a=content))
+    assert filled.loc[0, "sha256"] == sha256_of(content) and filled.loc[0, "phash"] == phash(face(1))
+    assert filled.loc[0, "size_px"] == 112 and amiss.empty
+
+
+def test_what_cannot_be_read_or_is_not_square_is_listed(tmp_path: Path) -> None:
+    png = encode_image(face(1), "png")
+    frame = table(tmp_path, good=png, cut=png[:900], empty=b"", text=b"a letter", odd=encode_image(face(2)[:90], "png"))
+    frame = make_frame([*frame.to_dict("records"), {"path": "gone", "identity": "007", "kind": "hr"}])
+    filled, amiss = measure(tmp_path, frame)
+    assert list(amiss["path"]) == ["cut", "empty", "text", "odd", "gone"]
+    assert "112 x 90 px isn't square" in amiss.set_index("path").loc["odd", "problem"]
+    assert (filled.loc[filled["path"] == "cut", "sha256"] == "").all()
+
+
+def test_rows_that_are_measured_already_are_not_read_again(tmp_path: Path) -> None:
+    frame = make_frame(
+        [{"path": "gone.png", "identity": "007", "kind": "hr", "size_px": 112, "sha256": "0" * 64, "phash": "0" * 16}]
+    )
+    filled, amiss = measure(tmp_path, frame)
+    assert filled.equals(frame) and amiss.empty
+
+
+def test_it_stops_when_asked(tmp_path: Path) -> None:
+    with pytest.raises(BuildStopped):
+        measure(tmp_path, table(tmp_path, a=encode_image(face(1), "png")), should_stop=lambda: True)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "I;16"])
+def test_the_quick_decoder_gives_what_read_image_gives(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.png"
+    picture = Image.fromarray(face(3))
+    deep = Image.fromarray(face(3)[..., 0].astype(np.uint16) * 257)
+    (deep if mode == "I;16" else picture.convert(mode)).save(path)
+    assert np.array_equal(decode(path.read_bytes(), "a.png"), read_image(path))
+
+
+def test_same_bytes_and_re_encoded_pictures_are_found_and_other_pictures_are_not(tmp_path: Path) -> None:
+    first = encode_image(face(1), "png")
+    files = {"a": first, "b": first, "c": encode_image(face(1), "webp", quality=40)}
+    files |= {f"other{seed}": encode_image(face(seed), "png") for seed in range(2, 30)}
+    filled, _ = measure(tmp_path, table(tmp_path, **files))
+    found = near_pairs(tmp_path, filled)
+    assert sorted(found.itertuples(index=False, name=None)) == [(0, 1, True), (0, 2, False), (1, 2, False)]
+
+
+def test_groups_join_through_others() -> None:
+    import pandas as pd
+
+    joined = groups([1, 2, 3, 4, 5], pd.DataFrame({"a": [4, 2], "b": [5, 4]}))
+    assert joined == {1: 1, 2: 2, 3: 3, 4: 2, 5: 2}
