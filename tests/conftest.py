@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch is imported.
+# Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED_VARIABLE = "EDGEFACE_SHARED"

@@ -201,5 +201,5 @@ def test_a_checkpoint_without_tensors_is_refused(saved) -> None:
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match="nothing-here.pt"):
+    with pytest.raises(WeightsMissing, match=r"nothing-here\.pt"):
         read_archive(tmp_path / "nothing-here.pt")
