@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from core.commands import compare, dataset, doctor, enroll, enroll_bulk, evaluate, gallery, identify, runs, weights
+from core.commands import (
+    compare,
+    dataset,
+    dataset_fetch,
+    doctor,
+    enroll,
+    enroll_bulk,
+    evaluate,
+    gallery,
+    identify,
+    runs,
+    weights,
+)
 from core.commands.common import example, plain
 from core.errors import CoreError
 from core.settings import load_settings, write_atomically
@@ -43,6 +55,7 @@ compare.add_to(app)
 gallery.add_to(app)
 evaluate.add_to(app)
 runs.add_to(app)
+dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
 
 
