@@ -24,14 +24,15 @@ COMPARED_PX = 16
 """Pairs are compared at this side: what a VLR image of any size still shows."""
 
 ALIKE = {"bicubic": 0.97, "camera": 0.5, "": 0.85}
-"""The least correlation of a VLR image with its own HR image, by degradation ("" unknown)."""
+"""The least correlation of a VLR image with its own HR image, by degradation ("" unknown). 1,000 LFW centre crops had at
+least 1.0 (bicubic) and 0.86 (camera, 16 px), and at most 0.94 with any other. The limit for "" is a guess."""
 
 BETTER_BY = 0.02
 """An HR image of another pair that fits a VLR image better by so much is taken for its true one."""
 
 SAME_DB = 40.0
-"""A VLR image that, brought to the HR image's size, is as near as this holds the HR image's detail. Bicubic
-enlargements of LFW crops from 32 px reach about 33 dB."""
+"""A VLR image of more than 0.6 of the HR image's side that, brought to its size, is as near as this holds its detail.
+Enlarged from 32 px, 1,000 LFW centre crops reached 31 dB (median) and 40 dB at most: the side decides, too."""
 
 _CHUNK = 128
 
