@@ -24,8 +24,8 @@ COMPARED_PX = 16
 """Pairs are compared at this side: what a VLR image of any size still shows."""
 
 ALIKE = {"bicubic": 0.97, "camera": 0.5, "": 0.85}
-"""The least correlation of a VLR image with its own HR image, by degradation ("" unknown). 1,000 LFW centre crops had at
-least 1.0 (bicubic) and 0.86 (camera, 16 px), and at most 0.94 with any other. The limit for "" is a guess."""
+"""The least correlation of a VLR image with its own HR image, by degradation ("" unknown). 1,000 LFW centre crops had
+at least 1.0 (bicubic) and 0.86 (camera, 16 px), and at most 0.94 with any other. The limit for "" is a guess."""
 
 BETTER_BY = 0.02
 """An HR image of another pair that fits a VLR image better by so much is taken for its true one."""
