@@ -27,8 +27,9 @@ from core.gallery.store import Gallery
 from core.gallery.values import Candidate, Space
 from core.gallery_files import load_gallery, save_gallery
 from core.images import read_image, resize
+from core.probe_sizes import native_crop_px, reduce_photograph, vlr_size
 from core.recognition import Comparison, Probe, Recognition
-from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, VLR_SIZES_PX, Settings, load_settings
+from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 
 if TYPE_CHECKING:
@@ -51,12 +52,6 @@ __all__ = [
 
 Image = Any
 """Whatever `core.images.read_image` reads: a path, bytes, a file object, a Pillow image, an RGB array."""
-
-HR_PROBE_PX = 64.0
-"""From here on the aligned crop is cut at 112 px directly; below, at its native size, and the upscaler enlarges it."""
-
-VLR_PROBE_PX = 40.0
-"""Up to here a probe counts as very-low-resolution, of the nearest of 16, 24 and 32 px."""
 
 NO_FACE = "no face found: the face may be too small, turned away or hidden"
 
@@ -310,27 +305,6 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     upscaler = load_upscaler(None if config.skip_dsr else config.upscaler, device=device)
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
     return Pipeline(config, encoder, upscaler, Detector(), store)
-
-
-def native_crop_px(size: float) -> int:
-    """Side of the crop to cut for a probe_px: its own size where it is small, 112 px otherwise."""
-    return CROP_PX if size >= HR_PROBE_PX else max(8, round(size))
-
-
-def vlr_size(size: float) -> int | None:
-    """The VLR size (16, 24 or 32 px) that a probe_px counts as; None when it is larger than 40 px."""
-    if size > VLR_PROBE_PX:
-        return None
-    return min(VLR_SIZES_PX, key=lambda px: abs(px - size))
-
-
-def reduce_photograph(rgb: NDArray[np.uint8], from_px: float, to_px: int) -> NDArray[np.uint8]:
-    """The whole photograph shrunk (antialiased) so that a face of probe_px `from_px` gets `to_px`; never enlarged."""
-    factor = to_px / from_px
-    if factor >= 1:
-        return rgb
-    height, width = rgb.shape[:2]
-    return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
 
 
 @contextmanager
