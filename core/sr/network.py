@@ -1,4 +1,4 @@
-"""The DSR network: residual blocks over a bicubic skip, on a grid of 28 x 28 that holds every pixel of the 112 px image.
+"""The DSR network: residual blocks over a bicubic skip, on a 28 x 28 grid that holds every pixel of the 112 px image.
 
 The residual form follows EDSR (Lim et al., CVPR workshops 2017: blocks without normalisation), the sub-pixel step
 ESPCN (Shi et al., CVPR 2016), its inverse at the entrance Real-ESRGAN (Wang et al., ICCV workshops 2021). One fixed
