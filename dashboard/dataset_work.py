@@ -110,9 +110,12 @@ def _ended(snapshot: Snapshot) -> None:
     made = [Path(str(each)) for each in report.get("made", ())]
     if made:
         choose(made[0])
-    word = "Checked" if snapshot.run.kind == "check" else "Ready"
-    names = ", ".join(path.name for path in made)
-    st.session_state["dataset_said"] = f"{word}: {names}. {report.get('text') or ''}".strip()
+    name = Path(str(report.get("out", ""))).name
+    if snapshot.run.kind == "check":
+        st.session_state["dataset_said"] = f"{name} was checked."
+    else:
+        st.session_state["dataset_next_section"] = "counts"
+        st.session_state["dataset_said"] = f"{name} is ready. {report.get('text') or ''}".strip()
 
 
 def _removed(run: Run, place: Path) -> None:
