@@ -47,6 +47,8 @@ def view() -> None:
     said = st.session_state.pop("dataset_said", "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
+    if st.session_state.pop("dataset_started", False):  # who pressed a button far below doesn't see the bar
+        st.toast("It has started. Its progress is at the top of this page.", icon=":material/arrow_upward:")
     runs = unfinished()
     work_panel(runs)
     sets = list_datasets(datasets_root(settings()))

@@ -45,7 +45,9 @@ def start(kind: str, config: Mapping[str, Any]) -> Run:
     for known in _known():
         if known.state.live and known.place == place and (known.run.kind == "check") == (kind == "check"):
             raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
-    return launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+    run = launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+    st.session_state["dataset_started"] = True
+    return run
 
 
 def unfinished() -> list[Run]:
