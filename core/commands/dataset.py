@@ -131,6 +131,7 @@ def check_dataset(
     finally:
         progress("")
     _say_verdict(dataset, verdict, as_json)
+    _keep(dataset, verdict)
     if not verdict.ok or (strict and not verdict.clean):
         raise typer.Exit(1)
 
@@ -138,20 +139,18 @@ def check_dataset(
 @group.command("list", epilog=example("dataset list", "dataset list --json"))
 def list_datasets(as_json: JsonOption = False) -> None:
     """List the data sets in data/datasets."""
-    from core.dataset.manifest import read_info
-    from core.errors import CoreError
+    from core.dataset.library import list_datasets as listed
 
     rows: list[dict[str, Any]] = []
-    root = datasets_dir()
-    for path in sorted(found.parent for depth in ("*", "*/*") for found in root.glob(f"{depth}/dataset.json")):
-        try:
-            info = read_info(path)
-        except CoreError as error:
-            note(str(error))
+    for found in listed(datasets_dir()):
+        info = found.info
+        if info is None:
+            note(str(found.problem))
             continue
         counts = {key: info.counts.get(key, 0) for key in ("identities", "pairs")}
-        name = path.relative_to(root).as_posix()
-        rows.append({"name": name, "mode": info.mode, **counts, "made_by": info.made_by, "synthetic": info.synthetic})
+        rows.append(
+            {"name": found.name, "mode": info.mode, **counts, "made_by": info.made_by, "synthetic": info.synthetic}
+        )
     if as_json:
         say_json(rows)
         return
@@ -277,6 +276,19 @@ def _to_check(source: str, layout: str | None, pattern: str | None, columns: lis
     if layout is None and is_dataset(path):
         return read_dataset(path)
     return dataset_of(scanned(source, layout, pattern, columns))
+
+
+def _keep(dataset: Dataset, verdict: Verdict) -> None:
+    """The dashboard shows the verdict on a data set of ours without checking it again."""
+    from core.dataset.verdicts import keep_verdict
+    from core.errors import StorageFailed
+    from core.settings import load_settings
+
+    if dataset.key and dataset.root.resolve().is_relative_to(datasets_dir().resolve()):
+        try:
+            keep_verdict(load_settings(), dataset, verdict)
+        except StorageFailed as error:
+            note(str(error))
 
 
 def _say_verdict(dataset: Dataset, verdict: Verdict, as_json: bool) -> None:
