@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from core.dataset.fill import fill
 from core.dataset.measure import OnEvent, ShouldStop
 from core.dataset.plan import BUILD_MODES, BuildOptions, Plan, earlier_build, modes_of, refuse_options, split_items
 from core.dataset.scan import Scan
+from core.dataset.unfinished import only_update
 from core.dataset.usable import items_of, usable_rows, with_earlier
 from core.errors import StorageFailed
 
@@ -60,26 +62,30 @@ def build(
     """Build `out` (for mode "both": out/closed-set and out/identity-disjoint); one Summary a data set.
 
     The options come as BuildOptions or as keywords of the same names. The source isn't touched. Images of the source's
-    own test split are left out. With update, images that `out` has already stay on their side and new ones are added.
+    own test split are left out. With update, images that `out` has already stay on their side and new ones are added;
+    one that is killed leaves the earlier data set as it was, and the next one takes away what it had begun.
     Raises BuildRefused, BuildStopped, SourceInvalid, StorageFailed; then nothing new is at `out`.
     """
     chosen = replace(options or BuildOptions(), **given)
     out = Path(out).absolute()
     refuse_options(source, out, chosen)
     targets = [out / mode for mode in BUILD_MODES[:2]] if chosen.mode == "both" else [out]
-    earlier = [earlier_build(target, chosen) for target in targets]
-    frame, left_out = usable_rows(source, chosen.only, on_event, should_stop)
-    frame = with_earlier(source, frame, [dataset for dataset in earlier if dataset is not None])
-    items = items_of(source.root, frame)
-    splits = split_items(items, chosen, earlier)
-    plans = [
-        Plan(target, mode, table, dataset)
-        for target, mode, table, dataset in zip(targets, modes_of(chosen), splits, earlier, strict=True)
-    ]
-    few = len(items) - len(splits[0])
-    if few and chosen.mode == "closed-set":
-        left_out = (*left_out, f"{few:,} images of people with fewer than {chosen.min_images}")
-    return _carry_out(source, frame, plans, out, chosen, left_out, on_event, should_stop)
+    with ExitStack() as alone:
+        for target in targets if chosen.update else ():
+            alone.enter_context(only_update(target))
+        earlier = [earlier_build(target, chosen) for target in targets]
+        frame, left_out = usable_rows(source, chosen.only, on_event, should_stop)
+        frame = with_earlier(source, frame, [dataset for dataset in earlier if dataset is not None])
+        items = items_of(source.root, frame)
+        splits = split_items(items, chosen, earlier)
+        plans = [
+            Plan(target, mode, table, dataset)
+            for target, mode, table, dataset in zip(targets, modes_of(chosen), splits, earlier, strict=True)
+        ]
+        few = len(items) - len(splits[0])
+        if few and chosen.mode == "closed-set":
+            left_out = (*left_out, f"{few:,} images of people with fewer than {chosen.min_images}")
+        return _carry_out(source, frame, plans, out, chosen, left_out, on_event, should_stop)
 
 
 def _carry_out(
@@ -101,7 +107,11 @@ def _carry_out(
             made = [work(plan, hidden / plan.target.relative_to(out)) for plan in plans]
     else:
         try:
-            made = [work(plan, plan.target) for plan in plans]
+            made = []
+            for plan in plans:
+                whole = nullcontext(plan.target) if plan.earlier is not None else place.whole_folder(plan.target)
+                with whole as at:
+                    made.append(work(plan, at))
         except OSError as error:
             raise StorageFailed(
                 f"{out} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
 
 _CHUNK = 512
 _BATCH = 64
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+_PLAIN_RGB = b"\x08\x02\x00\x00\x00"
+"""8 bits, RGB, the one compression and filter that there are, not interlaced."""
+_PLAIN_CHUNKS = frozenset((b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB", b"gAMA", b"cHRM"))
 _FAST_SIDE_PX = 1024
 
 OnEvent = Callable[..., None]
@@ -37,18 +42,19 @@ class Measured:
     problem: str = ""
 
 
-def measure_file(path: Path) -> Measured:
+def measure_file(path: str | Path) -> Measured:
     """Read one image file. Never raises for what a file can hold: that becomes `problem`."""
     try:
-        if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES:
-            content = path.read_bytes()
-            rgb = decode(content, path.name)
-        else:
-            return Measured(problem=_reason(path))
+        content = _content(path)
+        if content is None:
+            return Measured(problem=_reason(Path(path)))
+        rgb = decode(content, Path(path).name)
     except CoreError as error:
         return Measured(problem=error.what)
+    except FileNotFoundError:
+        return Measured(problem=_reason(Path(path)))
     except OSError as error:
-        return Measured(problem=f"{path.name} can't be read: {error.strerror or error}.")
+        return Measured(problem=f"{Path(path).name} can't be read: {error.strerror or error}.")
     return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb))
 
 
@@ -74,7 +80,7 @@ def measure(
     Raises BuildStopped when `should_stop` says so.
     """
     wanted = frame[(frame["sha256"] == "") | (frame["phash"] == "") | (frame["size_px"] == 0)]
-    found = list(_measured([root / path for path in wanted["path"]], on_event, should_stop))
+    found = list(_measured([f"{root}/{path}" for path in wanted["path"].tolist()], on_event, should_stop))
     filled = frame.copy()
     filled.loc[wanted.index, "size_px"] = np.array([min(m.width, m.height) for m in found], dtype="int64")
     filled.loc[wanted.index, "sha256"] = [m.sha256 for m in found]
@@ -87,11 +93,11 @@ def measure(
     return filled, pd.DataFrame(amiss, columns=["path", "problem", "width", "height"])
 
 
-def _measure_files(paths: Sequence[Path]) -> list[Measured]:
+def _measure_files(paths: Sequence[str]) -> list[Measured]:
     return [measure_file(path) for path in paths]
 
 
-def _measured(paths: Sequence[Path], on_event: OnEvent | None, should_stop: ShouldStop | None) -> Iterator[Measured]:
+def _measured(paths: Sequence[str], on_event: OnEvent | None, should_stop: ShouldStop | None) -> Iterator[Measured]:
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), _CHUNK):
             if should_stop is not None and should_stop():
@@ -103,13 +109,38 @@ def _measured(paths: Sequence[Path], on_event: OnEvent | None, should_stop: Shou
                 on_event("progress", step="read", done=min(start + _CHUNK, len(paths)), total=len(paths))
 
 
+def _content(path: str | Path) -> bytes | None:
+    """A file's bytes by as few calls as can be; None for what is no ordinary file (a pipe isn't waited for) or too
+    large. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        said = os.fstat(handle)
+        if not stat.S_ISREG(said.st_mode) or said.st_size > MAX_FILE_BYTES:
+            return None
+        with os.fdopen(handle, "rb", buffering=0, closefd=False) as file:
+            return file.readall()
+    finally:
+        os.close(handle)
+
+
 def _is_small_plain_png(content: bytes) -> bool:
-    """8-bit RGB without transparency or EXIF, at most 1024 px: nothing about it that two decoders could see unlike."""
-    if content[:8] != _PNG or len(content) < 33 or content[12:16] != b"IHDR" or content[24:26] != b"\x08\x02":
+    """8-bit RGB of at most 1024 px, whole, and with no chunk that two decoders could see unlike: no transparency, and
+    neither EXIF nor text, which may hold an orientation."""
+    if content[:16] != _PNG_START or content[24:29] != _PLAIN_RGB:
         return False
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    plain = b"tRNS" not in content and b"eXIf" not in content and content[-8:-4] == b"IEND"
-    return plain and 0 < width <= _FAST_SIDE_PX and 0 < height <= _FAST_SIDE_PX
+    if not (0 < width <= _FAST_SIDE_PX and 0 < height <= _FAST_SIDE_PX):
+        return False
+    view, at, kind = memoryview(content), 8, b""
+    while kind != b"IEND":
+        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
+        kind = bytes(view[at + 4 : at + 8])
+        if kind not in _PLAIN_CHUNKS or zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(
+            view[end - 4 : end], "big"
+        ):
+            return False  # cut off, too: then the sum isn't there or isn't right
+        at = end
+    return True
 
 
 def _reason(path: Path) -> str:

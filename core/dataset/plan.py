@@ -13,6 +13,7 @@ from core.dataset.errors import BuildRefused
 from core.dataset.layout import VLR
 from core.dataset.manifest import Dataset, is_dataset, read_dataset
 from core.dataset.scan import Scan
+from core.dataset.unfinished import clear_unfinished
 
 BUILD_MODES = ("closed-set", "identity-disjoint", "both")
 
@@ -83,6 +84,7 @@ def earlier_build(target: Path, options: BuildOptions) -> Dataset | None:
         raise BuildRefused(
             f"{target} was built as {dataset.info.mode}, not {expected}.", "Build into another folder, or in its mode."
         )
+    clear_unfinished(dataset)
     return dataset
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.dataset.columns import among
 from core.dataset.duplicates import groups, near_pairs
 from core.dataset.errors import BuildRefused
 from core.dataset.layout import HR, VLR
@@ -34,8 +35,8 @@ def usable_rows(
     if frame.empty:
         raise BuildRefused("No image is left to build from.", "Loosen the filter, or choose another source.")
     hr, vlr = frame[frame["kind"] == HR], frame[frame["kind"] == VLR]
-    _refuse_lonely(vlr[~vlr["pair"].isin(set(hr["pair"]))], "VLR image", "HR image")
-    _refuse_lonely(hr[~hr["pair"].isin(set(vlr["pair"]))], "HR image", "VLR image")
+    _refuse_lonely(vlr[~among(vlr["pair"], set(hr["pair"]))], "VLR image", "HR image")
+    _refuse_lonely(hr[~among(hr["pair"], set(vlr["pair"]))], "HR image", "VLR image")
     frame, amiss = measure(source.root, frame, on_event=on_event, should_stop=should_stop)
     broken = amiss[amiss["width"] == 0]
     if len(broken):
@@ -62,17 +63,17 @@ def count_pairs(frame: pd.DataFrame) -> int:
 def with_earlier(source: Scan, frame: pd.DataFrame, earlier: list[Dataset]) -> pd.DataFrame:
     """The source's rows and, before them, those of earlier builds that the source lacks now. `file` is where an image
     lies. What is in an earlier build by the bytes of its HR image is that build's pair, whatever it is called now."""
-    rows = frame.assign(file=[str(source.root / path) for path in frame["path"]])
+    rows = frame.assign(file=[f"{source.root}/{path}" for path in frame["path"].tolist()])
     known: dict[str, str] = {}
     parts: list[pd.DataFrame] = []
     for dataset in earlier:
-        old = dataset.frame.assign(file=[str(dataset.root / path) for path in dataset.frame["path"]])
-        parts.append(old[~old["pair"].isin(set(known.values()))])
+        old = dataset.frame.assign(file=[f"{dataset.root}/{path}" for path in dataset.frame["path"].tolist()])
+        parts.append(old[~among(old["pair"], set(known.values()))])
         known.update({sha: pair for sha, pair in _hr_pairs(old).items() if sha not in known})
     if parts:
         taken = {pair for sha, pair in _hr_pairs(rows).items() if sha in known}
-        rows = rows[~rows["pair"].isin(taken)].copy()
-        clash = rows["pair"].isin(set(known.values()))
+        rows = rows[~among(rows["pair"], taken)].copy()
+        clash = among(rows["pair"], set(known.values()))
         rows["pair"] = [f"{pair}~{sha[:8]}" if again else pair for pair, sha, again in _clashing(rows, clash)]
         rows = pd.concat([*parts, rows], ignore_index=True)
     files = rows["file"].tolist()
