@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from core.dataset.errors import BuildStopped
+from core.dataset.layout import HR
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
@@ -42,12 +43,18 @@ class Measured:
     problem: str = ""
 
 
-def measure_file(path: str | Path) -> Measured:
-    """Read one image file. Never raises for what a file can hold: that becomes `problem`."""
+def measure_file(path: str | Path, *, hashed: bool = True) -> Measured:
+    """Read one image file. Never raises for what a file can hold: that becomes `problem`.
+
+    Without `hashed` there is no perceptual hash, and a plain PNG whose check sums are right isn't decoded.
+    """
     try:
         content = _content(path)
         if content is None:
             return Measured(problem=_reason(Path(path)))
+        size = None if hashed else _plain_png_size(content)
+        if size is not None:
+            return Measured(*size, sha256_of(content))
         rgb = decode(content, Path(path).name)
     except CoreError as error:
         return Measured(problem=error.what)
@@ -55,12 +62,12 @@ def measure_file(path: str | Path) -> Measured:
         return Measured(problem=_reason(Path(path)))
     except OSError as error:
         return Measured(problem=f"{Path(path).name} can't be read: {error.strerror or error}.")
-    return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb))
+    return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb) if hashed else "")
 
 
 def decode(content: bytes, name: str) -> RGB:
     """A picture's bytes as RGB, as read_image gives it; small plain PNG by a quicker decoder with the same result."""
-    if _is_small_plain_png(content):
+    if _plain_png_size(content) is not None:
         bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if bgr is not None:
             return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -74,13 +81,16 @@ def measure(
     on_event: OnEvent | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table with size_px (the shorter side), sha256 and phash filled in where a row lacks one, and what was amiss:
-    a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
+    """The table with size_px (the shorter side), sha256 and, for HR images, phash filled in where a row lacks one, and
+    what was amiss: a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
 
+    VLR images are told apart by their HR images: they get no phash, and those that are PNG aren't decoded.
     Raises BuildStopped when `should_stop` says so.
     """
-    wanted = frame[(frame["sha256"] == "") | (frame["phash"] == "") | (frame["size_px"] == 0)]
-    found = list(_measured([f"{root}/{path}" for path in wanted["path"].tolist()], on_event, should_stop))
+    is_hr = frame["kind"] == HR
+    wanted = frame[(frame["sha256"] == "") | (is_hr & (frame["phash"] == "")) | (frame["size_px"] == 0)]
+    files = [(f"{root}/{path}", kind == HR) for path, kind in zip(wanted["path"], wanted["kind"], strict=True)]
+    found = list(_measured(files, on_event, should_stop))
     filled = frame.copy()
     filled.loc[wanted.index, "size_px"] = np.array([min(m.width, m.height) for m in found], dtype="int64")
     filled.loc[wanted.index, "sha256"] = [m.sha256 for m in found]
@@ -93,20 +103,23 @@ def measure(
     return filled, pd.DataFrame(amiss, columns=["path", "problem", "width", "height"])
 
 
-def _measure_files(paths: Sequence[str]) -> list[Measured]:
-    return [measure_file(path) for path in paths]
+def _measure_files(files: Sequence[tuple[str, bool]]) -> list[Measured]:
+    return [measure_file(path, hashed=hashed) for path, hashed in files]
 
 
-def _measured(paths: Sequence[str], on_event: OnEvent | None, should_stop: ShouldStop | None) -> Iterator[Measured]:
+def _measured(
+    files: Sequence[tuple[str, bool]], on_event: OnEvent | None, should_stop: ShouldStop | None
+) -> Iterator[Measured]:
+    """Each file measured, in order; True beside its path: with its perceptual hash."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(paths), _CHUNK):
+        for start in range(0, len(files), _CHUNK):
             if should_stop is not None and should_stop():
                 raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
-            part = paths[start : start + _CHUNK]
+            part = files[start : start + _CHUNK]
             for measured in pool.map(_measure_files, [part[i : i + _BATCH] for i in range(0, len(part), _BATCH)]):
                 yield from measured
             if on_event is not None:
-                on_event("progress", step="read", done=min(start + _CHUNK, len(paths)), total=len(paths))
+                on_event("progress", step="read", done=min(start + _CHUNK, len(files)), total=len(files))
 
 
 def _content(path: str | Path) -> bytes | None:
@@ -123,24 +136,22 @@ def _content(path: str | Path) -> bytes | None:
         os.close(handle)
 
 
-def _is_small_plain_png(content: bytes) -> bool:
-    """8-bit RGB of at most 1024 px, whole, and with no chunk that two decoders could see unlike: no transparency, and
-    neither EXIF nor text, which may hold an orientation."""
+def _plain_png_size(content: bytes) -> tuple[int, int] | None:
+    """(width, height) of 8-bit RGB of at most 1024 px, whole, and with no chunk that two decoders could see unlike: no
+    transparency, and neither EXIF nor text, which may hold an orientation. None for anything else."""
     if content[:16] != _PNG_START or content[24:29] != _PLAIN_RGB:
-        return False
+        return None
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
     if not (0 < width <= _FAST_SIDE_PX and 0 < height <= _FAST_SIDE_PX):
-        return False
+        return None
     view, at, kind = memoryview(content), 8, b""
     while kind != b"IEND":
         end = at + 12 + int.from_bytes(view[at : at + 4], "big")
-        kind = bytes(view[at + 4 : at + 8])
-        if kind not in _PLAIN_CHUNKS or zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(
-            view[end - 4 : end], "big"
-        ):
-            return False  # cut off, too: then the sum isn't there or isn't right
+        kind, said = bytes(view[at + 4 : at + 8]), int.from_bytes(view[end - 4 : end], "big")
+        if kind not in _PLAIN_CHUNKS or zlib.crc32(view[at + 4 : end - 4]) != said:
+            return None  # cut off, too: then the sum isn't there or isn't right
         at = end
-    return True
+    return width, height
 
 
 def _reason(path: Path) -> str:
