@@ -115,7 +115,7 @@ def check_readable(frame: pd.DataFrame, read: Read) -> list[Finding]:
     if len(odd):
         text = (
             f"{some(len(odd), 'image')} of an odd size (others of the folder are "
-            f"{', '.join(f'{size} px' for size in sorted(set(common.astype(int))))}): "
+            f"{', '.join(f'{size} px' for size in sorted(set(common.loc[odd.index].astype(int))))}): "
             "training would stretch faces or stop."
         )
         findings.append(Finding("odd_size", "error", text, odd))
