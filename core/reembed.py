@@ -26,7 +26,7 @@ from core.gallery.replacement import (
 )
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, StoredTemplate
-from core.images import ImageUnreadable, read_image, resize
+from core.images import read_image, resize
 from core.jobs.context import JobContext
 from core.probe_sizes import native_crop_px
 from core.settings import CROP_PX, Settings, load_settings
@@ -195,7 +195,7 @@ def _crop(source: StoredTemplate) -> NDArray[np.uint8] | None:
         return None
     try:
         rgb = read_image(source.crop)
-    except ImageUnreadable:
+    except CoreError:  # damaged, or larger than any crop
         return None
     if rgb.shape[0] != rgb.shape[1]:
         return None

@@ -34,7 +34,9 @@ WeightsOption = Annotated[
 UpscalerOption = Annotated[
     str | None,
     typer.Option(
-        "--upscaler", metavar="FILE|NAME", help="What enlarges small faces: a DSR file or bicubic; default: the one in use."
+        "--upscaler",
+        metavar="FILE|NAME",
+        help="What enlarges small faces: a DSR file or bicubic; default: the one in use.",
     ),
 ]
 SkipDsrOption = Annotated[

@@ -38,6 +38,9 @@ _PT = (".pt", ".pth")
 
 
 def add_to(app: typer.Typer) -> None:
+    from core.commands import gallery_reembed
+
+    gallery_reembed.add_to(group)
     app.add_typer(group, name="gallery")
 
 

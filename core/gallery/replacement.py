@@ -19,8 +19,8 @@ _SAME_PHOTOGRAPH = """({a}.identity_id = {b}.identity_id AND {a}.kind = {b}.kind
 
 _OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
     OR (t.flip_tta = :flip AND t.kind = 'sr')))"""
-"""Templates of other weights, or upscaled by another upscaler. Those of the same weights with the other flip setting
-are none: they serve searches of their own."""
+"""Templates that another in the space takes the place of: of other weights, or upscaled by another upscaler. Those of
+the same weights with the other flip setting aren't among them: they serve searches of their own."""
 
 _MADE = f"""EXISTS (SELECT 1 FROM template n WHERE {_SAME_PHOTOGRAPH.format(a="n", b="t")} AND
     {IN_SPACE.replace("t.", "n.")})"""
@@ -48,13 +48,14 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
     parameters = space_parameters(space)
     with gallery.database.reading() as connection:
         found = connection.execute(
-            f"""SELECT max(t.id), t.identity_id FROM template t WHERE t.crop IS NOT NULL AND {_OTHER} AND NOT {_MADE}
+            f"""SELECT max(t.id), t.identity_id FROM template t
+            WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}
             GROUP BY t.identity_id, t.kind, t.size_px, CASE WHEN t.image_sha256 = '' THEN t.crop ELSE t.image_sha256 END
             ORDER BY t.identity_id, max(t.id)""",
             parameters,
         ).fetchall()
         without = connection.execute(
-            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND {_OTHER} AND NOT {_MADE}", parameters
+            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}", parameters
         ).fetchone()[0]
         people = rows.read_identities(connection, space)
     reachable = {int(row[1]) for row in found}

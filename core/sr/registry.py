@@ -64,7 +64,9 @@ def describe(path: Path) -> UpscalerFile:
     try:
         facts = look_at(path)
     except WeightsMissing as error:
-        raise UpscalerUnusable(f"There is no upscaler file at {path}.", f"Check the path, or {_BICUBIC_INSTEAD}.") from error
+        raise UpscalerUnusable(
+            f"There is no upscaler file at {path}.", f"Check the path, or {_BICUBIC_INSTEAD}."
+        ) from error
     if not is_upscaler(facts.metadata):
         raise UpscalerUnusable(
             f"{facts.path.name} isn't a DSR network (format {facts.metadata.get('format', 'none')!r}, expected "
@@ -112,7 +114,9 @@ def find_upscaler(settings: Settings, file_or_name: str | Path) -> UpscalerFile:
     and SettingsInvalid for an empty name."""
     text = str(file_or_name).strip()
     if not text or "\0" in text:
-        raise SettingsInvalid("No upscaler was named.", "Give a file, a name (edgeface-studio weights list), or bicubic.")
+        raise SettingsInvalid(
+            "No upscaler was named.", "Give a file, a name (edgeface-studio weights list), or bicubic."
+        )
     if text == BICUBIC:
         return BICUBIC_UPSCALER
     if not isinstance(file_or_name, Path) and os.sep not in text:
@@ -122,7 +126,8 @@ def find_upscaler(settings: Settings, file_or_name: str | Path) -> UpscalerFile:
         if not exists(Path(text).expanduser()):
             here = ", ".join(sorted({file.name for file in scan(settings)})) or "none"
             raise UpscalerUnusable(
-                f"There is no upscaler called '{text[:80]}', and no such file.", f"Stored: {here}; or {_BICUBIC_INSTEAD}."
+                f"There is no upscaler called '{text[:80]}', and no such file.",
+                f"Stored: {here}; or {_BICUBIC_INSTEAD}.",
             )
     return describe(Path(text))
 
