@@ -13,7 +13,6 @@ from core.commands.weights_facts import (
     card_facts,
     facts_of,
     facts_of_upscaler,
-    find_either,
     held,
     say_card,
     say_encoder,
@@ -123,13 +122,14 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
     from core.encoder.figures import measured
     from core.encoder.health import check_health
+    from core.encoder.registry import WeightsFile
     from core.encoder.variants import LICENCE
+    from core.in_use import find_either
     from core.weight_card import read_card
 
-    found, upscaler = find_either(file_or_name)
-    if found is None:
-        assert upscaler is not None
-        _say_upscaler(upscaler, as_json)
+    found = find_either(load_settings(), file_or_name)
+    if not isinstance(found, WeightsFile):
+        _say_upscaler(found, as_json)
         return
     encoder = _load(found, check=False)
     health = check_health(encoder.encode)
@@ -176,16 +176,18 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
 @group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
 def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
-    file, upscaler = find_either(file_or_name)
-    if file is None:
+    from core.encoder.registry import WeightsFile
+    from core.in_use import find_either
+
+    file = find_either(load_settings(), file_or_name)
+    if not isinstance(file, WeightsFile):
         from core.sr.registry import check_upscaler
 
-        assert upscaler is not None
-        check_upscaler(upscaler)
+        check_upscaler(file)
         if as_json:
-            say_json({"ok": True, **facts_of_upscaler(upscaler)})
+            say_json({"ok": True, **facts_of_upscaler(file)})
         else:
-            say(f"ok: {upscaler.path or upscaler.name} enlarges faces")
+            say(f"ok: {file.path or file.name} enlarges faces")
         return
     encoder = _load(file, check=True)
     if as_json:

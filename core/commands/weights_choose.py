@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import JsonOption, example, progress, say, say_json
-from core.commands.weights_facts import FileOrName, facts_of, facts_of_upscaler, find_either
+from core.commands.common import JsonOption, example, note, progress, say, say_json
+from core.commands.weights_facts import FileOrName, facts_of, facts_of_upscaler
 from core.settings import load_settings
 
 
@@ -24,29 +24,22 @@ def use(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
-    from core.encoder.registry import use_weights
-    from core.sr.registry import use_upscaler
-    from core.sr.upscale import BICUBIC
+    from core.encoder.registry import WeightsFile
+    from core.in_use import in_use, use_either
 
-    found, upscaler = find_either(file_or_name)
     progress("loading and checking ...")
     try:
-        if found is not None:
-            used = use_weights(load_settings(), found.path)
-        else:
-            assert upscaler is not None
-            enlarger = use_upscaler(load_settings(), upscaler.path or BICUBIC)
+        used = use_either(load_settings(), file_or_name)
     finally:
         progress("")
-    if found is not None:
-        if as_json:
-            say_json(facts_of(used))
-        else:
-            say(f"In use: {used.path} ({used.official.name if used.official else 'not a published file'})")
-    elif as_json:
-        say_json(facts_of_upscaler(enlarger))
+    if as_json:
+        say_json(facts_of(used) if isinstance(used, WeightsFile) else facts_of_upscaler(used))
+    elif isinstance(used, WeightsFile):
+        say(f"In use: {used.path} ({used.official.name if used.official else 'not a published file'})")
     else:
-        say(f"In use for small faces: {enlarger.path or enlarger.name}")
+        say(f"In use for small faces: {used.path or used.name}")
+    if mismatch := in_use(load_settings()).mismatch:
+        note(mismatch)
 
 
 def use_run(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.commands.common import JsonOption, UsageMistake, example, progress, say, say_json, user_path
-from core.commands.weights_facts import FileOrName, find_either
+from core.commands.weights_facts import FileOrName
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
+    from core.in_use import find_either
     from core.settings import write_atomically
 
     settings = load_settings()
-    encoder, upscaler = find_either(file_or_name)
-    source = encoder.path if encoder is not None else upscaler.path if upscaler is not None else None
+    source = find_either(settings, file_or_name).path
     if source is None:
         raise UsageMistake("bicubic is no file: there is nothing to export.", "Name a file of weights.")
     path = user_path(target)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.commands.common import say
-from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.encoder.encode import EncoderInfo
@@ -17,28 +16,6 @@ if TYPE_CHECKING:
     from core.weight_card import Card, Measured, Rate
 
 FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
-
-
-def find_either(file_or_name: str) -> tuple[WeightsFile | None, UpscalerFile | None]:
-    """The encoder weights or the upscaler that a path or name means, told apart by content."""
-    from core.encoder.registry import find_weights
-    from core.errors import WeightsMissing
-    from core.sr.registry import describe, find_upscaler
-    from core.sr.upscale import BICUBIC, UpscalerUnusable
-    from core.weight_card import is_upscaler
-
-    settings = load_settings()
-    if file_or_name.strip() == BICUBIC:
-        return None, find_upscaler(settings, BICUBIC)
-    try:
-        file = find_weights(settings, file_or_name)
-    except WeightsMissing:
-        try:
-            return None, find_upscaler(settings, file_or_name)  # a stored DSR by its name
-        except UpscalerUnusable:
-            pass
-        raise
-    return (None, describe(file.path)) if is_upscaler(file.metadata) else (file, None)
 
 
 def facts_of(file: WeightsFile) -> dict[str, Any]:
