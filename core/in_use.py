@@ -39,8 +39,8 @@ class InUse:
             BICUBIC if trained_with == BICUBIC else f"another super-resolution network (SHA-256 {trained_with[:10]}…)"
         )
         return (
-            f"These weights were trained on faces enlarged by {what}; in use is {self.upscaler.name}. Small faces may be "
-            "recognised less well than measured."
+            f"These weights were trained on faces enlarged by {what}; in use is {self.upscaler.name}. Small faces "
+            "may be recognised less well than measured."
         )
 
 

@@ -22,9 +22,15 @@ _DERIVED = (
     "Initialised from other EdgeFace weights (parent above): their licence applies. The authors publish EdgeFace under "
     "BSD 3-Clause in the repositories and under CC BY-NC-SA 4.0 on the hub."
 )
-_ENCODER_LIMITS = (
+_STARTER_LIMIT = (
     "Trained on few people beside the official weights: expect more confusion between strangers, most of all between "
-    "people of groups that its data hold few of. Start with the official weights where they can be had.",
+    "people of groups that its data hold few of. Start with the official weights where they can be had."
+)
+_TUNED_LIMIT = (
+    "Fine-tuned on the people of the data above: on other people, cameras and lighting it can do better or worse than "
+    "its parent. Measure it on your own data before relying on it."
+)
+_ENCODER_LIMITS = (
     "Very small faces (16 px) hold little to recognise: decide by a threshold calibrated on your own data.",
     "No liveness check: a photograph of a face is a face to it.",
 )
@@ -50,7 +56,7 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
         _table("What it is", _identity(facts, card)),
         _table("How it was trained", _training(card, config or {}, report or {})),
         _figures(card.measured),
-        "## Limits\n\n" + "\n".join(f"- {text}" for text in (_DSR_LIMITS if upscaler else _ENCODER_LIMITS)),
+        "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(card, upscaler)),
         f"## Licence\n\n{_DERIVED if card.parent_sha256 else LICENCE}",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -60,6 +66,12 @@ def _what(facts: FileFacts, upscaler: bool) -> str:
     if upscaler:
         return "A super-resolution network (DSR): a face of 12 to 40 px -> the 112 px crop that EdgeFace takes."
     return f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers."
+
+
+def _limits(card: Card, upscaler: bool) -> tuple[str, ...]:
+    if upscaler:
+        return _DSR_LIMITS
+    return (_TUNED_LIMIT if card.parent_sha256 else _STARTER_LIMIT, *_ENCODER_LIMITS)
 
 
 def _identity(facts: FileFacts, card: Card) -> dict[str, object]:
