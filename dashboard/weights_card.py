@@ -110,7 +110,7 @@ def weights_card(used: InUse) -> None:
                     st.html(_facts_html(weights.name, origin))
                 if used.upscaler is not None and used.upscaler.path is not None:
                     st.html(_facts_html(used.upscaler.name, _upscaler_origin(used.upscaler)))
-        link("help", "What the figures mean", icon=":material/help:", topic="weights")
+        link("help", "What the figures mean", icon=":material/help:", topic="weights-measured")
 
 
 def rates_html(figures: Measured) -> str:
