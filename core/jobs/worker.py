@@ -33,6 +33,7 @@ KINDS: dict[str, str] = {
     "demo": "core.dataset.runs:demo",
     "fetch": "core.dataset.runs:fetch",
     "check": "core.dataset.runs:check",
+    "reembed": "core.reembed:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

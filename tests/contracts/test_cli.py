@@ -35,6 +35,7 @@ def test_the_promised_commands_are_there():
     assert {
         "doctor", "register", "identify", "compare", "enroll photos", "enroll folder", "enroll csv",
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
+        "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
         "evaluate pairs",
     } <= names  # fmt: skip
