@@ -137,7 +137,7 @@ class Detector:
         return face
 
     def _chosen(self, bgr: RGB, seen: list[_Seen], how: Literal["largest", "centre"]) -> tuple[Face | None, bool]:
-        """The first of the faces, in the order of choice, that a second look shows too; and whether it was seen small."""
+        """The first of the faces, in the order of choice, that two more looks show too; whether it was seen small."""
         left = _distinct(seen)
         while left:
             [face] = choose_faces([one.face for one in left], how, bgr.shape)
@@ -183,29 +183,27 @@ class Detector:
         if patch.size == 0:
             return None
         here = moved(face, (1, 1), (-x0, -y0))
-        zoom = EXACT_PX / size
-        plain = _most_like(here, [seen.face for seen in self._look(patch, zoom, "again")])
-        looks = self._look(patch[:, ::-1], zoom, "again")
-        turned = _most_like(here, [mirrored(seen.face, patch.shape[1]) for seen in looks])
+        small, scale = _sized(patch, EXACT_PX / size)
+        plain = _most_like(here, [moved(face, scale, (0, 0)) for face in self._faces(small, "again")])
+        other = [mirrored(face, small.shape[1]) for face in self._faces(small[:, ::-1], "again")]
+        turned = _most_like(here, [moved(face, scale, (0, 0)) for face in other])
         return None if plain is None or turned is None else moved(between(plain, turned), (1, 1), (x0, y0))
 
-    def _look(self, bgr: RGB, zoom: float, use: str = "first") -> list[_Seen]:
+    def _look(self, bgr: RGB, zoom: float) -> list[_Seen]:
         """YuNet once, on the picture enlarged or reduced by `zoom`; the faces in the picture's own pixels."""
-        height, width = bgr.shape[:2]
-        size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-        if size != (width, height):
-            how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
-            bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
+        sized, scale = _sized(bgr, zoom)
+        return [_Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in self._faces(sized, "first")]
+
+    def _faces(self, bgr: RGB, use: str) -> list[Face]:
+        """What YuNet finds in the picture as it is."""
         # Below this size OpenCV's YuNet gives faces that depend on what it saw before.
-        missing = [max(0, _LEAST_SIDE - side) for side in size]
+        missing = [max(0, _LEAST_SIDE - side) for side in bgr.shape[:2]]
         if any(missing):
-            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, missing[1], 0, missing[0], cv2.BORDER_CONSTANT), dtype=np.uint8)
+            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, missing[0], 0, missing[1], cv2.BORDER_CONSTANT), dtype=np.uint8)
         network = self._network(use)
         network.setInputSize((bgr.shape[1], bgr.shape[0]))
         _, rows = network.detect(np.ascontiguousarray(bgr))
-        scale = (width / size[0], height / size[1])
-        found = [face for row in rows if (face := _face(row)) is not None] if rows is not None else []
-        return [_Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in found]
+        return [face for row in rows if (face := _face(row)) is not None] if rows is not None else []
 
     def _network(self, use: str) -> Any:
         """One for whole photographs and one for faces alone: a network that is given another size plans anew (1 ms)."""
@@ -214,6 +212,16 @@ class Detector:
             network = cv2.FaceDetectorYN.create(str(self._path), "", (320, 320), self._score_threshold, 0.3, 2000)
             setattr(self._local, use, network)
         return network
+
+
+def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
+    """The picture enlarged or reduced by `zoom`, and what its pixels are in the picture's own (x, y)."""
+    height, width = bgr.shape[:2]
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    if size != (width, height):
+        how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
+        bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
+    return bgr, (width / size[0], height / size[1])
 
 
 def _distinct(seen: list[_Seen]) -> list[_Seen]:

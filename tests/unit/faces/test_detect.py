@@ -202,3 +202,52 @@ def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
         errors += [min(found)] if found and min(found) < 28 else []
     assert len(errors) >= 23
     assert np.mean(errors) < 4
+
+
+def same_face(a: Face | None, b: Face | None) -> bool:
+    return a is not None and b is not None and a.box_xyxy == b.box_xyxy and np.array_equal(a.landmarks, b.landmarks)
+
+
+@pytest.mark.parametrize("how", ["largest", "centre"])
+def test_one_face_is_the_one_that_would_be_chosen_of_all(astronaut, astronaut_face, detector, how) -> None:
+    """A small face in the middle, a large one beside it: the choice differs, what comes of it doesn't."""
+    frame = np.full((512, 1200, 3), 90, np.uint8)
+    frame[:, 688:] = astronaut
+    small = resize(astronaut, 320)
+    frame[150:470, 500 - int(astronaut_face.centre[0] * 320 / 512) :][:, :320] = small
+    found = detector.detect(frame)
+    assert len(found) == 2
+    [expected] = choose_faces(found, how, frame.shape)
+    assert same_face(detector.detect_one(frame, how), expected)
+    assert (expected is found[0]) == (how == "largest")
+
+
+def test_of_many_looks_only_those_at_the_chosen_face_are_taken(astronaut, detector, monkeypatch) -> None:
+    frame = np.hstack([resize(astronaut, 300), resize(astronaut, 400)[:300], resize(astronaut, 250).repeat(2, 0)[:300]])
+    looked: list[Face] = []
+    again = Detector._look_again
+    monkeypatch.setattr(Detector, "_look_again", lambda self, bgr, face: looked.append(face) or again(self, bgr, face))
+    faces = detector.detect(frame)
+    assert len(faces) > 1 and len(looked) >= len(faces)
+    looked.clear()
+    assert detector.detect_one(frame, "largest") is not None and len(looked) == 1
+
+
+def test_what_two_more_looks_do_not_show_is_passed_over(astronaut, detector, monkeypatch) -> None:
+    frame = np.hstack([resize(astronaut, 400), resize(astronaut, 300).repeat(1, 0)[:300].repeat(2, 0)[:400]])
+    frame = np.ascontiguousarray(np.hstack([resize(astronaut, 400), np.pad(resize(astronaut, 300), ((0, 100), (0, 0), (0, 0)))]))
+    large, small = detector.detect(frame)
+    again = Detector._look_again
+
+    def refuse_large(self: Detector, bgr: np.ndarray, face: Face) -> Face | None:
+        return None if face.centre[0] < 400 else again(self, bgr, face)
+
+    monkeypatch.setattr(Detector, "_look_again", refuse_large)
+    assert same_face(detector.detect_one(frame, "largest"), small) and large.area > small.area
+
+
+def test_one_small_face_is_searched_for_and_none_is_none(astronaut, astronaut_face, detector) -> None:
+    small = reduced(astronaut, astronaut_face, 16) if False else resize(astronaut, 60)
+    [expected] = detector.detect(small)
+    assert same_face(detector.detect_one(small, "centre"), expected)
+    assert detector.detect_one(np.full((64, 64, 3), 128, np.uint8), "centre") is None
