@@ -204,50 +204,48 @@ def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
     assert np.mean(errors) < 4
 
 
-def same_face(a: Face | None, b: Face | None) -> bool:
-    return a is not None and b is not None and a.box_xyxy == b.box_xyxy and np.array_equal(a.landmarks, b.landmarks)
+def _same(a: Face | None, b: Face) -> bool:
+    return a is not None and a.box_xyxy == b.box_xyxy and np.array_equal(a.landmarks, b.landmarks)
 
 
-@pytest.mark.parametrize("how", ["largest", "centre"])
-def test_one_face_is_the_one_that_would_be_chosen_of_all(astronaut, astronaut_face, detector, how) -> None:
-    """A small face in the middle, a large one beside it: the choice differs, what comes of it doesn't."""
-    frame = np.full((512, 1200, 3), 90, np.uint8)
-    frame[:, 688:] = astronaut
-    small = resize(astronaut, 320)
-    frame[150:470, 500 - int(astronaut_face.centre[0] * 320 / 512) :][:, :320] = small
-    found = detector.detect(frame)
-    assert len(found) == 2
-    [expected] = choose_faces(found, how, frame.shape)
-    assert same_face(detector.detect_one(frame, how), expected)
-    assert (expected is found[0]) == (how == "largest")
+@pytest.fixture(scope="module")
+def two(astronaut) -> np.ndarray:
+    """A large face on the left, a smaller one in the middle."""
+    frame = np.full((400, 1000, 3), 128, np.uint8)
+    frame[:, :400] = resize(astronaut, 400)
+    frame[:300, 400:700] = resize(astronaut, 300)
+    return frame
 
 
-def test_of_many_looks_only_those_at_the_chosen_face_are_taken(astronaut, detector, monkeypatch) -> None:
-    frame = np.hstack([resize(astronaut, 300), resize(astronaut, 400)[:300], resize(astronaut, 250).repeat(2, 0)[:300]])
+@pytest.mark.parametrize(("how", "number"), [("largest", 0), ("centre", 1)])
+def test_one_face_is_the_one_that_would_be_chosen_of_all(two, detector, how, number: int) -> None:
+    found = detector.detect(two, small_faces=False)
+    assert len(found) == 2 and choose_faces(found, how, two.shape) == [found[number]]
+    assert _same(detector.detect_one(two, how, small_faces=False), found[number])
+
+
+def test_only_the_chosen_face_is_looked_at_again(two, detector, monkeypatch) -> None:
     looked: list[Face] = []
     again = Detector._look_again
     monkeypatch.setattr(Detector, "_look_again", lambda self, bgr, face: looked.append(face) or again(self, bgr, face))
-    faces = detector.detect(frame)
-    assert len(faces) > 1 and len(looked) >= len(faces)
-    looked.clear()
-    assert detector.detect_one(frame, "largest") is not None and len(looked) == 1
+    detector.detect(two, small_faces=False)
+    assert len(looked) == 2
+    detector.detect_one(two, "largest", small_faces=False)
+    assert len(looked) == 3
 
 
-def test_what_two_more_looks_do_not_show_is_passed_over(astronaut, detector, monkeypatch) -> None:
-    frame = np.hstack([resize(astronaut, 400), resize(astronaut, 300).repeat(1, 0)[:300].repeat(2, 0)[:400]])
-    frame = np.ascontiguousarray(np.hstack([resize(astronaut, 400), np.pad(resize(astronaut, 300), ((0, 100), (0, 0), (0, 0)))]))
-    large, small = detector.detect(frame)
+def test_a_face_that_further_looks_do_not_show_is_passed_over(two, detector, monkeypatch) -> None:
+    _, smaller = detector.detect(two, small_faces=False)
     again = Detector._look_again
-
-    def refuse_large(self: Detector, bgr: np.ndarray, face: Face) -> Face | None:
-        return None if face.centre[0] < 400 else again(self, bgr, face)
-
-    monkeypatch.setattr(Detector, "_look_again", refuse_large)
-    assert same_face(detector.detect_one(frame, "largest"), small) and large.area > small.area
+    refuse = lambda self, bgr, face: None if face.centre[0] < 400 else again(self, bgr, face)  # noqa: E731
+    monkeypatch.setattr(Detector, "_look_again", refuse)
+    assert _same(detector.detect_one(two, "largest", small_faces=False), smaller)
 
 
-def test_one_small_face_is_searched_for_and_none_is_none(astronaut, astronaut_face, detector) -> None:
-    small = reduced(astronaut, astronaut_face, 16) if False else resize(astronaut, 60)
-    [expected] = detector.detect(small)
-    assert same_face(detector.detect_one(small, "centre"), expected)
-    assert detector.detect_one(np.full((64, 64, 3), 128, np.uint8), "centre") is None
+def test_one_small_face_is_searched_for_and_where_none_is_there_is_none(astronaut, astronaut_face, detector) -> None:
+    small, _ = _reduced(astronaut, astronaut_face, 16)
+    assert detector.detect_one(small, "largest", small_faces=False) is None
+    for small_faces in (None, True):
+        [expected] = detector.detect(small, small_faces=small_faces)
+        assert _same(detector.detect_one(small, "largest", small_faces=small_faces), expected)
+    assert detector.detect_one(np.full((90, 70, 3), 128, np.uint8), "centre") is None
