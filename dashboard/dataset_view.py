@@ -109,13 +109,23 @@ def _chosen(sets: list[Listed]) -> None:
     wanted, section = st.session_state.pop("dataset_next", None), st.session_state.pop("dataset_next_section", None)
     if section is not None:
         st.session_state["dataset_section"] = section
+    names, index = list(by_name), 0
     if wanted in by_name:
         st.session_state["dataset_chosen"] = wanted
-    elif st.session_state.get("dataset_chosen") not in by_name:
-        kept = (st.query_params.get("set"), st.session_state.get("dataset_last"), max(sets, key=_when).name)
-        st.session_state["dataset_chosen"] = next(each for each in kept if each in by_name)
-    name = st.selectbox("Data set", list(by_name), key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
-    st.session_state["dataset_last"] = st.query_params["set"] = name  # for a reload, and for who comes back to the page
+    else:
+        here = (
+            st.session_state.get("dataset_chosen"),
+            st.query_params.get("set"),
+            st.session_state.get("dataset_last"),
+        )
+        # The browser may draw the box by a later run than the one that chose: the default itself says what is shown.
+        index = names.index(next((each for each in here if each in by_name), max(sets, key=_when).name))
+        if here[0] not in by_name:
+            st.session_state.pop("dataset_chosen", None)
+    name = st.selectbox("Data set", names, index, key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
+    if st.query_params.get("set") != name:
+        st.query_params["set"] = name  # for a reload
+    st.session_state["dataset_last"] = name  # for who comes back to the page
     listed = by_name[name]
     if st.session_state.get("dataset_removing") == name:
         _confirm_remove(listed)

@@ -115,12 +115,12 @@ def test_an_unchecked_set_asks_for_its_check(open_page, demo, launched):
 
 def test_a_leaking_set_is_red_says_the_effect_and_shows_the_images(open_page, demo, own_data_dir):
     made = checked(leaking(demo, own_data_dir))
-    app = open_page("dataset", dataset_chosen="leaking")
+    app = open_page("dataset", query={"set": "leaking"})
     [error] = app.error
     assert "Training on this data set would lie" in error.value
     assert "validation will look better than it is on strangers" in error.value
     assert any(each.label.startswith("People in two splits") for each in app.expander)
-    app = open_page("dataset", dataset_chosen="leaking", dataset_finding_0_identity_overlap=True)
+    app = open_page("dataset", query={"set": "leaking"}, dataset_finding_0_identity_overlap=True)
     hr = made.frame[made.frame["kind"] == "hr"]
     [person] = hr.groupby("identity")["split"].nunique().loc[lambda sides: sides > 1].index
     assert f"{person} · train" in shown(app) and f"{person} · val" in shown(app) and not app.exception
@@ -276,7 +276,7 @@ def test_removing_asks_first_and_takes_only_the_data_set(open_page, demo, own_da
     checked(demo)
     beside = own_data_dir / "datasets" / "other"
     shutil.copytree(demo.root, beside)
-    app = open_page("dataset", dataset_chosen="demo")
+    app = open_page("dataset", query={"set": "demo"})
     button(app, "Remove this data set").click().run()
     assert demo.root.is_dir() and "96 images of 4 people" in shown(app)
     button(app, "Remove for good").click().run()
@@ -288,7 +288,7 @@ def test_a_damaged_set_says_so_and_others_stay_usable(open_page, demo, own_data_
     broken = own_data_dir / "datasets" / "broken"
     broken.mkdir()
     (broken / "dataset.json").write_text("{")
-    app = open_page("dataset", dataset_chosen="broken")
+    app = open_page("dataset", query={"set": "broken"})
     assert "valid JSON" in app.error[0].value and not app.exception
     app.selectbox(key="dataset_chosen").set_value("demo").run()
     assert not app.error and not app.exception
@@ -343,7 +343,7 @@ def queried(app) -> str:
 
 def test_the_chosen_set_survives_a_reload(open_page, demo, own_data_dir):
     shutil.copytree(demo.root, own_data_dir / "datasets" / "zebra")
-    app = open_page("dataset", dataset_chosen="demo")
+    app = open_page("dataset", query={"set": "demo"})
     app.selectbox(key="dataset_chosen").set_value("zebra").run()
     assert queried(app) == "zebra"
     for name in ("demo", "zebra"):
@@ -356,7 +356,7 @@ def test_the_chosen_set_survives_a_reload(open_page, demo, own_data_dir):
 def test_who_comes_back_to_the_page_sees_the_same_set(open_page, demo, own_data_dir):
     shutil.copytree(demo.root, own_data_dir / "datasets" / "zebra")
     for name in ("demo", "zebra"):
-        app = open_page("dataset", dataset_chosen=name)
+        app = open_page("dataset", query={"set": name})
         app.switch_page("../pages/help.py").run()
         app.switch_page("../pages/dataset.py").run()
         assert app.selectbox(key="dataset_chosen").value == name
