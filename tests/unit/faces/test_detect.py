@@ -80,7 +80,7 @@ def test_a_face_that_fills_a_huge_photograph_is_found(astronaut, detector) -> No
 
 
 def test_small_beside_large_is_found_on_request(astronaut, astronaut_face, detector) -> None:
-    small, _ = _reduced(astronaut, astronaut_face, 16)
+    small, _ = _reduced(astronaut, astronaut_face, 12)
     frame = astronaut.copy()
     frame[420 : 420 + small.shape[0], 20 : 20 + small.shape[1]] = small
     assert len(detector.detect(frame, small_faces=True)) == 2
@@ -243,7 +243,7 @@ def test_a_face_that_further_looks_do_not_show_is_passed_over(two, detector, mon
 
 
 def test_one_small_face_is_searched_for_and_where_none_is_there_is_none(astronaut, astronaut_face, detector) -> None:
-    small, _ = _reduced(astronaut, astronaut_face, 16)
+    small, _ = _reduced(astronaut, astronaut_face, 12)
     assert detector.detect_one(small, "largest", small_faces=False) is None
     for small_faces in (None, True):
         [expected] = detector.detect(small, small_faces=small_faces)
