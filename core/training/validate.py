@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.encoder.health import measure_health
-from core.evaluation.scores import side, sorted_scores
+from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
 from core.images import RGB
 from core.training.data import Split, TrainingData
@@ -161,7 +161,7 @@ class Validator:
     def _verified(self, sr_raw: Vectors, hr_raw: Vectors) -> dict[str, float | None]:
         sr, hr = _unit(sr_raw), _unit(hr_raw)
         return {
-            "similarity": float(np.einsum("nd,nd->n", sr, hr).mean()),
+            "similarity": float(pair_scores(sr, hr).mean()),
             "eer": eer(sr, hr, self._val.people),
             "eer_vlr_vlr": eer(sr, None, self._val.people),
             "rank1": rank1(sr, hr, self._val.people),
@@ -257,7 +257,7 @@ def _loss(figures: dict[str, float | None], sr: Vectors, loss: Loss | None) -> f
     values: dict[str, float | None] = {
         "classification": figures.get("_classification"),
         "alignment": 1 - (figures["similarity"] or 0.0),
-        "teacher": None if loss.targets is None else float(1 - np.einsum("nd,nd->n", _unit(sr), loss.targets).mean()),
+        "teacher": None if loss.targets is None else float(1 - pair_scores(_unit(sr), loss.targets).mean()),
         "pixel": figures.get("_pixel"),
         "identity": 1 - (figures["similarity"] or 0.0),
     }
