@@ -89,8 +89,8 @@ def _closing(name: str, value: float | None) -> str:
 
 
 def _weights(work: Work, run: StageRun) -> dict[str, files.Weights]:
-    """Every part that the recipe has trained so far, with their files' metadata; and the encoder, where the recipe comes
-    to train it later, so that a best epoch before that has one too."""
+    """Every part that the recipe has trained so far, with their files' metadata; and the encoder where the recipe will
+    train it later, so that a best epoch before that has one too."""
     recipe, standing = work.config.recipe, work.standing
     so_far = {part for stage in recipe.stages[: standing.stage + 1] for part in stage.trains}
     so_far |= {"encoder"} & set(recipe.trains)

@@ -19,7 +19,8 @@ def given(events):
 
 def test_the_same_files_as_vlr_and_hr_are_cause_b(weights, run_training, tmp_path):
     data = tiny_dataset(tmp_path / "same", sizes=(32,), vlr_is_hr=True).root
-    _, events, _ = run_training(tiny_config("finetune", "notes", data, weights, {"stage1_epochs": 1, "stage2_epochs": 0}))
+    changes = {"stage1_epochs": 1, "stage2_epochs": 0}
+    _, events, _ = run_training(tiny_config("finetune", "notes", data, weights, changes))
     found = given(events)
     assert found["too_similar"]["severity"] == "error" and found["too_similar"]["cause"].startswith("B: ")
     assert found["vlr_not_small"]["what"].startswith("VLR images of 112 px")

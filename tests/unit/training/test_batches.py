@@ -92,7 +92,7 @@ def test_of_112_px_the_view_is_hr_itself(data):
 
 def test_draws_keep_within_their_limits():
     draws = draw(MOVING, 2000, torch.Generator().manual_seed(0))
-    assert float(draws.turn.abs().max()) <= np.deg2rad(8) and 0.9 <= float(draws.scale.min())
+    assert float(draws.turn.abs().max()) <= np.deg2rad(8) and float(draws.scale.min()) >= 0.9
     assert float(draws.brightness.abs().max()) <= 25.5 and 0.45 < float(draws.flip.float().mean()) < 0.55
     assert 0.45 < float((draws.boxes[:, 2] > 0).float().mean()) < 0.55 and draws.mix is None
 

@@ -1,4 +1,4 @@
-"""Recipes are data: the notes' numbers, changes by name, refusals that name the setting; rates; what torch isn't for."""
+"""Recipes are data: the notes' numbers, changes by name, refusals that name the setting, rates; all without torch."""
 
 from __future__ import annotations
 

@@ -89,7 +89,8 @@ def test_cached_views_learn_what_fresh_ones_do(weights, run_training, tmp_path):
     reached = {}
     for views in (0, 4):
         changes = {"stage1_epochs": 12, "stage2_epochs": 0, "stage1.cached_views": views, "head_lr": 0.02}
-        report, events, _ = run_training(tiny_config("finetune", "notes", data, weights, changes), tmp_path / str(views))
+        config = tiny_config("finetune", "notes", data, weights, changes)
+        report, events, _ = run_training(config, tmp_path / str(views))
         reached[views] = report["last"]["accuracy"]
         assert any(e["step"] == "cache embeddings" for e in of_kind(events, "progress")) == (views > 0)
     assert min(reached.values()) > 0.5 and abs(reached[0] - reached[4]) <= 0.2, reached
