@@ -52,6 +52,7 @@ class Figures:
     psnr_db: float | None = None
     ssim: float | None = None
     mean_abs_cosine: float | None = None
+    people: int = 0
     bicubic_db: float | None = None
     """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same picture."""
     by_size: dict[str, dict[str, float | None]] = field(default_factory=dict)
@@ -114,6 +115,7 @@ class Validator:
         self._mean(found, per_size)
         found.by_size = {s: {k: v for k, v in f.items() if not k.startswith("_")} for s, f in per_size.items()}
         found.mean_abs_cosine = self._health(hr, sr)
+        found.people = int(self._val.people.max()) + 1
         found.bicubic_db = self._once(("", "", "bicubic"), self._bicubic_db)
         return found
 

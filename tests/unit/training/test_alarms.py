@@ -59,6 +59,7 @@ def test_collapse_is_judged_from_where_training_began():
     assert not alarms.is_collapsed(0.25, 0.02) and alarms.is_collapsed(0.31, 0.02)
     assert not alarms.is_collapsed(0.50, 0.45) and alarms.is_collapsed(0.95, 0.45)
     assert not alarms.is_collapsed(None, None)
+    assert not alarms.is_collapsed(0.4, 0.02, people=5) and alarms.is_collapsed(0.7, 0.02, people=5)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(closed, weights, run_training, tmp_path):
