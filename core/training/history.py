@@ -1,0 +1,327 @@
+"""What a training run has told so far, as values and tables: its events are followed by offset, each read once.
+
+Unknown kinds of events and unknown fields pass by, so that an older page reads a newer run. Opens without torch.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from core.jobs.events import Event, read_events
+
+EPOCH_COLUMNS = ("step", "stage", "epoch", "epochs", "seconds", "images_per_s", "best", "line")
+"""What `History.epochs` holds for every run; further columns are named by their path, such as "val.by_size.16.eer"."""
+TRACE_COLUMNS = ("position", "loss", "per_second")
+MOST_TRACE = 800
+"""Points of the curve within epochs that are kept; of more than twice as many every second one goes."""
+
+Severity = Literal["error", "warning", "notice"]
+_SEVERITIES: dict[str, Severity] = {"error": "error", "warning": "warning", "notice": "notice"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The last thing said about where the run is. `share` of the whole run in [0, 1]; `epoch` counts over all stages,
+    from 1; `done` of `total` batches or images of this step; `left_s` seconds for the whole run."""
+
+    at: datetime
+    step: str = ""
+    stage: str = ""
+    epoch: int | None = None
+    epochs: int | None = None
+    done: float = 0.0
+    total: float = 0.0
+    per_second: float | None = None
+    left_s: float | None = None
+    share: float | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that a person should look at: what is wrong, why, and what to do. `times` it was raised in the same
+    attempt; `attempt` counts from 1 and grows with every resume."""
+
+    code: str
+    severity: Severity
+    what: str
+    cause: str = ""
+    next_step: str = ""
+    at: datetime | None = None
+    attempt: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as planned: what it trains, and for how many epochs at most."""
+
+    name: str
+    title: str
+    epochs: int
+    trains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the run said at its start. None where it didn't say. `chance` = 1 / identities, the accuracy of guessing."""
+
+    stages: tuple[Stage, ...] = ()
+    epochs: int | None = None
+    train_images: int | None = None
+    val_images: int | None = None
+    identities: int | None = None
+    shared_identities: int | None = None
+    chance: float | None = None
+    device: str = ""
+    precision: str = ""
+    threads: int | None = None
+    estimate_s: float | None = None
+    upscaler: str = ""
+    encoder: str = ""
+
+
+@dataclass
+class _Told:
+    """Everything heard so far."""
+
+    plan: Plan | None = None
+    stage: str = ""
+    progress: Progress | None = None
+    epochs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    alarms: dict[tuple[int, str], Alarm] = field(default_factory=dict)
+    checkpoints: dict[str, int | None] = field(default_factory=dict)
+    attempt: int = 0
+    started: datetime | None = None
+    last: datetime | None = None
+
+
+class History:
+    """A run's events, read on at each `update`. Several threads may share one; what it gives are values."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the run's events.jsonl, which needn't be there yet."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._offset = 0
+        self._told = _Told()
+        self._epochs: pd.DataFrame | None = None
+
+    def update(self) -> bool:
+        """Read what came since the last call; True when anything did. Raises StorageFailed."""
+        with self._lock:
+            before = self._offset
+            events, self._offset = read_events(self.path, before)
+            if before and self._offset < before:  # another file by now: what was heard isn't its
+                self._told, self._epochs = _Told(), None
+            for event in events:
+                self._hear(event)
+            return bool(events)
+
+    @property
+    def plan(self) -> Plan | None:
+        return self._told.plan
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage that began last; "" before the first."""
+        return self._told.stage
+
+    @property
+    def progress(self) -> Progress | None:
+        return self._told.progress
+
+    @property
+    def attempt(self) -> int:
+        """How often the run was started, resumes included; 0 while it is waiting for its first turn."""
+        return self._told.attempt
+
+    @property
+    def started(self) -> datetime | None:
+        """When the present attempt began to work."""
+        return self._told.started
+
+    @property
+    def last_event(self) -> datetime | None:
+        return self._told.last
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """Errors first, then warnings and notices; of the same severity the latest first. Those of an attempt that ran
+        out of memory or into loss that isn't finite are over once another attempt began."""
+        with self._lock:
+            found = [a for a in self._told.alarms.values() if a.attempt == self.attempt or a.code not in _OVER]
+        order = list(_SEVERITIES)
+        return sorted(found, key=lambda a: (order.index(a.severity), -(a.at.timestamp() if a.at else 0)))
+
+    @property
+    def checkpoints(self) -> dict[str, int | None]:
+        """Which checkpoints there are ("last", "best") and the epoch, over all stages, that each was made in."""
+        with self._lock:
+            return dict(self._told.checkpoints)
+
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch, by `step` (over all stages, from 1); EPOCH_COLUMNS first. Numbers are float64, NaN where
+        nothing was said. An epoch that was trained again after a resume stands as it was told last."""
+        with self._lock:
+            if self._epochs is None:
+                self._epochs = _table(self._told.epochs)
+            return self._epochs
+
+    def trace(self) -> pd.DataFrame:
+        """The curve within epochs, thinned: `position` in epochs over all stages (0.5: in the middle of the first),
+        the loss there, images a second."""
+        with self._lock:
+            return pd.DataFrame(self._told.trace, columns=list(TRACE_COLUMNS), dtype="float64")
+
+    def _hear(self, event: Event) -> None:
+        told, data = self._told, event.data
+        told.last = event.at
+        if event.kind in ("started", "resumed"):
+            told.attempt += 1
+            told.started = event.at
+            told.progress = None
+        elif event.kind == "plan":
+            told.plan = _plan(data)
+        elif event.kind == "stage":
+            told.stage = _text(data.get("stage"))
+        elif event.kind == "progress":
+            told.progress = _progress(event)
+            self._draw_on(told.progress)
+        elif event.kind == "epoch":
+            self._note_epoch(data)
+        elif event.kind == "alarm":
+            self._note_alarm(event)
+        elif event.kind == "checkpoint" and _text(data.get("which")):
+            steps = list(told.epochs)
+            told.checkpoints[_text(data.get("which"))] = _whole(data.get("step")) or (max(steps) if steps else None)
+
+    def _note_epoch(self, data: Mapping[str, Any]) -> None:
+        step = _whole(data.get("step"))
+        if step is not None and step > 0:
+            self._told.epochs[step] = dict(data)
+            self._epochs = None
+
+    def _note_alarm(self, event: Event) -> None:
+        data, attempt = event.data, max(1, self._told.attempt)
+        code = _text(data.get("code")) or "unknown"
+        earlier = self._told.alarms.get((attempt, code))
+        self._told.alarms[attempt, code] = Alarm(
+            code,
+            _SEVERITIES.get(_text(data.get("severity")), "warning"),
+            _text(data.get("what")) or "The run raised an alarm.",
+            _text(data.get("cause")),
+            _text(data.get("next_step")),
+            event.at,
+            attempt,
+            earlier.times + 1 if earlier else 1,
+        )
+
+    def _draw_on(self, progress: Progress) -> None:
+        if progress.step != "train" or progress.epoch is None or progress.total <= 0:
+            return
+        position = progress.epoch - 1 + min(1.0, progress.done / progress.total)
+        trace = self._told.trace
+        while trace and trace[-1][0] >= position:  # it went back to its checkpoint
+            trace.pop()
+        trace.append((position, progress.loss, progress.per_second))
+        if len(trace) > 2 * MOST_TRACE:
+            self._told.trace = trace[::-2][::-1]  # the last point stays
+
+
+def read_history(path: Path) -> History:
+    """Everything that the events at `path` tell so far. Raises StorageFailed."""
+    history = History(path)
+    history.update()
+    return history
+
+
+_OVER = frozenset({"out_of_memory", "loss_not_finite"})
+
+
+def _table(epochs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
+    frame = pd.json_normalize([dict(epochs[step]) for step in sorted(epochs)])
+    order = [*EPOCH_COLUMNS, *(column for column in frame.columns if column not in EPOCH_COLUMNS)]
+    frame = frame.reindex(columns=order)
+    for column in order:
+        if column == "best":
+            frame[column] = frame[column].map(lambda value: value is True).astype(bool)
+        elif column in _TEXTS:
+            frame[column] = frame[column].map(_text).astype(object)
+        else:
+            frame[column] = frame[column].map(_number).astype("float64")
+    return frame
+
+
+_TEXTS = frozenset({"stage", "line", "criterion.name"})
+
+
+def _plan(data: Mapping[str, Any]) -> Plan:
+    stages = data.get("stages")
+    numbers = {name: _whole(data.get(name)) for name in ("epochs", "train_images", "val_images", "identities")}
+    return Plan(
+        **numbers,
+        stages=tuple(_stage(each) for each in stages if isinstance(each, Mapping)) if isinstance(stages, list) else (),
+        shared_identities=_whole(data.get("shared_identities")),
+        chance=_number(data.get("chance")),
+        device=_text(data.get("device")),
+        precision=_text(data.get("precision")),
+        threads=_whole(data.get("threads")),
+        estimate_s=_number(data.get("estimate_s")),
+        upscaler=_text(data.get("upscaler")),
+        encoder=_text(data.get("encoder")),
+    )
+
+
+def _stage(data: Mapping[str, Any]) -> Stage:
+    trains = data.get("trains")
+    name = _text(data.get("name"))
+    return Stage(
+        name,
+        _text(data.get("title")) or name,
+        _whole(data.get("epochs")) or 0,
+        tuple(map(_text, trains)) if isinstance(trains, list) else (),
+    )
+
+
+def _progress(event: Event) -> Progress:
+    data = event.data
+    share = _number(data.get("share"))
+    return Progress(
+        event.at,
+        _text(data.get("step")),
+        _text(data.get("stage")),
+        _whole(data.get("epoch")),
+        _whole(data.get("epochs")),
+        _number(data.get("done")) or 0.0,
+        _number(data.get("total")) or 0.0,
+        _number(data.get("per_second")),
+        _number(data.get("left_s")),
+        None if share is None else min(1.0, max(0.0, share)),
+        _number(data.get("loss")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    """`value` where it is a finite number, else None: a page never meets a text where it draws."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
