@@ -38,3 +38,13 @@ def count(number: int, one: str, many: str = "") -> str:
 def shorten(text: str, limit: int = 40) -> str:
     """At most `limit` characters, the end cut off with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def duration(seconds: float) -> str:
+    """ "8 s", "1 min 20 s", "2 h 5 min": a length of time in its two largest units."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"

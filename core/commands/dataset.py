@@ -138,20 +138,18 @@ def check_dataset(
 @group.command("list", epilog=example("dataset list", "dataset list --json"))
 def list_datasets(as_json: JsonOption = False) -> None:
     """List the data sets in data/datasets."""
-    from core.dataset.manifest import read_info
-    from core.errors import CoreError
+    from core.dataset.library import list_datasets as listed
 
     rows: list[dict[str, Any]] = []
-    root = datasets_dir()
-    for path in sorted(found.parent for depth in ("*", "*/*") for found in root.glob(f"{depth}/dataset.json")):
-        try:
-            info = read_info(path)
-        except CoreError as error:
-            note(str(error))
+    for found in listed(datasets_dir()):
+        info = found.info
+        if info is None:
+            note(str(found.problem))
             continue
         counts = {key: info.counts.get(key, 0) for key in ("identities", "pairs")}
-        name = path.relative_to(root).as_posix()
-        rows.append({"name": name, "mode": info.mode, **counts, "made_by": info.made_by, "synthetic": info.synthetic})
+        rows.append(
+            {"name": found.name, "mode": info.mode, **counts, "made_by": info.made_by, "synthetic": info.synthetic}
+        )
     if as_json:
         say_json(rows)
         return

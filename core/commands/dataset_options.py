@@ -35,7 +35,9 @@ ColumnOption = Annotated[
 
 def datasets_dir() -> Path:
     """Where data sets are kept unless said otherwise."""
-    return load_settings().data_dir / "datasets"
+    from core.dataset.library import datasets_root
+
+    return datasets_root(load_settings())
 
 
 def source_path(text: str) -> Path:

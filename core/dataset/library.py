@@ -1,0 +1,132 @@
+"""The data sets of an installation: where they lie, which there are, names for new ones, and how one is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.dataset.cache import forget_cache
+from core.dataset.errors import BuildRefused, DatasetInvalid
+from core.dataset.journal import only_one, work_folder
+from core.dataset.layout import INFO_NAME
+from core.dataset.manifest import Dataset, DatasetInfo, is_dataset, read_info
+from core.dataset.verdicts import forget_verdicts
+from core.errors import CoreError, SettingsInvalid, StorageFailed
+from core.settings import Settings
+
+MAX_NAME = 80
+_UNSAFE = frozenset('/\\:*?"<>|')
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A data set in the list: its name (the path below data/datasets), and what it says of itself or why it can't."""
+
+    name: str
+    root: Path
+    info: DatasetInfo | None
+    problem: CoreError | None = None
+
+
+def datasets_root(settings: Settings) -> Path:
+    """Where data sets are kept unless said otherwise."""
+    return settings.data_dir / "datasets"
+
+
+def list_datasets(root: Path) -> list[Listed]:
+    """Every data set in the folder `root` and in its folders (mode "both" makes two in one), by name. Tables aren't
+    read, so that a list of many is quick."""
+    found = sorted(path.parent for depth in ("*", "*/*") for path in root.glob(f"{depth}/{INFO_NAME}"))
+    listed: list[Listed] = []
+    for path in found:
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue  # half-made, or being removed
+        name = path.relative_to(root).as_posix()
+        try:
+            listed.append(Listed(name, path, read_info(path)))
+        except CoreError as error:
+            listed.append(Listed(name, path, None, error))
+    return listed
+
+
+def checked_name(text: str) -> str:
+    """`text` as the name of a new data set, without the spaces around it. Raises SettingsInvalid."""
+    name = text.strip()
+    wrong = not name or len(name) > MAX_NAME or name.startswith(".") or name.endswith(".") or bool(_UNSAFE & set(name))
+    if wrong or not name.isprintable():
+        raise SettingsInvalid(
+            f"'{name[:MAX_NAME]}' can't name a data set.",
+            f"Use 1 to {MAX_NAME} letters, digits, spaces, '-' and '_', and no '.' at either end.",
+        )
+    return name
+
+
+def free_name(root: Path, wanted: str) -> str:
+    """`wanted`, or it with -2, -3 and so on where that is taken in `root`; what no name may hold becomes "-"."""
+    base = "".join("-" if each in _UNSAFE or not each.isprintable() else each for each in wanted).strip(" .")
+    base = base[: MAX_NAME - 8] or "faces"
+    name, number = base, 1
+    while (root / name).exists() or work_folder(root / name).exists():
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def remove_dataset(settings: Settings, name: str) -> None:
+    """Remove the data set `name` of data/datasets, with its cached pixels and verdicts. Photographs that it was made
+    from stay, and so do other data sets that share files with it (hard links).
+
+    Raises DatasetInvalid when it isn't there, BuildRefused for a name that leads out of data/datasets, StorageFailed.
+    """
+    root = datasets_root(settings)
+    place = root / name
+    parts = Path(name).parts
+    if not 1 <= len(parts) <= 2 or any(part in ("..", "/") or part.startswith(".") for part in parts):
+        raise BuildRefused(
+            f"'{name}' isn't the name of a data set.", "Only what lies in data/datasets is removed here."
+        )
+    if any((root / Path(*parts[:depth])).is_symlink() for depth in range(1, len(parts) + 1)):
+        raise BuildRefused(f"{place} is a link to another place.", "Remove the link by hand.")
+    if not is_dataset(place):
+        raise DatasetInvalid(f"There is no data set {place}.", "It may have been removed already.")
+    if any(path.is_dir() and is_dataset(path) for path in place.iterdir()):
+        raise BuildRefused(f"{place} holds other data sets.", "Remove those first.")
+    forget_cache_of(settings, place)
+    doomed = place.with_name(f".removed-{place.name}-{os.getpid()}")
+    try:
+        place.rename(doomed)  # out of sight first, as a whole
+        shutil.rmtree(doomed)
+        if place.parent != root and not any(place.parent.iterdir()):
+            place.parent.rmdir()
+    except OSError as error:
+        raise StorageFailed(f"{place} can't be removed: {error.strerror or error}.", "Check permissions.") from error
+
+
+def forget_cache_of(settings: Settings, root: Path) -> None:
+    """Forget the pixels and verdicts that are kept for the data set at `root`; a damaged one has none that is known."""
+    from core.dataset.manifest import read_dataset
+
+    forget_verdicts(settings, root)
+    try:
+        dataset: Dataset = read_dataset(root)
+    except CoreError:
+        return
+    forget_cache(dataset, settings.data_dir / "cache")
+
+
+def discard_unfinished(settings: Settings, out: Path) -> bool:
+    """Remove what an ingest towards `out` has kept so far; True when there was something. Only inside data/datasets.
+
+    Raises BuildRefused while an ingest works there, StorageFailed.
+    """
+    folder = work_folder(out)
+    if out.parent != datasets_root(settings) or not folder.is_dir() or folder.is_symlink():
+        return False
+    with only_one(out):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StorageFailed(f"{folder} can't be removed: {error.strerror or error}.", "Check it.") from error
+    return True

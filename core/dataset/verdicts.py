@@ -1,0 +1,105 @@
+"""Verdicts kept beside the data sets, so that nobody waits for the same check twice: one file a manifest and place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from core.dataset.findings import Finding, Severity, Verdict
+from core.dataset.manifest import Dataset
+from core.errors import StorageFailed
+from core.images import sha256_of
+from core.jobs.plain import to_json
+from core.settings import Settings, write_atomically
+
+FORMAT = 1
+"""Goes up when the check looks for more or words it otherwise: earlier verdicts are then made anew."""
+
+MOST_ROWS = 200
+"""Rows kept of each finding, to look at."""
+
+
+@dataclass(frozen=True)
+class KeptVerdict:
+    """A verdict from `at`. Of each finding at most MOST_ROWS rows are kept; `totals` says how many there were."""
+
+    verdict: Verdict
+    at: datetime
+    totals: tuple[int, ...]
+
+
+def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None:
+    """Keep `verdict` for this manifest in this place; one of an earlier manifest is forgotten. Raises StorageFailed."""
+    findings = [
+        {
+            "code": finding.code,
+            "severity": finding.severity,
+            "text": finding.text,
+            "total": len(finding.rows),
+            "rows": [
+                {str(key): value for key, value in row.items()}
+                for row in finding.rows.head(MOST_ROWS).to_dict("records")
+            ],
+        }
+        for finding in verdict.findings
+    ]
+    record = {"format": FORMAT, "at": datetime.now(UTC), "images": verdict.images, "findings": findings}
+    path = _path(settings, dataset.root, dataset.key)
+    write_atomically(path, to_json(record))
+    _forget(settings, dataset.root, but=path)
+
+
+def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
+    """The verdict kept for this manifest; None where there is none, or none that can be read."""
+    try:
+        record = json.loads(_path(settings, dataset.root, dataset.key).read_bytes())
+        return _parse(record)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def forget_verdicts(settings: Settings, root: Path) -> None:
+    """Forget every verdict on the data set at `root`. Raises StorageFailed."""
+    _forget(settings, root, but=None)
+
+
+def _parse(record: dict[str, Any]) -> KeptVerdict | None:
+    if record["format"] != FORMAT:
+        return None
+    findings: list[Finding] = []
+    for said in record["findings"]:
+        if said["severity"] not in get_args(Severity):
+            return None
+        rows = pd.DataFrame(said["rows"])
+        findings.append(Finding(str(said["code"]), said["severity"], str(said["text"]), rows))
+    totals = tuple(int(said["total"]) for said in record["findings"])
+    return KeptVerdict(Verdict(tuple(findings), int(record["images"])), datetime.fromisoformat(record["at"]), totals)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_dir / "cache" / "verdicts"
+
+
+def _path(settings: Settings, root: Path, key: str) -> Path:
+    return _folder(settings) / f"{_place(root)}-{key[:32]}.json"
+
+
+def _place(root: Path) -> str:
+    """Where the data set lies, as part of a file's name: another one with the same table may hold other pixels."""
+    return sha256_of(str(root.resolve()).encode("utf-8", "surrogateescape"))[:16]
+
+
+def _forget(settings: Settings, root: Path, but: Path | None) -> None:
+    try:
+        for path in _folder(settings).glob(f"{_place(root)}-*.json"):
+            if path != but:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageFailed(
+            f"{error.filename} can't be removed: {error.strerror or error}.", "Check its permissions."
+        ) from error
