@@ -101,9 +101,7 @@ def similarity_chart(epochs: pd.DataFrame, plan: Plan | None = None, *, notes: b
     for size in sizes(epochs):
         column = f"val.by_size.{size}.similarity"
         if _has(epochs, column):
-            _line(
-                figure, epochs, column, f"{size} px", SIZE_COLOURS.get(size, SERIES[4]), ".3f", width=1.2, dash="dot"
-            )
+            _line(figure, epochs, column, f"{size} px", SIZE_COLOURS.get(size, SERIES[4]), ".3f", width=1.2, dash="dot")
     _line(figure, epochs, "val.similarity", "similarity", SERIES[0], ".4f")
     if _has(epochs, "val.bicubic.similarity"):
         _level(figure, float(epochs["val.bicubic.similarity"].dropna().iloc[-1]), "bicubic")
@@ -185,7 +183,14 @@ def _figure(y_title: str, plan: Plan | None) -> go.Figure:
         margin={"l": 8, "r": 12, "t": 44, "b": 8},
         hovermode="x unified",
         uirevision="keep",  # a look that was zoomed stays while new points come
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}, "title": {"text": ""}},
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "font": {"size": 11},
+            "title": {"text": ""},
+        },
         xaxis={"title": {"text": "epoch", "font": {"size": 12}}, "rangemode": "tozero", "automargin": True},
         yaxis={"title": {"text": y_title, "font": {"size": 12}}, "automargin": True},
     )

@@ -15,6 +15,15 @@ from dashboard.text import count
 KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
 """The kinds of run that this page launches and shows, and what they are called."""
 
+STEPS = {
+    "train": "Training",
+    "validate": "Validating",
+    "cache super-resolved": "Enlarging each image once",
+    "cache embeddings": "Embedding each image once",
+    "check": "Checking the data set",
+}
+"""What a run does at the moment, in words."""
+
 NOTES_BY_EPOCH = ((1, 0.0, 0.005), (3, 0.05, 0.15), (5, 0.15, 0.30), (10, 0.40, 0.60), (20, 0.70, 0.85))
 """The notes' expectation of training accuracy: epoch over both stages, from, to."""
 NOTES_VAL = {1: (0.0, 0.005), 3: (0.03, 0.12), 5: (0.10, 0.25), 10: (0.30, 0.50), 20: (0.60, 0.75)}
@@ -40,16 +49,6 @@ def figure_text(column: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "n/a"
     return f"{value * scale:{digits}}{unit}"
-
-
-def duration(seconds: float | None) -> str:
-    """ "40 s", "12 min", "2 h 5 min"; "" where nothing is known."""
-    if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        return ""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def named(config: Mapping[str, Any]) -> str:

@@ -65,7 +65,9 @@ def record(
     at = at or datetime.now(UTC) - timedelta(minutes=12)
     shared = identities if shared is None else shared
     planned = stages or (NOTES if kind == "finetune" else {"dsr" if kind == "dsr" else "starter": 8})
-    run = create_run(data_dir / "runs", kind, slug, {**config_of(kind, preset, data_dir, planned), **(config or {})}, at=at)
+    run = create_run(
+        data_dir / "runs", kind, slug, {**config_of(kind, preset, data_dir, planned), **(config or {})}, at=at
+    )
     total = sum(planned.values())
     epochs = total if status == "done" else min(epochs, total)
     lines: list[str] = []
@@ -80,7 +82,13 @@ def record(
                 name, within_stage = where(planned, step)
                 if name != told:
                     told = name
-                    log.append("stage", stage=name, number=list(planned).index(name) + 1, stages=len(planned), title=TITLES[name])
+                    log.append(
+                        "stage",
+                        stage=name,
+                        number=list(planned).index(name) + 1,
+                        stages=len(planned),
+                        title=TITLES[name],
+                    )
                 for part in range(0, 10, 3):
                     _progress(log, name, step, total, part / 10, kind)
                 event = epoch_of(kind, planned, step, identities, shared, lift)
@@ -114,7 +122,12 @@ def record(
     return run
 
 
-TITLES = {"stage1": "Train the head", "stage2": "Train everything", "dsr": "Train the DSR", "starter": "Distil the starter"}
+TITLES = {
+    "stage1": "Train the head",
+    "stage2": "Train everything",
+    "dsr": "Train the DSR",
+    "starter": "Distil the starter",
+}
 
 
 def config_of(kind: str, preset: str, data_dir: Path, stages: dict[str, int]) -> dict[str, Any]:
@@ -223,7 +236,7 @@ def _log(log: EventLog, lines: list[str], text: str) -> None:
 
 
 def _state(run: Run, status: str, at: datetime, error: tuple[str, str], epochs: int) -> None:
-    """The state that a worker would have left: this process is the one at work, or one that never was ("interrupted")."""
+    """The state that a worker would have left: this process is the one at work, or one that is gone."""
     alive = status in ("queued", "running")
     stored = "running" if status == "interrupted" else status
     write_state(
