@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.training.history import Plan
 from dashboard.charts import THRESHOLD
 from dashboard.text import markup, shorten
-from dashboard.training_words import NOTES_BY_EPOCH
+from dashboard.training_words import NOTES_BY_EPOCH, NOTES_SIMILARITY
 
 SERIES = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B")
 """Readable on the light and on the dark background alike, and apart from one another."""
 REFERENCE = "#9AA3A5"
 SIZE_COLOURS = {"16": SERIES[1], "24": SERIES[3], "32": SERIES[0]}
+
+Figures = Mapping[str, float]
+NOTHING: Figures = {}
 
 _HEIGHT_PX = 280
 _PERCENT = 100.0
@@ -29,9 +31,9 @@ _PARTS = {
 _TITLES = {"head": "head", "encoder": "encoder", "upscaler": "DSR"}
 
 
-def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame, plan: Plan | None = None) -> go.Figure:
+def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
     """Training and validation loss an epoch over the thin curve within epochs."""
-    figure = _figure("loss", plan)
+    figure = _figure("loss", epochs)
     if trace["loss"].notna().any():
         figure.add_scatter(
             x=trace["position"], y=trace["loss"], mode="lines", name="within epochs", hoverinfo="skip",
@@ -42,78 +44,85 @@ def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame, plan: Plan | None = No
     return figure
 
 
-def parts_chart(epochs: pd.DataFrame, plan: Plan | None = None) -> go.Figure | None:
+def parts_chart(epochs: pd.DataFrame) -> go.Figure | None:
     """The parts of the training loss on a logarithmic axis, since they differ by orders; None for fewer than two."""
     parts = [column for column in _PARTS if _has(epochs, column)]
     if len(parts) < 2:
         return None
-    figure = _figure("part of the loss", plan)
+    figure = _figure("part of the loss", epochs)
     for column, colour in zip(parts, SERIES, strict=False):
         _line(figure, epochs, column, _PARTS[column], colour, ".4f")
     figure.update_yaxes(type="log", dtick=1, exponentformat="power")
     return figure
 
 
-def accuracy_chart(epochs: pd.DataFrame, plan: Plan | None = None, *, notes: bool = False) -> go.Figure | None:
+def accuracy_chart(epochs: pd.DataFrame, chance: float | None = None, *, notes: bool = False) -> go.Figure | None:
     """Accuracy in percent beside the chance level 1/N; `notes` draws what the notes expect of training accuracy.
 
     None where neither training nor validation measured any.
     """
     if not (_has(epochs, "train.accuracy") or _has(epochs, "val.accuracy")):
         return None
-    figure = _figure("accuracy, %", plan)
+    figure = _figure("accuracy, %", epochs)
     if notes:
         _band(figure, [(epoch, low * _PERCENT, high * _PERCENT) for epoch, low, high in NOTES_BY_EPOCH], "notes: train")
     _line(figure, epochs, "train.accuracy", "train", SERIES[0], ".1f", _PERCENT, " %")
     _line(figure, epochs, "val.accuracy", "validation", SERIES[1], ".1f", _PERCENT, " %")
-    if plan is not None and plan.chance:
-        _level(figure, plan.chance * _PERCENT, f"chance {plan.chance * _PERCENT:.2g} %")
+    if chance:
+        _level(figure, chance * _PERCENT, f"chance {chance * _PERCENT:.2g} %")
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def eer_chart(epochs: pd.DataFrame, plan: Plan | None = None) -> go.Figure | None:
-    """Validation's equal error rate in percent, in all and by size; the best epoch is marked. None without any."""
-    if not _has(epochs, "val.eer"):
-        return None
-    figure = _figure("EER, %", plan)
-    for size in sizes(epochs):
-        column = f"val.by_size.{size}.eer"
-        if _has(epochs, column):
-            colour = SIZE_COLOURS.get(size, SERIES[4])
-            _line(figure, epochs, column, f"{size} px", colour, ".2f", _PERCENT, " %", width=1.2, dash="dot")
-    _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", SERIES[2], ".2f", _PERCENT, " %")
-    _line(figure, epochs, "val.eer", "EER", SERIES[0], ".2f", _PERCENT, " %")
-    if _has(epochs, "val.bicubic.eer"):
-        _level(figure, float(epochs["val.bicubic.eer"].dropna().iloc[-1]) * _PERCENT, "bicubic")
-    _mark_best(figure, epochs, "val.eer", _PERCENT)
-    figure.update_yaxes(rangemode="tozero")
+def eer_chart(epochs: pd.DataFrame, before: Figures = NOTHING, bicubic: Figures = NOTHING) -> go.Figure | None:
+    """Validation's equal error rate in percent, in all and by size; the best epoch is marked. None without any.
+
+    `before` are the figures before the first epoch, drawn at 0; `bicubic` those of plain enlargement, a level.
+    """
+    figure = _verification(epochs, "eer", "EER, %", ".2f", _PERCENT, before, bicubic)
+    if figure is not None:
+        _mark_best(figure, epochs, "val.eer", _PERCENT)
+        figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def similarity_chart(epochs: pd.DataFrame, plan: Plan | None = None, *, notes: bool = False) -> go.Figure | None:
-    """Mean cosine of the enlarged and the sharp face in validation, in all and by size. None without any."""
-    if not _has(epochs, "val.similarity"):
-        return None
-    figure = _figure("similarity", plan)
-    if notes:
-        _band(figure, [(1, 0.70, 0.85), (3, 0.75, 0.87), (5, 0.80, 0.90), (10, 0.85, 0.92), (20, 0.88, 0.94)], "notes")
-    for size in sizes(epochs):
-        column = f"val.by_size.{size}.similarity"
-        if _has(epochs, column):
-            _line(figure, epochs, column, f"{size} px", SIZE_COLOURS.get(size, SERIES[4]), ".3f", width=1.2, dash="dot")
-    _line(figure, epochs, "val.similarity", "similarity", SERIES[0], ".4f")
-    if _has(epochs, "val.bicubic.similarity"):
-        _level(figure, float(epochs["val.bicubic.similarity"].dropna().iloc[-1]), "bicubic")
+def similarity_chart(
+    epochs: pd.DataFrame, before: Figures = NOTHING, bicubic: Figures = NOTHING, *, notes: bool = False
+) -> go.Figure | None:
+    """Mean cosine of the enlarged and the sharp face in validation, in all and by size; `before` and `bicubic` as in
+    `eer_chart`, `notes` draws what the notes expect. None without any."""
+    figure = _verification(epochs, "similarity", "similarity", ".4f", 1.0, before, bicubic)
+    if figure is not None and notes:
+        _band(figure, NOTES_SIMILARITY, "notes")
     return figure
 
 
-def rate_chart(epochs: pd.DataFrame, plan: Plan | None = None) -> go.Figure | None:
+def _verification(
+    epochs: pd.DataFrame, measure: str, title: str, digits: str, scale: float, before: Figures, bicubic: Figures
+) -> go.Figure | None:
+    if not _has(epochs, f"val.{measure}"):
+        return None
+    figure = _figure(title, epochs)
+    unit = " %" if scale == _PERCENT else ""
+    for size in sizes(epochs):
+        column = f"val.by_size.{size}.{measure}"
+        colour = SIZE_COLOURS.get(size, SERIES[4])
+        _line(figure, epochs, column, f"{size} px", colour, digits, scale, unit, width=1.2, dash="dot", before=before)
+    if measure == "eer":
+        _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", SERIES[2], digits, scale, unit, before=before)
+    name = "VLR-HR" if measure == "eer" else "all sizes"
+    _line(figure, epochs, f"val.{measure}", name, SERIES[0], digits, scale, unit, before=before)
+    if f"val.{measure}" in bicubic:
+        _level(figure, bicubic[f"val.{measure}"] * scale, "bicubic")
+    return figure
+
+
+def rate_chart(epochs: pd.DataFrame) -> go.Figure | None:
     """The learning rate of each part that is trained, on a logarithmic axis. None where nothing was said."""
     columns = [column for column in epochs.columns if column.startswith("lr.") and _has(epochs, column)]
     if not columns:
         return None
-    figure = _figure("learning rate", plan)
+    figure = _figure("learning rate", epochs)
     for column, colour in zip(columns, SERIES, strict=False):
         name = column.removeprefix("lr.")
         _line(figure, epochs[epochs[column] > 0], column, _TITLES.get(name, markup(name)), colour, ".2e")
@@ -121,9 +130,9 @@ def rate_chart(epochs: pd.DataFrame, plan: Plan | None = None) -> go.Figure | No
     return figure
 
 
-def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame, plan: Plan | None = None) -> go.Figure:
+def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
     """Images a second: within epochs, and an epoch's mean."""
-    figure = _figure("images a second", plan)
+    figure = _figure("images a second", epochs)
     if trace["per_second"].notna().any():
         figure.add_scatter(
             x=trace["position"], y=trace["per_second"], mode="lines", name="within epochs", hoverinfo="skip",
@@ -134,7 +143,9 @@ def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame, plan: Plan | None = N
     return figure
 
 
-def picture_chart(epochs: pd.DataFrame, measure: str, plan: Plan | None = None) -> go.Figure | None:
+def picture_chart(
+    epochs: pd.DataFrame, measure: str, before: Figures = NOTHING, bicubic: Figures = NOTHING
+) -> go.Figure | None:
     """A DSR's `measure` ("psnr_db" or "ssim") by size, each beside its bicubic level of the same colour, dashed."""
     found = [size for size in sizes(epochs) if _has(epochs, f"val.by_size.{size}.{measure}")]
     columns = {f"{size} px": f"val.by_size.{size}.{measure}" for size in found}
@@ -143,14 +154,12 @@ def picture_chart(epochs: pd.DataFrame, measure: str, plan: Plan | None = None) 
     if not columns:
         return None
     digits = ".2f" if measure == "psnr_db" else ".4f"
-    figure = _figure("PSNR, dB" if measure == "psnr_db" else "SSIM", plan)
+    figure = _figure("PSNR, dB" if measure == "psnr_db" else "SSIM", epochs)
     for (name, column), spare in zip(columns.items(), SERIES * 4, strict=False):
         colour = SIZE_COLOURS.get(name.removesuffix(" px"), spare)
-        _line(figure, epochs, column, name, colour, digits)
-        base = f"{column.rpartition('.')[0]}.bicubic.{measure}"
-        if _has(epochs, base):
-            level = float(epochs[base].dropna().iloc[-1])
-            figure.add_hline(y=level, line={"color": colour, "width": 1.2, "dash": "dash"}, opacity=0.8)
+        _line(figure, epochs, column, name, colour, digits, before=before)
+        if column in bicubic:
+            figure.add_hline(y=bicubic[column], line={"color": colour, "width": 1.2, "dash": "dash"}, opacity=0.8)
     return figure
 
 
@@ -176,11 +185,11 @@ def _has(epochs: pd.DataFrame, column: str) -> bool:
     return column in epochs.columns and bool(epochs[column].notna().any())
 
 
-def _figure(y_title: str, plan: Plan | None) -> go.Figure:
+def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         height=_HEIGHT_PX,
-        margin={"l": 8, "r": 12, "t": 44, "b": 8},
+        margin={"l": 8, "r": 12, "t": 44, "b": 40},
         hovermode="x unified",
         uirevision="keep",  # a look that was zoomed stays while new points come
         legend={
@@ -191,26 +200,24 @@ def _figure(y_title: str, plan: Plan | None) -> go.Figure:
             "font": {"size": 11},
             "title": {"text": ""},
         },
-        xaxis={"title": {"text": "epoch", "font": {"size": 12}}, "rangemode": "tozero", "automargin": True},
+        xaxis={"title": {"text": "epoch", "font": {"size": 12}, "standoff": 6}, "rangemode": "tozero"},
         yaxis={"title": {"text": y_title, "font": {"size": 12}}, "automargin": True},
     )
-    for start, title in _borders(plan):
+    for start, title in _borders(epochs):
         figure.add_vline(x=start, line={"color": REFERENCE, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            x=start, y=1, yref="paper", text=f" {markup(shorten(title, 20))}", showarrow=False, xanchor="left",
+            x=start, y=1, yref="paper", text=f" {title}", showarrow=False, xanchor="left",
             yanchor="top", font={"size": 10, "color": REFERENCE},
         )  # fmt: skip
     return figure
 
 
-def _borders(plan: Plan | None) -> Sequence[tuple[float, str]]:
-    """Where a later stage begins, in epochs done over all stages."""
-    borders, gone = [], 0
-    for stage in plan.stages if plan else ():
-        if gone:
-            borders.append((gone, stage.title))
-        gone += stage.epochs
-    return borders
+def _borders(epochs: pd.DataFrame | None) -> list[tuple[float, str]]:
+    """Where each later stage began, in epochs done before it; a stage may have ended before its time."""
+    if epochs is None or not len(epochs):
+        return []
+    begins = epochs[epochs["stage"] != epochs["stage"].shift()]
+    return [(float(step) - 1, f"stage {number}") for number, step in enumerate(begins["step"], start=1)][1:]
 
 
 def _line(
@@ -225,12 +232,15 @@ def _line(
     *,
     width: float = 2.2,
     dash: str = "solid",
+    before: Figures = NOTHING,
 ) -> None:
     if not _has(epochs, column):
         return
     seen = epochs[epochs[column].notna()]
+    start = [(0.0, before[column])] if column in before else []
     figure.add_scatter(
-        x=seen["step"], y=seen[column] * scale, name=name, mode="lines+markers" if len(seen) <= 40 else "lines",
+        x=[*(x for x, _ in start), *seen["step"]], y=[y * scale for y in (*(y for _, y in start), *seen[column])],
+        name=name, mode="lines+markers" if len(seen) <= 40 else "lines",
         line={"color": colour, "width": width, "dash": dash}, marker={"size": 5},
         hovertemplate=f"%{{y:{digits}}}{unit}",
     )  # fmt: skip

@@ -20,10 +20,15 @@ _SETTINGS_SHOWN = 40
 def compare_panel(runs: list[Run]) -> None:
     """Choose runs; the choice stands in the address (?compare=...), so that it survives a reload."""
     by_id = {run.id: run for run in runs}
+    asked = [each for each in st.query_params.get_all("compare") if each in by_id][:MOST]
+    st.session_state.setdefault("training_compare", asked)
+    st.session_state["training_compare"] = [each for each in st.session_state["training_compare"] if each in by_id]
     chosen = st.multiselect(
-        "Runs", list(by_id), format_func=lambda each: _label(by_id[each]), max_selections=MOST, key="compare",
-        bind="query-params", placeholder="Choose two or more", select_all=False,
+        "Runs", list(by_id), format_func=lambda each: _label(by_id[each]), max_selections=MOST, key="training_compare",
+        placeholder="Choose two or more", select_all=False,
     )  # fmt: skip
+    if chosen != st.query_params.get_all("compare"):
+        st.query_params["compare"] = chosen
     if len(chosen) < 2:
         st.caption("Choose two runs or more to see their curves in one chart.")
         return

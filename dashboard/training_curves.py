@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -20,6 +22,7 @@ def curves(seen: Seen) -> None:
     """Every chart that the run has figures for, two a row where there is room."""
     history = seen.history
     epochs, trace, plan = history.epochs(), history.trace(), history.plan
+    before, bicubic = history.before, history.bicubic
     if not len(epochs) and trace.empty:
         if seen.state.live:
             st.caption("Charts appear with the first batches.")
@@ -27,21 +30,25 @@ def curves(seen: Seen) -> None:
     notes = seen.preset == "notes"
     meaning = accuracy_words(plan, epochs, seen.preset) if seen.run.kind == "finetune" else ""
     if seen.run.kind == "dsr":
-        against_bicubic(epochs)
+        against_bicubic(epochs, bicubic)
     shown: list[tuple[str, go.Figure | None, str]] = [
-        ("Loss", charts.loss_chart(epochs, trace, plan), ""),
-        ("Equal error rate", charts.eer_chart(epochs, plan), "Of pairs of validation people: lower is better."),
-        ("Accuracy", charts.accuracy_chart(epochs, plan, notes=notes), meaning),
-        ("PSNR", charts.picture_chart(epochs, "psnr_db", plan), "Dashed: bicubic at the same size."),
-        ("SSIM", charts.picture_chart(epochs, "ssim", plan), "Dashed: bicubic at the same size."),
+        ("Loss", charts.loss_chart(epochs, trace), ""),
+        (
+            "Equal error rate",
+            charts.eer_chart(epochs, before, bicubic),
+            "Over all pairs of validation images: lower is better. At 0: before training.",
+        ),
+        ("Accuracy", charts.accuracy_chart(epochs, plan.chance if plan else None, notes=notes), meaning),
+        ("PSNR", charts.picture_chart(epochs, "psnr_db", before, bicubic), "Dashed: bicubic at the same size."),
+        ("SSIM", charts.picture_chart(epochs, "ssim", before, bicubic), "Dashed: bicubic at the same size."),
         (
             "Similarity",
-            charts.similarity_chart(epochs, plan, notes=notes and seen.run.kind == "finetune"),
+            charts.similarity_chart(epochs, before, bicubic, notes=notes and seen.run.kind == "finetune"),
             "Of the enlarged face and the sharp one. Near 1 for everybody it is an alarm, not a success.",
         ),
-        ("Parts of the loss", charts.parts_chart(epochs, plan), "On a logarithmic axis."),
-        ("Learning rate", charts.rate_chart(epochs, plan), ""),
-        ("Images a second", charts.speed_chart(epochs, trace, plan), ""),
+        ("Parts of the loss", charts.parts_chart(epochs), "On a logarithmic axis."),
+        ("Learning rate", charts.rate_chart(epochs), ""),
+        ("Images a second", charts.speed_chart(epochs, trace), ""),
     ]
     if meaning and not any(title == "Accuracy" and figure is not None for title, figure, _ in shown):
         st.info(meaning, icon=":material/lightbulb:")
@@ -62,10 +69,10 @@ def _chart(title: str, figure: go.Figure, text: str) -> None:
         link("help", "Why validation accuracy can stay at 0 %", icon=":material/help:", topic="zero-accuracy")
 
 
-def against_bicubic(epochs: pd.DataFrame) -> None:
+def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float]) -> None:
     """The best epoch's figures by size beside bicubic's, better ones marked."""
     row = best_row(epochs)
-    rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs))
+    rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs), bicubic)
     if row is None or not rows:
         return
     st.markdown(f"**Against bicubic**, best epoch ({row['step']:.0f})")
@@ -73,14 +80,14 @@ def against_bicubic(epochs: pd.DataFrame) -> None:
     st.caption("Bold where the network is better. People of validation, none of whom it was trained on.")
 
 
-def bicubic_rows(row: pd.Series, sizes: list[str]) -> list[dict[str, str]]:
+def bicubic_rows(row: pd.Series, sizes: list[str], bicubic: Mapping[str, float]) -> list[dict[str, str]]:
     """One row a size (or one for all): each measure as "**24.10 dB** (bicubic 22.10 dB)", bold where it is better."""
     places = [(f"{size} px", f"val.by_size.{size}.") for size in sizes if f"val.by_size.{size}.psnr_db" in row.index]
     rows: list[dict[str, str]] = []
     for name, prefix in places or [("all", "val.")]:
         cells = {"size": name}
         for measure, title in _MEASURES.items():
-            ours, theirs = row.get(f"{prefix}{measure}"), row.get(f"{prefix}bicubic.{measure}")
+            ours, theirs = row.get(f"{prefix}{measure}"), bicubic.get(f"{prefix}{measure}")
             if ours is None or pd.isna(ours):
                 continue
             text = figure_text(f"val.{measure}", ours)

@@ -7,6 +7,7 @@ import streamlit as st
 from core.jobs.run_dir import Run
 from dashboard.run_status import STATES
 from dashboard.text import count, duration, plain
+from dashboard.training_live import progress_words
 from dashboard.training_queries import Seen, best_figures, seen_runs
 from dashboard.training_words import FIGURES, figure_text
 
@@ -38,26 +39,29 @@ def _rows(runs: list[Run], was_live: bool) -> None:
 
 def _row(seen: Seen) -> None:
     word, icon, colour = STATES[seen.state.status]
+    word = "Stopping" if seen.stopping else word
+    asked = plain(f"{seen.run.created.astimezone():%-d %b %Y, %H:%M}: {seen.asked}")
+    lines = [f"**{plain(seen.title)}** :{colour}-badge[{icon} {word}]", f":small[:gray[{asked}]]", figures_line(seen)]
+    if seen.state.status == "failed" and seen.state.error:
+        lines.append(f":small[:red[{plain(seen.state.error)}]]")
     with st.container(border=True, gap="small", key=f"training_row_{seen.run.id.replace('/', '_')}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(seen.title)}**", width="content")
-            st.badge("Stopping" if seen.stopping else word, icon=icon, color=colour)  # type: ignore[arg-type]
-            st.space("stretch")
+            st.markdown("  \n".join(filter(None, lines)), width="stretch")
             if st.button("Open", key=f"training_open_{seen.run.id}", icon=":material/arrow_forward:"):
                 open_run(seen.run)
-        st.caption(plain(f"{seen.run.created.astimezone():%-d %B %Y, %H:%M}: {seen.asked}"))
-        line = figures_line(seen)
-        if line:
-            st.markdown(line)
-        if seen.state.status == "failed" and seen.state.error:
-            st.caption(f":red[:material/error: {plain(seen.state.error)}]")
+        told = progress_words(seen) if seen.state.status == "running" else None
+        if told is not None:
+            st.progress(told[0], text=f":small[{plain(told[1])}]")
 
 
 def figures_line(seen: Seen) -> str:
-    """ "7 of 25 epochs, 12 min. Best: EER 2.31 %, similarity 0.9121": how far it came, and its best epoch."""
+    """ "7 of 25 epochs, 12 min. Best: EER 2.31 %, similarity 0.9121": how far it came, and its best epoch. "" before
+    its first epoch has ended."""
     epochs = seen.history.epochs()
     planned = seen.epochs_planned
     done = int(epochs["step"].max()) if len(epochs) else 0
+    if not done:
+        return ""
     told = f"{done} of {count(planned, 'epoch')}" if planned else count(done, "epoch")
     spent = float(epochs["seconds"].sum()) if len(epochs) else 0.0
     told += f", {duration(spent)}" if spent else ""

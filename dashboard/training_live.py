@@ -114,16 +114,21 @@ def _stages(seen: Seen) -> None:
             f"<div class='ef-stage ef-{state}'><span aria-hidden='true'>{mark}</span> <b>{place + 1}. "
             f"{markup(stage.title)}</b><div class='ef-quiet'>{markup(text)}</div></div>"
         )
-    st.html(f"{_STAGE_STYLE}<div class='ef-stages'>{''.join(cells)}</div>")
+    st.html(f"{_STYLE}<div class='ef-stages'>{''.join(cells)}</div>")
 
 
-_STAGE_STYLE = """<style>
+_STYLE = """<style>
 .ef-stages {display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 8px}
 .ef-stage {padding: 6px 12px; border-left: 3px solid rgba(128, 128, 128, .35)}
 .ef-stage.ef-now {border-left-color: #2A9187; background: rgba(42, 145, 135, .08)}
 .ef-stage.ef-done {border-left-color: #2A9187}
 .ef-stage.ef-later {opacity: .65}
 .ef-stage b {font-weight: 600; font-size: .92rem}
+.ef-figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)); gap: 8px}
+.ef-figure {border: 1px solid rgba(128, 128, 128, .28); border-radius: 10px; padding: 8px 14px}
+.ef-value {font-size: 1.5rem; line-height: 1.35}
+.ef-gain {font-size: .8rem; opacity: .8}
+.ef-gain.ef-up {color: #1F8A5B; opacity: 1}
 </style>"""
 
 
@@ -134,25 +139,26 @@ def _figures(seen: Seen) -> None:
     if row is None:
         return
     shown = [column for column in _BIG if column in epochs.columns and pd.notna(row[column])][:_BIG_SHOWN]
-    first = epochs.iloc[0]
-    with st.container(horizontal=True, gap="small"):
-        for column in shown:
-            name, scale, digits, unit = FIGURES[column]
-            gained = (row[column] - first[column]) * scale if row["step"] != first["step"] else None
-            st.metric(
-                f"Best {name}", figure_text(column, row[column]),
-                delta=None if gained is None or pd.isna(gained) else f"{gained:+{digits}}{unit}",
-                delta_color="inverse" if column in _FALLS else "normal", delta_description="since epoch 1",
-                border=True, width=_metric_width(len(shown)),
-            )  # fmt: skip
-    by = row.get("criterion.name")
+    cells = "".join(_figure(column, float(row[column]), seen.history.before.get(column)) for column in shown)
+    st.html(f"{_STYLE}<div class='ef-figures'>{cells}</div>")
+    by = FIGURES.get(f"val.{row.get('criterion.name')}")
     images = seen.history.plan.val_images if seen.history.plan else None
     of = f" on {count(images, 'validation image')}" if images else ""
-    st.caption(f"Of epoch {row['step']:.0f}, the best so far{f' by {plain(by)}' if by else ''}{of}, before any test.")
+    st.caption(f"Epoch {row['step']:.0f}, the best so far{f' by {by[0]}' if by else ''}{of}.")
 
 
-def _metric_width(number: int) -> Any:
-    return "stretch" if number < 2 else 168
+def _figure(column: str, value: float, before: float | None) -> str:
+    name, scale, digits, unit = FIGURES[column]
+    gained = ""
+    if before is not None:
+        by = (value - before) * scale
+        good = by < 0 if column in _FALLS else by > 0
+        points = " points" if unit == " %" else unit
+        gained = f"<div class='ef-gain{' ef-up' if good else ''}'>{by:+{digits}}{points} by training</div>"
+    return (
+        f"<div class='ef-figure'><div class='ef-quiet'>{markup(name)}</div>"
+        f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{gained}</div>"
+    )
 
 
 def _curves(run: Run) -> None:

@@ -29,6 +29,9 @@ NOTES_BY_EPOCH = ((1, 0.0, 0.005), (3, 0.05, 0.15), (5, 0.15, 0.30), (10, 0.40, 
 NOTES_VAL = {1: (0.0, 0.005), 3: (0.03, 0.12), 5: (0.10, 0.25), 10: (0.30, 0.50), 20: (0.60, 0.75)}
 """The same for validation accuracy, where the same people are on both sides."""
 
+NOTES_SIMILARITY = ((1, 0.70, 0.85), (3, 0.75, 0.87), (5, 0.80, 0.90), (10, 0.85, 0.92), (20, 0.88, 0.94))
+"""The same for the similarity of SR and HR in validation."""
+
 FIGURES = {
     "val.eer": ("EER", 100.0, ".2f", " %"),
     "val.eer_vlr_vlr": ("EER, VLR-VLR", 100.0, ".2f", " %"),

@@ -100,6 +100,8 @@ class _Told:
     trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
     alarms: dict[tuple[int, str], Alarm] = field(default_factory=dict)
     checkpoints: dict[str, int | None] = field(default_factory=dict)
+    before: dict[str, float] = field(default_factory=dict)
+    bicubic: dict[str, float] = field(default_factory=dict)
     attempt: int = 0
     started: datetime | None = None
     last: datetime | None = None
@@ -164,6 +166,16 @@ class History:
         return sorted(found, key=lambda a: (order.index(a.severity), -(a.at.timestamp() if a.at else 0)))
 
     @property
+    def before(self) -> dict[str, float]:
+        """Validation's figures before the first epoch, named as the columns of `epochs`; {} where none were told."""
+        return self._told.before
+
+    @property
+    def bicubic(self) -> dict[str, float]:
+        """What bicubic enlargement reaches on the same images, named as the columns of `epochs`; {} where unknown."""
+        return self._told.bicubic
+
+    @property
     def checkpoints(self) -> dict[str, int | None]:
         """Which checkpoints there are ("last", "best") and the epoch, over all stages, that each was made in."""
         with self._lock:
@@ -194,6 +206,9 @@ class History:
             told.plan = _plan(data)
         elif event.kind == "stage":
             told.stage = _text(data.get("stage"))
+        elif event.kind == "start":
+            told.before = _figures(data.get("val"))
+            told.bicubic |= _figures(data.get("bicubic"))
         elif event.kind == "progress":
             told.progress = _progress(event)
             self._draw_on(told.progress)
@@ -209,6 +224,9 @@ class History:
         step = _whole(data.get("step"))
         if step is not None and step > 0:
             self._told.epochs[step] = dict(data)
+            val = data.get("val")
+            if isinstance(val, Mapping):
+                self._told.bicubic |= _figures(val.get("bicubic"))
             self._epochs = None
 
     def _note_alarm(self, event: Event) -> None:
@@ -263,6 +281,20 @@ def _table(epochs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 _TEXTS = frozenset({"stage", "line", "criterion.name"})
+
+
+def _figures(value: Any) -> dict[str, float]:
+    """Nested figures as {"val.eer": ..., "val.by_size.16.eer": ...}; what is no number is left out."""
+    found: dict[str, float] = {}
+    todo: list[tuple[str, Any]] = [("val", value)]
+    while todo:
+        name, each = todo.pop()
+        number = _number(each)
+        if isinstance(each, Mapping):
+            todo += [(f"{name}.{key}", inner) for key, inner in each.items()]
+        elif number is not None:
+            found[name] = number
+    return found
 
 
 def _plan(data: Mapping[str, Any]) -> Plan:

@@ -77,6 +77,7 @@ def record(
             log.append("started")
             log.append("plan", **plan_of(kind, planned, identities, shared))
             _log(log, lines, f"Device cpu, 2 threads, {25_729:,} train images of {identities} people.")
+            log.append("start", **start_of(kind))
             told = ""
             for step in range(1, epochs + 1):
                 name, within_stage = where(planned, step)
@@ -149,6 +150,14 @@ def plan_of(kind: str, stages: dict[str, int], identities: int, shared: int) -> 
     }  # fmt: skip
 
 
+def start_of(kind: str) -> dict[str, Any]:
+    """The figures before training, and bicubic's."""
+    by_size = {str(px): {**BICUBIC[px], "eer_vlr_vlr": BICUBIC[px]["eer"] * 1.25} for px in BICUBIC}
+    found = {key: sum(size[key] for size in by_size.values()) / 3 for key in by_size["16"]}
+    bicubic = {**found, "by_size": by_size}
+    return {"val": bicubic, "bicubic": bicubic if kind == "dsr" else None}
+
+
 def where(stages: dict[str, int], step: int) -> tuple[str, int]:
     """The stage of an epoch counted over all stages, and its number within."""
     for name, number in stages.items():
@@ -213,7 +222,6 @@ def _at(px: int, learnt: float, wave: float, *, dsr: bool) -> dict[str, Any]:
     if dsr:
         found["psnr_db"] = start["psnr_db"] - 0.6 + 1.8 * learnt * px / 32 + wave
         found["ssim"] = start["ssim"] + 0.04 * learnt
-        found["bicubic"] = start
     return found
 
 
