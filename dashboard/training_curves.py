@@ -10,11 +10,13 @@ import streamlit as st
 
 from dashboard import training_charts as charts
 from dashboard.navigation import link
+from dashboard.text import count
 from dashboard.training_queries import Seen, best_row
 from dashboard.training_words import accuracy_words, figure_text
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}
+_EER_TEXT = "Over all pairs of validation images: lower is better. At 0: before training."
 _LOWER_IS_BETTER = frozenset({"eer"})
 
 
@@ -30,13 +32,13 @@ def curves(seen: Seen) -> None:
     notes = seen.preset == "notes"
     meaning = accuracy_words(plan, epochs, seen.preset) if seen.run.kind == "finetune" else ""
     if seen.run.kind == "dsr":
-        against_bicubic(epochs, bicubic)
+        against_bicubic(epochs, bicubic, plan.shared_identities if plan else None)
     shown: list[tuple[str, go.Figure | None, str]] = [
         ("Loss", charts.loss_chart(epochs, trace), ""),
         (
             "Equal error rate",
             charts.eer_chart(epochs, before, bicubic),
-            "Over all pairs of validation images: lower is better. At 0: before training.",
+            _EER_TEXT,
         ),
         ("Accuracy", charts.accuracy_chart(epochs, plan.chance if plan else None, notes=notes), meaning),
         ("PSNR", charts.picture_chart(epochs, "psnr_db", before, bicubic), "Dashed: bicubic at the same size."),
@@ -69,7 +71,7 @@ def _chart(title: str, figure: go.Figure, text: str) -> None:
         link("help", "Why validation accuracy can stay at 0 %", icon=":material/help:", topic="zero-accuracy")
 
 
-def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float]) -> None:
+def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float], shared: int | None) -> None:
     """The best epoch's figures by size beside bicubic's, better ones marked."""
     row = best_row(epochs)
     rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs), bicubic)
@@ -77,7 +79,10 @@ def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float]) -> None:
         return
     st.markdown(f"**Against bicubic**, best epoch ({row['step']:.0f})")
     st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
-    st.caption("Bold where the network is better. People of validation, none of whom it was trained on.")
+    whom = {None: "", 0: " Nobody in it was trained on."}.get(
+        shared, f" It shares {count(shared or 0, 'person', 'people')} with training."
+    )
+    st.caption(f"Bold where the network is better, on validation.{whom}")
 
 
 def bicubic_rows(row: pd.Series, sizes: list[str], bicubic: Mapping[str, float]) -> list[dict[str, str]]:
