@@ -1,0 +1,118 @@
+"""Counts of a data set as figures: values in, a plotly figure out. Names are shown as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.text import markup, shorten
+
+SPLIT_COLOURS = {"train": "#2A9187", "val": "#C2711B", "test": "#5B6F8C", "unsplit": "#6F7A7C"}
+"""Readable on the light and on the dark background alike."""
+
+MOST_BARS = 30
+_NAME_CHARS = 22
+_BAR_PX = 22
+
+
+def split_figure(counts: Mapping[str, Any]) -> go.Figure:
+    """Images and people of each split, side by side. `counts` is what dataset.json says (core.dataset.manifest.count);
+    an image is an HR image."""
+    splits = {name: counts["splits"][name] for name in SPLIT_COLOURS if name in counts.get("splits", {})}
+    names = list(splits)
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
+    total = max(1, sum(part["hr"] for part in splits.values()))
+    for column, (key, unit) in enumerate((("hr", "images"), ("identities", "people")), start=1):
+        values = [splits[name][key] for name in names]
+        share = [f" ({100 * value / total:.0f} %)" if key == "hr" and len(names) > 1 else "" for value in values]
+        figure.add_trace(
+            go.Bar(
+                x=values,
+                y=[name if name != "unsplit" else "not split" for name in names],
+                orientation="h",
+                marker_color=[SPLIT_COLOURS[name] for name in names],
+                text=[f"{value:,}{part}" for value, part in zip(values, share, strict=True)],
+                textposition="auto",
+                insidetextanchor="start",
+                insidetextfont={"color": "#FFFFFF"},
+                hovertemplate=f"%{{y}}: %{{x:,}} {unit}<extra></extra>",
+                showlegend=False,
+            ),
+            row=1,
+            col=column,
+        )
+        figure.update_xaxes(title={"text": unit, "font": {"size": 12}}, fixedrange=True, nticks=4, row=1, col=column)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False)
+    figure.update_layout(height=70 + 44 * max(1, len(names)), margin={"l": 8, "r": 8, "t": 8, "b": 40})
+    return figure
+
+
+def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
+    """HR images of each person as bars, the most on top, a colour a split; at most `most` people.
+
+    `table` has `identity` and `split` ("" for none), a row an HR image.
+    """
+    order = table["identity"].value_counts().head(most)
+    names = list(order.index)
+    figure = go.Figure()
+    sides = table["split"].replace("", "unsplit")
+    for split, colour in SPLIT_COLOURS.items():
+        counts = table.loc[sides == split, "identity"].value_counts()
+        values = [int(counts.get(name, 0)) for name in names]
+        if any(values):
+            figure.add_bar(
+                x=values,
+                y=list(range(len(names))),
+                orientation="h",
+                name=split if split != "unsplit" else "not split",
+                marker_color=colour,
+                customdata=[markup(name) for name in names],
+                hovertemplate="%{customdata}: %{x:,} images in " + split + "<extra></extra>",
+            )
+    figure.update_layout(
+        barmode="stack",
+        height=_BAR_PX * max(1, len(names)) + 90,
+        margin={"l": 8, "r": 8, "t": 30 if len(figure.data) > 1 else 8, "b": 40},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        xaxis={"title": {"text": "images", "font": {"size": 12}}, "fixedrange": True},
+        yaxis={
+            "tickvals": list(range(len(names))),
+            "ticktext": [markup(shorten(str(name), _NAME_CHARS)) for name in names],
+            "autorange": "reversed",
+            "automargin": True,
+            "fixedrange": True,
+            "showgrid": False,
+        },
+    )
+    return figure
+
+
+def amounts_figure(table: pd.DataFrame) -> go.Figure:
+    """How many people have how many HR images: a bar for each number of images; the people's axis is logarithmic where
+    a few numbers are far commoner than others."""
+    amounts = table["identity"].value_counts().value_counts().sort_index()
+    log = bool(len(amounts)) and amounts.max() > 50 * max(1, int(amounts.min()))
+    figure = go.Figure(
+        go.Bar(
+            x=[int(each) for each in amounts.index],
+            y=[int(each) for each in amounts],
+            marker_color=SPLIT_COLOURS["train"],
+            hovertemplate="%{y:,} people with %{x:,} images<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=240,
+        margin={"l": 8, "r": 8, "t": 8, "b": 40},
+        xaxis={"title": {"text": "images a person", "font": {"size": 12}}, "fixedrange": True},
+        yaxis={
+            "title": {"text": f"people{' (logarithmic)' if log else ''}", "font": {"size": 12}},
+            "type": "log" if log else "linear",
+            "dtick": 1 if log else None,
+            "fixedrange": True,
+        },
+    )
+    return figure

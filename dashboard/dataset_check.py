@@ -1,0 +1,120 @@
+"""The check's verdict on a data set: red where training on it would lie, and the images to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.findings import Finding
+from core.dataset.layout import HR, VLR
+from core.dataset.manifest import Dataset
+from core.dataset.verdicts import KeptVerdict
+from dashboard.components import Picture, faces
+from dashboard.dataset_reads import DRAWN, picture
+from dashboard.text import count, plain, shorten
+
+ROWS_SHOWN = 12
+
+_ICONS = {"error": ":material/dangerous:", "warning": ":material/warning:", "notice": ":material/info:"}
+
+_TITLES = {
+    "identity_overlap": "People in two splits",
+    "identity_missing": "People in val who aren't in train",
+    "duplicate_exact": "The same file in two splits",
+    "duplicate_near": "The same picture in two splits",
+    "two_names": "One picture, two names",
+    "vlr_without_hr": "VLR without HR",
+    "hr_without_vlr": "HR without VLR",
+    "pair_torn": "Torn pairs",
+    "wrong_pair": "Wrong pairs",
+    "hr_as_vlr": "HR given as VLR",
+    "unreadable": "Files that can't be read",
+    "odd_size": "Odd sizes",
+    "changed": "Changed files",
+    "name_case": "Names that differ in case",
+    "few_people": "Too few people",
+    "empty_split": "An empty split",
+    "few_images": "Too few images",
+    "imbalance": "Unequal amounts",
+}
+
+
+def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> None:
+    """What the check says, worst first, each finding with its effect in words and its images one click away."""
+    verdict = kept.verdict
+    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    checked = f"Checked {kept.at.astimezone():%-d %B %Y, %H:%M}: {count(verdict.images, 'image')}.{drawn}"
+    if not verdict.ok:
+        errors = [finding for finding in verdict.findings if finding.severity == "error"]
+        said = "".join(f"\n- {plain(finding.text)}" for finding in errors)
+        st.error(f"**Training on this data set would lie.**\n{said}", icon=":material/dangerous:")
+    elif verdict.clean:
+        st.success("**Fit for training.** Nothing wrong was found.", icon=":material/verified:")
+    else:
+        st.warning("**Usable, with care.** Nothing makes training lie, but read this.", icon=":material/warning:")
+    for number, finding in enumerate(verdict.findings):
+        _finding(dataset, finding, kept.totals[number], number)
+    st.caption(checked)
+
+
+def _finding(dataset: Dataset, finding: Finding, total: int, number: int) -> None:
+    title = _TITLES.get(finding.code, finding.code.replace("_", " ").capitalize())
+    label = f"{title} ({count(total, 'row')})" if total else title
+    box = st.expander(
+        label, icon=_ICONS[finding.severity], key=f"dataset_finding_{number}_{finding.code}", on_change="rerun"
+    )
+    if not box.open:
+        return
+    with box:
+        st.markdown(plain(finding.text))
+        rows = evidence(finding)
+        if rows.empty:
+            return
+        for row in rows.to_dict("records"):
+            faces(_pictures(dataset, row), 104)
+        if total > len(rows):
+            st.caption(
+                f"{len(rows)} of {total:,} are shown. `edgeface-studio dataset check NAME --json` lists them all."
+            )
+
+
+def evidence(finding: Finding) -> pd.DataFrame:
+    """The rows to show: at most ROWS_SHOWN, and where people are in several splits one of each person and split."""
+    rows = finding.rows
+    if finding.code == "identity_overlap" and len(rows):
+        rows = rows.sort_values("identity", kind="stable").drop_duplicates(["identity", "split"])
+    return rows.head(ROWS_SHOWN)
+
+
+def _pictures(dataset: Dataset, row: dict[Any, Any]) -> list[Picture]:
+    """The image of a row, and beside it what it clashes with."""
+    told = " · ".join(each for each in (str(row["identity"]), str(row["split"]), _kind(row)) if each)
+    found = [_one(dataset, str(row["path"]), told, str(row.get("problem") or ""))]
+    for column, word in (("other_path", "the same picture"), ("fits_better", "fits better")):
+        other = str(row.get(column) or "")
+        if other:
+            who = str(row.get("other_identity") or "")
+            where = str(row.get("other_split") or "")
+            found.append(_one(dataset, other, " · ".join(each for each in (who, where, word) if each), ""))
+    if row["kind"] == VLR:
+        frame = dataset.frame
+        mates = frame[(frame["pair"] == row["pair"]) & (frame["kind"] == HR)]
+        if len(mates):
+            found.append(_one(dataset, str(mates.iloc[0]["path"]), "its HR", ""))
+    return found
+
+
+def _kind(row: dict[Any, Any]) -> str:
+    return f"{str(row['kind']).upper()} {row['size_px']} px" if row.get("size_px") else str(row["kind"]).upper()
+
+
+def _one(dataset: Dataset, path: str, told: str, problem: str) -> Picture:
+    address = picture(dataset.file(path)) or _BLANK
+    name = shorten(Path(path).name, 34)
+    return Picture(address, f"{name}: {problem or told}", f"Image {name}", pixels=True)
+
+
+_BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="

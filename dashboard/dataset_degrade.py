@@ -1,0 +1,81 @@
+"""One face made small both ways: the papers' bicubic and the camera, whose values are drawn again at a click."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.dataset.degrade import degrade
+from core.dataset.manifest import Dataset
+from core.images import RGB, encode_image, read_image, resize
+from core.settings import CROP_PX, VLR_SIZES_PX
+from dashboard.dataset_reads import DRAWN, pair_table
+from dashboard.feedback import feedback
+from dashboard.queries import image_address
+from dashboard.text import markup, shorten
+
+STYLE = """<style>
+.ef-degrade {display: grid; grid-template-columns: 1.25fr repeat(3, 1fr); gap: 6px 10px; max-width: 620px}
+.ef-degrade h5 {grid-column: 1 / -1; margin: 8px 0 0; font-size: .95rem; font-weight: 620}
+.ef-degrade img {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block; image-rendering: pixelated}
+.ef-degrade small {display: block; font-size: .74rem; opacity: .75; text-align: center; line-height: 1.5}
+@media (max-width: 640px) {.ef-degrade {grid-template-columns: repeat(3, 1fr)}
+  .ef-degrade .ef-source {grid-column: 1 / -1; max-width: 46%}}
+</style>"""
+
+
+def degrade_panel(dataset: Dataset) -> None:
+    """The panel: a face, both degradations at each VLR size, and what the camera did."""
+    table = pair_table(dataset)
+    if table.empty:
+        st.info("No HR image is listed, so there is nothing to make small.", icon=":material/hide_image:")
+        return
+    place = int(st.session_state.get("dataset_face", 0)) % len(table)
+    seed = int(st.session_state.get("dataset_camera_seed", 0))
+    row = table.iloc[place]
+    st.markdown(
+        "**Bicubic** is what papers measure by: a clean reduction. **Camera** follows the light through a lens, a "
+        "sensor and JPEG, with values drawn by chance within published ranges."
+    )
+    with feedback():
+        hr = read_image(dataset.file(str(row["hr"])))
+        hr = hr if hr.shape[0] == hr.shape[1] else resize(hr, CROP_PX)
+        html, recipe = degradations_html(hr, seed, str(row["identity"]))
+        st.html(STYLE + html)
+        drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+        st.caption(f"This camera: {recipe_text(recipe)} (seed {seed}).{drawn}")
+    with st.container(horizontal=True):
+        if st.button("Draw the camera again", icon=":material/casino:", key="dataset_draw"):
+            st.session_state["dataset_camera_seed"] = seed + 1
+            st.rerun()
+        if st.button("Another face", icon=":material/face:", key="dataset_another"):
+            st.session_state["dataset_face"] = random.randrange(len(table))
+            st.rerun()
+
+
+def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any]]:
+    """Both ways at every VLR size beside HR, uint8 (s, s, 3), and the camera's values (each size's are the same)."""
+    parts: list[str] = []
+    recipe: dict[str, Any] = {}
+    for method, title in (("bicubic", "Bicubic"), ("camera", "Camera")):
+        parts.append(f"<h5>{title}</h5>")
+        source = image_address(encode_image(hr, quality=90))
+        who = markup(shorten(name, 30))
+        parts.append(f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>")
+        for size in VLR_SIZES_PX:
+            small, recipe = degrade(hr, size, method, seed=seed)
+            address = image_address(encode_image(small, "png"))
+            parts.append(f"<span><img src='{address}' alt='{title} {size} px'><small>{size} px</small></span>")
+    return f"<div class='ef-degrade'>{''.join(parts)}</div>", recipe
+
+
+def recipe_text(recipe: Mapping[str, Any]) -> str:
+    """A camera's values in words."""
+    along, across = recipe["blur_px"]
+    return (
+        f"blur {along:.1f} by {across:.1f} px of {CROP_PX}, {recipe['kernel']} reduction, shot noise "
+        f"{recipe['shot']:.4f}, gamma {recipe['gamma']:.1f}, JPEG quality {recipe['quality']}"
+    )

@@ -1,0 +1,124 @@
+"""The faces of a data set: VLR, enlarged by bicubic, and HR in one row; chosen by person and split, in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.manifest import Dataset
+from core.settings import CROP_PX
+from dashboard.dataset_reads import DRAWN, choices, pair_table, picture, vlr_sizes
+from dashboard.text import count, markup, shorten
+
+PER_PAGE = 24
+
+STYLE = """<style>
+.ef-triples {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 22px}
+.ef-triples figure {margin: 0; min-width: 0}
+.ef-triples figure > div {display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px}
+.ef-triples img, .ef-triples .ef-noface {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block;
+  background: rgba(128, 128, 128, .12)}
+.ef-triples img.ef-pixels {image-rendering: pixelated}
+.ef-triples small {display: block; font-size: .72rem; opacity: .7; text-align: center; line-height: 1.5}
+.ef-triples figcaption {font-size: .84rem; line-height: 1.35; margin-top: 2px; overflow-wrap: anywhere}
+</style>"""
+
+
+def faces_panel(dataset: Dataset) -> None:
+    """The grid with its filters."""
+    table, sizes = pair_table(dataset), vlr_sizes(dataset)
+    if table.empty:
+        st.info("No HR image is listed, so there is nothing to show side by side.", icon=":material/hide_image:")
+        return
+    chosen, size = _filters(table, sizes)
+    rows = filtered(table, chosen)
+    of = "" if len(rows) == len(table) else f" of {len(table):,}"
+    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    people = count(int(rows["identity"].nunique()), "person", "people")
+    st.caption(f"{len(rows):,}{of} {'image' if len(rows) == 1 else 'images'} of {people}.{drawn}")
+    if rows.empty:
+        st.info("No image fits these choices.", icon=":material/search_off:")
+        return
+    pages = -(-len(rows) // PER_PAGE)
+    page = 1
+    if pages > 1:
+        page = st.pagination(pages, key=f"dataset_page_{pages}_{sorted(chosen.items())}", max_visible_pages=5)
+    part = rows.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
+    st.html(STYLE + triples_html(dataset, part, size))
+
+
+def filtered(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.DataFrame:
+    """The rows whose columns have the chosen values."""
+    keep = pd.Series(True, index=table.index)
+    for column, value in chosen.items():
+        keep &= table[column] == value
+    return table[keep]
+
+
+def triples_html(dataset: Dataset, rows: pd.DataFrame, size_px: int | None) -> str:
+    """The rows of a pair table as a grid. Names are escaped; what can't be read is said in its place."""
+    return f"<div class='ef-triples'>{''.join(_triple(dataset, row, size_px) for row in rows.to_dict('records'))}</div>"
+
+
+def _filters(table: pd.DataFrame, sizes: list[int]) -> tuple[dict[str, str], int | None]:
+    """What is chosen, by column, and the VLR size to show."""
+    chosen: dict[str, str] = {}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        identity = st.selectbox(
+            "Person", sorted(table["identity"].unique()), index=None, placeholder="Everybody", key="dataset_person",
+            width=240, format_func=lambda name: shorten(str(name), 60),
+        )  # fmt: skip
+        sides = [side for side in ("train", "val", "test", "") if (table["split"] == side).any()]
+        side = None
+        if len(sides) > 1:
+            side = st.segmented_control("Split", sides, key="dataset_split", format_func=lambda each: each or "none")
+        size = _size(sizes)
+        for column, values in choices(table).items():
+            value = st.selectbox(
+                column.replace("_", " ").capitalize(), values, index=None, placeholder="any",
+                key=f"dataset_only_{column}", width=130,
+            )  # fmt: skip
+            if value is not None:
+                chosen[column] = value
+    if identity is not None:
+        chosen["identity"] = identity
+    if side is not None:
+        chosen["split"] = side
+    return chosen, size
+
+
+def _size(sizes: list[int]) -> int | None:
+    if len(sizes) < 2:
+        return sizes[0] if sizes else None
+    return st.segmented_control(
+        "VLR size", sizes, default=sizes[0], required=True, key="dataset_size", format_func=lambda px: f"{px} px"
+    )
+
+
+def _triple(dataset: Dataset, row: Mapping[Any, Any], size_px: int | None) -> str:
+    small = str(row.get(f"vlr_{size_px}") or "") if size_px is not None else ""
+    cells = [
+        _cell(picture(dataset.file(small)) if small else None, f"VLR {size_px} px" if size_px else "VLR", pixels=True),
+        _cell(picture(dataset.file(small), CROP_PX) if small else None, "bicubic"),
+        _cell(picture(dataset.file(str(row["hr"]))), "HR"),
+    ]
+    told = [str(row["split"] or ""), *(f"{name} {row[name]}" for name in _told(row))]
+    quiet = " · ".join(markup(each) for each in told if each)
+    name = markup(shorten(str(row["identity"]), 60))
+    below = f" <span class='ef-quiet'>{quiet}</span>" if quiet else ""
+    title = f"<figcaption>{name}{below}</figcaption>"
+    return f"<figure title='{markup(row['pair'])}'><div>{''.join(cells)}</div>{title}</figure>"
+
+
+def _told(row: Mapping[Any, Any]) -> list[str]:
+    return [name for name in ("session", "camera") if row.get(name)]
+
+
+def _cell(address: str | None, label: str, *, pixels: bool = False) -> str:
+    if address is None:
+        return f"<span><span class='ef-noface'>none</span><small>{markup(label)}</small></span>"
+    kind = " class='ef-pixels'" if pixels else ""
+    return f"<span><img{kind} src='{address}' alt='{markup(label)}'><small>{markup(label)}</small></span>"

@@ -1,0 +1,62 @@
+"""The photographs that an ingest rejected: how many for which reason, and each to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.photograph import NO_FACE, UNREADABLE
+from dashboard.dataset_reads import rejected_picture
+from dashboard.text import count, markup, shorten
+
+PER_PAGE = 12
+
+_WORDS = {
+    NO_FACE: "no face found",
+    UNREADABLE: "can't be read",
+}
+
+STYLE = """<style>
+.ef-rejects {display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 16px}
+.ef-rejects figure {margin: 0; min-width: 0}
+.ef-rejects img, .ef-rejects .ef-noface {width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
+  background: rgba(128, 128, 128, .12)}
+.ef-rejects figcaption {font-size: .84rem; line-height: 1.4; margin-top: 4px; overflow-wrap: anywhere}
+</style>"""
+
+
+def rejected_panel(rows: pd.DataFrame) -> None:
+    """`rows` as core.dataset.rejects.read_rejects gives them, at least one."""
+    codes = rows["code"].value_counts()
+    st.markdown(f"{count(len(rows), 'photograph')} couldn't be used. They are listed in `rejected.csv` too.")
+    code = None
+    if len(codes) > 1:
+        code = st.segmented_control(
+            "Reason", list(codes.index), key="dataset_reason",
+            format_func=lambda each: f"{_WORDS.get(each, each.replace('_', ' '))} ({codes[each]:,})",
+        )  # fmt: skip
+    shown = rows if code is None else rows[rows["code"] == code]
+    pages = -(-len(shown) // PER_PAGE)
+    page = st.pagination(pages, key=f"dataset_rejected_{code}_{pages}", max_visible_pages=5) if pages > 1 else 1
+    st.html(STYLE + rejects_html(shown.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]))
+
+
+def rejects_html(rows: pd.DataFrame) -> str:
+    """Rejected photographs as cards; file names and reasons are escaped."""
+    cards: list[str] = []
+    for row in rows.to_dict("records"):
+        address = rejected_picture(str(row["file"]))
+        image = (
+            f"<img src='{address}' alt='Rejected photograph'>"
+            if address
+            else "<div class='ef-noface'>can't be shown</div>"
+        )
+        where = markup(shorten(str(row["identity"]), 40))
+        name = markup(shorten(Path(str(row["source"])).name, 40))
+        cards.append(
+            f"<figure title='{markup(row['source'])}'>{image}<figcaption>{markup(row['reason'])}"
+            f"<div class='ef-quiet'>{where}, {name}</div></figcaption></figure>"
+        )
+    return f"<div class='ef-rejects'>{''.join(cards)}</div>"

@@ -1,0 +1,218 @@
+"""The Data sets page: what is there and whether it can be trusted, and the ways to make one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
+from core.dataset.manifest import Dataset, count
+from core.dataset.verdicts import kept_verdict
+from dashboard.components import empty_state, head, name_line
+from dashboard.dataset_build import build_form
+from dashboard.dataset_charts import MOST_BARS, amounts_figure, people_figure, split_figure
+from dashboard.dataset_check import verdict_panel
+from dashboard.dataset_degrade import degrade_panel
+from dashboard.dataset_faces import faces_panel
+from dashboard.dataset_make import make_panel, start_demo
+from dashboard.dataset_reads import DRAWN, MODE_WORDS, choices, facts, opened, pair_table, rejected, vlr_sizes
+from dashboard.dataset_rejected import rejected_panel
+from dashboard.dataset_work import at_work_on, earlier_panel, start, unfinished, work_panel
+from dashboard.feedback import feedback, show_error
+from dashboard.resources import settings
+from dashboard.text import markup, plain, shorten
+
+SECTIONS = {
+    "counts": ("Counts", ":material/bar_chart:"),
+    "faces": ("Faces", ":material/grid_view:"),
+    "degrade": ("Degradation", ":material/blur_on:"),
+    "rejected": ("Rejected", ":material/block:"),
+    "build": ("Build a split", ":material/call_split:"),
+}
+
+
+def view() -> None:
+    """The page."""
+    head("Data sets", "Photographs become pairs of large and small faces, split without a leak and checked before use.")
+    said = st.session_state.pop("dataset_said", "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+    runs = unfinished()
+    work_panel(runs)
+    sets = list_datasets(datasets_root(settings()))
+    if sets:
+        _chosen(sets)
+        box = st.expander("Make another data set", icon=":material/add:", key="dataset_make", on_change="rerun")
+        if box.open:
+            with box:
+                make_panel()
+    else:
+        _nothing(busy=bool(runs))
+    earlier_panel(runs)
+
+
+def _nothing(*, busy: bool) -> None:
+    if not busy:
+        text = (
+            "A data set holds each face large and small, which is what training and honest figures need. Begin with "
+            "drawn people: a few seconds, no download, nobody's photograph."
+        )
+        with empty_state("dataset", "No data set yet", text):
+            if st.button("Make the demo", type="primary", icon=":material/draw:", key="dataset_first_demo"):
+                with feedback() as attempt:
+                    start_demo()
+                if attempt.ok:
+                    st.rerun()
+    st.subheader("Have photographs already?", anchor=False)
+    make_panel()
+
+
+def _chosen(sets: list[Listed]) -> None:
+    by_name = {each.name: each for each in sets}
+    wanted = st.session_state.pop("dataset_next", None)
+    if wanted in by_name:
+        st.session_state["dataset_chosen"] = wanted
+    elif st.session_state.get("dataset_chosen") not in by_name:
+        st.session_state["dataset_chosen"] = sets[0].name
+    name = st.selectbox("Data set", list(by_name), key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
+    listed = by_name[name]
+    if st.session_state.get("dataset_removing") == name:
+        _confirm_remove(listed)
+    if listed.problem is not None:
+        show_error(listed.problem)
+        _remove_button(name)
+        return
+    with feedback() as attempt:
+        dataset = opened(listed.root)
+    if not attempt.ok:
+        _remove_button(name)
+        return
+    _facts(dataset)
+    with feedback():
+        _verdict(dataset)
+    with feedback():
+        _sections(dataset, name)
+    _remove_button(name)
+
+
+def _label(listed: Listed) -> str:
+    info = listed.info
+    if info is None:
+        return f"{shorten(listed.name, 50)} (can't be read)"
+    drawn = ", drawn faces" if info.synthetic else ""
+    return f"{shorten(listed.name, 50)} ({info.mode}{drawn})"
+
+
+def _facts(dataset: Dataset) -> None:
+    info, counts = dataset.info, dataset.info.counts
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(MODE_WORDS[info.mode], icon=":material/call_split:", color="gray")
+        if info.synthetic:
+            st.badge(DRAWN, icon=":material/draw:", color="orange")
+    sizes = ", ".join(str(size) for size in vlr_sizes(dataset)) or "none"
+    cells = [
+        ("People", f"{counts['identities']:,}"),
+        ("HR images", f"{counts['hr']:,}"),
+        ("Pairs with VLR", f"{counts['pairs']:,}"),
+        ("VLR sizes (px)", sizes),
+    ]
+    html = "".join(
+        f"<div><span class='ef-quiet'>{a}</span><div class='ef-name'>{markup(b)}</div></div>" for a, b in cells
+    )
+    st.html(f"<div class='ef-status' style='grid-template-columns:repeat(auto-fit,minmax(8rem,1fr))'>{html}</div>")
+
+
+def _verdict(dataset: Dataset) -> None:
+    kept = kept_verdict(settings(), dataset)
+    busy = at_work_on(dataset.root)
+    if kept is not None:
+        verdict_panel(dataset, kept)
+    elif busy:
+        st.info("It is being checked, see above.", icon=":material/policy:")
+    else:
+        st.warning(
+            "**Not checked yet.** Whether training on it would lie isn't known.", icon=":material/unknown_document:"
+        )
+    if busy:
+        return
+    first = kept is None
+    label = "Check it now" if first else "Check again"
+    if st.button(label, type="primary" if first else "tertiary", icon=":material/policy:", key="dataset_check"):
+        with feedback() as attempt:
+            start("check", {"root": str(dataset.root)})
+        if attempt.ok:
+            st.rerun()
+
+
+def _sections(dataset: Dataset, name: str) -> None:
+    rejects = rejected(dataset.root)
+    names = [each for each in SECTIONS if each != "rejected" or dataset.info.made_by == "ingest" or len(rejects)]
+
+    def label(each: str) -> str:
+        title, icon = SECTIONS[each]
+        return f"{icon} {title}{f' ({len(rejects):,})' if each == 'rejected' else ''}"
+
+    section = st.segmented_control(
+        "Show", names, default="counts", required=True, key="dataset_section", format_func=label,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if section == "faces":
+        faces_panel(dataset)
+    elif section == "degrade":
+        degrade_panel(dataset)
+    elif section == "rejected":
+        if rejects.empty:
+            st.success("No photograph was rejected.", icon=":material/check_circle:")
+        else:
+            rejected_panel(rejects)
+    elif section == "build":
+        table = pair_table(dataset)
+        build_form(dataset.root, choices(table), name.replace("/", "-"), key="chosen", primary=False)
+    else:
+        _counts(dataset)
+
+
+def _counts(dataset: Dataset) -> None:
+    table = pair_table(dataset)
+    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    st.markdown("**Images and people of each split**")
+    st.plotly_chart(split_figure(count(dataset.frame)), key="dataset_chart_splits", config={"displayModeBar": False})
+    people = int(table["identity"].nunique())
+    if people > MOST_BARS:
+        st.markdown("**How many images people have**")
+        st.plotly_chart(amounts_figure(table), key="dataset_chart_amounts", config={"displayModeBar": False})
+    title = "Images of each person" if people <= MOST_BARS else f"The {MOST_BARS} people with the most images"
+    st.markdown(f"**{title}**")
+    st.plotly_chart(people_figure(table), key="dataset_chart_people", config={"displayModeBar": False})
+    st.caption(f"HR images; each has its VLR images beside it. {facts(dataset.info).capitalize()}.{drawn}")
+
+
+def _remove_button(name: str) -> None:
+    if st.button("Remove this data set", icon=":material/delete:", type="tertiary", key="dataset_remove"):
+        st.session_state["dataset_removing"] = name
+        st.rerun()
+
+
+def _keep() -> None:
+    st.session_state.pop("dataset_removing", None)
+
+
+@st.dialog("Remove the data set?", icon=":material/delete_forever:", on_dismiss=_keep)
+def _confirm_remove(listed: Listed) -> None:
+    counts = listed.info.counts if listed.info is not None else {}
+    images = counts.get("hr", 0) + counts.get("vlr", 0)
+    name_line(listed.name, f"{images:,} images of {counts.get('identities', 0):,} people" if counts else "")
+    st.markdown(
+        "Its folder goes, with the check's verdict and cached pixels. The photographs it was made from stay, and so do "
+        "other data sets that share its files. This can't be undone."
+    )
+    with st.container(horizontal=True):
+        if st.button("Remove for good", type="primary", icon=":material/delete_forever:", key="dataset_remove_sure"):
+            with feedback() as attempt:
+                remove_dataset(settings(), listed.name)
+            if attempt.ok:
+                _keep()
+                st.session_state["dataset_said"] = f"{listed.name} was removed."
+                st.rerun()
+        if st.button("Keep", key="dataset_remove_keep"):
+            _keep()
+            st.rerun()

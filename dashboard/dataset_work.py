@@ -1,0 +1,143 @@
+"""The runs of the Data sets page: started here, shown while they work, and put away afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.dataset.errors import BuildRefused
+from core.dataset.library import datasets_root, discard_unfinished
+from core.dataset.manifest import is_dataset
+from core.errors import CoreError
+from core.jobs.errors import RunNotFound
+from core.jobs.launch import launch
+from core.jobs.run_dir import Run, list_runs, runs_root
+from core.jobs.state import State
+from dashboard.resources import settings
+from dashboard.run_reader import Snapshot
+from dashboard.run_status import Shown, run_status
+from dashboard.text import shorten
+
+KINDS = ("ingest", "build", "demo", "fetch", "check")
+EARLIER_SHOWN = 8
+
+_TITLES = {
+    "ingest": "Taking photographs in: {name}",
+    "build": "Building a split: {name}",
+    "demo": "Drawing people: {name}",
+    "fetch": "Fetching photographs: {name}",
+    "check": "Checking: {name}",
+}
+
+
+def start(kind: str, config: Mapping[str, Any]) -> Run:
+    """Launch a run towards `config["out"]` (a check: of `config["root"]`), unless one is at that already.
+
+    Values of None are left out. Raises BuildRefused then, JobError, StorageFailed.
+    """
+    here, place = settings(), _place(config)
+    for known in _known():
+        if known.state.live and known.place == place and (known.run.kind == "check") == (kind == "check"):
+            raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
+    return launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+
+
+def unfinished() -> list[Run]:
+    """Those to show on top: at work or waiting, and those that ended before their data set was there."""
+    found: list[Run] = []
+    later: set[tuple[bool, Path]] = set()
+    for known in _known():
+        check = known.run.kind == "check"
+        made = not check and any(is_dataset(each) for each in (known.place, known.place / "closed-set"))
+        if known.state.live or (known.state.resumable and not made and (check, known.place) not in later):
+            found.append(known.run)
+        later.add((check, known.place))
+    return found
+
+
+def at_work_on(root: Path) -> bool:
+    """Whether a check of the data set at `root` is at work or waits."""
+    return any(known.run.kind == "check" and known.place == root and known.state.live for known in _known())
+
+
+def work_panel(runs: list[Run]) -> None:
+    """Each run with its progress; the data set that comes of one is chosen when it is done."""
+    for run in runs:
+        with suppress(RunNotFound):  # removed since it was listed
+            run_status(run, shown_as(run))
+
+
+def earlier_panel(but: list[Run]) -> None:
+    """Runs of before, folded away."""
+    runs = [known.run for known in _known() if known.run not in but][:EARLIER_SHOWN]
+    if not runs:
+        return
+    box = st.expander("Earlier runs", icon=":material/history:", key="dataset_earlier", on_change="rerun")
+    if box.open:
+        with box:
+            work_panel(runs)
+
+
+def shown_as(run: Run) -> Shown:
+    """How a run of this page is shown. Raises RunNotFound, StorageFailed."""
+    place = _place(run.config)
+    return Shown(
+        title=_TITLES[run.kind].format(name=shorten(place.name, 50)),
+        unit="photographs" if run.kind in ("ingest", "fetch") else "images",
+        on_end=_ended,
+        on_remove=partial(_removed, place=place),
+        removal="What it kept of unfinished work goes too. Finished data sets and photographs stay.",
+    )
+
+
+def choose(root: Path) -> None:
+    """Have the page show the data set at `root` at its next run."""
+    here = datasets_root(settings())
+    if root.is_relative_to(here):
+        st.session_state["dataset_next"] = root.relative_to(here).as_posix()
+
+
+def _ended(snapshot: Snapshot) -> None:
+    report = snapshot.run.report or {}
+    if snapshot.state.status != "done":
+        return
+    made = [Path(str(each)) for each in report.get("made", ())]
+    if made:
+        choose(made[0])
+    word = "Checked" if snapshot.run.kind == "check" else "Ready"
+    names = ", ".join(path.name for path in made)
+    st.session_state["dataset_said"] = f"{word}: {names}. {report.get('text') or ''}".strip()
+
+
+def _removed(run: Run, place: Path) -> None:
+    """The hidden folder of an ingest that won't be resumed goes with its run, unless another run works there."""
+    if run.kind in ("ingest", "fetch"):
+        with suppress(BuildRefused):
+            discard_unfinished(settings(), place)
+
+
+@dataclass(frozen=True)
+class _Known:
+    run: Run
+    state: State
+    place: Path
+
+
+def _known() -> list[_Known]:
+    """Runs that make or check data sets, newest first; one that is removed at this moment, or damaged, is left out."""
+    found: list[_Known] = []
+    for run in list_runs(runs_root(settings())):
+        if run.kind in KINDS:
+            with suppress(CoreError):
+                found.append(_Known(run, run.state(), _place(run.config)))
+    return found
+
+
+def _place(config: Mapping[str, Any]) -> Path:
+    return Path(str(config.get("out") or config.get("root") or ""))
