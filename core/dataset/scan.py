@@ -61,6 +61,25 @@ def scan(
     return found
 
 
+def scan_splits(train: Path, val: Path | None = None, *, pattern: str | None = None) -> Scan:
+    """Two folders with hr_images and vlr_images each, wherever they lie, as one source with the splits train and val.
+
+    `root` is the folder that holds both. Raises SourceInvalid, StorageFailed.
+    """
+    folders = [(folder, split) for folder, split in ((train, "train"), (val, "val")) if folder is not None]
+    for folder, _ in folders:
+        if not folder.is_dir():
+            raise SourceInvalid(f"There is no folder {folder}.", "Check the path.")
+        if not _kinds(folder):
+            raise SourceInvalid(
+                f"{folder} holds no hr_images and vlr_images.", "Name the folder that these two lie in."
+            )
+    root = Path(os.path.commonpath([folder.resolve() for folder, _ in folders]))
+    found = _from_notes(root, [(folder.resolve(), split) for folder, split in folders], pattern)
+    naming.refuse_look_alikes(found.frame["identity"])
+    return found
+
+
 def _recognised(source: Path, layout: str | None, pattern: str | None, columns: Mapping[str, str] | None) -> Scan:
     if source.is_file() or layout == "csv":
         return _from_csv(source, columns)

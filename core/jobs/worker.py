@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
-from core.jobs.context import JobContext, JobFunction
+from core.jobs.context import JobContext, JobFunction, OnEvent
 from core.jobs.errors import JobError, JobStopped
 from core.jobs.events import EventLog
 from core.jobs.policy import Policy, read_policy
@@ -33,6 +33,9 @@ KINDS: dict[str, str] = {
     "demo": "core.dataset.runs:demo",
     "fetch": "core.dataset.runs:fetch",
     "check": "core.dataset.runs:check",
+    "finetune": "core.training.jobs:run",
+    "dsr": "core.training.jobs:run",
+    "starter": "core.training.jobs:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 
@@ -79,7 +82,7 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
                 _write(run, "running")
                 log.append("resumed" if resumed else "started")
                 job = find_job(kinds, run.kind)
-                report = job(JobContext(run, run.config, log.append, should_stop, resumed))
+                report = job(JobContext(run, run.config, _spoken(log), should_stop, resumed))
                 if seen_stop:
                     raise JobStopped
                 run.write_report(report or {})
@@ -97,6 +100,20 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
             _write_traceback(error)
             what = f"Something went wrong inside ({type(error).__name__})."
             return _end(run, log, "failed", what, "Where it happened is in the run's output.log.")
+
+
+def _spoken(log: EventLog) -> OnEvent:
+    """Events as they are kept; what is meant to be read (`text` of a log event, `line` of any) is printed too, so that
+    output.log is the log for people."""
+
+    def on_event(kind: str, /, **data: Any) -> None:
+        log.append(kind, **data)
+        text = data.get("text") if kind == "log" else data.get("line")
+        if isinstance(text, str):
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+
+    return on_event
 
 
 def _listen() -> Callable[[], bool]:

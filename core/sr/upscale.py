@@ -132,3 +132,13 @@ def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay o
         raise UpscalerUnusable(f"{path.name} doesn't fit the DSR network: {first[:160]}", step) from error
     with path.open("rb") as content:
         return network, min_px, max_px, hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def load_dsr(path: Path):  # type: ignore[no-untyped-def]  # as above
+    """(network, the file's config as a dict) of a DSR file, for training. Raises UpscalerUnusable."""
+    from safetensors import safe_open
+
+    network, min_px, max_px, _ = _load_dsr(path)
+    with safe_open(str(path), framework="pt") as file:
+        config = json.loads((file.metadata() or {})["config"])
+    return network, {"use_bicubic_px": [], **config, "min_px": min_px, "max_px": max_px}

@@ -1,0 +1,153 @@
+"""What goes wrong in training, told with its cause and the next step. Pure judgement over figures; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.encoder.health import MAX_MEAN_ABS_COSINE
+
+Severity = Literal["error", "warning", "notice"]
+
+TOO_SIMILAR = 0.999
+SAME_PICTURE_DB = 40.0
+"""Enlarged VLR as near as this to HR holds all its detail (see core.dataset.check_files)."""
+WORSE_BY = 0.15
+"""How far the mean absolute cosine may rise above the start's, where the start's own is near the limit: drawn faces
+look alike to a network that was trained on photographs, and random weights begin at 0.4 to 0.5."""
+ACCURACY_GAP = 0.25
+LOSS_GAP = 0.1
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """`what` happened, its `cause`, and what to do next: a sentence each."""
+
+    code: str
+    severity: Severity
+    what: str
+    cause: str
+    next_step: str
+
+    def event(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def line(self) -> str:
+        mark = {"error": "✗", "warning": "!", "notice": "i"}[self.severity]
+        return f"  {mark} {self.what} {self.cause} {self.next_step}"
+
+
+def is_collapsed(mean_abs_cosine: float | None, at_start: float | None) -> bool:
+    """Whether different people look alike to the network: above the health check's limit, and above the start."""
+    if mean_abs_cosine is None:
+        return False
+    return mean_abs_cosine > max(MAX_MEAN_ABS_COSINE, (at_start or 0.0) + WORSE_BY)
+
+
+def collapsed(mean_abs_cosine: float) -> Alarm:
+    return Alarm(
+        "collapsed",
+        "error",
+        "The embeddings are collapsing: different people look alike "
+        f"(mean absolute cosine {mean_abs_cosine:.2f} on val faces, healthy up to {MAX_MEAN_ABS_COSINE:.2f}).",
+        "The encoder gives everybody nearly the same embedding, which also raises similarity.",
+        "Don't use these weights: lower the encoder's learning rate, or train against a frozen teacher (preset "
+        "recommended).",
+    )
+
+
+def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None) -> Alarm:
+    """Similarity of 0.999 and more has three causes: A good super-resolution, B the same files, C a collapse."""
+    what = f"Similarity to HR is {similarity:.4f}, too high to be taken on trust."
+    if collapsed_too:
+        return Alarm(
+            "too_similar", "error", what,
+            "C: the embeddings have collapsed, so that everything is similar to everything.",
+            "Lower the learning rate or start from healthy weights; similarity says nothing here.",
+        )  # fmt: skip
+    if bicubic_db is not None and bicubic_db >= SAME_PICTURE_DB:
+        return Alarm(
+            "too_similar", "error", what,
+            f"B: the VLR images are the HR images (enlarged, they differ by {bicubic_db:.0f} dB only), so there is "
+            "nothing to restore.",
+            "Make the VLR images again from HR: edgeface-studio dataset ingest or degrade.",
+        )  # fmt: skip
+    near = "" if bicubic_db is None else f" (VLR differs from HR by {bicubic_db:.0f} dB)"
+    return Alarm(
+        "too_similar", "notice", what,
+        f"A: the VLR images are small{near} and the embeddings tell people apart, so super-resolution really is that "
+        "good.",
+        "Go by the EER: similarity has nothing more to say.",
+    )  # fmt: skip
+
+
+def vlr_not_small(sizes_px: tuple[int, ...], most_px: int) -> Alarm:
+    shown = ", ".join(str(size) for size in sizes_px)
+    return Alarm(
+        "vlr_not_small", "warning",
+        f"VLR images of {shown} px aren't very low resolution.",
+        f"Super-resolution and these figures are about faces of up to {most_px} px.",
+        "Degrade the HR images to 16, 24 or 32 px: edgeface-studio dataset ingest.",
+    )  # fmt: skip
+
+
+def loss_not_finite(stage: str, epoch: int) -> Alarm:
+    return Alarm(
+        "loss_not_finite", "error",
+        f"The loss is no finite number any more (stage {stage}, epoch {epoch}).",
+        "A learning rate that is too high, or numbers beyond what the precision holds.",
+        "Training stopped with the last good checkpoint kept. Start again with a lower rate or --set precision=float32.",
+    )  # fmt: skip
+
+
+def no_shared_identities(identities: int) -> Alarm:
+    return Alarm(
+        "no_shared_identities", "notice",
+        "Nobody in val is in train, so there is no validation accuracy (n/a, not 0 %).",
+        f"The head knows the {identities:,} people of train only; that says nothing against the training.",
+        "Go by EER and similarity, or build a closed-set data set to see accuracy.",
+    )  # fmt: skip
+
+
+def overfitting(train: float, val: float, what: str) -> Alarm:
+    return Alarm(
+        "overfitting", "warning",
+        f"Training is far ahead of validation: {what} {train:.3f} against {val:.3f}.",
+        "The network learns its images by heart.",
+        "The best checkpoint is kept. Use more data, stronger augmentation or weight decay, or fewer epochs.",
+    )  # fmt: skip
+
+
+def out_of_memory(batch: int, accumulate: int) -> Alarm:
+    half = max(1, batch // 2)
+    return Alarm(
+        "out_of_memory", "error",
+        f"A batch of {batch} images doesn't fit into memory.",
+        "The images and everything computed from them are held at once.",
+        f"Try a batch of {half}: resume with half the batch keeps the effective batch of {batch * accumulate} by "
+        "accumulation.",
+    )  # fmt: skip
+
+
+def judge_epoch(
+    train: dict[str, float | None], val: dict[str, float | None], *, mean_abs_cosine: float | None,
+    at_start: float | None, bicubic_db: float | None, classifies: bool,
+) -> list[Alarm]:  # fmt: skip
+    """Every alarm that an epoch's figures give."""
+    found: list[Alarm] = []
+    has_collapsed = is_collapsed(mean_abs_cosine, at_start)
+    if has_collapsed and mean_abs_cosine is not None:
+        found.append(collapsed(mean_abs_cosine))
+    similarity = val.get("similarity")
+    if similarity is not None and similarity >= TOO_SIMILAR:
+        found.append(too_similar(similarity, has_collapsed, bicubic_db))
+    train_accuracy, val_accuracy = train.get("accuracy"), val.get("accuracy")
+    if train_accuracy is not None and val_accuracy is not None:
+        if train_accuracy - val_accuracy >= ACCURACY_GAP:
+            found.append(overfitting(train_accuracy, val_accuracy, "accuracy"))
+    elif not classifies:
+        train_loss, val_loss = train.get("teacher"), val.get("loss")
+        if train_loss is not None and val_loss is not None and val_loss - train_loss >= max(LOSS_GAP, train_loss / 2):
+            found.append(overfitting(train_loss, val_loss, "distance to the teacher"))
+    return found

@@ -1,0 +1,196 @@
+"""From an epoch's number and a step's to a batch, and nothing else: no state, so a resumed run sees the same batches.
+
+A step's draws are made for the whole effective batch and then cut, so that several processes, or one that accumulates,
+work on the same images, changed in the same way, as one that takes the batch at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.dataset.degrade import seed_for
+from core.settings import CROP_PX
+from core.training.augment import Draws, changed, coloured, draw, flipped
+from core.training.data import TrainingData
+from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
+from core.training.recipe import Stage
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one step, ready for the network. `hr` [-1, 1] (N, 3, 112, 112); `view` what the encoder is given, or
+    None where `small` (N, 3, s, s) is to go through the upscaler first; `target` the teacher's embeddings where they
+    were computed before; `embeddings` (N, 512) the frozen encoder's of the view, likewise. `size_px` is the drawn size, `is_hr` true where `view` is HR itself."""
+
+    hr: Tensor
+    view: Tensor | None
+    small: Tensor | None
+    labels: Tensor
+    rows: NDArray[np.int64]
+    size_px: int
+    is_hr: bool
+    target: Tensor | None = None
+    embeddings: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where pixels and targets come from. `takes` says whether the upscaler enlarges a size; `sr` holds, by size, what
+    a frozen upscaler made of the VLR files, uint8 (N, 112, 112, 3); `targets` (N, 512) the teacher's embeddings."""
+
+    data: TrainingData
+    takes: Callable[[int], bool]
+    sr: dict[int, NDArray[np.uint8]]
+    targets: NDArray[np.float32] | None
+
+
+class BatchMaker:
+    """All batches of one stage."""
+
+    def __init__(
+        self, stage: Stage, sources: Sources, *, batch_size: int, seed: int, device: str, parts: int = 1
+    ) -> None:
+        """`parts`: how many equal pieces a batch is cut into by processes and accumulation."""
+        self._stage, self._sources, self._device = stage, sources, device
+        self._seed = seed_for(seed, stage.name)
+        self.sizes = stage.sizes_px or sources.data.vlr_sizes or (CROP_PX,)
+        count = len(sources.data.train)
+        self.batch_size = max(parts, min(batch_size, count) // parts * parts)
+        self.steps = max(1, count // self.batch_size)
+        """Steps of an epoch: whole batches only, other images are left out in each epoch."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The identity number of every train row."""
+        return self._sources.data.train.labels
+
+    @property
+    def fingerprint(self) -> str:
+        """All that a view follows from besides networks and pixels, for the names of caches."""
+        stage = self._stage
+        return f"{self._seed} {self.sizes} {stage.files} {stage.camera} {stage.through} {stage.augment}"
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
+        shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(len(self._sources.data.train))
+        return shuffled[: self.steps * self.batch_size].astype(np.int64)
+
+    def make(self, epoch: int, step: int, part: slice, pool: ThreadPoolExecutor | None = None) -> Batch:
+        """Rows `part` of the effective batch at `step` (from 0) of `epoch` (from 1)."""
+        rows = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        return self.build(rows, self.step_seed(epoch, step), part, pool=pool)
+
+    def step_seed(self, epoch: int, step: int) -> int:
+        """What everything that is drawn in a step follows from."""
+        return seed_for(self._seed, "step", epoch, step)
+
+    def view(self, number: int, rows: NDArray[np.int64]) -> Batch:
+        """Those rows as the fixed view `number` (from 0) shows them: each view has its own draws and one size."""
+        seed = seed_for(self._seed, "view", number, int(rows[0]))
+        return self.build(rows, seed, slice(None), size=self.sizes[number % len(self.sizes)])
+
+    def build(
+        self,
+        rows: NDArray[np.int64],
+        seed: int,
+        part: slice,
+        *,
+        size: int | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> Batch:
+        """`part` of a batch of train rows, all drawn from `seed`; `size` None: one of the stage's, drawn too."""
+        stage, train = self._stage, self._sources.data.train
+        generator = torch.Generator().manual_seed(seed)
+        choice = torch.rand(2, generator=generator).tolist()
+        if size is None:
+            size = self.sizes[min(int(choice[0] * len(self.sizes)), len(self.sizes) - 1)]
+        draws = draw(stage.augment, len(rows), generator).part(part)
+        camera = torch.rand(len(rows), generator=generator)[part] < stage.camera
+        rows = rows[part]
+        from_file = choice[1] < stage.files and size in train.vlr and bool((train.vlr[size][rows] >= 0).all())
+        hr_pixels = self._sources.data.hr_batch(train, rows).to(self._device)
+        if from_file:
+            hr, small, view = self._filed(hr_pixels, rows, size, draws)
+        else:
+            seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
+            hr, small, view = self._made(hr_pixels, size, draws, camera, seeds, pool)
+        targets = self._sources.targets
+        target = None if targets is None else torch.from_numpy(np.array(targets[rows], dtype=np.float32))
+        return Batch(
+            hr=to_network(hr),
+            view=None if view is None else to_network(view),
+            small=None if small is None else to_network(small),
+            labels=torch.from_numpy(train.labels[rows]).to(self._device),
+            rows=rows,
+            size_px=size,
+            is_hr=size == CROP_PX and not from_file,
+            target=None if target is None else target.to(self._device),
+        )
+
+    def _upscales(self, size: int) -> bool:
+        return self._stage.through == "upscaler" and self._sources.takes(size)
+
+    def _filed(
+        self, hr: Tensor, rows: NDArray[np.int64], size: int, draws: Draws
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(HR, small, view) with the data set's own VLR files, or with what the upscaler made of them before."""
+        augment = self._stage.augment
+        train = self._sources.data.train
+        hr = changed(hr, augment, draws, move=False)
+        if size in self._sources.sr and self._upscales(size):
+            kept = torch.from_numpy(np.ascontiguousarray(self._sources.sr[size][rows])).permute(0, 3, 1, 2)
+            return hr, None, self._coloured(kept.to(self._device), draws)
+        small = self._coloured(self._sources.data.vlr_batch(train, size, rows).to(self._device), draws)
+        if self._upscales(size):
+            return hr, small, None
+        return hr, None, enlarge(small.to(torch.uint8))
+
+    def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
+        result = coloured(flipped(images, draws.flip.to(images.device)).float(), self._stage.augment, draws)
+        return result.round_().clamp_(0, 255)
+
+    def _made(
+        self, hr: Tensor, size: int, draws: Draws, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(HR, small, view) with VLR made of the changed HR on the fly; size 112 is HR itself."""
+        hr = changed(hr, self._stage.augment, draws)
+        if size == CROP_PX:
+            return hr, None, hr
+        pixels = hr.to(torch.uint8)
+        small = resize_batch(pixels, size)
+        chosen = torch.nonzero(camera)[:, 0]
+        if len(chosen):
+            small = small.clone()
+            small[chosen] = camera_batch(pixels[chosen], size, [seeds[i] for i in chosen.tolist()], pool)
+        if self._upscales(size):
+            return hr, small, None
+        return hr, None, enlarge(small)
+
+
+def ahead(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:
+    """make(step) for every step, in order; with `workers` threads they are made while earlier ones are in use."""
+    if workers == 0:
+        yield from (make(step) for step in steps)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
+        waiting: list[Future[Batch]] = []
+        try:
+            for step in steps:
+                waiting.append(pool.submit(make, step))
+                if len(waiting) > workers:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,170 @@
+"""What a run keeps: weights as safetensors that say what they are, and beside the last ones all that a resume needs.
+
+A checkpoint is a folder that is replaced as a whole: `last` or `best` is the old one or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from core.dataset.journal import storage
+from core.encoder.archive import read_archive
+from core.sr.upscale import FORMAT as DSR_FORMAT
+from core.training.errors import CheckpointUnusable
+
+ENCODER_FORMAT = "edgeface-studio-encoder-1"
+HEAD_FORMAT = "edgeface-studio-head-1"
+STATE_NAME = "state.pt"
+STATE_VERSION = 1
+FILES = {"encoder": "encoder.safetensors", "upscaler": "upscaler.safetensors", "head": "head.safetensors"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A part's tensors with the metadata of its file."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """A network's whole state on the CPU, contiguous, sharing nothing."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
+
+
+def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping[str, Any] | None = None) -> None:
+    """Replace the checkpoint `folder` by these weights and, for a resume, `state` (tensors and plain values).
+
+    Raises StorageFailed; the earlier checkpoint is untouched then.
+    """
+    with storage(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
+        try:
+            new.chmod(0o755)
+            for name, part in weights.items():
+                save_file(dict(part.tensors), new / FILES[name], metadata=dict(part.metadata))
+            if state is not None:
+                torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
+            for path in new.iterdir():
+                _flush(path)
+            _replace(folder, new)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """What a resume needs, None where no checkpoint is. Raises CheckpointUnusable for a damaged one."""
+    recover(folder)
+    path = folder / STATE_NAME
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (whatever a damaged file makes torch raise)
+        raise CheckpointUnusable(f"{path} is damaged.", "Start a new run: this one can't be resumed.") from error
+    if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
+        raise CheckpointUnusable(f"{path} is of another version.", "Start a new run.")
+    return state
+
+
+def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
+    """A part's tensors from a checkpoint, None where it has none. Raises CheckpointUnusable."""
+    recover(folder)
+    path = folder / FILES[part]
+    if not path.is_file():
+        return None
+    try:
+        return load_file(path)
+    except Exception as error:  # noqa: BLE001 (as above)
+        raise CheckpointUnusable(f"{path} is damaged.", "Use another checkpoint.") from error
+
+
+def recover(folder: Path) -> None:
+    """A kill between the two renames left the earlier checkpoint under another name: put it back."""
+    old = _old(folder)
+    if not folder.exists() and old.is_dir():
+        old.rename(folder)
+
+
+def encoder_metadata(
+    *, variant: str, parent_sha256: str, data_sha256: str, config: Mapping[str, Any], figures: Mapping[str, Any],
+    trained_by: str, trained_with_upscaler: str, made_at: str,
+) -> dict[str, str]:  # fmt: skip
+    """What an encoder's file says of itself."""
+    return {
+        "format": ENCODER_FORMAT, "variant": variant, "parent_sha256": parent_sha256, "data_sha256": data_sha256,
+        "config": json.dumps(config), "figures": json.dumps(figures), "trained_by": trained_by,
+        "trained_with_upscaler": trained_with_upscaler, "made_at": made_at,
+    }  # fmt: skip
+
+
+def dsr_metadata(
+    *, config: str, data_sha256: str, figures: Mapping[str, Any], trained_by: str, made_at: str
+) -> dict[str, str]:
+    """What a DSR network's file says of itself."""
+    return {
+        "format": DSR_FORMAT, "config": config, "data_sha256": data_sha256, "figures": json.dumps(figures),
+        "trained_by": trained_by, "made_at": made_at,
+    }  # fmt: skip
+
+
+def head_metadata(identities: tuple[str, ...], settings: Mapping[str, Any]) -> dict[str, str]:
+    """What a head's file says: whose row is which. It holds names, so it never leaves the run's folder by itself."""
+    return {
+        "format": HEAD_FORMAT,
+        "subject_to_id": json.dumps({name: number for number, name in enumerate(identities)}),
+        "settings": json.dumps(settings),
+    }
+
+
+def export_notes(checkpoint: Path, target: Path) -> None:
+    """Write a checkpoint in the notes' form: one .pth with `backbone_state_dict`, `arcface_state_dict` and
+    `subject_to_id` (the latter two where a head was trained). Raises CheckpointUnusable, StorageFailed."""
+    recover(checkpoint)
+    if not (checkpoint / FILES["encoder"]).is_file():
+        raise CheckpointUnusable(f"{checkpoint} holds no encoder.", "Export a fine-tuning run that has finished an epoch.")
+    content: dict[str, Any] = {"backbone_state_dict": dict(read_archive(checkpoint / FILES["encoder"]).tensors)}
+    if (checkpoint / FILES["head"]).is_file():
+        head = read_archive(checkpoint / FILES["head"])
+        content["arcface_state_dict"] = dict(head.tensors)
+        content["subject_to_id"] = json.loads(head.metadata.get("subject_to_id", "{}"))
+    with storage(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+        try:
+            torch.save(content, name)
+            _flush(Path(name))
+            Path(name).replace(target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    old = _old(folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}-old")
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,164 @@
+"""What training reads: all images of a data set as mapped uint8 arrays, people as numbers, VLR files beside HR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.dataset.cache import open_cache
+from core.dataset.layout import HR, VLR
+from core.dataset.manifest import Dataset
+from core.images import resize
+from core.settings import CROP_PX, VLR_SIZES_PX
+from core.training.errors import UnfitData
+from core.training.frozen import cached
+
+Ints = NDArray[np.int64]
+_SMALL_PX = 64
+"""VLR images above this side aren't very low resolution: training says so."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The HR images of one split. `at` (N,): their places in the HR array; `people` (N,): numbers from 0 within this
+    split; `labels` (N,): numbers among train identities, -1 for a person who isn't in train; `vlr`: for each size the
+    places (N,) of their VLR files in the array of that size, -1 where there is none."""
+
+    at: Ints
+    people: Ints
+    labels: Ints
+    vlr: dict[int, Ints]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Mapped arrays and the splits. `identities` are train's, sorted: a label is a place in it."""
+
+    dataset: Dataset
+    identities: tuple[str, ...]
+    train: Split
+    val: Split | None
+    hr: NDArray[np.uint8]
+    arrays: dict[int, NDArray[np.uint8]]
+
+    @property
+    def vlr_sizes(self) -> tuple[int, ...]:
+        """Sizes of the train split's VLR files, ascending."""
+        return tuple(sorted(self.train.vlr))
+
+    @property
+    def shared(self) -> int:
+        """How many train identities are in val too."""
+        return 0 if self.val is None else len(set(self.val.labels[self.val.labels >= 0].tolist()))
+
+    def hr_batch(self, split: Split, rows: Ints | slice) -> Tensor:
+        """uint8 (n, 3, 112, 112), channels-last, of those rows of the split."""
+        return _tensor(self.hr[split.at[rows]])
+
+    def vlr_batch(self, split: Split, size_px: int, rows: Ints | slice) -> Tensor:
+        """uint8 (n, 3, size_px, size_px) from files; every row must have one."""
+        return _tensor(self.arrays[size_px][split.vlr[size_px][rows]])
+
+
+def open_data(
+    dataset: Dataset,
+    cache: Path,
+    *,
+    val_sizes_px: tuple[int, ...] = (),
+    val_limit: int = 0,
+    need_pairs: bool = False,
+    on_event: Callable[..., None] | None = None,
+) -> TrainingData:
+    """Decode the data set once into `cache` and number its people. `need_pairs` leaves out train HR without any VLR.
+
+    Raises UnfitData when train has nothing to learn from; what `open_cache` raises.
+    """
+    frame = dataset.frame.reset_index(drop=True)
+    arrays = open_cache(dataset, cache, on_event=on_event)
+    place = frame.groupby("size_px").cumcount().to_numpy()
+    hr, hr_place = _hr_array(dataset, frame, arrays, place, cache)
+    identities = tuple(sorted(set(frame.loc[(frame["split"] == "train") & (frame["kind"] == HR), "identity"])))
+    train = _split(frame, "train", place, hr_place, identities)
+    if need_pairs:
+        train = _only(train, np.any([places >= 0 for places in train.vlr.values()], axis=0)) if train.vlr else train
+        if not train.vlr:
+            raise UnfitData(
+                f"{dataset.info.name} has no VLR images in train.",
+                "Build or ingest it with VLR images, or train on degraded HR (recipe setting files=0).",
+            )
+    if len(train) < 2:
+        raise UnfitData(f"{dataset.info.name} has {len(train)} images in train.", "Add images.")
+    val = _split(frame, "val", place, hr_place, identities)
+    if val_limit and len(val) > val_limit:
+        last = np.sort(np.unique(val.people, return_index=True)[1])
+        whole = last[last <= val_limit].max() if (last <= val_limit).any() else 0
+        val = _only(val, np.arange(len(val)) < (whole or val_limit))
+    return TrainingData(dataset, identities, train, val if len(val) else None, hr, arrays)
+
+
+def validated_sizes(data: TrainingData, asked: tuple[int, ...]) -> tuple[int, ...]:
+    """Those asked for, else those of val's VLR files, else 16, 24 and 32 px."""
+    if asked:
+        return tuple(sorted(set(asked)))
+    val = data.val
+    held = [] if val is None else [size for size, places in val.vlr.items() if (places >= 0).all()]
+    return tuple(sorted(held)) or VLR_SIZES_PX
+
+
+def is_small(size_px: int) -> bool:
+    return size_px <= _SMALL_PX
+
+
+def _split(frame: pd.DataFrame, split: str, place: Ints, hr_place: Ints, identities: tuple[str, ...]) -> Split:
+    rows = frame[(frame["split"] == split) & (frame["kind"] == HR)]
+    rows = rows.sort_values(["identity", "path"], kind="stable")  # people together, whatever the manifest's order
+    small = frame[(frame["split"] == split) & (frame["kind"] == VLR)]
+    numbers = {name: number for number, name in enumerate(identities)}
+    vlr: dict[int, Ints] = {}
+    for size in sorted(set(small["size_px"].tolist())):
+        of_size = small[small["size_px"] == size]
+        found = dict(zip(of_size["pair"], place[of_size.index], strict=True))
+        vlr[int(size)] = np.array([found.get(pair, -1) for pair in rows["pair"]], dtype=np.int64)
+    _, people = np.unique(rows["identity"].to_numpy(dtype=str), return_inverse=True)
+    labels = np.array([numbers.get(name, -1) for name in rows["identity"]], dtype=np.int64)
+    return Split(hr_place[rows.index].astype(np.int64), people.astype(np.int64), labels, vlr)
+
+
+def _only(split: Split, keep: NDArray[np.bool_]) -> Split:
+    vlr = {size: places[keep] for size, places in split.vlr.items()}
+    _, people = np.unique(split.people[keep], return_inverse=True)
+    return Split(split.at[keep], people.astype(np.int64), split.labels[keep], vlr)
+
+
+def _hr_array(
+    dataset: Dataset, frame: pd.DataFrame, arrays: dict[int, NDArray[np.uint8]], place: Ints, cache: Path
+) -> tuple[NDArray[np.uint8], Ints]:
+    """All HR images at 112 px, and for each row of the table its place there. One size of 112 px: the cache's own."""
+    is_hr = (frame["kind"] == HR).to_numpy()
+    sizes = frame["size_px"].to_numpy()
+    if (sizes[is_hr] == CROP_PX).all():
+        return arrays[CROP_PX], place
+    rows = np.flatnonzero(is_hr)
+    where = np.zeros(len(frame), dtype=np.int64)
+    where[rows] = np.arange(len(rows))
+
+    def fill(out: NDArray[np.uint8]) -> None:
+        for position, row in enumerate(rows):
+            out[position] = resize(np.asarray(arrays[int(sizes[row])][place[row]]), CROP_PX)
+
+    array = cached(cache, ["hr", dataset.key], (len(rows), CROP_PX, CROP_PX, 3), np.uint8, fill)
+    return array, where
+
+
+def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)

@@ -1,0 +1,391 @@
+"""The one engine: prepares a run, walks through its recipe's stages, and keeps what came of them.
+
+Everything that a step does follows from the seed, the stage, the epoch and the step's number, so a run that was
+stopped or killed goes on as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.dataset.degrade import seed_for
+from core.encoder.variants import EMBEDDING_DIM
+from core.jobs.errors import JobStopped
+from core.settings import Settings
+from core.training import alarms, lines
+from core.training.caches import Caches
+from core.training.checkpoint import load_state
+from core.training.config import TrainingConfig
+from core.training.data import TrainingData, open_data, validated_sizes
+from core.training.device import Place, Runner
+from core.training.estimate import Amounts, estimate_s, keep_speeds, stage_seconds
+from core.training.frozen import trim
+from core.training.heads import MarginHead, Prototypes, make_head
+from core.training.keeping import keep_best, keep_last, make_report, restore
+from core.training.learner import Parts
+from core.training.networks import Networks, load_networks
+from core.training.optimise import rates_at
+from core.training.recipe import Stage
+from core.training.reporter import Reporter
+from core.training.resume import accumulation
+from core.training.source import look_over, open_source, refuse
+from core.training.stage import StageRun, epoch_figures, make_stage, run_epoch
+from core.training.standing import Standing, criterion_value, is_better
+from core.training.timing import measure_speeds
+from core.training.validate import Figures, Loss, Validator
+
+SMALL_PX = 48
+"""VLR above this isn't very low resolution: a DSR network serves up to here."""
+
+
+@dataclass
+class Work:
+    """All that a run works with."""
+
+    config: TrainingConfig
+    settings: Settings
+    folder: Path
+    runner: Runner
+    reporter: Reporter
+    should_stop: Callable[[], bool]
+    data: TrainingData
+    networks: Networks
+    parts: Parts
+    caches: Caches
+    validator: Validator | None
+    standing: Standing
+    accumulate: int
+    amounts: Amounts
+    stage_s: dict[str, tuple[float, float]] = field(default_factory=dict)
+    resumed: dict[str, Any] | None = None
+
+
+def train(
+    config: TrainingConfig,
+    settings: Settings,
+    folder: Path,
+    *,
+    on_event: Callable[..., None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    place: Place | None = None,
+) -> dict[str, Any]:
+    """Run a training, from its last checkpoint in `folder` if there is one, and give its report.
+
+    Raises JobStopped when `should_stop` said so, and CoreErrors for all that a user can cause.
+    """
+    work = prepare(config, settings, folder, on_event=on_event, should_stop=should_stop, place=place)
+    try:
+        _begin(work)
+        recipe = config.recipe
+        while work.standing.stage < len(recipe.stages):
+            _run_stage(work, recipe.stages[work.standing.stage])
+            work.standing.next_stage()
+            work.resumed = None
+        return make_report(work)
+    finally:
+        work.runner.close()
+
+
+def prepare(
+    config: TrainingConfig,
+    settings: Settings,
+    folder: Path,
+    *,
+    on_event: Callable[..., None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    place: Place | None = None,
+) -> Work:
+    """Open the data, load the networks, find how far the run had come."""
+    runner = Runner(config.device, config.precision, place)
+    reporter = Reporter(on_event if runner.first else None)
+    dataset = open_source(config, on_event=_named(reporter), should_stop=should_stop)
+    findings = look_over(dataset, full=config.full_check and runner.first, on_event=_named(reporter))
+    refuse(dataset, findings, force=config.force)
+    for finding in findings:
+        reporter.log(f"{finding.severity}: {finding.text}")
+    cache = settings.data_dir / "cache"
+    pairs = all(stage.files == 1 for stage in config.recipe.stages)
+    data = open_data(dataset, cache, val_limit=config.val_limit, need_pairs=pairs, on_event=_named(reporter))
+    if runner.first:
+        trim(cache)
+    networks = load_networks(config, settings, runner.device)
+    caches = Caches(cache, data, runner, reporter.progress)
+    head = _make_head(config, data, networks, caches, runner)
+    parts = Parts(networks.encoder, networks.upscaler, head, networks.teacher)
+    sizes = validated_sizes(data, config.val_sizes_px)
+    validator = None
+    if data.val is not None and runner.first:
+        validator = Validator(data, networks, sizes, runner, reporter.progress)
+    amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
+    work = Work(
+        config, settings, folder, runner, reporter, should_stop, data, networks, parts, caches, validator, Standing(),
+        accumulation(folder, config.accumulate), amounts,
+    )  # fmt: skip
+    state = load_state(folder / "last")
+    if state is not None:
+        work.standing = Standing.from_dict(state["standing"])
+        restore(work, state)
+        work.resumed = state
+    return work
+
+
+def _make_head(
+    config: TrainingConfig, data: TrainingData, networks: Networks, caches: Caches, runner: Runner
+) -> MarginHead | None:
+    recipe = config.recipe
+    if not recipe.wants_head:
+        return None
+    head = make_head(recipe.head, len(data.identities), EMBEDDING_DIM, seed_for(config.seed, "head"))
+    if isinstance(head, Prototypes) and networks.teacher is not None:
+        targets = torch.from_numpy(caches.teacher_targets(networks.teacher, data.train).copy())
+        centres = torch.zeros(len(data.identities), EMBEDDING_DIM)
+        head.fix(centres.index_add_(0, torch.from_numpy(data.train.labels), targets))
+    return head.to(runner.device)
+
+
+def _named(reporter: Reporter) -> Callable[..., None]:
+    """Progress of data set functions as a run's own."""
+
+    def on_event(kind: str, /, **data: Any) -> None:
+        if kind == "progress":
+            reporter.progress(str(data.get("step", "read")), int(data.get("done", 0)), int(data.get("total", 1)))
+
+    return on_event
+
+
+# Before the first epoch ---------------------------------------------------------------------------------------------
+
+
+def _begin(work: Work) -> None:
+    """Tell the plan with the time it will take, what is odd about the data, and the figures before training."""
+    config, recipe, reporter, standing = work.config, work.config.recipe, work.reporter, work.standing
+    speeds = measure_speeds(config, work.parts, work.networks, work.data, work.runner)
+    if work.runner.first:
+        keep_speeds(work.settings, config.kind, speeds)
+    work.stage_s = {stage.name: stage_seconds(stage, work.amounts, speeds) for stage in recipe.stages}
+    reporter.left_s = lambda: _left_s(work)
+    reporter.worked_s = lambda: standing.seconds + standing.epoch_seconds
+    reporter.epochs = recipe.epochs
+    data, shared = work.data, work.data.shared
+    plan = {
+        "stages": [
+            {"name": s.name, "title": s.title, "epochs": s.epochs, "trains": list(s.trains)} for s in recipe.stages
+        ],
+        "epochs": recipe.epochs,
+        "train_images": len(data.train),
+        "val_images": work.amounts.val,
+        "identities": len(data.identities),
+        "shared_identities": shared,
+        "chance": 1 / len(data.identities) if recipe.wants_head else None,
+        "device": work.runner.device,
+        "precision": work.runner.precision,
+        "threads": torch.get_num_threads(),
+        "processes": work.runner.world,
+        "estimate_s": estimate_s(recipe, work.amounts, speeds),
+        "upscaler": upscaler_name(work),
+        "encoder": work.networks.variant,
+        "sizes_px": list(work.validator.sizes) if work.validator else [],
+        "criterion": recipe.criterion,
+    }
+    reporter.event("plan", **plan)
+    for text in plan_lines(plan, resumed=work.resumed is not None):
+        reporter.log(text)
+    _odd_data(work)
+    if standing.start is None and work.validator is not None:
+        start = _validate(work, recipe.stages[0], None)
+        standing.start = start.event(pixels="upscaler" in recipe.trains)
+        standing.cosine_at_start = start.mean_abs_cosine
+        reporter.log(f"Before training | {lines.figures_text(standing.start)}")
+        if "upscaler" in recipe.trains:
+            bicubic = work.validator.measure(work.networks.encoder, None, pixels=True)
+            standing.bicubic = bicubic.event(pixels=True)
+            reporter.log(f"Bicubic | {lines.figures_text(standing.bicubic)}")
+
+
+def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
+    """The plan for the log."""
+    stages = ", ".join(f"{s['epochs']} x {s['name']} ({' + '.join(s['trains'])})" for s in plan["stages"])
+    return [
+        f"{'Going on with' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
+        f"Train {plan['train_images']:,} images of {plan['identities']:,} people, val {plan['val_images']:,} images, "
+        f"{plan['shared_identities']:,} people in both",
+        f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
+        f"{plan['threads']} threads"
+        + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
+        f"About {lines.duration(plan['estimate_s'])} in all",
+    ]
+
+
+def upscaler_name(work: Work) -> str:
+    """What enlarges small images in this run, in a word or a file's name."""
+    if work.networks.upscaler is None:
+        return "bicubic"
+    if work.networks.upscaler_sha256:
+        return Path(work.config.upscaler or "DSR").stem
+    return "new DSR"
+
+
+def _odd_data(work: Work) -> None:
+    data = work.data
+    large = tuple(size for size in data.vlr_sizes if size > SMALL_PX)
+    if large:
+        _alarm(work, alarms.vlr_not_small(large, SMALL_PX))
+    if work.config.recipe.wants_head and work.amounts.val and not data.shared:
+        _alarm(work, alarms.no_shared_identities(len(data.identities)))
+
+
+def _alarm(work: Work, alarm: alarms.Alarm) -> None:
+    """Give an alarm once a stage."""
+    key = f"{work.standing.stage if alarm.severity != 'notice' else ''} {alarm.code} {alarm.cause[:2]}"
+    if key not in work.standing.said:
+        work.standing.said.append(key)
+        work.reporter.alarm(alarm)
+
+
+# A stage ------------------------------------------------------------------------------------------------------------
+
+
+def _run_stage(work: Work, stage: Stage) -> None:
+    standing, reporter, runner, recipe = work.standing, work.reporter, work.runner, work.config.recipe
+    if standing.epoch >= stage.epochs:
+        return
+    number = standing.stage + 1
+    reporter.stage = stage.name
+    reporter.event("stage", stage=stage.name, number=number, stages=len(recipe.stages), title=stage.title)
+    for text in lines.banner(number, stage.title):
+        reporter.log(text)
+    run = make_stage(
+        stage, work.config, work.parts, work.networks, work.data, work.caches, runner, work.accumulate
+    )
+    _restore_stage(work, run)
+    for epoch in range(standing.epoch + 1, stage.epochs + 1):
+        reporter.epoch = standing.step + 1
+        finished = run_epoch(
+            run, epoch, standing, work.config, runner, reporter, accumulate=work.accumulate,
+            should_stop=work.should_stop, keep=lambda: keep_last(work, run),
+        )  # fmt: skip
+        if not finished:
+            keep_last(work, run)
+            raise JobStopped
+        ended = _end_epoch(work, run, epoch)
+        if runner.agree(ended):
+            break
+    if run.mean is not None:  # what was validated and kept is what the next stage begins from
+        for name, module in run.mean.parts.items():
+            run.parts[name].load_state_dict(module.state_dict())
+    runner.release()
+
+
+def _restore_stage(work: Work, run: StageRun) -> None:
+    state = work.resumed
+    if state is None or state.get("optimizer") is None:
+        return
+    run.optimizer.load_state_dict(state["optimizer"])
+    if run.mean is not None and state.get("mean") is not None:
+        run.mean.load(state["mean"])
+    if work.runner.scaler is not None and state.get("scaler") is not None:
+        work.runner.scaler.load_state_dict(state["scaler"])
+
+
+def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
+    """Validate, tell, keep; True when patience has run out."""
+    standing, stage, reporter = work.standing, run.stage, work.reporter
+    train = epoch_figures(standing.sums)
+    began = time.monotonic()
+    found = _validate(work, stage, run)
+    spent = standing.epoch_seconds
+    standing.seconds += spent + time.monotonic() - began
+    images = standing.sums.get("images", 0.0)
+    standing.epoch, standing.step, standing.batch = epoch, standing.step + 1, 0
+    standing.sums, standing.epoch_seconds = {}, 0.0
+    work.stage_s[stage.name] = (spent or work.stage_s[stage.name][0], time.monotonic() - began)
+    val = None if found is None else found.event(pixels="upscaler" in stage.trains)
+    if found is not None and val is not None:
+        judged = alarms.judge_epoch(
+            train, val, mean_abs_cosine=found.mean_abs_cosine, at_start=standing.cosine_at_start,
+            bicubic_db=found.bicubic_db, classifies=stage.losses.classification > 0,
+        )  # fmt: skip
+        for alarm in judged:
+            _alarm(work, alarm)
+    figures: dict[str, Any] = val or {}
+    collapsed = found is not None and alarms.is_collapsed(found.mean_abs_cosine, standing.cosine_at_start)
+    best_before = standing.best["figures"] if standing.best else None
+    best = val is None or (not collapsed and is_better(work.config.recipe.criterion, figures, best_before))
+    name, value = criterion_value(work.config.recipe.criterion, figures)
+    rates = rates_at(stage, (epoch - 1) * run.maker.steps, stage.epochs * run.maker.steps)
+    speed = images / spent if spent > 0 else 0.0
+    left = _left_s(work)
+    line = lines.epoch_line(epoch, stage.epochs, train, val, rates, images_per_s=speed, left_s=left)
+    record = {"stage": stage.name, "epoch": epoch, "step": standing.step, "figures": figures, "train": train}
+    standing.last = record
+    standing.waited = 0 if best else standing.waited + 1
+    if best:
+        standing.best = record
+    if best and work.runner.first:
+        keep_best(work, run)
+    if work.runner.first:
+        keep_last(work, run)
+    if val is not None and standing.bicubic is not None:
+        val["bicubic"] = {key: standing.bicubic.get(key) for key in ("psnr_db", "ssim", "similarity", "eer")}
+    reporter.event(
+        "epoch", stage=stage.name, epoch=epoch, epochs=stage.epochs, step=standing.step, seconds=spent,
+        images_per_s=speed, left_s=left, lr=rates, train=train, val=val, best=best,
+        criterion={"name": name, "value": value}, line=line,
+    )  # fmt: skip
+    if best and val is not None:
+        reporter.log(lines.best_line(name, value, figures))
+    if stage.patience and standing.waited >= stage.patience:
+        reporter.log(f"No improvement for {standing.waited} epochs: the stage ends. The best checkpoint is kept.")
+        return True
+    return False
+
+
+def _validate(work: Work, stage: Stage, run: StageRun | None) -> Figures | None:
+    """Figures of the parts as they would be kept; None without val or in another process than the first."""
+    if work.validator is None:
+        return None
+    named = {**work.parts.named(), **({} if run is None else run.kept)}
+    weights = stage.losses
+    targets = None
+    if (weights.teacher or weights.identity) and work.networks.teacher is not None and work.data.val is not None:
+        targets = _alone(work).teacher_targets(work.networks.teacher, work.data.val)
+    upscaler = named.get("upscaler") if stage.through == "upscaler" or "upscaler" in work.config.recipe.trains else None
+    head = named.get("head") if run is not None else None
+    loss = None if run is None else Loss(weights, targets)
+    pixels = "upscaler" in (work.config.recipe.trains if run is None else stage.trains)
+    training = {name: module.training for name, module in work.parts.named().items()}
+    found = work.validator.measure(
+        named["encoder"], upscaler, head, loss, pixels=pixels  # type: ignore[arg-type]
+    )
+    for name, module in work.parts.named().items():
+        module.train(training[name])
+    return found
+
+
+def _alone(work: Work) -> Caches:
+    """The caches for what only the first process computes."""
+    return Caches(work.caches.folder, work.data, work.runner, work.reporter.progress, alone=True)
+
+
+def _left_s(work: Work) -> float:
+    """Seconds that the rest of the run will take, by what its epochs took so far."""
+    standing, total = work.standing, 0.0
+    for number, stage in enumerate(work.config.recipe.stages):
+        if number < standing.stage:
+            continue
+        epoch_s, val_s = work.stage_s.get(stage.name, (0.0, 0.0))
+        done = standing.epoch if number == standing.stage else 0
+        left = max(0, stage.epochs - done) * (epoch_s + val_s)
+        total += max(0.0, left - standing.epoch_seconds) if number == standing.stage else left
+    return total
+
+
+def stage_settings(config: TrainingConfig) -> dict[str, Any]:
+    """The recipe as a weights file tells it."""
+    return asdict(config.recipe)

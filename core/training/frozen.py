@@ -1,0 +1,96 @@
+"""What a frozen network gives is computed once: arrays on disk, named by the hash of all that they follow from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from core.dataset.journal import storage
+
+FOLDER = "frozen"
+MOST_BYTES = 6_000_000_000
+"""Caches beyond this are removed at the next start, those used longest ago first."""
+
+
+def cached(
+    cache: Path,
+    parts: Sequence[object],
+    shape: tuple[int, ...],
+    dtype: Any,
+    fill: Callable[[NDArray[Any]], None],
+) -> NDArray[Any]:
+    """The array named by `parts`, mapped read-only; made by `fill(array)` where it isn't there yet.
+
+    It appears whole or not at all, and several processes may ask at once. Raises StorageFailed when the disk refuses.
+    """
+    path = _path(cache, parts, shape, dtype)
+    if not path.exists():
+        with storage(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".making-", suffix=".npy", dir=path.parent)
+            os.close(handle)
+            hidden = Path(name)
+            try:
+                array = np.lib.format.open_memmap(hidden, mode="w+", dtype=dtype, shape=shape)
+                fill(array)
+                array.flush()
+                del array
+                hidden.replace(path)
+            finally:
+                hidden.unlink(missing_ok=True)
+    path.touch()
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def is_cached(cache: Path, parts: Sequence[object], shape: tuple[int, ...], dtype: Any) -> bool:
+    """Whether `cached` would find it."""
+    return _path(cache, parts, shape, dtype).exists()
+
+
+def fits(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
+    """Whether an array of that size can be kept: within MOST_BYTES and half of the free disk."""
+    wanted = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    place = cache if cache.exists() else cache.parent
+    return wanted <= min(MOST_BYTES, shutil.disk_usage(place if place.exists() else Path.cwd()).free // 2)
+
+
+def trim(cache: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Remove the caches that were used longest ago until the rest has at most `most_bytes`."""
+    kept = 0
+    files = sorted((cache / FOLDER).glob("*.npy"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files:
+        kept += path.stat().st_size
+        if kept > most_bytes:
+            path.unlink(missing_ok=True)
+
+
+def network_hash(network: nn.Module | None) -> str:
+    """SHA-256 over names, types, shapes and bytes of a network's whole state; "none" without one."""
+    if network is None:
+        return "none"
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}{plain.dtype}{tuple(plain.shape)}".encode())
+        digest.update(plain.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def chunks(count: int, size: int) -> Iterator[slice]:
+    """0 to `count` in slices of `size`."""
+    for start in range(0, count, size):
+        yield slice(start, min(count, start + size))
+
+
+def _path(cache: Path, parts: Sequence[object], shape: tuple[int, ...], dtype: Any) -> Path:
+    text = "\x1f".join(str(part) for part in (*parts, shape, np.dtype(dtype).str))
+    return cache / FOLDER / f"{parts[0]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"

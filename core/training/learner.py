@@ -1,0 +1,132 @@
+"""One module around all that is trained: a batch in, every loss of the stage out. What it holds frozen stays so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.training.batches import Batch
+from core.training.degrade import to_network, to_pixels
+from core.training.heads import MarginHead
+from core.training.networks import feature_maps, map_error
+from core.training.recipe import Stage
+
+CHARBONNIER_EPS = 1e-3
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The networks by role; None where a run has none."""
+
+    encoder: nn.Module | None
+    upscaler: nn.Module | None
+    head: MarginHead | None
+    teacher: nn.Module | None
+
+    def named(self) -> dict[str, nn.Module]:
+        """Those that a stage may train."""
+        found = {"encoder": self.encoder, "upscaler": self.upscaler, "head": self.head}
+        return {name: module for name, module in found.items() if module is not None}
+
+
+class Learner(nn.Module):
+    """Computes a stage's losses. Parts that the stage doesn't train are in eval mode and get no gradient of their own,
+    so their buffers stay as they are too."""
+
+    def __init__(self, parts: Parts, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        self.trained = nn.ModuleDict({name: module for name, module in parts.named().items() if name in stage.trains})
+        # Outside of the module's own registers: neither optimised, nor synchronised, nor put into train mode.
+        self._all: dict[str, Any] = {**parts.named(), "teacher": parts.teacher}
+        for name, module in parts.named().items():
+            module.requires_grad_(name in stage.trains)
+            module.train(name in stage.trains)
+        head = parts.head
+        if head is not None and head.settings.kind == "prototypes":
+            head.weight.requires_grad_(False)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses by name, each a mean over the batch, and "total"; "correct" is how many were classified right."""
+        stage, losses = self.stage, self.stage.losses
+        out: dict[str, Tensor] = {}
+        if batch.embeddings is not None:
+            out |= classify(self._all["head"], batch.embeddings, batch.labels)
+            out["total"] = losses.classification * out["classification"]
+            return out
+        view = self._view(batch)
+        if losses.pixel and batch.small is not None:
+            out["pixel"] = pixel_loss(view, batch.hr, stage.pixel_loss)
+        if losses.identity and batch.small is not None:
+            out["identity"] = cosine_loss(self._all["teacher"](view), self._target(batch))
+        if losses.classification or losses.alignment or losses.teacher or losses.features:
+            self._recognition(batch, view, out)
+        weighted = [getattr(losses, name) * value for name, value in out.items() if name != "correct"]
+        out["total"] = torch.stack(weighted).sum() if weighted else view.sum() * 0.0
+        return out
+
+    def _view(self, batch: Batch) -> Tensor:
+        """What the encoder is given: [-1, 1] (N, 3, 112, 112)."""
+        if batch.view is not None:
+            return batch.view
+        assert batch.small is not None
+        upscaler = self._all["upscaler"]
+        if "upscaler" in self.stage.trains:
+            enlarged: Tensor = upscaler(batch.small)
+            return enlarged.float()
+        with torch.no_grad():  # in whole levels, as the pipeline hands it on
+            return to_network(to_pixels(upscaler(batch.small)))
+
+    def _recognition(self, batch: Batch, view: Tensor, out: dict[str, Tensor]) -> None:
+        losses, encoder = self.stage.losses, self._all["encoder"]
+        align = losses.alignment > 0 and not batch.is_hr
+        if losses.features and batch.is_hr:
+            with torch.no_grad():
+                raw, maps = feature_maps(self._all["teacher"], batch.hr)
+            own, own_maps = feature_maps(encoder, view, [*maps] if self.stage.forced else None)
+            out["features"] = map_error(own_maps, maps)
+            out["teacher"] = cosine_loss(own, raw)
+            return
+        if align:
+            both = encoder(torch.cat([view, batch.hr]))
+            own, of_hr = both.chunk(2)
+            out["alignment"] = cosine_loss(own, of_hr)
+        else:
+            own = encoder(view)
+        if losses.teacher:
+            out["teacher"] = cosine_loss(own, self._target(batch))
+        if losses.classification:
+            out |= classify(self._all["head"], own, batch.labels)
+
+    def _target(self, batch: Batch) -> Tensor:
+        if batch.target is not None:
+            return batch.target
+        with torch.no_grad():
+            target: Tensor = self._all["teacher"](batch.hr)
+        return target
+
+
+def classify(head: MarginHead, embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The head's loss and how many it got right by margin-free cosines, outside of reduced precision."""
+    with torch.autocast(embeddings.device.type, enabled=False):
+        loss, cosines = head(embeddings.float(), labels)
+    correct = (cosines.detach().argmax(1) == labels).sum()
+    return {"classification": loss.mean(), "correct": correct}
+
+
+def cosine_loss(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of 1 - cos over rows of (N, D), in float32: 0 for equal directions, 1 for orthogonal, 2 for opposite."""
+    with torch.autocast(a.device.type, enabled=False):
+        return (1 - functional.cosine_similarity(a.float(), b.float(), dim=1)).mean()
+
+
+def pixel_loss(sr: Tensor, hr: Tensor, kind: str) -> Tensor:
+    """Mean of |SR - HR| over pixels in [-1, 1]; Charbonnier: of sqrt(difference^2 + 1e-6)."""
+    difference = sr.float() - hr.float()
+    if kind == "charbonnier":
+        return torch.sqrt(difference * difference + CHARBONNIER_EPS**2).mean()
+    return difference.abs().mean()

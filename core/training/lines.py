@@ -1,0 +1,84 @@
+"""The log's lines, as people know them from the notes, widened. Text from plain numbers; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_RULE = "=" * 68
+_NA = "n/a"
+
+
+def banner(number: int, title: str) -> list[str]:
+    """A stage begins."""
+    return ["", f"STAGE {number}: {title}", _RULE]
+
+
+def epoch_line(
+    epoch: int, epochs: int, train: Mapping[str, Any], val: Mapping[str, Any] | None, rates: Mapping[str, float],
+    *, images_per_s: float, left_s: float,
+) -> str:  # fmt: skip
+    """One epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER: 0.0412 |
+    LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
+    width = 2
+    parts = [f"Epoch {epoch:0{width}d}/{epochs}", f"Train Loss: {number(train.get('loss'))} Acc: {number(train.get('accuracy'))}"]
+    if val is not None:
+        shown = (("Loss", "loss"), ("Acc", "accuracy"), ("Sim", "similarity"), ("EER", "eer"))
+        text = " ".join(f"{title}: {number(val.get(name))}" for title, name in shown)
+        if val.get("psnr_db") is not None:
+            text += f" PSNR: {val['psnr_db']:.2f} SSIM: {number(val.get('ssim'))}"
+        parts.append(f"Val {text}")
+    parts.append(f"LR: {rate_text(rates)}")
+    names = {"classification": "Cls", "alignment": "Align", "teacher": "Teacher", "pixel": "Pixel",
+             "identity": "Ident", "features": "Feat"}  # fmt: skip
+    told = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
+    if len(told) > 1:
+        parts.append(" ".join(told))
+    parts.append(f"{images_per_s:,.0f} images/s")
+    parts.append(f"{duration(left_s)} left")
+    return " | ".join(parts)
+
+
+def rate_text(rates: Mapping[str, float]) -> str:
+    """ "5.00e-06" for one part; for several the encoder's first, each with its name."""
+    order = [name for name in ("encoder", "head", "upscaler") if name in rates]
+    if len(order) == 1:
+        return f"{rates[order[0]]:.2e}"
+    return " ".join(f"{rates[name]:.2e} ({name})" for name in order) or _NA
+
+
+def best_line(criterion: str, value: float | None, figures: Mapping[str, Any]) -> str:
+    """A better epoch than every one before."""
+    if criterion == "similarity":
+        return f"  ✓ New best validation similarity: {number(value)}"
+    if criterion == "psnr":
+        return f"  ✓ New best validation PSNR: {number(value, 2)} dB"
+    if value is None:
+        return "  ✓ Saved checkpoint"
+    return f"  ✓ New best validation EER: {number(value)} (val sim: {number(figures.get('similarity'))})"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure, "n/a" where there is none: never a 0 that wasn't measured."""
+    return _NA if value is None else f"{value:.{digits}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """ "8 s", "3 min 05 s", "1 h 20 min"."""
+    if seconds is None:
+        return "an unknown time"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def figures_text(figures: Mapping[str, Any]) -> str:
+    """Validation figures in one phrase: "Sim: 0.7234 EER: 0.0412 (VLR-VLR 0.0520) rank-1: 0.8123"."""
+    text = f"Sim: {number(figures.get('similarity'))} EER: {number(figures.get('eer'))}"
+    text += f" (VLR-VLR {number(figures.get('eer_vlr_vlr'))}) rank-1: {number(figures.get('rank1'))}"
+    if figures.get("psnr_db") is not None:
+        text += f" PSNR: {figures['psnr_db']:.2f} dB SSIM: {number(figures.get('ssim'))}"
+    return text

@@ -1,0 +1,171 @@
+"""The networks of a run: the encoder and upscaler in training, and the frozen teacher."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.dataset.degrade import seed_for
+from core.encoder.encode import load_encoder
+from core.encoder.network import build_network
+from core.encoder.registry import resolve_weights
+from core.encoder.variants import VARIANTS
+from core.encoder.weights import file_sha256
+from core.settings import CROP_PX, Settings
+from core.sr.network import DSR, DSRConfig
+from core.sr.upscale import load_dsr
+from core.training.config import TrainingConfig
+from core.training.degrade import enlarge, to_network
+
+DSR_MIN_PX, DSR_MAX_PX = 12, 48
+"""The sizes a new DSR network serves."""
+
+
+@dataclass
+class Networks:
+    """`encoder` and `upscaler` may be trained; `teacher` is frozen. Hashes are of the files they came from ("" for
+    networks that begin from nothing); `upscaler` None is bicubic."""
+
+    encoder: nn.Module
+    variant: str
+    parent_sha256: str
+    teacher: nn.Module | None
+    teacher_sha256: str
+    upscaler: nn.Module | None
+    dsr: dict[str, Any] | None
+    upscaler_sha256: str
+
+    def takes(self, size_px: int) -> bool:
+        """Whether the upscaler, not bicubic, enlarges images of this size."""
+        return self.dsr is not None and self.dsr["min_px"] <= size_px <= self.dsr["max_px"]
+
+
+def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Networks:
+    """Everything that a run starts from. New networks follow from the seed.
+
+    Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise.
+    """
+    start = resolve_weights(settings, config.edgeface)
+    teaching = start if config.teacher is None else resolve_weights(settings, config.teacher)
+    if config.recipe.start == "random":
+        encoder, variant, parent = new_encoder(config), config.variant, ""
+    else:
+        loaded = load_encoder(start, device="cpu")
+        encoder, variant, parent = loaded.network, loaded.info.variant, loaded.weights_sha256
+    teacher: nn.Module | None = None
+    if needs_teacher(config):
+        same = teaching == start and config.recipe.start != "random"
+        teacher = copy.deepcopy(encoder) if same else load_encoder(teaching, device="cpu").network
+        freeze(teacher)
+    upscaler, dsr, upscaler_sha = _load_upscaler(config, settings)
+    networks = Networks(
+        encoder, variant, parent, teacher, file_sha256(teaching) if teacher is not None else "", upscaler, dsr,
+        upscaler_sha,
+    )  # fmt: skip
+    for network in (encoder, teacher, upscaler):
+        if network is not None:
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return networks
+
+
+def needs_teacher(config: TrainingConfig) -> bool:
+    recipe = config.recipe
+    wanted = any(s.losses.teacher or s.losses.identity or s.losses.features for s in recipe.stages)
+    return wanted or (recipe.wants_head and recipe.head.kind == "prototypes")
+
+
+def new_encoder(config: TrainingConfig) -> nn.Module:
+    """An encoder of the run's variant with random weights that follow from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.seed, "encoder"))
+        network = build_network(VARIANTS[config.variant])
+    if config.recipe.layer_scale > 0:
+        for name, parameter in network.named_parameters():
+            if name.rpartition(".")[2] in ("gamma", "gamma_xca"):
+                parameter.data.fill_(config.recipe.layer_scale)
+    return network
+
+
+def freeze(network: nn.Module) -> None:
+    """Nothing in it is trained, and its normalisation layers keep their numbers."""
+    network.eval()
+    network.requires_grad_(False)
+
+
+def _load_upscaler(config: TrainingConfig, settings: Settings) -> tuple[nn.Module | None, dict[str, Any] | None, str]:
+    """(network, its file's config, SHA-256); a new one where the run trains it and none is named; None for bicubic."""
+    recipe = config.recipe
+    if not recipe.wants_upscaler:
+        return None, None, "bicubic"
+    path = config.upscaler
+    if path is None and "upscaler" not in recipe.trains:
+        path = active_upscaler(settings)
+    if path is not None and path != "bicubic":
+        network, dsr = load_dsr(Path(path))
+        return network, dsr, file_sha256(Path(path))
+    if "upscaler" not in recipe.trains:
+        return None, None, "bicubic"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.seed, "upscaler"))
+        shape = _dsr_config({"channels": config.dsr_channels, "blocks": config.dsr_blocks})
+        network = DSR(shape)
+        # The residual begins at nothing: a new network is bicubic exactly, and only gets better from there.
+        nn.init.zeros_(network.tail.weight)
+        if network.tail.bias is not None:
+            nn.init.zeros_(network.tail.bias)
+    return network, {**asdict(shape), "min_px": DSR_MIN_PX, "max_px": DSR_MAX_PX, "use_bicubic_px": []}, ""
+
+
+def _dsr_config(values: dict[str, Any]) -> DSRConfig:
+    return DSRConfig(**{field.name: values[field.name] for field in fields(DSRConfig) if field.name in values})
+
+
+def active_upscaler(settings: Settings) -> str | None:
+    """The DSR file in use (data/active.json, key "upscaler"), None for bicubic."""
+    from core.settings import read_active
+
+    chosen = read_active(settings).get("upscaler")
+    path = chosen.get("path") if isinstance(chosen, dict) else None
+    return None if not isinstance(path, str) or path == "bicubic" else str(settings.data_dir / path)
+
+
+def upscaled(networks: Networks, small: Tensor) -> Tensor:
+    """uint8 (N, 3, s, s) -> [-1, 1] (N, 3, 112, 112) through the upscaler, or bicubic for sizes it doesn't take."""
+    size = small.shape[-1]
+    if size == CROP_PX or networks.upscaler is None or not networks.takes(size):
+        return to_network(enlarge(small))
+    result: Tensor = networks.upscaler(to_network(small))
+    return result
+
+
+def feature_maps(network: nn.Module, images: Tensor, given: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+    """An EdgeNeXt's raw embeddings (N, 512) and its maps after the stem and each stage.
+
+    With `given` (a teacher's maps) every stage works on the teacher's map before it, instead of its own.
+    """
+    body: Any = network
+    maps = [body.stem(images)]
+    for number, stage in enumerate(body.stages):
+        maps.append(stage(maps[-1] if given is None else given[number]))
+    return body.forward_head(body.norm_pre(maps[-1])), maps
+
+
+def map_error(student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+    """Mean over maps of the squared error over the teacher's variance: 0 for equal maps, about 1 for their mean."""
+    errors = [
+        functional.mse_loss(s.float(), t.float()) / (t.float().var() + 1e-6)
+        for s, t in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(errors).mean()
+
+
+def dsr_metadata(networks: Networks) -> str:
+    """The `config` entry of a DSR file."""
+    return json.dumps(networks.dsr)

@@ -1,0 +1,85 @@
+"""Optimizer and running mean of weights of a stage."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.training.recipe import Stage
+from core.training.schedule import factor
+
+BETA1 = 0.9
+
+
+def make_optimizer(parts: dict[str, nn.Module], stage: Stage) -> torch.optim.AdamW:
+    """AdamW with a group for each part (and one without decay for its vectors, unless the stage decays all).
+
+    Each group carries "part"; its rate is set at every step by `set_rates`.
+    """
+    groups: list[dict[str, Any]] = []
+    for name, module in parts.items():
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        matrices = [parameter for parameter in trained if parameter.ndim > 1 or stage.decay_all]
+        vectors = [parameter for parameter in trained if parameter.ndim <= 1 and not stage.decay_all]
+        peak = getattr(stage.rates, name)
+        for parameters, decay in ((matrices, stage.weight_decay), (vectors, 0.0)):
+            if parameters:
+                groups.append({"params": parameters, "weight_decay": decay, "lr": peak, "part": name})
+    return torch.optim.AdamW(groups, betas=(BETA1, stage.beta2))
+
+
+def rates_at(stage: Stage, step: int, steps: int) -> dict[str, float]:
+    """The learning rate of each trained part at a step (from 0) of the stage's `steps`."""
+    share = factor(stage.schedule, step, steps, warmup=stage.warmup, floor=stage.floor)
+    return {part: getattr(stage.rates, part) * share for part in stage.trains}
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rates: dict[str, float]) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rates[group["part"]]
+
+
+class Mean:
+    """Running mean of the trained parts' weights; rises to its decay over the first steps (1 + n) / (10 + n)."""
+
+    def __init__(self, parts: dict[str, nn.Module], decay: float) -> None:
+        self.decay = decay
+        self.count = 0
+        self.parts = {name: copy.deepcopy(module).requires_grad_(False).eval() for name, module in parts.items()}
+
+    @torch.no_grad()
+    def update(self, parts: dict[str, nn.Module]) -> None:
+        decay = min(self.decay, (1 + self.count) / (10 + self.count))
+        self.count += 1
+        for name, mean in self.parts.items():
+            now = parts[name]
+            for kept, value in zip(mean.parameters(), now.parameters(), strict=True):
+                kept.lerp_(value.detach(), 1 - decay)
+            for kept, value in zip(mean.buffers(), now.buffers(), strict=True):
+                kept.copy_(value)
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self.count, "parts": {name: module.state_dict() for name, module in self.parts.items()}}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.count = int(state["count"])
+        for name, module in self.parts.items():
+            module.load_state_dict(state["parts"][name])
+
+
+@contextmanager
+def evaluating(modules: list[nn.Module | None]) -> Iterator[None]:
+    """Every module in eval mode inside, as it was after."""
+    before = [(module, module.training) for module in modules if module is not None]
+    try:
+        for module, _ in before:
+            module.eval()
+        yield
+    finally:
+        for module, training in before:
+            module.train(training)

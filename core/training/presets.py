@@ -1,0 +1,116 @@
+"""The recipes that come with the project, as data. Numbers of `notes` are the notes' own."""
+
+from __future__ import annotations
+
+from core.errors import SettingsInvalid
+from core.training.recipe import Augment, Head, Losses, Rates, Recipe, Stage
+
+_JITTER = Augment(flip=0.5, brightness=0.1, contrast=0.2, saturation=0.2)
+_MILD = Augment(flip=0.5, rotate_deg=5.0, scale=0.05, shift=0.04, brightness=0.08, contrast=0.2)
+_STRONG = Augment(
+    flip=0.5, rotate_deg=12.5, scale=0.12, shift=0.09, brightness=0.14, contrast=0.4, colour=0.1, erase=0.1, mix=0.5
+)
+_ALL_SIZES = (16, 24, 32, 112)
+
+NOTES = Recipe(
+    name="notes",
+    title="Two stages, as the notes have them",
+    text="A new ArcFace head under a frozen encoder, then everything, gently, with SR and HR embeddings pulled "
+    "together.",
+    batch_size=32,
+    head=Head("arcface", scale=64.0, margin=0.5, label_smoothing=0.1),
+    criterion="similarity",
+    stages=(
+        Stage(
+            "stage1", "Training ArcFace head (backbone frozen)", 5, ("head",), Losses(classification=1.0),
+            rates=Rates(head=1e-3), schedule="constant", files=1.0, augment=_JITTER, cached_views=4,
+        ),
+        Stage(
+            "stage2", "Fine-tuning entire model (backbone unfrozen)", 20, ("head", "encoder"),
+            Losses(classification=1.0, alignment=0.3), rates=Rates(head=5e-5, encoder=5e-6), patience=8, files=1.0,
+            augment=_JITTER,
+        ),
+    ),
+)  # fmt: skip
+
+RECOMMENDED = Recipe(
+    name="recommended",
+    title="A frozen teacher as target",
+    text="The small face's embedding is drawn to the one that the starting weights give the large face; first "
+    "through bicubic, then together with the super-resolution network.",
+    batch_size=64,
+    criterion="eer",
+    stages=(
+        Stage(
+            "adapt", "Adapting the encoder to small faces", 4, ("encoder",), Losses(teacher=1.0),
+            rates=Rates(encoder=3e-4), schedule="one-cycle", warmup=0.1, sizes_px=_ALL_SIZES, through="bicubic",
+            augment=_MILD, clip=5.0,
+        ),
+        Stage(
+            "together", "Training encoder and super-resolution together", 9, ("encoder", "upscaler"),
+            Losses(teacher=1.0, pixel=0.5), rates=Rates(encoder=3e-4, upscaler=3e-4), schedule="one-cycle",
+            warmup=0.1, sizes_px=_ALL_SIZES, augment=_MILD, clip=5.0,
+        ),
+    ),
+)  # fmt: skip
+
+DSR = Recipe(
+    name="dsr",
+    title="Super-resolution for pixels and identity",
+    text="From 12 to 48 px to 112 px: close to the pixels of the large face, and to its embedding under a frozen "
+    "encoder.",
+    batch_size=32,
+    criterion="eer",
+    stages=(
+        Stage(
+            "dsr", "Training super-resolution", 8, ("upscaler",), Losses(pixel=1.0, identity=0.1),
+            rates=Rates(upscaler=1e-3), schedule="one-cycle", warmup=0.1, weight_decay=0.0,
+            sizes_px=(12, 16, 16, 20, 24, 24, 28, 32, 32, 40, 48), augment=Augment(flip=0.5), teacher_view="same",
+            ema=0.999, clip=1.0,
+        ),
+    ),
+)  # fmt: skip
+
+STARTER = Recipe(
+    name="starter",
+    title="An encoder from nothing, taught by official weights",
+    text="Random initialisation; student and teacher see the same strongly changed and mixed picture, and the "
+    "student matches the teacher's feature maps first, then its embeddings, of small faces too.",
+    batch_size=64,
+    criterion="eer",
+    start="random",
+    layer_scale=0.1,
+    stages=(
+        Stage(
+            "features", "Matching the teacher stage by stage", 15, ("encoder",), Losses(teacher=1.0, features=1.0),
+            rates=Rates(encoder=2e-3), schedule="cosine", warmup=0.1, floor=0.5, weight_decay=0.05, decay_all=False,
+            beta2=0.99, sizes_px=(112,), through="bicubic", augment=_STRONG, teacher_view="same", forced=True,
+            ema=0.999, clip=5.0,
+        ),
+        Stage(
+            "distil", "Distilling, small faces included", 45, ("encoder",), Losses(teacher=1.0, features=0.5),
+            rates=Rates(encoder=1e-3), schedule="cosine", floor=0.01, weight_decay=0.05, decay_all=False, beta2=0.99,
+            sizes_px=(112, 112, 112, 112, 112, 112, 12, 16, 20, 24, 32), through="bicubic", augment=_STRONG,
+            teacher_view="same", ema=0.999, clip=5.0,
+        ),
+    ),
+)  # fmt: skip
+
+PRESETS: dict[str, dict[str, Recipe]] = {
+    "finetune": {"recommended": RECOMMENDED, "notes": NOTES},
+    "dsr": {"dsr": DSR},
+    "starter": {"starter": STARTER},
+}
+"""For each kind of run its recipes by name, the default first."""
+
+
+def find_preset(kind: str, name: str | None = None) -> Recipe:
+    """The recipe of that name for runs of `kind`, or the kind's default. Raises SettingsInvalid."""
+    known = PRESETS.get(kind)
+    if known is None:
+        raise SettingsInvalid(f"There is no training of the kind '{kind}'.", f"Choose one of {', '.join(PRESETS)}.")
+    if name is None:
+        return next(iter(known.values()))
+    if name not in known:
+        raise SettingsInvalid(f"There is no preset '{name}' for {kind}.", f"Choose one of {', '.join(known)}.")
+    return known[name]

@@ -1,0 +1,76 @@
+"""Several processes for one run: the first is the run's own, the others are started here and die with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.jobs.processes import die_with_parent
+from core.jobs.run_dir import Run
+from core.settings import PROJECT_ROOT, Settings, load_settings
+from core.training.config import TrainingConfig, config_from_dict
+from core.training.device import Place, free_port
+from core.training.engine import train
+from core.training.errors import TrainingError
+
+
+def train_in_processes(
+    config: TrainingConfig,
+    settings: Settings,
+    run: Run,
+    *,
+    on_event: Callable[..., None],
+    should_stop: Callable[[], bool],
+) -> dict[str, Any]:
+    """`train` in this process, and in `config.processes` - 1 others beside it."""
+    if config.processes == 1:
+        return train(config, settings, run.checkpoints, on_event=on_event, should_stop=should_stop)
+    port = free_port()
+    with _others(run, config.processes, port) as others:
+        place = Place(0, config.processes, port)
+        try:
+            return train(config, settings, run.checkpoints, on_event=on_event, should_stop=should_stop, place=place)
+        except RuntimeError as error:
+            ended = [process.returncode for process in others if process.poll() not in (None, 0)]
+            if not ended:
+                raise
+            raise TrainingError(
+                f"{len(ended)} of {config.processes} processes ended before the training did.",
+                "What they printed is in the run's output.log. Resume the run, or use fewer processes.",
+            ) from error
+
+
+@contextmanager
+def _others(run: Run, count: int, port: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
+    command = [sys.executable, "-m", "core.training.processes", str(run.path), str(count), str(port)]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for rank in range(1, count):
+            started.append(subprocess.Popen([*command, str(rank)], stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT))
+        yield started
+    finally:
+        for process in started:
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """One of the other processes: RUN_FOLDER COUNT PORT RANK. It reports nothing and writes nothing."""
+    die_with_parent()
+    run = Run(Path(arguments[0]))
+    count, port, rank = (int(text) for text in arguments[1:])
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    train(config_from_dict(run.config), load_settings(), run.checkpoints, place=Place(rank, count, port))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

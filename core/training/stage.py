@@ -1,0 +1,217 @@
+"""One stage made ready: its learner, batches, optimizer and running mean; and one epoch of it, top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.settings import CROP_PX
+from core.training.alarms import loss_not_finite, out_of_memory
+from core.training.batches import Batch, BatchMaker, Sources, ahead
+from core.training.caches import Caches
+from core.training.config import TrainingConfig
+from core.training.data import TrainingData
+from core.training.device import Runner
+from core.training.errors import LossNotFinite, OutOfMemory
+from core.training.learner import Learner, Parts
+from core.training.networks import Networks
+from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
+from core.training.recipe import Stage
+from core.training.reporter import Reporter
+from core.training.standing import Standing
+
+KEEP_EVERY_S = 300.0
+"""Within a long epoch the last checkpoint is replaced so often."""
+
+LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features")
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@dataclass
+class StageRun:
+    """A stage at work. `views` (K, N, 512) holds a frozen encoder's embeddings where they are cached."""
+
+    stage: Stage
+    learner: Learner
+    prepared: nn.Module
+    optimizer: Any
+    mean: Mean | None
+    maker: BatchMaker
+    views: NDArray[np.float32] | None
+    parts: dict[str, nn.Module]
+
+    @property
+    def kept(self) -> dict[str, nn.Module]:
+        """The trained parts as they are validated and kept: their running means where there are."""
+        return self.parts if self.mean is None else self.mean.parts
+
+
+def make_stage(
+    stage: Stage, config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, caches: Caches,
+    runner: Runner, accumulate: int,
+) -> StageRun:  # fmt: skip
+    """Everything a stage works with; caches are made on the way."""
+    learner = Learner(parts, stage)
+    trained = {name: module for name, module in parts.named().items() if name in stage.trains}
+    sources = make_sources(stage, networks, data, caches)
+    pieces = runner.world * accumulate
+    maker = BatchMaker(
+        stage, sources, batch_size=config.recipe.batch_size, seed=config.seed, device=runner.device, parts=pieces
+    )
+    views = None
+    if stage.cached_views and parts.encoder is not None and stage.epochs:
+        views = caches.views(parts.encoder, networks, maker, stage.cached_views)
+    optimizer = make_optimizer(trained, stage)
+    prepared, optimizer = runner.prepare(learner, optimizer)
+    mean = Mean(trained, stage.ema) if stage.ema > 0 else None
+    return StageRun(stage, learner, prepared, optimizer, mean, maker, views, trained)
+
+
+def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: Caches) -> Sources:
+    """Where the stage's pixels and targets come from, cached where they are frozen."""
+    sr: dict[int, NDArray[np.uint8]] = {}
+    if stage.through == "upscaler" and "upscaler" not in stage.trains and stage.files > 0:
+        for size in stage.sizes_px or data.vlr_sizes:
+            made = caches.super_resolved(networks, data.train, size)
+            if made is not None:
+                sr[size] = made
+    targets = None
+    wanted = stage.losses.teacher or stage.losses.identity
+    if wanted and stage.teacher_view == "clean" and networks.teacher is not None:
+        targets = caches.teacher_targets(networks.teacher, data.train)
+    return Sources(data, networks.takes, sr, targets)
+
+
+def run_epoch(
+    run: StageRun, epoch: int, standing: Standing, config: TrainingConfig, runner: Runner, reporter: Reporter, *,
+    accumulate: int, should_stop: Callable[[], bool], keep: Callable[[], None],
+) -> bool:  # fmt: skip
+    """Train on the rest of an epoch (from 1), adding to `standing.sums`. False when it was asked to stop.
+
+    Raises LossNotFinite and OutOfMemory, each with its alarm given.
+    """
+    stage, maker = run.stage, run.maker
+    pieces = runner.world * accumulate
+    size = maker.batch_size // pieces
+    micro = [slice((runner.rank * accumulate + i) * size, (runner.rank * accumulate + i + 1) * size)
+             for i in range(accumulate)]  # fmt: skip
+    camera_pool = ThreadPoolExecutor(2, thread_name_prefix="camera") if stage.camera > 0 else None
+    total = maker.steps * stage.epochs
+    first = standing.batch
+
+    def make(piece: int) -> Batch:
+        step, part = first + piece // accumulate, micro[piece % accumulate]
+        if run.views is not None:
+            return view_batch(run, epoch, step, part, runner.device)
+        return maker.make(epoch, step, part, camera_pool)
+
+    began = kept = time.monotonic()
+    before = standing.epoch_seconds
+    reporter.progress("train", first * maker.batch_size, maker.steps * maker.batch_size)
+    try:
+        batches = ahead(make, range((maker.steps - first) * accumulate), config.num_workers)
+        for step in range(first, maker.steps):
+            if runner.agree(should_stop()):
+                return False
+            set_rates(run.optimizer, rates_at(stage, (epoch - 1) * maker.steps + step, total))
+            torch.manual_seed(maker.step_seed(epoch, step))  # what drops out follows from the step too
+            out = _step(run, batches, accumulate, runner)
+            _add(standing, out, maker.batch_size)
+            standing.batch = step + 1
+            standing.epoch_seconds = before + time.monotonic() - began
+            loss = standing.sums["total"] / standing.sums["images"]
+            if not math.isfinite(loss):
+                alarm = loss_not_finite(stage.name, epoch)
+                reporter.alarm(alarm)
+                raise LossNotFinite(alarm.what, alarm.next_step)
+            reporter.progress("train", (step + 1) * maker.batch_size, maker.steps * maker.batch_size, loss=loss)
+            if time.monotonic() - kept > KEEP_EVERY_S:
+                keep()
+                kept = time.monotonic()
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in _MEMORY):
+            raise
+        alarm = out_of_memory(size, pieces)
+        reporter.alarm(alarm)
+        raise OutOfMemory(alarm.what, alarm.next_step) from error
+    finally:
+        if camera_pool is not None:
+            camera_pool.shutdown(cancel_futures=True)
+    return True
+
+
+def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[str, Tensor]:
+    """One step of the optimizer over `accumulate` batches; their losses' means, and how many were right in all."""
+    run.optimizer.zero_grad()
+    sums: dict[str, Tensor] = {}
+    for piece in range(accumulate):
+        batch = next(batches)
+        last = piece == accumulate - 1
+        with nullcontext() if last else runner.no_sync(run.prepared):
+            out = run.prepared(batch)
+            if out["total"].requires_grad:
+                runner.backward(out["total"] / accumulate)
+        for name, value in out.items():
+            share = value.detach().float() / (1 if name == "correct" else accumulate)
+            sums[name] = sums[name] + share if name in sums else share
+    if run.stage.clip > 0:
+        parameters = [p for module in run.parts.values() for p in module.parameters() if p.requires_grad]
+        runner.clip(parameters, run.stage.clip)
+    run.optimizer.step()
+    if run.mean is not None:
+        run.mean.update(run.parts)
+    if runner.world > 1:
+        names = sorted(sums)
+        values = runner.sum(torch.stack([sums[name] for name in names]))
+        sums = {
+            name: value / (1 if name == "correct" else runner.world)
+            for name, value in zip(names, values, strict=True)
+        }
+    return sums
+
+
+def view_batch(run: StageRun, epoch: int, step: int, part: slice, device: str) -> Batch:
+    """The batch of a step from cached embeddings: each image as one of its fixed views."""
+    maker, views = run.maker, run.views
+    assert views is not None
+    rows = maker.order(epoch)[step * maker.batch_size : (step + 1) * maker.batch_size]
+    generator = torch.Generator().manual_seed(maker.step_seed(epoch, step))
+    chosen = torch.randint(len(views), (len(rows),), generator=generator).numpy()[part]
+    rows = rows[part]
+    embeddings = torch.from_numpy(np.ascontiguousarray(views[chosen, rows])).to(device)
+    labels = torch.from_numpy(maker.labels[rows]).to(device)
+    nothing = torch.zeros(0, device=device)
+    return Batch(nothing, None, None, labels, rows, CROP_PX, False, None, embeddings)
+
+
+def _add(standing: Standing, out: dict[str, Tensor], images: int) -> None:
+    """Add a step's losses, weighted by its images, to the epoch's sums."""
+    sums = standing.sums
+    sums["images"] = sums.get("images", 0.0) + images
+    for name, value in out.items():
+        number = float(value)
+        if name == "correct":
+            sums["correct"] = sums.get("correct", 0.0) + number
+            sums["classified"] = sums.get("classified", 0.0) + images
+        else:
+            sums[name] = sums.get(name, 0.0) + number * images
+            sums[f"{name} images"] = sums.get(f"{name} images", 0.0) + images
+
+
+def epoch_figures(sums: dict[str, float]) -> dict[str, float | None]:
+    """The train figures of an epoch: means of each loss over the images that it was computed for."""
+    found: dict[str, float | None] = {"loss": sums["total"] / sums["images"] if sums.get("images") else None}
+    found["accuracy"] = sums["correct"] / sums["classified"] if sums.get("classified") else None
+    for name in LOSS_NAMES:
+        found[name] = sums[name] / sums[f"{name} images"] if sums.get(f"{name} images") else None
+    return found

@@ -1,0 +1,82 @@
+"""How fast this machine trains: a few real steps on copies of the networks, thrown away afterwards."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import numpy as np
+import torch
+
+from core.training.batches import BatchMaker, Sources
+from core.training.config import TrainingConfig
+from core.training.data import TrainingData
+from core.training.degrade import to_network
+from core.training.device import Runner
+from core.training.estimate import HEAD_ALONE_S, Speeds
+from core.training.learner import Learner, Parts
+from core.training.networks import Networks
+from core.training.optimise import make_optimizer
+from core.training.recipe import Stage
+
+_STEPS, _LONGEST_S = 5, 4.0
+
+
+def measure_speeds(
+    config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, runner: Runner
+) -> Speeds:
+    """Seconds an image for an encoder's look and for each stage's training step, from a few of them."""
+    stages: dict[str, float] = {}
+    for stage in config.recipe.stages:
+        if stage.epochs and not stage.cached_views:
+            stages[stage.name] = _step_s(stage, config, parts, networks, data, runner)
+        elif stage.cached_views:
+            stages[stage.name] = HEAD_ALONE_S
+    return Speeds(_look_s(parts, data, runner), stages)
+
+
+def _look_s(parts: Parts, data: TrainingData, runner: Runner) -> float:
+    encoder = parts.encoder
+    assert encoder is not None
+    count = min(64, len(data.train))
+    training = encoder.training
+    encoder.eval()
+    images = to_network(data.hr_batch(data.train, np.arange(count)).to(runner.device))
+    times = []
+    with torch.no_grad(), runner.autocast():
+        for _ in range(3):
+            began = time.perf_counter()
+            encoder(images).float().cpu()
+            times.append(time.perf_counter() - began)
+    encoder.train(training)
+    return min(times) / count
+
+
+def _step_s(
+    stage: Stage, config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, runner: Runner
+) -> float:
+    named = {name: copy.deepcopy(module) for name, module in parts.named().items()}
+    copied = Parts(named.get("encoder"), named.get("upscaler"), named.get("head"), parts.teacher)  # type: ignore[arg-type]
+    learner = Learner(copied, stage)
+    trained = {name: module for name, module in named.items() if name in stage.trains}
+    optimizer = make_optimizer(trained, stage)
+    targets = np.zeros((len(data.train), 512), dtype=np.float32) if stage.teacher_view == "clean" else None
+    sources = Sources(data, networks.takes, {}, targets)
+    maker = BatchMaker(stage, sources, batch_size=config.recipe.batch_size, seed=config.seed, device=runner.device)
+    seen, spent, began = 0, 0.0, time.perf_counter()
+    for step in range(_STEPS + 1):
+        start = time.perf_counter()
+        rows = maker.order(1)[: maker.batch_size]
+        batch = maker.build(rows, step, slice(None), size=maker.sizes[step % len(maker.sizes)])
+        with runner.autocast():
+            total = learner(batch)["total"]
+        if total.requires_grad:
+            total.backward()
+            optimizer.step()
+        optimizer.zero_grad()
+        float(total.detach())
+        if step > 0:  # the first one warms up
+            seen, spent = seen + len(batch), spent + time.perf_counter() - start
+        if spent and time.perf_counter() - began > _LONGEST_S:
+            break
+    return spent / max(1, seen)

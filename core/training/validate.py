@@ -1,0 +1,278 @@
+"""Validation: how near SR is to HR, who is told from whom, and, for a new upscaler, how near its pixels are.
+
+Similarity alone is highest for a network that gives everybody the same embedding; so verification (EER over all pairs
+of different people) and rank-1 are measured beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.encoder.health import measure_health
+from core.evaluation.scores import side, sorted_scores
+from core.evaluation.verification import equal_error_rate, roc_of_sorted
+from core.images import RGB
+from core.training.data import Split, TrainingData
+from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
+from core.training.device import Runner
+from core.training.frozen import chunks, network_hash
+from core.training.heads import MarginHead
+from core.training.networks import Networks, upscaled
+from core.training.recipe import Losses
+
+Vectors = NDArray[np.float32]
+Report = Callable[[str, int, int], None]
+
+PICTURES = 200
+"""PSNR and SSIM are means over so many val images, spread evenly."""
+_CHUNK = 128
+_HEALTH_FACES = 200
+_COMPARED = 100
+
+
+@dataclass
+class Figures:
+    """What one validation found; None where it can't be told. Fractions; `eer` is VLR against HR. Means over sizes."""
+
+    similarity: float | None = None
+    eer: float | None = None
+    eer_vlr_vlr: float | None = None
+    rank1: float | None = None
+    accuracy: float | None = None
+    loss: float | None = None
+    psnr_db: float | None = None
+    ssim: float | None = None
+    mean_abs_cosine: float | None = None
+    bicubic_db: float | None = None
+    """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same picture."""
+    by_size: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+    def event(self, *, pixels: bool) -> dict[str, Any]:
+        names = ["loss", "accuracy", "similarity", "eer", "eer_vlr_vlr", "rank1"]
+        names += ["psnr_db", "ssim"] if pixels else []
+        return {**{name: getattr(self, name) for name in names}, "by_size": self.by_size or None}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the validation loss is made of: the stage's weights, and the teacher's embeddings of val's HR images."""
+
+    weights: Losses
+    targets: Vectors | None
+
+
+class Validator:
+    """Measures networks on val. What a frozen network gives is embedded once and kept."""
+
+    def __init__(
+        self, data: TrainingData, networks: Networks, sizes_px: tuple[int, ...], runner: Runner, report: Report
+    ) -> None:
+        self._data, self._networks, self._runner, self._report = data, networks, runner, report
+        self.sizes = sizes_px
+        assert data.val is not None
+        self._val: Split = data.val
+        self._small = {size: self._small_images(size) for size in sizes_px}
+        self._kept: dict[tuple[str, str, object], Any] = {}
+
+    def measure(
+        self,
+        encoder: nn.Module,
+        upscaler: nn.Module | None,
+        head: MarginHead | None = None,
+        loss: Loss | None = None,
+        *,
+        pixels: bool = False,
+    ) -> Figures:
+        """All figures of these networks. `pixels`: PSNR and SSIM too."""
+        for network in (encoder, upscaler, head):
+            if network is not None:
+                network.eval()
+        names = (network_hash(encoder), network_hash(upscaler))
+        self._kept = {
+            key: value for key, value in self._kept.items() if key[0] in (names[0], "") and key[1] in (names[1], "")
+        }
+        hr = self._once((names[0], "", "hr"), lambda: self._embed(encoder, None, None))
+        found = Figures()
+        per_size: dict[str, dict[str, float | None]] = {}
+        for size in self.sizes:
+            sr = self._once((*names, size), lambda size=size: self._embed(encoder, upscaler, size))
+            figures = dict(self._once((*names, ("verified", size)), lambda sr=sr: self._verified(sr, hr)))
+            figures |= self._classified(sr, head)
+            if pixels:
+                figures |= self._once(("", names[1], ("pixels", size)), lambda size=size: self._pixels(upscaler, size))
+            figures["loss"] = _loss(figures, sr, loss)
+            per_size[str(size)] = figures
+        self._mean(found, per_size)
+        found.by_size = {s: {k: v for k, v in f.items() if not k.startswith("_")} for s, f in per_size.items()}
+        found.mean_abs_cosine = self._health(hr, sr)
+        found.bicubic_db = self._once(("", "", "bicubic"), self._bicubic_db)
+        return found
+
+    def _mean(self, found: Figures, per_size: dict[str, dict[str, float | None]]) -> None:
+        for name in ("similarity", "eer", "eer_vlr_vlr", "rank1", "accuracy", "loss", "psnr_db", "ssim"):
+            values = [figures.get(name) for figures in per_size.values()]
+            known = [value for value in values if value is not None]
+            setattr(found, name, float(np.mean(known)) if known and len(known) == len(values) else None)
+
+    def _once(self, key: tuple[str, str, object], make: Callable[[], Any]) -> Any:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def _small_images(self, size: int) -> Tensor:
+        """uint8 (N, 3, size, size): val's VLR files, or its HR images reduced."""
+        places = self._val.vlr.get(size)
+        parts = []
+        for rows in chunks(len(self._val), 1024):
+            if places is not None and (places >= 0).all():
+                parts.append(self._data.vlr_batch(self._val, size, rows))
+            else:
+                parts.append(resize_batch(self._data.hr_batch(self._val, rows), size))
+        return torch.cat(parts)
+
+    def _seen(self, upscaler: nn.Module | None, size: int | None, rows: slice) -> Tensor:
+        """[-1, 1] images as the encoder gets them, in whole levels; size None: HR."""
+        if size is None:
+            return to_network(self._data.hr_batch(self._val, rows).to(self._runner.device))
+        small = self._small[size][rows].to(self._runner.device)
+        if upscaler is None or not self._networks.takes(size):
+            return to_network(enlarge(small))
+        return to_network(to_pixels(upscaled(self._networks, small)))
+
+    @torch.no_grad()
+    def _embed(self, encoder: nn.Module, upscaler: nn.Module | None, size: int | None) -> Vectors:
+        parts = []
+        for rows in chunks(len(self._val), _CHUNK):
+            with self._runner.autocast():
+                raw = encoder(self._seen(upscaler, size, rows)).float()
+            parts.append(raw.cpu().numpy())
+            self._report("validate", rows.stop, len(self._val))
+        return np.concatenate(parts)
+
+    def _verified(self, sr_raw: Vectors, hr_raw: Vectors) -> dict[str, float | None]:
+        sr, hr = _unit(sr_raw), _unit(hr_raw)
+        return {
+            "similarity": float(np.einsum("nd,nd->n", sr, hr).mean()),
+            "eer": eer(sr, hr, self._val.people),
+            "eer_vlr_vlr": eer(sr, None, self._val.people),
+            "rank1": rank1(sr, hr, self._val.people),
+        }
+
+    def _classified(self, sr: Vectors, head: MarginHead | None) -> dict[str, float | None]:
+        """Accuracy and loss of a head over val images whose person it knows; None without any."""
+        known = self._val.labels >= 0
+        if head is None or not known.any():
+            return {"accuracy": None, "_classification": None}
+        embeddings = torch.from_numpy(sr[known]).to(self._runner.device)
+        labels = torch.from_numpy(self._val.labels[known]).to(self._runner.device)
+        with torch.no_grad():
+            loss, cosines = head(embeddings, labels)
+        right = (cosines.argmax(1) == labels).float().mean()
+        return {"accuracy": float(right), "_classification": float(loss.mean())}
+
+    @torch.no_grad()
+    def _pixels(self, upscaler: nn.Module | None, size: int) -> dict[str, float | None]:
+        """PSNR, SSIM and L1 against HR of evenly spread val images."""
+        rows = np.unique(np.linspace(0, len(self._val) - 1, min(PICTURES, len(self._val))).astype(np.int64))
+        hr = self._data.hr_batch(self._val, rows)
+        parts = []
+        for part in chunks(len(rows), _CHUNK):
+            small = self._small[size][torch.from_numpy(rows[part])].to(self._runner.device)
+            with self._runner.autocast():
+                sr = upscaled(self._networks, small) if upscaler is not None else to_network(enlarge(small))
+            parts.append(to_pixels(sr).cpu())
+        made = torch.cat(parts)
+        error = (made.float() - hr.float()).abs().mean() / 127.5
+        return {**picture_quality(_pictures(made), _pictures(hr)), "_pixel": float(error)}
+
+    def _bicubic_db(self) -> float:
+        """PSNR of enlarged VLR against HR over evenly spread images: the largest size counts."""
+        size = max(self.sizes)
+        rows = np.unique(np.linspace(0, len(self._val) - 1, min(_COMPARED, len(self._val))).astype(np.int64))
+        made = enlarge(self._small[size][torch.from_numpy(rows)]).float()
+        error = float(((made - self._data.hr_batch(self._val, rows).float()) ** 2).mean())
+        return 10 * float(np.log10(255.0**2 / max(error, 1e-9)))
+
+    def _health(self, hr: Vectors, sr: Vectors) -> float | None:
+        """Mean absolute cosine between different people, an image each: the worse of HR and the last size's SR."""
+        _, first = np.unique(self._val.people, return_index=True)
+        if len(first) < 2:
+            return None
+        chosen = first[:_HEALTH_FACES]
+        return max(measure_health(_unit(vectors[chosen])).mean_abs_cosine for vectors in (hr, sr))
+
+
+def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64]) -> float | None:
+    """EER over every pair of different photographs; `gallery` None: among the probes themselves. None where there are
+    no genuine or no impostor pairs."""
+    if not np.isfinite(probe).all():
+        return None
+    first = side(probe, people)
+    other = first if gallery is None else side(gallery, people)
+    genuine, impostor = sorted_scores(first, other, ordered=gallery is not None)
+    if not len(genuine) or not len(impostor):
+        return None
+    return equal_error_rate(roc_of_sorted(genuine, impostor))
+
+
+def rank1(probe: Vectors, gallery: Vectors, people: NDArray[np.int64]) -> float | None:
+    """The share of probes whose nearest gallery photograph, their own left out, shows the same person. Only people
+    with another photograph are asked about; None without any."""
+    counts = np.bincount(people)
+    asked = np.flatnonzero(counts[people] > 1)
+    if not len(asked) or len(np.unique(people)) < 2 or not np.isfinite(probe).all():
+        return None
+    right = 0
+    for rows in chunks(len(asked), 512):
+        chosen = asked[rows]
+        scores = probe[chosen] @ gallery.T
+        scores[np.arange(len(chosen)), chosen] = -np.inf
+        right += int((people[scores.argmax(1)] == people[chosen]).sum())
+    return right / len(asked)
+
+
+def picture_quality(made: NDArray[np.uint8], hr: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Mean PSNR in dB and SSIM (data range 255, over RGB) of (N, 112, 112, 3) against HR, by scikit-image."""
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    pairs: list[tuple[RGB, RGB]] = list(zip(made, hr, strict=True))
+    psnr = [min(100.0, peak_signal_noise_ratio(h, m, data_range=255)) for m, h in pairs if not np.array_equal(m, h)]
+    ssim = [structural_similarity(h, m, data_range=255, channel_axis=2) for m, h in pairs]
+    return {"psnr_db": float(np.mean(psnr)) if psnr else None, "ssim": float(np.mean(ssim))}
+
+
+def _loss(figures: dict[str, float | None], sr: Vectors, loss: Loss | None) -> float | None:
+    """The stage's loss on val; None where a part of it can't be told."""
+    if loss is None:
+        return None
+    values: dict[str, float | None] = {
+        "classification": figures.get("_classification"),
+        "alignment": 1 - (figures["similarity"] or 0.0),
+        "teacher": None if loss.targets is None else float(1 - np.einsum("nd,nd->n", _unit(sr), loss.targets).mean()),
+        "pixel": figures.get("_pixel"),
+        "identity": 1 - (figures["similarity"] or 0.0),
+    }
+    total = 0.0
+    for name, value in values.items():
+        weight = getattr(loss.weights, name)
+        if weight > 0:
+            if value is None:
+                return None
+            total += weight * value
+    return total
+
+
+def _unit(raw: Vectors) -> Vectors:
+    return functional.normalize(torch.from_numpy(np.asarray(raw)), dim=1).numpy()
+
+
+def _pictures(tensor: Tensor) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(tensor.permute(0, 2, 3, 1).numpy())
