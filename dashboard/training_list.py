@@ -16,16 +16,17 @@ TICK_S = 3.0
 _FIGURES = ("val.eer", "val.psnr_db", "val.similarity", "val.accuracy")
 
 
-def runs_list(runs: list[Run]) -> None:
-    """The newest runs as rows that are drawn anew while one of them is at work."""
-    everything = st.session_state.get("training_all_runs", False)
+def runs_list(runs: list[Run], *, key: str) -> None:
+    """The newest runs as rows that are drawn anew while one of them is at work. `key` names the list on the page."""
+    folded = f"training_all_{key}"
+    everything = st.session_state.get(folded, False)
     shown = runs if everything else runs[:SHOWN]
     live = any(seen.state.live for seen in seen_runs(shown))
     st.fragment(_rows, run_every=TICK_S if live else None)(shown, live)
     if len(runs) > SHOWN:
         label = "Fewer" if everything else f"All {len(runs)} runs"
-        if st.button(label, key="training_more", icon=":material/unfold_more:", type="tertiary"):
-            st.session_state["training_all_runs"] = not everything
+        if st.button(label, key=f"training_more_{key}", icon=":material/unfold_more:", type="tertiary"):
+            st.session_state[folded] = not everything
             st.rerun()
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.components import head
 from dashboard.feedback import feedback
 from dashboard.training_compare import compare_panel
+from dashboard.training_launch import launch_panel
 from dashboard.training_list import runs_list
 from dashboard.training_live import run_view
 from dashboard.training_queries import run_of, training_runs
@@ -27,9 +28,17 @@ def view() -> None:
         if attempt.ok:
             return
     runs = training_runs()
-    if runs:
-        st.subheader("Runs", anchor=False)
-        runs_list(runs)
+    live = [run for run in runs if run.state().live]
+    if live:
+        st.subheader("At work", anchor=False)
+        runs_list(live, key="live")
+    st.subheader("Start a training", anchor=False)
+    with feedback():
+        launch_panel()
+    earlier = [run for run in runs if run not in live]
+    if earlier:
+        st.subheader("Earlier runs", anchor=False)
+        runs_list(earlier, key="earlier")
     if len(runs) > 1:
         st.subheader("Compare", anchor=False)
         compare_panel(runs)
