@@ -4,41 +4,95 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.jobs.launch import resume
+from core.training.resume import halve_batch
 from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.queries import readiness
 from dashboard.resources import settings
 from dashboard.run_reader import Snapshot
-from dashboard.training_queries import Seen, best_figures
+from dashboard.text import plain
+from dashboard.training_queries import Seen, best_figures, look
 from dashboard.training_words import FIGURES, figure_text
+
+_PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}
+_TOLD = {"dsr": ("val.psnr_db", "val.ssim", "val.eer")}
+_TOLD_ELSE = ("val.eer", "val.similarity", "val.rank1")
+
+
+def ran_out_of_memory(seen: Seen) -> bool:
+    """Whether the last attempt ended because a batch didn't fit."""
+    return seen.state.resumable and any(alarm.code == "out_of_memory" for alarm in seen.history.alarms)
 
 
 def resume_buttons(snapshot: Snapshot) -> None:
-    """Beside Resume, where a run ended because memory didn't hold its batch: the same in smaller pieces."""
-    return
+    """Beside Resume, where a batch didn't fit into memory: the same batch in twice as many parts."""
+    seen = look(snapshot.run)
+    if not ran_out_of_memory(seen):
+        return
+    if st.button("Resume with half the batch", type="primary", icon=":material/splitscreen:", key="training_half"):
+        with feedback() as attempt:
+            resume_with_half(seen)
+        if attempt.ok:
+            st.rerun()
+
+
+def resume_with_half(seen: Seen) -> None:
+    """Go on with half as many images in memory at once; the batch that the network sees stays as large as it was.
+
+    Raises SettingsInvalid when it can't be halved any more, JobError, StorageFailed.
+    """
+    config = seen.config
+    halve_batch(
+        seen.run.checkpoints,
+        batch_size=int(config.get("batch_size", 0)),
+        processes=int(config.get("processes", 1)),
+        configured=int(config.get("accumulate", 1)),
+    )
+    resume(seen.run, settings())
 
 
 def use_panel(seen: Seen) -> None:
     """Take the run's best weights into use, for the whole application; then offer to embed the gallery anew."""
-    report = seen.run.report or {}
-    weights = report.get("weights") or {}
-    if not weights:
+    from core.training.adopt import trained_files
+
+    said = st.session_state.pop("training_said", "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+        _offer_reembedding()
+    files = trained_files(seen.run)
+    if not files or seen.state.live:
         return
-    with st.container(border=True):
-        st.markdown("#### :material/check_circle: Use these weights")
-        what = " and ".join({"encoder": "the encoder", "upscaler": "the DSR"}.get(part, part) for part in weights)
-        figures = best_figures(seen.history.epochs())
-        told = ", ".join(f"{FIGURES[c][0]} {figure_text(c, v)}" for c, v in list(figures.items())[:3])
+    done = seen.state.status == "done"
+    with st.container(border=True, key="training_use_box"):
+        what = " and ".join(_PARTS[part] for part in files)
+        figures = best_figures(seen.history.epochs(), _TOLD.get(seen.run.kind, _TOLD_ELSE))
+        told = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
+        st.markdown("**:material/deployed_code_update: Put it to use**")
         st.markdown(
-            f"The whole application then uses {what} of the best epoch{f': {told} in validation' if told else ''}. "
-            "The weights in use now stay here, and can be put back on Home."
+            f"The whole application then uses {what} of the best epoch{f' (validation: {told})' if told else ''}. "
+            "What is in use now stays here; Home puts it back."
         )
-        if st.button("Use these weights", type="primary", icon=":material/check:", key="training_use"):
-            with feedback() as attempt, st.spinner("Checking that they tell faces apart"):
-                use(seen)
+        if st.button(
+            "Use these weights", type="primary" if done else "secondary", icon=":material/check:", key="training_use"
+        ):
+            with feedback() as attempt, st.spinner("Checking on real faces that they tell people apart"):
+                st.session_state["training_said"] = use_weights_of(seen)
             if attempt.ok:
                 st.rerun()
 
 
-def use(seen: Seen) -> None:
+def use_weights_of(seen: Seen) -> str:
+    """Take them into use; a sentence on what is in use now. Raises what `use_run_weights` raises."""
     from core.training.adopt import use_run_weights
 
-    use_run_weights(settings(), seen.run)
+    return use_run_weights(settings(), seen.run).text
+
+
+def _offer_reembedding() -> None:
+    from dashboard.reembed_offer import reembed_offer
+
+    ready = readiness()
+    if ready.gallery_problem is None:
+        reembed_offer(ready, key="training")
+    link("gallery", "Gallery", icon=":material/groups:")

@@ -143,7 +143,7 @@ def _preset(kind: str) -> Recipe:
         return next(iter(recipes.values()))
     name = st.radio(
         "Recipe", list(recipes), key=f"training_preset_{kind}", horizontal=True,
-        format_func=lambda each: f"**{recipes[each].title}**", captions=[each.text for each in recipes.values()],
+        format_func=lambda each: f"**{recipes[each].title}** :small[:gray[({each})]]", captions=[each.text for each in recipes.values()],
     )  # fmt: skip
     return recipes[str(name)]
 

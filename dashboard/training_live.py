@@ -15,7 +15,7 @@ from dashboard.feedback import feedback
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import count, duration, markup, plain
-from dashboard.training_actions import resume_buttons, use_panel
+from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training_curves import curves
 from dashboard.training_log import log_panel
 from dashboard.training_queries import Seen, best_row, look
@@ -42,12 +42,11 @@ def run_view(run: Run) -> None:
         run,
         Shown(
             seen.title, body=_standing, bar=_bar, buttons=resume_buttons, on_remove=_to_the_list, details=False,
-            resume="secondary" if _out_of_memory(seen) else "primary",
+            resume="secondary" if ran_out_of_memory(seen) else "primary",
             removal="Its folder with checkpoints, log and report goes. Weights that were taken into use stay.",
         ),
     )  # fmt: skip
-    if seen.state.status == "done":
-        use_panel(seen)
+    use_panel(seen)
     st.fragment(_curves, run_every=CURVES_TICK_S if live else None)(run)
     st.fragment(log_panel, run_every=LOG_TICK_S if live else None)(run)
     _epochs(seen)
@@ -63,7 +62,7 @@ def progress_words(seen: Seen) -> tuple[float, str] | None:
     if progress.epoch and progress.epochs:
         told[0] = f"Epoch {progress.epoch} of {progress.epochs}, {told[0].lower() or 'at work'}"
     if progress.total > 0:
-        told[0] += f" {progress.done:,.0f} of {progress.total:,.0f}"
+        told[0] += f" {progress.done:,.0f} of {progress.total:,.0f} images"
     if progress.per_second:
         told.append(f"{progress.per_second:,.0f} images a second")
     if progress.left_s is not None and seen.state.live:
@@ -213,10 +212,6 @@ def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
         elif value not in (None, "", []):
             found[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return found
-
-
-def _out_of_memory(seen: Seen) -> bool:
-    return any(alarm.code == "out_of_memory" for alarm in seen.history.alarms)
 
 
 def _to_the_list(run: Run) -> None:

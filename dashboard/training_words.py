@@ -20,6 +20,8 @@ STEPS = {
     "validate": "Validating",
     "cache super-resolved": "Enlarging each image once",
     "cache embeddings": "Embedding each image once",
+    "decode": "Decoding each image once",
+    "read": "Reading the images",
     "check": "Checking the data set",
 }
 """What a run does at the moment, in words."""
