@@ -77,7 +77,7 @@ def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
         barmode="stack",
         height=_BAR_PX * max(1, len(names)) + 90,
         margin={"l": 8, "r": 8, "t": 30 if len(figure.data) > 1 else 8, "b": 40},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         xaxis={"title": {"text": "images", "font": {"size": 12}}, "fixedrange": True},
         yaxis={
             "tickvals": list(range(len(names))),

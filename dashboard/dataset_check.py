@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.dataset.findings import Finding
+from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
 from core.dataset.verdicts import KeptVerdict
@@ -17,6 +17,7 @@ from dashboard.dataset_reads import DRAWN, picture
 from dashboard.text import count, plain, shorten
 
 ROWS_SHOWN = 12
+_WIDTH_PX = 120
 
 _ICONS = {"error": ":material/dangerous:", "warning": ":material/warning:", "notice": ":material/info:"}
 
@@ -42,27 +43,30 @@ _TITLES = {
 }
 
 
-def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> None:
-    """What the check says, worst first, each finding with its effect in words and its images one click away."""
+def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> str:
+    """What the check says, worst first, each finding with its effect in words and its images one click away. Gives
+    back when it was checked, as a sentence."""
     verdict = kept.verdict
     drawn = f" {DRAWN}." if dataset.info.synthetic else ""
     checked = f"Checked {kept.at.astimezone():%-d %B %Y, %H:%M}: {count(verdict.images, 'image')}.{drawn}"
     if not verdict.ok:
-        errors = [finding for finding in verdict.findings if finding.severity == "error"]
-        said = "".join(f"\n- {plain(finding.text)}" for finding in errors)
-        st.error(f"**Training on this data set would lie.**\n{said}", icon=":material/dangerous:")
+        st.error(f"**Training on this data set would lie.**\n{_listed(verdict, 'error')}", icon=":material/dangerous:")
     elif verdict.clean:
         st.success("**Fit for training.** Nothing wrong was found.", icon=":material/verified:")
     else:
-        st.warning("**Usable, with care.** Nothing makes training lie, but read this.", icon=":material/warning:")
+        st.warning(f"**Usable, with care.**\n{_listed(verdict, 'warning')}", icon=":material/warning:")
     for number, finding in enumerate(verdict.findings):
         _finding(dataset, finding, kept.totals[number], number)
-    st.caption(checked)
+    return checked
+
+
+def _listed(verdict: Verdict, severity: str) -> str:
+    return "".join(f"\n- {plain(found.text)}" for found in verdict.findings if found.severity == severity)
 
 
 def _finding(dataset: Dataset, finding: Finding, total: int, number: int) -> None:
     title = _TITLES.get(finding.code, finding.code.replace("_", " ").capitalize())
-    label = f"{title} ({count(total, 'row')})" if total else title
+    label = f"{title} ({count(total, 'image')})" if total else title
     box = st.expander(
         label, icon=_ICONS[finding.severity], key=f"dataset_finding_{number}_{finding.code}", on_change="rerun"
     )
@@ -73,8 +77,11 @@ def _finding(dataset: Dataset, finding: Finding, total: int, number: int) -> Non
         rows = evidence(finding)
         if rows.empty:
             return
-        for row in rows.to_dict("records"):
-            faces(_pictures(dataset, row), 104)
+        shown = [_pictures(dataset, row) for row in rows.to_dict("records")]
+        faces([found[0] for found in shown if len(found) == 1], _WIDTH_PX)
+        for beside in shown:
+            if len(beside) > 1:
+                faces(beside, _WIDTH_PX)
         if total > len(rows):
             st.caption(
                 f"{len(rows)} of {total:,} are shown. `edgeface-studio dataset check NAME --json` lists them all."
@@ -113,8 +120,7 @@ def _kind(row: dict[Any, Any]) -> str:
 
 def _one(dataset: Dataset, path: str, told: str, problem: str) -> Picture:
     address = picture(dataset.file(path)) or _BLANK
-    name = shorten(Path(path).name, 34)
-    return Picture(address, f"{name}: {problem or told}", f"Image {name}", pixels=True)
+    return Picture(address, f"{problem or told} ({shorten(Path(path).name, 40)})", f"Image {path}", pixels=True)
 
 
 _BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="

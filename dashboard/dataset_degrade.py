@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.dataset.degrade import degrade
+from core.dataset.degrade import METHODS, degrade
 from core.dataset.manifest import Dataset
 from core.images import RGB, encode_image, read_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
@@ -18,12 +18,12 @@ from dashboard.queries import image_address
 from dashboard.text import markup, shorten
 
 STYLE = """<style>
-.ef-degrade {display: grid; grid-template-columns: 1.25fr repeat(3, 1fr); gap: 6px 10px; max-width: 620px}
-.ef-degrade h5 {grid-column: 1 / -1; margin: 8px 0 0; font-size: .95rem; font-weight: 620}
+.ef-degrade {display: grid; grid-template-columns: 2fr repeat(3, 1fr); gap: 10px; max-width: 660px; align-items: start}
 .ef-degrade img {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block; image-rendering: pixelated}
-.ef-degrade small {display: block; font-size: .74rem; opacity: .75; text-align: center; line-height: 1.5}
+.ef-degrade small {display: block; font-size: .76rem; opacity: .8; text-align: center; line-height: 1.5}
+.ef-degrade .ef-source {grid-row: span 2} .ef-degrade .ef-source img {image-rendering: auto}
 @media (max-width: 640px) {.ef-degrade {grid-template-columns: repeat(3, 1fr)}
-  .ef-degrade .ef-source {grid-column: 1 / -1; max-width: 46%}}
+  .ef-degrade .ef-source {grid-column: 1 / -1; grid-row: auto; max-width: 66%}}
 </style>"""
 
 
@@ -58,17 +58,15 @@ def degrade_panel(dataset: Dataset) -> None:
 
 def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any]]:
     """Both ways at every VLR size beside HR, uint8 (s, s, 3), and the camera's values (each size's are the same)."""
-    parts: list[str] = []
+    source = image_address(encode_image(hr, quality=90))
+    who = markup(shorten(name, 30))
+    parts = [f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>"]
     recipe: dict[str, Any] = {}
-    for method, title in (("bicubic", "Bicubic"), ("camera", "Camera")):
-        parts.append(f"<h5>{title}</h5>")
-        source = image_address(encode_image(hr, quality=90))
-        who = markup(shorten(name, 30))
-        parts.append(f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>")
+    for method in METHODS:
         for size in VLR_SIZES_PX:
             small, recipe = degrade(hr, size, method, seed=seed)
-            address = image_address(encode_image(small, "png"))
-            parts.append(f"<span><img src='{address}' alt='{title} {size} px'><small>{size} px</small></span>")
+            address, label = image_address(encode_image(small, "png")), f"{method} {size} px"
+            parts.append(f"<span><img src='{address}' alt='{label}'><small>{label}</small></span>")
     return f"<div class='ef-degrade'>{''.join(parts)}</div>", recipe
 
 

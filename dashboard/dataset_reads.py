@@ -25,8 +25,8 @@ DRAWN = "Drawn faces, nobody's photograph"
 MODE_WORDS = {
     "unsplit": "not split yet",
     "as-found": "split by somebody else",
-    "closed-set": "closed-set: the same people in train and val, different images",
-    "identity-disjoint": "identity-disjoint: different people in train and val",
+    "closed-set": "closed-set: same people, other images",
+    "identity-disjoint": "identity-disjoint: different people",
 }
 
 

@@ -54,7 +54,7 @@ def _nothing(*, busy: bool) -> None:
     if not busy:
         text = (
             "A data set holds each face large and small, which is what training and honest figures need. Begin with "
-            "drawn people: a few seconds, no download, nobody's photograph."
+            "drawn people: under a minute, no download, nobody's photograph."
         )
         with empty_state("dataset", "No data set yet", text):
             if st.button("Make the demo", type="primary", icon=":material/draw:", key="dataset_first_demo"):
@@ -124,19 +124,24 @@ def _facts(dataset: Dataset) -> None:
 def _verdict(dataset: Dataset) -> None:
     kept = kept_verdict(settings(), dataset)
     busy = at_work_on(dataset.root)
+    checked = ""
     if kept is not None:
-        verdict_panel(dataset, kept)
+        checked = verdict_panel(dataset, kept)
     elif busy:
         st.info("It is being checked, see above.", icon=":material/policy:")
     else:
         st.warning(
             "**Not checked yet.** Whether training on it would lie isn't known.", icon=":material/unknown_document:"
         )
-    if busy:
-        return
-    first = kept is None
-    label = "Check it now" if first else "Check again"
-    if st.button(label, type="primary" if first else "tertiary", icon=":material/policy:", key="dataset_check"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if checked:
+            st.caption(checked, width="content")
+        first = kept is None
+        label = "Check it now" if first else "Check again"
+        asked = not busy and st.button(
+            label, type="primary" if first else "tertiary", icon=":material/policy:", key="dataset_check"
+        )
+    if asked:
         with feedback() as attempt:
             start("check", {"root": str(dataset.root)})
         if attempt.ok:
@@ -166,7 +171,7 @@ def _sections(dataset: Dataset, name: str) -> None:
             rejected_panel(rejects)
     elif section == "build":
         table = pair_table(dataset)
-        build_form(dataset.root, choices(table), name.replace("/", "-"), key="chosen", primary=False)
+        build_form(dataset.root, choices(table), name.replace("/", "-"), key="chosen")
     else:
         _counts(dataset)
 

@@ -131,6 +131,7 @@ def check_dataset(
     finally:
         progress("")
     _say_verdict(dataset, verdict, as_json)
+    _keep(dataset, verdict)
     if not verdict.ok or (strict and not verdict.clean):
         raise typer.Exit(1)
 
@@ -275,6 +276,19 @@ def _to_check(source: str, layout: str | None, pattern: str | None, columns: lis
     if layout is None and is_dataset(path):
         return read_dataset(path)
     return dataset_of(scanned(source, layout, pattern, columns))
+
+
+def _keep(dataset: Dataset, verdict: Verdict) -> None:
+    """The dashboard shows the verdict on a data set of ours without checking it again."""
+    from core.dataset.verdicts import keep_verdict
+    from core.errors import StorageFailed
+    from core.settings import load_settings
+
+    if dataset.key and dataset.root.resolve().is_relative_to(datasets_dir().resolve()):
+        try:
+            keep_verdict(load_settings(), dataset, verdict)
+        except StorageFailed as error:
+            note(str(error))
 
 
 def _say_verdict(dataset: Dataset, verdict: Verdict, as_json: bool) -> None:

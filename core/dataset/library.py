@@ -51,6 +51,11 @@ def list_datasets(root: Path) -> list[Listed]:
     return listed
 
 
+def any_dataset(root: Path) -> bool:
+    """Whether there is a data set in the folder `root`."""
+    return any(any(root.glob(f"{depth}/{INFO_NAME}")) for depth in ("[!.]*", "[!.]*/[!.]*"))
+
+
 def checked_name(text: str) -> str:
     """`text` as the name of a new data set, without the spaces around it. Raises SettingsInvalid."""
     name = text.strip()

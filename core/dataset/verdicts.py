@@ -41,10 +41,7 @@ def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None
             "severity": finding.severity,
             "text": finding.text,
             "total": len(finding.rows),
-            "rows": [
-                {str(key): value for key, value in row.items()}
-                for row in finding.rows.head(MOST_ROWS).to_dict("records")
-            ],
+            "rows": [{str(key): value for key, value in row.items()} for row in _some(finding.rows).to_dict("records")],
         }
         for finding in verdict.findings
     ]
@@ -66,6 +63,14 @@ def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
 def forget_verdicts(settings: Settings, root: Path) -> None:
     """Forget every verdict on the data set at `root`. Raises StorageFailed."""
     _forget(settings, root, but=None)
+
+
+def _some(rows: pd.DataFrame) -> pd.DataFrame:
+    """At most MOST_ROWS of them: first one of each person and split, so that both sides of a leak are seen."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    again = rows.duplicated(["identity", "split"])
+    return pd.concat([rows[~again], rows[again]]).head(MOST_ROWS)
 
 
 def _parse(record: dict[str, Any]) -> KeptVerdict | None:

@@ -49,13 +49,13 @@ def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
     assert app.title[0].value == "Enrol"
 
 
-def test_home_gallery_and_help_open_without_torch(own_data_dir: Path):
+def test_home_gallery_data_sets_and_help_open_without_torch(own_data_dir: Path):
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
         "assert not app.exception and app.title[0].value == 'EdgeFace Studio', app\n"
-        "for name, title in (('gallery', 'Gallery'), ('help', 'Help')):\n"
+        "for name, title in (('gallery', 'Gallery'), ('dataset', 'Data sets'), ('help', 'Help')):\n"
         "    app.switch_page(f'../pages/{name}.py').run()\n"
         "    assert not app.exception and app.title[0].value == title, app\n"
         "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
