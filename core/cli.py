@@ -24,6 +24,7 @@ from core.commands import (
     gallery,
     identify,
     runs,
+    train,
     weights,
 )
 from core.commands.common import example, plain
@@ -55,6 +56,7 @@ compare.add_to(app)
 gallery.add_to(app)
 evaluate.add_to(app)
 runs.add_to(app)
+train.add_to(app)
 dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
 

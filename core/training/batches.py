@@ -82,7 +82,9 @@ class BatchMaker:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
-        shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(len(self._sources.data.train))
+        shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(
+            len(self._sources.data.train)
+        )
         return shuffled[: self.steps * self.batch_size].astype(np.int64)
 
     def make(self, epoch: int, step: int, part: slice, pool: ThreadPoolExecutor | None = None) -> Batch:

@@ -134,7 +134,9 @@ def export_notes(checkpoint: Path, target: Path) -> None:
     `subject_to_id` (the latter two where a head was trained). Raises CheckpointUnusable, StorageFailed."""
     recover(checkpoint)
     if not (checkpoint / FILES["encoder"]).is_file():
-        raise CheckpointUnusable(f"{checkpoint} holds no encoder.", "Export a fine-tuning run that has finished an epoch.")
+        raise CheckpointUnusable(
+            f"{checkpoint} holds no encoder.", "Export a fine-tuning run that has finished an epoch."
+        )
     content: dict[str, Any] = {"backbone_state_dict": dict(read_archive(checkpoint / FILES["encoder"]).tensors)}
     if (checkpoint / FILES["head"]).is_file():
         head = read_archive(checkpoint / FILES["head"])

@@ -1,4 +1,4 @@
-"""The one engine: prepares a run, walks through its recipe's stages, and keeps what came of them.
+"""The one engine: walks through a recipe's stages and keeps what came of them.
 
 Everything that a step does follows from the seed, the stage, the epoch and the step's number, so a run that was
 stopped or killed goes on as if nothing had been.
@@ -8,62 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from core.dataset.degrade import seed_for
-from core.encoder.variants import EMBEDDING_DIM
 from core.jobs.errors import JobStopped
 from core.settings import Settings
 from core.training import alarms, lines
 from core.training.caches import Caches
-from core.training.checkpoint import load_state
 from core.training.config import TrainingConfig
-from core.training.data import TrainingData, open_data, validated_sizes
-from core.training.device import Place, Runner
-from core.training.estimate import Amounts, estimate_s, keep_speeds, stage_seconds
-from core.training.frozen import trim
-from core.training.heads import MarginHead, Prototypes, make_head
-from core.training.keeping import keep_best, keep_last, make_report, restore
-from core.training.learner import Parts
-from core.training.networks import Networks, load_networks
+from core.training.device import Place
+from core.training.estimate import keep_speeds, stage_seconds
+from core.training.keeping import keep_best, keep_last, make_report
 from core.training.optimise import rates_at
+from core.training.planning import Work, make_plan, plan_lines, prepare
 from core.training.recipe import Stage
-from core.training.reporter import Reporter
-from core.training.resume import accumulation
-from core.training.source import look_over, open_source, refuse
 from core.training.stage import StageRun, epoch_figures, make_stage, run_epoch
-from core.training.standing import Standing, criterion_value, is_better
+from core.training.standing import criterion_value, is_better
 from core.training.timing import measure_speeds
-from core.training.validate import Figures, Loss, Validator
+from core.training.validate import Figures, Loss
 
 SMALL_PX = 48
 """VLR above this isn't very low resolution: a DSR network serves up to here."""
-
-
-@dataclass
-class Work:
-    """All that a run works with."""
-
-    config: TrainingConfig
-    settings: Settings
-    folder: Path
-    runner: Runner
-    reporter: Reporter
-    should_stop: Callable[[], bool]
-    data: TrainingData
-    networks: Networks
-    parts: Parts
-    caches: Caches
-    validator: Validator | None
-    standing: Standing
-    accumulate: int
-    amounts: Amounts
-    stage_s: dict[str, tuple[float, float]] = field(default_factory=dict)
-    resumed: dict[str, Any] | None = None
 
 
 def train(
@@ -92,73 +57,6 @@ def train(
         work.runner.close()
 
 
-def prepare(
-    config: TrainingConfig,
-    settings: Settings,
-    folder: Path,
-    *,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-    place: Place | None = None,
-) -> Work:
-    """Open the data, load the networks, find how far the run had come."""
-    runner = Runner(config.device, config.precision, place)
-    reporter = Reporter(on_event if runner.first else None)
-    dataset = open_source(config, on_event=_named(reporter), should_stop=should_stop)
-    findings = look_over(dataset, full=config.full_check and runner.first, on_event=_named(reporter))
-    refuse(dataset, findings, force=config.force)
-    for finding in findings:
-        reporter.log(f"{finding.severity}: {finding.text}")
-    cache = settings.data_dir / "cache"
-    pairs = all(stage.files == 1 for stage in config.recipe.stages)
-    data = open_data(dataset, cache, val_limit=config.val_limit, need_pairs=pairs, on_event=_named(reporter))
-    if runner.first:
-        trim(cache)
-    networks = load_networks(config, settings, runner.device)
-    caches = Caches(cache, data, runner, reporter.progress)
-    head = _make_head(config, data, networks, caches, runner)
-    parts = Parts(networks.encoder, networks.upscaler, head, networks.teacher)
-    sizes = validated_sizes(data, config.val_sizes_px)
-    validator = None
-    if data.val is not None and runner.first:
-        validator = Validator(data, networks, sizes, runner, reporter.progress)
-    amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
-    work = Work(
-        config, settings, folder, runner, reporter, should_stop, data, networks, parts, caches, validator, Standing(),
-        accumulation(folder, config.accumulate), amounts,
-    )  # fmt: skip
-    state = load_state(folder / "last")
-    if state is not None:
-        work.standing = Standing.from_dict(state["standing"])
-        restore(work, state)
-        work.resumed = state
-    return work
-
-
-def _make_head(
-    config: TrainingConfig, data: TrainingData, networks: Networks, caches: Caches, runner: Runner
-) -> MarginHead | None:
-    recipe = config.recipe
-    if not recipe.wants_head:
-        return None
-    head = make_head(recipe.head, len(data.identities), EMBEDDING_DIM, seed_for(config.seed, "head"))
-    if isinstance(head, Prototypes) and networks.teacher is not None:
-        targets = torch.from_numpy(caches.teacher_targets(networks.teacher, data.train).copy())
-        centres = torch.zeros(len(data.identities), EMBEDDING_DIM)
-        head.fix(centres.index_add_(0, torch.from_numpy(data.train.labels), targets))
-    return head.to(runner.device)
-
-
-def _named(reporter: Reporter) -> Callable[..., None]:
-    """Progress of data set functions as a run's own."""
-
-    def on_event(kind: str, /, **data: Any) -> None:
-        if kind == "progress":
-            reporter.progress(str(data.get("step", "read")), int(data.get("done", 0)), int(data.get("total", 1)))
-
-    return on_event
-
-
 # Before the first epoch ---------------------------------------------------------------------------------------------
 
 
@@ -172,27 +70,7 @@ def _begin(work: Work) -> None:
     reporter.left_s = lambda: _left_s(work)
     reporter.worked_s = lambda: standing.seconds + standing.epoch_seconds
     reporter.epochs = recipe.epochs
-    data, shared = work.data, work.data.shared
-    plan = {
-        "stages": [
-            {"name": s.name, "title": s.title, "epochs": s.epochs, "trains": list(s.trains)} for s in recipe.stages
-        ],
-        "epochs": recipe.epochs,
-        "train_images": len(data.train),
-        "val_images": work.amounts.val,
-        "identities": len(data.identities),
-        "shared_identities": shared,
-        "chance": 1 / len(data.identities) if recipe.wants_head else None,
-        "device": work.runner.device,
-        "precision": work.runner.precision,
-        "threads": torch.get_num_threads(),
-        "processes": work.runner.world,
-        "estimate_s": estimate_s(recipe, work.amounts, speeds),
-        "upscaler": upscaler_name(work),
-        "encoder": work.networks.variant,
-        "sizes_px": list(work.validator.sizes) if work.validator else [],
-        "criterion": recipe.criterion,
-    }
+    plan = make_plan(work, speeds)
     reporter.event("plan", **plan)
     for text in plan_lines(plan, resumed=work.resumed is not None):
         reporter.log(text)
@@ -206,29 +84,6 @@ def _begin(work: Work) -> None:
             bicubic = work.validator.measure(work.networks.encoder, None, pixels=True)
             standing.bicubic = bicubic.event(pixels=True)
             reporter.log(f"Bicubic | {lines.figures_text(standing.bicubic)}")
-
-
-def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
-    """The plan for the log."""
-    stages = ", ".join(f"{s['epochs']} x {s['name']} ({' + '.join(s['trains'])})" for s in plan["stages"])
-    return [
-        f"{'Going on with' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
-        f"Train {plan['train_images']:,} images of {plan['identities']:,} people, val {plan['val_images']:,} images, "
-        f"{plan['shared_identities']:,} people in both",
-        f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
-        f"{plan['threads']} threads"
-        + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
-        f"About {lines.duration(plan['estimate_s'])} in all",
-    ]
-
-
-def upscaler_name(work: Work) -> str:
-    """What enlarges small images in this run, in a word or a file's name."""
-    if work.networks.upscaler is None:
-        return "bicubic"
-    if work.networks.upscaler_sha256:
-        return Path(work.config.upscaler or "DSR").stem
-    return "new DSR"
 
 
 def _odd_data(work: Work) -> None:
@@ -260,9 +115,7 @@ def _run_stage(work: Work, stage: Stage) -> None:
     reporter.event("stage", stage=stage.name, number=number, stages=len(recipe.stages), title=stage.title)
     for text in lines.banner(number, stage.title):
         reporter.log(text)
-    run = make_stage(
-        stage, work.config, work.parts, work.networks, work.data, work.caches, runner, work.accumulate
-    )
+    run = make_stage(stage, work.config, work.parts, work.networks, work.data, work.caches, runner, work.accumulate)
     _restore_stage(work, run)
     for epoch in range(standing.epoch + 1, stage.epochs + 1):
         reporter.epoch = standing.step + 1
@@ -361,7 +214,11 @@ def _validate(work: Work, stage: Stage, run: StageRun | None) -> Figures | None:
     pixels = "upscaler" in (work.config.recipe.trains if run is None else stage.trains)
     training = {name: module.training for name, module in work.parts.named().items()}
     found = work.validator.measure(
-        named["encoder"], upscaler, head, loss, pixels=pixels  # type: ignore[arg-type]
+        named["encoder"],
+        upscaler,
+        head,
+        loss,
+        pixels=pixels,  # type: ignore[arg-type]
     )
     for name, module in work.parts.named().items():
         module.train(training[name])
@@ -384,8 +241,3 @@ def _left_s(work: Work) -> float:
         left = max(0, stage.epochs - done) * (epoch_s + val_s)
         total += max(0.0, left - standing.epoch_seconds) if number == standing.stage else left
     return total
-
-
-def stage_settings(config: TrainingConfig) -> dict[str, Any]:
-    """The recipe as a weights file tells it."""
-    return asdict(config.recipe)

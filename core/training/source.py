@@ -83,6 +83,4 @@ def refuse(dataset: Dataset, findings: tuple[Finding, ...], *, force: bool) -> N
     for finding in findings:
         if finding.severity == "error" and (not force or finding.code in IMPOSSIBLE):
             hint = "" if finding.code in IMPOSSIBLE else " To train all the same: --force."
-            raise UnfitData(
-                finding.text, f"See all of it: edgeface-studio dataset check {dataset.info.name}.{hint}"
-            )
+            raise UnfitData(finding.text, f"See all of it: edgeface-studio dataset check {dataset.info.name}.{hint}")

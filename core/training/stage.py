@@ -174,8 +174,7 @@ def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[
         names = sorted(sums)
         values = runner.sum(torch.stack([sums[name] for name in names]))
         sums = {
-            name: value / (1 if name == "correct" else runner.world)
-            for name, value in zip(names, values, strict=True)
+            name: value / (1 if name == "correct" else runner.world) for name, value in zip(names, values, strict=True)
         }
     return sums
 

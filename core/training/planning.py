@@ -1,0 +1,182 @@
+"""A run made ready: its data, networks and plan, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.dataset.degrade import seed_for
+from core.encoder.variants import EMBEDDING_DIM
+from core.settings import Settings
+from core.training import lines
+from core.training.caches import Caches
+from core.training.checkpoint import load_state
+from core.training.config import TrainingConfig
+from core.training.data import TrainingData, open_data, validated_sizes
+from core.training.device import Place, Runner
+from core.training.estimate import Amounts, Speeds, estimate_s, keep_speeds
+from core.training.frozen import trim
+from core.training.heads import MarginHead, Prototypes, make_head
+from core.training.keeping import restore
+from core.training.learner import Parts
+from core.training.networks import Networks, load_networks
+from core.training.reporter import Reporter
+from core.training.resume import accumulation
+from core.training.source import look_over, open_source, refuse
+from core.training.standing import Standing
+from core.training.timing import measure_speeds
+from core.training.validate import Validator
+
+
+@dataclass
+class Work:
+    """All that a run works with."""
+
+    config: TrainingConfig
+    settings: Settings
+    folder: Path
+    runner: Runner
+    reporter: Reporter
+    should_stop: Callable[[], bool]
+    data: TrainingData
+    networks: Networks
+    parts: Parts
+    caches: Caches
+    validator: Validator | None
+    standing: Standing
+    accumulate: int
+    amounts: Amounts
+    stage_s: dict[str, tuple[float, float]] = field(default_factory=dict)
+    resumed: dict[str, Any] | None = None
+
+
+def prepare(
+    config: TrainingConfig,
+    settings: Settings,
+    folder: Path,
+    *,
+    on_event: Callable[..., None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    place: Place | None = None,
+) -> Work:
+    """Open the data, load the networks, find how far the run had come."""
+    runner = Runner(config.device, config.precision, place)
+    reporter = Reporter(on_event if runner.first else None)
+    dataset = open_source(config, on_event=_named(reporter), should_stop=should_stop)
+    findings = look_over(dataset, full=config.full_check and runner.first, on_event=_named(reporter))
+    refuse(dataset, findings, force=config.force)
+    for finding in findings:
+        reporter.log(f"{finding.severity}: {finding.text}")
+    cache = settings.data_dir / "cache"
+    pairs = all(stage.files == 1 for stage in config.recipe.stages)
+    data = open_data(dataset, cache, val_limit=config.val_limit, need_pairs=pairs, on_event=_named(reporter))
+    if runner.first:
+        trim(cache)
+    networks = load_networks(config, settings, runner.device)
+    caches = Caches(cache, data, runner, reporter.progress)
+    head = _make_head(config, data, networks, caches, runner)
+    parts = Parts(networks.encoder, networks.upscaler, head, networks.teacher)
+    sizes = validated_sizes(data, config.val_sizes_px)
+    validator = None
+    if data.val is not None and runner.first:
+        validator = Validator(data, networks, sizes, runner, reporter.progress)
+    amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
+    work = Work(
+        config, settings, folder, runner, reporter, should_stop, data, networks, parts, caches, validator, Standing(),
+        accumulation(folder, config.accumulate), amounts,
+    )  # fmt: skip
+    state = load_state(folder / "last")
+    if state is not None:
+        work.standing = Standing.from_dict(state["standing"])
+        restore(work, state)
+        work.resumed = state
+    return work
+
+
+def _make_head(
+    config: TrainingConfig, data: TrainingData, networks: Networks, caches: Caches, runner: Runner
+) -> MarginHead | None:
+    recipe = config.recipe
+    if not recipe.wants_head:
+        return None
+    head = make_head(recipe.head, len(data.identities), EMBEDDING_DIM, seed_for(config.seed, "head"))
+    if isinstance(head, Prototypes) and networks.teacher is not None:
+        targets = torch.from_numpy(caches.teacher_targets(networks.teacher, data.train).copy())
+        centres = torch.zeros(len(data.identities), EMBEDDING_DIM)
+        head.fix(centres.index_add_(0, torch.from_numpy(data.train.labels), targets))
+    return head.to(runner.device)
+
+
+def _named(reporter: Reporter) -> Callable[..., None]:
+    """Progress of data set functions as a run's own."""
+
+    def on_event(kind: str, /, **data: Any) -> None:
+        if kind == "progress":
+            reporter.progress(str(data.get("step", "read")), int(data.get("done", 0)), int(data.get("total", 1)))
+
+    return on_event
+
+
+def plan_of(
+    config: TrainingConfig, settings: Settings, *, on_event: Callable[..., None] | None = None
+) -> dict[str, Any]:
+    """The plan of a run with its time, by timing a few steps of it. Nothing is trained or kept but the speeds."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        work = prepare(config, settings, Path(folder), on_event=on_event)
+        speeds = measure_speeds(config, work.parts, work.networks, work.data, work.runner)
+        keep_speeds(settings, config.kind, speeds)
+        return make_plan(work, speeds)
+
+
+def make_plan(work: Work, speeds: Speeds) -> dict[str, Any]:
+    """What a run will do, on what, and how long it takes: the data of its `plan` event."""
+    recipe = work.config.recipe
+    data, shared = work.data, work.data.shared
+    return {
+        "stages": [
+            {"name": s.name, "title": s.title, "epochs": s.epochs, "trains": list(s.trains)} for s in recipe.stages
+        ],
+        "epochs": recipe.epochs,
+        "train_images": len(data.train),
+        "val_images": work.amounts.val,
+        "identities": len(data.identities),
+        "shared_identities": shared,
+        "chance": 1 / len(data.identities) if recipe.wants_head else None,
+        "device": work.runner.device,
+        "precision": work.runner.precision,
+        "threads": torch.get_num_threads(),
+        "processes": work.runner.world,
+        "estimate_s": estimate_s(recipe, work.amounts, speeds),
+        "upscaler": upscaler_name(work),
+        "encoder": work.networks.variant,
+        "sizes_px": list(work.validator.sizes) if work.validator else [],
+        "criterion": recipe.criterion,
+    }
+
+
+def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
+    """The plan for the log."""
+    stages = ", ".join(f"{s['epochs']} x {s['name']} ({' + '.join(s['trains'])})" for s in plan["stages"])
+    return [
+        f"{'Going on with' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
+        f"Train {plan['train_images']:,} images of {plan['identities']:,} people, val {plan['val_images']:,} images, "
+        f"{plan['shared_identities']:,} people in both",
+        f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
+        f"{plan['threads']} threads" + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
+        f"About {lines.duration(plan['estimate_s'])} in all",
+    ]
+
+
+def upscaler_name(work: Work) -> str:
+    """What enlarges small images in this run, in a word or a file's name."""
+    if work.networks.upscaler is None:
+        return "bicubic"
+    if work.networks.upscaler_sha256:
+        return Path(work.config.upscaler or "DSR").stem
+    return "new DSR"
