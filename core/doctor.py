@@ -44,6 +44,7 @@ def examine(settings: Settings, *, devices: Path = Path("/dev")) -> list[Row]:
         check_torch(),
         check_device(),
         check_weights(settings),
+        check_upscaler(settings),
         check_detector(),
         check_gallery(settings),
         check_camera(devices),
@@ -109,7 +110,9 @@ def check_device() -> Row:
 def check_weights(settings: Settings) -> Row:
     """The weights in use load completely and tell people apart."""
     try:
-        from core.encoder.registry import active_weights
+        from core.encoder.figures import measured
+        from core.encoder.registry import active_weights, fetch_command
+        from core.encoder.variants import RECOMMENDED
 
         file = active_weights(settings)
     except CoreError as error:
@@ -124,9 +127,34 @@ def check_weights(settings: Settings) -> Row:
         return Row(
             "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install anew: {_INSTALL}", True
         )
-    origin = f"official {file.official.name}" if file.official else f"{encoder.name}, not an official file"
+    ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
+    origin = f"{encoder.name}, {ours.get(file.origin, 'not an official file')}"
+    origin = f"official {file.official.name}" if file.official else origin
     detail = f"{file.path.name} ({origin}): complete, healthy, {encoder.info.parameters:,} parameters"
+    figures = measured(file)
+    detail += f"; EER {figures.line}" if figures is not None else ""
+    if file.origin == "starter":
+        how = f"Limited accuracy. Official weights recognise better: {fetch_command()}, then weights use {RECOMMENDED}"
+        return Row("weights", "warning", detail, how, True)
     return Row("weights", "ok", detail, needed=True)
+
+
+def check_upscaler(settings: Settings) -> Row:
+    """What enlarges small faces, and at which sizes: a DSR file that loads completely, or bicubic."""
+    from core.sr.registry import active_upscaler
+    from core.sr.upscale import load_upscaler
+
+    try:
+        file = active_upscaler(settings)
+        load_upscaler(file.path)
+    except CoreError as error:
+        return Row("upscaler", "missing", error.what, error.next_step, True)
+    except (ImportError, OSError, RuntimeError) as error:
+        return Row("upscaler", "missing", f"it can't be loaded: {error}", f"Install anew: {_INSTALL}", True)
+    if file.path is None:
+        return Row("upscaler", "ok", "bicubic: interpolation, nothing is invented")
+    left = f"; bicubic at {' and '.join(map(str, file.bicubic_px))} px, where it measures better"
+    return Row("upscaler", "ok", f"{file.path.name}: a DSR network{left if file.bicubic_px else ''}")
 
 
 def check_detector() -> Row:
@@ -168,7 +196,7 @@ def check_gallery(settings: Settings) -> Row:
     detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
     in_use = _weights_in_use(settings)
     if people and in_use is not None and all(space.weights_sha256 != in_use for space, _, _ in spaces):
-        how = "Enrol them again, or use the weights they were enrolled with: edgeface-studio weights use FILE-or-NAME"
+        how = "Make their templates anew (edgeface-studio gallery reembed), or use the weights they were enrolled with."
         return Row("gallery", "warning", f"{detail}; enrolled with other weights than those in use", how)
     return Row("gallery", "ok", detail)
 

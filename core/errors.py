@@ -29,3 +29,15 @@ class StorageFailed(CoreError):
     """The disk refused a read or a write (full, read-only, no permission)."""
 
     help_topic = "storage"
+
+
+class WeightsMissing(CoreError):
+    """There is no weights file where one was expected, or none is in use."""
+
+    help_topic = "weights"
+
+
+class WeightsUnsafe(CoreError):
+    """A file that can't be read as weights without executing it, is damaged, or holds none."""
+
+    help_topic = "weights"

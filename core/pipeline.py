@@ -59,8 +59,8 @@ NO_FACE = "no face found: the face may be too small, turned away or hidden"
 @dataclass(frozen=True)
 class PipelineConfig:
     """Everything that decides a recognition. `weights`, `upscaler` and `gallery_path` of None mean: the weights in
-    use, bicubic until a DSR is in use, and a gallery in memory. `aligned` forces (True) or forbids (False) taking a
-    photograph as an aligned crop; None takes square images of at most 64 px so."""
+    use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
+    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so."""
 
     device: str = "auto"
     recognition_threshold: float = UNCALIBRATED_THRESHOLD
@@ -96,7 +96,9 @@ class Pipeline:
         self.encoder = encoder
         self.upscaler = upscaler
         self.detector = detector
-        self.space = Space(encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta)
+        self.space = Space(
+            encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px
+        )
         self.gallery = BoundGallery(store, self.space)
 
     # From image to probes -----------------------------------------------------------------------------------------
@@ -163,8 +165,8 @@ class Pipeline:
     ) -> Probe:
         # Where nothing is super-resolved, the crop cut at 112 px in one step keeps detail that one cut at native size
         # and then enlarged has lost (16 px, end to end: EER 6.5 instead of 9.3 %).
-        plain = self.upscaler.interpolates or crop.shape[0] == CROP_PX
-        sr_image = aligned if plain else self.upscaler.upscale([crop])[0]
+        route = self.upscaler.route(size)
+        sr_image = self.upscaler.super_resolve([crop])[0] if route.network else aligned
         quality = assess(crop, size, face)
         return Probe(
             crop=crop,
@@ -176,6 +178,8 @@ class Pipeline:
             problems=tuple(problems(quality, self.config.limits)),
             face=face,
             frame_shape=(shape[0], shape[1]),
+            upscaler="" if crop.shape[0] == CROP_PX else route.name,
+            upscaler_because="" if crop.shape[0] == CROP_PX else route.because,
         )
 
     def upscale(self, image: Image) -> NDArray[np.uint8]:
@@ -292,6 +296,7 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     """
     from core.encoder.encode import load_encoder, resolve_device
     from core.encoder.registry import resolve_weights
+    from core.sr.registry import resolve_upscaler
 
     config = config or PipelineConfig()
     settings = settings or load_settings()
@@ -302,7 +307,7 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
         use_tta=config.use_tta,
         precision=config.precision,
     )
-    upscaler = load_upscaler(None if config.skip_dsr else config.upscaler, device=device)
+    upscaler = load_upscaler(None if config.skip_dsr else resolve_upscaler(settings, config.upscaler), device=device)
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
     return Pipeline(config, encoder, upscaler, Detector(), store)
 

@@ -26,7 +26,8 @@ class Probe:
     `aligned` (112, 112, 3) is cut from the photograph in one step, by interpolation alone: nothing in it is invented.
     `sr_image` (112, 112, 3) is what the encoder sees. `size_px` is the VLR size (16, 24 or 32) that a
     small probe counts as, None for a large one. `face` is in the pixels of `frame_shape` (height, width), which is
-    smaller than the photograph when the probe was reduced; None for an aligned crop.
+    smaller than the photograph when the probe was reduced; None for an aligned crop. `upscaler` is who enlarged the
+    crop: "bicubic" or a network's name, "" where it was cut at 112 px; `upscaler_because` says why no network did.
     """
 
     crop: NDArray[np.uint8]
@@ -38,6 +39,13 @@ class Probe:
     problems: tuple[Problem, ...]
     face: Face | None
     frame_shape: tuple[int, int]
+    upscaler: str = ""
+    upscaler_because: str = ""
+
+    @property
+    def upscaler_text(self) -> str:
+        """Who enlarged the crop, in words: "bicubic, since it measures better at 32 px"; "" where nobody did."""
+        return f"{self.upscaler}, since {self.upscaler_because}" if self.upscaler_because else self.upscaler
 
     @property
     def unrecognisable_because(self) -> str:
@@ -82,6 +90,10 @@ class Recognition:
     @property
     def size_px(self) -> int | None:
         return self.probe.size_px if self.probe else None
+
+    @property
+    def upscaler(self) -> str | None:
+        return self.probe.upscaler_text if self.probe else None
 
     @property
     def quality(self) -> Quality | None:

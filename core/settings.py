@@ -26,7 +26,8 @@ VLR_SIZES_PX = (16, 24, 32)
 
 @dataclass(frozen=True)
 class Settings:
-    """Every path of an installation. All follow from `data_dir`; `models_dir` ships with the project."""
+    """Every path of an installation. All follow from `data_dir`; `models_dir`, with the weights that the project
+    ships, is the project's own data/models unless EDGEFACE_MODELS_DIR names another."""
 
     data_dir: Path
     models_dir: Path
@@ -42,7 +43,7 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from EDGEFACE_DATA_DIR and EDGEFACE_GALLERY, else the project's own data/ folder.
+    """Settings from EDGEFACE_DATA_DIR, EDGEFACE_GALLERY and EDGEFACE_MODELS_DIR, else the project's own data/ folder.
 
     Raises SettingsInvalid when the data folder's path is a file.
     """
@@ -53,7 +54,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             f"EDGEFACE_DATA_DIR is a file, not a folder: {data_dir}.", "Point it at a folder, or unset it."
         )
     gallery = Path(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db").expanduser().resolve()
-    return Settings(data_dir=data_dir, models_dir=PROJECT_ROOT / "data" / "models", gallery_path=gallery)
+    models = Path(env.get("EDGEFACE_MODELS_DIR") or PROJECT_ROOT / "data" / "models").expanduser().resolve()
+    return Settings(data_dir=data_dir, models_dir=models, gallery_path=gallery)
 
 
 def read_active(settings: Settings) -> dict[str, Any]:

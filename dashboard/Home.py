@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from dashboard.components import sidebar_status
 from dashboard.feedback import feedback
 from dashboard.navigation import all_pages
 from dashboard.overview import view
+from dashboard.weights_card import sidebar_status
 
 
 def home() -> None:

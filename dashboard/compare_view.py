@@ -38,14 +38,14 @@ def compare_view(reduce_to_px: int | None) -> None:
     with st.spinner("Comparing"):
         joined = pipeline()
         comparison = joined.compare(*readable, reduce_to_px=reduce_to_px)
-    show_comparison(comparison, joined.upscaler.name)
+    show_comparison(comparison)
 
 
-def show_comparison(comparison: Comparison, upscaler: str) -> None:
+def show_comparison(comparison: Comparison) -> None:
     """Both faces, the score against the threshold, and the answer in words."""
     for column, probe in zip(st.columns(2, gap="medium"), (comparison.a, comparison.b), strict=True):
         with column:
-            _side(probe, upscaler)
+            _side(probe)
     if comparison.same is None or comparison.score is None:
         st.subheader(":gray[:material/visibility_off:] Can't be compared", anchor=False)
         st.markdown(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}.")
@@ -60,11 +60,11 @@ def show_comparison(comparison: Comparison, upscaler: str) -> None:
     st.plotly_chart(figure, key="identify_compare_bars", config={"displayModeBar": False}, alt="Score of the two faces")
 
 
-def _side(probe: Probe | None, upscaler: str) -> None:
+def _side(probe: Probe | None) -> None:
     if probe is None:
         st.caption("No face found")
         return
-    probe_faces(probe, upscaler)
+    probe_faces(probe)
     st.caption(measures(probe))
 
 

@@ -1,4 +1,4 @@
-"""The pieces that pages share: the sidebar's status line, page heads, empty states, faces."""
+"""The pieces that pages share: page heads, empty states, faces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.images import encode_image
 from dashboard.feedback import show_error
 from dashboard.navigation import go, link
-from dashboard.queries import Readiness, image_address, weights_in_use
+from dashboard.queries import Readiness, image_address
 from dashboard.text import markup, plain
 
 STYLE = """<style>
@@ -64,22 +64,6 @@ def head(title: str, lead: str) -> None:
     st.markdown(f"<p class='ef-quiet' style='font-size:1rem'>{markup(lead)}</p>", unsafe_allow_html=True)
 
 
-def sidebar_status() -> None:
-    """Which weights are in use, and whether they are an official file: on every page."""
-    weights, problem = weights_in_use()
-    with st.sidebar:
-        if weights is None:
-            st.badge("No weights in use", icon=":material/warning:", color="orange")
-            if problem is not None:
-                st.caption(plain(problem.what))
-        elif weights.official is not None:
-            st.badge("Official weights", icon=":material/verified:", color="green")
-            st.caption(f"{plain(weights.official.name)}, byte for byte as published")
-        else:
-            st.badge("Not an official file", icon=":material/tune:", color="orange")
-            st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
-
-
 def empty_state(icon: str, title: str, text: str) -> DeltaGenerator:
     """What an empty page says: what will be here. Gives its box, into which the caller puts the next step."""
     box = st.container(border=True, horizontal_alignment="center")
@@ -106,7 +90,7 @@ def cannot_recognise(ready: Readiness) -> bool:
                 go("home")
             link("help", "Why weights are needed", icon=":material/help:", topic="weights")
         return True
-    for found in (ready.detector_problem, ready.gallery_problem):
+    for found in (ready.upscaler_problem, ready.detector_problem, ready.gallery_problem):
         if found is not None:
             show_error(found)
     return True

@@ -11,7 +11,8 @@ from dashboard.components import Picture, empty_state, faces, faces_html, head, 
 from dashboard.feedback import feedback
 from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
 from dashboard.navigation import go, link
-from dashboard.queries import covers, image_address, weights_in_use
+from dashboard.queries import covers, image_address, readiness, weights_in_use
+from dashboard.reembed_offer import reembed_offer
 from dashboard.resources import gallery, space_in_use
 from dashboard.text import count, markup, plain, shorten
 
@@ -79,10 +80,12 @@ def _say_others(people: list[Identity], weights: WeightsFile | None) -> None:
     others = sum(person.in_space == 0 for person in people)
     if weights is not None and others:
         st.warning(
-            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. Enrol them "
-            "again, or put the earlier weights back on Home.",
+            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. Make their "
+            "templates anew below, or put the earlier weights back on Home.",
             icon=":material/sync_problem:",
         )
+    offered = reembed_offer(readiness(), key="gallery")
+    if others and not offered:
         link("help", "Why templates of other weights aren't searched", icon=":material/help:", topic="other-weights")
 
 

@@ -151,7 +151,7 @@ def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Pho
             st.space("small")
         face = photograph.faces[number - 1]
         heading = f"{number} " if photograph.found > 1 else ""
-        if recognition_card(face, joined.upscaler.name, f"identify_{photograph.key}_{number}", heading):
+        if recognition_card(face, f"identify_{photograph.key}_{number}", heading):
             file = next(file for file in files if file.file_id == photograph.key)
             carry(draft_of(joined, file.name, file.getvalue(), face))
             go("enroll")

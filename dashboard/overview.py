@@ -12,8 +12,10 @@ from dashboard.components import Picture, faces_html, head
 from dashboard.feedback import show_error
 from dashboard.navigation import go, link
 from dashboard.queries import Readiness, covers, readiness
+from dashboard.reembed_offer import reembed_offer
 from dashboard.resources import gallery, settings
 from dashboard.text import count, markup, plain
+from dashboard.weights_card import ORIGINS, starter_offer, weights_card
 from dashboard.weights_panel import weights_panel
 
 
@@ -59,18 +61,24 @@ def view() -> None:
         st.success(plain(said), icon=":material/check_circle:")
     ready = readiness()
     _status(ready)
-    for problem in (ready.detector_problem, ready.gallery_problem):
+    for problem in (ready.upscaler_problem, ready.detector_problem, ready.gallery_problem):
         if problem is not None:
             show_error(problem)
     if ready.people:
         _some_faces()
-    _next(next_step(ready))
+    offered = reembed_offer(ready, key="home")
+    if not (offered and ready.findable == 0):  # then the offer is the next step
+        _next(next_step(ready))
+    if ready.weights is not None:
+        weights_card(ready.in_use)
+        if ready.weights.origin == "starter":
+            starter_offer()
     if ready.weights is None:
         if ready.weights_problem is not None and _chosen_before():
             show_error(ready.weights_problem)
         weights_panel(primary=True)
     _tour(ready)
-    if ready.weights is not None:
+    if ready.weights is not None and ready.weights.origin != "starter":
         with st.expander("Change the weights", icon=":material/tune:"):
             weights_panel(primary=False)
 
@@ -82,7 +90,7 @@ def _status(ready: Readiness) -> None:
             "Weights",
             weights is not None,
             (weights.official.name if weights.official else weights.name) if weights else "none yet",
-            ("official file" if weights.official else "not an official file") if weights else "needed first",
+            ORIGINS[weights.origin][2] if weights else "needed first",
         ),
         (
             "Face detector",

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.encoder.registry import WeightsFile, active_weights
+from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Identity
+from core.in_use import InUse, in_use
+from core.sr.registry import UpscalerFile
 from dashboard.resources import gallery, settings, space_in_use
 
 
@@ -20,6 +22,8 @@ class Readiness:
 
     weights: WeightsFile | None = None
     weights_problem: CoreError | None = None
+    upscaler: UpscalerFile | None = None
+    upscaler_problem: CoreError | None = None
     detector_problem: CoreError | None = None
     gallery_problem: CoreError | None = None
     people: int = 0
@@ -29,12 +33,19 @@ class Readiness:
     @property
     def can_recognise(self) -> bool:
         """Everything that enrolling and identifying need is here."""
-        return self.weights is not None and self.detector_problem is None and self.gallery_problem is None
+        problems = (self.upscaler_problem, self.detector_problem, self.gallery_problem)
+        return self.weights is not None and all(problem is None for problem in problems)
+
+    @property
+    def in_use(self) -> InUse:
+        """The weights and the upscaler alone."""
+        return InUse(self.weights, self.weights_problem, self.upscaler, self.upscaler_problem)
 
 
 def readiness() -> Readiness:
     """Look at weights, detector and gallery, without loading any of them. Never raises a CoreError."""
-    weights, weights_problem = weights_in_use()
+    used = in_use(settings())
+    weights = used.encoder
     people: list[Identity] = []
     findable, gallery_problem = 0, None
     try:
@@ -44,7 +55,9 @@ def readiness() -> Readiness:
         gallery_problem = error
     return Readiness(
         weights=weights,
-        weights_problem=weights_problem,
+        weights_problem=used.encoder_problem,
+        upscaler=used.upscaler,
+        upscaler_problem=used.upscaler_problem,
         detector_problem=_detector_problem(),
         gallery_problem=gallery_problem,
         people=len(people),
@@ -55,10 +68,8 @@ def readiness() -> Readiness:
 
 def weights_in_use() -> tuple[WeightsFile | None, CoreError | None]:
     """The weights in use, or why there are none."""
-    try:
-        return active_weights(settings()), None
-    except CoreError as error:
-        return None, error
+    used = in_use(settings())
+    return used.encoder, used.encoder_problem
 
 
 def _detector_problem() -> CoreError | None:

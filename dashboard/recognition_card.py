@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.recognition import Outcome, Probe, Recognition
+from core.sr.upscale import BICUBIC
 from dashboard.charts import score_bars
 from dashboard.components import Picture, faces
 from dashboard.identifying import Photograph
@@ -72,7 +73,7 @@ def measures(probe: Probe) -> str:
     return ", ".join(parts)
 
 
-def probe_faces(probe: Probe, upscaler: str, width_px: int = 112) -> None:
+def probe_faces(probe: Probe, width_px: int = 112) -> None:
     """The crop as the camera saw it and, where it was enlarged, what the encoder saw."""
     side = probe.crop.shape[0]
     whole = side == probe.sr_image.shape[0]
@@ -80,12 +81,12 @@ def probe_faces(probe: Probe, upscaler: str, width_px: int = 112) -> None:
         Picture(probe.crop, f"{'Aligned' if whole else 'As seen'}, {side} px", "Face as seen", pixels=side < 64)
     ]
     if not whole:
-        honest = "adds no detail" if upscaler == "bicubic" else "its detail is a guess"
-        pictures.append(Picture(probe.sr_image, f"Enlarged ({upscaler}): {honest}", "Enlarged face"))
+        honest = "adds no detail" if probe.upscaler == BICUBIC else "its detail is a guess"
+        pictures.append(Picture(probe.sr_image, f"Enlarged ({probe.upscaler_text}): {honest}", "Enlarged face"))
     faces(pictures, width_px)
 
 
-def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = "") -> bool:
+def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
     """Everything about one face. Returns True when "Enrol this person" was pressed, offered for unknown faces."""
     probe = face.probe
     if probe is None:
@@ -93,7 +94,7 @@ def recognition_card(face: Recognition, upscaler: str, key: str, heading: str = 
         return False
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        probe_faces(probe, upscaler)
+        probe_faces(probe)
         st.caption(measures(probe))
         if probe.problems and face.outcome != "unrecognisable":
             st.caption(_sentence("; ".join(problem.text for problem in probe.problems)))

@@ -30,22 +30,34 @@ def gallery() -> Gallery:
 
 
 def pipeline() -> Pipeline:
-    """The pipeline with the weights in use and the gallery; loaded when it is first needed, which takes seconds.
+    """The pipeline with the weights and the upscaler in use and the gallery; loaded when it is first needed, which
+    takes seconds.
 
-    Raises WeightsMissing when none are in use, the loader's other errors, DetectorMissing and GalleryError.
+    Raises WeightsMissing when none are in use, UpscalerUnusable when the upscaler is gone or was changed, the loaders'
+    other errors, DetectorMissing and GalleryError.
     """
     from core.encoder.registry import active_weights
+    from core.sr.registry import active_upscaler
 
     here = settings()
-    weights = active_weights(here)
-    return _pipeline(weights.sha256, str(weights.path), str(here.gallery_path), use_tta=False)
+    weights, upscaler = active_weights(here), active_upscaler(here)
+    files = (str(weights.path), str(upscaler.path or upscaler.name))
+    return _pipeline((weights.sha256, upscaler.sha256), files, str(here.gallery_path), use_tta=False)
 
 
 def space_in_use(weights: WeightsFile) -> Space:
-    """Which templates those weights can search, as the pipeline above makes them; known without loading anything."""
-    from core.sr.upscale import BicubicUpscaler
+    """Which templates those weights can search, as the pipeline above makes them; known without loading anything.
 
-    return Space(weights.name, weights.sha256, BicubicUpscaler().id, flip_tta=False)
+    Where the upscaler in use is gone or was changed, only templates of full size: no upscaler took part in them.
+    """
+    from core.sr.registry import active_upscaler
+    from core.sr.upscale import UpscalerUnusable
+
+    try:
+        upscaler = active_upscaler(settings())
+    except UpscalerUnusable:
+        return Space(weights.name, weights.sha256, "", flip_tta=False)
+    return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=Gallery.close)
@@ -56,8 +68,12 @@ def _gallery(path: str) -> Gallery:
 @st.cache_resource(
     max_entries=2, show_spinner="Loading EdgeFace: a few seconds, once", on_release=lambda p: p.gallery.store.close()
 )
-def _pipeline(sha256: str, weights: str, gallery_path: str, *, use_tta: bool) -> Pipeline:
-    """`sha256` is part of the key: a file that was exchanged under the same name is loaded anew."""
+def _pipeline(sha256s: tuple[str, str], files: tuple[str, str], gallery_path: str, *, use_tta: bool) -> Pipeline:
+    """`files` are the encoder's and the upscaler's. Their `sha256s` are part of the key: a file that was exchanged
+    under the same name is loaded anew."""
     from core.pipeline import PipelineConfig, build_pipeline
 
-    return build_pipeline(PipelineConfig(weights=weights, gallery_path=gallery_path, use_tta=use_tta))
+    weights, upscaler = files
+    return build_pipeline(
+        PipelineConfig(weights=weights, upscaler=upscaler, gallery_path=gallery_path, use_tta=use_tta)
+    )

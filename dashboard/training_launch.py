@@ -142,8 +142,9 @@ def _preset(kind: str) -> Recipe:
     if len(recipes) == 1:
         return next(iter(recipes.values()))
     name = st.radio(
-        "Recipe", list(recipes), key=f"training_preset_{kind}", horizontal=True,
-        format_func=lambda each: f"**{recipes[each].title}** :small[:gray[({each})]]", captions=[each.text for each in recipes.values()],
+        "Recipe", list(recipes), key=f"training_preset_{kind}",
+        format_func=lambda each: f"**{recipes[each].title}** ({each})",
+        captions=[each.text for each in recipes.values()],
     )  # fmt: skip
     return recipes[str(name)]
 

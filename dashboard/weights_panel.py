@@ -12,7 +12,11 @@ from core.encoder.fetch import fetch
 from core.encoder.registry import WeightsFile, scan, use_weights
 from core.encoder.transfer import FetchEvent
 from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
+from core.in_use import use_either
 from core.settings import Settings
+from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile
+from core.sr.registry import scan as scan_upscalers
+from core.sr.upscale import BICUBIC
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import settings
@@ -30,7 +34,10 @@ def weights_panel(*, primary: bool) -> None:
             "EdgeFace turns a face into 512 numbers. Its weights come from the authors and are checked to the last "
             "byte. Photographs never leave this machine."
         )
-        stored = scan(settings())
+        upscalers = scan_upscalers(settings())
+        stored: list[WeightsFile | UpscalerFile] = [*scan(settings()), *upscalers]
+        if upscalers:
+            stored.append(BICUBIC_UPSCALER)
         titles = ["Fetch the official ones", "Use a file you have", *(["Stored here"] if stored else [])]
         fetching, own, *here = st.tabs(titles)
         with fetching:
@@ -99,7 +106,7 @@ def fetch_and_use(
 def _upload_tab() -> None:
     with st.form("home_weights_form", border=False):
         file = st.file_uploader(
-            "Weights file: official, fine-tuned from one, or one that this project made",
+            "Weights file: official, fine-tuned from one, or one that this project made (also an upscaler)",
             type=_ENDINGS,
             max_upload_size=MAX_WEIGHTS_MB,
             key="home_weights_file",
@@ -117,25 +124,33 @@ def _upload_tab() -> None:
         st.rerun()
 
 
-def _stored_tab(stored: list[WeightsFile]) -> None:
+def _stored_tab(stored: list[WeightsFile | UpscalerFile]) -> None:
     file = st.selectbox("File", stored, format_func=_stored_label, key="home_stored")
     if not st.button("Use this file", icon=":material/check:", key="home_use_stored"):
         return
-    with feedback() as attempt, st.spinner("Checking that it tells faces apart"):
-        used = use_weights(settings(), file.path)
+    with feedback() as attempt, st.spinner("Trying it on faces"):
+        used = use_either(settings(), file.path or BICUBIC)
     if attempt.ok:
         st.session_state["home_said"] = f"{used.name} is in use."
         st.rerun()
 
 
-def _stored_label(file: WeightsFile) -> str:
-    what = f"official {file.official.name}" if file.official else f"SHA-256 {file.sha256[:10]}…"
+def _stored_label(file: WeightsFile | UpscalerFile) -> str:
+    if file.path is None:
+        return "bicubic (enlarges small faces, invents nothing)"
+    if isinstance(file, UpscalerFile):
+        what = "enlarges small faces"
+    elif file.official is not None:
+        what = f"official {file.official.name}"
+    else:
+        what = f"{file.origin}, SHA-256 {file.sha256[:10]}…"
     return f"{file.path.name} ({what}, {file.size_bytes / 1e6:.1f} MB)"
 
 
-def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile:
-    """Verify uploaded bytes as weights, keep a copy and take it into use. Raises what `use_weights` raises."""
+def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile | UpscalerFile:
+    """Verify uploaded bytes as weights or an upscaler, keep a copy and take it into use. Raises what `use_either`
+    raises."""
     with tempfile.TemporaryDirectory(prefix="edgeface-weights-") as folder:
         path = Path(folder) / (PurePath(name.replace("\\", "/")).name[-100:] or "weights.pt")
         path.write_bytes(content)
-        return use_weights(here, path)
+        return use_either(here, path)

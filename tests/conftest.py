@@ -27,8 +27,20 @@ def shared_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test gets a data folder of its own: none touches the user's gallery, weights or choices."""
+    """Every test gets a data folder of its own: none touches the user's gallery, weights or choices.
+
+    The weights that the project ships are out of sight too: a test that wants some puts them into `models_dir`.
+    """
     path = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("EDGEFACE_DATA_DIR", str(path))
+    monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(path / "models"))
     monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
+    return path
+
+
+@pytest.fixture
+def models_dir(own_data_dir: Path) -> Path:
+    """Where the weights that the project ships lie in a test: empty at first."""
+    path = own_data_dir / "models"
+    path.mkdir()
     return path

@@ -33,7 +33,11 @@ WeightsOption = Annotated[
 ]
 UpscalerOption = Annotated[
     str | None,
-    typer.Option("--upscaler", metavar="FILE", help="Super-resolution network for small faces; default: bicubic."),
+    typer.Option(
+        "--upscaler",
+        metavar="FILE|NAME",
+        help="What enlarges small faces: a DSR file or bicubic; default: the one in use.",
+    ),
 ]
 SkipDsrOption = Annotated[
     bool, typer.Option("--skip-dsr", help="Enlarge small faces by bicubic interpolation, whatever is in use.")
@@ -149,11 +153,14 @@ def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
 
 
 def build(config: PipelineConfig) -> Pipeline:
-    """The pipeline, with this installation's weights. Weights are looked for first: that costs no import of torch."""
+    """The pipeline, with this installation's weights. Files are looked for first: that costs no import of torch."""
     from core.encoder.registry import resolve_weights
+    from core.sr.registry import resolve_upscaler
 
     settings = load_settings()
     resolve_weights(settings, config.weights)
+    if not config.skip_dsr:
+        resolve_upscaler(settings, config.upscaler)
     from core.pipeline import build_pipeline
 
     progress("loading the encoder ...")

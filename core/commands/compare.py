@@ -19,6 +19,7 @@ from core.commands.common import (
     WeightsOption,
     build,
     example,
+    note,
     say,
     say_json,
 )
@@ -74,10 +75,14 @@ def compare(
                 "encoder": pipeline.encoder.name,
                 "weights_sha256": pipeline.encoder.weights_sha256,
                 "upscaler": pipeline.upscaler.name,
+                "enlarged_by": [probe.upscaler_text if probe else None for probe in (result.a, result.b)],
                 "flip_tta": use_tta,
             }
         )
         return
     verdict = {True: "the same person", False: "different people", None: "can't say"}[result.same]
+    for which, probe in (("first", result.a), ("second", result.b)):
+        if probe is not None and probe.upscaler_because:
+            note(f"The {which} face was enlarged by {probe.upscaler_text}.")
     stock = threshold == DEFAULT_THRESHOLD and result.same is not None
     say(f"{verdict}: {result.reason}{' (the stock threshold, not calibrated)' if stock else ''}")

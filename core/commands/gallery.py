@@ -38,6 +38,9 @@ _PT = (".pt", ".pth")
 
 
 def add_to(app: typer.Typer) -> None:
+    from core.commands import gallery_reembed
+
+    gallery_reembed.add_to(group)
     app.add_typer(group, name="gallery")
 
 
@@ -246,13 +249,17 @@ def _facts(person: Identity) -> dict[str, Any]:
 
 
 def _space(weights: str | None, use_tta: bool) -> Space:
-    """The space of weights, told from the file alone where it is a published one."""
+    """The space of weights and the upscaler in use, told from the file alone where it is a published one."""
     from core.encoder.registry import describe, resolve_weights
     from core.gallery.values import Space
+    from core.sr.registry import active_upscaler
 
-    file = describe(resolve_weights(load_settings(), weights))
+    settings = load_settings()
+    file, upscaler = describe(resolve_weights(settings, weights)), active_upscaler(settings)
     if file.official is not None:
-        return Space(file.official.name, file.sha256, "bicubic", use_tta)
-    from core.encoder.weights import load_state
+        name = file.official.name
+    else:
+        from core.encoder.weights import load_state
 
-    return Space(load_state(file.path).variant.name, file.sha256, "bicubic", use_tta)
+        name = load_state(file.path).variant.name
+    return Space(name, file.sha256, upscaler.sha256, use_tta, bicubic_px=upscaler.bicubic_px)

@@ -1,4 +1,4 @@
-"""`weights`: which encoder weights are here, what a file holds, download, choose."""
+"""`weights`: which encoder and upscaler files are here, what one holds, download, choose, take over from a run."""
 
 from __future__ import annotations
 
@@ -8,32 +8,49 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.commands.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+from core.commands.weights_facts import (
+    FileOrName,
+    card_facts,
+    facts_of,
+    facts_of_upscaler,
+    held,
+    say_card,
+    say_encoder,
+)
 from core.errors import CoreError
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from core.encoder.encode import EncoderInfo
     from core.encoder.registry import WeightsFile
     from core.encoder.transfer import FetchEvent
+    from core.sr.registry import UpscalerFile
 
 group = typer.Typer(
-    help="Encoder weights: list, inspect, download, choose.",
-    epilog=example("weights fetch edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt"),
+    help="Encoder and upscaler weights: list, inspect, download, choose.",
+    epilog=example("weights fetch edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use bicubic"),
     rich_markup_mode=None,
 )
 
-FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
+LICENCE_OF_DERIVED = (
+    "derives from EdgeFace: for research use (the authors publish under BSD 3-Clause in the repositories and "
+    "CC BY-NC-SA 4.0 on the hub)"
+)
 
 
 def add_to(app: typer.Typer) -> None:
+    from core.commands import weights_choose, weights_export
+
+    weights_choose.add_to(group)
+    weights_export.add_to(group)
     app.add_typer(group, name="weights")
 
 
 @group.command("list", epilog=example("weights list", "weights list --json"))
 def list_weights(as_json: JsonOption = False) -> None:
-    """List the official variants and the files that are here; the one in use has a star."""
+    """List the official variants, the encoder files and the upscalers that are here; those in use have a star."""
     from core.encoder.registry import active_weights, scan
     from core.encoder.variants import LICENCE, VARIANTS
+    from core.sr.registry import scan as scan_upscalers
 
     settings = load_settings()
     stored = scan(settings)
@@ -42,6 +59,8 @@ def list_weights(as_json: JsonOption = False) -> None:
         problem = ""
     except CoreError as error:
         active, problem = None, str(error)
+    enlarging, upscaler_problem = _upscaler_in_use(settings)
+    upscalers = scan_upscalers(settings)
     here = {file.official.name: file for file in stored if file.official is not None}
     others = [file for file in stored if file.official is None or here[file.official.name] != file]
     if as_json:
@@ -58,8 +77,14 @@ def list_weights(as_json: JsonOption = False) -> None:
             }
             for v in VARIANTS.values()
         ]
-        files = [{**_facts(file), "in_use": file.path == active} for file in stored]
-        say_json({"official": official, "files": files, "problem": problem, "licence": LICENCE})
+        files = [{**facts_of(file), "in_use": file.path == active} for file in stored]
+        enlargers = [{**facts_of_upscaler(file), "in_use": file == enlarging} for file in upscalers]
+        say_json(
+            {
+                "official": official, "files": files, "problem": problem, "licence": LICENCE, "upscalers": enlargers,
+                "upscaler": enlarging.name if enlarging else None, "upscaler_problem": upscaler_problem,
+            }
+        )  # fmt: skip
         return
     rows: list[tuple[object, ...]] = []
     for variant in VARIANTS.values():
@@ -68,57 +93,105 @@ def list_weights(as_json: JsonOption = False) -> None:
         size = f"{variant.megabytes:.1f} MB"
         rows.append((star, variant.name, size, "official", file.path if file else "not here"))
     for file in others:
-        kind = f"{file.official.name}, again" if file.official else "other"
+        kind = f"{file.official.name}, again" if file.official else file.origin
         size = f"{file.size_bytes / 1e6:.1f} MB"
         rows.append(("*" if file.path == active else "", file.name, size, kind, file.path))
+    for enlarger in upscalers:
+        size = f"{enlarger.size_bytes / 1e6:.1f} MB"
+        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, "upscaler", enlarger.path))
+    if enlarging is not None and enlarging.path is None:
+        rows.append(("*", enlarging.name, "", "upscaler", "no file needed"))
     say_table(("", "name", "size", "kind", "file"), rows)
     say(f"Licence of the official weights: {LICENCE}")
-    if problem:
-        note(problem)
+    for each in (problem, upscaler_problem):
+        if each:
+            note(each)
 
 
-@group.command("info", epilog=example("weights info edgeface_xxs.pt"))
+def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
+    from core.sr.registry import active_upscaler
+
+    try:
+        return active_upscaler(settings), ""
+    except CoreError as error:
+        return None, str(error)
+
+
+@group.command("info", epilog=example("weights info edgeface_xxs.pt", "weights info bicubic"))
 def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
-    """Say what a weights file holds, whatever it is called: variant, form, parameters, health."""
+    """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
+    from core.encoder.figures import measured
     from core.encoder.health import check_health
-    from core.encoder.registry import find_weights
+    from core.encoder.registry import WeightsFile
     from core.encoder.variants import LICENCE
+    from core.in_use import find_either
+    from core.weight_card import read_card
 
-    file = find_weights(load_settings(), file_or_name)
-    encoder = _load(file, check=False)
+    found = find_either(load_settings(), file_or_name)
+    if not isinstance(found, WeightsFile):
+        _say_upscaler(found, as_json)
+        return
+    encoder = _load(found, check=False)
     health = check_health(encoder.encode)
+    ours = found.origin in ("starter", "fine-tuned")
+    derived = LICENCE_OF_DERIVED if ours else f"unknown: if it {LICENCE_OF_DERIVED}"
+    card, figures = read_card(found.metadata), measured(found)
     facts = {
-        **_facts(file),
-        **_held(encoder.info),
+        **facts_of(found),
+        **held(encoder.info),
         "health": {"healthy": health.healthy, "reason": health.reason, **vars(health)},
-        "licence": LICENCE if file.official else "unknown: weights that derive from EdgeFace are for research use",
+        "card": card_facts(card, figures),
+        "licence": LICENCE if found.official else derived,
     }
     if as_json:
         say_json(facts)
         return
-    verdict = "healthy" if health.healthy else f"unhealthy: {health.reason}"
-    say(f"{file.path}")
-    for name in ("official", "size_bytes", "sha256", "git_blob_id", "variant", "kind", "parameters"):
-        say(f"  {name.replace('_', ' ')}: {facts[name] if facts[name] is not None else 'no'}")
-    if encoder.info.companions:
-        say(f"  other tensors left out: {encoder.info.companions}")
-    if encoder.info.identities is not None:
-        say(f"  people its head was trained on: {encoder.info.identities}")
-    if encoder.info.inert_classes:
-        say(f"  foreign classes, not executed: {', '.join(encoder.info.inert_classes)}")
-    say(f"  health: {verdict} (mean absolute cosine {health.mean_abs_cosine:.2f}, std {health.std:.3f}, 100 faces)")
+    say_encoder(facts, encoder.info, health)
+    say_card(card, figures)
     say(f"  licence: {facts['licence']}")
+
+
+def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
+    from core.sr.upscale import load_upscaler
+    from core.weight_card import read_card
+
+    load_upscaler(upscaler.path)  # complete, or refused
+    card = read_card(upscaler.metadata)
+    if as_json:
+        say_json({**facts_of_upscaler(upscaler), "card": card_facts(card, card.measured)})
+        return
+    if upscaler.path is None:
+        say("bicubic: interpolation, nothing is invented; no file needed")
+        return
+    say(f"{upscaler.path}")
+    say("  kind: upscaler (DSR)")
+    for name in ("size_bytes", "sha256"):
+        say(f"  {name.replace('_', ' ')}: {getattr(upscaler, name)}")
+    for name, value in card.config.items():
+        say(f"  {name.replace('_', ' ')}: {value}")
+    say_card(card, card.measured)
+    say(f"  licence: {LICENCE_OF_DERIVED}")
 
 
 @group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
 def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
-    """Check that a file is complete and tells people apart; ends with code 2 and the reason when not."""
-    from core.encoder.registry import find_weights
+    """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
+    from core.encoder.registry import WeightsFile
+    from core.in_use import find_either
 
-    file = find_weights(load_settings(), file_or_name)
+    file = find_either(load_settings(), file_or_name)
+    if not isinstance(file, WeightsFile):
+        from core.sr.registry import check_upscaler
+
+        check_upscaler(file)
+        if as_json:
+            say_json({"ok": True, **facts_of_upscaler(file)})
+        else:
+            say(f"ok: {file.path or file.name} enlarges faces")
+        return
     encoder = _load(file, check=True)
     if as_json:
-        say_json({"ok": True, **_facts(file), **_held(encoder.info)})
+        say_json({"ok": True, **facts_of(file), **held(encoder.info)})
         return
     origin = f"the published {file.official.name}" if file.official else "not a published file"
     say(f"ok: {file.path} is a complete {encoder.name}, healthy, {origin}")
@@ -150,27 +223,11 @@ def fetch(
     finally:
         progress("")
     if as_json:
-        say_json(_facts(describe(path)))
+        say_json(facts_of(describe(path)))
         return
     say(f"{path} is here and is the published {variant.name}.")
     say(f"Licence: {LICENCE}")
     say(f"Next: edgeface-studio weights use {variant.name}")
-
-
-@group.command("use", epilog=example("weights use edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt"))
-def use(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
-    """Take weights into use, once they load completely and tell people apart. A file from elsewhere is copied."""
-    from core.encoder.registry import use_weights
-
-    progress("loading and checking ...")
-    try:
-        file = use_weights(load_settings(), file_or_name)
-    finally:
-        progress("")
-    if as_json:
-        say_json(_facts(file))
-        return
-    say(f"In use: {file.path} ({file.official.name if file.official else 'not a published file'})")
 
 
 def _load(file: WeightsFile, *, check: bool) -> Any:
@@ -181,30 +238,6 @@ def _load(file: WeightsFile, *, check: bool) -> Any:
         return load_encoder(file.path, device="cpu", check=check)
     finally:
         progress("")
-
-
-def _facts(file: WeightsFile) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "name": file.name,
-        "official": file.official.name if file.official else None,
-        "size_bytes": file.size_bytes,
-        "sha256": file.sha256,
-        "git_blob_id": file.git_blob_id,
-    }
-
-
-def _held(info: EncoderInfo) -> dict[str, Any]:
-    return {
-        "variant": info.variant,
-        "kind": info.kind,
-        "parameters": info.parameters,
-        "missing": 0,
-        "unexpected": 0,
-        "companions": info.companions,
-        "identities": info.identities,
-        "inert_classes": list(info.inert_classes),
-    }
 
 
 def _show(name: str, event: FetchEvent) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from core.errors import CoreError
+from core.errors import CoreError, WeightsMissing, WeightsUnsafe
 
-
-class WeightsMissing(CoreError):
-    """There is no weights file where one was expected, or none is in use."""
-
-    help_topic = "weights"
-
-
-class WeightsUnsafe(CoreError):
-    """A file that can't be read as weights without executing it, is damaged, or holds none."""
-
-    help_topic = "weights"
+__all__ = [
+    "DownloadFailed",
+    "WeightsMismatch",
+    "WeightsMissing",
+    "WeightsUnhealthy",
+    "WeightsUnsafe",
+]
 
 
 class WeightsMismatch(CoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
 from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-    AND t.flip_tta = :flip AND (t.kind = 'hr' OR t.upscaler_sha256 = :upscaler)"""
+    AND t.flip_tta = :flip AND (t.kind = 'hr' OR t.upscaler_sha256 =
+        CASE WHEN instr(:bicubic_px, ' ' || t.size_px || ' ') THEN 'bicubic' ELSE :upscaler END)"""
 """Which templates a space meets; `t` is the template."""
 
 _MAX_ROWID = 2**63 - 1
@@ -29,7 +31,12 @@ _IDENTITY = """SELECT i.id, i.name, i.note, i.enrolled_at, count(t.id), count(t.
 
 def space_parameters(space: Space) -> dict[str, str | int]:
     """The named parameters of IN_SPACE."""
-    return {"weights": space.weights_sha256, "flip": int(space.flip_tta), "upscaler": space.upscaler}
+    return {
+        "weights": space.weights_sha256,
+        "flip": int(space.flip_tta),
+        "upscaler": space.upscaler,
+        "bicubic_px": f" {' '.join(map(str, space.bicubic_px))} ",
+    }
 
 
 def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
@@ -105,7 +112,6 @@ def insert_templates(
     rows = []
     for template in templates:
         vector = check_template(template, space)
-        upscaled = template.kind == "sr"
         rows.append(
             (
                 identity_id,
@@ -114,7 +120,7 @@ def insert_templates(
                 template.kind,
                 float(template.probe_px),
                 template.size_px,
-                space.upscaler if upscaled else None,
+                space.upscaler_at(template.size_px),
                 int(space.flip_tta),
                 template.image_sha256,
                 template.source,
@@ -169,24 +175,36 @@ def read_templates(
     parameters: dict[str, str | int] = {"id": identity_id}
     if space is not None:
         parameters |= space_parameters(space)
-    query = f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
-            t.vector, t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
-        FROM template t JOIN encoder e ON e.id = t.encoder_id
-        WHERE t.identity_id = :id AND ({"1" if space is None else IN_SPACE}) ORDER BY t.id"""
-    for row in connection.execute(query, parameters):
-        yield StoredTemplate(
-            id=row[0],
-            identity_id=row[1],
-            space=Space(row[2], row[3], row[4] or "", bool(row[5]), row[6]),
-            vector=stored_vector(row[7], row[6]),
-            kind=row[8],
-            probe_px=row[9],
-            size_px=row[10],
-            image_sha256=row[11],
-            crop=row[12],
-            source=row[13],
-            added_at=stored_moment(row[14]),
-        )
+    which = f"t.identity_id = :id AND ({'1' if space is None else IN_SPACE}) ORDER BY t.id"
+    for row in connection.execute(f"{_TEMPLATE} WHERE {which}", parameters):
+        yield _stored_template(row)
+
+
+def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTemplate | None:
+    """One template by its number; None when it isn't there."""
+    row = connection.execute(f"{_TEMPLATE} WHERE t.id = ?", (template_id,)).fetchone()
+    return None if row is None else _stored_template(row)
+
+
+_TEMPLATE = """SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
+        t.vector, t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
+    FROM template t JOIN encoder e ON e.id = t.encoder_id"""
+
+
+def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
+    return StoredTemplate(
+        id=row[0],
+        identity_id=row[1],
+        space=Space(row[2], row[3], row[4] or "", bool(row[5]), row[6]),
+        vector=stored_vector(row[7], row[6]),
+        kind=row[8],
+        probe_px=row[9],
+        size_px=row[10],
+        image_sha256=row[11],
+        crop=row[12],
+        source=row[13],
+        added_at=stored_moment(row[14]),
+    )
 
 
 def stored_vector(blob: bytes, dim: int) -> np.ndarray:

@@ -18,9 +18,11 @@ EMBEDDING_DIM = 512
 class Space:
     """Which templates may meet.
 
-    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal; those of kind
-    "sr" (upscaled from a very small probe) only when the upscaler is equal too. `encoder_name` is for the
-    screen and takes no part in comparisons. `upscaler` is a SHA-256, or "bicubic".
+    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal: no upscaler took
+    part in them, so another upscaler leaves them as they are. Those of kind "sr" (upscaled from a very small probe)
+    meet only when the upscaler of their size is equal too. `encoder_name` is for the screen and takes no part in
+    comparisons. `upscaler` is a SHA-256, or "bicubic"; `bicubic_px` are the sizes (16, 24, 32) that it leaves to
+    bicubic.
     """
 
     encoder_name: str = field(compare=False)
@@ -28,6 +30,13 @@ class Space:
     upscaler: str
     flip_tta: bool
     dim: int = EMBEDDING_DIM
+    bicubic_px: tuple[int, ...] = ()
+
+    def upscaler_at(self, size_px: int | None) -> str | None:
+        """The upscaler of templates of a VLR size; None for full size: none took part."""
+        if size_px is None:
+            return None
+        return "bicubic" if size_px in self.bicubic_px else self.upscaler
 
 
 @dataclass(frozen=True, eq=False)

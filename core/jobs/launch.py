@@ -90,6 +90,7 @@ def _start(run: Run, settings: Settings, worker: Sequence[str]) -> None:
         **os.environ,
         "EDGEFACE_DATA_DIR": str(settings.data_dir),
         "EDGEFACE_GALLERY": str(settings.gallery_path),
+        "EDGEFACE_MODELS_DIR": str(settings.models_dir),
         "PYTHONUNBUFFERED": "1",  # what it printed before a kill is in the log
         "PYTHONFAULTHANDLER": "1",
     }

@@ -36,6 +36,7 @@ KINDS: dict[str, str] = {
     "finetune": "core.training.jobs:run",
     "dsr": "core.training.jobs:run",
     "starter": "core.training.jobs:run",
+    "reembed": "core.reembed:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

@@ -5,35 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import CoreError
 from core.images import from_tensor, resize, to_tensor
-from core.settings import CROP_PX
+from core.probe_sizes import VLR_PROBE_PX, vlr_size
+from core.settings import CROP_PX, VLR_SIZES_PX
+from core.sr.trial import UpscalerUnusable
+from core.weight_card import DSR_FORMAT
 
 Crop = NDArray[np.uint8]
 
-FORMAT = "edgeface-studio-dsr-1"
+FORMAT = DSR_FORMAT
 """Value of the safetensors metadata key `format` in a DSR file; `config` beside it is JSON: channels, blocks,
-min_px, max_px."""
+min_px, max_px, and use_bicubic_px, the sizes (16, 24, 32) at which bicubic measured better."""
+
+BICUBIC = "bicubic"
+"""Name and id of the upscaler that invents nothing."""
 
 
-class UpscalerUnusable(CoreError):
-    """A DSR file that is missing, damaged or not a DSR network of this project."""
+@dataclass(frozen=True)
+class Route:
+    """Who enlarges a face of some size: `name` ("bicubic", or a network's), whether that is the `network`, and
+    `because`: why it isn't, as the end of a sentence ("" where there is nothing to say)."""
 
-    help_topic = "weights"
+    name: str
+    network: bool
+    because: str = ""
+
+
+_BICUBIC_ROUTE = Route(BICUBIC, network=False)
 
 
 class Upscaler(Protocol):
     """Square uint8 RGB crops of any sizes below 112 px -> uint8 (N, 112, 112, 3).
 
     `id` tells templates apart: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it adds nothing
-    that cutting the crop at 112 px wouldn't.
+    that cutting the crop at 112 px wouldn't. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic.
     """
 
     @property
@@ -45,15 +58,32 @@ class Upscaler(Protocol):
     @property
     def interpolates(self) -> bool: ...
 
-    def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]: ...
+    @property
+    def bicubic_px(self) -> tuple[int, ...]: ...
+
+    def route(self, probe_px: float) -> Route:
+        """Who enlarges a probe of that size."""
+
+    def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+        """Enlarge crops, each as its route says for its own side."""
+
+    def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+        """Enlarge crops by the network, whatever the routes say."""
 
 
 class BicubicUpscaler:
     """Pillow's bicubic, rounded to 8 bits: the baseline that every DSR is measured against."""
 
-    name = "bicubic"
-    id = "bicubic"
+    name = BICUBIC
+    id = BICUBIC
     interpolates = True
+    bicubic_px: tuple[int, ...] = ()
+
+    def route(self, probe_px: float) -> Route:
+        return _BICUBIC_ROUTE
+
+    def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+        return self.upscale(crops)
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         if not crops:
@@ -62,33 +92,72 @@ class BicubicUpscaler:
 
 
 class DSRUpscaler:
-    """A DSR network for the sizes that it was trained for; bicubic outside them."""
+    """A DSR network at the sizes that it was trained for and measured better at; bicubic at all others."""
 
     interpolates = False
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         import torch
 
-        self._network, self._min_px, self._max_px, self.id = _load_dsr(path)
+        self._network, self._scope, self.id = _load_dsr(path)
         self._network = self._network.to(device, memory_format=torch.channels_last).eval()
         self._device = device
         self.name = path.stem
+        self.bicubic_px = self._scope.bicubic_px
+
+    def route(self, probe_px: float) -> Route:
+        return self._scope.route(probe_px, self.name)
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+        out = np.zeros((len(crops), CROP_PX, CROP_PX, 3), dtype=np.uint8)
+        through = [self.route(crop.shape[0]).network for crop in crops]
+        for network, enlarge in ((True, self.super_resolve), (False, BicubicUpscaler().upscale)):
+            positions = [position for position, each in enumerate(through) if each is network]
+            if positions:
+                out[positions] = enlarge([crops[position] for position in positions])
+        return out
+
+    def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         import torch
 
         out = np.zeros((len(crops), CROP_PX, CROP_PX, 3), dtype=np.uint8)
         by_size: dict[int, list[int]] = defaultdict(list)
         for position, crop in enumerate(crops):
             by_size[crop.shape[0]].append(position)
-        for size, positions in by_size.items():
-            batch = [crops[p] for p in positions]
-            if not self._min_px <= size <= self._max_px:
-                out[positions] = BicubicUpscaler().upscale(batch)
-                continue
+        for positions in by_size.values():
+            batch = to_tensor([crops[p] for p in positions], device=self._device)
             with torch.inference_mode():
-                out[positions] = from_tensor(self._network(to_tensor(batch, device=self._device)))
+                out[positions] = from_tensor(self._network(batch))
         return out
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which sizes a DSR network is for: trained from `min_px` to `max_px`, and bicubic where that measured better."""
+
+    min_px: int
+    max_px: int
+    bicubic_px: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Scope:
+        """The scope that a DSR file's config names. Raises KeyError, TypeError, ValueError for one of another form."""
+        sizes = tuple(sorted({int(px) for px in config.get("use_bicubic_px") or ()}))
+        if not set(sizes) <= set(VLR_SIZES_PX):
+            raise ValueError(f"use_bicubic_px holds {sizes}, expected some of {VLR_SIZES_PX}")
+        return cls(int(config["min_px"]), int(config["max_px"]), sizes)
+
+    def route(self, probe_px: float, name: str) -> Route:
+        """Who enlarges a probe of that size. Above 40 px nothing is super-resolved: such faces count as full size,
+        and a full-size template belongs to no upscaler."""
+        size = vlr_size(probe_px)
+        if size is None:
+            return Route(BICUBIC, False, f"above {VLR_PROBE_PX:.0f} px nothing is super-resolved")
+        if not self.min_px <= round(probe_px) <= self.max_px:
+            return Route(BICUBIC, False, f"{name} was trained for {self.min_px} to {self.max_px} px")
+        if size in self.bicubic_px:
+            return Route(BICUBIC, False, f"it measures better at {size} px")
+        return Route(name, True)
 
 
 def bicubic() -> Upscaler:
@@ -103,7 +172,7 @@ def load_upscaler(path: str | Path | None = None, *, device: str = "cpu") -> Ups
 
 
 def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay out of the signature: torch loads lazily
-    """(network, min_px, max_px, sha256). Every key and shape must fit, and the config must be this format's."""
+    """(network, scope, sha256). Every key and shape must fit, and the config must be this format's."""
     from safetensors import SafetensorError, safe_open
 
     from core.sr.network import DSR, DSRConfig
@@ -125,20 +194,22 @@ def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay o
         if not (1 <= size.channels <= 256 and 1 <= size.blocks <= 64):
             raise ValueError(f"{size.channels} channels and {size.blocks} blocks are out of range")
         network = DSR(size)
-        min_px, max_px = int(config["min_px"]), int(config["max_px"])
+        scope = Scope.of(config)
         network.load_state_dict(tensors, strict=True)
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            raise ValueError("it holds values that aren't finite")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UpscalerUnusable(f"{path.name} doesn't fit the DSR network: {first[:160]}", step) from error
     with path.open("rb") as content:
-        return network, min_px, max_px, hashlib.file_digest(content, "sha256").hexdigest()
+        return network, scope, hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def load_dsr(path: Path):  # type: ignore[no-untyped-def]  # as above
     """(network, the file's config as a dict) of a DSR file, for training. Raises UpscalerUnusable."""
     from safetensors import safe_open
 
-    network, min_px, max_px, _ = _load_dsr(path)
+    network, scope, _ = _load_dsr(path)
     with safe_open(str(path), framework="pt") as file:
         config = json.loads((file.metadata() or {})["config"])
-    return network, {"use_bicubic_px": [], **config, "min_px": min_px, "max_px": max_px}
+    return network, {"use_bicubic_px": [], **config, "min_px": scope.min_px, "max_px": scope.max_px}

@@ -38,7 +38,8 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
     fill(ready, "Ada", "Grace")
     app = open_page()
     assert "2 people" in shown(app)
-    assert "Next: enrol with these weights" in [each.value for each in app.subheader]
+    assert "2 people made with other weights" in shown(app) and "6 stored pictures" in shown(app)
+    assert button(app, "Make their templates anew").proto.type == "primary"
 
 
 @pytest.mark.shared

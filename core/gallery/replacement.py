@@ -1,0 +1,118 @@
+"""New templates beside old ones, from the same stored crops: what is still to be made, storing it, and letting the old
+ones go. The order is such that a gallery is whole at every moment, and a second start goes on from what is stored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.gallery import rows
+from core.gallery.rows import IN_SPACE, space_parameters
+from core.gallery.store import Gallery
+from core.gallery.values import Identity, NewTemplate, Space, StoredTemplate
+
+_SAME_PHOTOGRAPH = """({a}.identity_id = {b}.identity_id AND {a}.kind = {b}.kind AND {a}.size_px IS {b}.size_px AND
+    CASE WHEN {a}.image_sha256 != '' AND {b}.image_sha256 != '' THEN {a}.image_sha256 = {b}.image_sha256
+    ELSE {a}.crop IS NOT NULL AND {a}.crop = {b}.crop END)"""
+
+_OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
+    OR (t.flip_tta = :flip AND t.kind = 'sr')))"""
+"""Templates that another in the space takes the place of: of other weights, or upscaled by another upscaler. Those of
+the same weights with the other flip setting aren't among them: they serve searches of their own."""
+
+_MADE = f"""EXISTS (SELECT 1 FROM template n WHERE {_SAME_PHOTOGRAPH.format(a="n", b="t")} AND
+    {IN_SPACE.replace("t.", "n.")})"""
+"""There is a template of the same photograph in the space."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What re-embedding into a space would do. `sources` are the numbers of templates with a crop to embed, one for
+    each photograph; `people` are those whom they show. `enrol_again` can't be found in the space and have no crop.
+    `without_crop` counts photographs of other spaces that have none: they stay as they are."""
+
+    sources: tuple[int, ...]
+    people: int
+    enrol_again: tuple[Identity, ...]
+    without_crop: int
+
+    @property
+    def photographs(self) -> int:
+        return len(self.sources)
+
+
+def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
+    """What is still to be made for `space` from the stored crops; nothing is changed."""
+    parameters = space_parameters(space)
+    with gallery.database.reading() as connection:
+        found = connection.execute(
+            f"""SELECT max(t.id), t.identity_id FROM template t
+            WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}
+            GROUP BY t.identity_id, t.kind, t.size_px, CASE WHEN t.image_sha256 = '' THEN t.crop ELSE t.image_sha256 END
+            ORDER BY t.identity_id, max(t.id)""",
+            parameters,
+        ).fetchall()
+        without = connection.execute(
+            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}", parameters
+        ).fetchone()[0]
+        people = rows.read_identities(connection, space)
+    reachable = {int(row[1]) for row in found}
+    lost = tuple(person for person in people if person.in_space == 0 and person.id not in reachable)
+    return Replacement(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
+
+
+def read_sources(gallery: Gallery, template_ids: Sequence[int]) -> list[StoredTemplate]:
+    """Those of the templates that are still there, in order, with their crops."""
+    with gallery.database.reading() as connection:
+        return [found for number in template_ids if (found := rows.read_template(connection, number)) is not None]
+
+
+def store_replacements(
+    gallery: Gallery, made: Sequence[tuple[StoredTemplate, NewTemplate]], space: Space, *, actor: str = "local"
+) -> int:
+    """Store new templates beside the ones that they were made from, in one transaction; how many.
+
+    Whose source was removed meanwhile, or has a template in `space` already, is passed over.
+    """
+    stored = 0
+    with gallery.database.transaction() as connection:
+        at = gallery.database.now()
+        touched: set[int] = set()
+        for source, new in made:
+            if not _still_wanted(connection, source, space):
+                continue
+            rows.insert_templates(connection, source.identity_id, [new], space, at)
+            touched.add(source.identity_id)
+            stored += 1
+        for identity_id in sorted(touched):
+            rows.write_audit(connection, at, actor, "re-embedded from stored crops", identity_id)
+    return stored
+
+
+def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space: Space) -> bool:
+    row = connection.execute(
+        f"SELECT {_MADE} FROM template t WHERE t.id = :id", {**space_parameters(space), "id": source.id}
+    ).fetchone()
+    return row is not None and not row[0]
+
+
+def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") -> int:
+    """Remove, in one transaction, every template of other weights whose photograph has one in `space`; how many.
+
+    What has none in `space` stays: nobody is lost. Traces are erased from the file. Raises GalleryBusy when they
+    couldn't be.
+    """
+    with gallery.database.transaction() as connection:
+        found = connection.execute(
+            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_MADE}", space_parameters(space)
+        ).fetchall()
+        at = gallery.database.now()
+        for number, _ in found:
+            connection.execute("DELETE FROM template WHERE id = ?", (number,))
+        for identity_id in sorted({row[1] for row in found}):
+            rows.touch(connection, identity_id)
+            rows.write_audit(connection, at, actor, "templates of other weights removed", identity_id)
+    gallery.tidy()
+    return len(found)

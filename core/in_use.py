@@ -1,0 +1,85 @@
+"""What recognises faces and what enlarges them, together: found, taken into use and described by what a file holds.
+
+The one place that knows both registries; nothing here needs torch until a file is taken into use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.encoder.registry import WeightsFile, active_weights, find_weights, use_weights
+from core.errors import CoreError, SettingsInvalid, WeightsMissing
+from core.settings import Settings
+from core.sr.registry import UpscalerFile, active_upscaler, describe, find_upscaler, use_upscaler
+from core.sr.trial import UpscalerUnusable
+from core.sr.upscale import BICUBIC
+from core.weight_card import is_upscaler, read_card
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The encoder weights and the upscaler in use, or why there is none."""
+
+    encoder: WeightsFile | None = None
+    encoder_problem: CoreError | None = None
+    upscaler: UpscalerFile | None = None
+    upscaler_problem: CoreError | None = None
+
+    @property
+    def mismatch(self) -> str:
+        """A sentence where the encoder was trained with another upscaler than the one in use, else ""."""
+        if self.encoder is None or self.upscaler is None:
+            return ""
+        trained_with = read_card(self.encoder.metadata).trained_with_upscaler
+        same = {self.upscaler.sha256, self.upscaler.metadata.get("exported_from", "")}
+        if not trained_with or trained_with in same:
+            return ""
+        what = (
+            BICUBIC if trained_with == BICUBIC else f"another super-resolution network (SHA-256 {trained_with[:10]}…)"
+        )
+        return (
+            f"These weights were trained on faces enlarged by {what}; in use is {self.upscaler.name}. Small faces "
+            "may be recognised less well than measured."
+        )
+
+
+def in_use(settings: Settings) -> InUse:
+    """What is in use. Never raises a CoreError: what is wrong is told."""
+    encoder = upscaler = None
+    encoder_problem = upscaler_problem = None
+    try:
+        encoder = active_weights(settings)
+    except CoreError as error:
+        encoder_problem = error
+    try:
+        upscaler = active_upscaler(settings)
+    except CoreError as error:
+        upscaler_problem = error
+    return InUse(encoder, encoder_problem, upscaler, upscaler_problem)
+
+
+def find_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
+    """The encoder weights or the upscaler that a path or name means, told apart by content.
+
+    Raises WeightsMissing, UpscalerUnusable, StorageFailed.
+    """
+    if not isinstance(file_or_name, Path) and file_or_name.strip() == BICUBIC:
+        return find_upscaler(settings, BICUBIC)
+    try:
+        file = find_weights(settings, file_or_name)
+    except WeightsMissing as missing:
+        try:
+            return find_upscaler(settings, file_or_name)  # a stored one by its name
+        except (UpscalerUnusable, SettingsInvalid):
+            raise missing from None
+    return describe(file.path) if is_upscaler(file.metadata) else file
+
+
+def use_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
+    """Take weights or an upscaler into use, by what the file holds. Raises what `find_either`, `use_weights` and
+    `use_upscaler` raise; nothing changes then."""
+    found = find_either(settings, file_or_name)
+    if isinstance(found, WeightsFile):
+        return use_weights(settings, found.path)
+    return use_upscaler(settings, found.path or BICUBIC)

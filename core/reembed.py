@@ -1,0 +1,219 @@
+"""The job "reembed": everybody's templates made anew from their stored crops, for other weights or another upscaler.
+
+It joins gallery, upscaler and encoder, as enrolment does. New templates are stored beside the old ones in small
+transactions; when all are there one transaction lets the old ones go. Killed at any moment, the gallery is whole, and
+the next start goes on: what is made already is known by its photograph. People without stored crops keep what they
+have and are told of, as numbers: names have no place in a run's records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CoreError
+from core.gallery.replacement import (
+    let_go_of_replaced,
+    plan_replacement,
+    read_sources,
+    store_replacements,
+)
+from core.gallery.store import Gallery
+from core.gallery.values import NewTemplate, StoredTemplate
+from core.images import read_image, resize
+from core.jobs.context import JobContext
+from core.probe_sizes import native_crop_px
+from core.settings import CROP_PX, Settings, load_settings
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+
+KIND = "reembed"
+BATCH = 32
+_TELL_EVERY_S = 0.5
+
+OnEvent = Callable[..., None]
+
+
+class ReembedRefused(CoreError):
+    """Weights that aren't those that the run was started for."""
+
+    help_topic = "other-weights"
+
+
+@dataclass(frozen=True)
+class Reembedded:
+    """What a re-embedding did. `made` templates were stored, `removed` old ones let go; `unreadable` crops couldn't be
+    used. `enrol_again` are the numbers of people who can't be found with these weights and have no usable crop."""
+
+    made: int
+    removed: int
+    unreadable: int
+    enrol_again: tuple[int, ...]
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        lost = f" {len(self.enrol_again)} to be enrolled again: no usable crop is stored." if self.enrol_again else ""
+        return f"{self.made:,} templates made, {self.removed:,} of other weights removed.{lost}"
+
+
+def job_config(
+    settings: Settings,
+    *,
+    weights: str | Path | None = None,
+    upscaler: str | Path | None = None,
+    gallery_path: Path | None = None,
+    use_tta: bool = False,
+    keep_old: bool = False,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """The config of a run for the weights and the upscaler named (default: those in use), resolved and with hashes.
+
+    Raises WeightsMissing, UpscalerUnusable, StorageFailed, SettingsInvalid.
+    """
+    from core.encoder.registry import describe, resolve_weights
+    from core.sr.registry import BICUBIC_UPSCALER, resolve_upscaler
+    from core.sr.registry import describe as describe_upscaler
+
+    file = describe(resolve_weights(settings, weights))
+    path = resolve_upscaler(settings, upscaler)
+    enlarger = BICUBIC_UPSCALER if path is None else describe_upscaler(path)
+    return {
+        "gallery": str(gallery_path or settings.gallery_path),
+        "weights": str(file.path),
+        "weights_sha256": file.sha256,
+        "upscaler": str(enlarger.path or enlarger.name),
+        "upscaler_sha256": enlarger.sha256,
+        "use_tta": use_tta,
+        "keep_old": keep_old,
+        "device": device,
+    }
+
+
+def run(context: JobContext) -> Mapping[str, Any]:
+    """The job: config as `job_config` makes it. Raises ReembedRefused when the weights changed since the start."""
+    from core.pipeline import PipelineConfig, build_pipeline
+
+    config = context.config
+    pipeline = build_pipeline(
+        PipelineConfig(
+            device=config["device"],
+            use_tta=config["use_tta"],
+            weights=config["weights"],
+            upscaler=config["upscaler"],
+            gallery_path=config["gallery"],
+        ),
+        load_settings(),
+    )
+    with pipeline.gallery.store as store:
+        asked = (config["weights_sha256"], config["upscaler_sha256"])
+        if (pipeline.space.weights_sha256, pipeline.space.upscaler) != asked:
+            raise ReembedRefused(
+                "The weights have changed since this re-embedding was started.", "Start another for the ones in use."
+            )
+        done = reembed(
+            pipeline, store, keep_old=config["keep_old"], on_event=context.on_event, check_stop=context.check_stop
+        )
+    return {**vars(done), "text": done.text}
+
+
+def reembed(
+    pipeline: Pipeline,
+    gallery: Gallery,
+    *,
+    keep_old: bool = False,
+    on_event: OnEvent | None = None,
+    check_stop: Callable[[], None] | None = None,
+) -> Reembedded:
+    """Make templates for the pipeline's space from every stored crop that has none there; then remove those replaced,
+    unless `keep_old`. `check_stop` may raise to end early. Raises GalleryError, StorageFailed.
+    """
+    tell, look = on_event or _ignore, check_stop or _go_on
+    started, space = time.monotonic(), pipeline.space
+    plan = plan_replacement(gallery, space)
+    tell("plan", photographs=plan.photographs, people=plan.people, enrol_again=len(plan.enrol_again))
+    made = done = 0
+    unreadable: list[int] = []
+    told = 0.0
+    while done < plan.photographs:
+        look()
+        sources = read_sources(gallery, plan.sources[done : done + BATCH])
+        usable = [(source, crop) for source in sources if (crop := _crop(source)) is not None]
+        unreadable += [source.identity_id for source in sources if all(source is not each for each, _ in usable)]
+        made += store_replacements(gallery, _embedded(pipeline, usable), space)
+        done = min(done + BATCH, plan.photographs)
+        if time.monotonic() - told >= _TELL_EVERY_S or done == plan.photographs:
+            told = time.monotonic()
+            tell("progress", **_progress(done, plan.photographs, told - started))
+    look()
+    removed = 0 if keep_old else let_go_of_replaced(gallery, space)
+    again = tuple(person.id for person in gallery.identities(space=space) if person.in_space == 0)
+    return Reembedded(made, removed, len(unreadable), again, round(time.monotonic() - started, 2))
+
+
+def _embedded(
+    pipeline: Pipeline, usable: Sequence[tuple[StoredTemplate, NDArray[np.uint8]]]
+) -> list[tuple[StoredTemplate, NewTemplate]]:
+    if not usable:
+        return []
+    vectors = pipeline.encoder.encode([_as_encoded(pipeline, source, crop) for source, crop in usable])
+    return [
+        (
+            source,
+            NewTemplate(
+                vector=vector,
+                kind=source.kind,
+                probe_px=source.probe_px,
+                size_px=source.size_px,
+                image_sha256=source.image_sha256,
+                crop=source.crop,
+                source=source.source,
+            ),
+        )
+        for (source, _), vector in zip(usable, vectors, strict=True)
+    ]
+
+
+def _as_encoded(pipeline: Pipeline, source: StoredTemplate, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the encoder is to see: the crop, which was cut at 112 px; super-resolved from its native size where the
+    upscaler does that."""
+    if source.kind == "hr" or not pipeline.upscaler.route(source.probe_px).network:
+        return crop
+    return pipeline.upscaler.super_resolve([resize(crop, native_crop_px(source.probe_px))])[0]
+
+
+def _crop(source: StoredTemplate) -> NDArray[np.uint8] | None:
+    """The stored picture at 112 px; None when it can't be read or isn't square."""
+    if source.crop is None:
+        return None
+    try:
+        rgb = read_image(source.crop)
+    except CoreError:  # damaged, or larger than any crop
+        return None
+    if rgb.shape[0] != rgb.shape[1]:
+        return None
+    return rgb if rgb.shape[0] == CROP_PX else resize(rgb, CROP_PX)
+
+
+def _progress(done: int, total: int, seconds: float) -> dict[str, Any]:
+    rate = done / seconds if seconds > 0 else 0.0
+    left = (total - done) / rate if rate else None
+    return {
+        "step": "embed", "done": done, "total": total, "share": done / total, "per_second": round(rate, 1),
+        "left_s": None if left is None else round(left, 1),
+    }  # fmt: skip
+
+
+def _ignore(kind: str, **data: Any) -> None:
+    pass
+
+
+def _go_on() -> None:
+    pass

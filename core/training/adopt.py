@@ -1,0 +1,111 @@
+"""Take what a run has trained into use: its encoder and the upscaler that it was trained with, both or neither."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.encoder import registry as encoders
+from core.encoder.registry import WeightsFile
+from core.errors import CoreError
+from core.jobs.run_dir import Run
+from core.settings import Settings, write_active
+from core.sr import registry as upscalers
+from core.sr.registry import UpscalerFile
+from core.sr.trial import UpscalerUnusable
+from core.sr.upscale import BICUBIC
+
+Which = Literal["best", "last"]
+
+ENCODER_FILE = "encoder.safetensors"
+UPSCALER_FILE = "upscaler.safetensors"
+
+
+class NothingTrained(CoreError):
+    """A run that left no weights to use, or whose upscaler isn't here any more."""
+
+    help_topic = "weights"
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was taken into use. None: the run trained none, and the one in use stays."""
+
+    encoder: WeightsFile | None
+    upscaler: UpscalerFile | None
+
+    @property
+    def text(self) -> str:
+        names = [file.name for file in (self.encoder, self.upscaler) if file is not None]
+        return f"In use: {' with '.join(names)}."
+
+
+def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
+    """The weights that a run has left, by "encoder" and "upscaler"; {} when there are none yet."""
+    folder = run.checkpoints / which
+    files = {"encoder": folder / ENCODER_FILE, "upscaler": folder / UPSCALER_FILE}
+    return {what: path for what, path in files.items() if path.is_file()}
+
+
+def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adopted:
+    """Use the weights of a run from now on: its encoder together with the upscaler that it was trained with.
+
+    Both are loaded completely and tried on real faces, copied into data/weights as `<kind>-<time>` and
+    `<kind>-<time>-dsr`, and noted together: when anything of it fails, nothing changes. A run that trained an upscaler
+    alone leaves the encoder in use as it is.
+    Raises NothingTrained, RunNotFound, UpscalerUnusable, StorageFailed and what loading an encoder raises.
+    """
+    files = trained_files(run, which)
+    if not files:
+        other: Which = "last" if which == "best" else "best"
+        step = f"Its '{other}' weights are there." if trained_files(run, other) else "Let it train for an epoch first."
+        raise NothingTrained(f"{run.id} has left no '{which}' weights.", step)
+    encoder = encoders.describe(files["encoder"]) if "encoder" in files else None
+    upscaler = upscalers.describe(files["upscaler"]) if "upscaler" in files else None
+    if upscaler is None and encoder is not None:
+        upscaler = _trained_with(settings, run, encoder)
+    if encoder is not None:
+        encoders.check_weights(encoder)
+    if upscaler is not None:
+        upscalers.check_upscaler(upscaler)
+    return _take_both(settings, encoder, upscaler, f"{run.kind}-{run.name.partition('-')[0]}")
+
+
+def _take_both(settings: Settings, encoder: WeightsFile | None, upscaler: UpscalerFile | None, name: str) -> Adopted:
+    entries: dict[str, Any] = {}
+    if encoder is not None:
+        encoder, entries["encoder"] = encoders.keep_weights(settings, encoder, name=name)
+    if upscaler is not None:
+        upscaler, entries["upscaler"] = upscalers.keep_upscaler(settings, upscaler, name=f"{name}-dsr")
+    write_active(settings, **entries)
+    return Adopted(encoder, upscaler)
+
+
+def _trained_with(settings: Settings, run: Run, encoder: WeightsFile) -> UpscalerFile | None:
+    """The upscaler whose images an encoder saw: by its header, else by the run's config; None when neither says."""
+    sha256 = encoder.metadata.get("trained_with_upscaler", "")
+    named = run.config.get("upscaler")
+    if sha256 == BICUBIC or (not sha256 and named == BICUBIC):
+        return upscalers.BICUBIC_UPSCALER
+    if not sha256 and not named:
+        return None
+    for file in _candidates(settings, named, anywhere=bool(sha256)):
+        if not sha256 or file.sha256 == sha256:
+            return file
+    raise NothingTrained(
+        f"{run.id} was trained with an upscaler that isn't here any more (SHA-256 {sha256[:12] or 'unknown'}..., "
+        f"{named or 'no path recorded'}).",
+        f"Put that file into {settings.weights_dir}, or use the encoder alone: edgeface-studio weights use "
+        f"{encoder.path}.",
+    )
+
+
+def _candidates(settings: Settings, named: object, *, anywhere: bool) -> list[UpscalerFile]:
+    """The file that the run's config names; where its hash is known, every stored one too: it may have been moved."""
+    found = []
+    if isinstance(named, str) and named:
+        with suppress(UpscalerUnusable):
+            found.append(upscalers.find_upscaler(settings, named))
+    return found + (upscalers.scan(settings) if anywhere else [])

@@ -1,0 +1,69 @@
+"""Weights made ready to ship: float16 safetensors, half as long, with their card in the header.
+
+Loaders cast to float32, so a shipped file is loaded as any other. Normalisation statistics are rounded too: what that
+costs is seen by measuring the exported file, which is why figures belong to the file that is shipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from core.encoder.weights import file_sha256, load_state
+from core.errors import SettingsInvalid
+from core.settings import write_atomically
+from core.weight_card import DSR_FORMAT, ENCODER_FORMAT, is_upscaler
+from core.weight_files import look_at
+
+_FLOAT16_MAX = 65504.0
+
+
+def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | None = None, **texts: str) -> Path:
+    """Write an encoder or a DSR file as float16 safetensors, its header's texts kept, `texts` and `figures` put in.
+
+    The file appears whole or not at all. Raises what loading raises (a file has to be complete), SettingsInvalid for
+    values that float16 can't hold, StorageFailed.
+    """
+    metadata = dict(look_at(source).metadata)
+    if is_upscaler(metadata):
+        tensors = _dsr_tensors(source)
+        metadata["format"] = DSR_FORMAT
+    else:
+        state = load_state(source)
+        tensors = state.tensors
+        metadata |= {"format": ENCODER_FORMAT, "variant": state.variant.name}
+        metadata.setdefault("parent_sha256", "")
+    metadata |= {"exported_from": file_sha256(source), **texts}
+    if figures is not None:
+        metadata["figures"] = json.dumps(figures)
+    halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
+    write_atomically(target, save(halved, metadata=metadata))
+    target.chmod(0o644)
+    return target
+
+
+def _dsr_tensors(source: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    from core.sr.upscale import load_upscaler
+
+    load_upscaler(source)  # complete, or refused
+    return load_file(str(source))
+
+
+def _half(name: str, tensor: Tensor, file_name: str) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor.contiguous()
+    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    if not largest <= _FLOAT16_MAX:  # NaN fails as well
+        raise SettingsInvalid(
+            f"{file_name} can't be stored as float16: {name} holds {largest:.3g}, at most {_FLOAT16_MAX:.0f} fits.",
+            "Export it as it is.",
+        )
+    return tensor.to(torch.float16).contiguous()

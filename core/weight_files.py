@@ -1,0 +1,222 @@
+"""Files of trained weights, whatever network they hold: where they lie, their hashes, what their headers say of them,
+copies of them, and which was chosen. The encoder's and the upscaler's registries stand on this. Nothing needs torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
+from core.settings import Settings
+
+SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
+
+_MAX_BYTES = 2_000_000_000
+_MAX_HEADER_BYTES = 10_000_000
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """SHA-256 of the bytes, and sha1(b"blob <size>\\0" + bytes) as git names them: 64 and 40 hexadecimal digits."""
+
+    sha256: str
+    git_blob_id: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file by its resolved path, length and hashes, and the texts in its header ({} where it has none)."""
+
+    path: Path
+    size_bytes: int
+    hashes: Hashes
+    metadata: Mapping[str, str]
+
+
+def look_at(path: Path) -> FileFacts:
+    """The file at `path`. Hashes are kept in memory while size and time of change stay the same.
+
+    Raises WeightsMissing when there is no such file, StorageFailed when it can't be read.
+    """
+    try:
+        path = path.expanduser().resolve()
+        stat = path.stat()
+        if not path.is_file():
+            raise WeightsMissing(f"{path} is no file.", "Choose a weights file (.pt, .safetensors).")
+        hashes = _hashes_of_version(path, stat.st_size, stat.st_mtime_ns)
+        return FileFacts(path, stat.st_size, hashes, read_metadata(path))
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise WeightsMissing(f"There is no weights file at {path}.", "Check the path.") from error
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageFailed(f"{path} can't be read: {reason}.", "Check its permissions.") from error
+
+
+def hash_file(path: Path) -> Hashes:
+    """Both hashes of a file as it is now. Raises OSError."""
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+            blob.update(block)
+    return Hashes(sha256.hexdigest(), blob.hexdigest())
+
+
+@lru_cache(maxsize=256)
+def _hashes_of_version(path: Path, size: int, mtime_ns: int) -> Hashes:
+    return hash_file(path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The texts that a safetensors file carries in its header; {} for any other file. Raises OSError."""
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if length <= _MAX_HEADER_BYTES else b""
+    try:
+        found = json.loads(header).get("__metadata__", {})
+        return {str(key): str(value) for key, value in found.items()}
+    except (ValueError, AttributeError):  # another kind of file under that name
+        return {}
+
+
+def stored_paths(settings: Settings) -> Iterator[Path]:
+    """Every file of weights in data/weights, then data/models, by name. What can't be looked at is left out."""
+    for folder in (settings.weights_dir, settings.models_dir):
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue  # a folder that isn't there holds no weights
+        for path in entries:
+            try:
+                fits = path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+                if fits and path.stat().st_size <= _MAX_BYTES:
+                    yield path
+            except OSError:
+                continue
+
+
+def lies_in(folder: Path, path: Path) -> bool:
+    """Whether the resolved `path` lies below `folder`."""
+    return path.is_relative_to(folder.resolve())
+
+
+# What was chosen ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How errors about a choice speak ("the weights in use are gone"), and what `weights use` takes to choose again."""
+
+    subject: str
+    are: str
+    have: str
+    they_were: str
+    command: str
+
+
+def chosen_file(
+    settings: Settings, entry: object, wording: Wording, *, otherwise: str, fault: type[CoreError] = WeightsMissing
+) -> FileFacts:
+    """The file that an entry of data/active.json ({"path", "sha256"}) means, as it was when it was chosen.
+
+    Raises `fault` when it is gone or was changed: nothing is ever taken in its place. Raises SettingsInvalid for an
+    entry of another form. `otherwise` ends the advice for a file that is gone.
+    """
+    again = f"edgeface-studio weights use {wording.command}"
+    if not (isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("sha256"), str)):
+        raise SettingsInvalid(
+            f"{settings.active_path} doesn't say which {wording.subject} {wording.are} in use.",
+            f"Choose again: {again}.",
+        )
+    path = settings.data_dir / entry["path"]
+    try:
+        file = look_at(path)
+    except WeightsMissing as error:
+        raise fault(
+            f"The {wording.subject} in use {wording.are} gone: there is no file at {path}.",
+            f"Put it back, choose again ({again}) or {otherwise}.",
+        ) from error
+    if file.hashes.sha256 != entry["sha256"]:
+        raise fault(
+            f"The {wording.subject} in use {wording.have} changed since {wording.they_were} chosen: {path} has another "
+            f"content (SHA-256 {file.hashes.sha256[:12]}..., expected {entry['sha256'][:12]}...).",
+            f"If the new content is wanted: edgeface-studio weights use {path.stem}; else put the old file back.",
+        )
+    return file
+
+
+def choice_of(settings: Settings, path: Path, sha256: str) -> dict[str, str]:
+    """The entry of data/active.json that chooses a file: relative to the data folder where it lies in it."""
+    data_dir = settings.data_dir.resolve()
+    kept = path.relative_to(data_dir) if path.is_relative_to(data_dir) else path
+    return {"path": kept.as_posix(), "sha256": sha256}
+
+
+# Copies -------------------------------------------------------------------------------------------------------------
+
+
+def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") -> Path:
+    """The same content inside data/weights or data/models: where it is already, else a copy called `name` (default:
+    as the file is). Raises StorageFailed, and WeightsUnsafe when the file changed meanwhile.
+    """
+    for stored in stored_paths(settings):
+        try:
+            if look_at(stored).hashes.sha256 == sha256:
+                return stored.resolve()
+        except (WeightsMissing, StorageFailed):
+            continue  # gone or unreadable since the folder was listed
+    ending = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ".pt"
+    stem = re.sub(r"[^\w.+-]+", "_", name or path.stem).strip(".") or "weights"
+    temporary: Path | None = None
+    try:
+        settings.weights_dir.mkdir(parents=True, exist_ok=True)
+        handle, hidden = tempfile.mkstemp(prefix=".copy.", dir=settings.weights_dir)
+        temporary = Path(hidden)
+        with os.fdopen(handle, "wb") as copy, path.open("rb") as original:
+            shutil.copyfileobj(original, copy, _BLOCK)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if hash_file(temporary).sha256 != sha256:
+            raise WeightsUnsafe(f"{path.name} changed while it was copied.", "Try again when it is complete.")
+        target = free_path(settings.weights_dir, f"{stem}{ending}")
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise StorageFailed(
+            f"{path.name} couldn't be copied into {settings.weights_dir}: {error.strerror or error}.",
+            "Free space or check the folder's permissions.",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return target.resolve()
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """`folder`/`name`, or with a number before the ending where a file of that name is there."""
+    path = folder / name
+    number = 2
+    while path.exists():
+        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+        number += 1
+    return path
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at `path`; False for what can't be a path."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

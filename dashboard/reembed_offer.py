@@ -1,0 +1,116 @@
+"""People whose templates other weights made: the offer to make them anew from their stored crops, and its progress."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import StorageFailed
+from core.gallery.replacement import Replacement, plan_replacement
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+from core.jobs.errors import RunNotFound
+from core.jobs.launch import launch
+from core.jobs.run_dir import Run, list_runs, runs_root
+from core.reembed import KIND, job_config
+from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.queries import Readiness, gallery_version
+from dashboard.resources import gallery, settings, space_in_use
+from dashboard.run_reader import Snapshot
+from dashboard.run_status import Shown, run_status
+from dashboard.text import count, plain, shorten
+
+_NAMES_SHOWN = 8
+_SAID = "reembed_said"
+
+
+def reembed_offer(ready: Readiness, *, key: str) -> bool:
+    """Offer it, or show the run that does it; True when either is on the screen. Shows nothing when everybody's
+    templates fit the weights in use. `key` is the page's: "home" or "gallery"."""
+    said = st.session_state.pop(_SAID, "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+    if not ready.can_recognise or ready.weights is None or not ready.people:
+        return False
+    run = _unfinished(ready.weights.sha256)
+    if run is not None:
+        run_status(run, _SHOWN)
+        return True
+    plan = _plan(gallery(), space_in_use(ready.weights))
+    if plan.photographs:
+        _offer(plan, key, primary=ready.findable == 0)
+    if plan.enrol_again:
+        _enrol_again(plan)
+    return plan.photographs > 0
+
+
+def _plan(store: Gallery, space: Space) -> Replacement:
+    return _planned(str(store.path), gallery_version(store), space.upscaler, space, store)
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs={Space: repr})
+def _planned(path: str, version: int, upscaler: str, space: Space, _store: Gallery) -> Replacement:
+    return plan_replacement(_store, space)
+
+
+def _offer(plan: Replacement, key: str, *, primary: bool) -> None:
+    with st.container(border=True, key=f"{key}_reembed"):
+        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} made with other weights")
+        st.markdown(
+            f"Their templates can't be searched with the weights in use. They can be made anew from "
+            f"{count(plan.photographs, 'stored picture')}: nobody has to be photographed again."
+        )
+        keep = st.checkbox(
+            "Keep the earlier templates too",
+            key=f"{key}_reembed_keep",
+            help="For going back to the earlier weights. Until the new templates are all there the earlier ones stay "
+            "in any case.",
+        )
+        if st.button(
+            "Make their templates anew",
+            type="primary" if primary else "secondary",
+            icon=":material/sync:",
+            key=f"{key}_reembed_start",
+        ):
+            with feedback() as attempt:
+                here = settings()
+                launch(here, KIND, job_config(here, keep_old=keep), slug="gallery")
+            if attempt.ok:
+                st.rerun()
+        link("help", "Why templates of other weights aren't searched", icon=":material/help:", topic="other-weights")
+
+
+def _enrol_again(plan: Replacement) -> None:
+    names = [plain(shorten(person.name)) for person in plan.enrol_again[:_NAMES_SHOWN]]
+    more = len(plan.enrol_again) - len(names)
+    listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
+    st.warning(
+        f"**To be enrolled again:** {listed}. No pictures of them are stored, so their templates can't be made anew. "
+        "What was stored stays.",
+        icon=":material/person_alert:",
+    )
+
+
+def _unfinished(weights_sha256: str) -> Run | None:
+    """The last run for these weights, unless it is done or gone."""
+    for run in list_runs(runs_root(settings()), KIND):
+        try:
+            if run.config.get("weights_sha256") == weights_sha256:
+                return None if run.state().status == "done" else run
+        except (RunNotFound, StorageFailed):
+            continue  # removed since it was listed, or damaged
+    return None
+
+
+def _say_end(snapshot: Snapshot) -> None:
+    if snapshot.state.status == "done":
+        st.session_state[_SAID] = str((snapshot.run.report or {}).get("text", ""))
+
+
+_SHOWN = Shown(
+    "Making templates for the weights in use",
+    unit="photographs",
+    steps={"embed": "Embedding"},
+    on_end=_say_end,
+    removal="The record of this run goes. The gallery stays as it is.",
+)

@@ -1,0 +1,45 @@
+"""Small files of weights as this project writes them: random ones, and upscalers that are bicubic at heart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from core.sr.network import DSR, DSRConfig
+from core.weight_card import DSR_FORMAT, ENCODER_FORMAT
+
+
+def save_dsr(
+    path: Path, *, seed: int = 0, harm: bool = False, bicubic_px: tuple[int, ...] = (), **metadata: str
+) -> Path:
+    """A DSR file: near the bicubic skip, or, with `harm`, as its random weights make it."""
+    torch.manual_seed(seed)
+    network = DSR(DSRConfig(channels=8, blocks=1))
+    if not harm:
+        torch.nn.init.normal_(network.tail.weight, std=1e-3)
+        torch.nn.init.zeros_(network.tail.bias)
+    config = {"channels": 8, "blocks": 1, "min_px": 12, "max_px": 48, "use_bicubic_px": list(bicubic_px)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    save_file(state, path, {"format": DSR_FORMAT, "config": json.dumps(config), **metadata})
+    return path
+
+
+def save_encoder(path: Path, tensors: dict[str, torch.Tensor], variant: str = "edgeface_xxs", **metadata: Any) -> Path:
+    """An encoder file in this project's form: texts as they are, other values of `metadata` as JSON."""
+    told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {key: tensor.contiguous() for key, tensor in tensors.items()}
+    save_file(state, path, {"format": ENCODER_FORMAT, "variant": variant, "parent_sha256": "", **told})
+    return path
+
+
+def official_tensors(shared_dir: Path, name: str = "edgeface_xxs_q") -> dict[str, torch.Tensor]:
+    """The tensors of a published file, float32: an encoder that tells faces apart."""
+    from core.encoder.weights import load_state
+
+    return load_state(shared_dir / "weights" / f"{name}.pt").tensors
