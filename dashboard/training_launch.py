@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,7 +13,9 @@ from core.encoder.registry import WeightsFile, scan
 from core.jobs.launch import launch
 from core.jobs.policy import read_policy
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.training.config import TrainingConfig, check_config, config_to_dict, make_config
+from core.sr import registry as upscalers
+from core.sr.upscale import BICUBIC
+from core.training.config import TrainingConfig, config_to_dict, make_config
 from core.training.estimate import Amounts, estimate_s, known_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
@@ -65,11 +69,12 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
     with right:
         given["edgeface"] = _weights(weights, kind)
     recipe = _preset(kind)
+    if recipe.wants_upscaler:
+        with right:
+            given["upscaler"] = _upscaler(kind, recipe)
     changes: dict[str, Any] = main_settings(recipe, f"training_{kind}_{recipe.name}")
     with st.expander("Everything else", icon=":material/tune:", key="training_more"):
         _starter_switch()
-        if kind != "starter":
-            given["upscaler"] = _upscaler(kind)
         given |= run_settings(kind)
         changes |= other_settings(recipe, f"training_{kind}_{recipe.name}_others")
     with feedback() as attempt:
@@ -97,9 +102,27 @@ def start_training(kind: str, preset: str, changes: dict[str, Any], given: dict[
     Raises SettingsInvalid, JobError, StorageFailed.
     """
     config = make_config(kind, preset, changes, **given)
-    check_config(config)
+    config = replace(config, command=command_for(config, changes, given))
     name = str(config.dataset or config.train_dir or "").rpartition("/")[2]
     return launch(settings(), kind, config_to_dict(config), slug=f"{preset}-{name}")
+
+
+def command_for(config: TrainingConfig, changes: dict[str, Any], given: dict[str, Any]) -> str:
+    """The command line that starts the same run: told to the user, never run."""
+    words = ["edgeface-studio", "train", config.kind]
+    words += ["--preset", config.preset] if len(PRESETS[config.kind]) > 1 else []
+    names = {"edgeface": "--teacher" if config.kind == "starter" else "--edgeface", "full_check": "--check"}
+    options = ("dataset", "edgeface", "upscaler", "device", "seed", "num_workers", "full_check", "force")
+    for name in options:
+        value, option = given.get(name), names.get(name, f"--{name.replace('_', '-')}")
+        if value is True:
+            words.append(option)
+        elif value not in (None, False):
+            words += [option, str(value)]
+    rest = {**changes, **{name: value for name, value in given.items() if name not in options}}
+    for name, value in rest.items():
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)
 
 
 def _kind() -> str:
@@ -149,14 +172,20 @@ def _preset(kind: str) -> Recipe:
     return recipes[str(name)]
 
 
-def _upscaler(kind: str) -> str | None:
-    options = {"": "A new network" if kind == "dsr" else "The one in use, or a new one where it is trained"}
-    if kind != "dsr":
-        options["bicubic"] = "Bicubic: no super-resolution"
-    chosen = st.selectbox(
-        "Super-resolution", list(options), format_func=options.__getitem__, key=f"training_dsr_{kind}"
-    )
-    return str(chosen) or None
+def _upscaler(kind: str, recipe: Recipe) -> str | None:
+    """A path, "bicubic", or None for a new network, where the recipe trains one."""
+    stored: dict[str | None, str] = {str(file.path): file.name for file in upscalers.scan(settings())}
+    if "upscaler" in recipe.trains:
+        options: dict[str | None, str] = {None: "A new network", **stored}
+    else:
+        used = upscalers.active_upscaler(settings())
+        options = {str(used.path or BICUBIC): f"{used.name} (in use)"}
+        options |= {value: name for value, name in {BICUBIC: BICUBIC, **stored}.items() if value not in options}
+    return st.selectbox(
+        "Super-resolution network", list(options), format_func=options.__getitem__,
+        key=f"training_dsr_{kind}_{recipe.name}",
+        help="What enlarges the small faces. A recipe that trains it can go on from a stored one.",
+    )  # fmt: skip
 
 
 def _estimate(kind: str, recipe: Recipe, images: tuple[int, int], val_limit: int) -> None:
