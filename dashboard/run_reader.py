@@ -91,10 +91,16 @@ class RunReader:
             if event.kind in _BEGINS:  # a new attempt counts anew
                 self._progress = self._first = None
             return
-        before = self._first
-        if before is None or str(before.data.get("step", "")) != str(event.data.get("step", "")):
-            self._first = event
-        self._progress = progress_of(event, self._first or event)
+        progress = progress_of(event, self._first or event)
+        before = self._progress
+        if (
+            before is None
+            or (before.step, before.total) != (progress.step, progress.total)
+            or before.done > progress.done
+        ):
+            self._first = event  # another step, or the same one again: its rate is its own
+            progress = progress_of(event, event)
+        self._progress = progress
 
 
 def progress_of(event: Event, first: Event) -> Progress:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import streamlit as st
@@ -18,6 +19,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.events import Event
 from core.jobs.launch import resume, stop
 from core.jobs.run_dir import Run, delete_run
+from core.jobs.state import State, now
 from dashboard.feedback import feedback
 from dashboard.resources import settings
 from dashboard.run_reader import Progress, RunReader, Snapshot
@@ -135,8 +137,20 @@ def _head(snapshot: Snapshot, shown: Shown) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(shown.title)}**", width="content")
         st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
-        if snapshot.state.attempts > 1:
-            st.caption(f"attempt {snapshot.state.attempts}", width="content")
+        told = [f"attempt {snapshot.state.attempts}"] if snapshot.state.attempts > 1 else []
+        spent = spent_s(snapshot.state)
+        if spent is not None:
+            told.append(f"for {duration(spent)}" if snapshot.state.live else f"took {duration(spent)}")
+        if told:
+            st.caption(", ".join(told), width="content")
+
+
+def spent_s(state: State, at: datetime | None = None) -> float | None:
+    """Seconds that the last attempt has worked until now (`at`), or did until its end; None where that isn't known."""
+    if state.started is None or state.status == "interrupted":
+        return None
+    end = state.ended or (at or now() if state.live else None)
+    return None if end is None else max(0.0, (end - state.started).total_seconds())
 
 
 def _state(snapshot: Snapshot, shown: Shown) -> None:

@@ -16,7 +16,7 @@ from core.jobs.run_dir import Run, create_run, list_runs, runs_root
 from core.jobs.state import State, stored_state, write_state
 from core.settings import load_settings
 from dashboard.run_reader import Progress, RunReader, progress_of
-from dashboard.run_status import Shown, event_line, progress_text
+from dashboard.run_status import Shown, event_line, progress_text, spent_s
 from dashboard.text import duration
 from tests.app.conftest import button, shown
 
@@ -178,6 +178,9 @@ def test_a_step_s_rate_begins_with_the_step_and_an_attempt_begins_anew():
     reader = RunReader(run)
     progress = reader.look().progress
     assert progress is not None and progress.step == "place" and progress.per_s is None
+    tell(run, ("progress", {"step": "place", "done": 0, "total": 50}))  # the same step of another part
+    progress = reader.look().progress
+    assert progress is not None and (progress.done, progress.per_s) == (0, None)
     tell(run, ("resumed", {}))
     assert reader.look().progress is None
 
@@ -196,6 +199,13 @@ def test_lines_of_text():
     assert said == "Stage 1: 3 of 10 epochs, 3.0 a minute, 2 min 20 s left"
     assert progress_text(Progress(10, 10, "check", 5.0, 0.0), Shown("x")) == "Checking: 10 of 10 images, 5 a second"
     assert event_line(Event(AT, "epoch", {"loss": 0.123456, "n": 2})).endswith("epoch: loss 0.1235, n 2")
+
+
+def test_time_spent_is_the_last_attempt_s():
+    begun = State("running", started=AT)
+    assert spent_s(begun, AT + timedelta(seconds=5)) == 5.0
+    assert spent_s(replace(begun, status="done", ended=AT + timedelta(seconds=9)), AT + timedelta(days=1)) == 9.0
+    assert spent_s(State("queued")) is None and spent_s(replace(begun, status="interrupted")) is None
 
 
 def test_a_state_without_a_process_is_interrupted():
