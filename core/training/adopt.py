@@ -52,9 +52,9 @@ def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
 def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adopted:
     """Use the weights of a run from now on: its encoder together with the upscaler that it was trained with.
 
-    Both are loaded completely and tried on real faces, copied into data/weights as `<kind>-<time>` and
-    `<kind>-<time>-dsr`, and noted together: when anything of it fails, nothing changes. A run that trained an upscaler
-    alone leaves the encoder in use as it is.
+    Both are loaded completely and tried on real faces, copied into data/weights as `<kind>-<time>` (the upscaler of
+    an encoder with `-dsr` behind it) and noted together: when anything of it fails, nothing changes. A run that
+    trained an upscaler alone leaves the encoder in use as it is.
     Raises NothingTrained, RunNotFound, UpscalerUnusable, StorageFailed and what loading an encoder raises.
     """
     files = trained_files(run, which)
@@ -78,7 +78,8 @@ def _take_both(settings: Settings, encoder: WeightsFile | None, upscaler: Upscal
     if encoder is not None:
         encoder, entries["encoder"] = encoders.keep_weights(settings, encoder, name=name)
     if upscaler is not None:
-        upscaler, entries["upscaler"] = upscalers.keep_upscaler(settings, upscaler, name=f"{name}-dsr")
+        own = name if encoder is None else f"{name}-dsr"
+        upscaler, entries["upscaler"] = upscalers.keep_upscaler(settings, upscaler, name=own)
     write_active(settings, **entries)
     return Adopted(encoder, upscaler)
 
