@@ -97,7 +97,7 @@ def loss_not_finite(stage: str, epoch: int) -> Alarm:
         "loss_not_finite", "error",
         f"The loss is no finite number any more (stage {stage}, epoch {epoch}).",
         "A learning rate that is too high, or numbers beyond what the precision holds.",
-        "Training stopped with the last good checkpoint kept. Start again with a lower rate or --set precision=float32.",
+        "Training stopped, the last good checkpoint is kept. Start again with a lower rate or --set precision=float32.",
     )  # fmt: skip
 
 

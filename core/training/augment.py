@@ -45,7 +45,7 @@ class Mix:
 
 
 def draw(augment: Augment, count: int, generator: torch.Generator) -> Draws:
-    """Draws for `count` images. Every kind is drawn whether it is used or not, so that changing one changes no other."""
+    """Draws for `count` images. Every kind is drawn, used or not, so that changing one changes no other."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator) * 2 - 1

@@ -26,8 +26,9 @@ from core.training.recipe import Stage
 @dataclass(frozen=True)
 class Batch:
     """Images of one step, ready for the network. `hr` [-1, 1] (N, 3, 112, 112); `view` what the encoder is given, or
-    None where `small` (N, 3, s, s) is to go through the upscaler first; `target` the teacher's embeddings where they
-    were computed before; `embeddings` (N, 512) the frozen encoder's of the view, likewise. `size_px` is the drawn size, `is_hr` true where `view` is HR itself."""
+    None where `small` (N, 3, s, s) is to go through the upscaler first. `target` (N, 512) are the teacher's embeddings
+    and `embeddings` (N, 512) a frozen encoder's of the view, where they were computed before. `size_px` is the drawn
+    size, `is_hr` true where `view` is HR itself."""
 
     hr: Tensor
     view: Tensor | None
@@ -82,9 +83,7 @@ class BatchMaker:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
-        shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(
-            len(self._sources.data.train)
-        )
+        shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(len(self.labels))
         return shuffled[: self.steps * self.batch_size].astype(np.int64)
 
     def make(self, epoch: int, step: int, part: slice, pool: ThreadPoolExecutor | None = None) -> Batch:

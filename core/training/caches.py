@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,9 @@ class Caches:
         which = "train" if split is self.data.train else "val"
         return f"{self.data.dataset.key}/{which}/{len(split)}/{self.runner.precision}/{self.runner.kind}"
 
-    def _once(self, parts: list[object], shape: tuple[int, ...], dtype: type, fill: Callable) -> NDArray:  # type: ignore[type-arg]
+    def _once(
+        self, parts: Sequence[object], shape: tuple[int, ...], dtype: type, fill: Callable[..., None]
+    ) -> NDArray[Any]:
         """Made by the first process while the others wait."""
         if self.alone:
             return cached(self.folder, parts, shape, dtype, fill)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -27,6 +29,8 @@ ENCODER_FORMAT = "edgeface-studio-encoder-1"
 HEAD_FORMAT = "edgeface-studio-head-1"
 STATE_NAME = "state.pt"
 STATE_VERSION = 1
+_DAMAGE = (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError)
+"""What torch and safetensors raise on damaged files."""
 FILES = {"encoder": "encoder.safetensors", "upscaler": "upscaler.safetensors", "head": "head.safetensors"}
 
 
@@ -72,7 +76,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (whatever a damaged file makes torch raise)
+    except _DAMAGE as error:
         raise CheckpointUnusable(f"{path} is damaged.", "Start a new run: this one can't be resumed.") from error
     if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
         raise CheckpointUnusable(f"{path} is of another version.", "Start a new run.")
@@ -87,7 +91,7 @@ def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
         return None
     try:
         return load_file(path)
-    except Exception as error:  # noqa: BLE001 (as above)
+    except (*_DAMAGE, SafetensorError) as error:
         raise CheckpointUnusable(f"{path} is damaged.", "Use another checkpoint.") from error
 
 

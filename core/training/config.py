@@ -124,7 +124,9 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:
         {**values["recipe"], "stages": values["stages"], "batch_size": values.get("batch_size", 0)}
     )
     known = {field.name for field in fields(TrainingConfig)} - {"recipe"}
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in known}
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in known
+    }
     if "kind" not in given:
         raise wrong
     config = TrainingConfig(recipe=recipe, **given)

@@ -18,6 +18,7 @@ from core.training.caches import Caches
 from core.training.config import TrainingConfig
 from core.training.device import Place
 from core.training.estimate import keep_speeds, stage_seconds
+from core.training.heads import MarginHead
 from core.training.keeping import keep_best, keep_last, make_report
 from core.training.optimise import rates_at
 from core.training.planning import Work, make_plan, plan_lines, prepare
@@ -77,7 +78,8 @@ def _begin(work: Work) -> None:
     _odd_data(work)
     if standing.start is None and work.validator is not None:
         start = _validate(work, recipe.stages[0], None)
-        standing.start = start.event(pixels="upscaler" in recipe.trains)
+        assert start is not None
+        standing.start = start.event(pixels="upscaler" in recipe.stages[0].trains)
         standing.cosine_at_start = start.mean_abs_cosine
         reporter.log(f"Before training | {lines.figures_text(standing.start)}")
         if "upscaler" in recipe.trains:
@@ -209,18 +211,12 @@ def _validate(work: Work, stage: Stage, run: StageRun | None) -> Figures | None:
     targets = None
     if (weights.teacher or weights.identity) and work.networks.teacher is not None and work.data.val is not None:
         targets = _alone(work).teacher_targets(work.networks.teacher, work.data.val)
-    upscaler = named.get("upscaler") if stage.through == "upscaler" or "upscaler" in work.config.recipe.trains else None
+    upscaler = named.get("upscaler") if stage.through == "upscaler" else None
     head = named.get("head") if run is not None else None
+    assert head is None or isinstance(head, MarginHead)
     loss = None if run is None else Loss(weights, targets)
-    pixels = "upscaler" in (work.config.recipe.trains if run is None else stage.trains)
     training = {name: module.training for name, module in work.parts.named().items()}
-    found = work.validator.measure(
-        named["encoder"],
-        upscaler,
-        head,
-        loss,
-        pixels=pixels,  # type: ignore[arg-type]
-    )
+    found = work.validator.measure(named["encoder"], upscaler, head, loss, pixels="upscaler" in stage.trains)
     for name, module in work.parts.named().items():
         module.train(training[name])
     return found

@@ -29,7 +29,7 @@ class Parts:
 
     def named(self) -> dict[str, nn.Module]:
         """Those that a stage may train."""
-        found = {"encoder": self.encoder, "upscaler": self.upscaler, "head": self.head}
+        found: dict[str, nn.Module | None] = {"encoder": self.encoder, "upscaler": self.upscaler, "head": self.head}
         return {name: module for name, module in found.items() if module is not None}
 
 

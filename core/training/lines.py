@@ -20,9 +20,8 @@ def epoch_line(
 ) -> str:  # fmt: skip
     """One epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER: 0.0412 |
     LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
-    width = 2
     parts = [
-        f"Epoch {epoch:0{width}d}/{epochs}",
+        f"Epoch {epoch:02d}/{epochs}",
         f"Train Loss: {number(train.get('loss'))} Acc: {number(train.get('accuracy'))}",
     ]
     if val is not None:

@@ -116,7 +116,7 @@ def _load_upscaler(config: TrainingConfig, settings: Settings) -> tuple[nn.Modul
         torch.manual_seed(seed_for(config.seed, "upscaler"))
         shape = _dsr_config({"channels": config.dsr_channels, "blocks": config.dsr_blocks})
         network = DSR(shape)
-        # The residual begins at nothing: a new network is bicubic exactly, and only gets better from there.
+        # The residual begins at nothing: a new network is plain interpolation, and only gets better.
         nn.init.zeros_(network.tail.weight)
         if network.tail.bias is not None:
             nn.init.zeros_(network.tail.bias)

@@ -60,8 +60,8 @@ class Mean:
             now = parts[name]
             for kept, value in zip(mean.parameters(), now.parameters(), strict=True):
                 kept.lerp_(value.detach(), 1 - decay)
-            for kept, value in zip(mean.buffers(), now.buffers(), strict=True):
-                kept.copy_(value)
+            for buffer, current in zip(mean.buffers(), now.buffers(), strict=True):
+                buffer.copy_(current)
 
     def state(self) -> dict[str, Any]:
         return {"count": self.count, "parts": {name: module.state_dict() for name, module in self.parts.items()}}

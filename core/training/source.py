@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,8 +53,7 @@ def _from_folders(train: Path, val: Path | None, on_event: OnEvent | None, shoul
             f"{len(amiss)} images can't be trained on, first {row['path']}: {row['problem']}",
             "Take them out, or build a data set from the folders: edgeface-studio dataset build.",
         )
-    name = os.path.commonprefix([train.name, val.name]).strip("_- ") if val is not None else train.name
-    info = DatasetInfo(name=name or found.root.name, mode="as-found", made_by="scan", source=str(found.root))
+    info = DatasetInfo(name=found.root.name, mode="as-found", made_by="scan", source=str(found.root))
     return Dataset(found.root, info, frame, sha256_of(manifest_bytes(frame)))
 
 

@@ -62,7 +62,7 @@ def make_stage(
 ) -> StageRun:  # fmt: skip
     """Everything a stage works with; caches are made on the way."""
     learner = Learner(parts, stage)
-    trained = {name: module for name, module in parts.named().items() if name in stage.trains}
+    trained: dict[str, nn.Module] = {name: module for name, module in parts.named().items() if name in stage.trains}
     sources = make_sources(stage, networks, data, caches)
     pieces = runner.world * accumulate
     maker = BatchMaker(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from core.training.batches import BatchMaker, Sources
 from core.training.config import TrainingConfig
@@ -55,10 +57,10 @@ def _look_s(parts: Parts, data: TrainingData, runner: Runner) -> float:
 def _step_s(
     stage: Stage, config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, runner: Runner
 ) -> float:
-    named = {name: copy.deepcopy(module) for name, module in parts.named().items()}
-    copied = Parts(named.get("encoder"), named.get("upscaler"), named.get("head"), parts.teacher)  # type: ignore[arg-type]
+    copied = replace(copy.deepcopy(replace(parts, teacher=None)), teacher=parts.teacher)
+    named = copied.named()
     learner = Learner(copied, stage)
-    trained = {name: module for name, module in named.items() if name in stage.trains}
+    trained: dict[str, nn.Module] = {name: module for name, module in named.items() if name in stage.trains}
     optimizer = make_optimizer(trained, stage)
     targets = np.zeros((len(data.train), 512), dtype=np.float32) if stage.teacher_view == "clean" else None
     sources = Sources(data, networks.takes, {}, targets)

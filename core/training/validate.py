@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,11 +104,11 @@ class Validator:
         found = Figures()
         per_size: dict[str, dict[str, float | None]] = {}
         for size in self.sizes:
-            sr = self._once((*names, size), lambda size=size: self._embed(encoder, upscaler, size))
-            figures = dict(self._once((*names, ("verified", size)), lambda sr=sr: self._verified(sr, hr)))
+            sr = self._once((*names, size), partial(self._embed, encoder, upscaler, size))
+            figures = dict(self._once((*names, ("verified", size)), partial(self._verified, sr, hr)))
             figures |= self._classified(sr, head)
             if pixels:
-                figures |= self._once(("", names[1], ("pixels", size)), lambda size=size: self._pixels(upscaler, size))
+                figures |= self._once(("", names[1], ("pixels", size)), partial(self._pixels, upscaler, size))
             figures["loss"] = _loss(figures, sr, loss)
             per_size[str(size)] = figures
         self._mean(found, per_size)
