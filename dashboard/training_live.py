@@ -143,7 +143,8 @@ def _figures(seen: Seen) -> None:
     by = FIGURES.get(f"val.{row.get('criterion.name')}")
     images = seen.history.plan.val_images if seen.history.plan else None
     of = f" on {count(images, 'validation image')}" if images else ""
-    st.caption(f"Epoch {row['step']:.0f}, the best so far{f' by {by[0]}' if by else ''}{of}.")
+    against = " Below each figure: against before training." if seen.history.before else ""
+    st.caption(f"Epoch {row['step']:.0f}, the best so far{f' by {by[0]}' if by else ''}{of}.{against}")
 
 
 def _figure(column: str, value: float, before: float | None) -> str:
@@ -152,8 +153,9 @@ def _figure(column: str, value: float, before: float | None) -> str:
     if before is not None:
         by = (value - before) * scale
         good = by < 0 if column in _FALLS else by > 0
-        points = " points" if unit == " %" else unit
-        gained = f"<div class='ef-gain{' ef-up' if good else ''}'>{by:+{digits}}{points} by training</div>"
+        same = f"{abs(by):{digits}}" == f"{0:{digits}}"
+        text = "as before training" if same else f"{by:+{digits}}{' points' if unit == ' %' else unit}"
+        gained = f"<div class='ef-gain{' ef-up' if good and not same else ''}'>{text}</div>"
     return (
         f"<div class='ef-figure'><div class='ef-quiet'>{markup(name)}</div>"
         f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{gained}</div>"

@@ -5,88 +5,34 @@ Unknown kinds of events and unknown fields pass by, so that an older page reads 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from core.jobs.events import Event, read_events
+from core.training.told import (
+    SEVERITIES,
+    Alarm,
+    Plan,
+    Progress,
+    figures_of,
+    number_of,
+    plan_of,
+    progress_of,
+    text_of,
+    whole_of,
+)
 
 EPOCH_COLUMNS = ("step", "stage", "epoch", "epochs", "seconds", "images_per_s", "best", "line")
 """What `History.epochs` holds for every run; further columns are named by their path, such as "val.by_size.16.eer"."""
 TRACE_COLUMNS = ("position", "loss", "per_second")
 MOST_TRACE = 800
 """Points of the curve within epochs that are kept; of more than twice as many every second one goes."""
-
-Severity = Literal["error", "warning", "notice"]
-_SEVERITIES: dict[str, Severity] = {"error": "error", "warning": "warning", "notice": "notice"}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The last thing said about where the run is. `share` of the whole run in [0, 1]; `epoch` counts over all stages,
-    from 1; `done` of `total` batches or images of this step; `left_s` seconds for the whole run."""
-
-    at: datetime
-    step: str = ""
-    stage: str = ""
-    epoch: int | None = None
-    epochs: int | None = None
-    done: float = 0.0
-    total: float = 0.0
-    per_second: float | None = None
-    left_s: float | None = None
-    share: float | None = None
-    loss: float | None = None
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """Something that a person should look at: what is wrong, why, and what to do. `times` it was raised in the same
-    attempt; `attempt` counts from 1 and grows with every resume."""
-
-    code: str
-    severity: Severity
-    what: str
-    cause: str = ""
-    next_step: str = ""
-    at: datetime | None = None
-    attempt: int = 1
-    times: int = 1
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage as planned: what it trains, and for how many epochs at most."""
-
-    name: str
-    title: str
-    epochs: int
-    trains: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the run said at its start. None where it didn't say. `chance` = 1 / identities, the accuracy of guessing."""
-
-    stages: tuple[Stage, ...] = ()
-    epochs: int | None = None
-    train_images: int | None = None
-    val_images: int | None = None
-    identities: int | None = None
-    shared_identities: int | None = None
-    chance: float | None = None
-    device: str = ""
-    precision: str = ""
-    threads: int | None = None
-    estimate_s: float | None = None
-    upscaler: str = ""
-    encoder: str = ""
 
 
 @dataclass
@@ -162,7 +108,7 @@ class History:
         out of memory or into loss that isn't finite are over once another attempt began."""
         with self._lock:
             found = [a for a in self._told.alarms.values() if a.attempt == self.attempt or a.code not in _OVER]
-        order = list(_SEVERITIES)
+        order = list(SEVERITIES)
         return sorted(found, key=lambda a: (order.index(a.severity), -(a.at.timestamp() if a.at else 0)))
 
     @property
@@ -203,42 +149,42 @@ class History:
             told.started = event.at
             told.progress = None
         elif event.kind == "plan":
-            told.plan = _plan(data)
+            told.plan = plan_of(data)
         elif event.kind == "stage":
-            told.stage = _text(data.get("stage"))
+            told.stage = text_of(data.get("stage"))
         elif event.kind == "start":
-            told.before = _figures(data.get("val"))
-            told.bicubic |= _figures(data.get("bicubic"))
+            told.before = figures_of(data.get("val"))
+            told.bicubic |= figures_of(data.get("bicubic"))
         elif event.kind == "progress":
-            told.progress = _progress(event)
+            told.progress = progress_of(event)
             self._draw_on(told.progress)
         elif event.kind == "epoch":
             self._note_epoch(data)
         elif event.kind == "alarm":
             self._note_alarm(event)
-        elif event.kind == "checkpoint" and _text(data.get("which")):
+        elif event.kind == "checkpoint" and text_of(data.get("which")):
             steps = list(told.epochs)
-            told.checkpoints[_text(data.get("which"))] = _whole(data.get("step")) or (max(steps) if steps else None)
+            told.checkpoints[text_of(data.get("which"))] = whole_of(data.get("step")) or (max(steps) if steps else None)
 
     def _note_epoch(self, data: Mapping[str, Any]) -> None:
-        step = _whole(data.get("step"))
+        step = whole_of(data.get("step"))
         if step is not None and step > 0:
             self._told.epochs[step] = dict(data)
             val = data.get("val")
             if isinstance(val, Mapping):
-                self._told.bicubic |= _figures(val.get("bicubic"))
+                self._told.bicubic |= figures_of(val.get("bicubic"))
             self._epochs = None
 
     def _note_alarm(self, event: Event) -> None:
         data, attempt = event.data, max(1, self._told.attempt)
-        code = _text(data.get("code")) or "unknown"
+        code = text_of(data.get("code")) or "unknown"
         earlier = self._told.alarms.get((attempt, code))
         self._told.alarms[attempt, code] = Alarm(
             code,
-            _SEVERITIES.get(_text(data.get("severity")), "warning"),
-            _text(data.get("what")) or "The run raised an alarm.",
-            _text(data.get("cause")),
-            _text(data.get("next_step")),
+            SEVERITIES.get(text_of(data.get("severity")), "warning"),
+            text_of(data.get("what")) or "The run raised an alarm.",
+            text_of(data.get("cause")),
+            text_of(data.get("next_step")),
             event.at,
             attempt,
             earlier.times + 1 if earlier else 1,
@@ -274,86 +220,10 @@ def _table(epochs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
         if column == "best":
             frame[column] = frame[column].map(lambda value: value is True).astype(bool)
         elif column in _TEXTS:
-            frame[column] = frame[column].map(_text).astype(object)
+            frame[column] = frame[column].map(text_of).astype(object)
         else:
-            frame[column] = frame[column].map(_number).astype("float64")
+            frame[column] = frame[column].map(number_of).astype("float64")
     return frame
 
 
 _TEXTS = frozenset({"stage", "line", "criterion.name"})
-
-
-def _figures(value: Any) -> dict[str, float]:
-    """Nested figures as {"val.eer": ..., "val.by_size.16.eer": ...}; what is no number is left out."""
-    found: dict[str, float] = {}
-    todo: list[tuple[str, Any]] = [("val", value)]
-    while todo:
-        name, each = todo.pop()
-        number = _number(each)
-        if isinstance(each, Mapping):
-            todo += [(f"{name}.{key}", inner) for key, inner in each.items()]
-        elif number is not None:
-            found[name] = number
-    return found
-
-
-def _plan(data: Mapping[str, Any]) -> Plan:
-    stages = data.get("stages")
-    numbers = {name: _whole(data.get(name)) for name in ("epochs", "train_images", "val_images", "identities")}
-    return Plan(
-        **numbers,
-        stages=tuple(_stage(each) for each in stages if isinstance(each, Mapping)) if isinstance(stages, list) else (),
-        shared_identities=_whole(data.get("shared_identities")),
-        chance=_number(data.get("chance")),
-        device=_text(data.get("device")),
-        precision=_text(data.get("precision")),
-        threads=_whole(data.get("threads")),
-        estimate_s=_number(data.get("estimate_s")),
-        upscaler=_text(data.get("upscaler")),
-        encoder=_text(data.get("encoder")),
-    )
-
-
-def _stage(data: Mapping[str, Any]) -> Stage:
-    trains = data.get("trains")
-    name = _text(data.get("name"))
-    return Stage(
-        name,
-        _text(data.get("title")) or name,
-        _whole(data.get("epochs")) or 0,
-        tuple(map(_text, trains)) if isinstance(trains, list) else (),
-    )
-
-
-def _progress(event: Event) -> Progress:
-    data = event.data
-    share = _number(data.get("share"))
-    return Progress(
-        event.at,
-        _text(data.get("step")),
-        _text(data.get("stage")),
-        _whole(data.get("epoch")),
-        _whole(data.get("epochs")),
-        _number(data.get("done")) or 0.0,
-        _number(data.get("total")) or 0.0,
-        _number(data.get("per_second")),
-        _number(data.get("left_s")),
-        None if share is None else min(1.0, max(0.0, share)),
-        _number(data.get("loss")),
-    )
-
-
-def _number(value: Any) -> float | None:
-    """`value` where it is a finite number, else None: a page never meets a text where it draws."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

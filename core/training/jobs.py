@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from core.jobs.context import JobContext, OnEvent
+from core.jobs.context import JobContext
 from core.settings import load_settings
 from core.training.config import config_from_dict
 
@@ -19,19 +18,6 @@ def run(context: JobContext) -> dict[str, Any]:
         config,
         load_settings(),
         context.run,
-        on_event=_aloud(context.on_event),
+        on_event=context.on_event,
         should_stop=context.should_stop,
     )
-
-
-def _aloud(on_event: OnEvent) -> OnEvent:
-    """Events passed on, and the log's lines written to the process's output: output.log is what people read."""
-
-    def tell(kind: str, /, **data: Any) -> None:
-        on_event(kind, **data)
-        line = data.get("text") if kind == "log" else data.get("line") if kind == "epoch" else None
-        if line is not None:
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
-
-    return tell

@@ -95,7 +95,7 @@ def test_figures_come_with_their_epoch_and_what_training_gained(open_page, own_d
     before = next(e["data"]["val"] for e in events if e["kind"] == "start")
     text = shown(opened(open_page, run))
     assert f"{best['val']['eer'] * 100:.2f} %" in text
-    assert f"{(best['val']['eer'] - before['eer']) * 100:+.2f} points by training" in text
+    assert f"{(best['val']['eer'] - before['eer']) * 100:+.2f} points</div>" in text
     assert f"Epoch {best['step']}, the best so far by EER on 6,433 validation images." in text
 
 
