@@ -21,7 +21,7 @@ from dashboard.training_log import log_panel
 from dashboard.training_queries import Seen, best_row, look
 from dashboard.training_words import FIGURES, STEPS, figure_text
 
-CURVES_TICK_S = 4.0
+CURVES_TICK_S = 5.0
 LOG_TICK_S = 2.0
 
 _SEVERITY = {
