@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
 import streamlit as st
 
 from core.jobs.launch import resume
@@ -60,33 +64,46 @@ def use_panel(seen: Seen) -> None:
     if said:
         st.success(plain(said), icon=":material/check_circle:")
         _offer_reembedding()
-    files = trained_files(seen.run)
-    if not files or seen.state.live:
+    if seen.state.live:
         return
-    done = seen.state.status == "done"
-    with st.container(border=True, key="training_use_box"):
-        what = " and ".join(_PARTS[part] for part in files)
+    files = trained_files(seen.run)
+    if files:
         figures = best_figures(seen.history.epochs(), _TOLD.get(seen.run.kind, _TOLD_ELSE))
         told = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
-        st.markdown("**:material/deployed_code_update: Put it to use**")
-        st.markdown(
-            f"The whole application then uses {what} of the best epoch{f' (validation: {told})' if told else ''}. "
-            "What is in use now stays here; Home puts it back."
+        text = (
+            f"The whole application then uses {_words(files)} of the best epoch"
+            f"{f' (validation: {told})' if told else ''}. What is in use now stays here; Home puts it back."
         )
-        if st.button(
-            "Use these weights", type="primary" if done else "secondary", icon=":material/check:", key="training_use"
-        ):
+        _use_box(seen, text, "Use these weights", "best", primary=seen.state.status == "done")
+    elif last := trained_files(seen.run, "last"):
+        text = (
+            "No epoch of this run measured better than what it began with. "
+            f"{_words(last).capitalize()} of the last epoch can be used all the same."
+        )
+        _use_box(seen, text, "Use the last epoch's weights", "last", primary=False)
+
+
+def _words(files: Mapping[str, Path]) -> str:
+    return " and ".join(_PARTS[part] for part in files)
+
+
+def _use_box(seen: Seen, text: str, label: str, which: Literal["best", "last"], *, primary: bool) -> None:
+    with st.container(border=True, key="training_use_box"):
+        st.markdown("**:material/deployed_code_update: Put it to use**")
+        st.markdown(text)
+        kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+        if st.button(label, type=kind, icon=":material/check:", key="training_use"):
             with feedback() as attempt, st.spinner("Checking on real faces that they tell people apart"):
-                st.session_state["training_said"] = use_weights_of(seen)
+                st.session_state["training_said"] = use_weights_of(seen, which)
             if attempt.ok:
                 st.rerun()
 
 
-def use_weights_of(seen: Seen) -> str:
+def use_weights_of(seen: Seen, which: Literal["best", "last"] = "best") -> str:
     """Take them into use; a sentence on what is in use now. Raises what `use_run_weights` raises."""
     from core.training.adopt import use_run_weights
 
-    return use_run_weights(settings(), seen.run).text
+    return use_run_weights(settings(), seen.run, which).text
 
 
 def _offer_reembedding() -> None:

@@ -27,6 +27,7 @@ _PARTS = {
     "train.teacher": "teacher",
     "train.pixel": "pixel",
     "train.identity": "identity",
+    "train.features": "features",
 }
 _TITLES = {"head": "head", "encoder": "encoder", "upscaler": "DSR"}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from string import ascii_uppercase
+
 import pandas as pd
 import streamlit as st
 
@@ -37,25 +40,27 @@ def compare_panel(runs: list[Run]) -> None:
 
 
 def compared(seen: list[Seen]) -> None:
-    """The chart, the best figures and the differences."""
-    tables = {each.label: each.history.epochs() for each in seen}
-    measured = [c for c in FIGURES if sum(c in t.columns and t[c].notna().any() for t in tables.values())]
+    """The chart, the best figures and the differences; runs go by letters, in the order they were chosen."""
+    named = dict(zip(ascii_uppercase, seen, strict=False))
+    tables = {letter: each.history.epochs() for letter, each in named.items()}
+    measured = [c for c in FIGURES if any(c in t.columns and t[c].notna().any() for t in tables.values())]
     if not measured:
         st.info("None of them has finished an epoch yet.", icon=":material/hourglass_top:")
         return
     column = st.selectbox(
         "Figure", measured, format_func=lambda each: FIGURES[each][0], key="training_compare_figure", width=260
     )
+    st.caption("  \n".join(f"**{letter}**: {plain(each.label)}" for letter, each in named.items()))
     name, scale, _, unit = FIGURES[column]
     figure = compare_chart(tables, column, f"{name}{',' + unit if unit else ''}", scale)
     if figure is not None:
         st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=f"{name} by epoch")
-    missing = [label for label, table in tables.items() if column not in table.columns or table[column].isna().all()]
+    missing = [letter for letter, table in tables.items() if column not in table.columns or table[column].isna().all()]
     if missing:
-        st.caption(f"Not measured: {plain('; '.join(missing))}.")
+        st.caption(f"Not measured in {' and '.join(missing)}.")
     st.markdown("**Best epochs**")
-    st.table(best_table(seen, measured), border="horizontal")
-    differences = settings_that_differ(seen)
+    st.table(best_table(named, measured), border="horizontal")
+    differences = settings_that_differ(named)
     if len(differences):
         st.markdown("**Settings that differ**")
         st.table(differences.head(_SETTINGS_SHOWN), border="horizontal")
@@ -63,24 +68,22 @@ def compared(seen: list[Seen]) -> None:
         st.caption("Their settings are the same.")
 
 
-def best_table(seen: list[Seen], columns: list[str]) -> pd.DataFrame:
+def best_table(seen: Mapping[str, Seen], columns: list[str]) -> pd.DataFrame:
     """Figures as rows, runs as columns: their best epochs as text."""
     table: dict[str, list[str]] = {}
-    for each in seen:
+    for letter, each in seen.items():
         figures = best_figures(each.history.epochs(), tuple(columns))
-        table[plain(each.label)] = [figure_text(column, figures.get(column)) for column in columns]
+        table[letter] = [figure_text(column, figures.get(column)) for column in columns]
     return pd.DataFrame(table, index=[FIGURES[column][0] for column in columns])
 
 
-def settings_that_differ(seen: list[Seen]) -> pd.DataFrame:
+def settings_that_differ(seen: Mapping[str, Seen]) -> pd.DataFrame:
     """Settings as rows, runs as columns, only where they aren't the same."""
-    flat = {plain(each.label): flat_settings(each.config) for each in seen}
-    names = list(dict.fromkeys(name for settings in flat.values() for name in settings))
-    rows = {name: [settings.get(name, "not set") for settings in flat.values()] for name in names}
-    rows = {name: values for name, values in rows.items() if len(set(values)) > 1 and name != "command"}
-    return pd.DataFrame.from_dict(
-        {plain(name): [plain(v) for v in values] for name, values in rows.items()}, orient="index", columns=list(flat)
-    )
+    flat = {letter: flat_settings(each.config) for letter, each in seen.items()}
+    names = dict.fromkeys(name for settings in flat.values() for name in settings if name != "command")
+    rows = {name: [plain(settings.get(name, "not set")) for settings in flat.values()] for name in names}
+    differing = {plain(name): values for name, values in rows.items() if len(set(values)) > 1}
+    return pd.DataFrame.from_dict(differing, orient="index", columns=list(flat))
 
 
 def _label(run: Run) -> str:

@@ -31,7 +31,7 @@ def curves(seen: Seen) -> None:
         return
     notes = seen.preset == "notes"
     meaning = accuracy_words(plan, epochs, seen.preset) if seen.run.kind == "finetune" else ""
-    if seen.run.kind == "dsr":
+    if "val.psnr_db" in epochs.columns:
         against_bicubic(epochs, bicubic, plan.shared_identities if plan else None)
     shown: list[tuple[str, go.Figure | None, str]] = [
         ("Loss", charts.loss_chart(epochs, trace), ""),
@@ -77,7 +77,7 @@ def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float], shared: 
     rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs), bicubic)
     if row is None or not rows:
         return
-    st.markdown(f"**Against bicubic**, best epoch ({row['step']:.0f})")
+    st.markdown(f"**Against bicubic**, {'best' if row['best'] else 'last'} epoch ({row['step']:.0f})")
     st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
     whom = {None: "", 0: " Nobody in it was trained on."}.get(
         shared, f" It shares {count(shared or 0, 'person', 'people')} with training."

@@ -68,7 +68,8 @@ def figures_line(seen: Seen) -> str:
     told += f", {duration(spent)}" if spent else ""
     figures = best_figures(epochs, _FIGURES)
     if figures:
-        told += ". Best: " + ", ".join(f"{FIGURES[c][0]} {figure_text(c, v)}" for c, v in list(figures.items())[:3])
+        best = "Best" if epochs["best"].any() else "Last"
+        told += f". {best}: " + ", ".join(f"{FIGURES[c][0]} {figure_text(c, v)}" for c, v in list(figures.items())[:3])
     return told + "."
 
 

@@ -82,7 +82,8 @@ def _standing(snapshot: Snapshot) -> None:
     seen = look(snapshot.run)
     st.caption(plain(seen.asked))
     for alarm in seen.history.alarms:
-        _alarm(alarm)
+        if not (seen.state.status == "failed" and alarm.what == seen.state.error):  # that is said above already
+            _alarm(alarm)
     _stages(seen)
     _figures(seen)
 
@@ -143,8 +144,11 @@ def _figures(seen: Seen) -> None:
     by = FIGURES.get(f"val.{row.get('criterion.name')}")
     images = seen.history.plan.val_images if seen.history.plan else None
     of = f" on {count(images, 'validation image')}" if images else ""
-    against = " Below each figure: against before training." if seen.history.before else ""
-    st.caption(f"Epoch {row['step']:.0f}, the best so far{f' by {by[0]}' if by else ''}{of}.{against}")
+    against = " Below each figure: what training changed." if seen.history.before else ""
+    best = f"the best{' so far' if seen.state.live else ''}{f' by {by[0]}' if by else ''}"
+    if not row["best"]:
+        best = "the last: none has measured better than before training"
+    st.caption(f"Epoch {row['step']:.0f}, {best}{of}.{against}")
 
 
 def _figure(column: str, value: float, before: float | None) -> str:
@@ -217,4 +221,4 @@ def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _to_the_list(run: Run) -> None:
-    st.query_params.clear()
+    st.query_params.pop("run", None)

@@ -46,5 +46,5 @@ def view() -> None:
 
 def _back() -> None:
     if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key="training_back"):
-        st.query_params.clear()
+        st.query_params.pop("run", None)
         st.rerun()
