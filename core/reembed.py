@@ -102,6 +102,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     from core.pipeline import PipelineConfig, build_pipeline
 
     config = context.config
+    context.on_event("loading", title=Path(config["weights"]).stem)
     pipeline = build_pipeline(
         PipelineConfig(
             device=config["device"],

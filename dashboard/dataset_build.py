@@ -42,7 +42,7 @@ def build_form(
         )  # fmt: skip
         with st.expander("Options", icon=":material/tune:", key=f"dataset_options_{key}"):
             called = st.text_input(
-                "Name", value="", placeholder=f"{name}-{mode}", key=f"dataset_called_{key}", max_chars=80,
+                "Name", value="", placeholder=f"{name}, then who is in it", key=f"dataset_called_{key}", max_chars=80,
                 help="Left empty, it is called after its source and mode.",
             )  # fmt: skip
             with st.container(horizontal=True):

@@ -17,7 +17,7 @@ from dashboard.dataset_reads import DRAWN, picture
 from dashboard.text import count, plain, shorten
 
 ROWS_SHOWN = 12
-_WIDTH_PX = 120
+_WIDTH_PX = 96
 
 _ICONS = {"error": ":material/dangerous:", "warning": ":material/warning:", "notice": ":material/info:"}
 

@@ -118,6 +118,11 @@ def facts(info: DatasetInfo) -> str:
     return f"made by {info.made_by or 'somebody'}{seed}"
 
 
+def changed_ns(path: Path) -> int:
+    """When a file was changed, in ns; 0 where there is none."""
+    return _stamp(path)[0]
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     """When a file was changed (ns) and its size; zeros where there is none."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset, count
 from core.dataset.verdicts import kept_verdict
@@ -14,7 +15,17 @@ from dashboard.dataset_check import verdict_panel
 from dashboard.dataset_degrade import degrade_panel
 from dashboard.dataset_faces import faces_panel
 from dashboard.dataset_make import make_panel, start_demo
-from dashboard.dataset_reads import DRAWN, MODE_WORDS, choices, facts, opened, pair_table, rejected, vlr_sizes
+from dashboard.dataset_reads import (
+    DRAWN,
+    MODE_WORDS,
+    changed_ns,
+    choices,
+    facts,
+    opened,
+    pair_table,
+    rejected,
+    vlr_sizes,
+)
 from dashboard.dataset_rejected import rejected_panel
 from dashboard.dataset_work import at_work_on, earlier_panel, start, unfinished, work_panel
 from dashboard.feedback import feedback, show_error
@@ -36,6 +47,8 @@ def view() -> None:
     said = st.session_state.pop("dataset_said", "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
+    if st.session_state.pop("dataset_started", False):  # who pressed a button far below doesn't see the bar
+        st.toast("It has started. Its progress is at the top of this page.", icon=":material/arrow_upward:")
     runs = unfinished()
     work_panel(runs)
     sets = list_datasets(datasets_root(settings()))
@@ -68,11 +81,13 @@ def _nothing(*, busy: bool) -> None:
 
 def _chosen(sets: list[Listed]) -> None:
     by_name = {each.name: each for each in sets}
-    wanted = st.session_state.pop("dataset_next", None)
+    wanted, section = st.session_state.pop("dataset_next", None), st.session_state.pop("dataset_next_section", None)
+    if section is not None:
+        st.session_state["dataset_section"] = section
     if wanted in by_name:
         st.session_state["dataset_chosen"] = wanted
     elif st.session_state.get("dataset_chosen") not in by_name:
-        st.session_state["dataset_chosen"] = sets[0].name
+        st.session_state["dataset_chosen"] = max(sets, key=_when).name
     name = st.selectbox("Data set", list(by_name), key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
     listed = by_name[name]
     if st.session_state.get("dataset_removing") == name:
@@ -92,6 +107,11 @@ def _chosen(sets: list[Listed]) -> None:
     with feedback():
         _sections(dataset, name)
     _remove_button(name)
+
+
+def _when(listed: Listed) -> int:
+    """When it was made or last changed, ns; 0 when it was removed at this moment."""
+    return changed_ns(listed.root / INFO_NAME)
 
 
 def _label(listed: Listed) -> str:

@@ -45,7 +45,9 @@ def start(kind: str, config: Mapping[str, Any]) -> Run:
     for known in _known():
         if known.state.live and known.place == place and (known.run.kind == "check") == (kind == "check"):
             raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
-    return launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+    run = launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+    st.session_state["dataset_started"] = True
+    return run
 
 
 def unfinished() -> list[Run]:
@@ -110,9 +112,12 @@ def _ended(snapshot: Snapshot) -> None:
     made = [Path(str(each)) for each in report.get("made", ())]
     if made:
         choose(made[0])
-    word = "Checked" if snapshot.run.kind == "check" else "Ready"
-    names = ", ".join(path.name for path in made)
-    st.session_state["dataset_said"] = f"{word}: {names}. {report.get('text') or ''}".strip()
+    name = Path(str(report.get("out", ""))).name
+    if snapshot.run.kind == "check":
+        st.session_state["dataset_said"] = f"{name} was checked."
+    else:
+        st.session_state["dataset_next_section"] = "counts"
+        st.session_state["dataset_said"] = f"{name} is ready. {report.get('text') or ''}".strip()
 
 
 def _removed(run: Run, place: Path) -> None:

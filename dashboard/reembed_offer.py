@@ -38,7 +38,7 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
         return True
     plan = _plan(gallery(), space_in_use(ready.weights))
     if plan.photographs:
-        _offer(plan, key, primary=ready.findable == 0)
+        _offer(plan, key, primary=key == "home" and ready.findable == 0)
     if plan.enrol_again:
         _enrol_again(plan)
     return plan.photographs > 0

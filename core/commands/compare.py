@@ -8,27 +8,21 @@ import typer
 
 from core.commands.common import (
     DEFAULT_THRESHOLD,
-    AlignedOption,
-    DeviceOption,
-    FacesOption,
     JsonOption,
-    SkipDsrOption,
     ThresholdOption,
-    TtaOption,
-    UpscalerOption,
-    WeightsOption,
-    build,
     example,
     note,
     say,
     say_json,
 )
+from core.commands.pipeline_options import PipelineOptions, with_pipeline
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("compare", epilog=example("compare a.jpg b.jpg", "compare a.jpg b.jpg --size 24 --json"))(compare)
 
 
+@with_pipeline
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The first photograph.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The second photograph.")],
@@ -36,32 +30,14 @@ def compare(
         Literal["16", "24", "32"] | None, typer.Option("--size", help="Shrink both first, so that the face has this.")
     ] = None,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: PipelineOptions = PipelineOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Say whether two photographs show the same person."""
     from core.images import read_image
-    from core.pipeline import PipelineConfig
 
     images = [read_image(a), read_image(b)]
-    pipeline = build(
-        PipelineConfig(
-            device=device,
-            recognition_threshold=threshold,
-            use_tta=use_tta,
-            skip_dsr=skip_dsr,
-            weights=weights,
-            upscaler=upscaler,
-            faces=faces,
-            aligned=aligned,
-        )
-    )
+    pipeline = options.pipeline(recognition_threshold=threshold)
     result = pipeline.compare(*images, reduce_to_px=int(size) if size else None)
     if as_json:
         say_json(
@@ -75,8 +51,8 @@ def compare(
                 "encoder": pipeline.encoder.name,
                 "weights_sha256": pipeline.encoder.weights_sha256,
                 "upscaler": pipeline.upscaler.name,
+                "flip_tta": options.use_tta,
                 "enlarged_by": [probe.upscaler_text if probe else None for probe in (result.a, result.b)],
-                "flip_tta": use_tta,
             }
         )
         return

@@ -44,7 +44,10 @@ def source_path(text: str) -> Path:
     """The path that an argument means: as it is, else a data set of that name."""
     path = user_path(text)
     named = datasets_dir() / text
-    return named if not path.exists() and named.exists() else path
+    try:
+        return named if not path.exists() and named.exists() else path
+    except OSError:  # whoever reads it says so
+        return path
 
 
 def out_path(text: str | None, default: str) -> Path:

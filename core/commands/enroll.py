@@ -9,17 +9,9 @@ from typer.core import TyperGroup
 
 from core.commands.common import (
     ActorOption,
-    AlignedOption,
-    DeviceOption,
-    FacesOption,
     GalleryOption,
     JsonOption,
-    SkipDsrOption,
-    TtaOption,
-    UpscalerOption,
     UsageMistake,
-    WeightsOption,
-    build,
     example,
     gallery_file,
     image_files,
@@ -27,6 +19,7 @@ from core.commands.common import (
     say,
     say_json,
 )
+from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -61,6 +54,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @group.command("photos", epilog=example(*_ONE))
+@with_pipeline
 def photos(
     user_id: Annotated[str, typer.Option("--user-id", metavar="NAME", help="The person's name.")],
     more: Annotated[list[str] | None, typer.Argument(metavar="PHOTO", help="Further photographs.")] = None,
@@ -72,13 +66,7 @@ def photos(
     add: AddOption = False,
     force: ForceOption = False,
     gallery_path: GalleryOption = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: PipelineOptions = PipelineOptions(),
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
@@ -88,22 +76,10 @@ def photos(
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
     from core.enrolment import enrol, prepare_enrolment
-    from core.pipeline import PipelineConfig
 
     files = image_files([*(photo or ()), *(more or ())])
     _require_free(user_id, gallery_path, add)
-    pipeline = build(
-        PipelineConfig(
-            device=device,
-            use_tta=use_tta,
-            skip_dsr=skip_dsr,
-            weights=weights,
-            upscaler=upscaler,
-            gallery_path=gallery_file(load_settings(), gallery_path),
-            faces=faces,
-            aligned=aligned,
-        )
-    )
+    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), gallery_path))
     with pipeline.gallery.store:
         draft = prepare_enrolment(pipeline, files, [file.name for file in files], person=user_id)
         blocking = [finding for finding in draft.findings if finding.serious]

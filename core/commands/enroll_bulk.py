@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.commands.common import (
     ActorOption,
-    AlignedOption,
-    DeviceOption,
-    FacesOption,
     GalleryOption,
     JsonOption,
-    SkipDsrOption,
-    TtaOption,
-    UpscalerOption,
     UsageMistake,
-    WeightsOption,
-    build,
     example,
     gallery_file,
     note,
@@ -30,6 +22,7 @@ from core.commands.common import (
     user_path,
 )
 from core.commands.enroll import AddOption, ForceOption, NoCropsOption
+from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -44,18 +37,13 @@ def add_to(group: typer.Typer) -> None:
     group.command("csv", epilog=csv_example)(csv)
 
 
+@with_pipeline
 def folder(
     path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
     no_crops: NoCropsOption = False,
     add: AddOption = False,
     gallery_path: GalleryOption = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: PipelineOptions = PipelineOptions(),
     actor: ActorOption = "local",
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -66,24 +54,17 @@ def folder(
     """
     from core.gallery.bulk import plan_from_folder
 
-    options = _Bulk(
-        no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor, force
-    )
-    _enrol_plan(plan_from_folder(user_path(path)), options, as_json)
+    how = _Bulk(no_crops, add, gallery_path, actor, force)
+    _enrol_plan(plan_from_folder(user_path(path)), options, how, as_json)
 
 
+@with_pipeline
 def csv(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
     no_crops: NoCropsOption = False,
     add: AddOption = False,
     gallery_path: GalleryOption = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: PipelineOptions = PipelineOptions(),
     actor: ActorOption = "local",
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -94,46 +75,25 @@ def csv(
     """
     from core.gallery.bulk import plan_from_csv
 
-    options = _Bulk(
-        no_crops, add, gallery_path, faces, aligned, weights, upscaler, skip_dsr, use_tta, device, actor, force
-    )
-    _enrol_plan(plan_from_csv(user_path(path)), options, as_json)
+    how = _Bulk(no_crops, add, gallery_path, actor, force)
+    _enrol_plan(plan_from_csv(user_path(path)), options, how, as_json)
 
 
 @dataclass(frozen=True)
 class _Bulk:
-    """The options of a bulk enrolment."""
+    """How many people are enrolled at once."""
 
     no_crops: bool
     add: bool
     gallery_path: str | None
-    faces: Literal["largest", "centre"]
-    aligned: bool | None
-    weights: str | None
-    upscaler: str | None
-    skip_dsr: bool
-    use_tta: bool
-    device: str
     actor: str
     force: bool
 
 
-def _enrol_plan(plan: BulkPlan, options: _Bulk, as_json: bool) -> None:
+def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
     from core.enrolment import enrol_many
-    from core.pipeline import PipelineConfig
 
-    pipeline = build(
-        PipelineConfig(
-            device=options.device,
-            use_tta=options.use_tta,
-            skip_dsr=options.skip_dsr,
-            weights=options.weights,
-            upscaler=options.upscaler,
-            gallery_path=gallery_file(load_settings(), options.gallery_path),
-            faces=options.faces,
-            aligned=options.aligned,
-        )
-    )
+    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
 
     def show(done: int, total: int, row: BulkRow) -> None:
         progress(f"{done} of {total} people")
@@ -143,10 +103,10 @@ def _enrol_plan(plan: BulkPlan, options: _Bulk, as_json: bool) -> None:
             rows = enrol_many(
                 pipeline,
                 plan.people,
-                store_crops=not options.no_crops,
-                actor=options.actor,
-                add=options.add,
-                force=options.force,
+                store_crops=not how.no_crops,
+                actor=how.actor,
+                add=how.add,
+                force=how.force,
                 on_person=show,
             )
     finally:

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.commands.common import (
-    DeviceOption,
     JsonOption,
-    SkipDsrOption,
-    TtaOption,
-    UpscalerOption,
     UsageMistake,
-    WeightsOption,
-    build,
     example,
     progress,
     say,
     user_path,
 )
+from core.commands.pipeline_options import EncoderOptions, with_pipeline
 
 if TYPE_CHECKING:
     from core.evaluation.protocol import Mode, Size
@@ -48,6 +43,7 @@ def _evaluate() -> None:
         "evaluate pairs lfw/images lfw/pairs.txt --folds 1-7 --use-tta", "evaluate pairs images pairs.txt --sizes HR,16"
     ),
 )
+@with_pipeline
 def pairs(
     images: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
     pairs_file: Annotated[str, typer.Argument(metavar="PAIRS", help="A pairs file in the layout of LFW.")],
@@ -68,11 +64,7 @@ def pairs(
     out: Annotated[
         str | None, typer.Option("--out", metavar="FOLDER", help="Write report.json and report.csv there.")
     ] = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: EncoderOptions = EncoderOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Verification on pairs: EER, AUC, accuracy over folds and TAR at FAR with intervals, at full and small sizes."""
@@ -89,19 +81,8 @@ def pairs(
         raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
 
     from core.evaluation.report import evaluate_pairs
-    from core.pipeline import PipelineConfig
 
-    pipeline = build(
-        PipelineConfig(
-            device=device,
-            use_tta=use_tta,
-            skip_dsr=skip_dsr,
-            weights=weights,
-            upscaler=upscaler,
-            faces="centre",
-            aligned=False,
-        )
-    )
+    pipeline = options.pipeline(faces="centre", aligned=False)
     try:
         report = evaluate_pairs(
             root,

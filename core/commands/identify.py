@@ -10,18 +10,10 @@ import typer
 
 from core.commands.common import (
     DEFAULT_THRESHOLD,
-    AlignedOption,
-    DeviceOption,
-    FacesOption,
     GalleryOption,
     JsonOption,
-    SkipDsrOption,
     ThresholdOption,
-    TtaOption,
-    UpscalerOption,
     UsageMistake,
-    WeightsOption,
-    build,
     example,
     gallery_file,
     image_files,
@@ -32,6 +24,7 @@ from core.commands.common import (
     say_json,
     user_path,
 )
+from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.errors import CoreError
 from core.settings import load_settings
 
@@ -49,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     )(identify)
 
 
+@with_pipeline
 def identify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Photographs, folders of them, or patterns.")],
     csv: Annotated[
@@ -63,40 +57,23 @@ def identify(
     all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of a photograph, not only one.")] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Show so many candidates for each face.")] = None,
-    faces: FacesOption = "largest",
-    aligned: AlignedOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    skip_dsr: SkipDsrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    options: PipelineOptions = PipelineOptions(),
 ) -> None:
     """Say who is in photographs: a match, unknown, or unrecognisable with the reason.
 
     Every face is compared with everybody in the gallery who was enrolled with the same weights. A file that can't be
     read gets a row that says so and stops none of the others; the command ends with code 2 only when none can be read.
     """
-    from core.pipeline import PipelineConfig
-
     if csv == "-" and as_json:
         raise UsageMistake("--json and --csv - both want standard output.", "Give --csv a file, or drop one of them.")
     if csv is not None and csv != "-" and user_path(csv).is_dir():
         raise UsageMistake(f"--csv {csv} is a folder.", "Name a file.")
     paths = image_files(files)
     open_gallery(gallery_path).close()
-    pipeline = build(
-        PipelineConfig(
-            device=device,
-            recognition_threshold=threshold,
-            use_tta=use_tta,
-            skip_dsr=skip_dsr,
-            weights=weights,
-            upscaler=upscaler,
-            gallery_path=gallery_file(load_settings(), gallery_path),
-            faces=faces,
-            aligned=aligned,
-            top_k=5 if top_k is None else top_k,
-        )
+    pipeline = options.pipeline(
+        recognition_threshold=threshold,
+        gallery_path=gallery_file(load_settings(), gallery_path),
+        top_k=5 if top_k is None else top_k,
     )
     quiet = as_json or csv == "-"
     with pipeline.gallery.store as store:

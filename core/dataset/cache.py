@@ -24,6 +24,7 @@ from core.dataset.measure import decode
 from core.images import sha256_of
 
 _CHUNK = 256
+_BATCH = 32
 
 
 def open_cache(
@@ -72,8 +73,9 @@ def _make(dataset: Dataset, place: Path, on_event: Callable[..., None] | None) -
                 with (hidden / f"{size}.u8").open("wb") as file, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                     for start in range(0, len(files), _CHUNK):
                         chunk = files[start : start + _CHUNK]
-                        for image in pool.map(partial(_decoded, dataset, size), chunk):
-                            file.write(image.tobytes())
+                        parts = [chunk[at : at + _BATCH] for at in range(0, len(chunk), _BATCH)]
+                        for pixels in pool.map(partial(_decoded_part, dataset, size), parts):
+                            file.write(pixels)
                         done += len(chunk)
                         if on_event is not None:
                             on_event("progress", step="decode", done=done, total=len(dataset.frame))
@@ -88,6 +90,11 @@ def _put(hidden: Path, place: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+
+
+def _decoded_part(dataset: Dataset, size: int, files: list[tuple[str, str]]) -> bytes:
+    """Several images' pixels: a task for each would cost as much as decoding a small one."""
+    return b"".join(_decoded(dataset, size, file).tobytes() for file in files)
 
 
 def _decoded(dataset: Dataset, size: int, file: tuple[str, str]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.dataset.columns import among
 from core.dataset.errors import BuildStopped
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
@@ -114,7 +115,7 @@ def check_readable(frame: pd.DataFrame, read: Read) -> list[Finding]:
     if len(odd):
         text = (
             f"{some(len(odd), 'image')} of an odd size (others of the folder are "
-            f"{', '.join(f'{size} px' for size in sorted(set(common.astype(int))))}): "
+            f"{', '.join(f'{size} px' for size in sorted(set(common.loc[odd.index].astype(int))))}): "
             "training would stretch faces or stop."
         )
         findings.append(Finding("odd_size", "error", text, odd))
@@ -132,7 +133,7 @@ def check_pairs(frame: pd.DataFrame, read: Read) -> list[Finding]:
     """VLR images that aren't their HR image degraded: another's, or the HR image itself."""
     hr = frame[frame["kind"] == HR].drop_duplicates("pair")
     hr_of = dict(zip(hr["pair"], hr.index, strict=True))
-    vlr = frame[(frame["kind"] == VLR) & frame["pair"].isin(set(hr_of))]
+    vlr = frame[(frame["kind"] == VLR) & among(frame["pair"], set(hr_of))]
     vlr = vlr[
         [i in read.vectors and hr_of[pair] in read.vectors for i, pair in zip(vlr.index, vlr["pair"], strict=True)]
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sized
 
 import pandas as pd
 
+from core.dataset.columns import among
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
 from core.dataset.split import MIN_IMAGES
@@ -32,7 +33,7 @@ def check_identities(frame: pd.DataFrame, mode: str) -> list[Finding]:
                     "error",
                     f"{some(len(shared), 'person')} {_is(shared)} in more than one split of an identity-disjoint set: "
                     "validation will look better than it is on strangers. Move all their images to one split.",
-                    hr[hr["identity"].isin(shared)],
+                    hr[among(hr["identity"], shared)],
                 )
             )
     elif mode == "closed-set" or (mode == "as-found" and train & val):
@@ -51,12 +52,12 @@ def _strangers(hr: pd.DataFrame, strangers: set[str], val: set[str], severity: s
             "Use similarity, or build closed-set from this set."
         )
     else:
-        lost = hr[(hr["split"] == "val")]["identity"].isin(strangers).mean()
+        lost = among(hr.loc[hr["split"] == "val", "identity"], strangers).mean()
         text = (
             f"{some(len(strangers), 'person')} in val {_is(strangers)} not in train: {100 * lost:.0f} % of the "
             "validation images can never be right. Move some of their images to train, or build closed-set."
         )
-    rows = hr[(hr["split"] == "val") & hr["identity"].isin(strangers)]
+    rows = hr[(hr["split"] == "val") & among(hr["identity"], strangers)]
     return Finding("identity_missing", "error" if severity == "error" else "warning", text, rows)
 
 
@@ -70,7 +71,7 @@ def check_look_alikes(frame: pd.DataFrame) -> list[Finding]:
         f"Names that differ only in upper and lower case: {', '.join(again[:4])}. If that is one person, "
         "training pushes their images apart. Give one person one spelling."
     )
-    return [Finding("name_case", "error", text, frame[frame["identity"].isin(set(again))])]
+    return [Finding("name_case", "error", text, frame[among(frame["identity"], set(again))])]
 
 
 def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
@@ -92,14 +93,14 @@ def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
             f"{some(len(few), 'person')} {_has(few)} fewer than {MIN_IMAGES - 1} images in train: too few to learn "
             "from. Add images, or build with --min-images 5."
         )
-        findings.append(Finding("few_images", "warning", text, learnt[learnt["identity"].isin(set(few.index))]))
+        findings.append(Finding("few_images", "warning", text, learnt[among(learnt["identity"], set(few.index))]))
     if len(counts) and counts.max() > IMBALANCE * counts.median():
         text = (
             f"Images a person go from {counts.min()} to {counts.max()}, median {counts.median():.0f}: the accuracy of "
             "all images is mostly that of a few people. Read it per person."
         )
         many = counts[counts > IMBALANCE * counts.median()]
-        findings.append(Finding("imbalance", "notice", text, learnt[learnt["identity"].isin(set(many.index))]))
+        findings.append(Finding("imbalance", "notice", text, learnt[among(learnt["identity"], set(many.index))]))
     return findings
 
 
@@ -107,12 +108,12 @@ def check_pairing(frame: pd.DataFrame) -> list[Finding]:
     """VLR images whose HR image isn't there, or is in another split or another person's; HR images without VLR."""
     hr, vlr = _hr(frame), frame[frame["kind"] == VLR]
     findings: list[Finding] = []
-    lonely = vlr[~vlr["pair"].isin(set(hr["pair"]))]
+    lonely = vlr[~among(vlr["pair"], set(hr["pair"]))]
     if len(lonely):
         text = f"{some(len(lonely), 'VLR image')} {_has(lonely)} no HR image: nothing to learn from. Take them out."
         findings.append(Finding("vlr_without_hr", "error", text, lonely))
-    if len(vlr) and len(hr[~hr["pair"].isin(set(vlr["pair"]))]):
-        alone = hr[~hr["pair"].isin(set(vlr["pair"]))]
+    if len(vlr) and len(hr[~among(hr["pair"], set(vlr["pair"]))]):
+        alone = hr[~among(hr["pair"], set(vlr["pair"]))]
         text = f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image and won't be used. Degrade them."
         findings.append(Finding("hr_without_vlr", "warning", text, alone))
     joined = vlr.merge(hr.drop_duplicates("pair")[["pair", "identity", "split"]], on="pair", suffixes=("", "_of_hr"))

@@ -1,128 +1,21 @@
-"""A drawn person's looks, and their face painted flat: what stays the same in all of one person's pictures.
-
-Lengths are in units of about the head's half height; (0, 0) is the face's middle, y points down.
-"""
+"""A drawn person's face painted flat, seen from the front: nose, mouth, eyes and brows on the skin, under the hair."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dataset.drawn_brush import SHIFT, arc, fill, line, times, to_px
+from core.dataset.drawn_hair import add_glasses, add_hair
+from core.dataset.drawn_looks import Expression, Looks
+from core.dataset.drawn_skin import skin_of
 from core.images import RGB
-
-TEXTURE_PX = 288
-REACH = 1.3
-"""The texture shows [-REACH, REACH] on both axes."""
-
-_SKIN = (
-    (247, 214, 190),
-    (232, 190, 160),
-    (214, 165, 130),
-    (190, 138, 103),
-    (160, 110, 80),
-    (128, 86, 62),
-    (96, 63, 46),
-)
-_HAIR = ((28, 24, 24), (62, 42, 30), (108, 72, 44), (168, 124, 70), (206, 170, 108), (140, 62, 34), (150, 148, 146))
-_IRIS = ((70, 46, 28), (104, 74, 40), (74, 98, 66), (70, 104, 138), (104, 128, 146), (50, 40, 34))
-_LIPS = ((186, 98, 94), (160, 78, 76), (204, 112, 112), (140, 72, 66), (176, 66, 82))
-_FRAMES = ((24, 24, 28), (120, 60, 36), (70, 80, 110))
-
-HAIR_STYLES = ("bald", "short", "fringe", "long", "parted", "bun")
-BEARDS = ("none", "none", "moustache", "goatee", "full", "stubble", "none")
-GLASSES = ("none", "none", "round", "none", "square", "none")
-
-_SHIFT = 4
-
-
-@dataclass(frozen=True)
-class Looks:
-    """What makes a drawn person: measures of the face (units of the module's head), colours, hair and the like."""
-
-    skin: tuple[float, float, float]
-    hair: tuple[float, float, float]
-    iris: tuple[float, float, float]
-    lips: tuple[float, float, float]
-    frame: tuple[float, float, float]
-    hair_style: str
-    beard: str
-    glasses: str
-    width: float
-    height: float
-    eye_x: float
-    eye_y: float
-    eye_width: float
-    eye_height: float
-    eye_tilt_deg: float
-    brow_width: float
-    brow_thickness: float
-    brow_gap: float
-    brow_tilt_deg: float
-    nose_y: float
-    nose_width: float
-    nose_height: float
-    mouth_y: float
-    mouth_width: float
-    lip_thickness: float
-    hairline: float
-    cheeks: float
-    folds: float
-    blotches: int
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A passing state: smile from -0.3 to 1, mouth open 0 to 1, brows raised -1 to 1, eyes open 0.6 to 1.1."""
-
-    smile: float = 0.0
-    open: float = 0.0
-    brows: float = 0.0
-    eyes: float = 1.0
-
-
-def draw_looks(count: int, seed: int) -> list[Looks]:
-    """`count` people who differ as much as they can: each measure takes `count` even steps, in an order of its own."""
-    random = np.random.RandomState(seed % 2**32)
-
-    def spread(low: float, high: float) -> NDArray[np.float64]:
-        return low + (high - low) * (random.permutation(count) + 0.5) / count
-
-    def among(options: Sequence[Any]) -> list[Any]:
-        return [options[i % len(options)] for i in random.permutation(count)]
-
-    measures = {name: spread(*limits) for name, limits in _MEASURES.items()}
-    tone = spread(0, len(_SKIN) - 1.001)
-    colours = {name: among(palette) for name, palette in (("hair", _HAIR), ("iris", _IRIS), ("lips", _LIPS))}
-    styles: dict[str, list[Any]] = {"hair_style": among(HAIR_STYLES), "beard": among(BEARDS), "glasses": among(GLASSES)}
-    frames = among(_FRAMES)
-    blotches = random.randint(0, 2**31 - 1, count)
-    people = []
-    for i in range(count):
-        chosen: dict[str, Any] = {name: values[i] for name, values in {**colours, **styles}.items()}
-        chosen |= {name: float(values[i]) for name, values in measures.items()}
-        skin = _between(_SKIN, float(tone[i]))
-        people.append(Looks(skin=skin, frame=frames[i], blotches=int(blotches[i]), **chosen))
-    return people
-
-
-_MEASURES = {
-    "width": (0.70, 0.86), "height": (1.00, 1.14), "eye_x": (0.30, 0.40), "eye_y": (-0.17, -0.07),
-    "eye_width": (0.115, 0.165), "eye_height": (0.055, 0.085), "eye_tilt_deg": (-9, 9), "brow_width": (0.15, 0.22),
-    "brow_thickness": (0.022, 0.065), "brow_gap": (0.13, 0.20), "brow_tilt_deg": (-12, 12), "nose_y": (0.22, 0.36),
-    "nose_width": (0.10, 0.18), "nose_height": (0.16, 0.30), "mouth_y": (0.54, 0.66), "mouth_width": (0.22, 0.33),
-    "lip_thickness": (0.035, 0.085), "hairline": (-0.80, -0.52), "cheeks": (0.0, 0.5), "folds": (0.0, 0.5),
-}  # fmt: skip
 
 
 def paint(looks: Looks, expression: Expression) -> RGB:
     """The face painted flat, seen from the front: uint8 RGB (TEXTURE_PX, TEXTURE_PX, 3)."""
-    rgb = _skin_of(looks).copy()
+    rgb = skin_of(looks).copy()
     _folds(rgb, looks, expression)
     _nose(rgb, looks)
     _mouth(rgb, looks, expression)
@@ -130,134 +23,33 @@ def paint(looks: Looks, expression: Expression) -> RGB:
         _eye(rgb, looks, expression, side)
         _brow(rgb, looks, expression, side)
     _moles(rgb, looks)
-    _hair(rgb, looks)
+    add_hair(rgb, looks)
     if looks.glasses != "none":
-        _glasses(rgb, looks)
+        add_glasses(rgb, looks)
     return rgb
-
-
-def _between(palette: Sequence[tuple[int, int, int]], at: float) -> tuple[float, float, float]:
-    low, share = int(at), at - int(at)
-    a, b = np.array(palette[low], float), np.array(palette[min(low + 1, len(palette) - 1)], float)
-    red, green, blue = (a + (b - a) * share).tolist()
-    return red, green, blue
-
-
-def _mottled(seed: int) -> NDArray[np.float32]:
-    """Patches a few per cent lighter and darker, a person's own."""
-    random = np.random.RandomState(seed)
-    fine = random.standard_normal((40, 40)).astype(np.float32)
-    coarse = random.standard_normal((9, 9)).astype(np.float32)
-    size = (TEXTURE_PX, TEXTURE_PX)
-    mixed = 0.025 * cv2.resize(fine, size, interpolation=cv2.INTER_CUBIC)
-    mixed = mixed + 0.035 * cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(1 + mixed, dtype=np.float32)
-
-
-def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    axis = ((np.arange(TEXTURE_PX) + 0.5) / TEXTURE_PX * 2 - 1) * REACH
-    x, y = np.meshgrid(axis, axis)
-    return x, y
-
-
-def _px(*points: tuple[float, float]) -> NDArray[np.int32]:
-    """Points in units as OpenCV's fixed-point pixels (N, 2)."""
-    scale = TEXTURE_PX / (2 * REACH)
-    return np.rint(((np.array(points) + REACH) * scale - 0.5) * 2**_SHIFT).astype(np.int32)
-
-
-def _fill(rgb: RGB, points: Sequence[tuple[float, float]], colour: Sequence[float]) -> None:
-    cv2.fillPoly(rgb, [_px(*points)], _tint(colour), cv2.LINE_AA, _SHIFT)
-
-
-def _line(rgb: RGB, points: Sequence[tuple[float, float]], colour: Sequence[float], width: float) -> None:
-    thickness = max(1, round(width * TEXTURE_PX / (2 * REACH)))
-    cv2.polylines(rgb, [_px(*points)], False, _tint(colour), thickness, cv2.LINE_AA, _SHIFT)
-
-
-def _tint(colour: Sequence[float]) -> tuple[int, int, int]:
-    red, green, blue = (int(np.clip(round(value), 0, 255)) for value in colour)
-    return red, green, blue
-
-
-def _times(colour: Sequence[float], factor: float) -> list[float]:
-    return [value * factor for value in colour]
-
-
-def _arc(
-    centre: tuple[float, float], radii: tuple[float, float], tilt_deg: float = 0, start: float = 0, end: float = 360
-) -> list[tuple[float, float]]:
-    """Points of an ellipse from `start` to `end` degrees (0 to the right, 90 down)."""
-    angles = np.deg2rad(np.linspace(start, end, 40))
-    turn = np.deg2rad(tilt_deg)
-    x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
-    xs = centre[0] + x * np.cos(turn) - y * np.sin(turn)
-    ys = centre[1] + x * np.sin(turn) + y * np.cos(turn)
-    return list(zip(xs.tolist(), ys.tolist(), strict=True))
-
-
-@lru_cache(maxsize=64)
-def _skin_of(looks: Looks) -> RGB:
-    return np.clip(_complexion(looks), 0, 255).astype(np.uint8)
-
-
-def _complexion(looks: Looks) -> NDArray[np.float32]:
-    """Skin with its patches, red cheeks, shaded sockets and beard, float32 (TEXTURE_PX, TEXTURE_PX, 3)."""
-    x, y = _grid()
-    canvas = np.array(looks.skin, np.float32) * _mottled(looks.blotches)[..., None]
-    for side in (-1, 1):
-        spot = np.exp(-(((x - side * 0.42) / 0.17) ** 2) - ((y - 0.28) / 0.15) ** 2) * looks.cheeks
-        canvas[..., 0] += (18 * spot).astype(np.float32)
-        canvas[..., 1:] -= (14 * spot)[..., None].astype(np.float32)
-    for side in (-1, 1):  # sockets lie in the shade
-        spot = np.exp(-(((x - side * looks.eye_x) / 0.19) ** 2) - ((y - looks.eye_y + 0.03) / 0.12) ** 2)
-        canvas *= (1 - 0.22 * spot)[..., None].astype(np.float32)
-    _beard(canvas, looks)
-    return canvas
-
-
-def _beard(canvas: NDArray[np.float32], looks: Looks) -> None:
-    if looks.beard == "none":
-        return
-    x, y = _grid()
-    mouth = looks.mouth_y
-    moustache = np.exp(-((x / (looks.mouth_width * 0.95)) ** 4) - ((y - mouth + 0.115) / 0.05) ** 4)
-    chin = np.exp(-((x / 0.24) ** 4) - ((y - mouth - 0.27) / 0.15) ** 4)
-    jaw = 1 / (1 + np.exp(-((x / looks.width) ** 2 + ((y - 0.1) / 0.75) ** 2 - 0.62) * 16)) * (y > 0.1)
-    share = {
-        "moustache": moustache,
-        "goatee": np.maximum(moustache, chin),
-        "full": np.maximum.reduce([moustache, chin, jaw]),
-        "stubble": 0.4 * np.maximum.reduce([moustache, chin, jaw]),
-    }[looks.beard]
-    grain = 0.85 + 0.15 * np.random.RandomState(looks.blotches + 1).rand(TEXTURE_PX, TEXTURE_PX)
-    cover = (share * grain)[..., None].astype(np.float32)
-    canvas[:] = canvas * (1 - cover) + np.array(looks.hair, np.float32) * cover
 
 
 def _folds(rgb: RGB, looks: Looks, expression: Expression) -> None:
     depth = looks.folds + 0.35 * max(0.0, expression.smile)
     if depth < 0.15:
         return
-    colour = _times(looks.skin, 1 - 0.25 * min(depth, 0.8))
+    colour = times(looks.skin, 1 - 0.25 * min(depth, 0.8))
     for side in (-1, 1):
         top, low = (side * (looks.nose_width + 0.05), looks.nose_y), (side * (looks.mouth_width + 0.10), looks.mouth_y)
         bend = (side * (looks.mouth_width + 0.06), (looks.nose_y + looks.mouth_y) / 2)
-        _line(rgb, [top, bend, low], colour, 0.014)
+        line(rgb, [top, bend, low], colour, 0.014)
 
 
 def _nose(rgb: RGB, looks: Looks) -> None:
-    shade = _times(looks.skin, 0.72)
+    shade = times(looks.skin, 0.72)
     for side in (-1, 1):
-        wing = _arc((looks.nose_width * 0.72, looks.nose_y), (looks.nose_width * 0.36, 0.055), 0, -60, 110)
-        _line(rgb, [(side * x, y) for x, y in wing], shade, 0.014)
-        nostril = _arc(
+        wing = arc((looks.nose_width * 0.72, looks.nose_y), (looks.nose_width * 0.36, 0.055), 0, -60, 110)
+        line(rgb, [(side * x, y) for x, y in wing], shade, 0.014)
+        nostril = arc(
             (side * looks.nose_width * 0.42, looks.nose_y + 0.045), (looks.nose_width * 0.24, 0.022), side * 12
         )
-        _fill(rgb, nostril, _times(looks.skin, 0.36))
-    _line(
-        rgb, _arc((0, looks.nose_y + 0.03), (looks.nose_width * 0.3, 0.04), 0, 20, 160), _times(looks.skin, 0.62), 0.014
-    )
+        fill(rgb, nostril, times(looks.skin, 0.36))
+    line(rgb, arc((0, looks.nose_y + 0.03), (looks.nose_width * 0.3, 0.04), 0, 20, 160), times(looks.skin, 0.62), 0.014)
 
 
 def mouth_corner(looks: Looks, expression: Expression) -> tuple[float, float]:
@@ -282,48 +74,48 @@ def _mouth(rgb: RGB, looks: Looks, expression: Expression) -> None:
     def band(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> list[tuple[float, float]]:
         return [*zip(x.tolist(), top.tolist(), strict=True), *zip(x[::-1].tolist(), bottom[::-1].tolist(), strict=True)]
 
-    _fill(rgb, band(upper, lower), lips.tolist())
-    _fill(rgb, band(sag, lower), _times(lips.tolist(), 1.10))
+    fill(rgb, band(upper, lower), lips.tolist())
+    fill(rgb, band(sag, lower), times(lips.tolist(), 1.10))
     if expression.open > 0.12:
-        _fill(rgb, band(sag - gap * 0.35, sag + gap), (70, 30, 30))
-        _fill(rgb, band(sag - gap * 0.35, sag + gap * 0.25), (236, 230, 220))
-    _line(rgb, list(zip(x.tolist(), sag.tolist(), strict=True)), _times(lips.tolist(), 0.45), 0.014)
-    shadow = _arc(
+        fill(rgb, band(sag - gap * 0.35, sag + gap), (70, 30, 30))
+        fill(rgb, band(sag - gap * 0.35, sag + gap * 0.25), (236, 230, 220))
+    line(rgb, list(zip(x.tolist(), sag.tolist(), strict=True)), times(lips.tolist(), 0.45), 0.014)
+    shadow = arc(
         (0, looks.mouth_y + looks.lip_thickness + 0.06 + 0.06 * expression.open), (looks.mouth_width * 0.5, 0.018)
     )
-    _fill(rgb, shadow, _times(looks.skin if looks.beard in ("none", "moustache") else looks.hair, 0.80))
+    fill(rgb, shadow, times(looks.skin if looks.beard in ("none", "moustache") else looks.hair, 0.80))
 
 
 def _eye(rgb: RGB, looks: Looks, expression: Expression, side: int) -> None:
     centre = (side * looks.eye_x, looks.eye_y)
     width, height = looks.eye_width, looks.eye_height * expression.eyes * (1 - 0.18 * max(0.0, expression.smile))
     tilt = -side * looks.eye_tilt_deg
-    outline = _arc(centre, (width, height), tilt)
-    left, top = (_px((centre[0] - 0.25, centre[1] - 0.25))[0] >> _SHIFT).tolist()
-    right, low = (_px((centre[0] + 0.25, centre[1] + 0.25))[0] >> _SHIFT).tolist()
+    outline = arc(centre, (width, height), tilt)
+    left, top = (to_px((centre[0] - 0.25, centre[1] - 0.25))[0] >> SHIFT).tolist()
+    right, low = (to_px((centre[0] + 0.25, centre[1] + 0.25))[0] >> SHIFT).tolist()
     area = rgb[top:low, left:right]
     lids = area.copy()
-    _fill(rgb, outline, (238, 236, 232))
-    _fill(rgb, _arc(centre, (looks.eye_height * 0.92,) * 2), looks.iris)
-    _fill(rgb, _arc(centre, (looks.eye_height * 0.45,) * 2), (12, 10, 12))
-    _fill(rgb, _arc((centre[0] + 0.018, centre[1] - 0.02), (0.013, 0.013)), (250, 250, 250))
+    fill(rgb, outline, (238, 236, 232))
+    fill(rgb, arc(centre, (looks.eye_height * 0.92,) * 2), looks.iris)
+    fill(rgb, arc(centre, (looks.eye_height * 0.45,) * 2), (12, 10, 12))
+    fill(rgb, arc((centre[0] + 0.018, centre[1] - 0.02), (0.013, 0.013)), (250, 250, 250))
     mask = np.zeros(rgb.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [_px(*outline)], 255, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(mask, [to_px(*outline)], 255, cv2.LINE_AA, SHIFT)
     share = mask[top:low, left:right, None].astype(np.float32) / 255
     area[:] = np.rint(area * share + lids * (1 - share)).astype(np.uint8)
-    lid = _times(looks.skin, 0.62)
-    _line(rgb, _arc(centre, (width, height), tilt, 180, 360), _times(looks.skin, 0.22), 0.022)
-    _line(rgb, _arc(centre, (width, height), tilt, 15, 165), lid, 0.010)
-    _line(rgb, _arc((centre[0], centre[1] - 0.03), (width * 1.02, height * 1.25), tilt, 200, 340), lid, 0.010)
+    lid = times(looks.skin, 0.62)
+    line(rgb, arc(centre, (width, height), tilt, 180, 360), times(looks.skin, 0.22), 0.022)
+    line(rgb, arc(centre, (width, height), tilt, 15, 165), lid, 0.010)
+    line(rgb, arc((centre[0], centre[1] - 0.03), (width * 1.02, height * 1.25), tilt, 200, 340), lid, 0.010)
 
 
 def _brow(rgb: RGB, looks: Looks, expression: Expression, side: int) -> None:
     y = looks.eye_y - looks.brow_gap - 0.035 * expression.brows
     tilt = -side * (looks.brow_tilt_deg - 4 * expression.brows)
-    top = _arc((side * looks.eye_x * 1.03, y + 0.05), (looks.brow_width, 0.05 + looks.brow_thickness), tilt, 200, 340)
-    low = _arc((side * looks.eye_x * 1.03, y + 0.05), (looks.brow_width, 0.05), tilt, 200, 340)
+    top = arc((side * looks.eye_x * 1.03, y + 0.05), (looks.brow_width, 0.05 + looks.brow_thickness), tilt, 200, 340)
+    low = arc((side * looks.eye_x * 1.03, y + 0.05), (looks.brow_width, 0.05), tilt, 200, 340)
     colour = np.array(looks.hair) * 0.75 + np.array(looks.skin) * 0.12
-    _fill(rgb, [*top, *low[::-1]], colour.tolist())
+    fill(rgb, [*top, *low[::-1]], colour.tolist())
 
 
 def _moles(rgb: RGB, looks: Looks) -> None:
@@ -331,42 +123,4 @@ def _moles(rgb: RGB, looks: Looks) -> None:
     for _ in range(random.randint(0, 4)):
         x, y = random.uniform(-0.5, 0.5), random.uniform(-0.5, 0.75)
         radius = random.uniform(0.012, 0.026)
-        _fill(rgb, _arc((x, y), (radius, radius)), _times(looks.skin, 0.42))
-
-
-def _hair(rgb: RGB, looks: Looks) -> None:
-    if looks.hair_style == "bald":
-        return
-    line, w = looks.hairline, looks.width
-    sides = {"short": -0.25, "fringe": 0.1, "long": 0.75, "parted": 0.0, "bun": -0.15}[looks.hair_style]
-    low = {"fringe": looks.eye_y - looks.brow_gap - 0.10, "parted": line + 0.04}.get(looks.hair_style, line)
-    peak = 0.55 * w if looks.hair_style == "parted" else 0.0
-    right = [(0.62 * w, low + 0.05 + 0.3 * peak), (0.86 * w, low + 0.22), (0.93 * w, sides), (1.3, sides)]
-    left = [(-1.3, sides), (-0.93 * w, sides), (-0.86 * w, low + 0.22), (-0.62 * w + peak, low + 0.02)]
-    edge = [*left, (0.1 * w + peak * 0.6, low), *right]
-    _fill(rgb, [(-1.3, -1.3), *edge, (1.3, -1.3)], looks.hair)
-    random = np.random.RandomState(looks.blotches + 3)
-    for _ in range(26):
-        x = random.uniform(-0.8, 0.8) * w
-        shade = _times(looks.hair, random.uniform(0.7, 1.4))
-        _line(rgb, [(x, -1.2), (x * 1.1, low - random.uniform(0.04, 0.35))], shade, 0.012)
-
-
-def _glasses(rgb: RGB, looks: Looks) -> None:
-    for side in (-1, 1):
-        centre = (side * looks.eye_x, looks.eye_y + 0.03)
-        if looks.glasses == "round":
-            outline = _arc(centre, (0.20, 0.19))
-        else:
-            x, y = centre
-            outline = [
-                (x - 0.22, y - 0.13),
-                (x + 0.22, y - 0.13),
-                (x + 0.20, y + 0.15),
-                (x - 0.20, y + 0.15),
-                (x - 0.22, y - 0.13),
-            ]
-        _line(rgb, outline, looks.frame, 0.03)
-        _line(rgb, [(side * (looks.eye_x + 0.2), looks.eye_y), (side * 0.9, looks.eye_y - 0.03)], looks.frame, 0.03)
-    inner = looks.eye_x - 0.2
-    _line(rgb, _arc((0, looks.eye_y), (max(inner, 0.05), 0.03), 0, 180, 360), looks.frame, 0.03)
+        fill(rgb, arc((x, y), (radius, radius)), times(looks.skin, 0.42))

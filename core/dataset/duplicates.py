@@ -34,11 +34,11 @@ def near_pairs(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
     known = frame[(frame["sha256"] != "") & (frame["phash"] != "")]
     labels = known.index.to_numpy()
     shas = known["sha256"].to_numpy()
-    paths = [str(root / path) for path in known["path"]]
+    paths = known["path"].tolist()
     found: list[tuple[int, int, bool]] = []
-    for i, j in _candidates(as_bits(list(known["phash"]))):
+    for i, j in _candidates(as_bits(known["phash"].tolist())):
         exact = bool(shas[i] == shas[j])
-        if exact or psnr_db(_small(paths[i]), _small(paths[j])) >= SAME_PSNR_DB:
+        if exact or psnr_db(_small(str(root / paths[i])), _small(str(root / paths[j]))) >= SAME_PSNR_DB:
             found.append((labels[i], labels[j], exact))
     return pd.DataFrame(found, columns=["a", "b", "exact"])
 

@@ -16,6 +16,7 @@ VLR_FOLDER = "vlr_images"
 MANIFEST_NAME = "manifest.csv"
 INFO_NAME = "dataset.json"
 REJECTED_NAME = "rejected.csv"
+UNFINISHED_NAME = "unfinished.json"
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from core.dataset.cache import open_cache
+from core.dataset.columns import among
 from core.dataset.degrade import seed_for
 from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import HR, VLR
@@ -143,7 +144,7 @@ def _chosen(
     if pair_px is not None:
         small = frame[(frame["split"] == split) & (frame["kind"] == VLR) & (frame["size_px"] == pair_px)]
         found = dict(zip(small["pair"], place[small.index], strict=True))
-        rows = rows[rows["pair"].isin(list(found))]
+        rows = rows[among(rows["pair"], found)]
         partner = np.array([found[pair] for pair in rows["pair"]], dtype=np.int64)
     if rows.empty:
         what = f"{kind} images of {size_px} px" + (f" with VLR of {pair_px} px" if pair_px is not None else "")

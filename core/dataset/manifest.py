@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.dataset.columns import among
 from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import HR, INFO_NAME, MANIFEST_NAME, SPLITS, VLR
 from core.errors import StorageFailed
@@ -96,7 +97,7 @@ def count(frame: pd.DataFrame) -> dict[str, Any]:
             "identities": int(part["identity"].nunique()),
             "hr": len(hr),
             "vlr": len(vlr),
-            "pairs": int(hr["pair"].isin(set(vlr["pair"])).sum()),
+            "pairs": int(among(hr["pair"], set(vlr["pair"])).sum()),
         }
 
     parts = {str(split) or "unsplit": of(part) for split, part in frame.groupby("split", sort=False)}
@@ -169,7 +170,7 @@ def manifest_bytes(frame: pd.DataFrame) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")  # with "\n" alone a "\r" in a cell would stay unquoted
     writer.writerow(safe.columns)
-    writer.writerows(safe.itertuples(index=False, name=None))
+    writer.writerows(zip(*(safe[column].tolist() for column in safe.columns), strict=True))
     return buffer.getvalue().encode("utf-8")
 
 
@@ -198,7 +199,7 @@ def _parse(content: bytes, path: Path) -> pd.DataFrame:
 def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
     """Raises DatasetInvalid for a row that nothing could use: no path, a path out of the folder, an unknown kind."""
     bad = frame[~frame["kind"].isin((HR, VLR)) | ~frame["split"].isin(("", *SPLITS)) | (frame["identity"] == "")]
-    outside = pd.Series([_is_outside(path) for path in frame["path"]], index=frame.index, dtype=bool)
+    outside = pd.Series([is_outside(path) for path in frame["path"]], index=frame.index, dtype=bool)
     bad = bad if len(bad) else frame[outside | frame["path"].duplicated()]
     if len(bad):
         row = bad.iloc[0]
@@ -209,7 +210,8 @@ def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _is_outside(path: str) -> bool:
+def is_outside(path: str) -> bool:
+    """Whether a row's path is none, or leads out of its data set."""
     return path == "" or path.startswith("/") or "\\" in path or ":" in path or ".." in path.split("/")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,13 +15,17 @@ import numpy as np
 import pandas as pd
 
 from core.dataset.errors import BuildStopped
+from core.dataset.layout import HR
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
 
 _CHUNK = 512
 _BATCH = 64
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+_PLAIN_RGB = b"\x08\x02\x00\x00\x00"
+"""8 bits, RGB, the one compression and filter that there are, not interlaced."""
+_PLAIN_CHUNKS = frozenset((b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB", b"gAMA", b"cHRM"))
 _FAST_SIDE_PX = 1024
 
 OnEvent = Callable[..., None]
@@ -37,24 +43,31 @@ class Measured:
     problem: str = ""
 
 
-def measure_file(path: Path) -> Measured:
-    """Read one image file. Never raises for what a file can hold: that becomes `problem`."""
+def measure_file(path: str | Path, *, hashed: bool = True) -> Measured:
+    """Read one image file. Never raises for what a file can hold: that becomes `problem`.
+
+    Without `hashed` there is no perceptual hash, and a plain PNG whose check sums are right isn't decoded.
+    """
     try:
-        if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES:
-            content = path.read_bytes()
-            rgb = decode(content, path.name)
-        else:
-            return Measured(problem=_reason(path))
+        content = _content(path)
+        if content is None:
+            return Measured(problem=_reason(Path(path)))
+        size = None if hashed else _plain_png_size(content)
+        if size is not None:
+            return Measured(*size, sha256_of(content))
+        rgb = decode(content, Path(path).name)
     except CoreError as error:
         return Measured(problem=error.what)
+    except FileNotFoundError:
+        return Measured(problem=_reason(Path(path)))
     except OSError as error:
-        return Measured(problem=f"{path.name} can't be read: {error.strerror or error}.")
-    return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb))
+        return Measured(problem=f"{Path(path).name} can't be read: {error.strerror or error}.")
+    return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb) if hashed else "")
 
 
 def decode(content: bytes, name: str) -> RGB:
     """A picture's bytes as RGB, as read_image gives it; small plain PNG by a quicker decoder with the same result."""
-    if _is_small_plain_png(content):
+    if _plain_png_size(content) is not None:
         bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if bgr is not None:
             return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -68,13 +81,16 @@ def measure(
     on_event: OnEvent | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table with size_px (the shorter side), sha256 and phash filled in where a row lacks one, and what was amiss:
-    a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
+    """The table with size_px (the shorter side), sha256 and, for HR images, phash filled in where a row lacks one, and
+    what was amiss: a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
 
+    VLR images are told apart by their HR images: they get no phash, and those that are PNG aren't decoded.
     Raises BuildStopped when `should_stop` says so.
     """
-    wanted = frame[(frame["sha256"] == "") | (frame["phash"] == "") | (frame["size_px"] == 0)]
-    found = list(_measured([root / path for path in wanted["path"]], on_event, should_stop))
+    is_hr = frame["kind"] == HR
+    wanted = frame[(frame["sha256"] == "") | (is_hr & (frame["phash"] == "")) | (frame["size_px"] == 0)]
+    files = [(f"{root}/{path}", kind == HR) for path, kind in zip(wanted["path"], wanted["kind"], strict=True)]
+    found = list(_measured(files, on_event, should_stop))
     filled = frame.copy()
     filled.loc[wanted.index, "size_px"] = np.array([min(m.width, m.height) for m in found], dtype="int64")
     filled.loc[wanted.index, "sha256"] = [m.sha256 for m in found]
@@ -87,29 +103,55 @@ def measure(
     return filled, pd.DataFrame(amiss, columns=["path", "problem", "width", "height"])
 
 
-def _measure_files(paths: Sequence[Path]) -> list[Measured]:
-    return [measure_file(path) for path in paths]
+def _measure_files(files: Sequence[tuple[str, bool]]) -> list[Measured]:
+    return [measure_file(path, hashed=hashed) for path, hashed in files]
 
 
-def _measured(paths: Sequence[Path], on_event: OnEvent | None, should_stop: ShouldStop | None) -> Iterator[Measured]:
+def _measured(
+    files: Sequence[tuple[str, bool]], on_event: OnEvent | None, should_stop: ShouldStop | None
+) -> Iterator[Measured]:
+    """Each file measured, in order; True beside its path: with its perceptual hash."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(paths), _CHUNK):
+        for start in range(0, len(files), _CHUNK):
             if should_stop is not None and should_stop():
                 raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
-            part = paths[start : start + _CHUNK]
+            part = files[start : start + _CHUNK]
             for measured in pool.map(_measure_files, [part[i : i + _BATCH] for i in range(0, len(part), _BATCH)]):
                 yield from measured
             if on_event is not None:
-                on_event("progress", step="read", done=min(start + _CHUNK, len(paths)), total=len(paths))
+                on_event("progress", step="read", done=min(start + _CHUNK, len(files)), total=len(files))
 
 
-def _is_small_plain_png(content: bytes) -> bool:
-    """8-bit RGB without transparency or EXIF, at most 1024 px: nothing about it that two decoders could see unlike."""
-    if content[:8] != _PNG or len(content) < 33 or content[12:16] != b"IHDR" or content[24:26] != b"\x08\x02":
-        return False
+def _content(path: str | Path) -> bytes | None:
+    """A file's bytes by as few calls as can be; None for what is no ordinary file (a pipe isn't waited for) or too
+    large. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        said = os.fstat(handle)
+        if not stat.S_ISREG(said.st_mode) or said.st_size > MAX_FILE_BYTES:
+            return None
+        with os.fdopen(handle, "rb", buffering=0, closefd=False) as file:
+            return file.readall()
+    finally:
+        os.close(handle)
+
+
+def _plain_png_size(content: bytes) -> tuple[int, int] | None:
+    """(width, height) of 8-bit RGB of at most 1024 px, whole, and with no chunk that two decoders could see unlike: no
+    transparency, and neither EXIF nor text, which may hold an orientation. None for anything else."""
+    if content[:16] != _PNG_START or content[24:29] != _PLAIN_RGB:
+        return None
     width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-    plain = b"tRNS" not in content and b"eXIf" not in content and content[-8:-4] == b"IEND"
-    return plain and 0 < width <= _FAST_SIDE_PX and 0 < height <= _FAST_SIDE_PX
+    if not (0 < width <= _FAST_SIDE_PX and 0 < height <= _FAST_SIDE_PX):
+        return None
+    view, at, kind = memoryview(content), 8, b""
+    while kind != b"IEND":
+        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
+        kind, said = bytes(view[at + 4 : at + 8]), int.from_bytes(view[end - 4 : end], "big")
+        if kind not in _PLAIN_CHUNKS or zlib.crc32(view[at + 4 : end - 4]) != said:
+            return None  # cut off, too: then the sum isn't there or isn't right
+        at = end
+    return width, height
 
 
 def _reason(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ _CHUNK = 500
 
 
 def place(
-    files: Sequence[tuple[Path, Path]],
+    files: Sequence[tuple[str, str]],
     link: str,
     *,
     on_event: OnEvent | None = None,
@@ -33,8 +34,8 @@ def place(
     StorageFailed.
     """
     done: set[str] = set()
-    for folder in {target.parent for _, target in files}:
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in {target.rpartition("/")[0] for _, target in files}:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     for number, (source, target) in enumerate(files):
         if number % _CHUNK == 0:
             if should_stop is not None and should_stop():
@@ -47,26 +48,33 @@ def place(
     return " and ".join(sorted(done, reverse=True)) or "copy"
 
 
-def _place_one(source: Path, target: Path, link: str) -> str:
-    real = Path(os.path.realpath(source)) if source.is_symlink() else source
+def _place_one(source: str, target: str, link: str) -> str:
+    """As `place`, for one file; paths are text here, since making Path objects takes longer than a link."""
+    real = os.path.realpath(source) if stat.S_ISLNK(os.lstat(source).st_mode) else source
+    folder, _, name = target.rpartition("/")
     if link != "copy":
         try:
             try:
                 os.link(real, target)
             except FileExistsError:
-                target.unlink()
+                Path(target).unlink()
                 os.link(real, target)
             return "hard"
         except OSError as error:
             if link == "hard":
                 raise BuildRefused(
-                    f"{source.name} can't be hard-linked to {target.parent}: {error.strerror or error}.",
+                    f"{name} can't be hard-linked to {folder}: {error.strerror or error}.",
                     "Build on the source's own disk, or use --link auto or copy.",
                 ) from error
-    temporary = target.with_name(f".{target.name}.part")
+    temporary = Path(folder, part_name(name))
     shutil.copyfile(real, temporary)
     temporary.replace(target)
     return "copy"
+
+
+def part_name(name: str) -> str:
+    """What a file is called while it is copied."""
+    return f".{name}.part"
 
 
 @contextmanager

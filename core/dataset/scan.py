@@ -54,7 +54,11 @@ def scan(
     source = Path(source)
     if layout is not None and layout not in LAYOUTS:
         raise SourceInvalid(f"There is no layout '{layout}'.", f"Choose one of {', '.join(LAYOUTS)}.")
-    if not source.exists():
+    try:
+        there = source.exists()
+    except OSError as error:  # a folder above it may not be entered, or the name can't be one
+        raise StorageFailed(f"{source} can't be read: {error.strerror or error}.", "Check its permissions.") from error
+    if not there:
         raise SourceInvalid(f"There is no {source}.", "Check the path.")
     found = _recognised(source, layout, pattern, columns)
     naming.refuse_look_alikes(found.frame["identity"])

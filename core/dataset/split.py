@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from math import floor
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.dataset.columns import among
 from core.dataset.errors import BuildRefused
 
 TRAIN, VAL, TEST = "train", "val", "test"
 DISJOINT_SHARES = {TRAIN: 0.8, VAL: 0.1, TEST: 0.1}
 MIN_IMAGES = 5
 VAL_SHARE = 0.2
+
+_Person = dict[str, list[Any]]
+"""One person's rows: their pairs, and where known their groups and sessions, in one order."""
 
 
 def closed_set(
@@ -43,7 +48,7 @@ def closed_set(
         raise BuildRefused(f"{min_images} image a person can't be split.", "Ask for at least 2 a person.")
     kept_sides = dict(earlier or {})
     enough = items.groupby("identity")["pair"].transform("size") >= min_images
-    kept = items[enough | items["pair"].isin(kept_sides)].sort_values(["identity", "pair"], kind="stable")
+    kept = items[enough | among(items["pair"], kept_sides)].sort_values(["identity", "pair"], kind="stable")
     if kept.empty:
         most = int(items.groupby("identity").size().max()) if len(items) else 0
         raise BuildRefused(
@@ -52,9 +57,9 @@ def closed_set(
         )
     sides: dict[str, str] = {}
     of_group: dict[object, str] = {}
-    for identity, person in kept.groupby("identity", sort=True):
+    for identity, person in _people(kept).items():
         fixed = _fixed(person, kept_sides, of_group)
-        chosen = _split_person(person, fixed, val_share, by_session, _random(seed, str(identity)))
+        chosen = _split_person(person, fixed, val_share, by_session, _random(seed, identity))
         sides.update(chosen)
         if "group" in person:
             for pair, group in zip(person["pair"], person["group"], strict=True):
@@ -132,14 +137,26 @@ def both(
     )
     closed = closed[closed.groupby("identity")["split"].transform("nunique") == 2]
     validated = set(closed.loc[closed["split"] == VAL, "pair"])
-    return closed, disjoint[~disjoint["pair"].isin(validated)]
+    return closed, disjoint[~among(disjoint["pair"], validated)]
+
+
+def _people(items: pd.DataFrame) -> dict[str, _Person]:
+    """Each person's rows, in order, people by name. As lists: a table for each takes many times as long."""
+    columns = {name: items[name].tolist() for name in ("pair", "session", "group") if name in items}
+    rows: dict[str, list[int]] = {}
+    for row, identity in enumerate(items["identity"].tolist()):
+        rows.setdefault(identity, []).append(row)
+    return {
+        identity: {name: [values[row] for row in rows[identity]] for name, values in columns.items()}
+        for identity in sorted(rows)
+    }
 
 
 def _split_person(
-    person: pd.DataFrame, fixed: dict[str, str], val_share: float, by_session: bool, random: np.random.Generator
+    person: _Person, fixed: dict[str, str], val_share: float, by_session: bool, random: np.random.Generator
 ) -> dict[str, str]:
     """A side for each of one person's pairs; those in `fixed` keep theirs."""
-    total = len(person)
+    total = len(person["pair"])
     target = min(max(1, _half_up(total * val_share)), total - 1)
     blocks = _blocks(person, by_session and "session" in person)
     chosen = _choose(blocks, fixed, target, random)
@@ -195,12 +212,12 @@ def _nearest_subset(sizes: Sequence[int], target: int) -> set[int]:
     return chosen
 
 
-def _blocks(person: pd.DataFrame, by_session: bool) -> list[list[str]]:
+def _blocks(person: _Person, by_session: bool) -> list[list[str]]:
     """One person's pairs in blocks that stay on one side: by picture and, if asked, by session too."""
-    keys = [person[column].tolist() for column in ("group",) if column in person]
+    keys = [person[column] for column in ("group",) if column in person]
     if by_session:
-        keys.append(person["session"].tolist())
-    return _joined(person["pair"].tolist(), keys)
+        keys.append(person["session"])
+    return _joined(person["pair"], keys)
 
 
 def _blocks_of_people(items: pd.DataFrame, people: list[str]) -> list[list[str]]:
@@ -240,7 +257,7 @@ def _united(names: list[str], links: list[tuple[str, str]]) -> list[list[str]]:
     return list(blocks.values())
 
 
-def _fixed(person: pd.DataFrame, earlier: Mapping[str, str], of_group: Mapping[object, str]) -> dict[str, str]:
+def _fixed(person: _Person, earlier: Mapping[str, str], of_group: Mapping[object, str]) -> dict[str, str]:
     fixed = {pair: earlier[pair] for pair in person["pair"] if pair in earlier}
     if "group" in person:
         for pair, group in zip(person["pair"], person["group"], strict=True):
@@ -250,8 +267,8 @@ def _fixed(person: pd.DataFrame, earlier: Mapping[str, str], of_group: Mapping[o
 
 
 def _with_split(items: pd.DataFrame, sides: Mapping[str, str]) -> pd.DataFrame:
-    kept = items[items["pair"].isin(sides)].copy()
-    kept["split"] = [sides[pair] for pair in kept["pair"]]
+    kept = items[among(items["pair"], sides)].copy()
+    kept["split"] = [sides[pair] for pair in kept["pair"].tolist()]
     return kept
 
 

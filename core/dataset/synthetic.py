@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.dataset.drawn_face import Expression, Looks, draw_looks
 from core.dataset.drawn_head import Portrait, View, portray
+from core.dataset.drawn_looks import Expression, Looks, draw_looks
 from core.dataset.errors import BuildRefused, BuildStopped
 from core.dataset.journal import storage
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame, read_dataset, write_dataset

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sets import add_pair, notes_set, picture, tree
 
 from core.dataset.build import build
-from core.dataset.errors import BuildRefused, BuildStopped
+from core.dataset.errors import BuildRefused
 from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
-from core.errors import StorageFailed
 from core.images import encode_image
 
 PEOPLE = {"001": 10, "002": 5, "003": 4}
@@ -197,45 +193,3 @@ def test_a_folder_of_somebody_elses_is_left_alone(source: Path, tmp_path: Path) 
         with pytest.raises(BuildRefused, match="exists already"):
             build(scan(source), tmp_path / "out", update=update)
     assert tree(tmp_path / "out") == {"thesis.txt": b"years of work"}
-
-
-def test_stopping_leaves_nothing(source: Path, tmp_path: Path) -> None:
-    calls = iter([False, True])
-    refused(source, tmp_path / "out", "Stopped", BuildStopped, should_stop=lambda: next(calls, True))
-
-
-def test_ctrl_c_while_placing_leaves_nothing(source: Path, tmp_path: Path) -> None:
-    def interrupt(kind: str, **data: object) -> None:
-        if data.get("step") == "place":
-            raise KeyboardInterrupt
-
-    refused(source, tmp_path / "out", "^$", KeyboardInterrupt, on_event=interrupt)
-
-
-def test_a_disk_that_refuses_is_said(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(shutil, "copyfile", full)
-    refused(source, tmp_path / "out", "No space left", StorageFailed, link="copy")
-
-
-def test_a_killed_build_leaves_nothing_that_looks_whole(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from core.dataset.build import build; from core.dataset.scan import scan\n"
-        "def on_event(kind, **data):\n"
-        "    if data.get('step') == 'place' and data['done'] == data['total']: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"build(scan(Path({str(source)!r})), Path({str(out)!r}), on_event=on_event)"
-    )
-    root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=root)
-    assert done.returncode == -signal.SIGKILL
-    assert not out.exists() and len(list(tmp_path.glob(".out.building-*"))) == 1
-    build(scan(source), out, seed=2)
-    assert not list(tmp_path.glob(".out*"))
-    build(scan(source), tmp_path / "undisturbed", seed=2)
-    assert (out / "manifest.csv").read_bytes() == (tmp_path / "undisturbed" / "manifest.csv").read_bytes()

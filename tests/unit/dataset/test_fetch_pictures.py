@@ -34,6 +34,14 @@ def test_offline_it_says_so_and_how_to_place_files(
     assert capsys.readouterr().out == ""
 
 
+def test_offline_the_command_is_one_line_and_code_2(offline: None, capsys: pytest.CaptureFixture[str]) -> None:
+    from core.cli import run
+
+    assert run(["dataset", "fetch", "olivetti"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "offline" in err and "put olivettifaces.mat into" in err
+
+
 def test_photographs_placed_by_hand_are_ingested(offline: None, people: Path, tmp_path: Path) -> None:
     folder = tmp_path / "lfw_home" / "lfw_funneled"
     shutil.copytree(people, folder)

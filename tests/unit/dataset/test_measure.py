@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,19 @@ def test_what_cannot_be_read_or_is_not_square_is_listed(tmp_path: Path) -> None:
     assert (filled.loc[filled["path"] == "cut", "sha256"] == "").all()
 
 
+def test_a_vlr_image_gets_no_hash_and_one_that_is_cut_off_or_changed_is_found(tmp_path: Path) -> None:
+    png = encode_image(face(1, 32), "png")
+    changed = bytearray(png)
+    changed[len(png) // 2] ^= 1
+    files = {"good": png, "cut": png[:-30], "changed": bytes(changed), "webp": encode_image(face(2, 24))}
+    filled, amiss = measure(tmp_path, table(tmp_path, **files).assign(kind="vlr"))
+    assert filled.set_index("path")["size_px"].to_dict() == {"good": 32, "cut": 0, "changed": 0, "webp": 24}
+    assert filled["sha256"].tolist()[0] == sha256_of(png) and (filled["phash"] == "").all()
+    assert list(amiss["path"]) == ["cut", "changed"]
+    again, _ = measure(tmp_path / "gone", filled[filled["size_px"] > 0])
+    assert again.equals(filled[filled["size_px"] > 0])
+
+
 def test_rows_that_are_measured_already_are_not_read_again(tmp_path: Path) -> None:
     frame = make_frame(
         [{"path": "gone.png", "identity": "007", "kind": "hr", "size_px": 112, "sha256": "0" * 64, "phash": "0" * 16}]
@@ -64,6 +79,26 @@ def test_the_quick_decoder_gives_what_read_image_gives(tmp_path: Path, mode: str
     deep = Image.fromarray(face(3)[..., 0].astype(np.uint16) * 257)
     (deep if mode == "I;16" else picture.convert(mode)).save(path)
     assert np.array_equal(decode(path.read_bytes(), "a.png"), read_image(path))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"tRNS", struct.pack(">HHH", *(int(v) for v in face(3)[0, 0]))),
+        chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+        chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>'),
+        chunk(b"gAMA", struct.pack(">I", 100_000)),
+    ],
+    ids=["transparency", "exif", "xmp", "gamma"],
+)
+def test_what_a_png_says_beside_its_pixels_is_heeded_as_read_image_does(extra: bytes) -> None:
+    png = encode_image(face(3), "png")
+    content = png[:33] + extra + png[33:]
+    assert np.array_equal(decode(content, "a.png"), read_image(content))
 
 
 def test_same_bytes_and_re_encoded_pictures_are_found_and_other_pictures_are_not(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from core.dataset.degrade import replay
-from core.dataset.drawn_face import Expression, draw_looks
 from core.dataset.drawn_head import View, portray
+from core.dataset.drawn_looks import Expression, draw_looks
 from core.dataset.errors import BuildRefused, BuildStopped
 from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.scan import scan

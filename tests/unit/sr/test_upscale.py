@@ -23,13 +23,11 @@ def _config(**changes: object) -> str:
 
 @pytest.fixture()
 def dsr_file(tmp_path):
-    """Writes a DSR file, its tail zeroed so that it is the bicubic skip alone; tensors and metadata can be changed."""
+    """Writes an untrained DSR file, which is the bicubic skip alone; tensors and metadata can be changed."""
 
     def write(tensors: dict | None = None, **metadata: str):
         torch.manual_seed(0)
         network = DSR(SMALL)
-        torch.nn.init.zeros_(network.tail.weight)
-        torch.nn.init.zeros_(network.tail.bias)
         path = tmp_path / "dsr.safetensors"
         state = {k: v.clone().contiguous() for k, v in network.state_dict().items()}
         save_file(tensors if tensors is not None else state, path, {"format": FORMAT, "config": _config(), **metadata})
@@ -52,9 +50,9 @@ def test_bicubic_is_pillows_of_any_sizes_at_once() -> None:
 
 
 def test_the_network_takes_every_size_and_has_the_size_it_says() -> None:
-    network = DSR()
-    # By hand: 3x3 convolutions 3 -> 48, sixteen 48 -> 48, 48 -> 12, each with a bias.
-    by_hand = (27 * 48 + 48) + 16 * (9 * 48 * 48 + 48) + (9 * 48 * 12 + 12)
+    network = DSR().eval()
+    # By hand: 3x3 convolutions 48 -> 64, twelve 64 -> 64, 64 -> 48, each with a bias; 48 = 3 x 4 x 4.
+    by_hand = (9 * 48 * 64 + 64) + 12 * (9 * 64 * 64 + 64) + (9 * 64 * 48 + 48)
     assert sum(p.numel() for p in network.parameters()) == by_hand
     for size in (12, 16, 24, 32, 48):
         out = network(torch.zeros(1, 3, size, size))
@@ -68,8 +66,15 @@ def test_a_dsr_upscales_mixed_sizes_each_in_its_place(dsr_file) -> None:
     alone = np.concatenate([upscaler.upscale([crop]) for crop in crops])
     assert np.abs(out.astype(int) - alone).max() <= 1
     assert (out[3] == resize(crops[3], 112)).all(), "outside its sizes it is bicubic"
-    # With a zero tail only torch's bicubic skip is left, which is close to Pillow's.
-    assert np.abs(out[0].astype(int) - resize(crops[0], 112)).mean() < 4
+    # Untrained it is Pillow's bicubic, which rounds and clips between its two passes.
+    assert np.abs(out[0].astype(int) - resize(crops[0], 112)).mean() < 0.5
+
+
+def test_in_training_no_pixel_is_clipped() -> None:
+    network = DSR(SMALL)
+    torch.nn.init.constant_(network.tail.bias, 3.0)
+    white = torch.ones(1, 3, 16, 16)
+    assert network.train()(white).min() > 3 and network.eval()(white).max() == 1
 
 
 def test_a_dsrs_identity_is_its_files_hash(dsr_file) -> None:

@@ -1,0 +1,127 @@
+"""Puts one planned data set in place: a path for every image, the files, then the table that makes them count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from core.dataset import place, split
+from core.dataset.columns import among
+from core.dataset.layout import HR, HR_FOLDER, UNSPLIT, VLR, VLR_FOLDER, kind_folder, kind_of_folder
+from core.dataset.manifest import DatasetInfo, make_frame, read_dataset, write_dataset
+from core.dataset.measure import OnEvent, ShouldStop
+from core.dataset.plan import BuildOptions, Plan
+from core.dataset.scan import Scan
+from core.dataset.unfinished import clear_unfinished, noted
+from core.dataset.usable import count_pairs
+
+
+def fill(
+    source: Scan,
+    frame: pd.DataFrame,
+    plan: Plan,
+    at: Path,
+    options: BuildOptions,
+    on_event: OnEvent | None,
+    should_stop: ShouldStop | None,
+) -> tuple[int, str]:
+    """Place one data set's new files in `at` and write its table; how many pairs are new, and how they were placed.
+
+    On an error an update's new files are taken away again; after a kill the next update does that.
+    """
+    rows = frame[among(frame["pair"], set(plan.items["pair"]))].copy()
+    rows["split"] = rows["pair"].map(dict(zip(plan.items["pair"], plan.items["split"], strict=True)))
+    earlier = plan.earlier
+    vlr_px = _main_vlr_px(source, rows) if earlier is None else earlier.info.vlr_px
+    held = make_frame([]) if earlier is None else earlier.frame
+    rows = rows[~among(rows["pair"], set(held["pair"]))].copy()
+    origin = rows["path"].tolist()
+    rows["source"] = [said or path for said, path in zip(rows["source"].tolist(), origin, strict=True)]
+    rows["path"] = paths = _paths(rows, vlr_px, set(held["path"]))
+    files = [(file, f"{at}/{path}") for file, path in zip(rows["file"].tolist(), paths, strict=True)]
+    table = pd.concat([held, rows.drop(columns="file")], ignore_index=True)
+    info = _info(source, plan, options, vlr_px) if earlier is None else earlier.info
+    if earlier is None:
+        linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
+        write_dataset(at, table, info)
+        return count_pairs(rows), linked
+    try:
+        with noted(at, paths):
+            linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
+            write_dataset(at, table, info)
+    except BaseException:
+        clear_unfinished(read_dataset(at))  # by the table that counts now: it may be written already
+        raise
+    return count_pairs(rows), linked
+
+
+def _main_vlr_px(source: Scan, rows: pd.DataFrame) -> int:
+    """The size of what lies in vlr_images/: what the source says, else the commonest there."""
+    if source.vlr_px:
+        return source.vlr_px
+    vlr = rows[rows["kind"] == VLR]
+    main = vlr[[_parent(path).lower() == VLR_FOLDER for path in vlr["path"].tolist()]]
+    return int((main if len(main) else vlr)["size_px"].mode().iloc[0])
+
+
+def _paths(rows: pd.DataFrame, vlr_px: int, taken: set[str]) -> list[str]:
+    """A path for each row, names kept; where two pairs would have one path, the later pair's files are numbered."""
+    members: dict[str, list[tuple[int, str, str]]] = {}
+    cells = (rows[name].tolist() for name in ("pair", "split", "kind", "size_px", "path"))
+    for number, (pair, side, kind, size, path) in enumerate(zip(*cells, strict=True)):
+        folder = f"{side or UNSPLIT}/{_folder(kind, size, path, vlr_px)}"
+        members.setdefault(pair, []).append((number, folder, path))
+    used = {path.casefold() for path in taken}
+    result = [""] * len(rows)
+    for files in members.values():
+        for attempt in range(1, len(rows) + 2):
+            made = [f"{folder}/{_marked(path, attempt)}" for _, folder, path in files]
+            folded = [path.casefold() for path in made]
+            if used.isdisjoint(folded):
+                break
+        used.update(folded)
+        for (number, _, _), path in zip(files, made, strict=True):
+            result[number] = path
+    return result
+
+
+def _marked(path: str, attempt: int) -> str:
+    """The file's name, from the second attempt on with its number."""
+    name = path.rpartition("/")[2]
+    return name if attempt == 1 else f"{Path(name).stem}~{attempt}{Path(name).suffix}"
+
+
+def _parent(path: str) -> str:
+    """The name of the folder that a file lies in."""
+    return path.rpartition("/")[0].rpartition("/")[2]
+
+
+def _folder(kind: str, size_px: int, path: str, vlr_px: int) -> str:
+    """The source's own folder where it is one of ours (what has a wrong size stays there), else by kind and size."""
+    parent = _parent(path)
+    if kind_of_folder(parent) is not None:
+        return HR_FOLDER if kind == HR else parent.lower()
+    return kind_folder(kind, size_px, vlr_px)
+
+
+def _info(source: Scan, plan: Plan, options: BuildOptions, vlr_px: int) -> DatasetInfo:
+    synthetic = source.layout == "dataset" and read_dataset(source.root).info.synthetic
+    parameters = {
+        "val_share": options.val_share,
+        "min_images": options.min_images,
+        "shares": dict(options.shares or split.DISJOINT_SHARES),
+        "by_session": options.by_session,
+        "only": dict(options.only or {}),
+        "beside": options.mode if options.mode == "both" else "",
+    }
+    return DatasetInfo(
+        name=plan.target.name if options.mode != "both" else f"{plan.target.parent.name} {plan.mode}",
+        mode=plan.mode,
+        seed=options.seed,
+        vlr_px=vlr_px,
+        synthetic=synthetic,
+        made_by="build",
+        source=str(source.root),
+        parameters=parameters,
+    )

@@ -1,0 +1,105 @@
+"""Weights in use, on screen: the shipped starter alone, a missing upscaler, a choice, a re-embedding."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.gallery.store import Gallery
+from core.jobs.run_dir import list_runs, runs_root
+from core.settings import load_settings
+from core.sr.registry import active_upscaler, use_upscaler
+from core.weight_card import read_figures
+from dashboard.weights_card import rates_html, upscaler_words
+from tests.app.conftest import button, fill, shown
+from tests.made_weights import official_tensors, save_dsr, save_encoder
+
+FIGURES = {"protocol": "LFW folds 5-7, 1,800 pairs", "eer": {"HR": [0.081, 0.07, 0.092], "16": 0.1017}}
+
+
+def sidebar(app) -> str:
+    return "\n".join(str(each.value) for each in (*app.sidebar.markdown, *app.sidebar.caption))
+
+
+@pytest.mark.shared
+def test_the_shipped_starter_alone_recognises_faces(open_page, models_dir, shared_dir, astronaut):
+    """A machine that can download nothing: no weights but those in the models folder."""
+    path = models_dir / "starter.safetensors"
+    save_encoder(path, official_tensors(shared_dir), figures=FIGURES, trained_by="make models")
+    save_dsr(models_dir / "dsr.safetensors", bicubic_px=(16, 32))
+    app = open_page()
+    text = shown(app)
+    assert "Starter weights: limited accuracy" in text and "10.17 %" in text and "7.00 to 9.20" in text
+    assert "LFW folds 5" in text and "random initialisation" in text
+    assert "bicubic at 16 and 32 px" in text
+    assert button(app, "Fetch edgeface_xxs (5.1 MB)").proto.type == "secondary"
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Enrol somebody"]
+    assert "EER HR 8.1 %" in sidebar(app) and "dsr" in sidebar(app)
+    app = open_page("identify")
+    app.segmented_control(key="identify_size").set_value(32).run()
+    app.file_uploader(key="identify_photographs").set_value([("astronaut.png", astronaut, "image/png")]).run()
+    assert not app.exception and not app.error
+    assert "Enlarged (bicubic, since it measures better at 32 px): adds no detail" in shown(app)
+
+
+@pytest.mark.shared
+def test_a_missing_upscaler_is_said_and_nothing_is_recognised_without_it(open_page, ready, tmp_path):
+    used = use_upscaler(load_settings(), save_dsr(tmp_path / "mine.safetensors"))
+    Path(used.path).unlink()
+    app = open_page()
+    assert "upscaler in use is gone" in app.error[0].value and "Upscaler missing" in sidebar(app)
+    app = open_page("identify")
+    assert "upscaler in use is gone" in app.error[0].value and not app.file_uploader
+
+
+@pytest.mark.shared
+def test_upscalers_stored_here_can_be_chosen_on_home(open_page, ready):
+    save_dsr(ready / "weights" / "dsr-own.safetensors")
+    app = open_page()
+    [choice] = [box for box in app.selectbox if box.key == "home_stored"]
+    assert [option.partition(" ")[0] for option in choice.options][1:] == ["dsr-own.safetensors", "bicubic"]
+    choice.select_index(1).run()
+    button(app, "Use this file").click().run()
+    assert "dsr" in app.success[0].value and active_upscaler(load_settings()).name == "dsr-own"
+    assert "Small faces: dsr" in sidebar(app)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("page", ["", "gallery"])
+def test_who_was_made_with_other_weights_is_offered_anew(open_page, ready, page):
+    fill(ready, "Ada", "Grace")
+    fill(ready, "Nobody's picture", crops=False)
+    app = open_page(page)
+    assert "2 people made with other weights" in shown(app) and "To be enrolled again" in shown(app)
+    assert "Nobody" in app.warning[-1].value
+    button(app, "Make their templates anew").click().run()
+    [run] = list_runs(runs_root(load_settings()))
+    assert run.kind == "reembed" and run.config["keep_old"] is False
+    assert "Making templates for the weights in use" in shown(app) and not app.exception
+    assert all(each.label != "Make their templates anew" for each in app.button), "one at a time"
+    with Gallery.open(ready / "gallery.db") as store:
+        assert store.size == 3
+    from core.jobs.launch import follow
+
+    kinds = [event.kind for event in follow(run)]
+    assert kinds[-1] == "done" and run.report["made"] == 6
+    app = open_page(page)
+    assert "made with other weights" not in "\n".join(each.value for each in app.markdown)
+    assert "To be enrolled again" in shown(app)
+
+
+def test_figures_of_another_form_are_left_out() -> None:
+    assert read_figures({}) is None and read_figures({"eer": {"16": "low", "32": True, "24": [0.1, 0.2]}}) is None
+    half = read_figures({"eer": {"16": 0.5, "32": 1.5}, "protocol": 7})
+    assert half is not None and set(half.eer) == {"16"} and half.protocol == "protocol not recorded"
+    assert "50.00 %" in rates_html(half) and "HR" not in rates_html(half)
+
+
+def test_an_upscaler_in_words(tmp_path) -> None:
+    from core.sr.registry import BICUBIC_UPSCALER, describe
+
+    assert upscaler_words(BICUBIC_UPSCALER) == "bicubic"
+    assert upscaler_words(describe(save_dsr(tmp_path / "a.safetensors"))) == "a"
+    shutil.rmtree(tmp_path)

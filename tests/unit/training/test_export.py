@@ -1,0 +1,98 @@
+"""Weights ready to ship: half as long, the same embeddings, their card beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.encoder.encode import load_encoder
+from core.encoder.figures import OFFICIAL
+from core.encoder.registry import describe
+from core.errors import SettingsInvalid
+from core.sr.registry import describe as describe_upscaler
+from core.sr.trial import trial_faces
+from core.sr.upscale import load_upscaler
+from core.training.export import export_float16
+from core.training.model_card import model_card
+from core.weight_card import figures_of_report, read_card, size_name
+from tests.made_weights import save_dsr, save_encoder
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+
+REPORT = {
+    "protocol": {"data": "lfw", "pairs_file": "pairs.txt", "folds": [5, 6, 7], "pairs": 1800, "people": 900,
+                 "flip_tta": False, "encoder": "edgeface_xxs", "weights_sha256": "ab" * 32, "upscaler": "dsr"},
+    "rows": [
+        {"protocol": "pairs file", "mode": "aligned", "size_px": None, "pairing": "HR-HR",
+         "figures": {"eer": 0.08, "eer_interval": [0.07, 0.09]}},
+        {"protocol": "pairs file", "mode": "aligned", "size_px": 16, "pairing": "VLR-VLR",
+         "figures": {"eer": 0.1, "eer_interval": None}},
+        {"protocol": "pairs file", "mode": "aligned", "size_px": 16, "pairing": "VLR-HR",
+         "figures": {"eer": 0.09, "eer_interval": [0.08, 0.1]}},
+        {"protocol": "all pairs", "mode": "aligned", "size_px": 16, "pairing": "VLR-HR",
+         "figures": {"eer": 0.5, "eer_interval": None}},
+        {"protocol": "pairs file", "mode": "end to end", "size_px": 16, "pairing": "VLR-VLR",
+         "figures": {"eer": 0.6, "eer_interval": None}},
+    ],
+}  # fmt: skip
+
+
+def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path: Path) -> None:
+    tensors = torch.load(random_weights, weights_only=True)
+    source = save_encoder(tmp_path / "e.safetensors", tensors, trained_by="make models")
+    target = export_float16(source, tmp_path / "out" / "starter.safetensors", figures=figures_of_report(REPORT))
+    assert {t.dtype for t in load_file(target).values() if t.is_floating_point()} == {torch.float16}
+    assert target.stat().st_size < 0.55 * source.stat().st_size
+    a, b = (load_encoder(path, check=False, precision="float32").encode(trial_faces()[:4]) for path in (source, target))
+    assert (a * b).sum(axis=1).min() > 0.999
+    file = describe(target)
+    assert file.origin == "starter" and file.metadata["exported_from"] == describe(source).sha256
+    card = model_card(target, config={"dataset": "/somewhere/lfw", "preset": "starter"}, report={"seconds": 5400})
+    for said in ("# starter", "random initialisation", "`make models`", "8.00 % [7.00, 9.00]", "10.00 %", "90 minutes",
+                 "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0", "distilled from the official", "Limits"):  # fmt: skip
+        assert said in card, said
+    assert "/somewhere" not in card and "50.00" not in card and "60.00" not in card
+    tuned = save_encoder(tmp_path / "t.safetensors", tensors, parent_sha256="a" * 64)
+    assert describe(tuned).origin == "fine-tuned"
+    assert "Initialised from other EdgeFace weights" in model_card(tuned)
+
+
+def test_an_upscaler_is_halved_and_enlarges_the_same(tmp_path: Path) -> None:
+    source = save_dsr(tmp_path / "d.safetensors", bicubic_px=(32,), trained_by="edgeface-studio train dsr")
+    target = export_float16(source, tmp_path / "ship.safetensors")
+    small = [face[::7, ::7] for face in trial_faces()[:4]]
+    out = [load_upscaler(path).super_resolve(small).astype(int) for path in (source, target)]
+    assert np.abs(out[0] - out[1]).max() <= 1
+    assert describe_upscaler(target).bicubic_px == (32,)
+    assert "use_bicubic_px 32" in model_card(target) and "super-resolution" in model_card(target)
+
+
+def test_what_float16_cannot_hold_is_refused(tmp_path: Path) -> None:
+    source = save_dsr(tmp_path / "d.safetensors")
+    tensors = load_file(source)
+    tensors["head.weight"][0] = 1e6
+    from safetensors.torch import save_file
+
+    save_file(tensors, source, dict(describe_upscaler(source).metadata))
+    with pytest.raises(SettingsInvalid, match=r"head\.weight holds 1e\+06"):
+        export_float16(source, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_figures_of_a_report_come_back_from_the_header() -> None:
+    told = read_card({"figures": json.dumps(figures_of_report(REPORT))}).measured
+    assert told is not None and told.eer["HR"].text == "8.00 % [7.00, 9.00]"
+    assert (told.eer["16"].value, told.eer["16"].low, told.eer_vlr_hr["16"].high) == (0.1, None, 0.1)
+
+
+def test_the_readmes_table_is_the_data_kept_for_official_weights() -> None:
+    text = README.read_text(encoding="utf-8")
+    for measured in OFFICIAL["edgeface_xxs_q"]:
+        for rates in (measured.eer, measured.eer_vlr_hr):
+            cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
+            assert f" {cells} |" in text, (size_name("16"), cells)
