@@ -8,11 +8,14 @@ from typing import Literal
 
 import streamlit as st
 
+from core.encoder import registry as encoders
+from core.errors import CoreError
 from core.jobs.launch import resume
+from core.sr import registry as upscalers
 from core.training.resume import halve_batch
 from dashboard.feedback import feedback
-from dashboard.navigation import link
 from dashboard.queries import readiness
+from dashboard.reembed_offer import reembed_offer
 from dashboard.resources import settings
 from dashboard.run_reader import Snapshot
 from dashboard.text import plain
@@ -57,16 +60,19 @@ def resume_with_half(seen: Seen) -> None:
 
 
 def use_panel(seen: Seen) -> None:
-    """Take the run's best weights into use, for the whole application; then offer to embed the gallery anew."""
+    """Take the run's weights into use, for the whole application; once they are, offer to embed the gallery anew."""
     from core.training.adopt import trained_files
 
     said = st.session_state.pop("training_said", "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
-        _offer_reembedding()
     if seen.state.live:
         return
     files = trained_files(seen.run)
+    for found in (files, trained_files(seen.run, "last")):
+        if found and are_in_use(found):
+            _in_use(found)
+            return
     if files:
         figures = best_figures(seen.history.epochs(), _TOLD.get(seen.run.kind, _TOLD_ELSE))
         told = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
@@ -106,10 +112,21 @@ def use_weights_of(seen: Seen, which: Literal["best", "last"] = "best") -> str:
     return use_run_weights(settings(), seen.run, which).text
 
 
-def _offer_reembedding() -> None:
-    from dashboard.reembed_offer import reembed_offer
+def are_in_use(files: Mapping[str, Path]) -> bool:
+    """Whether the application uses these weights: the encoder, or the upscaler where the run trained that alone."""
+    here = settings()
+    try:
+        if "encoder" in files:
+            return encoders.active_weights(here).sha256 == encoders.describe(files["encoder"]).sha256
+        return upscalers.active_upscaler(here).sha256 == upscalers.describe(files["upscaler"]).sha256
+    except CoreError:  # none in use, or gone meanwhile
+        return False
 
+
+def _in_use(files: Mapping[str, Path]) -> None:
+    """Say so, and offer what follows: people enrolled with other weights are searched once they are embedded anew."""
+    with st.container(border=True, key="training_use_box"):
+        st.markdown(f"**:green[:material/verified:] In use**: {_words(files)} of this run.")
     ready = readiness()
     if ready.gallery_problem is None:
         reembed_offer(ready, key="training")
-    link("gallery", "Gallery", icon=":material/groups:")

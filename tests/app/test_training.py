@@ -21,8 +21,9 @@ from core.jobs.run_dir import list_runs
 from core.settings import load_settings
 from core.training.config import config_from_dict
 from dashboard.training_launch import start_training
-from tests.app.conftest import ROOT, button, shown
+from tests.app.conftest import ROOT, button, fill, shown
 from tests.app.training_runs import COLLAPSED, NO_SHARED, OUT_OF_MEMORY, record
+from tests.made_weights import official_tensors, save_encoder
 
 
 def opened(open_page: Any, run: Any = None, **query: str) -> AppTest:
@@ -353,3 +354,42 @@ def test_the_page_opens_without_torch(own_data_dir):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+# Use ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_a_runs_weights_are_taken_into_use_and_the_gallery_offers_new_templates(open_page, ready, shared_dir):
+    fill(ready, "Ada", "Grace")
+    run = record(ready, status="done")
+    save_encoder(run.checkpoints / "best" / "encoder.safetensors", official_tensors(shared_dir))
+    app = opened(open_page, run)
+    assert "Put it to use" in shown(app) and primary(app) == ["Use these weights"]
+    button(app, "Use these weights").click().run()
+    assert not app.exception and plainly(app.success[0].value).startswith("In use: finetune-")
+    for look in (app, opened(open_page, run)):
+        assert "In use**: the encoder of this run" in shown(look) and "2 people made with other weights" in shown(look)
+        assert "Put it to use" not in shown(look)
+
+
+@pytest.mark.shared
+def test_weights_that_dont_tell_faces_apart_are_refused_and_nothing_changes(open_page, ready, shared_dir):
+    run = record(ready, status="stopped", epochs=3)
+    broken = {name: tensor * 0 + 0.01 for name, tensor in official_tensors(shared_dir).items()}
+    save_encoder(run.checkpoints / "best" / "encoder.safetensors", broken)
+    app = opened(open_page, run)
+    assert primary(app) == ["Resume"]
+    button(app, "Use these weights").click().run()
+    assert not app.exception and len(app.error) == 1 and "Traceback" not in shown(app)
+    assert load_settings().active_path.exists() is False
+
+
+@pytest.mark.shared
+def test_where_no_epoch_was_better_it_is_said_and_the_last_can_be_used(open_page, ready, shared_dir):
+    run = record(ready, status="done")
+    save_encoder(run.checkpoints / "last" / "encoder.safetensors", official_tensors(shared_dir))
+    app = opened(open_page, run)
+    assert "No epoch of this run measured better" in shown(app) and primary(app) == []
+    button(app, "Use the last epoch's weights").click().run()
+    assert "In use**: the encoder of this run" in shown(app)
