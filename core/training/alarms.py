@@ -15,6 +15,7 @@ SAME_PICTURE_DB = 40.0
 WORSE_BY = 0.15
 """How far the mean absolute cosine may rise above the start's, where the start's own is near the limit: drawn faces
 look alike to a network that was trained on photographs, and random weights begin at 0.4 to 0.5."""
+ENOUGH_PEOPLE = 20
 ACCURACY_GAP = 0.25
 LOSS_GAP = 0.1
 
@@ -38,11 +39,15 @@ class Alarm:
         return f"  {mark} {self.what} {self.cause} {self.next_step}"
 
 
-def is_collapsed(mean_abs_cosine: float | None, at_start: float | None) -> bool:
-    """Whether different people look alike to the network: above the health check's limit, and above the start."""
+def is_collapsed(mean_abs_cosine: float | None, at_start: float | None, people: int = ENOUGH_PEOPLE) -> bool:
+    """Whether different people look alike to the network: above the health check's limit, and above the start.
+
+    Among fewer people than ENOUGH_PEOPLE a few who really look alike weigh much: the limit is doubled.
+    """
     if mean_abs_cosine is None:
         return False
-    return mean_abs_cosine > max(MAX_MEAN_ABS_COSINE, (at_start or 0.0) + WORSE_BY)
+    limit = MAX_MEAN_ABS_COSINE * (1 if people >= ENOUGH_PEOPLE else 2)
+    return mean_abs_cosine > max(limit, (at_start or 0.0) + WORSE_BY)
 
 
 def collapsed(mean_abs_cosine: float) -> Alarm:
@@ -132,11 +137,11 @@ def out_of_memory(batch: int, accumulate: int) -> Alarm:
 
 def judge_epoch(
     train: dict[str, float | None], val: dict[str, float | None], *, mean_abs_cosine: float | None,
-    at_start: float | None, bicubic_db: float | None, classifies: bool,
+    at_start: float | None, bicubic_db: float | None, classifies: bool, people: int = ENOUGH_PEOPLE,
 ) -> list[Alarm]:  # fmt: skip
     """Every alarm that an epoch's figures give."""
     found: list[Alarm] = []
-    has_collapsed = is_collapsed(mean_abs_cosine, at_start)
+    has_collapsed = is_collapsed(mean_abs_cosine, at_start, people)
     if has_collapsed and mean_abs_cosine is not None:
         found.append(collapsed(mean_abs_cosine))
     similarity = val.get("similarity")

@@ -85,7 +85,7 @@ def open_data(
     """
     frame = dataset.frame.reset_index(drop=True)
     arrays = open_cache(dataset, cache, on_event=on_event)
-    place: Ints = frame.groupby("size_px").cumcount().to_numpy(dtype=np.int64)
+    place: Ints = np.asarray(frame.groupby("size_px").cumcount(), dtype=np.int64)
     hr, hr_place = _hr_array(dataset, frame, arrays, place, cache)
     identities = tuple(sorted(set(frame.loc[(frame["split"] == "train") & (frame["kind"] == HR), "identity"])))
     train = _split(frame, "train", place, hr_place, identities)

@@ -17,7 +17,8 @@ from core.settings import CROP_PX
 def resize_batch(images: Tensor, size_px: int) -> Tensor:
     """uint8 (N, 3, H, W) -> uint8 (N, 3, size_px, size_px), antialiased bicubic, rounded to 8 bits.
 
-    On the CPU torch has Pillow's own algorithm on 8-bit numbers; within 1 level of `core.images.resize`.
+    On the CPU torch has Pillow's own algorithm on 8-bit numbers: reduced, within 1 level of `core.images.resize`;
+    enlarged, within 2, and in 999 of 1,000 values within 1.
     """
     if images.shape[-1] == size_px and images.shape[-2] == size_px:
         return images

@@ -41,10 +41,11 @@ class Runner:
         _tell(place)
         if self.kind.startswith("cuda:") and place.world == 1:
             torch.cuda.set_device(self.kind)
+        self._ddp = DistributedDataParallelKwargs()
         self._accelerator = Accelerator(
             cpu=self.kind == "cpu",
             mixed_precision=_MODES[self.precision],
-            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+            kwargs_handlers=[self._ddp],
         )
         self.device = str(self._accelerator.device)
         self.rank, self.world = self._accelerator.process_index, self._accelerator.num_processes
@@ -58,8 +59,14 @@ class Runner:
         """Reduced precision for what is computed inside, where the run has it."""
         return nullcontext() if self.precision == "float32" else self._accelerator.autocast()
 
-    def prepare(self, learner: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
-        """The learner as it is to be called (autocast, synchronised with other processes) and its optimizer."""
+    def prepare(
+        self, learner: nn.Module, optimizer: torch.optim.Optimizer, *, some_unused: bool
+    ) -> tuple[nn.Module, Any]:
+        """The learner as it is to be called (autocast, synchronised with other processes) and its optimizer.
+
+        `some_unused`: not every batch needs every trained part, which processes then tell one another.
+        """
+        self._ddp.find_unused_parameters = some_unused
         prepared = self._accelerator.prepare(learner, optimizer)
         return prepared[0], prepared[1]
 
@@ -101,7 +108,6 @@ class Runner:
         """Leave the other processes; without it they wait."""
         if self.world > 1:
             self._accelerator.end_training()
-            torch.distributed.destroy_process_group()
 
 
 def choose_precision(precision: str, device: str) -> str:

@@ -165,12 +165,12 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
     if found is not None and val is not None:
         judged = alarms.judge_epoch(
             train, val, mean_abs_cosine=found.mean_abs_cosine, at_start=standing.cosine_at_start,
-            bicubic_db=found.bicubic_db, classifies=stage.losses.classification > 0,
+            bicubic_db=found.bicubic_db, classifies=stage.losses.classification > 0, people=found.people,
         )  # fmt: skip
         for alarm in judged:
             _alarm(work, alarm)
     figures: dict[str, Any] = val or {}
-    collapsed = found is not None and alarms.is_collapsed(found.mean_abs_cosine, standing.cosine_at_start)
+    collapsed = found is not None and alarms.is_collapsed(found.mean_abs_cosine, standing.cosine_at_start, found.people)
     best_before = standing.best["figures"] if standing.best else None
     best = val is None or (not collapsed and is_better(work.config.recipe.criterion, figures, best_before))
     name, value = criterion_value(work.config.recipe.criterion, figures)

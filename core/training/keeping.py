@@ -89,9 +89,11 @@ def _closing(name: str, value: float | None) -> str:
 
 
 def _weights(work: Work, run: StageRun) -> dict[str, files.Weights]:
-    """Every part that the recipe has trained so far, and those at work, with their files' metadata."""
+    """Every part that the recipe has trained so far, with their files' metadata; and the encoder where the recipe will
+    train it later, so that a best epoch before that has one too."""
     recipe, standing = work.config.recipe, work.standing
-    so_far = {part for stage in recipe.stages[: standing.stage + 1] for part in stage.trains}
+    so_far: set[str] = {part for stage in recipe.stages[: standing.stage + 1] for part in stage.trains}
+    so_far |= {"encoder"} & set(recipe.trains)
     modules: dict[str, nn.Module] = {**work.parts.named(), **run.kept}
     return {
         part: files.Weights(files.weights_of(modules[part]), _metadata(work, part))

@@ -63,7 +63,6 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     if needs_teacher(config):
         same = teaching == start and config.recipe.start != "random"
         teacher = copy.deepcopy(encoder) if same else load_encoder(teaching, device="cpu").network
-        freeze(teacher)
     upscaler, dsr, upscaler_sha = _load_upscaler(config, settings)
     networks = Networks(
         encoder, variant, parent, teacher, file_sha256(teaching) if teacher is not None else "", upscaler, dsr,
@@ -71,6 +70,9 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     )  # fmt: skip
     for network in (encoder, teacher, upscaler):
         if network is not None:
+            # Weights without a gradient can take other kernels, which round otherwise: each stage decides anew, and
+            # before the first one nothing is trained, whether a run begins or goes on.
+            freeze(network)
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.errors import CoreError
 from core.jobs.processes import die_with_parent
 from core.jobs.run_dir import Run
 from core.settings import PROJECT_ROOT, Settings, load_settings
@@ -17,6 +18,8 @@ from core.training.config import TrainingConfig, config_from_dict
 from core.training.device import Place, free_port
 from core.training.engine import train
 from core.training.errors import TrainingError
+
+OTHER = (sys.executable, "-m", "core.training.processes")
 
 
 def train_in_processes(
@@ -26,12 +29,13 @@ def train_in_processes(
     *,
     on_event: Callable[..., None],
     should_stop: Callable[[], bool],
+    command: Sequence[str] = OTHER,
 ) -> dict[str, Any]:
-    """`train` in this process, and in `config.processes` - 1 others beside it."""
+    """`train` in this process, and in `config.processes` - 1 others beside it, each started by `command`."""
     if config.processes == 1:
         return train(config, settings, run.checkpoints, on_event=on_event, should_stop=should_stop)
     port = free_port()
-    with _others(run, config.processes, port) as others:
+    with _others(run, config.processes, port, command) as others:
         place = Place(0, config.processes, port)
         try:
             return train(config, settings, run.checkpoints, on_event=on_event, should_stop=should_stop, place=place)
@@ -46,12 +50,12 @@ def train_in_processes(
 
 
 @contextmanager
-def _others(run: Run, count: int, port: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-m", "core.training.processes", str(run.path), str(count), str(port)]
+def _others(run: Run, count: int, port: int, command: Sequence[str]) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
+    words = [*command, str(run.path), str(count), str(port)]
     started: list[subprocess.Popen[bytes]] = []
     try:
         for rank in range(1, count):
-            started.append(subprocess.Popen([*command, str(rank)], stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT))
+            started.append(subprocess.Popen([*words, str(rank)], stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT))
         yield started
     finally:
         for process in started:
@@ -68,7 +72,10 @@ def main(arguments: Sequence[str]) -> int:
     run = Run(Path(arguments[0]))
     count, port, rank = (int(text) for text in arguments[1:])
     os.environ["PYTHONUNBUFFERED"] = "1"
-    train(config_from_dict(run.config), load_settings(), run.checkpoints, place=Place(rank, count, port))
+    try:
+        train(config_from_dict(run.config), load_settings(), run.checkpoints, place=Place(rank, count, port))
+    except CoreError:  # the first process has met it too, and tells
+        return 0
     return 0
 
 

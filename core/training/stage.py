@@ -72,7 +72,7 @@ def make_stage(
     if stage.cached_views and parts.encoder is not None and stage.epochs:
         views = caches.views(parts.encoder, networks, maker, stage.cached_views)
     optimizer = make_optimizer(trained, stage)
-    prepared, optimizer = runner.prepare(learner, optimizer)
+    prepared, optimizer = runner.prepare(learner, optimizer, some_unused="upscaler" in stage.trains)
     mean = Mean(trained, stage.ema) if stage.ema > 0 else None
     return StageRun(stage, learner, prepared, optimizer, mean, maker, views, trained)
 

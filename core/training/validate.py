@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.encoder.health import measure_health
-from core.evaluation.scores import side, sorted_scores
+from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
 from core.images import RGB
 from core.training.data import Split, TrainingData
@@ -52,6 +52,7 @@ class Figures:
     psnr_db: float | None = None
     ssim: float | None = None
     mean_abs_cosine: float | None = None
+    people: int = 0
     bicubic_db: float | None = None
     """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same picture."""
     by_size: dict[str, dict[str, float | None]] = field(default_factory=dict)
@@ -114,6 +115,7 @@ class Validator:
         self._mean(found, per_size)
         found.by_size = {s: {k: v for k, v in f.items() if not k.startswith("_")} for s, f in per_size.items()}
         found.mean_abs_cosine = self._health(hr, sr)
+        found.people = int(self._val.people.max()) + 1
         found.bicubic_db = self._once(("", "", "bicubic"), self._bicubic_db)
         return found
 
@@ -161,7 +163,7 @@ class Validator:
     def _verified(self, sr_raw: Vectors, hr_raw: Vectors) -> dict[str, float | None]:
         sr, hr = _unit(sr_raw), _unit(hr_raw)
         return {
-            "similarity": float(np.einsum("nd,nd->n", sr, hr).mean()),
+            "similarity": float(pair_scores(sr, hr).mean()),
             "eer": eer(sr, hr, self._val.people),
             "eer_vlr_vlr": eer(sr, None, self._val.people),
             "rank1": rank1(sr, hr, self._val.people),
@@ -257,7 +259,7 @@ def _loss(figures: dict[str, float | None], sr: Vectors, loss: Loss | None) -> f
     values: dict[str, float | None] = {
         "classification": figures.get("_classification"),
         "alignment": 1 - (figures["similarity"] or 0.0),
-        "teacher": None if loss.targets is None else float(1 - np.einsum("nd,nd->n", _unit(sr), loss.targets).mean()),
+        "teacher": None if loss.targets is None else float(1 - pair_scores(_unit(sr), loss.targets).mean()),
         "pixel": figures.get("_pixel"),
         "identity": 1 - (figures["similarity"] or 0.0),
     }

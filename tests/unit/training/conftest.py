@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from core.settings import load_settings
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    from tiny_training import tiny_weights
+
+    return tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory):
+    """A closed-set data set of 4 people, 4 train and 2 val images each."""
+    from tiny_training import tiny_dataset
+
+    return tiny_dataset(tmp_path_factory.mktemp("sets") / "closed").root
+
+
+@pytest.fixture
+def run_training(own_data_dir, tmp_path):
+    """Train in this process; gives (report, events, folder). `stop_at` stops after so many looks."""
+    from core.jobs.errors import JobStopped
+    from core.training.engine import train
+
+    def go(config, folder=None, *, stop_at=None):
+        folder = folder or tmp_path / "checkpoints"
+        events, looks = [], [0]
+
+        def should_stop():
+            looks[0] += 1
+            return stop_at is not None and looks[0] > stop_at
+
+        def on_event(kind, /, **data):
+            events.append((kind, data))
+
+        report = None
+        try:
+            report = train(config, load_settings(), folder, on_event=on_event, should_stop=should_stop)
+        except JobStopped:
+            events.append(("stopped", {}))
+        return report, events, folder
+
+    return go

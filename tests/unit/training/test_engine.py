@@ -1,0 +1,163 @@
+"""The engine end to end on tiny networks: every kind of run, resume to the bit, what is kept and what is told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from tiny_training import NAME, tiny_config, tiny_dataset
+
+from core.encoder.encode import load_encoder
+from core.training.checkpoint import load_state
+
+NOTES = {"stage1_epochs": 2, "stage2_epochs": 2, "backbone_lr": 1e-3}
+
+
+def of_kind(events, kind):
+    return [data for found, data in events if found == kind]
+
+
+def differences(a, b, where="") -> list[str]:
+    """Where two nests of tensors and plain values aren't equal to the bit."""
+    if isinstance(a, torch.Tensor):
+        return [] if torch.equal(a, b) else [where]
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            return [f"{where}: {sorted(map(str, a.keys() ^ b.keys()))}"]
+        return [found for key in a for found in differences(a[key], b[key], f"{where}.{key}")]
+    if isinstance(a, list | tuple) and len(a) == len(b):
+        return [found for i, (x, y) in enumerate(zip(a, b, strict=True)) for found in differences(x, y, f"{where}.{i}")]
+    return [] if a == b else [f"{where}: {a!r} {b!r}"]
+
+
+def kept(folder) -> dict[str, bytes]:
+    """The tensors of every file of a checkpoint, as bytes (metadata holds the time)."""
+    return {path.name: save(load_file(path)) for path in folder.glob("*.safetensors")}
+
+
+def without_times(state):
+    standing = {k: v for k, v in state["standing"].items() if "seconds" not in k}
+    return {**state, "standing": standing}
+
+
+def test_notes_two_stages_leave_weights_log_and_report(closed, weights, run_training):
+    report, events, folder = run_training(tiny_config("finetune", "notes", closed, weights, NOTES))
+    (plan,) = of_kind(events, "plan")
+    assert [s["trains"] for s in plan["stages"]] == [["head"], ["head", "encoder"]]
+    assert (plan["train_images"], plan["val_images"], plan["identities"], plan["shared_identities"]) == (16, 8, 4, 4)
+    assert plan["chance"] == 0.25 and plan["estimate_s"] > 0
+    epochs = of_kind(events, "epoch")
+    assert [(e["stage"], e["epoch"], e["step"]) for e in epochs] == [
+        ("stage1", 1, 1), ("stage1", 2, 2), ("stage2", 1, 3), ("stage2", 2, 4),
+    ]  # fmt: skip
+    assert set(epochs[0]["val"]["by_size"]) == {"16", "32"}
+    assert all(0 <= e["val"]["accuracy"] <= 1 and e["val"]["eer"] is not None for e in epochs)
+    assert epochs[0]["lr"] == {"head": 1e-3} and epochs[2]["lr"] == {"head": 5e-5, "encoder": 1e-3}
+    assert epochs[0]["train"]["alignment"] is None and epochs[2]["train"]["alignment"] > 0
+    assert epochs[2]["line"].startswith("Epoch 01/2 | Train Loss: ")
+    texts = [data["text"] for data in of_kind(events, "log")]
+    assert "STAGE 1: Training ArcFace head (backbone frozen)" in texts
+    assert any(text.startswith("  ✓ New best validation similarity: ") for text in texts)
+    assert report["criterion"]["name"] == "similarity" and report["weights"] == {
+        "encoder": "checkpoints/best/encoder.safetensors"
+    }
+    with safe_open(folder / "best/encoder.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert metadata["format"] == "edgeface-studio-encoder-1" and metadata["variant"] == NAME
+    assert metadata["trained_with_upscaler"] == "bicubic" and len(metadata["parent_sha256"]) == 64
+    assert json.loads(metadata["config"])["name"] == "notes"
+    assert load_encoder(folder / "best/encoder.safetensors", device="cpu").name == NAME
+
+
+def test_stage_one_leaves_the_encoder_as_it_was_to_the_bit(closed, weights, run_training):
+    """Also without cached views, where images go through it in every step."""
+    for views in (0, 2):
+        changes = {"stage1_epochs": 1, "stage2_epochs": 0, "stage1.cached_views": views}
+        config = tiny_config("finetune", "notes", closed, weights, changes)
+        _, _, folder = run_training(config, None)
+        before, after = load_file(weights), load_state(folder / "last")["networks"]["encoder"]
+        assert differences(before, after) == []
+        assert differences(before, load_file(folder / "last/encoder.safetensors")) == []
+        for path in (folder / "last").iterdir():
+            path.unlink()
+        (folder / "last").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset", "changes"),
+    [
+        ("finetune", "notes", {**NOTES, "stage2.files": 0.5, "stage2.camera": 0.5, "stage2.sizes_px": "16,20"}),
+        ("finetune", "recommended", {"epochs": 1, "together.ema": 0.9, "through": "upscaler"}),
+        ("starter", "starter", {"epochs": 1}),
+    ],
+)
+def test_a_stopped_run_resumed_is_the_run_that_would_have_been(kind, preset, changes, closed, weights, run_training,
+                                                               tmp_path):  # fmt: skip
+    config = tiny_config(kind, preset, closed, weights, changes)
+    whole, _, straight = run_training(config, tmp_path / "straight")
+    halting = tmp_path / "halting"
+    for stop_at in (2, 3, 1):  # within an epoch, across epochs, at once
+        report, events, _ = run_training(config, halting, stop_at=stop_at)
+        assert report is None and events[-1][0] == "stopped"
+    resumed, events, _ = run_training(config, halting)
+    assert of_kind(events, "log")[0]["text"].startswith("Going on with")
+    a, b = load_state(straight / "last"), load_state(halting / "last")
+    assert differences(without_times(a), without_times(b)) == []
+    assert kept(straight / "best") == kept(halting / "best")
+    drop = ("seconds", "text")
+    assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
+
+
+def test_recommended_trains_both_and_routes_sizes(weights, run_training, tmp_path):
+    data = tiny_dataset(tmp_path / "disjoint", disjoint=True, people=3).root
+    config = tiny_config("finetune", "recommended", data, weights, {"stage1_epochs": 1, "stage2_epochs": 2})
+    report, events, folder = run_training(config)
+    epochs = of_kind(events, "epoch")
+    assert epochs[0]["train"]["teacher"] > 0 and epochs[0]["train"]["pixel"] is None
+    assert epochs[1]["train"]["pixel"] > 0 and epochs[1]["val"]["psnr_db"] > 10 and 0 < epochs[1]["val"]["ssim"] <= 1
+    assert epochs[0]["val"]["accuracy"] is None and " Acc: n/a" in epochs[0]["line"]
+    assert report["criterion"]["name"] == "eer" and set(report["bicubic"]) >= {"psnr_db", "ssim", "eer"}
+    state = load_state(folder / "last")
+    assert set(state["networks"]) == {"encoder", "upscaler"}
+    with safe_open(folder / "last/upscaler.safetensors", "pt") as file:
+        found = json.loads(file.metadata()["config"])
+    assert (found["channels"], found["blocks"], found["min_px"], found["max_px"]) == (4, 1, 12, 48)
+
+
+def test_dsr_trains_the_upscaler_alone_and_is_told_beside_bicubic(closed, weights, run_training):
+    from core.sr.upscale import load_upscaler
+
+    report, events, folder = run_training(
+        tiny_config("dsr", None, closed, weights, {"epochs": 3, "dsr.rates.upscaler": 3e-3, "sizes_px": "16,32"})
+    )
+    epochs = of_kind(events, "epoch")
+    assert epochs[-1]["val"]["bicubic"]["psnr_db"] > 10 and epochs[-1]["train"]["identity"] is not None
+    before = load_file(weights)
+    assert differences(before, load_state(folder / "last")["networks"]["encoder"]) == []
+    upscaler = load_upscaler(folder / "best/upscaler.safetensors")
+    assert upscaler.upscale([np.zeros((16, 16, 3), np.uint8)]).shape == (1, 112, 112, 3)
+    assert report["weights"] == {"upscaler": "checkpoints/best/upscaler.safetensors"}
+
+
+def test_patience_ends_a_stage_and_the_next_one_begins(closed, weights, run_training):
+    changes = {"stage1_epochs": 1, "stage2_epochs": 6, "stage2.patience": 2, "backbone_lr": 0, "head_lr_stage2": 0}
+    _, events, _ = run_training(tiny_config("finetune", "notes", closed, weights, changes))
+    assert [e["best"] for e in of_kind(events, "epoch")] == [True, False, False]
+    assert any(d["text"].startswith("No improvement for 2 epochs") for d in of_kind(events, "log"))
+
+
+def test_export_in_the_notes_form_is_read_by_the_encoder(closed, weights, run_training, tmp_path):
+    from core.training.checkpoint import export_notes
+
+    _, _, folder = run_training(tiny_config("finetune", "notes", closed, weights, NOTES))
+    target = tmp_path / "edgeface_finetuned.pth"
+    export_notes(folder / "best", target)
+    content = torch.load(target, weights_only=True)
+    assert set(content) == {"backbone_state_dict", "arcface_state_dict", "subject_to_id"}
+    assert content["subject_to_id"] == {"p00": 0, "p01": 1, "p02": 2, "p03": 3}
+    a, b = (load_encoder(path, device="cpu") for path in (target, folder / "best/encoder.safetensors"))
+    assert differences(a.network.state_dict(), b.network.state_dict()) == [] and a.info.identities == 4
