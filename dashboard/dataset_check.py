@@ -120,7 +120,7 @@ def _kind(row: dict[Any, Any]) -> str:
 
 def _one(dataset: Dataset, path: str, told: str, problem: str) -> Picture:
     address = picture(dataset.file(path)) or _BLANK
-    return Picture(address, f"{problem or told} ({shorten(Path(path).name, 40)})", f"Image {path}", pixels=True)
+    return Picture(address, f"{problem or told} · {shorten(Path(path).name, 40)}", f"Image {path}", pixels=True)
 
 
 _BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="

@@ -27,7 +27,16 @@ from dashboard.dataset_reads import (
     vlr_sizes,
 )
 from dashboard.dataset_rejected import rejected_panel
-from dashboard.dataset_work import at_work_on, earlier_panel, start, unfinished, work_panel
+from dashboard.dataset_work import (
+    at_work_on,
+    choose,
+    earlier_panel,
+    just_ended,
+    name_of,
+    start,
+    unfinished,
+    work_panel,
+)
 from dashboard.feedback import feedback, show_error
 from dashboard.resources import settings
 from dashboard.text import markup, plain, shorten
@@ -44,9 +53,7 @@ SECTIONS = {
 def view() -> None:
     """The page."""
     head("Data sets", "Photographs become pairs of large and small faces, split without a leak and checked before use.")
-    said = st.session_state.pop("dataset_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
+    _say_what_ended()
     if st.session_state.pop("dataset_started", False):  # who pressed a button far below doesn't see the bar
         st.toast("It has started. Its progress is at the top of this page.", icon=":material/arrow_upward:")
     runs = unfinished()
@@ -61,6 +68,24 @@ def view() -> None:
     else:
         _nothing(busy=bool(runs))
     earlier_panel(runs)
+
+
+def _say_what_ended() -> None:
+    said = st.session_state.pop("dataset_said", "")
+    ended = just_ended()
+    if said or ended is None:
+        if said:
+            st.success(plain(said), icon=":material/check_circle:")
+        return
+    st.success(plain(ended.words), icon=":material/check_circle:")
+    name, shown = name_of(ended.root), st.query_params.get("set", "")
+    if not shown:
+        choose(ended.root)
+    elif name and name != shown:
+        st.button(
+            f"Show {shorten(name, 40)}", icon=":material/visibility:", type="tertiary", key="dataset_show_ended",
+            on_click=choose, args=(ended.root,),
+        )  # fmt: skip
 
 
 def _nothing(*, busy: bool) -> None:
@@ -84,11 +109,23 @@ def _chosen(sets: list[Listed]) -> None:
     wanted, section = st.session_state.pop("dataset_next", None), st.session_state.pop("dataset_next_section", None)
     if section is not None:
         st.session_state["dataset_section"] = section
+    names, index = list(by_name), 0
     if wanted in by_name:
         st.session_state["dataset_chosen"] = wanted
-    elif st.session_state.get("dataset_chosen") not in by_name:
-        st.session_state["dataset_chosen"] = max(sets, key=_when).name
-    name = st.selectbox("Data set", list(by_name), key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
+    else:
+        here = (
+            st.session_state.get("dataset_chosen"),
+            st.query_params.get("set"),
+            st.session_state.get("dataset_last"),
+        )
+        # The browser may draw the box by a later run than the one that chose: the default itself says what is shown.
+        index = names.index(next((each for each in here if each in by_name), max(sets, key=_when).name))
+        if here[0] not in by_name:
+            st.session_state.pop("dataset_chosen", None)
+    name = st.selectbox("Data set", names, index, key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
+    if st.query_params.get("set") != name:
+        st.query_params["set"] = name  # for a reload
+    st.session_state["dataset_last"] = name  # for who comes back to the page
     listed = by_name[name]
     if st.session_state.get("dataset_removing") == name:
         _confirm_remove(listed)

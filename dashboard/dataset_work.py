@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.jobs.state import State
+from core.jobs.state import State, now
 from dashboard.resources import settings
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
@@ -26,6 +27,7 @@ from dashboard.text import shorten
 
 KINDS = ("ingest", "build", "demo", "fetch", "check")
 EARLIER_SHOWN = 8
+RECENT = timedelta(minutes=10)
 
 _TITLES = {
     "ingest": "Taking photographs in: {name}",
@@ -100,24 +102,64 @@ def shown_as(run: Run) -> Shown:
 
 def choose(root: Path) -> None:
     """Have the page show the data set at `root` at its next run."""
+    if name_of(root):
+        st.session_state["dataset_next"] = name_of(root)
+
+
+def name_of(root: Path) -> str:
+    """What the page calls the data set at `root`; "" for one that lies elsewhere."""
     here = datasets_root(settings())
-    if root.is_relative_to(here):
-        st.session_state["dataset_next"] = root.relative_to(here).as_posix()
+    return root.relative_to(here).as_posix() if root.is_relative_to(here) else ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a run that is done: words for the visitor, and the data set to look at."""
+
+    words: str
+    root: Path
+
+
+def just_ended() -> Ended | None:
+    """The last run that is done, when that was moments ago and this visitor wasn't told yet: who reloads the page, or
+    comes back to it, as a run ends would else see nothing of it. Asked once, it counts as told."""
+    done = [known for known in _known() if known.state.status == "done" and known.state.ended is not None]
+    last = max(done, key=lambda known: known.state.ended or now(), default=None)
+    if last is None or last.state.ended is None or now() - last.state.ended > RECENT or last.run.id in _told():
+        return None
+    _told().add(last.run.id)
+    ended = _outcome(last.run)
+    return ended if ended is not None and is_dataset(ended.root) else None
+
+
+def _told() -> set[str]:
+    """The runs whose end this visitor was told of."""
+    told: set[str] = st.session_state.setdefault("dataset_told", set())
+    return told
 
 
 def _ended(snapshot: Snapshot) -> None:
-    report = snapshot.run.report or {}
     if snapshot.state.status != "done":
         return
-    made = [Path(str(each)) for each in report.get("made", ())]
-    if made:
-        choose(made[0])
-    name = Path(str(report.get("out", ""))).name
-    if snapshot.run.kind == "check":
-        st.session_state["dataset_said"] = f"{name} was checked."
-    else:
+    _told().add(snapshot.run.id)
+    ended = _outcome(snapshot.run)
+    if ended is None:
+        return
+    choose(ended.root)
+    st.session_state["dataset_said"] = ended.words
+    if snapshot.run.kind != "check":
         st.session_state["dataset_next_section"] = "counts"
-        st.session_state["dataset_said"] = f"{name} is ready. {report.get('text') or ''}".strip()
+
+
+def _outcome(run: Run) -> Ended | None:
+    """None where its report is gone or names nothing."""
+    report = run.report or {}
+    made = [Path(str(each)) for each in report.get("made", ())]
+    if not made:
+        return None
+    name = Path(str(report.get("out", ""))).name
+    words = f"{name} was checked." if run.kind == "check" else f"{name} is ready. {report.get('text') or ''}".strip()
+    return Ended(words, made[0])
 
 
 def _removed(run: Run, place: Path) -> None:

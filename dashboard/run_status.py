@@ -28,7 +28,10 @@ from dashboard.text import count, duration, plain, shorten
 POLL_S = 1.0
 EVENTS_SHOWN = 30
 
-STEPS = {"read": "Reading", "place": "Placing", "check": "Checking", "download": "Downloading"}
+STEPS = {
+    "read": "Reading", "compare": "Comparing pictures", "place": "Placing", "write": "Writing the table",
+    "check": "Checking", "download": "Downloading",
+}  # fmt: skip
 
 STATES: dict[str, tuple[str, str, str]] = {
     "queued": ("Waits for its turn", ":material/hourglass_top:", "gray"),

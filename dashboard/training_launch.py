@@ -88,6 +88,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
         "Start training", type="primary", icon=":material/play_arrow:", key="training_start",
         disabled=not (attempt.ok and dataset.fit),
     )  # fmt: skip
+    link("help", "How training works, and what its alarms mean", icon=":material/help:", topic="train")
     if clicked:
         with feedback() as attempt:
             run = start_training(kind, recipe.name, changes, given)

@@ -63,7 +63,7 @@ def progress_words(seen: Seen) -> tuple[float, str] | None:
         told[0] = f"Epoch {progress.epoch} of {progress.epochs}, {told[0].lower() or 'at work'}"
     if progress.total > 0:
         told[0] += f" {progress.done:,.0f} of {progress.total:,.0f} images"
-    if progress.per_second:
+    if progress.per_second and seen.state.live:
         told.append(f"{progress.per_second:,.0f} images a second")
     if progress.left_s is not None and seen.state.live:
         told.append(f"about {duration(progress.left_s)} left")

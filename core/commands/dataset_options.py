@@ -75,11 +75,14 @@ def scanned(source: str, layout: str | None, pattern: str | None, columns: Seque
     return scan(source_path(source), layout=layout, pattern=pattern, columns=mapping)
 
 
+_STEPS = {"read": "reading", "compare": "comparing", "place": "placing", "write": "listing", "check": "checking"}
+
+
 def show_progress(kind: str, **data: Any) -> None:
     """An event of long work as the terminal's last line."""
     if kind != "progress":
         return
-    words = {"read": "reading", "place": "placing", "check": "checking"}.get(str(data.get("step", "")), "working")
+    words = _STEPS.get(str(data.get("step", "")), "working")
     speed = f", {data['per_s']:.0f} a second" if data.get("per_s") else ""
     left = f", {data['left_s']:.0f} s left" if data.get("left_s") is not None else ""
     progress(f"{words}: {data.get('done', 0):,} of {data.get('total', 0):,}{speed}{left}")

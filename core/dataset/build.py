@@ -76,7 +76,7 @@ def build(
         earlier = [earlier_build(target, chosen) for target in targets]
         frame, left_out = usable_rows(source, chosen.only, on_event, should_stop)
         frame = with_earlier(source, frame, [dataset for dataset in earlier if dataset is not None])
-        items = items_of(source.root, frame)
+        items = items_of(source.root, frame, on_event, should_stop)
         splits = split_items(items, chosen, earlier)
         plans = [
             Plan(target, mode, table, dataset)

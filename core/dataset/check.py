@@ -27,7 +27,7 @@ def check(dataset: Dataset, *, on_event: OnEvent | None = None, should_stop: Sho
     )
     findings = [
         *check_identities(frame, dataset.info.mode),
-        *check_duplicates(dataset.root, now),
+        *check_duplicates(dataset.root, now, on_event, should_stop),
         *check_pairing(frame),
         *check_pairs(frame, read),
         *check_readable(frame, read),
@@ -43,10 +43,12 @@ def dataset_of(source: Scan) -> Dataset:
     return Dataset(source.root, DatasetInfo(name=source.root.name, mode=mode, made_by="scan"), source.frame, "")
 
 
-def check_duplicates(root: Path, frame: pd.DataFrame) -> list[Finding]:
+def check_duplicates(
+    root: Path, frame: pd.DataFrame, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
+) -> list[Finding]:
     """Pictures that are on two sides, as the same bytes or encoded anew, and pictures under two names."""
     hr = frame[frame["kind"] == HR]
-    pairs = near_pairs(root, hr)
+    pairs = near_pairs(root, hr, on_event=on_event, should_stop=should_stop)
     if pairs.empty:
         return []
     first = hr.loc[pairs["a"]].reset_index(drop=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.dataset.measure import decode
+from core.dataset.errors import BuildStopped
+from core.dataset.measure import OnEvent, ShouldStop, decode
 from core.dataset.phash import as_bits, differing
 from core.errors import CoreError
 from core.images import resize
@@ -26,20 +27,28 @@ _COMPARED_PX = 64
 _ROWS = 512
 
 
-def near_pairs(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
+def near_pairs(
+    root: Path, frame: pd.DataFrame, *, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
+) -> pd.DataFrame:
     """Every two rows of `frame` (paths under `root`) that show one picture: columns a, b (index labels), exact (bool).
 
     Rows without sha256 or phash are left out. All pairs are compared by hash, those that come near by their pixels.
+    Raises BuildStopped when `should_stop` says so.
     """
     known = frame[(frame["sha256"] != "") & (frame["phash"] != "")]
     labels = known.index.to_numpy()
     shas = known["sha256"].to_numpy()
     paths = known["path"].tolist()
     found: list[tuple[int, int, bool]] = []
-    for i, j in _candidates(as_bits(known["phash"].tolist())):
-        exact = bool(shas[i] == shas[j])
-        if exact or psnr_db(_small(str(root / paths[i])), _small(str(root / paths[j]))) >= SAME_PSNR_DB:
-            found.append((labels[i], labels[j], exact))
+    for done, near in _candidates(as_bits(known["phash"].tolist())):
+        if should_stop is not None and should_stop():
+            raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
+        for i, j in near:
+            exact = bool(shas[i] == shas[j])
+            if exact or psnr_db(_small(str(root / paths[i])), _small(str(root / paths[j]))) >= SAME_PSNR_DB:
+                found.append((labels[i], labels[j], exact))
+        if on_event is not None:
+            on_event("progress", step="compare", done=done, total=len(known))
     return pd.DataFrame(found, columns=["a", "b", "exact"])
 
 
@@ -67,14 +76,14 @@ def psnr_db(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> flo
     return float("inf") if error == 0 else 10 * float(np.log10(255.0**2 / error))
 
 
-def _candidates(bits: NDArray[np.uint64]) -> list[tuple[int, int]]:
-    """Index pairs (i < j) whose hashes are near; memory stays at _ROWS x N bytes."""
-    found: list[tuple[int, int]] = []
+def _candidates(bits: NDArray[np.uint64]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Index pairs (i < j) whose hashes are near, for _ROWS of i at a time, so that memory stays at _ROWS x N bytes; and
+    before them how many rows are compared with these."""
     for start in range(0, len(bits), _ROWS):
         rows, columns = np.nonzero(differing(bits[start : start + _ROWS, None], bits[None, start:]) <= NEAR_BITS)
         ahead = columns > rows
-        found.extend(zip((rows[ahead] + start).tolist(), (columns[ahead] + start).tolist(), strict=True))
-    return found
+        near = list(zip((rows[ahead] + start).tolist(), (columns[ahead] + start).tolist(), strict=True))
+        yield min(start + _ROWS, len(bits)), near
 
 
 @lru_cache(maxsize=4096)

@@ -44,12 +44,12 @@ def fill(
     info = _info(source, plan, options, vlr_px) if earlier is None else earlier.info
     if earlier is None:
         linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
-        write_dataset(at, table, info)
+        write_dataset(at, table, info, on_event)
         return count_pairs(rows), linked
     try:
         with noted(at, paths):
             linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
-            write_dataset(at, table, info)
+            write_dataset(at, table, info, on_event)
     except BaseException:
         clear_unfinished(read_dataset(at))  # by the table that counts now: it may be written already
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ MODES = ("unsplit", "as-found", "closed-set", "identity-disjoint")
 """What a data set promises. "as-found": split by somebody else, no promise known."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "\r", "'", "＝", "＋", "－", "＠")
+
+_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ def count(frame: pd.DataFrame) -> dict[str, Any]:
     return {**of(frame), "splits": {name: parts[name] for name in order if name in parts}}
 
 
-def write_dataset(root: Path, frame: pd.DataFrame, info: DatasetInfo) -> Dataset:
+def write_dataset(
+    root: Path, frame: pd.DataFrame, info: DatasetInfo, on_event: Callable[..., None] | None = None
+) -> Dataset:
     """Write manifest.csv, then dataset.json, each atomically: a folder without dataset.json is no data set.
 
     `info.counts` is set from the table. Where both exist already a kill in between leaves the new table with the old
@@ -114,7 +118,7 @@ def write_dataset(root: Path, frame: pd.DataFrame, info: DatasetInfo) -> Dataset
     """
     table = make_frame(frame)
     _refuse_bad_rows(table, root / MANIFEST_NAME)
-    content = manifest_bytes(table)
+    content = manifest_bytes(table, on_event)
     info = replace(info, counts=count(table), version=VERSION)
     write_atomically(root / MANIFEST_NAME, content)
     text = json.dumps(asdict(info), indent=2, default=str)
@@ -158,7 +162,7 @@ def is_dataset(root: Path) -> bool:
     return (root / INFO_NAME).is_file()
 
 
-def manifest_bytes(frame: pd.DataFrame) -> bytes:
+def manifest_bytes(frame: pd.DataFrame, on_event: Callable[..., None] | None = None) -> bytes:
     """The table as manifest.csv: UTF-8, "\\n", every cell as it is but for text that a spreadsheet would run, which
     gets a leading apostrophe (and so does text that has one)."""
     safe = frame.copy()
@@ -170,7 +174,13 @@ def manifest_bytes(frame: pd.DataFrame) -> bytes:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")  # with "\n" alone a "\r" in a cell would stay unquoted
     writer.writerow(safe.columns)
-    writer.writerows(zip(*(safe[column].tolist() for column in safe.columns), strict=True))
+    rows = list(zip(*(safe[column].tolist() for column in safe.columns), strict=True))
+    for start in range(0, len(rows), _ROWS):
+        if on_event is not None:
+            on_event("progress", step="write", done=start, total=len(rows))
+        writer.writerows(rows[start : start + _ROWS])
+    if on_event is not None:
+        on_event("progress", step="write", done=len(rows), total=len(rows))
     return buffer.getvalue().encode("utf-8")
 
 

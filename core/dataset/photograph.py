@@ -16,7 +16,7 @@ from core.dataset.layout import HR, VLR, relative_path
 from core.dataset.phash import phash
 from core.errors import CoreError, SettingsInvalid
 from core.faces.align import align, is_aligned_crop, probe_px
-from core.faces.detect import Detector, Face, choose_faces
+from core.faces.detect import Detector
 from core.faces.quality import Limits, Quality, assess, problems
 from core.images import RGB, read_image, resize, sha256_of
 from core.settings import CROP_PX, VLR_SIZES_PX
@@ -154,10 +154,9 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def _find(rgb: RGB, detector: Detector) -> tuple[RGB, Quality] | None:
-    chosen = choose_faces(detector.detect(rgb), "centre", rgb.shape)
-    if not chosen:
+    face = detector.detect_one(rgb, "centre")
+    if face is None:
         return None
-    face: Face = chosen[0]
     crop = align(rgb, face.landmarks)
     return crop, assess(crop, probe_px(face.landmarks), face)
 

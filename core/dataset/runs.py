@@ -71,7 +71,7 @@ def build(context: JobContext) -> dict[str, Any]:
     made = [out / mode for mode in BUILD_MODES[:2]] if options.mode == "both" else [out]
     with _stoppable():
         if options.update or not _mine(context, made[0], out):
-            context.on_event("comparing", title="pictures, so that none is on two sides")
+            context.on_event("reading", title="what the source holds")
             build_split(scan(source, **how), out, options, on_event=context.on_event, should_stop=context.should_stop)
     lines = []
     for root in made:

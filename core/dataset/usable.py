@@ -93,11 +93,13 @@ def _hr_pairs(frame: pd.DataFrame) -> dict[str, str]:
     return dict(zip(hr["sha256"], hr["pair"], strict=True))
 
 
-def items_of(root: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a pair with what the split goes by; pairs that show one picture share a group."""
+def items_of(
+    root: Path, frame: pd.DataFrame, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
+) -> pd.DataFrame:
+    """One row a pair with what the split goes by; pairs that show one picture share a group. Raises BuildStopped."""
     hr = frame[frame["kind"] == HR].drop_duplicates("pair").reset_index(drop=True)
     by_file = hr.assign(path=hr["file"])
-    group_of = groups(hr.index.tolist(), near_pairs(root, by_file))
+    group_of = groups(hr.index.tolist(), near_pairs(root, by_file, on_event=on_event, should_stop=should_stop))
     hr["group"] = [group_of[index] for index in hr.index]
     columns = ["pair", "identity", "sha256", "group", *(["session"] if "session" in hr and hr["session"].any() else [])]
     return hr[columns]

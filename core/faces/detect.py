@@ -28,7 +28,7 @@ import importlib.util
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -92,7 +92,7 @@ def detector_model_path() -> Path:
 
 
 class Detector:
-    """YuNet with a network for each thread, since OpenCV's isn't safe to share."""
+    """YuNet with networks for each thread, since OpenCV's isn't safe to share."""
 
     def __init__(self, score_threshold: float = SCORE_THRESHOLD, model_path: Path | None = None) -> None:
         self._path = model_path or detector_model_path()
@@ -114,9 +114,39 @@ class Detector:
             seen += self._search(bgr, _SEARCH_PIXELS)
         elif small_faces:
             seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
-        once = [seen[i] for i in distinct([one.face for one in seen], MAX_FACES)]
+        once = _distinct(seen)
         exact = [face for one in once if (face := self._look_again(bgr, one.face)) is not None]
         return sorted((exact[i] for i in distinct(exact, MAX_FACES)), key=lambda face: -face.area)
+
+    def detect_one(
+        self, rgb: RGB, how: Literal["largest", "centre"], *, small_faces: bool | None = None
+    ) -> Face | None:
+        """The face that `choose_faces` takes of `detect`'s, for less: only that one is looked at again; None without.
+
+        The choice is made by the first look's boxes: of faces about as large, or as near the centre, it may take
+        another. With `small_faces` None it searches only when what it would take is small, or isn't there.
+        """
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        seen = list(self._first_look(bgr))
+        if small_faces:
+            seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
+        face, small = self._chosen(bgr, seen, how)
+        if small_faces is None and (face is None or small):
+            seen += self._search(bgr, _SEARCH_PIXELS)
+            face, _ = self._chosen(bgr, seen, how)
+        return face
+
+    def _chosen(self, bgr: RGB, seen: list[_Seen], how: Literal["largest", "centre"]) -> tuple[Face | None, bool]:
+        """The first of the faces, in the order of choice, that two more looks show too; whether it was seen small."""
+        left = _distinct(seen)
+        while left:
+            [face] = choose_faces([one.face for one in left], how, bgr.shape)
+            [chosen] = [one for one in left if one.face is face]
+            exact = self._look_again(bgr, face)
+            if exact is not None:
+                return exact, chosen.seen_px < SMALL_PX
+            left.remove(chosen)
+        return None, False
 
     def _first_look(self, bgr: RGB) -> Iterator[_Seen]:
         """At native size, or reduced to 1,280 px; a large frame also at 320 px, for a face that fills it."""
@@ -153,35 +183,50 @@ class Detector:
         if patch.size == 0:
             return None
         here = moved(face, (1, 1), (-x0, -y0))
-        zoom = EXACT_PX / size
-        plain = _most_like(here, [seen.face for seen in self._look(patch, zoom)])
-        turned = _most_like(here, [mirrored(seen.face, patch.shape[1]) for seen in self._look(patch[:, ::-1], zoom)])
+        small, scale = _sized(patch, EXACT_PX / size)
+        plain = _most_like(here, [moved(face, scale, (0, 0)) for face in self._faces(small, "again")])
+        other = [mirrored(face, small.shape[1]) for face in self._faces(small[:, ::-1], "again")]
+        turned = _most_like(here, [moved(face, scale, (0, 0)) for face in other])
         return None if plain is None or turned is None else moved(between(plain, turned), (1, 1), (x0, y0))
 
     def _look(self, bgr: RGB, zoom: float) -> list[_Seen]:
         """YuNet once, on the picture enlarged or reduced by `zoom`; the faces in the picture's own pixels."""
-        height, width = bgr.shape[:2]
-        size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-        if size != (width, height):
-            how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
-            bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
+        sized, scale = _sized(bgr, zoom)
+        return [_Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in self._faces(sized, "first")]
+
+    def _faces(self, bgr: RGB, use: str) -> list[Face]:
+        """What YuNet finds in the picture as it is."""
         # Below this size OpenCV's YuNet gives faces that depend on what it saw before.
-        missing = [max(0, _LEAST_SIDE - side) for side in size]
+        missing = [max(0, _LEAST_SIDE - side) for side in bgr.shape[:2]]
         if any(missing):
-            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, missing[1], 0, missing[0], cv2.BORDER_CONSTANT), dtype=np.uint8)
-        network = self._network()
+            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, missing[0], 0, missing[1], cv2.BORDER_CONSTANT), dtype=np.uint8)
+        network = self._network(use)
         network.setInputSize((bgr.shape[1], bgr.shape[0]))
         _, rows = network.detect(np.ascontiguousarray(bgr))
-        scale = (width / size[0], height / size[1])
-        found = [face for row in rows if (face := _face(row)) is not None] if rows is not None else []
-        return [_Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in found]
+        return [face for row in rows if (face := _face(row)) is not None] if rows is not None else []
 
-    def _network(self) -> Any:
-        network = getattr(self._local, "network", None)
+    def _network(self, use: str) -> Any:
+        """One for whole photographs and one for faces alone: a network that is given another size plans anew (1 ms)."""
+        network = getattr(self._local, use, None)
         if network is None:
             network = cv2.FaceDetectorYN.create(str(self._path), "", (320, 320), self._score_threshold, 0.3, 2000)
-            self._local.network = network
+            setattr(self._local, use, network)
         return network
+
+
+def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
+    """The picture enlarged or reduced by `zoom`, and what its pixels are in the picture's own (x, y)."""
+    height, width = bgr.shape[:2]
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    if size != (width, height):
+        how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
+        bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
+    return bgr, (width / size[0], height / size[1])
+
+
+def _distinct(seen: list[_Seen]) -> list[_Seen]:
+    """Each face once, the most certain first."""
+    return [seen[i] for i in distinct([one.face for one in seen], MAX_FACES)]
 
 
 def _face(row: NDArray[np.float32]) -> Face | None:

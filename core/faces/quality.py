@@ -85,15 +85,16 @@ class Problem:
 def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -> Quality:
     """Measure an aligned uint8 RGB crop (s, s, 3) at native size; `face` adds the angles and the detection score."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    contrast = float(luma.std())
+    brightness, contrast = (float(value[0, 0]) for value in cv2.meanStdDev(luma))
     side = min(_SHARPNESS_AT_PX, luma.shape[0])
     coarse = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    spread = float(coarse.std())
     laplacian = cv2.Laplacian(coarse, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
     yaw, pitch, roll = head_angles_deg(face.landmarks) if face is not None else (None, None, None)
     return Quality(
         probe_px=float(probe_px),
-        sharpness=float(laplacian.std() / coarse.std()) if coarse.std() > 0 else 0.0,
-        brightness=float(luma.mean()),
+        sharpness=float(laplacian.std()) / spread if spread > 0 else 0.0,
+        brightness=brightness,
         contrast=contrast,
         yaw_deg=yaw,
         pitch_deg=pitch,

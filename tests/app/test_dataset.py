@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,12 +115,12 @@ def test_an_unchecked_set_asks_for_its_check(open_page, demo, launched):
 
 def test_a_leaking_set_is_red_says_the_effect_and_shows_the_images(open_page, demo, own_data_dir):
     made = checked(leaking(demo, own_data_dir))
-    app = open_page("dataset", dataset_chosen="leaking")
+    app = open_page("dataset", query={"set": "leaking"})
     [error] = app.error
     assert "Training on this data set would lie" in error.value
     assert "validation will look better than it is on strangers" in error.value
     assert any(each.label.startswith("People in two splits") for each in app.expander)
-    app = open_page("dataset", dataset_chosen="leaking", dataset_finding_0_identity_overlap=True)
+    app = open_page("dataset", query={"set": "leaking"}, dataset_finding_0_identity_overlap=True)
     hr = made.frame[made.frame["kind"] == "hr"]
     [person] = hr.groupby("identity")["split"].nunique().loc[lambda sides: sides > 1].index
     assert f"{person} · train" in shown(app) and f"{person} · val" in shown(app) and not app.exception
@@ -275,7 +276,7 @@ def test_removing_asks_first_and_takes_only_the_data_set(open_page, demo, own_da
     checked(demo)
     beside = own_data_dir / "datasets" / "other"
     shutil.copytree(demo.root, beside)
-    app = open_page("dataset", dataset_chosen="demo")
+    app = open_page("dataset", query={"set": "demo"})
     button(app, "Remove this data set").click().run()
     assert demo.root.is_dir() and "96 images of 4 people" in shown(app)
     button(app, "Remove for good").click().run()
@@ -287,7 +288,7 @@ def test_a_damaged_set_says_so_and_others_stay_usable(open_page, demo, own_data_
     broken = own_data_dir / "datasets" / "broken"
     broken.mkdir()
     (broken / "dataset.json").write_text("{")
-    app = open_page("dataset", dataset_chosen="broken")
+    app = open_page("dataset", query={"set": "broken"})
     assert "valid JSON" in app.error[0].value and not app.exception
     app.selectbox(key="dataset_chosen").set_value("demo").run()
     assert not app.error and not app.exception
@@ -332,3 +333,121 @@ def test_the_page_knows_a_run_that_failed_and_lets_go_of_it(open_page, own_data_
     assert "The disk is full" in app.error[0].value and button(app, "Resume")
     button(app, "Remove the run").click().run()
     assert not run.path.exists() and not (out.parent / ".faces.ingest").exists() and not app.exception
+
+
+def queried(app) -> str:
+    """The set that the address names; a list of one or its text, by how it came there."""
+    said = app.query_params["set"]
+    return said[0] if isinstance(said, list) else said
+
+
+def test_the_chosen_set_survives_a_reload(open_page, demo, own_data_dir):
+    shutil.copytree(demo.root, own_data_dir / "datasets" / "zebra")
+    app = open_page("dataset", query={"set": "demo"})
+    app.selectbox(key="dataset_chosen").set_value("zebra").run()
+    assert queried(app) == "zebra"
+    for name in ("demo", "zebra"):
+        app = open_page("dataset", query={"set": name})
+        assert app.selectbox(key="dataset_chosen").value == name == queried(app)
+    app = open_page("dataset", query={"set": "../<b>gone</b>"})
+    assert not app.exception and app.selectbox(key="dataset_chosen").value in ("demo", "zebra")
+
+
+def test_who_comes_back_to_the_page_sees_the_same_set(open_page, demo, own_data_dir):
+    shutil.copytree(demo.root, own_data_dir / "datasets" / "zebra")
+    for name in ("demo", "zebra"):
+        app = open_page("dataset", query={"set": name})
+        app.switch_page("../pages/help.py").run()
+        app.switch_page("../pages/dataset.py").run()
+        assert app.selectbox(key="dataset_chosen").value == name
+
+
+def done_run(root: Path, kind: str = "build", minutes_ago: float = 1.0) -> None:
+    """A run that made the data set at `root`, so long ago."""
+    from datetime import timedelta
+
+    from core.jobs.run_dir import create_run
+    from core.jobs.state import now, stored_state, write_state
+
+    run = create_run(runs_root(load_settings()), kind, root.name, {"out": str(root)})
+    run.write_report({"out": str(root), "made": [str(root)], "text": "4 people."})
+    ended = now() - timedelta(minutes=minutes_ago)
+    write_state(run.path, replace(stored_state(run.path), status="done", started=ended, ended=ended))
+
+
+def test_a_run_that_ended_as_the_page_was_reloaded_is_told_once(open_page, demo, own_data_dir):
+    made = own_data_dir / "datasets" / "amber"
+    shutil.copytree(demo.root, made)
+    done_run(made)
+    app = open_page("dataset")
+    assert "amber is ready. 4 people." in app.success[0].value.replace("\\", "")
+    assert app.selectbox(key="dataset_chosen").value == "amber"
+    app.run()
+    assert not any("is ready" in each.value for each in app.success)
+
+
+def test_a_reload_that_names_another_set_stays_there_and_leads_to_the_new_one(open_page, demo, own_data_dir):
+    made = own_data_dir / "datasets" / "amber"
+    shutil.copytree(demo.root, made)
+    done_run(made)
+    app = open_page("dataset", query={"set": "demo"})
+    assert "amber is ready" in app.success[0].value and app.selectbox(key="dataset_chosen").value == "demo"
+    button(app, "Show amber").click().run()
+    assert app.selectbox(key="dataset_chosen").value == "amber" and not app.exception
+
+
+@pytest.mark.parametrize("case", ["long ago", "removed", "failed"])
+def test_what_is_no_news_is_not_told(case: str, open_page, demo, own_data_dir):
+    done_run(
+        own_data_dir / "datasets" / ("gone" if case == "removed" else "demo"), minutes_ago=11 * (case != "removed")
+    )
+    if case == "failed":
+        from core.jobs.state import now, stored_state, write_state
+
+        [run] = list_runs(runs_root(load_settings()))
+        write_state(run.path, replace(stored_state(run.path), status="failed", ended=now(), error="x", next_step="y"))
+    app = open_page("dataset")
+    assert not any("is ready" in each.value for each in app.success) and not app.exception
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "lfw"), (1, "olivetti")])
+def test_a_public_set_is_fetched_by_a_button(open_page, launched, own_data_dir, number: int, name: str):
+    app = open_page("dataset", dataset_way="public")
+    [each for each in app.button if each.label == "Fetch"][number].click().run()
+    [(kind, config)] = launched
+    assert kind == "fetch" and not app.exception and config["name"] == name and config["check"] is True
+    assert config["out"] == str(own_data_dir / "datasets" / name)
+    assert config["downloads"] == str(own_data_dir / "downloads")
+
+
+def test_fetching_offline_says_so_and_where_to_put_the_files(open_page, own_data_dir, monkeypatch):
+    """The button starts the real process, and every address leads to a port where nobody answers."""
+    from core.jobs.launch import launch
+
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    runs = []
+    monkeypatch.setattr(
+        "dashboard.dataset_work.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
+    )
+    app = open_page("dataset", dataset_way="public")
+    [each for each in app.button if each.label == "Fetch"][1].click().run()
+    assert not app.exception
+    [run] = runs
+    wait_until_ended(run)
+    app.run()
+    [error] = app.error
+    said = error.value.replace("\\", "")
+    assert "couldn't be downloaded" in said and "offline" in said
+    assert f"put olivettifaces.mat into {own_data_dir / 'downloads'}" in said
+    assert button(app, "Resume") and not (own_data_dir / "datasets" / "olivetti").exists()
+
+
+def wait_until_ended(run) -> None:
+    from core.jobs.processes import is_alive
+
+    while is_alive((state := run.state()).pid, state.process_start) and state.live:
+        time.sleep(0.05)
+    assert run.state().status == "failed"

@@ -60,6 +60,27 @@ def test_the_same_seed_gives_the_same_files_and_manifest(source: Path, tmp_path:
     assert side_of(tmp_path / "a") != side_of(tmp_path / "c")
 
 
+def test_every_step_of_a_build_tells_how_far_it_is(source: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    build(
+        scan(source),
+        tmp_path / "out",
+        on_event=lambda kind, **data: told.append((data["step"], data["done"], data["total"])),
+    )
+    last = {step: (done, total) for step, done, total in told}
+    assert list(last) == ["read", "compare", "place", "write"]
+    pairs, built = 10 + 5 + 4 + 10, 10 + 5 + 10  # everybody but the test split; of them those with enough images
+    assert last == {
+        "read": (2 * pairs, 2 * pairs),
+        "compare": (pairs, pairs),
+        "place": (2 * built, 2 * built),
+        "write": (2 * built, 2 * built),
+    }
+    for step in last:
+        done = [each for name, each, _ in told if name == step]
+        assert done == sorted(done)
+
+
 def test_identity_disjoint(source: Path, tmp_path: Path) -> None:
     [summary] = build(scan(source), tmp_path / "out", mode="identity-disjoint", shares={"train": 0.5, "val": 0.5})
     frame = read_dataset(tmp_path / "out").frame

@@ -80,7 +80,7 @@ def test_a_face_that_fills_a_huge_photograph_is_found(astronaut, detector) -> No
 
 
 def test_small_beside_large_is_found_on_request(astronaut, astronaut_face, detector) -> None:
-    small, _ = _reduced(astronaut, astronaut_face, 16)
+    small, _ = _reduced(astronaut, astronaut_face, 12)
     frame = astronaut.copy()
     frame[420 : 420 + small.shape[0], 20 : 20 + small.shape[1]] = small
     assert len(detector.detect(frame, small_faces=True)) == 2
@@ -202,3 +202,50 @@ def test_real_photographs_reduced_to_16_px(shared_dir, detector) -> None:
         errors += [min(found)] if found and min(found) < 28 else []
     assert len(errors) >= 23
     assert np.mean(errors) < 4
+
+
+def _same(a: Face | None, b: Face) -> bool:
+    return a is not None and a.box_xyxy == b.box_xyxy and np.array_equal(a.landmarks, b.landmarks)
+
+
+@pytest.fixture(scope="module")
+def two(astronaut) -> np.ndarray:
+    """A large face on the left, a smaller one in the middle."""
+    frame = np.full((400, 1000, 3), 128, np.uint8)
+    frame[:, :400] = resize(astronaut, 400)
+    frame[:300, 400:700] = resize(astronaut, 300)
+    return frame
+
+
+@pytest.mark.parametrize(("how", "number"), [("largest", 0), ("centre", 1)])
+def test_one_face_is_the_one_that_would_be_chosen_of_all(two, detector, how, number: int) -> None:
+    found = detector.detect(two, small_faces=False)
+    assert len(found) == 2 and choose_faces(found, how, two.shape) == [found[number]]
+    assert _same(detector.detect_one(two, how, small_faces=False), found[number])
+
+
+def test_only_the_chosen_face_is_looked_at_again(two, detector, monkeypatch) -> None:
+    looked: list[Face] = []
+    again = Detector._look_again
+    monkeypatch.setattr(Detector, "_look_again", lambda self, bgr, face: looked.append(face) or again(self, bgr, face))
+    detector.detect(two, small_faces=False)
+    assert len(looked) == 2
+    detector.detect_one(two, "largest", small_faces=False)
+    assert len(looked) == 3
+
+
+def test_a_face_that_further_looks_do_not_show_is_passed_over(two, detector, monkeypatch) -> None:
+    _, smaller = detector.detect(two, small_faces=False)
+    again = Detector._look_again
+    refuse = lambda self, bgr, face: None if face.centre[0] < 400 else again(self, bgr, face)  # noqa: E731
+    monkeypatch.setattr(Detector, "_look_again", refuse)
+    assert _same(detector.detect_one(two, "largest", small_faces=False), smaller)
+
+
+def test_one_small_face_is_searched_for_and_where_none_is_there_is_none(astronaut, astronaut_face, detector) -> None:
+    small, _ = _reduced(astronaut, astronaut_face, 12)
+    assert detector.detect_one(small, "largest", small_faces=False) is None
+    for small_faces in (None, True):
+        [expected] = detector.detect(small, small_faces=small_faces)
+        assert _same(detector.detect_one(small, "largest", small_faces=small_faces), expected)
+    assert detector.detect_one(np.full((90, 70, 3), 128, np.uint8), "centre") is None
