@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 import streamlit as st
 
@@ -32,7 +33,7 @@ STEPS = {
     "check": "Checking", "download": "Downloading",
 }  # fmt: skip
 
-_STATES: dict[str, tuple[str, str, str]] = {
+STATES: dict[str, tuple[str, str, str]] = {
     "queued": ("Waits for its turn", ":material/hourglass_top:", "gray"),
     "running": ("At work", ":material/autorenew:", "blue"),
     "done": ("Done", ":material/check_circle:", "green"),
@@ -46,7 +47,10 @@ _STATES: dict[str, tuple[str, str, str]] = {
 class Shown:
     """How a kind of run is shown. `unit` is what its progress counts, in the plural; `steps` the words for the steps
     that a job names, beside STEPS. `body` draws more below the bar, at each look (a chart of losses). `on_end` is
-    called once when this visitor has seen the run end, before the page is drawn anew; `on_remove` after a removal."""
+    called once when this visitor has seen the run end, before the page is drawn anew; `on_remove` after a removal.
+    `bar` gives the bar's share in [0, 1] and its text where progress alone doesn't say them; `buttons` draws further
+    buttons before Resume and Remove; `resume` is the type of the button of that name; without `details` the page shows
+    events and log itself."""
 
     title: str
     unit: str = "images"
@@ -54,6 +58,10 @@ class Shown:
     body: Callable[[Snapshot], None] | None = None
     on_end: Callable[[Snapshot], None] | None = None
     on_remove: Callable[[Run], None] | None = None
+    bar: Callable[[Snapshot], tuple[float, str] | None] | None = None
+    buttons: Callable[[Snapshot], None] | None = None
+    resume: Literal["primary", "secondary"] = "secondary"
+    details: bool = True
     removal: str = "Its folder with checkpoints and report goes. What it made elsewhere stays."
 
 
@@ -85,7 +93,8 @@ def status_body(run: Run, shown: Shown, was_live: bool) -> None:
         if shown.body is not None:
             shown.body(snapshot)
         _actions(snapshot, shown)
-        _details(snapshot)
+        if shown.details:
+            _details(snapshot)
 
 
 def reader_of(run: Run) -> RunReader:
@@ -125,7 +134,7 @@ def event_line(event: Event) -> str:
 
 
 def _head(snapshot: Snapshot, shown: Shown) -> None:
-    word, icon, colour = _STATES[snapshot.state.status]
+    word, icon, colour = STATES[snapshot.state.status]
     if snapshot.asked_to_stop:
         word, icon, colour = "Stopping", ":material/stop_circle:", "orange"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -153,7 +162,10 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
         wait = f"{count(snapshot.ahead, 'run')} before it." if snapshot.ahead else "It begins in a moment."
         st.progress(0.0, text=wait)
     elif state.status == "running":
-        if progress is None:
+        told = _told(snapshot, shown)
+        if told is not None:
+            st.progress(told[0], text=plain(told[1]))
+        elif progress is None:
             st.progress(0.0, text=_last_word(snapshot) or "It has begun.")
         else:
             st.progress(progress.share, text=plain(progress_text(progress, shown)))
@@ -167,11 +179,17 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
             st.markdown(plain(report["text"]))
     else:
         said = "Its process ended without a word: the machine was switched off, or the process was killed."
-        far = f" It was at {plain(progress_text(progress, shown))}." if progress is not None else ""
+        told = _told(snapshot, shown)
+        text = told[1] if told else progress_text(progress, shown) if progress else ""
+        far = f" It was at {plain(text)}." if text else ""
         st.markdown(f"{said if state.status == 'interrupted' else 'It was stopped.'}{far} Resume it to go on.")
     for event in snapshot.events:
         if event.kind == "warning" and event.data.get("text"):
             st.warning(plain(event.data["text"]), icon=":material/warning:")
+
+
+def _told(snapshot: Snapshot, shown: Shown) -> tuple[float, str] | None:
+    return None if shown.bar is None else shown.bar(snapshot)
 
 
 def _last_word(snapshot: Snapshot) -> str:
@@ -193,7 +211,11 @@ def _actions(snapshot: Snapshot, shown: Shown) -> None:
                 if attempt.ok:
                     st.rerun()
             return
-        if state.resumable and st.button("Resume", icon=":material/play_arrow:", key=f"run_resume_{key}"):
+        if shown.buttons is not None:
+            shown.buttons(snapshot)
+        if state.resumable and st.button(
+            "Resume", icon=":material/play_arrow:", key=f"run_resume_{key}", type=shown.resume
+        ):
             with feedback() as attempt:
                 resume(run, settings())
             if attempt.ok:

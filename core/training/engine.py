@@ -86,6 +86,7 @@ def _begin(work: Work) -> None:
             bicubic = work.validator.measure(work.networks.encoder, None, pixels=True)
             standing.bicubic = bicubic.event(pixels=True)
             reporter.log(f"Bicubic | {lines.figures_text(standing.bicubic)}")
+        reporter.event("start", val=standing.start, bicubic=standing.bicubic)
 
 
 def _odd_data(work: Work) -> None:

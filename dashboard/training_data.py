@@ -1,0 +1,101 @@
+"""The data set of a training: which one, how large, and what its check says before anyone trains on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.dataset.library import Listed
+from core.dataset.manifest import DatasetInfo
+from core.dataset.verdicts import kept_verdict
+from dashboard.dataset_reads import DRAWN, opened
+from dashboard.dataset_work import at_work_on, start
+from dashboard.feedback import feedback, show_error
+from dashboard.navigation import go
+from dashboard.resources import settings
+from dashboard.text import count, plain, shorten
+
+
+@dataclass(frozen=True)
+class ChosenSet:
+    """`fit`: a run may start on it; `forced`: the check found errors, and somebody wants to train all the same."""
+
+    root: Path
+    info: DatasetInfo | None
+    fit: bool
+    forced: bool = False
+
+
+def choose_dataset(sets: list[Listed]) -> ChosenSet:
+    """The choice with the verdict below it. Those that are split come first."""
+    order = sorted(sets, key=lambda each: (not images_in(each.info)[0], each.name))
+    by_name = {each.name: each for each in order}
+    if st.session_state.get("training_dataset") not in by_name:
+        st.session_state["training_dataset"] = order[0].name
+    name = st.selectbox("Data set", list(by_name), key="training_dataset", format_func=lambda n: _label(by_name[n]))
+    listed = by_name[str(name)]
+    if listed.info is None:
+        if listed.problem is not None:
+            show_error(listed.problem)
+        return ChosenSet(listed.root, None, fit=False)
+    if not images_in(listed.info)[0]:
+        st.warning("It isn't split into train and val yet.", icon=":material/call_split:")
+        _to_datasets(listed.name, "Build a split")
+        return ChosenSet(listed.root, listed.info, fit=False)
+    forced = fit = False
+    with feedback() as attempt:
+        fit, forced = _verdict(listed)
+    return ChosenSet(listed.root, listed.info, fit=attempt.ok and fit, forced=forced)
+
+
+def _verdict(listed: Listed) -> tuple[bool, bool]:
+    """(may a run start, was it forced), and what the check says on the screen."""
+    dataset = opened(listed.root)
+    kept = kept_verdict(settings(), dataset)
+    drawn = f" {DRAWN}: figures on it say that things work, not how well." if dataset.info.synthetic else ""
+    if kept is None:
+        if at_work_on(listed.root):
+            st.info("Its check is at work. A run looks its table over in any case.", icon=":material/policy:")
+        else:
+            st.warning("Not checked yet: training on it may lie.", icon=":material/unknown_document:")
+            if st.button("Check it now", icon=":material/policy:", key="training_check", type="tertiary"):
+                with feedback() as attempt:
+                    start("check", {"root": str(listed.root)})
+                if attempt.ok:
+                    st.rerun()
+        return True, False
+    if kept.verdict.ok:
+        found = "nothing wrong" if kept.verdict.clean else plain(shorten(kept.verdict.text, 160))
+        icon, colour = ("verified", "green") if kept.verdict.clean else ("warning", "orange")
+        st.caption(f":{colour}[:material/{icon}: Checked: {found}.]{drawn}")
+        return True, False
+    st.error(f"**Training on it would lie.** {plain(kept.verdict.text)}", icon=":material/dangerous:")
+    _to_datasets(listed.name, "Look at it")
+    forced = st.checkbox("Train all the same", key="training_force", help="Its figures can't be trusted then.")
+    return forced, forced
+
+
+def images_of(chosen: ChosenSet) -> tuple[int, int]:
+    """How many pairs it has in train and in val."""
+    return images_in(chosen.info)
+
+
+def images_in(info: DatasetInfo | None) -> tuple[int, int]:
+    splits = info.counts.get("splits", {}) if info is not None else {}
+    return tuple(int(splits.get(side, {}).get("hr", 0)) for side in ("train", "val"))  # type: ignore[return-value]
+
+
+def _label(listed: Listed) -> str:
+    if listed.info is None:
+        return f"{shorten(listed.name, 40)} (can't be read)"
+    train, _ = images_in(listed.info)
+    people = count(int(listed.info.counts.get("identities", 0)), "person", "people")
+    return f"{shorten(listed.name, 40)} ({listed.info.mode}, {people}{f', {train:,} to train' if train else ''})"
+
+
+def _to_datasets(name: str, label: str) -> None:
+    if st.button(label, icon=":material/arrow_forward:", key="training_to_datasets", type="tertiary"):
+        st.session_state["dataset_next"] = name
+        go("dataset")

@@ -1,0 +1,224 @@
+"""One training run, live: where it is, its alarms, stop and resume, charts as it goes, its epochs and settings."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.errors import RunNotFound
+from core.jobs.run_dir import Run
+from core.training.history import Alarm
+from dashboard.feedback import feedback
+from dashboard.run_reader import Snapshot
+from dashboard.run_status import Shown, run_status
+from dashboard.text import count, duration, markup, plain
+from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
+from dashboard.training_curves import curves
+from dashboard.training_log import log_panel
+from dashboard.training_queries import Seen, best_row, look
+from dashboard.training_words import FIGURES, STEPS, figure_text
+
+CURVES_TICK_S = 5.0
+LOG_TICK_S = 2.0
+
+_SEVERITY = {
+    "error": (st.error, ":material/emergency_home:"),
+    "warning": (st.warning, ":material/warning:"),
+    "notice": (st.info, ":material/info:"),
+}
+_BIG = ("val.eer", "val.psnr_db", "val.ssim", "val.similarity", "val.accuracy", "val.rank1")
+_BIG_SHOWN = 4
+_FALLS = frozenset({"val.eer", "val.eer_vlr_vlr"})
+
+
+def run_view(run: Run) -> None:
+    """The whole view of one run. Its parts look again by themselves for as long as the run is at work."""
+    seen = look(run)
+    live = seen.state.live
+    run_status(
+        run,
+        Shown(
+            seen.title, body=_standing, bar=_bar, buttons=resume_buttons, on_remove=_to_the_list, details=False,
+            resume="secondary" if ran_out_of_memory(seen) else "primary",
+            removal="Its folder with checkpoints, log and report goes. Weights that were taken into use stay.",
+        ),
+    )  # fmt: skip
+    use_panel(seen)
+    st.fragment(_curves, run_every=CURVES_TICK_S if live else None)(run)
+    st.fragment(log_panel, run_every=LOG_TICK_S if live else None)(run)
+    _epochs(seen)
+    _settings(seen)
+
+
+def progress_words(seen: Seen) -> tuple[float, str] | None:
+    """The share of the whole run that is done, and where it is in words; None before it said anything."""
+    progress, plan = seen.history.progress, seen.history.plan
+    if progress is None:
+        return None
+    told = [STEPS.get(progress.step, progress.step.capitalize())]
+    if progress.epoch and progress.epochs:
+        told[0] = f"Epoch {progress.epoch} of {progress.epochs}, {told[0].lower() or 'at work'}"
+    if progress.total > 0:
+        told[0] += f" {progress.done:,.0f} of {progress.total:,.0f} images"
+    if progress.per_second and seen.state.live:
+        told.append(f"{progress.per_second:,.0f} images a second")
+    if progress.left_s is not None and seen.state.live:
+        told.append(f"about {duration(progress.left_s)} left")
+    share = progress.share
+    if share is None and plan is not None and plan.epochs and progress.epoch:
+        share = min(1.0, (progress.epoch - 1) / plan.epochs)
+    return share or 0.0, ", ".join(told)
+
+
+def _bar(snapshot: Snapshot) -> tuple[float, str] | None:
+    return progress_words(look(snapshot.run))
+
+
+def _standing(snapshot: Snapshot) -> None:
+    """Below the bar: what was asked for, the stages, the figures so far, and alarms on top of them."""
+    seen = look(snapshot.run)
+    st.caption(plain(seen.asked))
+    for alarm in seen.history.alarms:
+        if not (seen.state.status == "failed" and alarm.what == seen.state.error):  # that is said above already
+            _alarm(alarm)
+    _stages(seen)
+    _figures(seen)
+
+
+def _alarm(alarm: Alarm) -> None:
+    show, icon = _SEVERITY[alarm.severity]
+    again = f" ({alarm.times} times)" if alarm.times > 1 else ""
+    parts = [f"**{plain(alarm.what)}**{again}", plain(alarm.cause)]
+    parts.append(f"Next: {plain(alarm.next_step)}" if alarm.next_step else "")
+    show("\n\n".join(filter(None, parts)), icon=icon)
+
+
+def _stages(seen: Seen) -> None:
+    """The plan's stages as a row: done, at work, still to come."""
+    plan = seen.history.plan
+    if plan is None or not plan.stages:
+        return
+    names = [stage.name for stage in plan.stages]
+    at = names.index(seen.history.stage) if seen.history.stage in names else 0
+    if seen.state.status == "done":
+        at = len(names)
+    cells = []
+    for place, stage in enumerate(plan.stages):
+        state = "done" if place < at else "now" if place == at else "later"
+        mark = {"done": "✓", "now": "●", "later": "○"}[state]
+        text = f"{count(stage.epochs, 'epoch')}{', trains ' + ' and '.join(stage.trains) if stage.trains else ''}"
+        cells.append(
+            f"<div class='ef-stage ef-{state}'><span aria-hidden='true'>{mark}</span> <b>{place + 1}. "
+            f"{markup(stage.title)}</b><div class='ef-quiet'>{markup(text)}</div></div>"
+        )
+    st.html(f"{_STYLE}<div class='ef-stages'>{''.join(cells)}</div>")
+
+
+_STYLE = """<style>
+.ef-stages {display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 8px}
+.ef-stage {padding: 6px 12px; border-left: 3px solid rgba(128, 128, 128, .35)}
+.ef-stage.ef-now {border-left-color: #2A9187; background: rgba(42, 145, 135, .08)}
+.ef-stage.ef-done {border-left-color: #2A9187}
+.ef-stage.ef-later {opacity: .65}
+.ef-stage b {font-weight: 600; font-size: .92rem}
+.ef-figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)); gap: 8px}
+.ef-figure {border: 1px solid rgba(128, 128, 128, .28); border-radius: 10px; padding: 8px 14px}
+.ef-value {font-size: 1.5rem; line-height: 1.35}
+.ef-gain {font-size: .8rem; opacity: .8}
+.ef-gain.ef-up {color: #1F8A5B; opacity: 1}
+</style>"""
+
+
+def _figures(seen: Seen) -> None:
+    """The best epoch's figures, and what they gained since the first."""
+    epochs = seen.history.epochs()
+    row = best_row(epochs)
+    if row is None:
+        return
+    shown = [column for column in _BIG if column in epochs.columns and pd.notna(row[column])][:_BIG_SHOWN]
+    cells = "".join(_figure(column, float(row[column]), seen.history.before.get(column)) for column in shown)
+    st.html(f"{_STYLE}<div class='ef-figures'>{cells}</div>")
+    by = FIGURES.get(f"val.{row.get('criterion.name')}")
+    images = seen.history.plan.val_images if seen.history.plan else None
+    of = f" on {count(images, 'validation image')}" if images else ""
+    against = " Below each figure: what training changed." if seen.history.before else ""
+    best = f"the best{' so far' if seen.state.live else ''}{f' by {by[0]}' if by else ''}"
+    if not row["best"]:
+        best = "the last: none has measured better than before training"
+    st.caption(f"Epoch {row['step']:.0f}, {best}{of}.{against}")
+
+
+def _figure(column: str, value: float, before: float | None) -> str:
+    name, scale, digits, unit = FIGURES[column]
+    gained = ""
+    if before is not None:
+        by = (value - before) * scale
+        good = by < 0 if column in _FALLS else by > 0
+        same = f"{abs(by):{digits}}" == f"{0:{digits}}"
+        text = "as before training" if same else f"{by:+{digits}}{' points' if unit == ' %' else unit}"
+        gained = f"<div class='ef-gain{' ef-up' if good and not same else ''}'>{text}</div>"
+    return (
+        f"<div class='ef-figure'><div class='ef-quiet'>{markup(name)}</div>"
+        f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{gained}</div>"
+    )
+
+
+def _curves(run: Run) -> None:
+    with feedback():
+        try:
+            curves(look(run))
+        except RunNotFound:
+            return  # removed meanwhile: the run's status says so
+
+
+def _epochs(seen: Seen) -> None:
+    epochs = seen.history.epochs()
+    if not len(epochs):
+        return
+    with st.expander(f"Epochs ({len(epochs)})", icon=":material/table_rows:"):
+        table = epochs.dropna(axis="columns", how="all").drop(columns=["line"], errors="ignore")
+        st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
+        st.download_button(
+            "Epochs as CSV", partial(_csv, table), file_name=f"{seen.run.name}-epochs.csv", mime="text/csv",
+            icon=":material/download:", on_click="ignore", key="training_epochs_csv",
+        )  # fmt: skip
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode("utf-8")
+
+
+def _settings(seen: Seen) -> None:
+    with st.expander("Settings of this run", icon=":material/tune:"):
+        rows = [{"setting": name, "value": value} for name, value in flat_settings(seen.config).items()]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(420, 38 + 35 * max(1, len(rows))))
+        plan = seen.history.plan
+        if plan is not None and plan.device:
+            at = f"{plan.device}, {plan.precision}" + (f", {count(plan.threads, 'thread')}" if plan.threads else "")
+            st.caption(f"Ran on {plain(at)}.")
+        st.caption("The same from the command line:")
+        command = str(seen.config.get("command") or "")
+        lines = [*([command] if command else []), f"edgeface-studio runs log {seen.run.id} --follow"]
+        st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Every setting by its path; the stages by their names; what isn't set is left out."""
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            found |= flat_settings(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            for place, each in enumerate(value, start=1):
+                inner = {name: part for name, part in each.items() if name not in ("name", "title")}
+                found |= flat_settings(inner, f"{prefix}{each.get('name', place)}.")
+        elif value not in (None, "", []):
+            found[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return found
+
+
+def _to_the_list(run: Run) -> None:
+    st.query_params.pop("run", None)

@@ -1,0 +1,87 @@
+"""A run's log on the screen: its end, followed as it grows, searched by words, and the whole of it to download."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from core.jobs.events import tail_text
+from core.jobs.run_dir import Run
+from dashboard.feedback import feedback
+from dashboard.text import count, plain
+
+MOST_LINES = 2_000
+"""Lines kept for the screen, the latest ones."""
+_FIRST_BYTES = 400_000
+_HEIGHT_PX = 320
+
+
+class LogTail:
+    """The last lines of a log, read on at each `lines`. Several threads may share one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._offset = 0
+        self._lines: deque[str] = deque(maxlen=MOST_LINES)
+        self._open = ""
+
+    def lines(self) -> list[str]:
+        """The lines so far, a last one without its end included. Raises StorageFailed."""
+        with self._lock:
+            text, offset = tail_text(self.path, self._offset, most_bytes=_FIRST_BYTES)
+            if offset < self._offset:  # another file by now
+                self._lines.clear()
+                self._open = ""
+            self._offset = offset
+            *whole, self._open = (self._open + text).split("\n")
+            self._lines.extend(line.rpartition("\r")[2] for line in whole)
+            return [*self._lines, *([self._open] if self._open else [])]
+
+
+def matching(lines: list[str], query: str) -> list[str]:
+    """The lines that hold every word of `query`, case aside; all for an empty one."""
+    words = query.casefold().split()
+    return [line for line in lines if all(word in line.casefold() for word in words)]
+
+
+def log_panel(run: Run) -> None:
+    """The log with its search. Follows the end while the run is at work, unless that is switched off."""
+    with feedback(), st.expander("Log", icon=":material/terminal:", expanded=True):
+        lines = _tail(str(run.log_path)).lines()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            query = st.text_input(
+                "Search the log", key="training_log_search", placeholder="epoch 05, alarm…", max_chars=100,
+                icon=":material/search:", width=260,
+            )  # fmt: skip
+            follow = st.toggle("Follow", value=True, key="training_log_follow", help="Keep the newest line in sight.")
+            st.download_button(
+                "Download", partial(_whole, run.log_path), file_name=f"{run.name}.log", mime="text/plain",
+                icon=":material/download:", on_click="ignore", key="training_log_download", disabled=not lines,
+            )  # fmt: skip
+        found = matching(lines, query)
+        with st.container(height=_HEIGHT_PX, autoscroll=follow, border=True, key="training_log"):
+            if found:
+                st.code("\n".join(found), language=None, wrap_lines=True)
+            elif lines:
+                st.caption(f"No line holds “{plain(query)}”.")
+            else:
+                st.caption("Nothing yet: the first line comes when the run begins.")
+        if query.strip() and found:
+            st.caption(f"{count(len(found), 'line')} of {len(lines):,}.")
+
+
+def _whole(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _tail(path: str) -> LogTail:
+    return LogTail(Path(path))

@@ -1,0 +1,50 @@
+"""Training: launch a run, watch it, compare runs, use what came of it. `?run=` names the run that is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.components import head
+from dashboard.feedback import feedback
+from dashboard.training_compare import compare_panel
+from dashboard.training_launch import launch_panel
+from dashboard.training_list import runs_list
+from dashboard.training_live import run_view
+from dashboard.training_queries import run_of, training_runs
+
+_WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
+"""Charts need more room than the text of other pages."""
+
+
+def view() -> None:
+    """The page."""
+    st.html(_WIDE)
+    asked = st.query_params.get("run", "")
+    head("Training", "Make EdgeFace better at small faces, and watch it learn. Runs go on when this page is closed.")
+    if asked:
+        _back()
+        with feedback() as attempt:
+            run_view(run_of(asked))
+        if attempt.ok:
+            return
+    runs = training_runs()
+    live = [run for run in runs if run.state().live]
+    if live:
+        st.subheader("At work", anchor=False)
+        runs_list(live, key="live")
+    st.subheader("Start a training", anchor=False)
+    with feedback():
+        launch_panel()
+    earlier = [run for run in runs if run not in live]
+    if earlier:
+        st.subheader("Earlier runs", anchor=False)
+        runs_list(earlier, key="earlier")
+    if len(runs) > 1:
+        st.subheader("Compare", anchor=False)
+        compare_panel(runs)
+
+
+def _back() -> None:
+    if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key="training_back"):
+        st.query_params.pop("run", None)
+        st.rerun()

@@ -1,0 +1,129 @@
+"""A training run in words: what its figures mean at this epoch, how long things take, what its parts are called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+
+from core.training.history import Plan
+from dashboard.text import count
+
+KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
+"""The kinds of run that this page launches and shows, and what they are called."""
+
+STEPS = {
+    "train": "Training",
+    "validate": "Validating",
+    "cache super-resolved": "Enlarging each image once",
+    "cache embeddings": "Embedding each image once",
+    "decode": "Decoding each image once",
+    "read": "Reading the images",
+    "check": "Checking the data set",
+}
+"""What a run does at the moment, in words."""
+
+NOTES_BY_EPOCH = ((1, 0.0, 0.005), (3, 0.05, 0.15), (5, 0.15, 0.30), (10, 0.40, 0.60), (20, 0.70, 0.85))
+"""The notes' expectation of training accuracy: epoch over both stages, from, to."""
+NOTES_VAL = {1: (0.0, 0.005), 3: (0.03, 0.12), 5: (0.10, 0.25), 10: (0.30, 0.50), 20: (0.60, 0.75)}
+"""The same for validation accuracy, where the same people are on both sides."""
+
+NOTES_SIMILARITY = ((1, 0.70, 0.85), (3, 0.75, 0.87), (5, 0.80, 0.90), (10, 0.85, 0.92), (20, 0.88, 0.94))
+"""The same for the similarity of SR and HR in validation."""
+
+FIGURES = {
+    "val.eer": ("EER", 100.0, ".2f", " %"),
+    "val.eer_vlr_vlr": ("EER, VLR-VLR", 100.0, ".2f", " %"),
+    "val.rank1": ("rank-1", 100.0, ".1f", " %"),
+    "val.accuracy": ("accuracy", 100.0, ".1f", " %"),
+    "val.similarity": ("similarity", 1.0, ".4f", ""),
+    "val.psnr_db": ("PSNR", 1.0, ".2f", " dB"),
+    "val.ssim": ("SSIM", 1.0, ".4f", ""),
+    "val.loss": ("validation loss", 1.0, ".4f", ""),
+    "train.loss": ("training loss", 1.0, ".4f", ""),
+}
+"""Figures of an epoch by column: name, factor for the screen, digits, unit."""
+
+
+def figure_text(column: str, value: float | None) -> str:
+    """A figure as it is shown: "2.31 %", "n/a" where nothing was measured."""
+    _, scale, digits, unit = FIGURES[column]
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    return f"{value * scale:{digits}}{unit}"
+
+
+def named(config: Mapping[str, Any]) -> str:
+    """What a run trains on, as its config says it: a data set's or a folder's name."""
+    place = config.get("dataset") or config.get("train_dir")
+    return PurePath(str(place)).name if place else "no data set"
+
+
+def weights_name(value: object) -> str:
+    """ "edgeface_xxs" of a name or a path; "bicubic" and "none" as they are."""
+    text = str(value or "none")
+    return PurePath(text).stem if "/" in text or text.endswith((".pt", ".safetensors")) else text
+
+
+def accuracy_words(plan: Plan | None, epochs: pd.DataFrame, preset: str) -> str:
+    """What the accuracy means at this epoch: chance, the notes' expectation, and where this run stands. "" where
+    accuracy says nothing about the run."""
+    people = plan.identities if plan else None
+    if plan is None or not people:
+        return ""
+    step = int(epochs["step"].max()) if len(epochs) else 0
+    train = _last(epochs, "train.accuracy")
+    if step and train is None:
+        return "This run trains no head that tells people apart, so there is no accuracy. Go by EER and similarity."
+    said: list[str] = []
+    if step <= 1:
+        said.append(
+            f"0 % in epoch 1 of {count(people, 'person', 'people')} is normal: guessing gives {_percent(1 / people)}."
+        )
+    if preset == "notes":
+        said += _against_notes(plan, step, train, _last(epochs, "val.accuracy"))
+    if plan.shared_identities == 0:
+        said.append("Nobody of validation is in training, so validation accuracy isn't measured: go by EER.")
+    return " ".join(said)
+
+
+def _against_notes(plan: Plan, step: int, train: float | None, val: float | None) -> list[str]:
+    reached = [each for each in NOTES_BY_EPOCH if each[0] <= step]
+    following = [each for each in NOTES_BY_EPOCH if each[0] > max(1, step)]
+    said: list[str] = []
+    if step > 1 and train is not None and reached:
+        epoch, low, high = reached[-1]
+        where = "as expected" if low <= train <= high else "below that" if train < low else "above that"
+        said.append(
+            f"Training accuracy is {_percent(train)} after epoch {step}; the notes expect {_range(low, high)} by epoch "
+            f"{epoch}: {where}."
+        )
+        low, high = NOTES_VAL[epoch]
+        if val is not None and plan.shared_identities:
+            said.append(f"Validation has {_percent(val)}, where they expect {_range(low, high)}.")
+    if following and (plan.epochs is None or following[0][0] <= plan.epochs):
+        epoch, low, high = following[0]
+        said.append(f"By epoch {epoch} they expect {_range(low, high)}." if said else _expect(epoch, low, high))
+    return said
+
+
+def _expect(epoch: int, low: float, high: float) -> str:
+    return f"By epoch {epoch} the notes expect {_range(low, high)} in training."
+
+
+def _range(low: float, high: float) -> str:
+    return f"up to {high * 100:g} %" if low == 0 else f"{low * 100:g} to {high * 100:g} %"
+
+
+def _percent(value: float) -> str:
+    return f"{value * 100:.2g} %" if value < 0.1 else f"{value * 100:.1f} %"
+
+
+def _last(epochs: pd.DataFrame, column: str) -> float | None:
+    if column not in epochs.columns:
+        return None
+    values = epochs[column].dropna()
+    return float(values.iloc[-1]) if len(values) else None

@@ -1,0 +1,5 @@
+"""Launch a training, watch it, compare runs."""
+
+from dashboard.training_view import view
+
+view()

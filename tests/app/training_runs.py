@@ -1,0 +1,263 @@
+"""Training runs as the engine leaves them, recorded through the runs' own interface: for pages and their pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from core.jobs.events import EventLog
+from core.jobs.processes import process_start
+from core.jobs.run_dir import Run, create_run
+from core.jobs.state import State, write_state
+
+NOTES = {"stage1": 5, "stage2": 20}
+BICUBIC = {
+    16: {"psnr_db": 22.1, "ssim": 0.66, "similarity": 0.71, "eer": 0.062},
+    24: {"psnr_db": 25.8, "ssim": 0.79, "similarity": 0.85, "eer": 0.021},
+    32: {"psnr_db": 28.4, "ssim": 0.87, "similarity": 0.92, "eer": 0.011},
+}
+OUT_OF_MEMORY = {
+    "code": "out_of_memory",
+    "severity": "error",
+    "what": "The memory didn't hold a batch of 64 images.",
+    "cause": "Stage 2 keeps the whole encoder's activations.",
+    "next_step": "Resume with a batch of 32 and 2 accumulation steps.",
+}
+COLLAPSED = {
+    "code": "collapsed",
+    "severity": "error",
+    "what": "The encoder has collapsed: different people have a mean cosine of 0.97.",
+    "cause": "Alignment alone can be met by giving every face the same embedding.",
+    "next_step": "Stop, and start again with a smaller learning rate or a frozen teacher.",
+}
+NO_SHARED = {
+    "code": "no_shared_identities",
+    "severity": "notice",
+    "what": "Nobody is in train and in val, so that accuracy isn't measured.",
+    "cause": "The data set is identity-disjoint.",
+    "next_step": "Go by EER and similarity, or build a closed-set data set.",
+}
+
+
+def record(
+    data_dir: Path,
+    kind: str = "finetune",
+    *,
+    status: str = "running",
+    epochs: int = 7,
+    within: float = 0.4,
+    identities: int = 518,
+    shared: int | None = None,
+    preset: str = "notes",
+    slug: str = "lfw-closed",
+    alarms: tuple[dict[str, Any], ...] = (),
+    error: tuple[str, str] = ("", ""),
+    lift: float = 0.0,
+    stages: dict[str, int] | None = None,
+    at: datetime | None = None,
+    config: dict[str, Any] | None = None,
+) -> Run:
+    """A run with `epochs` whole epochs and a part `within` of the next; `lift` makes its figures better."""
+    at = at or datetime.now(UTC) - timedelta(minutes=12)
+    shared = identities if shared is None else shared
+    planned = stages or (NOTES if kind == "finetune" else {"dsr" if kind == "dsr" else "starter": 8})
+    run = create_run(
+        data_dir / "runs", kind, slug, {**config_of(kind, preset, data_dir, planned), **(config or {})}, at=at
+    )
+    total = sum(planned.values())
+    epochs = total if status == "done" else min(epochs, total)
+    lines: list[str] = []
+    with closing(EventLog(run.events_path)) as log:
+        log.append("queued")
+        if status != "queued":
+            log.append("started")
+            log.append("plan", **plan_of(kind, planned, identities, shared))
+            _log(log, lines, f"Device cpu, 2 threads, {25_729:,} train images of {identities} people.")
+            log.append("start", **start_of(kind))
+            told = ""
+            for step in range(1, epochs + 1):
+                name, within_stage = where(planned, step)
+                if name != told:
+                    told = name
+                    log.append(
+                        "stage",
+                        stage=name,
+                        number=list(planned).index(name) + 1,
+                        stages=len(planned),
+                        title=TITLES[name],
+                    )
+                for part in range(0, 10, 3):
+                    _progress(log, name, step, total, part / 10, kind)
+                event = epoch_of(kind, planned, step, identities, shared, lift)
+                log.append("epoch", **event)
+                lines.append(event["line"])
+                log.append("checkpoint", which="last", path="checkpoints/last", stage=name, epoch=within_stage)
+                if event["best"]:
+                    log.append("checkpoint", which="best", path="checkpoints/best", stage=name, epoch=within_stage)
+            if within and epochs < total:
+                for part in range(1, 11):
+                    _progress(log, where(planned, epochs + 1)[0], epochs + 1, total, within * part / 10, kind)
+            for alarm in alarms:
+                log.append("alarm", **alarm)
+                lines.append(f"ALARM {alarm['what']} {alarm['next_step']}")
+            if status in ("done", "failed", "stopped"):
+                said = {"what": error[0], "next_step": error[1]} if error[0] else {}
+                log.append(status, **said)
+    run.log_path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if status == "done":
+        last = epoch_of(kind, planned, total, identities, shared, lift)
+        best = {"stage": last["stage"], "epoch": last["epoch"], **last["val"]}
+        run.write_report(
+            {
+                "kind": kind, "preset": preset, "best": best, "last": best, "figures": last["val"],
+                "weights": {"encoder": "checkpoints/best/encoder.safetensors"} if kind != "dsr"
+                else {"upscaler": "checkpoints/best/upscaler.safetensors"},
+                "seconds": 60.0 * total, "text": f"{total} epochs; best EER {last['val']['eer']:.4f}.",
+            }
+        )  # fmt: skip
+    _state(run, status, at, error, total)
+    return run
+
+
+TITLES = {
+    "stage1": "Train the head",
+    "stage2": "Train everything",
+    "dsr": "Train the DSR",
+    "starter": "Distil the starter",
+}
+
+
+def config_of(kind: str, preset: str, data_dir: Path, stages: dict[str, int]) -> dict[str, Any]:
+    return {
+        "dataset": str(data_dir / "datasets" / "lfw-closed"), "train_dir": None, "val_dir": None, "preset": preset,
+        "edgeface": None if kind == "starter" else "edgeface_xxs", "upscaler": "bicubic", "device": "cpu", "seed": 0,
+        "batch_size": 64, "num_workers": 0, "accumulate": 1,
+        "stages": [{"name": name, "epochs": number} for name, number in stages.items()],
+    }  # fmt: skip
+
+
+def plan_of(kind: str, stages: dict[str, int], identities: int, shared: int) -> dict[str, Any]:
+    trains = {"stage1": ["head"], "stage2": ["encoder", "head"], "dsr": ["upscaler"], "starter": ["encoder"]}
+    return {
+        "stages": [{"name": n, "title": TITLES[n], "epochs": e, "trains": trains[n]} for n, e in stages.items()],
+        "epochs": sum(stages.values()), "train_images": 25_729, "val_images": 6_433, "identities": identities,
+        "shared_identities": shared, "chance": 1 / identities if shared else None, "device": "cpu",
+        "precision": "bfloat16", "threads": 2, "estimate_s": 1500.0, "upscaler": "bicubic", "encoder": "edgeface_xxs",
+    }  # fmt: skip
+
+
+def start_of(kind: str) -> dict[str, Any]:
+    """The figures before training, and bicubic's."""
+    by_size = {str(px): {**BICUBIC[px], "eer_vlr_vlr": BICUBIC[px]["eer"] * 1.25} for px in BICUBIC}
+    found = {key: sum(size[key] for size in by_size.values()) / 3 for key in by_size["16"]}
+    bicubic = {**found, "by_size": by_size}
+    return {"val": bicubic, "bicubic": bicubic if kind == "dsr" else None}
+
+
+def where(stages: dict[str, int], step: int) -> tuple[str, int]:
+    """The stage of an epoch counted over all stages, and its number within."""
+    for name, number in stages.items():
+        if step <= number:
+            return name, step
+        step -= number
+    raise ValueError("beyond the last stage")
+
+
+def epoch_of(
+    kind: str, stages: dict[str, int], step: int, identities: int, shared: int, lift: float = 0.0
+) -> dict[str, Any]:
+    total = sum(stages.values())
+    name, epoch = where(stages, step)
+    learnt = 1 - math.exp(-3 * step / total) + lift
+    wave = 0.02 * math.sin(2.1 * step)
+    accuracy = 0.0 if step == 1 else min(0.95, 0.85 * learnt + wave)
+    classes = kind == "finetune"
+    train = {
+        "loss": 29 * math.exp(-2.6 * learnt) + 0.6 + wave if classes else 0.3 * math.exp(-1.5 * learnt),
+        "accuracy": accuracy if classes else None,
+        "classification": 28.9 * math.exp(-2.6 * learnt) + 0.5 + wave if classes else None,
+        "alignment": 0.3 * math.exp(-1.2 * learnt) if name == "stage2" else None,
+        "teacher": 0.4 * math.exp(-1.4 * learnt) if kind == "starter" else None,
+        "pixel": 0.08 * math.exp(-0.8 * learnt) + 0.03 if kind == "dsr" else None,
+        "identity": 0.25 * math.exp(-1.1 * learnt) if kind == "dsr" else None,
+    }
+    by_size = {str(px): _at(px, learnt, wave, dsr=kind == "dsr") for px in BICUBIC}
+    mean = {key: sum(size[key] for size in by_size.values()) / 3 for key in ("similarity", "eer", "eer_vlr_vlr")}
+    val: dict[str, Any] = {
+        "loss": train["loss"] * 1.1 if classes else None,
+        "accuracy": accuracy * 0.85 if classes and shared else None,
+        **mean, "rank1": 0.9 + 0.09 * min(1, learnt), "by_size": by_size,
+    }  # fmt: skip
+    if kind == "dsr":
+        for key in ("psnr_db", "ssim"):
+            val[key] = sum(size[key] for size in by_size.values()) / 3
+        val["bicubic"] = {key: sum(size[key] for size in BICUBIC.values()) / 3 for key in BICUBIC[16]}
+    lr = {"head": 1e-3} if name == "stage1" else {"encoder": _cosine(5e-6, epoch, 20), "head": _cosine(5e-5, epoch, 20)}
+    if kind == "dsr":
+        lr = {"upscaler": _cosine(2e-4, epoch, 8)}
+    said = "n/a" if val["accuracy"] is None else f"{val['accuracy']:.4f}"
+    acc = "" if train["accuracy"] is None else f" Acc: {train['accuracy']:.4f}"
+    line = (
+        f"Epoch {epoch:02d}/{stages[name]} | Train Loss: {train['loss']:.4f}{acc} | Val Loss: {val['loss'] or 0:.4f} "
+        f"Acc: {said} Sim: {val['similarity']:.4f} EER: {val['eer']:.4f} | LR: {max(lr.values()):.2e}"
+    )
+    return {
+        "stage": name, "epoch": epoch, "epochs": stages[name], "step": step, "seconds": 58.2 + 5 * wave,
+        "images_per_s": 430 + 300 * wave, "left_s": 60.0 * (total - step), "lr": lr, "train": train, "val": val,
+        "best": wave > -0.01, "criterion": {"name": "eer", "value": val["eer"]}, "line": line,
+    }  # fmt: skip
+
+
+def _at(px: int, learnt: float, wave: float, *, dsr: bool) -> dict[str, Any]:
+    start = BICUBIC[px]
+    found: dict[str, Any] = {
+        "similarity": start["similarity"] + (1 - start["similarity"]) * 0.4 * learnt + wave / 20,
+        "eer": start["eer"] * (1 - 0.45 * learnt) + abs(wave) / 20,
+        "eer_vlr_vlr": start["eer"] * (1.25 - 0.5 * learnt) + abs(wave) / 20,
+    }
+    if dsr:
+        found["psnr_db"] = start["psnr_db"] - 0.6 + 1.8 * learnt * px / 32 + wave
+        found["ssim"] = start["ssim"] + 0.04 * learnt
+    return found
+
+
+def _cosine(base: float, epoch: int, epochs: int) -> float:
+    return base * (0.5 + 0.5 * math.cos(math.pi * (epoch - 1) / epochs))
+
+
+def _progress(log: EventLog, stage: str, step: int, total: int, part: float, kind: str) -> None:
+    gone = (step - 1 + part) / total
+    loss = (29 * math.exp(-2.6 * gone * 2) if kind == "finetune" else 0.3 * math.exp(-gone)) + 0.1 * math.sin(40 * gone)
+    log.append(
+        "progress", step="train", stage=stage, epoch=step, epochs=total, done=round(402 * part), total=402,
+        per_second=430 + 25 * math.sin(9 * part), left_s=60.0 * total * (1 - gone), share=gone, loss=loss,
+    )  # fmt: skip
+
+
+def _log(log: EventLog, lines: list[str], text: str) -> None:
+    log.append("log", text=text)
+    lines.append(text)
+
+
+def _state(run: Run, status: str, at: datetime, error: tuple[str, str], epochs: int) -> None:
+    """The state that a worker would have left: this process is the one at work, or one that is gone."""
+    alive = status in ("queued", "running")
+    stored = "running" if status == "interrupted" else status
+    write_state(
+        run.path,
+        State(
+            stored,  # type: ignore[arg-type]
+            queued=at,
+            started=None if status == "queued" else at + timedelta(seconds=1),
+            ended=None if alive or status == "interrupted" else at + timedelta(minutes=epochs),
+            pid=os.getpid() if alive else 2**22 + 1,
+            process_start=process_start(os.getpid()) if alive else "gone",
+            has_worker=True,
+            error=error[0] if status == "failed" else "",
+            next_step=error[1] if status == "failed" else "",
+        ),
+    )
