@@ -22,7 +22,7 @@ from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from dashboard.components import empty_state
 from dashboard.feedback import feedback
-from dashboard.navigation import go
+from dashboard.navigation import go, link
 from dashboard.queries import weights_in_use
 from dashboard.resources import settings
 from dashboard.text import count, duration, plain
