@@ -36,13 +36,15 @@ SIZES: tuple[Size, ...] = (None, 32, 24, 16)
 _BATCH = 64
 _WORKERS = 2
 
+_Encoded = tuple[NDArray[np.float32], float]
+
 
 @dataclass(frozen=True)
 class Embedded:
     """Embeddings of one view, a row for each picture.
 
     `vectors` (N, D), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or it was
-    one that the product calls unrecognisable. `quality` (N, 8) holds the measures named by `store.QUALITY`, NaN where
+    one that the product calls unrecognisable. `quality` (N, 9) holds the measures named by `store.QUALITY`, NaN where
     there is none.
     """
 
@@ -162,7 +164,7 @@ def _embed_batch(
     aligned and end to end) are embedded once."""
     rows: dict[View, dict[str, Kept]] = {}
     views = list(dict.fromkeys(view for views in shown for view in views))
-    done: dict[tuple[int, bytes], NDArray[np.float32]] = {}
+    done: dict[tuple[int, bytes], _Encoded] = {}
     for view in views:
         here = [(position, views[view]) for position, views in enumerate(shown) if view in views]
         crops = {position: one.crop for position, one in here if one.crop is not None}
@@ -171,19 +173,29 @@ def _embed_batch(
             for position, crop in crops.items()
             if crop.shape[0] != CROP_PX or (position, crop.tobytes()) not in done
         }
-        vectors: dict[int, NDArray[np.float32]] = {}
+        encoded: dict[int, _Encoded] = {}
         if new:
-            ready = pipeline.upscaler.upscale(list(new.values()))
-            vectors = dict(zip(new, pipeline.encoder.encode(ready), strict=True))
+            encoded = dict(zip(new, _encode(pipeline, pipeline.upscaler.upscale(list(new.values()))), strict=True))
         for position, crop in crops.items():
             if crop.shape[0] == CROP_PX:
-                done.setdefault((position, crop.tobytes()), vectors.get(position, np.zeros(0, np.float32)))
-                vectors[position] = done[position, crop.tobytes()]
-        rows[view] = {
-            batch[position].sha256: Kept(one.found, one.crop is not None, vectors.get(position), one.quality)
-            for position, one in here
-        }
+                if position in encoded:
+                    done[position, crop.tobytes()] = encoded[position]
+                encoded[position] = done[position, crop.tobytes()]
+        rows[view] = {batch[position].sha256: _row(one, encoded.get(position)) for position, one in here}
     return rows
+
+
+def _encode(pipeline: Pipeline, crops: NDArray[np.uint8]) -> list[_Encoded]:
+    """Vectors, and how steady they are where the encoder says it (a peer doesn't)."""
+    if not hasattr(pipeline.encoder, "encode_with_agreement"):
+        return [(vector, float("nan")) for vector in pipeline.encoder.encode(crops)]
+    vectors, agreement = pipeline.encoder.encode_with_agreement(crops)
+    return [(vector, float(one)) for vector, one in zip(vectors, agreement, strict=True)]
+
+
+def _row(shown: Shown, encoded: _Encoded | None) -> Kept:
+    vector, agreement = (None, np.nan) if encoded is None else encoded
+    return Kept(shown.found, shown.crop is not None, vector, np.append(shown.quality[:-1], np.float32(agreement)))
 
 
 def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -> Embedded:
