@@ -59,7 +59,8 @@ class Recognition:
     """What the system decided about one face, and why. Fields can be read as attributes or by name in brackets.
 
     `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
-    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35.
+    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35 or a given
+    one; `warning` says why a calibrated one no longer fits, "" otherwise.
     `timings_ms` are milliseconds by step (in a batch: the face's share).
     """
 
@@ -69,6 +70,7 @@ class Recognition:
     score: float | None = None
     threshold: float = 0.0
     calibrated: bool = False
+    warning: str = ""
     margin: float | None = None
     top_k: tuple[Candidate, ...] = ()
     probe: Probe | None = None
@@ -112,7 +114,8 @@ class Recognition:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words."""
+    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words.
+    `calibrated` is True where the threshold is the gallery's own for one-to-one comparisons."""
 
     same: bool | None
     score: float | None
@@ -120,6 +123,7 @@ class Comparison:
     reason: str
     a: Probe | None
     b: Probe | None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)

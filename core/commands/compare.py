@@ -47,8 +47,10 @@ def compare(
     """Say whether two photographs show the same person."""
     from core.images import read_image
     from core.pipeline import PipelineConfig
+    from core.settings import load_settings
 
     images = [read_image(a), read_image(b)]
+    gallery = load_settings().gallery_path  # for its calibrated thresholds alone
     pipeline = build(
         PipelineConfig(
             device=device,
@@ -57,6 +59,7 @@ def compare(
             skip_dsr=skip_dsr,
             weights=weights,
             upscaler=upscaler,
+            gallery_path=gallery if gallery.is_file() else None,
             faces=faces,
             aligned=aligned,
         )
@@ -68,7 +71,7 @@ def compare(
                 "same": result.same,
                 "score": result.score,
                 "threshold": result.threshold,
-                "calibrated": False,
+                "calibrated": result.calibrated,
                 "reason": result.reason,
                 "probe_px": [round(probe.probe_px, 1) if probe else None for probe in (result.a, result.b)],
                 "encoder": pipeline.encoder.name,
@@ -79,5 +82,5 @@ def compare(
         )
         return
     verdict = {True: "the same person", False: "different people", None: "can't say"}[result.same]
-    stock = threshold == DEFAULT_THRESHOLD and result.same is not None
+    stock = threshold == DEFAULT_THRESHOLD and result.same is not None and not result.calibrated
     say(f"{verdict}: {result.reason}{' (the stock threshold, not calibrated)' if stock else ''}")

@@ -134,11 +134,11 @@ def _measured(work: _Work, view: View, probe: Embedded, hr: Embedded) -> dict[st
             genuine, impostor, some = _verification(work, view, probe, hr, pairing)  # type: ignore[arg-type]
             for name, table in some.items():
                 tables[name] = pd.concat([tables[name], table], ignore_index=True) if name in tables else table
+    trials = _trials(work, probe, hr) if "open set" in work.plan.sections else []
     if "identification" in work.plan.sections:
-        tables |= _identification(work, probe, hr, genuine, impostor)
-    if "open set" in work.plan.sections:
-        rows = [row for size in _gallery_sizes(work) for row in _open_set(work, probe, hr, size)]
-        tables["open_set"] = pd.DataFrame(rows)
+        tables |= _identification(work, probe, hr, genuine, impostor, trials[-1] if trials else None)
+    if trials:
+        tables["open_set"] = pd.DataFrame([row for trial in trials for row in _open_set(work, trial, probe)])
     if "reject" in work.plan.sections and view.size_px is not None:
         tables["reject"] = _reject(work, probe, hr)
     return tables
@@ -180,7 +180,12 @@ def _verification(
 
 
 def _identification(
-    work: _Work, probe: Embedded, hr: Embedded, genuine: np.ndarray, impostor: np.ndarray
+    work: _Work,
+    probe: Embedded,
+    hr: Embedded,
+    genuine: np.ndarray,
+    impostor: np.ndarray,
+    largest: open_set.Trial | None,
 ) -> dict[str, pd.DataFrame]:
     plan = work.plan
     outcomes, _ = per_identity.leave_one_out(work.pictures, probe, hr)
@@ -192,7 +197,7 @@ def _identification(
     return {
         "identification": pd.DataFrame([_rank_row(outcomes, missed, probe, plan)]),
         "cmc": cmc(outcomes),
-        "sweep": curves.sweep(genuine, impostor, outcomes),
+        "sweep": curves.sweep(genuine, impostor, outcomes, largest.outcomes if largest is not None else None),
         "per_identity": per_identity.per_identity(probes, plan.threshold),
         "confused": per_identity.confused_pairs(probes),
         "probes": probes,
@@ -219,21 +224,23 @@ def _rank_row(outcomes: Outcomes, missed: int, probe: Embedded, plan: Plan) -> d
     return row
 
 
-def _gallery_sizes(work: _Work) -> list[int]:
-    people = len(np.unique(work.people))
-    if work.plan.gallery_sizes is not None:
-        return [size for size in work.plan.gallery_sizes if size < people]
-    return [size for size in open_set.gallery_sizes(work.people) if size < people]
-
-
-def _open_set(work: _Work, probe: Embedded, hr: Embedded, size: int) -> list[dict[str, object]]:
+def _trials(work: _Work, probe: Embedded, hr: Embedded) -> list[open_set.Trial]:
+    """Searches in galleries of every size that leaves strangers, smallest first."""
     plan = work.plan
-    if size >= len(np.unique(work.people[hr.acquired])) or not probe.acquired.any():
+    people = len(np.unique(work.people[hr.acquired]))
+    wanted = plan.gallery_sizes or open_set.gallery_sizes(work.people)
+    if not probe.acquired.any():
         return []
-    trial = open_set.run_trial(work.people, probe, hr, size, enrol=plan.enrol, draws=plan.draws, seed=plan.seed)
-    rows = open_set.open_set_rows(trial, resamples=min(plan.bootstrap, 200), seed=plan.seed)
-    fta = float((~probe.acquired).mean())
-    return [{**row, "failure_to_acquire": fta} for row in rows]
+    return [
+        open_set.run_trial(work.people, probe, hr, size, enrol=plan.enrol, draws=plan.draws, seed=plan.seed)
+        for size in sorted(wanted)
+        if size < people
+    ]
+
+
+def _open_set(work: _Work, trial: open_set.Trial, probe: Embedded) -> list[dict[str, object]]:
+    rows = open_set.open_set_rows(trial, resamples=min(work.plan.bootstrap, 200), seed=work.plan.seed)
+    return [{**row, "failure_to_acquire": float((~probe.acquired).mean())} for row in rows]
 
 
 def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:

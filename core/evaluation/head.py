@@ -54,8 +54,8 @@ def find_head(weights: Path) -> Path | None:
 
 
 def read_head(path: Path) -> Head:
-    """Read a head: its one two-dimensional tensor, and the identities named in its metadata ("identities", a JSON
-    list in the order of rows). Raises HeadUnusable."""
+    """Read a head: its one two-dimensional tensor, and whose rows they are by its metadata ("subject_to_id", a JSON
+    object from names to rows). Raises HeadUnusable."""
     from safetensors import SafetensorError, safe_open
 
     step = "Evaluate without it, or train again."
@@ -67,15 +67,16 @@ def read_head(path: Path) -> Head:
         raise HeadUnusable(f"{path.name} isn't a readable safetensors file.", step) from error
     rows = [tensor for tensor in tensors.values() if tensor.ndim == 2]
     try:
-        names = json.loads(metadata["identities"])
-    except (KeyError, ValueError) as error:
+        numbers = {str(name): int(row) for name, row in json.loads(metadata["subject_to_id"]).items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise HeadUnusable(f"{path.name} doesn't say whose rows it holds.", step) from error
-    if len(rows) != 1 or not isinstance(names, list) or len(rows[0]) != len(names):
+    names = sorted(numbers, key=lambda name: numbers[name])
+    if len(rows) != 1 or [numbers[name] for name in names] != list(range(len(rows[0]))):
         held = f"{len(rows)} tables" if len(rows) != 1 else f"{len(rows[0])} rows for {len(names)} identities"
         raise HeadUnusable(f"{path.name} holds {held}, expected one row an identity.", step)
     weights = rows[0].astype(np.float32)
     lengths = np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
-    return Head(weights / lengths, tuple(str(name) for name in names))
+    return Head(weights / lengths, tuple(names))
 
 
 def head_accuracy(head: Head, vectors: NDArray[np.float32], identities: Sequence[str]) -> HeadAccuracy:

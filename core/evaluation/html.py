@@ -89,7 +89,9 @@ def _facts(evaluation: Evaluation) -> str:
     ]  # fmt: skip
     for system in said.get("systems", []):
         kind = system.get("encoder", system.get("name", ""))
-        facts.append((str(system.get("label", "Weights")), f"{kind}, weights SHA-256 {system.get('weights_sha256', '')}"))
+        facts.append(
+            (str(system.get("label", "Weights")), f"{kind}, weights SHA-256 {system.get('weights_sha256', '')}")
+        )
     versions = said.get("versions", {})
     facts.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
     rows = "".join(
@@ -153,7 +155,9 @@ def _table_html(name: str, table: pd.DataFrame) -> str:
     classes = {column: ' class="text"' if column in text and column not in numeric else "" for column in shown.columns}
     head = "".join(f"<th{classes[column]}>{_text(column)}</th>" for column in shown.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td{classes[c]}>{_text(cell)}</td>" for c, cell in zip(shown.columns, row, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{classes[c]}>{_text(cell)}</td>" for c, cell in zip(shown.columns, row, strict=True))
+        + "</tr>"
         for row in shown.itertuples(index=False, name=None)
     )
     more = f'<p class="note">The first {_ROWS} of {len(table):,} rows; all are in tables/{name}.csv.</p>'

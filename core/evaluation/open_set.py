@@ -140,7 +140,10 @@ def open_set_rows(
         }  # fmt: skip
         if threshold is not None and mated.any():
             hits = identified(trial.outcomes, threshold)[mated]
-            low, high = share_interval(hits, trial.outcomes.person[mated], resamples=resamples, seed=seed) or (None, None)
+            low, high = share_interval(hits, trial.outcomes.person[mated], resamples=resamples, seed=seed) or (
+                None,
+                None,
+            )
             miss = trial.fnir(threshold)
             row |= {
                 "fnir": miss, "dir": 1 - miss, "dir_low": low, "dir_high": high,

@@ -56,9 +56,7 @@ def probe_table(
     return table
 
 
-def leave_one_out(
-    pictures: Sequence[Picture], probe: Embedded, hr: Embedded
-) -> tuple[Outcomes | None, np.ndarray]:
+def leave_one_out(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) -> tuple[Outcomes | None, np.ndarray]:
     """Every acquired picture searched among all HR pictures but itself, and which pictures (positions) those are."""
     people, _ = codes_of(pictures)
     photos = np.arange(len(pictures))

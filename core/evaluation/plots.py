@@ -54,7 +54,9 @@ def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> 
         counts = np.bincount(group, weights=histogram[name].to_numpy(dtype=float), minlength=100)[:100]
         share = counts / counts.sum() * 100 if counts.sum() else counts
         figure.add_bar(x=middle, y=share, name=name, marker_color=colour, opacity=0.65, width=0.02)
-    seen = middle[(np.bincount(group, weights=(histogram["genuine"] + histogram["impostor"]).to_numpy(dtype=float)) > 0)]
+    seen = middle[
+        (np.bincount(group, weights=(histogram["genuine"] + histogram["impostor"]).to_numpy(dtype=float)) > 0)
+    ]
     if len(seen):
         figure.update_xaxes(range=[float(seen.min()) - 0.03, 1.0])
     if threshold is not None:
@@ -91,9 +93,7 @@ def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go
             x=some["size_px"], y=values, error_y=error, name=name, line_color=colour, mode="lines+markers"
         )
     sizes = sorted(table["size_px"].unique())
-    figure.update_xaxes(
-        type="log", tickvals=sizes, ticktext=["HR" if size == 112 else f"{size:.0f}" for size in sizes]
-    )
+    figure.update_xaxes(type="log", tickvals=sizes, ticktext=["HR" if size == 112 else f"{size:.0f}" for size in sizes])
     return figure
 
 

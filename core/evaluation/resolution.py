@@ -16,9 +16,7 @@ def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
     if verified.empty:
         return pd.DataFrame(columns=[*_BY, "pairing", "eer", "tar", "rank1", "failure_to_acquire"])
     rows = verified[verified["protocol"] == "all pairs"] if "protocol" in verified else verified
-    rows = rows.rename(
-        columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ("", "_low", "_high")}
-    )
+    rows = rows.rename(columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ("", "_low", "_high")})
     wanted = [
         *_BY, "pairing", "eer", "eer_low", "eer_high", "tar", "tar_low", "tar_high", "failure_to_acquire",
     ]  # fmt: skip
@@ -26,4 +24,6 @@ def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
     ranked = evaluation.table("identification")
     if not ranked.empty:
         table = table.merge(ranked[[*_BY, "rank1", "rank1_low", "rank1_high"]], on=_BY, how="left")
-    return table.sort_values(["system", "mode", "degradation", "pairing", "size_px"], kind="stable").reset_index(drop=True)
+    return table.sort_values(["system", "mode", "degradation", "pairing", "size_px"], kind="stable").reset_index(
+        drop=True
+    )

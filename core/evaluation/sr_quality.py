@@ -7,18 +7,21 @@ population statistics). Identity similarity is the cosine of the encoder's embed
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from core.encoder.encode import Encoder
 from core.evaluation.pictures import Picture
 from core.evaluation.systems import System
 from core.evaluation.views import View, show
 from core.images import RGB
 from core.jobs.errors import JobStopped
 from core.sr.upscale import BicubicUpscaler, Upscaler
+
+if TYPE_CHECKING:
+    from core.encoder.encode import Encoder
 
 COLUMNS = ("image", "identity", "size_px", "upscaler", "psnr_db", "ssim", "similarity")
 _BATCH = 64
@@ -81,7 +84,9 @@ def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: S
     truth = encoder.encode(hr)
     for view in views:
         for upscaler in upscalers:
-            sr = upscaler.upscale([shown[view].crop for _, shown in there])
+            # The network itself, also at sizes that the product leaves to bicubic: how good it is there is the question.
+            enlarge = getattr(upscaler, "super_resolve", upscaler.upscale)
+            sr = enlarge([shown[view].crop for _, shown in there])
             similarity = np.einsum("nd,nd->n", encoder.encode(sr), truth)
             for position, (picture, _) in enumerate(there):
                 yield {

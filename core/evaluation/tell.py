@@ -54,7 +54,9 @@ def _title(column: str) -> str:
         return _NAMES[column]
     if column.startswith("tar_at_far_"):
         level, _, rest = column.removeprefix("tar_at_far_").partition("_with_failures")
-        return f"TAR at FAR {float(level) * 100:g}" + (", those rejected" if column.endswith("_with_failures") else rest)
+        return f"TAR at FAR {float(level) * 100:g}" + (
+            ", those rejected" if column.endswith("_with_failures") else rest
+        )
     for known, said in _NAMES.items():
         if column.startswith(f"{known}_"):
             return f"{said} {column.removeprefix(f'{known}_').replace('_', ' ')}"

@@ -27,7 +27,7 @@ from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
 from core.settings import Settings, load_settings
 
-KINDS: dict[str, str] = {"ingest": "core.dataset.ingest:run"}
+KINDS: dict[str, str] = {"ingest": "core.dataset.ingest:run", "evaluate": "core.evaluation.job:run"}
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
