@@ -240,11 +240,11 @@ class Pipeline:
         return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, by, strict=True)]
 
     def _decide(
-        self, probe: Probe, embedding: NDArray[np.float32], candidates: list[Candidate], by: Decision, share: dict[str, float]
-    ) -> Recognition:  # fmt: skip
+        self, probe: Probe, vector: NDArray[np.float32], found: list[Candidate], by: Decision, share: dict[str, float]
+    ) -> Recognition:
         threshold = by.threshold
-        best = candidates[0] if candidates else None
-        margin = best.score - candidates[1].score if best and len(candidates) > 1 else None
+        best = found[0] if found else None
+        margin = best.score - found[1].score if best and len(found) > 1 else None
         decided = Recognition(
             outcome="unknown",
             reason="the gallery is empty",
@@ -253,9 +253,9 @@ class Pipeline:
             calibrated=by.calibrated,
             warning=by.warning,
             margin=margin,
-            top_k=tuple(candidates[: self.config.top_k]),
+            top_k=tuple(found[: self.config.top_k]),
             probe=probe,
-            embedding=embedding,
+            embedding=vector,
             timings_ms=share,
         )
         if because := probe.unrecognisable_because:

@@ -72,8 +72,7 @@ def evaluate_pictures(
     for system in systems:
         embedded = embed(
             system, pictures, plan.views(), store=store, seed=plan.seed,
-            on_progress=lambda done, total, s=system: work.tell("progress", step=f"embed {s.label}", done=done, total=total),
-            should_stop=work.should_stop,
+            on_progress=_telling(work, f"embed {system.label}"), should_stop=work.should_stop,
         )  # fmt: skip
         wanted = [view for view in plan.views() if plan.wants(view)]
         for number, view in enumerate(wanted):
@@ -114,6 +113,10 @@ def _ignore(kind: str, **data: Any) -> None:
 
 def _never() -> bool:
     return False
+
+
+def _telling(work: _Work, step: str) -> Callable[[int, int], None]:
+    return lambda done, total: work.tell("progress", step=step, done=done, total=total)
 
 
 def _labelled(table: pd.DataFrame, system: System, view: View) -> pd.DataFrame:
@@ -266,8 +269,7 @@ def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -
     if "super-resolution" in work.plan.sections and small and work.plan.sr_images:
         quality = sr_quality.sr_quality(
             system, work.pictures, small, most=work.plan.sr_images, seed=work.plan.seed,
-            on_progress=lambda done, total: work.tell("progress", step="super-resolution", done=done, total=total),
-            should_stop=work.should_stop,
+            on_progress=_telling(work, "super-resolution"), should_stop=work.should_stop,
         )  # fmt: skip
         if len(quality):
             tables |= {"sr_quality": quality, "sr_summary": sr_quality.sr_summary(quality)}

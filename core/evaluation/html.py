@@ -30,7 +30,8 @@ _STYLE = """
 :root { color-scheme: light }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2526; background: #fff; margin: 0 auto; padding: 24px 20px 64px;
   max-width: 1180px }
-h1 { font-size: 26px; margin: 0 0 4px } h2 { font-size: 19px; margin: 40px 0 8px } h3 { font-size: 15px; margin: 20px 0 4px }
+h1 { font-size: 26px; margin: 0 0 4px } h2 { font-size: 19px; margin: 40px 0 8px }
+h3 { font-size: 15px; margin: 20px 0 4px }
 p.lead { font-size: 17px; margin: 4px 0 20px } p.note { color: #566062; margin: 4px 0 12px }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
 th, td { padding: 4px 10px; border-bottom: 1px solid #e3e8e8; text-align: right; white-space: nowrap }
@@ -42,10 +43,11 @@ td:first-child, th:first-child, td.text, th.text { text-align: left }
 """
 
 _NOTES = {
-    "verification": "Rates in percent, 95 % intervals over resampled people in brackets; a dash where the impostor pairs "
-    "are too few to tell. Beside every rate: the share of images without a usable face.",
+    "verification": "Rates in percent, 95 % intervals over resampled people in brackets; a dash where the impostor "
+    "pairs are too few to tell. Beside every rate: the share of images without a usable face.",
     "identification": "Each image searched among all people; its own photograph isn't among its person's templates.",
-    "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its gallery size.",
+    "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
+    "gallery size.",
     "per_identity": "Worst first; intervals are Wilson's over the person's probes.",
     "reject": "Images go by how well their embedding agrees with that of their mirror image, worst first.",
     "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",

@@ -157,7 +157,7 @@ def _calibrated(
 
 
 def store_points(gallery: Path, system: System, points: list[OperatingPoint]) -> None:
-    """Put thresholds into a gallery, for the system that they were measured with. Raises GalleryError, StorageFailed."""
+    """Put thresholds into a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 
     space = Space(

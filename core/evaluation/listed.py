@@ -37,14 +37,16 @@ def evaluate_listed(
     *,
     folds: Collection[int] | None = None,
     all_pairs: bool = True,
+    aligned: bool = False,
     store: EmbeddingStore | None = None,
     on_event: Callable[..., None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Evaluation:
-    """Verification on a pairs file for every system, in every view of `plan`. Raises PairsInvalid, what `embed` raises,
+    """Verification on a pairs file for every system, in every view of `plan`. `aligned`: the images are crops,
+    aligned before. Raises PairsInvalid, what `embed` raises,
     and JobStopped."""
     tell = on_event or (lambda kind, **data: None)
-    listed = read_listed(images_root, pairs_file, folds)
+    listed = read_listed(images_root, pairs_file, folds, aligned=aligned)
     task = listed.task(plan.bootstrap, plan.seed)
     frames, points, bins, reports = [], [], [], []
     for system in systems:
@@ -89,7 +91,7 @@ def _compared(embedded: dict[View, Embedded], plan: Plan) -> list[tuple[View, Pa
 def _with_views(
     report: PairsReport, embedded: dict[View, Embedded], plan: Plan, system: System, all_pairs: bool
 ) -> pd.DataFrame:
-    """The report's frame with the columns that tell views apart; its rows come in the order of views, once a protocol."""
+    """The report's frame with the columns that tell views apart; its rows come by protocol, then by view."""
     frame = report.frame()
     views = [view for view, *_ in _compared(embedded, plan)] * (2 if all_pairs else 1)
     frame = frame.drop(columns=["mode", "probe"])

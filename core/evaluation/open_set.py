@@ -1,4 +1,4 @@
-"""Open set: some probes show strangers. How many get a name (FPIR), how many people aren't found (FNIR), by gallery size.
+"""Open set: some probes show strangers. How many get a name (FPIR), how many people aren't found (FNIR)?
 
 For each gallery size people are drawn several times; each enrols a few HR photographs, their others are mated probes,
 everybody else is a stranger. Whoever has several photographs is drawn first, so that there are mated probes. All draws

@@ -31,7 +31,8 @@ class Stored:
 @dataclass(frozen=True)
 class Picture:
     """One picture of one person. `aligned`: a square crop, cut and aligned before; else a photograph in which the face
-    is still to be found. `name` is what tables call it; `vlr` are the data set's own small versions by side in px."""
+    is still to be found. `name` is what tables call it; `vlr` are the data set's own small versions by side in px.
+    `cut_out`: somebody cut the face out; where the detector finds none, the whole picture is taken for it."""
 
     path: Path
     identity: str
@@ -39,6 +40,7 @@ class Picture:
     aligned: bool
     sha256: str
     vlr: Mapping[int, Stored] = field(default_factory=dict)
+    cut_out: bool = False
 
 
 def pictures_of_dataset(
@@ -66,11 +68,11 @@ def pictures_of_dataset(
     return [Picture(path, who, name, True, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows]
 
 
-def pictures_of_photos(photos: Sequence[Photo], root: Path) -> list[Picture]:
-    """The photographs that a pairs file names, in the order given."""
+def pictures_of_photos(photos: Sequence[Photo], root: Path, *, aligned: bool = False) -> list[Picture]:
+    """The photographs (or `aligned` crops) that a pairs file names, in the order given."""
     paths = [photo.path(root) for photo in photos]
     return [
-        Picture(path, photo.name, path.relative_to(root).as_posix(), False, sha256)
+        Picture(path, photo.name, path.relative_to(root).as_posix(), aligned, sha256)
         for path, photo, sha256 in zip(paths, photos, _hashes(paths), strict=True)
     ]
 

@@ -54,9 +54,8 @@ def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> 
         counts = np.bincount(group, weights=histogram[name].to_numpy(dtype=float), minlength=100)[:100]
         share = counts / counts.sum() * 100 if counts.sum() else counts
         figure.add_bar(x=middle, y=share, name=name, marker_color=colour, opacity=0.65, width=0.02)
-    seen = middle[
-        (np.bincount(group, weights=(histogram["genuine"] + histogram["impostor"]).to_numpy(dtype=float)) > 0)
-    ]
+    every = (histogram["genuine"] + histogram["impostor"]).to_numpy(dtype=float)
+    seen = middle[(np.bincount(group, weights=every) > 0)]
     if len(seen):
         figure.update_xaxes(range=[float(seen.min()) - 0.03, 1.0])
     if threshold is not None:
@@ -111,7 +110,7 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
             "arrayminus": values - some[f"{measure}_low"] * 100, "thickness": 1, "width": 3, "color": LINE,
         },
         customdata=np.stack([some["probes"], some["genuine_mean"].astype(float)], axis=1) if len(some) else None,
-        hovertemplate="%{text}: %{x:.1f} % of %{customdata[0]} probes, genuine mean %{customdata[1]:.2f}<extra></extra>",
+        hovertemplate="%{text}: %{x:.1f} % of %{customdata[0]} probes, mean %{customdata[1]:.2f}<extra></extra>",
         text=names, textposition="none",
     )  # fmt: skip
     figure.update_yaxes(tickvals=list(range(len(some))), ticktext=names, automargin=True, showgrid=False)

@@ -149,7 +149,10 @@ def _require(view: View, pictures: Sequence[Picture]) -> None:
 def _key(system: System, view: View, pictures: Sequence[Picture], seed: int) -> dict[str, object]:
     aligned = all(picture.aligned for picture in pictures)
     small = view.size_px is not None
+    cut_out = any(picture.cut_out for picture in pictures) and not aligned
     said: dict[str, object] = {"mode": view.mode, "size_px": view.size_px}
+    if cut_out:
+        said["cut_out"] = True
     if small:
         said["degradation"] = view.degradation
         if view.degradation == "camera":

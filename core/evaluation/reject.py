@@ -1,14 +1,15 @@
 """What is a quality measure worth? Errors of those that are left when the worst images are rejected.
 
-The curve goes by images, as a camera would reject them: at a share of 10 % the tenth of images with the lowest quality
-is gone, and with them every pair that holds one. A measure that says something lets the errors fall; a random one leaves
-them. The false-reject rate is told at one threshold, chosen before anything is rejected (ISO/IEC 29794-1's curve), the
-equal error rate at the threshold that each remainder has.
+The curve goes by images, as a camera would reject them: at a share of 10 % the tenth of images with the lowest
+quality is gone, and with them every pair that holds one. A measure that says something lets the errors fall; a random
+one leaves them. The false-reject rate is told at one threshold, chosen before anything is rejected (ISO/IEC 29794-1's
+curve), the equal error rate at the threshold that each remainder has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def sample_pairs(
     starts = np.r_[0, np.nonzero(np.diff(people[order]))[0] + 1, len(people)]
     first: list[NDArray[np.int64]] = []
     second: list[NDArray[np.int64]] = []
-    for low, high in zip(starts[:-1], starts[1:], strict=True):
+    for low, high in pairwise(starts):
         i, j = np.triu_indices(high - low, 1)
         first.append(order[low + i])
         second.append(order[low + j])
@@ -59,7 +60,7 @@ def scores_of(probe: Vectors, other: Vectors, a: Ints, b: Ints) -> NDArray[np.fl
     scores = np.empty(len(a), dtype=np.float64)
     order = np.argsort(a, kind="stable")
     ends = np.searchsorted(a[order], np.arange(0, len(probe) + _ROWS, _ROWS))
-    for block, (low, high) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for block, (low, high) in enumerate(pairwise(ends)):
         some = order[low:high]
         if len(some):
             products = probe[block * _ROWS : (block + 1) * _ROWS] @ other.T

@@ -18,9 +18,9 @@ from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, pho
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
 from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed
 from core.evaluation.scores import Ints, pair_scores, side
+from core.evaluation.systems import System, system_of
 from core.evaluation.table import Pairing, PairsReport, Row
 from core.evaluation.verification import wilson
-from core.evaluation.systems import System, system_of
 from core.evaluation.views import View
 from core.pipeline import Pipeline
 
@@ -100,14 +100,14 @@ class Listed:
         )
 
 
-def read_listed(images_root: Path, pairs_file: Path, folds: Collection[int] | None) -> Listed:
-    """The pairs of the folds named, with every photograph there. Raises PairsInvalid."""
+def read_listed(images_root: Path, pairs_file: Path, folds: Collection[int] | None, *, aligned: bool = False) -> Listed:
+    """The pairs of the folds named, with every photograph (or `aligned` crop) there. Raises PairsInvalid."""
     pairs = read_pairs(pairs_file, folds)
     if not pairs:
         raise PairsInvalid(f"No fold of {pairs_file.name} was chosen.", "Choose at least one.")
     photos = photos_of(pairs)
     require_photos(photos, images_root)
-    pictures = pictures_of_photos(photos, images_root)
+    pictures = pictures_of_photos(photos, images_root, aligned=aligned)
     return Listed(images_root, pairs_file, tuple(pairs), tuple(photos), tuple(pictures))
 
 
@@ -165,7 +165,7 @@ def pairings(size: Size, *, hr_too: bool) -> list[Pairing]:
 def listed_scores(
     task: Task, probe: Embedded, other: Embedded, pairing: Pairing
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], Ints, Ints, Ints]:
-    """(scores, acquired on both sides, first person, second person, fold) of the listed pairs; VLR-HR takes each twice."""
+    """(scores, acquired on both sides, first person, second person, fold) of the listed pairs; VLR-HR: each twice."""
     a, b, folds = task.a, task.b, task.folds
     if pairing == "VLR-HR":
         a, b, folds = np.r_[a, b], np.r_[b, a], np.r_[folds, folds]

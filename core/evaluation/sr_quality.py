@@ -84,7 +84,7 @@ def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: S
     truth = encoder.encode(hr)
     for view in views:
         for upscaler in upscalers:
-            # The network itself, also at sizes that the product leaves to bicubic: how good it is there is the question.
+            # The network itself, also at sizes that the product leaves to bicubic: how good is it there?
             enlarge = getattr(upscaler, "super_resolve", upscaler.upscale)
             sr = enlarge([shown[view].crop for _, shown in there])
             similarity = np.einsum("nd,nd->n", encoder.encode(sr), truth)

@@ -45,8 +45,15 @@ class System:
     """An encoder with its upscaler and detector. `pipeline` is built on first use. Build it by `open_system`."""
 
     def __init__(
-        self, *, name: str, encoder_sha256: str, upscaler_name: str, upscaler_id: str, flip_tta: bool, key: Mapping[str, Any]
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        encoder_sha256: str,
+        upscaler_name: str,
+        upscaler_id: str,
+        flip_tta: bool,
+        key: Mapping[str, Any],
+    ) -> None:
         self.name = name
         self.encoder_sha256 = encoder_sha256
         self.upscaler_name = upscaler_name

@@ -7,13 +7,15 @@ from collections.abc import Callable
 import pandas as pd
 
 _PERCENT = (
-    "eer", "rank1", "rank5", "rank10", "accuracy", "accuracy_at_threshold", "failure_to_acquire", "no_face", "fnir", "dir",
-    "fpir", "far", "frr", "tar", "accepted", "wrong", "rejected", "rate", "target", "fpir_target",
+    "eer", "rank1", "rank5", "rank10", "accuracy", "accuracy_at_threshold", "failure_to_acquire", "no_face", "fnir",
+    "dir", "fpir", "far", "frr", "tar", "accepted", "wrong", "rejected", "rate", "target", "fpir_target", "value",
+    "with_failures",
 )  # fmt: skip
 _NAMES = {
-    "eer": "EER", "auc": "AUC", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "fnir": "FNIR", "dir": "DIR",
-    "fpir": "FPIR", "far": "FAR", "frr": "FRR", "tar": "TAR", "psnr_db": "PSNR dB", "ssim": "SSIM", "size_px": "px",
-    "failure_to_acquire": "not acquired", "fpir_target": "target FPIR", "eer_with_failures": "EER, those rejected",
+    "eer": "EER", "auc": "AUC", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "fnir": "FNIR",
+    "dir": "DIR", "fpir": "FPIR", "far": "FAR", "frr": "FRR", "tar": "TAR", "psnr_db": "PSNR dB", "ssim": "SSIM",
+    "size_px": "px", "failure_to_acquire": "not acquired", "fpir_target": "target FPIR",
+    "eer_with_failures": "EER, those rejected",
 }  # fmt: skip
 _LEFT_OUT = frozenset({"sha256", "people_in_several_folds"})
 

@@ -61,16 +61,25 @@ def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int 
     if picture.aligned:
         hr = resize(rgb, CROP_PX)
         return {view: _aligned(hr, view, picture, draw, None) for view in views}
-    found = choose_faces(pipeline.detector.detect(rgb), "centre", rgb.shape)
+    found = choose_faces(pipeline.detector.detect(rgb, small_faces=picture.cut_out or None), "centre", rgb.shape)
+    if not found and picture.cut_out:
+        return dict.fromkeys(views, _whole(rgb))
     if not found:
         return dict.fromkeys(views, Shown(None, False, _measures(None)))
     hr = align(rgb, found[0].landmarks, CROP_PX)
     return {
         view: _aligned(hr, view, picture, draw, found[0])
         if view.mode == "aligned"
-        else _from_afar(pipeline, rgb, found[0], view, draw)
+        else _from_afar(pipeline, rgb, found[0], view, draw, cut_out=picture.cut_out)
         for view in views
     }
+
+
+def _whole(rgb: RGB) -> Shown:
+    """A picture that is a face although none is found in it, as a crop at its own size."""
+    side = min(CROP_PX, max(8, min(rgb.shape[:2])))
+    crop = resize(rgb, side)
+    return Shown(crop, True, _measures(assess(crop, side)))
 
 
 def _aligned(hr: RGB, view: View, picture: Picture, draw: int, face: Face | None) -> Shown:
@@ -83,7 +92,7 @@ def _aligned(hr: RGB, view: View, picture: Picture, draw: int, face: Face | None
     return Shown(crop, True, _measures(assess(crop, crop.shape[0], face)))
 
 
-def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int) -> Shown:
+def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, *, cut_out: bool = False) -> Shown:
     size = view.size_px
     if size is not None:
         at_full = probe_px(face.landmarks)
@@ -92,6 +101,8 @@ def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int) 
         else:
             rgb = reduce_photograph(rgb, at_full, size)
     probes = pipeline.find(rgb, every=False)
+    if not probes and cut_out:
+        return _whole(rgb)
     if not probes or probes[0].unrecognisable_because:
         return Shown(None, bool(probes), _measures(probes[0].quality if probes else None))
     return Shown(probes[0].sr_image, True, _measures(probes[0].quality))

@@ -64,8 +64,8 @@ def decide_by(
     warning = ""
     if measure == "fpir" and gallery_size > point.gallery_size:
         warning = (
-            f"The threshold was calibrated for a gallery of {point.gallery_size:,}; it has {gallery_size:,} people now. "
-            f"More than {point.target * 100:g} % of strangers may get a name: calibrate again."
+            f"The threshold was calibrated for a gallery of {point.gallery_size:,}; it has {gallery_size:,} people "
+            f"now. More than {point.target * 100:g} % of strangers may get a name: calibrate again."
         )
     return Decision(point.threshold, calibrated=True, warning=warning)
 
