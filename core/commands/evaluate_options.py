@@ -116,7 +116,7 @@ def systems_of(
     from core.evaluation.systems import SystemSpec, open_system
 
     settings = load_settings()
-    named = [None if one is None else _file_or_name(one) for one in (weights or [None])]
+    named = [_file_or_name(one) for one in weights] if weights else [None]
     enlarged = [one if one == "bicubic" else str(user_path(one).resolve()) for one in (upscalers or ["bicubic"])]
     specs = [
         SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device)

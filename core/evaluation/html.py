@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from core.evaluation import plots
 from core.evaluation.result import TITLES
-from core.evaluation.tell import screen
+from core.evaluation.tell import compact
 
 if TYPE_CHECKING:
     from core.evaluation.result import Evaluation
@@ -151,7 +151,7 @@ def _chart_html(charts: list[tuple[str, go.Figure]], scripts: list[str]) -> str:
 
 
 def _table_html(name: str, table: pd.DataFrame) -> str:
-    shown = screen(name, table.head(_ROWS))
+    shown = compact(name, table.head(_ROWS))
     text = [column for column in shown.columns if shown[column].map(lambda cell: isinstance(cell, str)).all()]
     numeric = {column for column in text if shown[column].str.fullmatch(r"[-\d.,% ±\[\]]*").all()}
     classes = {column: ' class="text"' if column in text and column not in numeric else "" for column in shown.columns}

@@ -84,8 +84,8 @@ def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:
         first = int((mated["rank"] == 1).sum())
         accepted = int((mated["genuine"] >= threshold).sum())
         ranked = mated[mated["genuine"].notna()]
-        worst = ranked.loc[ranked["genuine"].idxmin()] if len(ranked) else None
-        near = own.loc[own["impostor"].idxmax()] if own["impostor"].notna().any() else None
+        worst = ranked.iloc[int(ranked["genuine"].to_numpy().argmin())] if len(ranked) else None
+        near = own.iloc[int(np.nanargmax(own["impostor"].to_numpy()))] if own["impostor"].notna().any() else None
         low1, high1 = wilson(first, len(mated))
         low2, high2 = wilson(accepted, len(mated))
         rows.append(
@@ -136,8 +136,9 @@ def confused_pairs(probes: pd.DataFrame) -> pd.DataFrame:
     )
     of = probes[probes["rank"].notna()].groupby("identity").size()
     counted["of"] = counted["identity"].map(of).fillna(0).astype(int)
-    back = {(row.identity, row.taken_for): row.probes for row in counted.itertuples()}
-    counted["back"] = [int(back.get((row.taken_for, row.identity), 0)) for row in counted.itertuples()]
+    pairs = list(zip(counted["identity"], counted["taken_for"], strict=True))
+    back = dict(zip(pairs, counted["probes"], strict=True))
+    counted["back"] = [int(back.get((other, name), 0)) for name, other in pairs]
     order = counted.sort_values(["probes", "highest"], ascending=False, kind="stable").reset_index(drop=True)
     return order[["identity", "taken_for", "probes", "of", "highest", "back"]]
 

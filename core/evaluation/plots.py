@@ -25,7 +25,7 @@ def roc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
     for name, some, colour in _lines(points, by):
         shown = some[some["far"] > 0]
         figure.add_scatter(x=shown["far"] * 100, y=shown["tar"] * 100, name=name, line_color=colour, mode="lines")
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick=1, exponentformat="none")
     return figure
 
 
@@ -39,8 +39,8 @@ def det_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
         x=[0.001, 100], y=[0.001, 100], mode="lines", line={"color": LINE, "dash": "dot", "width": 1},
         name="equal errors", hoverinfo="skip",
     )  # fmt: skip
-    figure.update_xaxes(type="log", range=[-3, 2])
-    figure.update_yaxes(type="log", range=[-2, 2])
+    figure.update_xaxes(type="log", range=[-3, 2], dtick=1, exponentformat="none")
+    figure.update_yaxes(type="log", range=[-2, 2], dtick=1, exponentformat="none")
     return figure
 
 
@@ -79,7 +79,7 @@ def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go
     """`measure` ("eer", "tar" or "rank1" of `resolution_table`) over the probe's size, with 95 % intervals as bars."""
     titles = {"eer": "Equal error rate, %", "tar": "True accept rate at FAR 0.1 %, %", "rank1": "Rank-1, %"}
     figure = _figure("Probe size, px", titles[measure])
-    for name, some, colour in _lines(table.sort_values("size_px"), by):
+    for name, some, colour in _lines(_to_hr(table).sort_values("size_px"), by):
         values = some[measure].astype(float) * 100
         error = None
         if f"{measure}_low" in some:
@@ -94,6 +94,13 @@ def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go
     sizes = sorted(table["size_px"].unique())
     figure.update_xaxes(type="log", tickvals=sizes, ticktext=["HR" if size == 112 else f"{size:.0f}" for size in sizes])
     return figure
+
+
+def _to_hr(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with HR as the end of every degradation's line: full size isn't degraded, so it belongs to each."""
+    hr, small = table[table["degradation"] == ""], table[table["degradation"] != ""]
+    kinds = small["degradation"].unique()
+    return pd.concat([small, *(hr.assign(degradation=kind) for kind in kinds)]) if len(kinds) else table
 
 
 def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 40) -> go.Figure:

@@ -79,7 +79,7 @@ def sr_quality(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: Sequence[View]):  # type: ignore[no-untyped-def,type-arg]
+def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: Sequence[View]):  # type: ignore[no-untyped-def]
     hr = np.stack([shown[View("aligned")].crop for _, shown in there])
     truth = encoder.encode(hr)
     for view in views:
