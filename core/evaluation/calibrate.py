@@ -1,9 +1,10 @@
 """Thresholds from one's own data: one for each probe size, chosen on some people and tried on others.
 
 For FPIR a threshold is the lowest that at most the target share of strangers reaches with their best score against a
-gallery of the size asked for; for FAR the lowest that at most that share of impostor pairs reaches, VLR-VLR and VLR-HR,
-whichever is stricter. People whom the weights were trained on are left out where a data set at hand says who they were,
-and nobody is in both halves.
+gallery of the size asked for; for FAR the lowest that at most that share of impostor pairs reaches, VLR-VLR and VLR-HR
+each on its own. Two small faces of strangers are more alike than a small and a large one, so for a comparison whose
+other face may have any size the gallery keeps the stricter of both. People whom the weights were trained on are left
+out where a data set at hand says who they were, and nobody is in both halves.
 """
 
 from __future__ import annotations
@@ -148,18 +149,20 @@ def calibrate(
     for number, view in enumerate(wanted):
         tell("progress", step="calibrate", done=number, total=len(wanted))
         (people_a, first), (people_b, second) = sides
-        threshold, count = _threshold(goal, people_a, first[view], first[View(view.mode)], plan.seed)
         low, high = ranges[view.size_px]
         named = {"mode": view.mode, "degradation": view.degradation, "probe": view.probe}
-        thresholds.append(
-            {**named, "probe_px_min": low, "probe_px_max": high, "measure": goal.measure, "target": goal.target,
-             "gallery_size": goal.gallery_size, "threshold": threshold, "made_of": count}
-        )  # fmt: skip
-        if threshold is None:
-            continue
-        points.append(OperatingPoint(low, high, goal.measure, goal.target, goal.gallery_size, threshold, run))
-        for row in _tried(goal, people_b, second[view], second[View(view.mode)], threshold, plan):
-            measured.append({**named, "threshold": threshold, "target": goal.target, **row})
+        chosen = _thresholds(goal, people_a, first[view], first[View(view.mode)], plan.seed)
+        for pairing, threshold, count in chosen:
+            thresholds.append(
+                {**named, "pairing": pairing, "probe_px_min": low, "probe_px_max": high, "measure": goal.measure,
+                 "target": goal.target, "gallery_size": goal.gallery_size, "threshold": threshold, "made_of": count}
+            )  # fmt: skip
+            if threshold is not None:
+                row = _tried(goal, people_b, second[view], second[View(view.mode)], threshold, plan, pairing)
+                measured.append({**named, "pairing": pairing, "threshold": threshold, "target": goal.target, **row})
+        told = [threshold for _, threshold, _ in chosen if threshold is not None]
+        if len(told) == len(chosen):
+            points.append(OperatingPoint(low, high, goal.measure, goal.target, goal.gallery_size, max(told), run))
     tables = {"thresholds": pd.DataFrame(thresholds), "calibration": pd.DataFrame(measured)}
     protocol = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -183,22 +186,24 @@ def _require_apart(chosen_on: Sequence[Picture], reported_on: Sequence[Picture])
             raise SettingsInvalid(f"There are {len(people)} people to {half}.", "Choose a data set with more people.")
 
 
-def _threshold(
+def _thresholds(
     goal: Goal, people: NDArray[np.int64], probe: Embedded, hr: Embedded, seed: int
-) -> tuple[float | None, int]:
-    """The threshold, None where it can't be told, and how many different photographs or pairs it was made of."""
+) -> list[tuple[str, float | None, int]]:
+    """(pairing, threshold, how many different photographs or pairs it was made of); None where it can't be told."""
     if goal.measure == "fpir":
         trial = _trial(goal, people, probe, hr, seed)
-        return trial.threshold(goal.target), trial.strangers
-    found: list[float] = []
-    least = 0
-    for ordered in (False, True) if probe.size_px is not None else (False,):
-        impostor = _impostors(people, probe, hr, ordered=ordered)[1]
-        least = len(impostor) if not found else min(least, len(impostor))
-        if len(impostor) * goal.target < _ENOUGH:
-            return None, len(impostor)
-        found.append(threshold_at(impostor.astype(np.float64), goal.target))
-    return max(found), least
+        return [("1:N", trial.threshold(goal.target), trial.strangers)]
+    found: list[tuple[str, float | None, int]] = []
+    for pairing in _pairings(probe):
+        impostor = _impostors(people, probe, hr, ordered=pairing == "VLR-HR")[1]
+        enough = len(impostor) * goal.target >= _ENOUGH
+        threshold = threshold_at(impostor.astype(np.float64), goal.target) if enough else None
+        found.append((pairing, threshold, len(impostor)))
+    return found
+
+
+def _pairings(probe: Embedded) -> tuple[str, ...]:
+    return ("HR-HR",) if probe.size_px is None else ("VLR-VLR", "VLR-HR")
 
 
 def _trial(goal: Goal, people: NDArray[np.int64], probe: Embedded, hr: Embedded, seed: int) -> Trial:
@@ -215,26 +220,27 @@ def _impostors(
 
 
 def _tried(
-    goal: Goal, people: NDArray[np.int64], probe: Embedded, hr: Embedded, threshold: float, plan: Plan
-) -> list[dict[str, Any]]:
+    goal: Goal,
+    people: NDArray[np.int64],
+    probe: Embedded,
+    hr: Embedded,
+    threshold: float,
+    plan: Plan,
+    pairing: str,
+) -> dict[str, Any]:
     """What a threshold gives on other people, with 95 % intervals by resampling them."""
     missed = {"failure_to_acquire": float((~probe.acquired).mean())}
-    if goal.measure == "fpir":
-        trial = _trial(goal, people, probe, hr, plan.seed + 1_000)
-        outcomes = trial.outcomes
-        strangers = outcomes.only(~outcomes.mated)
-        mated = outcomes.only(outcomes.mated)
-        false = strangers.top >= threshold
-        found = (mated.rank == 1) & (mated.genuine >= threshold)
-        row: dict[str, Any] = {"gallery_size": goal.gallery_size, "strangers": trial.strangers}
-        for name, hits, who in (("fpir", false, strangers.person), ("dir", found, mated.person)):
-            low, high = share_interval(hits, who, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
-            row |= {name: float(hits.mean()) if len(hits) else None, f"{name}_low": low, f"{name}_high": high}
-        return [{**row, **missed}]
-    rows = []
-    for ordered in (False, True) if probe.size_px is not None else (False,):
-        rows.append({**_one_to_one(people, probe, hr, threshold, plan, ordered=ordered), **missed})
-    return rows
+    if goal.measure == "far":
+        return {**_one_to_one(people, probe, hr, threshold, plan, ordered=pairing == "VLR-HR"), **missed}
+    trial = _trial(goal, people, probe, hr, plan.seed + 1_000)
+    outcomes = trial.outcomes
+    strangers, mated = outcomes.only(~outcomes.mated), outcomes.only(outcomes.mated)
+    row: dict[str, Any] = {"gallery_size": goal.gallery_size, "strangers": trial.strangers}
+    false, found = strangers.top >= threshold, (mated.rank == 1) & (mated.genuine >= threshold)
+    for name, hits, who in (("fpir", false, strangers.person), ("dir", found, mated.person)):
+        low, high = share_interval(hits, who, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
+        row |= {name: float(hits.mean()) if len(hits) else None, f"{name}_low": low, f"{name}_high": high}
+    return {**row, **missed}
 
 
 def _one_to_one(
@@ -243,12 +249,11 @@ def _one_to_one(
     from core.evaluation.bootstrap_rates import rates_at_threshold
 
     other = hr if ordered else probe
-    pairing = "HR-HR" if probe.size_px is None else "VLR-HR" if ordered else "VLR-VLR"
     left, right = side(probe.vectors, people), side(other.vectors, people)
     left, right = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
     rates = rates_at_threshold(left, right, threshold, ordered=ordered, resamples=plan.bootstrap, seed=plan.seed)
     return {
-        "pairing": pairing, "genuine": rates.genuine, "impostor": rates.impostor,
+        "genuine": rates.genuine, "impostor": rates.impostor,
         "far": rates.far, "far_low": rates.far_interval[0], "far_high": rates.far_interval[1],
         "tar": rates.tar, "tar_low": rates.tar_interval[0], "tar_high": rates.tar_interval[1],
     }  # fmt: skip
@@ -259,8 +264,10 @@ def _facts(pictures: Sequence[Picture]) -> dict[str, Any]:
 
 
 def _text(goal: Goal, thresholds: Sequence[Mapping[str, Any]]) -> str:
+    several = len({row["pairing"] for row in thresholds}) > 1
     said = [
-        f"{row['probe']} {'can’t be told' if row['threshold'] is None else format(row['threshold'], '.3f')}"
+        f"{row['probe']}{f' {pairing}' if several and (pairing := row['pairing']) else ''} "
+        f"{'can’t be told' if row['threshold'] is None else format(row['threshold'], '.3f')}"
         for row in thresholds
     ]
     where = f" in a gallery of {goal.gallery_size:,}" if goal.measure == "fpir" else ""

@@ -55,6 +55,12 @@ IN_JSON = frozenset(
     {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
      "benchmark", "published", "change"}
 )  # fmt: skip
+_TEXT = frozenset(
+    {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
+     "highest_impostor_identity", "worst_image", "taken_for", "why", "verdict", "upscaler", "part", "measure", "by",
+     "source", "benchmark", "sha256"}
+)  # fmt: skip
+"""Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -142,7 +148,13 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     """One table of an evaluation, empty columns kept as NaN, text as text. Raises ReportUnreadable."""
     path = folder / "tables" / f"{name}.csv"
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype_backend="numpy_nullable")
+        frame = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype_backend="numpy_nullable",
+            dtype=dict.fromkeys(_TEXT, "string"),
+        )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (OSError, ValueError) as error:
@@ -165,7 +177,7 @@ def _plain_types(frame: pd.DataFrame) -> pd.DataFrame:
             frame[column] = values.astype("int64")
         elif pd.api.types.is_numeric_dtype(values.dtype):
             frame[column] = values.astype("float64")
-        elif values.isna().all():
+        elif values.isna().all() and column not in _TEXT:
             frame[column] = pd.Series([float("nan")] * len(frame), index=frame.index)
         else:
             frame[column] = values.astype(object).where(values.notna(), "").map(_unquoted)

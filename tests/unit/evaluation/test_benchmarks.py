@@ -145,7 +145,7 @@ def test_survface_by_hand(survface: Path, pipeline, monkeypatch: pytest.MonkeyPa
     }  # fmt: skip
     monkeypatch.setattr(module, "embed", known(vectors))
     rows = run_benchmark("survface", survface, [system_of(pipeline)], PLAN).table("benchmark").set_index("measure")
-    # Strangers' tops are 0.05, 0.15, ... 0.95: at FPIR 30 % those from 0.75 on pass, so a genuine 0.9 does, 0.5 doesn't.
+    # Strangers' tops are 0.05, 0.15, ... 0.95: at FPIR 30 % three of them pass, and a genuine 0.9, but not 0.5.
     assert rows.loc["TPIR20 at FPIR 30 %", "value"] == 0.5
     assert 0.65 < rows.loc["TPIR20 at FPIR 30 %", "threshold"] <= 0.75
     assert rows.loc["TPIR20 at FPIR 10 %", "value"] == 0.5 and rows.loc["TPIR20 at FPIR 10 %", "threshold"] > 0.85

@@ -83,9 +83,7 @@ def test_rates_at_a_threshold_by_hand() -> None:
     assert rank_rates(found, (1,), missed=1)[1] == 0.5
 
 
-@pytest.mark.parametrize(
-    ("rate", "accepted"), [(0.0, 0), (0.1, 1), (0.19, 1), (0.5, 5), (0.95, 9)]
-)
+@pytest.mark.parametrize(("rate", "accepted"), [(0.0, 0), (0.1, 1), (0.19, 1), (0.5, 5), (0.95, 9)])
 def test_a_threshold_lets_at_most_its_share_through(rate: float, accepted: int) -> None:
     scores = np.linspace(0, 0.9, 10)
     threshold = threshold_at(scores, rate)
