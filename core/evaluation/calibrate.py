@@ -33,6 +33,7 @@ from core.evaluation.scores import side, sorted_scores
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint
+from core.probe_sizes import VLR_PROBE_PX
 from core.settings import Settings
 
 Measure = Literal["fpir", "far"]
@@ -104,12 +105,13 @@ def size_ranges(sizes: Sequence[int | None]) -> dict[int | None, tuple[float, fl
     small = sorted(size for size in dict.fromkeys(sizes) if size is not None)
     ranges: dict[int | None, tuple[float, float]] = {}
     low = 0.0
-    for size, larger in zip(small, [*small[1:], None], strict=True):
-        high = (size + larger) / 2 if larger is not None else max(40.0, size * 1.25)
+    for position, size in enumerate(small):
+        last = position + 1 == len(small)
+        high = max(VLR_PROBE_PX, size * 1.25) if last else (size + small[position + 1]) / 2
         ranges[size] = (low, high)
         low = float(np.nextafter(high, np.inf))
     if None in sizes:
-        ranges[None] = (low, LARGEST_PX)
+        ranges[None] = (low if small else VLR_PROBE_PX, LARGEST_PX)
     return ranges
 
 

@@ -53,7 +53,8 @@ def test_the_promised_commands_are_there():
         "doctor", "register", "identify", "compare", "enroll photos", "enroll folder", "enroll csv",
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
-        "evaluate pairs",
+        "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
+        "evaluate benchmark",
     } <= names  # fmt: skip
 
 

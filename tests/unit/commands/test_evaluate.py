@@ -92,8 +92,8 @@ def test_notes_folders_can_be_evaluated_as_they_are(sface: str, capsys, tmp_path
                 path.write_bytes(encode_image(picture, "png"))
         assert identity
     out = told(
-        capsys, "evaluate", "dataset", "--dataset-root", tmp_path / "frontal_only" / "test", "--edgeface-weights", sface,
-        "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
+        capsys, "evaluate", "dataset", "--dataset-root", tmp_path / "frontal_only" / "test", "--edgeface-weights",
+        sface, "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
     )  # fmt: skip
     report = json.loads(out)
     assert (report["protocol"]["people"], report["protocol"]["pictures"]) == (3, 6)

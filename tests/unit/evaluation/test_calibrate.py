@@ -110,6 +110,12 @@ def test_every_probe_falls_into_the_range_of_its_size() -> None:
         assert inside[0] == vlr_size(float(px)) or px in (20, 28), "halfway either one is as good"
 
 
+def test_hr_alone_says_nothing_about_small_probes() -> None:
+    assert size_ranges((None,)) == {None: (40.0, 10_000.0)}
+    assert size_ranges((16,)) == {16: (0.0, 40.0)}
+    assert size_ranges((48, 16)) == {16: (0.0, 32.0), 48: (pytest.approx(32), 60.0)}
+
+
 def test_halves_share_nobody_and_stay_when_others_come() -> None:
     people = {f"p{i}" for i in range(200)}
     first, second = halves(people, 3)
