@@ -125,6 +125,7 @@ def calibrate(
     target = fpir if fpir is not None else far
     gallery = user_path(gallery_path) if gallery_path is not None else load_settings().gallery_path
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
+    measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
     config = {
         "task": "calibrate",
         **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
@@ -136,11 +137,11 @@ def calibrate(
             "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
             "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
         },
-        "goal": _goal("fpir" if fpir is not None else "far", target or 0.0, people, enrol, draws),
+        "goal": _goal(measure, target or 0.0, people, enrol, draws),
         "gallery": str(gallery.resolve()) if store else None,
     }  # fmt: skip
     evaluate_and_tell(
-        config, f"calibrate-{config['goal']['measure']}", ("thresholds", "calibration"), out=out, detach=detach,
+        config, f"calibrate-{measure}", ("thresholds", "calibration"), out=out, detach=detach,
         as_json=as_json,
     )  # fmt: skip
     if store and not as_json and not detach:

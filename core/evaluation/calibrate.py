@@ -10,7 +10,7 @@ out where a data set at hand says who they were, and nobody is in both halves.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from core.evaluation.identification import share_interval, threshold_at
 from core.evaluation.open_set import Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
 from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import side, sorted_scores
@@ -126,8 +127,8 @@ def calibrate(
     data: Mapping[str, Any] | None = None,
     excluded: Collection[str] = (),
     store: EmbeddingStore | None = None,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> tuple[Evaluation, list[OperatingPoint]]:
     """Thresholds for every size of `plan` from the people of `chosen_on`, and what they give on those of `reported_on`.
 
@@ -137,12 +138,12 @@ def calibrate(
     """
     unknown = [[p for p in half if p.identity not in set(excluded)] for half in (chosen_on, reported_on)]
     _require_apart(*unknown)
-    tell = on_event or (lambda kind, **said: None)
+    tell = on_event or unheard
     sides = []
     for half, pictures in zip(("calibrate", "report"), unknown, strict=True):
         embedded = embed(
             system, pictures, plan.views(), store=store, seed=plan.seed, should_stop=should_stop,
-            on_progress=lambda done, total, h=half: tell("progress", step=f"embed to {h}", done=done, total=total),
+            on_progress=telling(tell, f"embed to {half}"),
         )  # fmt: skip
         sides.append((codes_of(pictures)[0], embedded))
     ranges = size_ranges(plan.sizes)

@@ -91,8 +91,8 @@ def _change(before: Evaluation, after: Evaluation, systems: tuple[str, str], peo
     for verdict in ("gained", "lost", "same"):
         counted[verdict] = counted.get(verdict, 0)
     counted["p"] = [
-        binomtest(int(row.gained), int(row.gained + row.lost)).pvalue if row.gained + row.lost else 1.0
-        for row in counted.itertuples()
+        binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+        for gained, lost in zip(counted["gained"].astype(int), counted["lost"].astype(int), strict=True)
     ]
     return table.merge(counted[["gained", "lost", "same", "p"]].reset_index(), on=_VIEW, how="left")
 
@@ -100,7 +100,7 @@ def _change(before: Evaluation, after: Evaluation, systems: tuple[str, str], peo
 def _text(change: pd.DataFrame) -> str:
     against = change[change["pairing"] != "VLR-VLR"]
     said = [
-        f"{row.probe} {row.eer_before * 100:.2f} to {row.eer_after * 100:.2f} %"
-        for row in (against if len(against) else change).itertuples()
+        f"{row['probe']} {row['eer_before'] * 100:.2f} to {row['eer_after'] * 100:.2f} %"
+        for row in (against if len(against) else change).to_dict("records")
     ]
     return f"EER against HR: {', '.join(said)}."

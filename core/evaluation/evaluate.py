@@ -8,7 +8,7 @@ make the curve of accuracy against resolution.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from core.evaluation.head import find_head, head_accuracy, read_head
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates, share_interval
 from core.evaluation.pictures import Picture, codes_of, data_sha256
 from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
@@ -32,8 +33,6 @@ from core.evaluation.table import Pairing, Row, row_values
 from core.evaluation.verification import roc_of_sorted, wilson
 from core.jobs.errors import JobStopped
 
-OnEvent = Callable[..., None]
-ShouldStop = Callable[[], bool]
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
 _PROBES_KEPT = 200_000
@@ -67,12 +66,12 @@ def evaluate_pictures(
     there are no genuine and impostor pairs at all, JobStopped.
     """
     people, names = codes_of(pictures)
-    work = _Work(pictures, people, plan, on_event or _ignore, should_stop or _never)
+    work = _Work(pictures, people, plan, on_event or unheard, should_stop or _never)
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for system in systems:
         embedded = embed(
             system, pictures, plan.views(), store=store, seed=plan.seed,
-            on_progress=_telling(work, f"embed {system.label}"), should_stop=work.should_stop,
+            on_progress=telling(work.tell, f"embed {system.label}"), should_stop=work.should_stop,
         )  # fmt: skip
         wanted = [view for view in plan.views() if plan.wants(view)]
         for number, view in enumerate(wanted):
@@ -107,20 +106,12 @@ def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Pl
     }
 
 
-def _ignore(kind: str, **data: Any) -> None:
-    pass
-
-
 def _never() -> bool:
     return False
 
 
-def _telling(work: _Work, step: str) -> Callable[[int, int], None]:
-    return lambda done, total: work.tell("progress", step=step, done=done, total=total)
-
-
 def _labelled(table: pd.DataFrame, system: System, view: View) -> pd.DataFrame:
-    said = {
+    said: dict[str, Any] = {
         "system": system.label, "mode": view.mode, "degradation": "" if view.size_px is None else view.degradation,
         "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
     }  # fmt: skip
@@ -269,7 +260,7 @@ def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -
     if "super-resolution" in work.plan.sections and small and work.plan.sr_images:
         quality = sr_quality.sr_quality(
             system, work.pictures, small, most=work.plan.sr_images, seed=work.plan.seed,
-            on_progress=_telling(work, "super-resolution"), should_stop=work.should_stop,
+            on_progress=telling(work.tell, "super-resolution"), should_stop=work.should_stop,
         )  # fmt: skip
         if len(quality):
             tables |= {"sr_quality": quality, "sr_summary": sr_quality.sr_summary(quality)}

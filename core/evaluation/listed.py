@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from core.evaluation import curves
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, embed
 from core.evaluation.report import (
     PairsReport,
@@ -39,20 +41,20 @@ def evaluate_listed(
     all_pairs: bool = True,
     aligned: bool = False,
     store: EmbeddingStore | None = None,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Evaluation:
     """Verification on a pairs file for every system, in every view of `plan`. `aligned`: the images are crops,
     aligned before. Raises PairsInvalid, what `embed` raises,
     and JobStopped."""
-    tell = on_event or (lambda kind, **data: None)
+    tell = on_event or unheard
     listed = read_listed(images_root, pairs_file, folds, aligned=aligned)
     task = listed.task(plan.bootstrap, plan.seed)
     frames, points, bins, reports = [], [], [], []
     for system in systems:
         embedded = embed(
             system, listed.pictures, plan.views(), store=store, seed=plan.seed, should_stop=should_stop,
-            on_progress=lambda done, total, s=system: tell("progress", step=f"embed {s.label}", done=done, total=total),
+            on_progress=telling(tell, f"embed {system.label}"),
         )  # fmt: skip
         if should_stop is not None and should_stop():
             raise JobStopped
@@ -110,7 +112,7 @@ def _drawn(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -> tu
 
 
 def _labelled(table: pd.DataFrame, system: System, view: View, pairing: Pairing) -> pd.DataFrame:
-    said = {
+    said: dict[str, Any] = {
         "system": system.label, "mode": view.mode, "degradation": "" if view.size_px is None else view.degradation,
         "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px, "pairing": pairing,
     }  # fmt: skip
@@ -122,8 +124,8 @@ def _labelled(table: pd.DataFrame, system: System, view: View, pairing: Pairing)
 def _text(rows: pd.DataFrame) -> str:
     first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["protocol"] == "pairs file")]
     said = [
-        f"{row.probe} {row.pairing} {row.eer * 100:.2f} %"
-        for row in first.itertuples()
-        if row.mode == first["mode"].iloc[0]
+        f"{row['probe']} {row['pairing']} {row['eer'] * 100:.2f} %"
+        for row in first.to_dict("records")
+        if row["mode"] == first["mode"].iloc[0]
     ]
     return f"EER of listed pairs, {first['mode'].iloc[0]}, {first['system'].iloc[0]}: {', '.join(said)}."

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from core.evaluation.identification import Outcomes, Templates, identify
 from core.evaluation.pictures import Picture, codes_of
@@ -25,7 +26,7 @@ FEW_IMAGES = 3
 
 
 def probe_table(
-    pictures: Sequence[Picture], probe: Embedded, hr: Embedded, quality: Sequence[float] | None = None
+    pictures: Sequence[Picture], probe: Embedded, hr: Embedded, quality: ArrayLike | None = None
 ) -> pd.DataFrame:
     """A row for each picture, PROBE_COLUMNS: as probe in its view, the HR pictures enrolled, its own one left out.
 

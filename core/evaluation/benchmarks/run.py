@@ -11,7 +11,7 @@ the whole picture is taken, as the benchmark means it. Nothing is trained on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from core.evaluation.identification import Outcomes, Templates, identify, share_
 from core.evaluation.listed import evaluate_listed
 from core.evaluation.pictures import Picture, pictures_of_paths
 from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
@@ -53,15 +54,15 @@ def run_benchmark(
     plan: Plan,
     *,
     store: EmbeddingStore | None = None,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Evaluation:
     """A benchmark for every system, the published figures of others beside. Raises BenchmarkMissing, what `embed`
     raises, JobStopped."""
     if name not in IDENTIFICATION:
         return _verification(name, root, systems, plan, store, on_event, should_stop)
     layout = read_identification(name, root)
-    tell = on_event or (lambda kind, **data: None)
+    tell = on_event or unheard
     groups = {
         "gallery": layout.gallery, "distractors": layout.distractors, "strangers": layout.strangers, **layout.probes,
     }  # fmt: skip
@@ -74,7 +75,7 @@ def run_benchmark(
     for system in systems:
         embedded = embed(
             system, flat, [view], store=store, seed=plan.seed, should_stop=should_stop,
-            on_progress=lambda done, total, s=system: tell("progress", step=f"embed {s.label}", done=done, total=total),
+            on_progress=telling(tell, f"embed {system.label}"),
         )[view]  # fmt: skip
         parts = _split(pictures, embedded)
         measured = {"tinyface": _tinyface, "scface": _scface, "survface": _survface}[name](parts, plan)
@@ -242,8 +243,8 @@ def _verification(
     systems: Sequence[System],
     plan: Plan,
     store: EmbeddingStore | None,
-    on_event: Callable[..., None] | None,
-    should_stop: Callable[[], bool] | None,
+    on_event: OnEvent | None,
+    should_stop: ShouldStop | None,
 ) -> Evaluation:
     layout = read_pairs_layout(name, root)
     plan = replace(plan, sizes=(None,), modes=("aligned",), degradations=("bicubic",))
@@ -254,11 +255,12 @@ def _verification(
     verified = evaluation.table("verification")
     rows = [
         {
-            "system": row.system, "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
-            "value": row.accuracy, "value_low": row.accuracy_low, "value_high": row.accuracy_high,
-            "with_failures": None, "probes": row.genuine + row.impostor, "failure_to_acquire": row.failure_to_acquire,
+            "system": row["system"], "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
+            "value": row["accuracy"], "value_low": row["accuracy_low"], "value_high": row["accuracy_high"],
+            "with_failures": None, "probes": row["genuine"] + row["impostor"],
+            "failure_to_acquire": row["failure_to_acquire"],
         }
-        for row in verified.itertuples()
+        for row in verified.to_dict("records")
     ]  # fmt: skip
     table = pd.DataFrame(rows)
     tables = {"benchmark": table, "published": published(name), **evaluation.tables}
