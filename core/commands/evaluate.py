@@ -114,6 +114,9 @@ def dataset(
     dataset_root: DatasetOption = None,
     split: SplitOption = None,
     photographs: PhotographsOption = None,
+    min_images: Annotated[
+        int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
+    ] = 1,
     sizes: SizesOption = "HR,32,24,16",
     mode: ModeOption = "aligned",
     degradation: DegradationOption = "bicubic",
@@ -152,6 +155,7 @@ def dataset(
         "task": "dataset",
         "dataset": root,
         "split": split,
+        "min_images": min_images,
         "photographs": None if photographs is None else str(user_path(photographs).resolve()),
         "systems": systems_of(weights, upscaler, peer, use_tta=use_tta, device=device, peer_bgr=peer_bgr),
         "plan": _checked(plan),

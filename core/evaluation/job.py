@@ -21,7 +21,13 @@ from core.evaluation.calibrate import Goal, calibrate, halves, points_json, trai
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.listed import evaluate_listed
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
-from core.evaluation.pictures import Picture, only_people, pictures_of_dataset, pictures_of_photos
+from core.evaluation.pictures import (
+    Picture,
+    only_people,
+    pictures_of_dataset,
+    pictures_of_photos,
+    with_images,
+)
 from core.evaluation.plan import Plan, plan_of
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
@@ -102,9 +108,10 @@ def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pict
     dataset = _measured(dataset) if not dataset.key else dataset
     split = config.get("split")
     photographs = Path(config["photographs"]) if config.get("photographs") else None
-    pictures = pictures_of_dataset(dataset, split, photographs=photographs)
+    least = int(config.get("min_images") or 1)
+    pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs), least)
     return pictures, {
-        "data": dataset.info.name if is_dataset(root) else root.name, "split": split or "", "root": root.name,
+        "data": dataset.info.name if is_dataset(root) else root.name, "split": split or "", "root": root.name, "min_images": least,
         "manifest_sha256": dataset.key, "synthetic": dataset.info.synthetic,
     }  # fmt: skip
 

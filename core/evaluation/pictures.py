@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -89,6 +90,17 @@ def only_people(pictures: Sequence[Picture], people: Collection[str]) -> list[Pi
     """Those of the people named."""
     wanted = set(people)
     return [picture for picture in pictures if picture.identity in wanted]
+
+
+def with_images(pictures: Sequence[Picture], least: int) -> list[Picture]:
+    """Those of people with at least `least` pictures. Raises SettingsInvalid when nobody has so many."""
+    counts = Counter(picture.identity for picture in pictures)
+    kept = [picture for picture in pictures if counts[picture.identity] >= least]
+    if not kept:
+        raise SettingsInvalid(
+            f"Nobody has {least} images; the most is {max(counts.values(), default=0)}.", "Ask for fewer."
+        )
+    return kept
 
 
 def codes_of(pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], list[str]]:

@@ -54,6 +54,15 @@ def test_every_table_says_which_system_and_view(evaluation: Evaluation) -> None:
     assert set(evaluation.table("per_identity")["identity"]) == {f"Person {n}" for n in range(6)}
 
 
+def test_people_can_be_asked_to_have_so_many_images(dataset) -> None:
+    from core.evaluation.pictures import with_images
+
+    pictures = pictures_of_dataset(dataset)
+    assert len(with_images(pictures, 1)) == 19 and len({p.identity for p in with_images(pictures, 2)}) == 6
+    with pytest.raises(SettingsInvalid, match="Nobody has 4 images; the most is 3"):
+        with_images(pictures, 4)
+
+
 def test_every_error_rate_has_its_failures_beside_it(evaluation: Evaluation) -> None:
     for name in ("verification", "identification", "open_set"):
         assert "failure_to_acquire" in evaluation.table(name), name
