@@ -70,12 +70,12 @@ class Recognition:
     score: float | None = None
     threshold: float = 0.0
     calibrated: bool = False
-    warning: str = ""
     margin: float | None = None
     top_k: tuple[Candidate, ...] = ()
     probe: Probe | None = None
     embedding: NDArray[np.float32] | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    warning: str = ""
 
     @property
     def probe_px(self) -> float | None:
