@@ -21,6 +21,7 @@ from core.commands import (
     enroll,
     enroll_bulk,
     evaluate,
+    evaluate_more,
     gallery,
     identify,
     runs,
@@ -54,6 +55,7 @@ enroll.add_to(app)
 identify.add_to(app)
 compare.add_to(app)
 gallery.add_to(app)
+evaluate_more.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)

@@ -23,6 +23,7 @@ from core.faces.align import align, is_aligned_crop, probe_px
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits, assess, problems
 from core.gallery.bound import BoundGallery
+from core.gallery.operating_points import Decision
 from core.gallery.store import Gallery
 from core.gallery.values import Candidate, Space
 from core.gallery_files import load_gallery, save_gallery
@@ -60,7 +61,9 @@ NO_FACE = "no face found: the face may be too small, turned away or hidden"
 class PipelineConfig:
     """Everything that decides a recognition. `weights`, `upscaler` and `gallery_path` of None mean: the weights in
     use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
-    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so."""
+    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so.
+    While `recognition_threshold` is the stock one, a calibrated threshold of the gallery goes before it, the one for
+    the probe's own size."""
 
     device: str = "auto"
     recognition_threshold: float = UNCALIBRATED_THRESHOLD
@@ -238,23 +241,26 @@ class Pipeline:
         with _timed(timings, "search"):
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
-        return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, strict=True)]
+        by = self.gallery.decide("fpir", [probe.probe_px for probe in probes], self.config.recognition_threshold)
+        return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, by, strict=True)]
 
     def _decide(
-        self, probe: Probe, embedding: NDArray[np.float32], candidates: list[Candidate], share: dict[str, float]
+        self, probe: Probe, vector: NDArray[np.float32], found: list[Candidate], by: Decision, share: dict[str, float]
     ) -> Recognition:
-        threshold = self.config.recognition_threshold
-        best = candidates[0] if candidates else None
-        margin = best.score - candidates[1].score if best and len(candidates) > 1 else None
+        threshold = by.threshold
+        best = found[0] if found else None
+        margin = best.score - found[1].score if best and len(found) > 1 else None
         decided = Recognition(
             outcome="unknown",
             reason="the gallery is empty",
             score=best.score if best else None,
             threshold=threshold,
+            calibrated=by.calibrated,
+            warning=by.warning,
             margin=margin,
-            top_k=tuple(candidates[: self.config.top_k]),
+            top_k=tuple(found[: self.config.top_k]),
             probe=probe,
-            embedding=embedding,
+            embedding=vector,
             timings_ms=share,
         )
         if because := probe.unrecognisable_because:
@@ -274,12 +280,15 @@ class Pipeline:
             because = NO_FACE if probe is None else probe.unrecognisable_because
             if because:
                 return Comparison(None, None, threshold, f"{which} image: {because}", sides[0], sides[1])
-        first, second = self.embed([probe for probe in sides if probe is not None])
+        there = [probe for probe in sides if probe is not None]
+        [by] = self.gallery.decide("far", [min(probe.probe_px for probe in there)], threshold)
+        threshold = by.threshold
+        first, second = self.embed(there)
         score = float(first @ second)
         same = score >= threshold
         relation = "reaches" if same else "is below"
         reason = f"score {score:.2f} {relation} the threshold {threshold:.2f}"
-        return Comparison(same, score, threshold, reason, sides[0], sides[1])
+        return Comparison(same, score, threshold, reason, sides[0], sides[1], by.calibrated)
 
 
 class NoFace(CoreError):

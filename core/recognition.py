@@ -67,7 +67,8 @@ class Recognition:
     """What the system decided about one face, and why. Fields can be read as attributes or by name in brackets.
 
     `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
-    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35.
+    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35 or a given
+    one; `warning` says why a calibrated one no longer fits, "" otherwise.
     `timings_ms` are milliseconds by step (in a batch: the face's share).
     """
 
@@ -82,6 +83,7 @@ class Recognition:
     probe: Probe | None = None
     embedding: NDArray[np.float32] | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    warning: str = ""
 
     @property
     def probe_px(self) -> float | None:
@@ -124,7 +126,8 @@ class Recognition:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words."""
+    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words.
+    `calibrated` is True where the threshold is the gallery's own for one-to-one comparisons."""
 
     same: bool | None
     score: float | None
@@ -132,6 +135,7 @@ class Comparison:
     reason: str
     a: Probe | None
     b: Probe | None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)

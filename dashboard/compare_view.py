@@ -54,9 +54,9 @@ def show_comparison(comparison: Comparison) -> None:
         st.subheader(":green[:material/check_circle:] Probably the same person", anchor=False)
     else:
         st.subheader(":orange[:material/cancel:] Probably different people", anchor=False)
-    words = against_threshold(comparison.score, comparison.threshold, calibrated=False)
+    words = against_threshold(comparison.score, comparison.threshold, calibrated=comparison.calibrated)
     st.markdown(f"{words}, in one comparison of two faces.")
-    figure = score_bars(["These two"], [comparison.score], comparison.threshold, calibrated=False)
+    figure = score_bars(["These two"], [comparison.score], comparison.threshold, calibrated=comparison.calibrated)
     st.plotly_chart(figure, key="identify_compare_bars", config={"displayModeBar": False}, alt="Score of the two faces")
 
 

@@ -39,6 +39,8 @@ def in_words(face: Recognition) -> str:
     if face.score is None:
         return "Nobody is enrolled with these weights yet, so there is nobody to compare with."
     words = f"{against_threshold(face.score, face.threshold, calibrated=face.calibrated)}."
+    if face.warning:
+        words = f"{words} {face.warning}"
     if face.outcome == "unknown":
         return f"{words} Closest is {plain(face.top_k[0].name)}."
     if face.margin is None:

@@ -35,9 +35,11 @@ def compare(
 ) -> None:
     """Say whether two photographs show the same person."""
     from core.images import read_image
+    from core.settings import load_settings
 
     images = [read_image(a), read_image(b)]
-    pipeline = options.pipeline(recognition_threshold=threshold)
+    gallery = load_settings().gallery_path  # for its calibrated thresholds alone
+    pipeline = options.pipeline(recognition_threshold=threshold, gallery_path=gallery if gallery.is_file() else None)
     result = pipeline.compare(*images, reduce_to_px=int(size) if size else None)
     if as_json:
         say_json(
@@ -45,7 +47,7 @@ def compare(
                 "same": result.same,
                 "score": result.score,
                 "threshold": result.threshold,
-                "calibrated": False,
+                "calibrated": result.calibrated,
                 "reason": result.reason,
                 "probe_px": [round(probe.probe_px, 1) if probe else None for probe in (result.a, result.b)],
                 "encoder": pipeline.encoder.name,
@@ -60,5 +62,5 @@ def compare(
     for which, probe in (("first", result.a), ("second", result.b)):
         if probe is not None and probe.upscaler_because:
             note(f"The {which} face was enlarged by {probe.upscaler_text}.")
-    stock = threshold == DEFAULT_THRESHOLD and result.same is not None
+    stock = threshold == DEFAULT_THRESHOLD and result.same is not None and not result.calibrated
     say(f"{verdict}: {result.reason}{' (the stock threshold, not calibrated)' if stock else ''}")

@@ -80,14 +80,18 @@ def identify(
         if (lost := store.size - pipeline.gallery.size) > 0:
             note(f"{lost} of {store.size} people were enrolled with other weights or settings and can't be found.")
         results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k)
-        protocol = _protocol(pipeline, size)
+        protocol = _protocol(pipeline, size, results)
+    for warning in dict.fromkeys(str(row["warning"]) for row in results if row["warning"]):
+        note(warning)
     if csv is not None:
         _write_csv(csv, results)
     if as_json:
         say_json({"protocol": protocol, "results": results})
     elif csv != "-":
         counts = Counter(str(row["outcome"]) for row in results)
+        calibrated = sum(bool(row["calibrated"]) for row in results)
         stock = "stock, not calibrated" if threshold == DEFAULT_THRESHOLD else "given"
+        stock = f"calibrated ones for {calibrated} of {len(results)} faces, else {stock}" if calibrated else stock
         summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("match", "unknown", "unrecognisable"))
         say(f"{summary}. Threshold {threshold:.2f} ({stock}), {protocol['gallery_size']} people in the gallery.")
     if len(unreadable) == len(paths):
@@ -139,6 +143,7 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
         "score": _rounded(result.score),
         "threshold": result.threshold,
         "calibrated": result.calibrated,
+        "warning": result.warning,
         "margin": _rounded(result.margin),
         "reason": result.reason,
         "probe_px": _rounded(result.probe_px, 1),
@@ -179,14 +184,14 @@ def _tell(row: dict[str, Any], faces: int, top_k: int | None) -> None:
             say(f"    {place}. {candidate['identity']} {candidate['score']:.2f}")
 
 
-def _protocol(pipeline: Pipeline, size: str | None) -> dict[str, Any]:
+def _protocol(pipeline: Pipeline, size: str | None, results: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "encoder": pipeline.encoder.name,
         "weights_sha256": pipeline.encoder.weights_sha256,
         "upscaler": pipeline.upscaler.name,
         "flip_tta": pipeline.encoder.flip_tta,
         "threshold": pipeline.config.recognition_threshold,
-        "calibrated": False,
+        "calibrated": any(row["calibrated"] for row in results),
         "reduced_to_px": int(size) if size else None,
         "gallery_size": pipeline.gallery.size,
     }

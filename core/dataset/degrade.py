@@ -70,6 +70,19 @@ def degrade(
     return _apply(hr, recipe, SettingsInvalid), recipe
 
 
+def degrade_photograph(rgb: RGB, from_px: float, to_px: float, *, seed: int = 0) -> RGB:
+    """A whole photograph uint8 (H, W, 3) as a camera so far away sees it that a face of probe_px `from_px` has `to_px`.
+
+    The same chain as `degrade`'s "camera"; the blur, which is meant for a 112 px crop, grows with the face. Never
+    enlarged: where `to_px` isn't smaller, only blur, noise, gamma and compression act.
+    """
+    recipe = {"method": "camera", **draw(seed)}
+    recipe["blur_px"] = [width * from_px / _MAX_PX for width in recipe["blur_px"]]
+    factor = min(1.0, to_px / from_px)
+    height, width = rgb.shape[:2]
+    return _camera(rgb, (max(1, round(width * factor)), max(1, round(height * factor))), recipe)
+
+
 def replay(hr: RGB, recipe: Mapping[str, Any]) -> RGB:
     """The same VLR image, byte for byte, from the same HR crop. Raises DatasetInvalid for a recipe that is none."""
     return _apply(hr, recipe, DatasetInvalid)
@@ -138,7 +151,7 @@ def _is_int(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _camera(hr: RGB, size: int, recipe: Mapping[str, Any]) -> RGB:
+def _camera(hr: RGB, size: int | tuple[int, int], recipe: Mapping[str, Any]) -> RGB:
     light = np.power(hr.astype(np.float32) / 255.0, _SOURCE_GAMMA, dtype=np.float32)
     light = _blurred(light, recipe["blur_px"], float(recipe["angle_deg"]))
     small = _shrunk(light, size, str(recipe["kernel"]))
@@ -158,9 +171,11 @@ def _blurred(light: NDArray[np.float32], widths: Any, angle_deg: float) -> NDArr
     return np.asarray(cv2.filter2D(light, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT), dtype=np.float32)
 
 
-def _shrunk(light: NDArray[np.float32], size: int, kernel: str) -> NDArray[np.float32]:
-    """To (size, size, 3) in [0, 1]; bilinear and bicubic are OpenCV's, not antialiased, as in both papers."""
-    small = cv2.resize(light, (size, size), interpolation=KERNELS[kernel])
+def _shrunk(light: NDArray[np.float32], size: int | tuple[int, int], kernel: str) -> NDArray[np.float32]:
+    """To a square of side `size`, or to (width, height), in [0, 1]; bilinear and bicubic are OpenCV's, not
+    antialiased, as in both papers."""
+    to = (size, size) if isinstance(size, int) else size
+    small = cv2.resize(light, to, interpolation=KERNELS[kernel])
     return np.clip(np.asarray(small, dtype=np.float32), 0.0, 1.0)
 
 

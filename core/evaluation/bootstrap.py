@@ -7,7 +7,6 @@ genuine pairs twice, but no new ones between the copies, which would be pairs of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.evaluation.scores import Ints, Side, every_pair
-from core.evaluation.verification import FARS, Floats, fold_accuracies, group_ends
+from core.evaluation.verification import FARS, Floats, group_ends
 
 Counts = NDArray[np.float32]
 
-_CELLS = 2_000_000
+_CELLS = 300_000
 """Pairs times resamples that are worked on at once."""
 
 _COLUMNS = 128
@@ -66,8 +65,8 @@ def resample_pairs(
         weights = weights[:, (weights[same].sum(axis=0) > 0) & (weights[~same].sum(axis=0) > 0)]
         genuine = np.cumsum(weights * same[:, None], axis=0)[ends]
         impostor = np.cumsum(weights * ~same[:, None], axis=0)[ends]
-        accuracy = [] if folds is None else list(_accuracies(scores, same, folds, weights))
-        parts.append(_draws(genuine, impostor, np.array(accuracy), interpolate=False))
+        accuracy = np.array([]) if folds is None else _accuracies(scores, same, folds, weights)
+        parts.append(_draws(genuine, impostor, accuracy, interpolate=False))
     return Draws(
         eer=np.concatenate([part.eer for part in parts]),
         auc=np.concatenate([part.auc for part in parts]),
@@ -139,9 +138,44 @@ def _tar_at(far: Floats, tar: Floats, level: float, *, interpolate: bool) -> Flo
     return tar_at + share * (tar_after - tar_at)
 
 
-def _accuracies(scores: Floats, same: NDArray[np.bool_], folds: Ints, weights: Floats) -> Iterator[float]:
-    """Each resample's mean accuracy over folds; resamples that leave one fold alone are left out."""
-    for weight in weights.T:
-        accuracies = fold_accuracies(scores, same, folds, weight)
-        if len(accuracies):
-            yield float(accuracies.mean())
+def _accuracies(scores: Floats, same: NDArray[np.bool_], folds: Ints, weights: Floats) -> Floats:
+    """Each resample's mean accuracy over folds (`fold_accuracies`, all resamples at once); resamples that leave one
+    fold alone are left out. `scores` (N,) descend, `weights` (N, R)."""
+    names = np.unique(folds)
+    if len(names) < 2:
+        return np.array([])
+    ends = group_ends(scores)
+    sign = np.where(same, 1.0, -1.0)[:, None]
+    total, used = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+    gain, count = np.cumsum(weights * sign, axis=0)[ends], np.cumsum(weights, axis=0)[ends]
+    nobody = np.zeros((1, weights.shape[1]))
+    for name in names:
+        here = folds == name
+        own = weights[here]
+        of_fold = own.sum(axis=0)
+        usable = (of_fold > 0) & (count[-1] - of_fold > 0)
+        before = np.cumsum(here)[ends]  # how many of the fold's pairs are among the first groups
+        others = gain - np.vstack([nobody, np.cumsum(own * sign[here], axis=0)])[before]
+        thresholds = _best_thresholds(scores, others, count - np.vstack([nobody, np.cumsum(own, axis=0)])[before])
+        right = (scores[here, None] >= thresholds) == same[here, None]
+        share = (weights[here] * right).sum(axis=0) / np.where(of_fold > 0, of_fold, 1)
+        total += np.where(usable, share, 0)
+        used += usable
+    there = used > 0
+    return np.asarray(total[there] / used[there])
+
+
+def _best_thresholds(scores: Floats, gain: Floats, counted: Floats) -> Floats:
+    """`best_threshold` of every resample (R,): from the gain over accepting nothing, and the weight of pairs that
+    count, when the first k groups of equal scores are accepted, both (groups, R)."""
+    values = scores[group_ends(scores)]
+    best = gain > np.maximum(gain.max(axis=0), 0.0) - 1e-9
+    nothing = (gain.max(axis=0) <= 1e-9) | ~best.any(axis=0)
+    at = np.argmax(best, axis=0)
+    columns = np.arange(gain.shape[1])
+    beyond = counted > counted[at, columns] + 1e-12
+    following = np.argmax(beyond, axis=0)
+    weakest = values[at]
+    halfway = np.where(beyond[following, columns], (weakest + values[following]) / 2, weakest)
+    first = values[np.argmax(counted > 0, axis=0)]
+    return np.where(nothing, np.nextafter(first, np.inf), halfway)

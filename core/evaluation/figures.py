@@ -78,14 +78,21 @@ def measure(
 
 
 def measure_all_pairs(
-    probe: Side, other: Side, *, ordered: bool, resamples: int = 1000, seed: int = 0, failed: tuple[int, int] = (0, 0)
+    probe: Side,
+    other: Side,
+    *,
+    ordered: bool,
+    resamples: int = 1000,
+    seed: int = 0,
+    failed: tuple[int, int] = (0, 0),
+    scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Figures:
     """All figures of every pair of two sides (see `every_pair`).
 
-    `failed` genuine and impostor pairs without scores are counted as rejected at every threshold.
-    Raises ValueError without genuine and impostor pairs.
+    `failed` genuine and impostor pairs without scores are counted as rejected at every threshold. `scores`: what
+    `sorted_scores` gave for these sides, where it is known. Raises ValueError without genuine and impostor pairs.
     """
-    genuine, impostor = sorted_scores(probe, other, ordered=ordered)
+    genuine, impostor = sorted_scores(probe, other, ordered=ordered) if scores is None else scores
     curve = roc_of_sorted(_with_failed(genuine, failed[0]), _with_failed(impostor, failed[1]))
     draws = None
     if resamples:

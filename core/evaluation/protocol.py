@@ -1,32 +1,32 @@
-"""Embed photographs as the protocols want them: at HR and reduced, aligned and end to end.
+"""Embed pictures as the protocols want them: at HR and reduced, aligned and end to end, by bicubic or as a camera does.
 
-Aligned: the face is found and aligned at full size, and the 112 px crop is shrunk (antialiased bicubic, rounded to 8
-bits) and upscaled again; this is what papers report. End to end: the whole photograph is shrunk until the face has the
-size, then everything starts from there, as the product does it: the truth for a far camera.
+Aligned: the face is found and aligned at full size (or comes aligned), and the 112 px crop is shrunk and upscaled
+again; this is what papers report. End to end: the whole photograph is shrunk until the face has the size, then
+everything starts from there, as the product does it: the truth for a far camera. What an `EmbeddingStore` keeps isn't
+embedded again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dataset.degrade import METHODS
 from core.encoder.variants import EMBEDDING_DIM
 from core.errors import SettingsInvalid
-from core.faces.align import align, probe_px
-from core.faces.detect import choose_faces
-from core.images import read_image, resize
-from core.pipeline import Pipeline, reduce_photograph
-from core.recognition import Probe
+from core.evaluation.pictures import Picture
+from core.evaluation.store import QUALITY, EmbeddingStore, Kept
+from core.evaluation.systems import System, system_of
+from core.evaluation.views import Degradation, Mode, Shown, Size, View, show
+from core.jobs.errors import JobStopped
+from core.pipeline import Pipeline
 from core.settings import CROP_PX
 
-Mode = Literal["aligned", "end to end"]
-Size = int | None
 Key = tuple[Mode, Size]
 Progress = Callable[[int, int], None]
 
@@ -36,13 +36,16 @@ SIZES: tuple[Size, ...] = (None, 32, 24, 16)
 _BATCH = 64
 _WORKERS = 2
 
+_Encoded = tuple[NDArray[np.float32], float]
+
 
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of one mode and size (None: HR), a row for each photograph.
+    """Embeddings of one view, a row for each picture.
 
-    `vectors` (N, 512), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or it was
-    one that the product calls unrecognisable.
+    `vectors` (N, D), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or it was
+    one that the product calls unrecognisable. `quality` (N, 9) holds the measures named by `store.QUALITY`, NaN where
+    there is none.
     """
 
     mode: Mode
@@ -50,14 +53,11 @@ class Embedded:
     vectors: NDArray[np.float32]
     acquired: NDArray[np.bool_]
     found: NDArray[np.bool_]
+    quality: NDArray[np.float32]
 
-
-@dataclass(frozen=True)
-class _View:
-    """A crop on its way to the encoder: a 112 px one, or a small one that is still to be upscaled; None: no use."""
-
-    crop: NDArray[np.uint8] | None
-    found: bool
+    def measure(self, name: str) -> NDArray[np.float32]:
+        """One measure of every picture (N,)."""
+        return self.quality[:, QUALITY.index(name)]
 
 
 def embed_photographs(
@@ -68,88 +68,157 @@ def embed_photographs(
     modes: Sequence[Mode] = MODES,
     on_progress: Progress | None = None,
 ) -> dict[Key, Embedded]:
-    """Embed every photograph in every mode and size (None: HR), each decoded and first searched once.
+    """Embed every photograph in every mode and size (None: HR), each decoded and first searched once; nothing is kept.
 
     The face nearest the centre counts, and no photograph is taken for an aligned crop, whatever the pipeline is
     configured for. Raises SettingsInvalid for a size that is no small face's, and what `read_image` raises for the
     first unreadable photograph.
     """
-    for size in sizes:
-        if size is not None and not 8 <= size < CROP_PX:
-            raise SettingsInvalid(f"A reduced face has 8 to {CROP_PX - 1} px, not {size}.", "Choose 16, 24 or 32.")
-    pipeline = _for_evaluation(pipeline)
-    keys: list[Key] = [(mode, size) for mode in modes for size in sizes]
-    parts: dict[Key, list[tuple[NDArray[np.float32], list[_View]]]] = {key: [] for key in keys}
+    pictures = [
+        Picture(path, "", path.name, False, f"{position:064x}") for position, path in enumerate(paths)
+    ]  # fmt: skip
+    views = [View(mode, size) for mode in modes for size in sizes]
+    embedded = embed(system_of(pipeline), pictures, views, on_progress=on_progress)
+    return {(view.mode, view.size_px): one for view, one in embedded.items()}
+
+
+def embed(
+    system: System,
+    pictures: Sequence[Picture],
+    views: Sequence[View],
+    *,
+    store: EmbeddingStore | None = None,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[View, Embedded]:
+    """Embed every picture in every view; each picture is decoded and first searched at most once.
+
+    `seed` draws the camera's values, for each picture its own. `on_progress(done, total)` counts the pictures that
+    aren't kept already. Raises SettingsInvalid for a view that can't be, what `read_image` raises for the first
+    unreadable picture, and JobStopped.
+    """
+    for view in views:
+        _require(view, pictures)
+    unique = {picture.sha256: picture for picture in pictures}
+    keys = {view: _key(system, view, pictures, seed) for view in views}
+    known: dict[View, dict[str, Kept]] = {
+        view: store.read(key, list(unique)) if store is not None else {} for view, key in keys.items()
+    }
+    todo = [picture for sha256, picture in unique.items() if any(sha256 not in known[view] for view in views)]
+    if store is not None and not todo and views:
+        system.remember(store.about(keys[views[0]]))
     with ThreadPoolExecutor(_WORKERS) as workers:
-        for start in range(0, len(paths), _BATCH):
-            batch = paths[start : start + _BATCH]
-            views = list(workers.map(lambda path: _views(pipeline, path, keys), batch))
-            for key, vectors in _embed(pipeline, views, keys).items():
-                parts[key].append((vectors, [view[key] for view in views]))
+        for start in range(0, len(todo), _BATCH):
+            if should_stop is not None and should_stop():
+                raise JobStopped
+            batch = todo[start : start + _BATCH]
+            wanted = [[view for view in views if picture.sha256 not in known[view]] for picture in batch]
+            shown = list(
+                workers.map(lambda one: show(system.pipeline, one[0], one[1], seed), zip(batch, wanted, strict=True))
+            )
+            for view, rows in _embed_batch(system.pipeline, batch, shown).items():
+                known[view].update(rows)
+                if store is not None:
+                    store.write(keys[view], rows, system.about())
             if on_progress is not None:
-                on_progress(start + len(batch), len(paths))
-    return {key: _joined(key, rows) for key, rows in parts.items()}
+                on_progress(min(start + _BATCH, len(todo)), len(todo))
+    return {view: _joined(view, pictures, known[view]) for view in views}
 
 
-def _for_evaluation(pipeline: Pipeline) -> Pipeline:
-    config = replace(pipeline.config, faces="centre", aligned=False)
-    return Pipeline(config, pipeline.encoder, pipeline.upscaler, pipeline.detector, pipeline.gallery.store)
+def _require(view: View, pictures: Sequence[Picture]) -> None:
+    size = view.size_px
+    if size is not None and not 8 <= size < CROP_PX:
+        raise SettingsInvalid(f"A reduced face has 8 to {CROP_PX - 1} px, not {size}.", "Choose 16, 24 or 32.")
+    if view.degradation not in (*METHODS, "stored"):
+        raise SettingsInvalid(f"There is no degradation '{view.degradation}'.", "Choose bicubic, camera or stored.")
+    if view.mode == "end to end" and any(picture.aligned for picture in pictures):
+        raise SettingsInvalid(
+            "End-to-end figures need photographs; these are crops that were aligned before.",
+            "Name the folder of photographs that the data set was ingested from.",
+        )
+    if size is not None and view.degradation == "stored":
+        without = sum(size not in picture.vlr for picture in pictures)
+        if without or view.mode == "end to end":
+            raise SettingsInvalid(
+                f"{without} of {len(pictures)} images have no VLR of {size} px in the data set.",
+                "Choose a size that it holds, or bicubic or camera.",
+            )
 
 
-def _views(pipeline: Pipeline, path: Path, keys: Sequence[Key]) -> dict[Key, _View]:
-    """What becomes of one photograph in every mode and size."""
-    rgb = read_image(path)
-    found = choose_faces(pipeline.detector.detect(rgb), "centre", rgb.shape)
-    if not found:
-        return dict.fromkeys(keys, _View(None, False))
-    landmarks = found[0].landmarks
-    hr = align(rgb, landmarks, CROP_PX)
-    views: dict[Key, _View] = {}
-    for mode, size in keys:
-        if mode == "aligned":
-            views[mode, size] = _View(hr if size is None else resize(hr, size), True)
-        elif size is None:
-            views[mode, size] = _view(pipeline.find(rgb, every=False))
-        else:
-            views[mode, size] = _view(pipeline.find(reduce_photograph(rgb, probe_px(landmarks), size), every=False))
-    return views
+def _key(system: System, view: View, pictures: Sequence[Picture], seed: int) -> dict[str, object]:
+    aligned = all(picture.aligned for picture in pictures)
+    small = view.size_px is not None
+    cut_out = any(picture.cut_out for picture in pictures) and not aligned
+    said: dict[str, object] = {"mode": view.mode, "size_px": view.size_px}
+    if cut_out:
+        said["cut_out"] = True
+    if small:
+        said["degradation"] = view.degradation
+        if view.degradation == "camera":
+            said["seed"] = seed
+    return system.key(said, upscales=small or view.mode == "end to end", aligned=aligned)
 
 
-def _view(probes: Sequence[Probe]) -> _View:
-    if not probes or probes[0].unrecognisable_because:
-        return _View(None, bool(probes))
-    return _View(probes[0].sr_image, True)
-
-
-def _embed(
-    pipeline: Pipeline, views: Sequence[dict[Key, _View]], keys: Sequence[Key]
-) -> dict[Key, NDArray[np.float32]]:
-    """(N, 512) for every key, zeros for missing crops. An HR crop that both modes share is embedded once."""
-    rows: dict[Key, NDArray[np.float32]] = {}
-    for mode, size in keys:
-        crops = [view[mode, size].crop for view in views]
-        vectors = np.zeros((len(crops), EMBEDDING_DIM), dtype=np.float32)
-        there = [position for position, crop in enumerate(crops) if crop is not None]
-        if (mode, size) == ("end to end", None) and ("aligned", None) in rows:
-            vectors[there] = rows["aligned", None][there]
-            there = [p for p in there if not _equal(crops[p], views[p]["aligned", None].crop)]
-        if there:
-            ready = pipeline.upscaler.upscale([crop for p in there if (crop := crops[p]) is not None])
-            vectors[there] = pipeline.encoder.encode(ready)
-        rows[mode, size] = vectors
+def _embed_batch(
+    pipeline: Pipeline, batch: Sequence[Picture], shown: Sequence[Mapping[View, Shown]]
+) -> dict[View, dict[str, Kept]]:
+    """Rows for every view that some picture of the batch lacked. Crops that are equal in two views of a picture (HR,
+    aligned and end to end) are embedded once."""
+    rows: dict[View, dict[str, Kept]] = {}
+    views = list(dict.fromkeys(view for views in shown for view in views))
+    done: dict[tuple[int, bytes], _Encoded] = {}
+    for view in views:
+        here = [(position, views[view]) for position, views in enumerate(shown) if view in views]
+        crops = {position: one.crop for position, one in here if one.crop is not None}
+        new = {
+            position: crop
+            for position, crop in crops.items()
+            if crop.shape[0] != CROP_PX or (position, crop.tobytes()) not in done
+        }
+        encoded: dict[int, _Encoded] = {}
+        if new:
+            encoded = dict(zip(new, _encode(pipeline, pipeline.upscaler.upscale(list(new.values()))), strict=True))
+        for position, crop in crops.items():
+            if crop.shape[0] == CROP_PX:
+                if position in encoded:
+                    done[position, crop.tobytes()] = encoded[position]
+                encoded[position] = done[position, crop.tobytes()]
+        rows[view] = {batch[position].sha256: _row(one, encoded.get(position)) for position, one in here}
     return rows
 
 
-def _equal(a: NDArray[np.uint8] | None, b: NDArray[np.uint8] | None) -> bool:
-    return a is not None and b is not None and np.array_equal(a, b)
+def _encode(pipeline: Pipeline, crops: NDArray[np.uint8]) -> list[_Encoded]:
+    """Vectors, and how steady they are where the encoder says it (a peer doesn't)."""
+    if not hasattr(pipeline.encoder, "encode_with_agreement"):
+        return [(vector, float("nan")) for vector in pipeline.encoder.encode(crops)]
+    vectors, agreement = pipeline.encoder.encode_with_agreement(crops)
+    return [(vector, float(one)) for vector, one in zip(vectors, agreement, strict=True)]
 
 
-def _joined(key: Key, rows: Sequence[tuple[NDArray[np.float32], list[_View]]]) -> Embedded:
-    views = [view for _, some in rows for view in some]
+def _row(shown: Shown, encoded: _Encoded | None) -> Kept:
+    vector, agreement = (None, np.nan) if encoded is None else encoded
+    return Kept(shown.found, shown.crop is not None, vector, np.append(shown.quality[:-1], np.float32(agreement)))
+
+
+def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -> Embedded:
+    kept = [rows[picture.sha256] for picture in pictures]
+    dim = next((len(row.vector) for row in kept if row.vector is not None), EMBEDDING_DIM)
+    empty = np.zeros(dim, np.float32)
+    quality = [row.quality for row in kept]
     return Embedded(
-        mode=key[0],
-        size_px=key[1],
-        vectors=np.concatenate([vectors for vectors, _ in rows]) if rows else np.zeros((0, EMBEDDING_DIM), np.float32),
-        acquired=np.array([view.crop is not None for view in views], dtype=bool),
-        found=np.array([view.found for view in views], dtype=bool),
+        mode=view.mode,
+        size_px=view.size_px,
+        vectors=np.stack([empty if row.vector is None else row.vector for row in kept])
+        if kept
+        else np.zeros((0, dim), np.float32),
+        acquired=np.array([row.acquired for row in kept], dtype=bool),
+        found=np.array([row.found for row in kept], dtype=bool),
+        quality=np.stack(quality) if quality else np.zeros((0, len(QUALITY)), np.float32),
     )
+
+
+__all__ = [
+    "MODES", "SIZES", "Degradation", "Embedded", "Key", "Mode", "Progress", "Size", "View", "embed",
+    "embed_photographs",
+]  # fmt: skip

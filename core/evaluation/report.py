@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from core.evaluation.figures import REJECTED, failed_pairs, measure, measure_all_pairs
 from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
-from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed_photographs
+from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
+from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed
 from core.evaluation.scores import Ints, pair_scores, side
+from core.evaluation.systems import System, system_of
 from core.evaluation.table import Pairing, PairsReport, Row
 from core.evaluation.verification import wilson
+from core.evaluation.views import View
 from core.pipeline import Pipeline
 
 __all__ = ["PairsReport", "Row", "evaluate_pairs"]
@@ -30,7 +33,7 @@ _VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "opencv-python-headles
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """What the rows are measured on: listed pairs as positions among the photographs, and how to resample."""
 
     a: Ints
@@ -59,30 +62,66 @@ def evaluate_pairs(
     VLR-HR takes each pair twice, either side small. `all_pairs` adds the figures of every pair of the photographs
     that the chosen folds name: every cross-person pair is an impostor pair. `bootstrap` resamples of people give the
     intervals (0: none). `on_event(done, total, what)` tells of progress.
-    Raises PairsInvalid, and what `embed_photographs` raises.
+    Raises PairsInvalid, and what `embed` raises.
     """
+    listed = read_listed(images_root, pairs_file, folds)
+    with_hr = [None, *(size for size in dict.fromkeys(sizes) if size is not None)]
+    views = [View(mode, size) for mode in modes for size in with_hr]
+    system = system_of(pipeline)
     tell = on_event or _ignore
+    embedded = embed(system, listed.pictures, views, on_progress=_named(tell, "embedding photographs"))
+    task = listed.task(bootstrap, seed)
+    return PairsReport(
+        listed_protocol(system, listed, task),
+        measure_listed(task, embedded, None in sizes, all_pairs=all_pairs, tell=tell),
+    )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A pairs file with its photographs."""
+
+    images_root: Path
+    pairs_file: Path
+    pairs: tuple[Pair, ...]
+    photos: tuple[Photo, ...]
+    pictures: tuple[Picture, ...]
+
+    def task(self, resamples: int, seed: int) -> Task:
+        place = {photo: position for position, photo in enumerate(self.photos)}
+        _, people = np.unique([photo.name for photo in self.photos], return_inverse=True)
+        return Task(
+            a=np.array([place[pair.a] for pair in self.pairs]),
+            b=np.array([place[pair.b] for pair in self.pairs]),
+            folds=np.array([pair.fold for pair in self.pairs]),
+            people=people.astype(np.int64),
+            resamples=resamples,
+            seed=seed,
+        )
+
+
+def read_listed(images_root: Path, pairs_file: Path, folds: Collection[int] | None, *, aligned: bool = False) -> Listed:
+    """The pairs of the folds named, with every photograph (or `aligned` crop) there. Raises PairsInvalid."""
     pairs = read_pairs(pairs_file, folds)
     if not pairs:
         raise PairsInvalid(f"No fold of {pairs_file.name} was chosen.", "Choose at least one.")
     photos = photos_of(pairs)
     require_photos(photos, images_root)
-    with_hr = [None, *(size for size in dict.fromkeys(sizes) if size is not None)]
-    embedded = embed_photographs(
-        pipeline,
-        [photo.path(images_root) for photo in photos],
-        sizes=with_hr,
-        modes=modes,
-        on_progress=_named(tell, "embedding photographs"),
-    )
-    task = _task(pairs, photos, bootstrap, seed)
+    pictures = pictures_of_photos(photos, images_root, aligned=aligned)
+    return Listed(images_root, pairs_file, tuple(pairs), tuple(photos), tuple(pictures))
+
+
+def measure_listed(
+    task: Task, embedded: Mapping[View, Embedded], hr_too: bool, *, all_pairs: bool, tell: OnEvent
+) -> tuple[Row, ...]:
+    """The rows of listed pairs, then of all pairs, in the order of views; HR-HR where `hr_too`."""
     jobs: list[Callable[[], Row]] = []
     for measured in (_pairs_row, _all_pairs_row) if all_pairs else (_pairs_row,):
-        for (mode, size), probe in embedded.items():
-            hr = embedded[mode, None]
-            for pairing in _pairings(size, sizes):
+        for view, probe in embedded.items():
+            hr = embedded[View(view.mode)]
+            for pairing in pairings(view.size_px, hr_too=hr_too):
                 jobs.append(_job(measured, task, probe, hr if pairing == "VLR-HR" else probe, pairing))
-    return PairsReport(_protocol(pipeline, images_root, pairs_file, pairs, photos, task), _run(jobs, tell))
+    return _run(jobs, tell)
 
 
 def _ignore(done: int, total: int, what: str) -> None:
@@ -94,8 +133,8 @@ def _named(tell: OnEvent, what: str) -> Progress:
 
 
 def _job(
-    measured: Callable[[_Task, Embedded, Embedded, Pairing], Row],
-    task: _Task,
+    measured: Callable[[Task, Embedded, Embedded, Pairing], Row],
+    task: Task,
     probe: Embedded,
     other: Embedded,
     pairing: Pairing,
@@ -116,32 +155,26 @@ def _run(jobs: Sequence[Callable[[], Row]], tell: OnEvent) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _pairings(size: Size, sizes: Sequence[Size]) -> list[Pairing]:
+def pairings(size: Size, *, hr_too: bool) -> list[Pairing]:
+    """What the probes of a size meet."""
     if size is not None:
         return ["VLR-VLR", "VLR-HR"]
-    return ["HR-HR"] if None in sizes else []
+    return ["HR-HR"] if hr_too else []
 
 
-def _task(pairs: Sequence[Pair], photos: Sequence[Photo], resamples: int, seed: int) -> _Task:
-    place = {photo: position for position, photo in enumerate(photos)}
-    _, people = np.unique([photo.name for photo in photos], return_inverse=True)
-    return _Task(
-        a=np.array([place[pair.a] for pair in pairs]),
-        b=np.array([place[pair.b] for pair in pairs]),
-        folds=np.array([pair.fold for pair in pairs]),
-        people=people.astype(np.int64),
-        resamples=resamples,
-        seed=seed,
-    )
-
-
-def _pairs_row(task: _Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
+def listed_scores(
+    task: Task, probe: Embedded, other: Embedded, pairing: Pairing
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], Ints, Ints, Ints]:
+    """(scores, acquired on both sides, first person, second person, fold) of the listed pairs; VLR-HR: each twice."""
     a, b, folds = task.a, task.b, task.folds
     if pairing == "VLR-HR":
         a, b, folds = np.r_[a, b], np.r_[b, a], np.r_[folds, folds]
     scores = pair_scores(probe.vectors[a], other.vectors[b])
-    there = probe.acquired[a] & other.acquired[b]
-    first, second = task.people[a], task.people[b]
+    return scores, probe.acquired[a] & other.acquired[b], task.people[a], task.people[b], folds
+
+
+def _pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
+    scores, there, first, second, folds = listed_scores(task, probe, other, pairing)
     same = first == second
     _require_both_kinds(same[there], probe)
     figures = measure(
@@ -158,7 +191,7 @@ def _pairs_row(task: _Task, probe: Embedded, other: Embedded, pairing: Pairing) 
     return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
 
 
-def _all_pairs_row(task: _Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
+def _all_pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
     ordered = pairing == "VLR-HR"
     left, right = (side(one.vectors, task.people) for one in (probe, other))
     acquired = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
@@ -184,27 +217,27 @@ def _require_both_kinds(same: NDArray[np.bool_], probe: Embedded) -> None:
         )
 
 
-def _protocol(
-    pipeline: Pipeline, images_root: Path, pairs_file: Path, pairs: Sequence[Pair], photos: Sequence[Photo], task: _Task
-) -> dict[str, Any]:
-    info = pipeline.encoder.info
+def listed_protocol(system: System, listed: Listed, task: Task) -> dict[str, Any]:
+    """What a reader needs to make the rows again."""
+    said = system.protocol()
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": "verification on listed pairs and on all pairs; accept when cosine >= threshold",
-        "data": images_root.resolve().parent.name,
-        "pairs_file": pairs_file.name,
-        "folds": sorted({pair.fold for pair in pairs}),
-        "people_in_several_folds": _people_in_several_folds(pairs),
-        "pairs": len(pairs),
-        "photographs": len(photos),
-        "people": len({photo.name for photo in photos}),
-        "encoder": info.variant,
-        "official": info.official,
-        "weights_sha256": info.weights_sha256,
-        "precision": info.precision,
-        "upscaler": pipeline.upscaler.name,
-        "upscaler_id": pipeline.upscaler.id,
-        "flip_tta": info.flip_tta,
+        "data": listed.images_root.resolve().parent.name,
+        "data_sha256": data_sha256(listed.pictures),
+        "pairs_file": listed.pairs_file.name,
+        "folds": sorted({pair.fold for pair in listed.pairs}),
+        "people_in_several_folds": _people_in_several_folds(listed.pairs),
+        "pairs": len(listed.pairs),
+        "photographs": len(listed.photos),
+        "people": len({photo.name for photo in listed.photos}),
+        "encoder": said.get("encoder", said["name"]),
+        "official": said.get("official"),
+        "weights_sha256": said["weights_sha256"],
+        "precision": said.get("precision"),
+        "upscaler": said["upscaler"],
+        "upscaler_id": said["upscaler_id"],
+        "flip_tta": said["flip_tta"],
         "bootstrap": task.resamples,
         "seed": task.seed,
         "versions": {name: version(name) for name in _VERSIONS},

@@ -53,7 +53,7 @@ class PairsReport:
     def frame(self) -> pd.DataFrame:
         """One row a line, rates as fractions, each interval in two columns (_low, _high)."""
         folds = " ".join(map(str, self.protocol["folds"]))
-        return pd.DataFrame([_values(row, folds) for row in self.rows])
+        return pd.DataFrame([row_values(row, folds) for row in self.rows])
 
     def screen(self) -> pd.DataFrame:
         """One row a line for reading: rates in percent, intervals in brackets."""
@@ -89,7 +89,8 @@ class PairsReport:
         write_atomically(folder / "report.csv", self.to_csv().encode())
 
 
-def _values(row: Row, folds: str) -> dict[str, Any]:
+def row_values(row: Row, folds: str) -> dict[str, Any]:
+    """The cells of a row in a frame: rates as fractions, each interval in two columns (_low, _high)."""
     f = row.figures
     values: dict[str, Any] = {
         "protocol": row.protocol,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
+from core.gallery.operating_points import Decision, Measure, decide_by, operating_points
 from core.gallery.store import Gallery
 from core.gallery.values import Candidate, NewTemplate, Space
-from core.settings import CROP_PX
+from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,10 @@ class BoundGallery:
     def search(self, probes: NDArray[np.float32], k: int = 5) -> list[list[Candidate]]:
         """For each row of `probes` (N, 512) the k people with the highest scores, best first."""
         return self.store.search(probes, self.space, k=k)
+
+    def decide(self, measure: Measure, probes_px: Sequence[float], threshold: float) -> list[Decision]:
+        """The threshold for each probe by its size in px: where `threshold` is the stock one, this gallery's calibrated
+        one goes before it; one that was asked for stays."""
+        points = operating_points(self.store, self.space) if threshold == UNCALIBRATED_THRESHOLD else []
+        people = self.size if points else 0
+        return [decide_by(points, measure, px, people, otherwise=threshold) for px in probes_px]

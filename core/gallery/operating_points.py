@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -11,6 +12,8 @@ from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+
+Measure = Literal["fpir", "far"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,47 @@ class OperatingPoint:
 
     probe_px_min: float
     probe_px_max: float
-    measure: Literal["fpir", "far"]
+    measure: Measure
     target: float
     gallery_size: int
     threshold: float
     run: str
     at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The threshold for one probe. `warning` is "" or says, in a sentence, why it no longer fits the gallery."""
+
+    threshold: float
+    calibrated: bool
+    warning: str = ""
+
+
+def decide_by(
+    points: Sequence[OperatingPoint],
+    measure: Measure,
+    probe_px: float,
+    gallery_size: int,
+    *,
+    otherwise: float,
+) -> Decision:
+    """The calibrated threshold for a probe of that size, the latest of those whose range holds it; `otherwise`, not
+    calibrated, where there is none.
+
+    An "fpir" threshold is for a gallery of some size: a larger one gives more false alarms than it was chosen for.
+    """
+    fitting = [p for p in points if p.measure == measure and p.probe_px_min <= probe_px <= p.probe_px_max]
+    if not fitting:
+        return Decision(otherwise, calibrated=False)
+    point = max(fitting, key=lambda p: p.at.timestamp() if p.at is not None else 0.0)
+    warning = ""
+    if measure == "fpir" and gallery_size > point.gallery_size:
+        warning = (
+            f"The threshold was calibrated for a gallery of {point.gallery_size:,}; it has {gallery_size:,} people "
+            f"now. More than {point.target * 100:g} % of strangers may get a name: calibrate again."
+        )
+    return Decision(point.threshold, calibrated=True, warning=warning)
 
 
 def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, *, actor: str = "local") -> None:

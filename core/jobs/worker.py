@@ -37,6 +37,7 @@ KINDS: dict[str, str] = {
     "finetune": "core.training.jobs:run",
     "dsr": "core.training.jobs:run",
     "starter": "core.training.jobs:run",
+    "evaluate": "core.evaluation.job:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

@@ -37,7 +37,8 @@ def test_the_promised_commands_are_there():
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
         "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
-        "evaluate pairs",
+        "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
+        "evaluate benchmark",
     } <= names  # fmt: skip
 
 

@@ -162,6 +162,6 @@ def test_pairs_are_evaluated(shell: Shell, shared_dir: Path, tmp_path: Path) -> 
         "evaluate", "pairs", images, pairs, "--sizes", "HR,32", "--mode", "aligned", "--bootstrap", 0,
         "--out", tmp_path / "out",
     )  # fmt: skip
-    assert report["protocol"]["pairs"] == 6 and report["protocol"]["encoder"] == "edgeface_xxs_q"
-    assert {row["pairing"] for row in report["rows"]} == {"HR-HR", "VLR-VLR", "VLR-HR"}
+    assert report["protocol"]["pairs"] == 6 and report["protocol"]["systems"][0]["encoder"] == "edgeface_xxs_q"
+    assert {row["pairing"] for row in report["figures"]["verification"]} == {"HR-HR", "VLR-VLR", "VLR-HR"}
     assert (tmp_path / "out" / "report.json").is_file()

@@ -1,0 +1,198 @@
+"""`evaluate compare` and `evaluate calibrate`: two runs side by side, and thresholds from one's own data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.common import DeviceOption, JsonOption, TtaOption, UsageMistake, example, say, say_json, user_path
+from core.commands.evaluate import source_of
+from core.commands.evaluate_options import (
+    BootstrapOption,
+    DatasetOption,
+    DegradationOption,
+    DetachOption,
+    OutOption,
+    SeedOption,
+    SizesOption,
+    SplitOption,
+    degradations_of,
+    evaluate_and_tell,
+    folds_of,
+    sizes_of,
+    systems_of,
+    tell,
+)
+from core.settings import load_settings
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("compare", epilog=example("evaluate compare RUN RUN", "evaluate compare 0900Z 1000Z --json"))(compare)
+    group.command(
+        "calibrate",
+        epilog=example(
+            "evaluate calibrate --dataset-root lfw --fpir 0.01 --gallery-size 300 --store",
+            "evaluate calibrate --images lfw/images --pairs lfw/pairs.txt --calibrate-folds 1-4 --report-folds 5-7 "
+            "--far 0.001",
+        ),
+    )(calibrate)
+
+
+def compare(
+    before: Annotated[str, typer.Argument(metavar="RUN", help="The evaluation before, as runs list shows it.")],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="The evaluation after, on the same data.")],
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Two evaluations of the same data: what changed, and person by person who gained and who lost."""
+    from core.evaluation.compare_runs import compare_evaluations
+    from core.evaluation.result import read_run
+    from core.jobs.run_dir import find_run, runs_root
+
+    root = runs_root(load_settings())
+    runs = [find_run(root, text) for text in (before, after)]
+    evaluation = compare_evaluations(*(read_run(run) for run in runs), names=(runs[0].id, runs[1].id))
+    if out is not None:
+        target = user_path(out)
+        if target.is_file():
+            raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
+        evaluation.write(target)
+    if as_json:
+        say_json({**evaluation.report(), "gained_lost": evaluation.table("gained_lost").to_dict("records")})
+        return
+    tell(evaluation, ("change", "gained_lost"))
+    if out is not None:
+        say(f"Written to {out}")
+
+
+def calibrate(
+    dataset_root: DatasetOption = None,
+    split: SplitOption = None,
+    images: Annotated[
+        str | None, typer.Option("--images", metavar="FOLDER", help="With --pairs: the photographs.")
+    ] = None,
+    pairs: Annotated[
+        str | None, typer.Option("--pairs", metavar="FILE", help="A pairs file whose folds divide the people.")
+    ] = None,
+    calibrate_folds: Annotated[
+        str | None, typer.Option("--calibrate-folds", help="People to choose the threshold by, such as 1-4.")
+    ] = None,
+    report_folds: Annotated[
+        str | None, typer.Option("--report-folds", help="People to try it on, such as 5-7.")
+    ] = None,
+    fpir: Annotated[
+        float | None, typer.Option("--fpir", help="1:N: at most this share of strangers gets a name, such as 0.01.")
+    ] = None,
+    far: Annotated[
+        float | None, typer.Option("--far", help="1:1: at most this share of impostor pairs passes, such as 0.001.")
+    ] = None,
+    gallery_size: Annotated[
+        int | None,
+        typer.Option("--gallery-size", min=1, help="For --fpir: people in the gallery; default: the gallery's own."),
+    ] = None,
+    enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols.")] = 1,
+    draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Galleries drawn for --fpir.")] = 20,
+    sizes: SizesOption = "HR,32,24,16",
+    mode: Annotated[
+        Literal["aligned", "end-to-end"], typer.Option("--mode", help="End to end needs photographs: --images.")
+    ] = "aligned",
+    degradation: DegradationOption = "bicubic",
+    store: Annotated[
+        bool, typer.Option("--store", help="Put the thresholds into the gallery: identification then uses them.")
+    ] = False,
+    gallery_path: Annotated[
+        str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
+    ] = None,
+    bootstrap: BootstrapOption = 1000,
+    seed: SeedOption = 0,
+    weights: Annotated[
+        str | None,
+        typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
+    ] = None,
+    upscaler: Annotated[
+        str | None, typer.Option("--upscaler", metavar="FILE", help="A DSR file; default: bicubic.")
+    ] = None,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    out: OutOption = None,
+    detach: DetachOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a threshold for each probe size on some people, and say what it gives on others."""
+    if (fpir is None) == (far is None):
+        raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
+    target = fpir if fpir is not None else far
+    gallery = user_path(gallery_path) if gallery_path is not None else load_settings().gallery_path
+    people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
+    measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
+    config = {
+        "task": "calibrate",
+        **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
+        "systems": systems_of(
+            None if weights is None else [weights], None if upscaler is None else [upscaler], None, use_tta=use_tta,
+            device=device,
+        ),
+        "plan": {
+            "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
+            "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
+        },
+        "goal": _goal(measure, target or 0.0, people, enrol, draws),
+        "gallery": str(gallery.resolve()) if store else None,
+    }  # fmt: skip
+    evaluate_and_tell(
+        config, f"calibrate-{measure}", ("thresholds", "calibration"), out=out, detach=detach,
+        as_json=as_json,
+    )  # fmt: skip
+    if store and not as_json and not detach:
+        say(f"Stored in {gallery}: identification with these weights now uses them.")
+
+
+def _people_in(gallery: object) -> int:
+    from pathlib import Path
+
+    from core.gallery.store import Gallery
+
+    path = Path(str(gallery))
+    size = 0
+    if path.is_file():
+        with Gallery.open(path, create=False) as opened:
+            size = opened.size
+    if size < 1:
+        raise UsageMistake("The gallery is empty, and FPIR belongs to a gallery size.", "Add --gallery-size N.")
+    return size
+
+
+def _goal(measure: Literal["fpir", "far"], target: float, people: int, enrol: int, draws: int) -> dict[str, object]:
+    from core.evaluation.calibrate import Goal
+
+    return dict(vars(Goal(measure, target, people, enrol, draws)))
+
+
+def _source(
+    dataset_root: str | None,
+    split: str | None,
+    images: str | None,
+    pairs: str | None,
+    calibrate_folds: str | None,
+    report_folds: str | None,
+) -> dict[str, object]:
+    """What the people come from: a data set, halved, or the folds of a pairs file. Raises UsageMistake."""
+    if pairs is None:
+        if images is not None or calibrate_folds is not None or report_folds is not None:
+            raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
+        return {"dataset": source_of(dataset_root), "split": split, "photographs": None}
+    if images is None or calibrate_folds is None or report_folds is None or dataset_root is not None:
+        raise UsageMistake(
+            "--pairs goes with --images, --calibrate-folds and --report-folds.", "Add those, without --dataset-root."
+        )
+    chosen, tried = folds_of(calibrate_folds, "--calibrate-folds"), folds_of(report_folds, "--report-folds")
+    if both := sorted(set(chosen or ()) & set(tried or ())):
+        raise UsageMistake(f"Fold {both[0]} would choose and be reported on.", "Name different folds.")
+    from core.evaluation.pairs import photos_of, read_pairs, require_photos
+
+    root, listed = user_path(images), user_path(pairs)
+    require_photos(photos_of(read_pairs(listed, [*(chosen or ()), *(tried or ())])), root)
+    return {
+        "images": str(root.resolve()), "pairs": str(listed.resolve()), "calibrate_folds": chosen, "report_folds": tried,
+    }  # fmt: skip

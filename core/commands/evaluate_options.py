@@ -1,0 +1,216 @@
+"""What the evaluate commands share: which systems, which views, how a run is started, followed and told."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.common import UsageMistake, note, plain, progress, say, say_json, user_path
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.evaluation.result import Evaluation
+    from core.evaluation.views import Size
+
+WeightsListOption = Annotated[
+    list[str] | None,
+    typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Encoder weights; may be repeated."),
+]
+UpscalerListOption = Annotated[
+    list[str] | None,
+    typer.Option("--upscaler", metavar="FILE", help='A DSR file, or "bicubic" (the default); may be repeated.'),
+]
+PeerOption = Annotated[
+    list[str] | None,
+    typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input beside; may be repeated."),
+]
+PeerBgrOption = Annotated[bool, typer.Option("--peer-bgr", help="The peers want their channels as BGR.")]
+SizesOption = Annotated[
+    str,
+    typer.Option("--sizes", help='Probe sizes in px, and HR for full size; "curve": HR,48,40,32,24,20,16,12.'),
+]
+ModeOption = Annotated[
+    Literal["both", "aligned", "end-to-end"],
+    typer.Option("--mode", help="Shrink the aligned crop, or the whole photograph before detection."),
+]
+DegradationOption = Annotated[
+    Literal["bicubic", "camera", "both", "stored"],
+    typer.Option("--degradation", help="How probes are made small; stored: the data set's own VLR files."),
+]
+BootstrapOption = Annotated[
+    int, typer.Option("--bootstrap", min=0, max=100_000, help="Resamples for the intervals; 0: none.")
+]
+OutOption = Annotated[
+    str | None, typer.Option("--out", metavar="FOLDER", help="Copy report.json, report.html and the CSV files there.")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option("--dataset-root", metavar="FOLDER|NAME", help="A data set, or a folder in a layout that is known."),
+]
+SplitOption = Annotated[
+    Literal["train", "val", "test"] | None, typer.Option("--split", help="Only this split; default: everything.")
+]
+PhotographsOption = Annotated[
+    str | None,
+    typer.Option("--photographs", metavar="FOLDER", help="What the data set was ingested from; end to end needs it."),
+]
+
+
+def folds_of(text: str | None, option: str = "--folds") -> list[int] | None:
+    """'1-3,7' -> [1, 2, 3, 7]; None for all. Raises UsageMistake."""
+    if text is None:
+        return None
+    folds: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,4})(?:-([0-9]{1,4}))?\s*", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise UsageMistake(f"{option} '{text}' isn't a list of folds.", "Write 1-7, or 1,3,5.")
+        folds.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return sorted(folds)
+
+
+def sizes_of(text: str) -> list[Size]:
+    """'HR,32,16' -> [None, 32, 16]; "curve" for those of a resolution curve. Raises UsageMistake."""
+    if text.strip().lower() == "curve":
+        return [None, 48, 40, 32, 24, 20, 16, 12]
+    sizes: list[Size] = []
+    for part in text.split(","):
+        word = part.strip().lower()
+        if word == "hr":
+            sizes.append(None)
+        elif word.isascii() and word.isdigit() and 8 <= int(word) <= 111:
+            sizes.append(int(word))
+        else:
+            raise UsageMistake(
+                f"--sizes '{text}' isn't a list of sizes.", "Write HR and numbers from 8 to 111, as in HR,32,16."
+            )
+    return list(dict.fromkeys(sizes))
+
+
+def modes_of(mode: str) -> list[str]:
+    return ["aligned", "end to end"] if mode == "both" else ["aligned"] if mode == "aligned" else ["end to end"]
+
+
+def degradations_of(text: str) -> list[str]:
+    return ["bicubic", "camera"] if text == "both" else [text]
+
+
+def systems_of(
+    weights: Sequence[str] | None,
+    upscalers: Sequence[str] | None,
+    peers: Sequence[str] | None,
+    *,
+    use_tta: bool,
+    device: str,
+    peer_bgr: bool = False,
+) -> list[dict[str, Any]]:
+    """Every encoder with every upscaler, then the peers, as a run's config holds them. Files are looked for here, so
+    that a mistake is told before anything starts. Raises UsageMistake and what `open_system` raises."""
+    from core.evaluation.systems import SystemSpec, open_system
+
+    settings = load_settings()
+    named = [_file_or_name(one) for one in weights] if weights else [None]
+    enlarged = [one if one == "bicubic" else str(user_path(one).resolve()) for one in (upscalers or ["bicubic"])]
+    specs = [
+        SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device)
+        for one in named
+        for upscaler in enlarged
+    ]
+    for peer in peers or ():
+        path = str(user_path(peer).resolve())
+        specs += [
+            SystemSpec(weights=path, upscaler=upscaler, use_tta=use_tta, device=device, bgr=peer_bgr)
+            for upscaler in enlarged
+        ]
+    opened = [open_system(spec, settings) for spec in specs]
+    return [{**vars(spec), "weights": str(one.path)} for spec, one in zip(specs, opened, strict=True)]
+
+
+def _file_or_name(text: str) -> str:
+    path = user_path(text)
+    return str(path.resolve()) if path.exists() else text
+
+
+def follow_run(config: dict[str, Any], slug: str) -> Any:
+    """Start an `evaluate` run and wait for its end, progress on the last line. Raises UsageMistake when it didn't end
+    well; Ctrl-C asks it to stop."""
+    from core.jobs.launch import follow, launch, stop
+
+    run = launch(load_settings(), "evaluate", config, slug=slug)
+    try:
+        for event in follow(run):
+            if event.kind == "progress":
+                data = event.data
+                progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
+    except KeyboardInterrupt:
+        stop(run)
+        note(f"{run.id} was asked to stop; go on with: edgeface-studio runs resume {run.id}")
+        raise
+    finally:
+        progress("")
+    state = run.state()
+    if state.status != "done":
+        raise UsageMistake(
+            f"{run.id} is {state.status}. {state.error or ''}".strip(),
+            state.next_step or f"See edgeface-studio runs show {run.id}",
+        )
+    return run
+
+
+def evaluate_and_tell(
+    config: dict[str, Any], slug: str, tables: Sequence[str], *, out: str | None, detach: bool, as_json: bool
+) -> None:
+    """Run an evaluation and print `tables` of it, or JSON; copy its files to `out`."""
+    target = None if out is None else user_path(out)
+    if target is not None and target.is_file():
+        raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
+    if detach:
+        from core.jobs.launch import launch
+
+        run = launch(load_settings(), "evaluate", config, slug=slug)
+        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
+        return
+    from core.evaluation.result import read_run
+
+    run = follow_run(config, slug)
+    evaluation = read_run(run)
+    if target is not None:
+        copy_report(run.path, target)
+    if as_json:
+        say_json({"run": run.id, "folder": str(run.path), **evaluation.report()})
+        return
+    tell(evaluation, tables)
+    say(f"{run.id}: report.html, report.json and tables in {run.path if target is None else target}")
+
+
+def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
+    """An evaluation's sentence, and its tables as text, rates in percent."""
+    from core.evaluation.result import TITLES
+    from core.evaluation.tell import compact
+
+    say(evaluation.text)
+    for name in tables:
+        table = evaluation.table(name)
+        if table.empty:
+            continue
+        typer.echo(f"\n{plain(TITLES[name])} (rates in percent, 95 % intervals)")
+        for line in compact(name, table).to_string(index=False).splitlines():
+            typer.echo(line.rstrip())
+    typer.echo("")
+
+
+def copy_report(source: Path, target: Path) -> None:
+    """report.json, report.html and the tables of a run into a folder of the user's."""
+    (target / "tables").mkdir(parents=True, exist_ok=True)
+    for name in ("report.json", "report.html", "operating_points.json"):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    for table in sorted((source / "tables").glob("*.csv")):
+        shutil.copyfile(table, target / "tables" / table.name)

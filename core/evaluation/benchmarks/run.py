@@ -1,0 +1,276 @@
+"""Run a benchmark by its published protocol.
+
+TinyFace: every gallery picture is a template of its own, 1:N with distractors, rank-1 and rank-5 over probes. SCface:
+closed set, the mugshots enrolled, rank-1 at each distance. QMUL-SurvFace: open set, one mean a person, TPIR20 (own
+identity among the first 20 with a score >= threshold) at FPIR 30, 20, 10 and 1 % of unmated probes. LFW and XQLFW:
+accuracy over folds, each with the threshold that is best on the others.
+
+Pictures of TinyFace and SurvFace are faces that somebody cut out. The detector looks at each; where it finds no face
+the whole picture is taken, as the benchmark means it. Nothing is trained on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation.benchmarks.layouts import IDENTIFICATION, Files, read_identification, read_pairs_layout
+from core.evaluation.benchmarks.published import published
+from core.evaluation.evaluate import protocol_of
+from core.evaluation.identification import Outcomes, Templates, identify, share_interval, threshold_at
+from core.evaluation.listed import evaluate_listed
+from core.evaluation.pictures import Picture, pictures_of_paths
+from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
+from core.evaluation.protocol import Embedded, embed
+from core.evaluation.result import Evaluation
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import System
+from core.evaluation.views import View
+from core.settings import CROP_PX
+
+TITLES = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace", "lfw": "LFW", "xqlfw": "XQLFW"}
+FPIRS = (0.3, 0.2, 0.1, 0.01)
+TPIR_RANK = 20
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Pictures with their vectors: a gallery, probes, or strangers."""
+
+    pictures: Sequence[Picture]
+    embedded: Embedded
+
+
+def run_benchmark(
+    name: str,
+    root: Path,
+    systems: Sequence[System],
+    plan: Plan,
+    *,
+    store: EmbeddingStore | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Evaluation:
+    """A benchmark for every system, the published figures of others beside. Raises BenchmarkMissing, what `embed`
+    raises, JobStopped."""
+    if name not in IDENTIFICATION:
+        return _verification(name, root, systems, plan, store, on_event, should_stop)
+    layout = read_identification(name, root)
+    tell = on_event or unheard
+    groups = {
+        "gallery": layout.gallery, "distractors": layout.distractors, "strangers": layout.strangers, **layout.probes,
+    }  # fmt: skip
+    pictures = {label: _pictures(files, layout.root, name) for label, files in groups.items()}
+    aligned = all(picture.cut_out and _is_crop(picture.path) for some in pictures.values() for picture in some)
+    pictures = {label: [replace(picture, aligned=aligned) for picture in some] for label, some in pictures.items()}
+    flat = [picture for some in pictures.values() for picture in some]
+    view = View("aligned" if aligned else "end to end")
+    rows: list[dict[str, Any]] = []
+    for system in systems:
+        embedded = embed(
+            system, flat, [view], store=store, seed=plan.seed, should_stop=should_stop,
+            on_progress=telling(tell, f"embed {system.label}"),
+        )[view]  # fmt: skip
+        parts = _split(pictures, embedded)
+        measured = {"tinyface": _tinyface, "scface": _scface, "survface": _survface}[name](parts, plan)
+        rows += [{"system": system.label, "benchmark": TITLES[name], **row} for row in measured]
+    table = pd.DataFrame(rows)
+    protocol = {
+        **protocol_of(systems, flat, plan), "data": TITLES[name], "pictures": len(flat),
+        "people": len({picture.identity for picture in [*pictures["gallery"]]}), "aligned_by_others": aligned,
+        "protocol": (__doc__ or "").split("\n\n")[1].replace("\n", " "),
+    }  # fmt: skip
+    tables = {"benchmark": table, "published": published(name)}
+    return Evaluation("benchmark", TITLES[name], _text(table), protocol, tables)
+
+
+def _pictures(files: Files, root: Path, name: str) -> list[Picture]:
+    pictures = pictures_of_paths(files.paths, files.identities, aligned=False, root=root)
+    return [replace(picture, cut_out=name in ("tinyface", "survface")) for picture in pictures]
+
+
+def _is_crop(path: Path) -> bool:
+    """Aligned by somebody already: a 112 px square."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.size == (CROP_PX, CROP_PX)
+    except (OSError, UnidentifiedImageError):
+        return False
+
+
+def _split(pictures: dict[str, list[Picture]], embedded: Embedded) -> dict[str, _Part]:
+    parts: dict[str, _Part] = {}
+    start = 0
+    for label, some in pictures.items():
+        rows = slice(start, start + len(some))
+        start += len(some)
+        parts[label] = _Part(
+            some,
+            Embedded(
+                embedded.mode, embedded.size_px, embedded.vectors[rows], embedded.acquired[rows], embedded.found[rows],
+                embedded.quality[rows],
+            ),
+        )  # fmt: skip
+    return parts
+
+
+def _tinyface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
+    return [
+        row
+        for label in parts
+        if label not in ("gallery", "distractors", "strangers")
+        for row in _ranks(label, parts, (1, 5), plan, nearest_picture=True)
+    ]
+
+
+def _scface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
+    return [
+        row
+        for label in parts
+        if label not in ("gallery", "distractors", "strangers")
+        for row in _ranks(label, parts, (1,), plan, nearest_picture=False)
+    ]
+
+
+def _ranks(
+    label: str, parts: dict[str, _Part], ranks: Sequence[int], plan: Plan, *, nearest_picture: bool
+) -> list[dict[str, Any]]:
+    """Closed-set rates over all probes of a part; probes that weren't acquired count as missed in `with_failures`."""
+    probes = parts[label]
+    found, hits_of, people = _hits(probes, parts, ranks, nearest_picture=nearest_picture)
+    rows = []
+    for rank in ranks:
+        hits = hits_of[rank]
+        interval = share_interval(hits, people, resamples=plan.bootstrap, seed=plan.seed)
+        low, high = interval or (None, None)
+        rows.append(
+            {
+                "part": label, "measure": f"rank-{rank}", "value": float(hits.mean()) if found else None,
+                "value_low": low, "value_high": high, "with_failures": float(hits.sum() / len(probes.pictures)),
+                "probes": len(probes.pictures), "failure_to_acquire": float((~probes.embedded.acquired).mean()),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _hits(
+    probes: _Part, parts: dict[str, _Part], ranks: Sequence[int], *, nearest_picture: bool
+) -> tuple[int, dict[int, np.ndarray], np.ndarray]:
+    """(acquired probes, hits at each rank, their people). With `nearest_picture` a hit at rank k is one of the person's
+    pictures among the k nearest pictures; else the person among the k nearest people, by means."""
+    gallery = [parts["gallery"], parts["distractors"]]
+    names = {name: code for code, name in enumerate(dict.fromkeys(p.identity for g in gallery for p in g.pictures))}
+    vectors = np.concatenate([part.embedded.vectors[part.embedded.acquired] for part in gallery])
+    people = np.array(
+        [names[p.identity] for g in gallery for p, there in zip(g.pictures, g.embedded.acquired, strict=True) if there],
+        dtype=np.int64,
+    )
+    there = probes.embedded.acquired
+    own = np.array([names.get(picture.identity, -1) for picture in probes.pictures], dtype=np.int64)[there]
+    queries = probes.embedded.vectors[there]
+    if not len(queries) or not len(vectors):
+        return 0, {rank: np.zeros(len(queries), bool) for rank in ranks}, own
+    if not nearest_picture:
+        photos = np.arange(len(people))
+        outcomes = identify(
+            Templates(queries, own, -1 - np.arange(len(own))), [Templates(vectors, people, photos)]
+        )  # fmt: skip
+        return len(own), {rank: outcomes.mated & (outcomes.rank <= rank) for rank in ranks}, own
+    hits = {rank: np.zeros(len(queries), bool) for rank in ranks}
+    for start in range(0, len(queries), 256):
+        scores = queries[start : start + 256] @ vectors.T
+        mine = own[start : start + 256]
+        best_own = np.where(people[None] == mine[:, None], scores, -np.inf).max(axis=1)
+        nearer = ((scores >= best_own[:, None]) & (people[None] != mine[:, None])).sum(axis=1)
+        for rank in ranks:
+            hits[rank][start : start + 256] = np.isfinite(best_own) & (nearer < rank)
+    return len(own), hits, own
+
+
+def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
+    gallery = parts["gallery"]
+    names = {name: code for code, name in enumerate(dict.fromkeys(p.identity for p in gallery.pictures))}
+    enrolled = gallery.embedded.acquired
+    codes = np.array([names[picture.identity] for picture in gallery.pictures], dtype=np.int64)
+    templates = Templates(gallery.embedded.vectors[enrolled], codes[enrolled], np.nonzero(enrolled)[0])
+    mated, strangers = (
+        _searched(parts[label], names, templates) for label in ("mated probes", "strangers")
+    )  # fmt: skip
+    probes = parts["mated probes"]
+    rows = []
+    for target in FPIRS:
+        tops = strangers.top
+        if len(tops) * target < 1:
+            rows.append(_tpir_row(target, None, None, None, probes))
+            continue
+        threshold = threshold_at(tops, target)
+        hits = mated.mated & (mated.rank <= TPIR_RANK) & (np.nan_to_num(mated.genuine, nan=-2) >= threshold)
+        interval = share_interval(hits, mated.person, resamples=plan.bootstrap, seed=plan.seed)
+        rows.append(_tpir_row(target, hits, interval, threshold, probes))
+    return rows
+
+
+def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outcomes:
+    there = part.embedded.acquired
+    codes = np.array([names.get(picture.identity, -1) for picture in part.pictures], dtype=np.int64)[there]
+    return identify(Templates(part.embedded.vectors[there], codes, -1 - np.arange(len(codes))), [templates])
+
+
+def _tpir_row(
+    target: float, hits: np.ndarray | None, interval: tuple[float, float] | None, threshold: float | None, probes: _Part
+) -> dict[str, Any]:
+    low, high = interval or (None, None)
+    return {
+        "part": "mated probes", "measure": f"TPIR{TPIR_RANK} at FPIR {target * 100:g} %",
+        "value": float(hits.mean()) if hits is not None and len(hits) else None, "value_low": low, "value_high": high,
+        "with_failures": float(hits.sum() / len(probes.pictures)) if hits is not None else None,
+        "threshold": threshold, "probes": len(probes.pictures),
+        "failure_to_acquire": float((~probes.embedded.acquired).mean()),
+    }  # fmt: skip
+
+
+def _verification(
+    name: str,
+    root: Path,
+    systems: Sequence[System],
+    plan: Plan,
+    store: EmbeddingStore | None,
+    on_event: OnEvent | None,
+    should_stop: ShouldStop | None,
+) -> Evaluation:
+    layout = read_pairs_layout(name, root)
+    plan = replace(plan, sizes=(None,), modes=("aligned",), degradations=("bicubic",))
+    evaluation = evaluate_listed(
+        layout.images, layout.pairs_file, systems, plan, all_pairs=False, aligned=layout.aligned, store=store,
+        on_event=on_event, should_stop=should_stop,
+    )  # fmt: skip
+    verified = evaluation.table("verification")
+    rows = [
+        {
+            "system": row["system"], "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
+            "value": row["accuracy"], "value_low": row["accuracy_low"], "value_high": row["accuracy_high"],
+            "with_failures": None, "probes": row["genuine"] + row["impostor"],
+            "failure_to_acquire": row["failure_to_acquire"],
+        }
+        for row in verified.to_dict("records")
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    tables = {"benchmark": table, "published": published(name), **evaluation.tables}
+    return Evaluation("benchmark", TITLES[name], _text(table), {**evaluation.protocol, "data": TITLES[name]}, tables)
+
+
+def _text(table: pd.DataFrame) -> str:
+    first = table[table["system"] == table["system"].iloc[0]]
+    said = [
+        f"{row.part}: {row.measure} {'can’t be told' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
+        for row in first.itertuples()
+    ]
+    return f"{'; '.join(said)}, with {first['system'].iloc[0]}."

@@ -1,0 +1,296 @@
+"""One evaluation, whole: every system in every view on the same pictures, as tables.
+
+Verification on all pairs, identification with each picture left out of its own person's templates, an open set by
+gallery size, people one by one, what rejecting bad images is worth, how good super-resolution is. Sizes times systems
+make the curve of accuracy against resolution.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation import curves, open_set, per_identity, reject, sr_quality
+from core.evaluation.figures import failed_pairs, measure_all_pairs
+from core.evaluation.head import find_head, head_accuracy, read_head
+from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates, share_interval
+from core.evaluation.pictures import Picture, codes_of, data_sha256
+from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
+from core.evaluation.protocol import Embedded, View, embed
+from core.evaluation.result import Evaluation
+from core.evaluation.scores import Ints, side, sorted_scores
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import System
+from core.evaluation.table import Pairing, Row, row_values
+from core.evaluation.verification import roc_of_sorted, wilson
+from core.jobs.errors import JobStopped
+
+VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
+
+_PROBES_KEPT = 200_000
+"""A table of probes beyond this many rows isn't kept: per-person figures are."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every part is given."""
+
+    pictures: Sequence[Picture]
+    people: Ints
+    plan: Plan
+    tell: OnEvent
+    should_stop: ShouldStop
+
+
+def evaluate_pictures(
+    systems: Sequence[System],
+    pictures: Sequence[Picture],
+    plan: Plan,
+    *,
+    data: Mapping[str, Any],
+    store: EmbeddingStore | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Evaluation:
+    """Measure `systems` on `pictures`. `data` says what the pictures are, for the protocol.
+
+    `on_event("progress", step=..., done=..., total=...)` tells of progress. Raises what `embed` raises, ValueError when
+    there are no genuine and impostor pairs at all, JobStopped.
+    """
+    people, names = codes_of(pictures)
+    work = _Work(pictures, people, plan, on_event or unheard, should_stop or _never)
+    tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    for system in systems:
+        embedded = embed(
+            system, pictures, plan.views(), store=store, seed=plan.seed,
+            on_progress=telling(work.tell, f"embed {system.label}"), should_stop=work.should_stop,
+        )  # fmt: skip
+        wanted = [view for view in plan.views() if plan.wants(view)]
+        for number, view in enumerate(wanted):
+            if work.should_stop():
+                raise JobStopped
+            work.tell("progress", step=f"measure {system.label}", done=number, total=len(wanted))
+            for name, table in _measured(work, view, embedded[view], embedded[View(view.mode)]).items():
+                tables[name].append(_labelled(table, system, view))
+        work.tell("progress", step=f"measure {system.label}", done=len(wanted), total=len(wanted))
+        for name, table in _of_system(work, system, embedded).items():
+            table.insert(0, "system", system.label)
+            tables[name].append(table)
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
+    if "probes" in joined and len(joined["probes"]) > _PROBES_KEPT:
+        del joined["probes"]
+    if "identification" in plan.sections:
+        joined["too_few"] = _people_with_one(pictures)
+    return Evaluation("dataset", f"Accuracy on {data.get('data', 'pictures')}", _headline(joined), {
+        **protocol_of(systems, pictures, plan), **data, "people": len(names), "pictures": len(pictures),
+    }, joined)  # fmt: skip
+
+
+def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Plan) -> dict[str, Any]:
+    """What a reader needs to make the figures again."""
+    return {
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "protocol": "accept when cosine >= threshold; gallery at HR, probes at each size",
+        "data_sha256": data_sha256(pictures),
+        "systems": [system.protocol() for system in systems],
+        "plan": plan.to_config(),
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+def _never() -> bool:
+    return False
+
+
+def _labelled(table: pd.DataFrame, system: System, view: View) -> pd.DataFrame:
+    said: dict[str, Any] = {
+        "system": system.label, "mode": view.mode, "degradation": "" if view.size_px is None else view.degradation,
+        "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
+    }  # fmt: skip
+    for position, (name, value) in enumerate(said.items()):
+        table.insert(position, name, value)
+    return table
+
+
+def _measured(work: _Work, view: View, probe: Embedded, hr: Embedded) -> dict[str, pd.DataFrame]:
+    tables: dict[str, pd.DataFrame] = {}
+    genuine = impostor = np.zeros(0, np.float32)
+    if "verification" in work.plan.sections:
+        for pairing in ("HR-HR",) if view.size_px is None else ("VLR-VLR", "VLR-HR"):
+            genuine, impostor, some = _verification(work, view, probe, hr, pairing)  # type: ignore[arg-type]
+            for name, table in some.items():
+                tables[name] = pd.concat([tables[name], table], ignore_index=True) if name in tables else table
+    trials = _trials(work, probe, hr) if "open set" in work.plan.sections else []
+    if "identification" in work.plan.sections:
+        tables |= _identification(work, probe, hr, genuine, impostor, trials[-1] if trials else None)
+    if trials:
+        tables["open_set"] = pd.DataFrame([row for trial in trials for row in _open_set(work, trial, probe)])
+    if "reject" in work.plan.sections and view.size_px is not None:
+        tables["reject"] = _reject(work, probe, hr)
+    return tables
+
+
+def _verification(
+    work: _Work, view: View, probe: Embedded, hr: Embedded, pairing: Pairing
+) -> tuple[np.ndarray, np.ndarray, dict[str, pd.DataFrame]]:
+    """Genuine and impostor scores, and the tables; without a pair of a kind there are none."""
+    ordered = pairing == "VLR-HR"
+    left, right = side(probe.vectors, work.people), side((hr if ordered else probe).vectors, work.people)
+    acquired = (
+        left.only(probe.acquired[left.photos]),
+        right.only((hr if ordered else probe).acquired[right.photos]),
+    )
+    genuine, impostor = sorted_scores(*acquired, ordered=ordered)
+    if not len(genuine) or not len(impostor):
+        return genuine, impostor, {}
+    failed = failed_pairs(left, *acquired, ordered=ordered)
+    options = {"ordered": ordered, "scores": (genuine, impostor), "seed": work.plan.seed}
+    figures = measure_all_pairs(*acquired, resamples=work.plan.bootstrap, **options)  # type: ignore[arg-type]
+    rejected = figures if not any(failed) else measure_all_pairs(*acquired, resamples=0, failed=failed, **options)  # type: ignore[arg-type]
+    missed = int((~probe.acquired).sum())
+    count = len(probe.acquired)
+    row = Row(
+        "all pairs", view.mode, view.size_px, pairing, missed / count, wilson(missed, count),
+        float(1 - probe.found.mean()), figures, rejected,
+    )  # fmt: skip
+    values = {
+        name: value
+        for name, value in row_values(row, "").items()
+        if name not in ("mode", "probe", "folds", "accuracy", "accuracy_low", "accuracy_high", "accuracy_std")
+    }
+    points = curves.roc_points(roc_of_sorted(genuine, impostor))
+    bins = curves.score_histogram(genuine, impostor)
+    for table in (points, bins):
+        table.insert(0, "pairing", pairing)
+    return genuine, impostor, {"verification": pd.DataFrame([values]), "curves": points, "histograms": bins}
+
+
+def _identification(
+    work: _Work,
+    probe: Embedded,
+    hr: Embedded,
+    genuine: np.ndarray,
+    impostor: np.ndarray,
+    largest: open_set.Trial | None,
+) -> dict[str, pd.DataFrame]:
+    plan = work.plan
+    outcomes, _ = per_identity.leave_one_out(work.pictures, probe, hr)
+    if outcomes is None or not outcomes.mated.any():
+        return {}
+    probes = per_identity.probe_table(work.pictures, probe, hr, probe.measure("mirror_agreement"))
+    sizes = np.bincount(work.people)
+    missed = int((~probe.acquired & (sizes[work.people] > 1)).sum())
+    return {
+        "identification": pd.DataFrame([_rank_row(outcomes, missed, probe, plan)]),
+        "cmc": cmc(outcomes),
+        "sweep": curves.sweep(genuine, impostor, outcomes, largest.outcomes if largest is not None else None),
+        "per_identity": per_identity.per_identity(probes, plan.threshold),
+        "confused": per_identity.confused_pairs(probes),
+        "probes": probes,
+    }
+
+
+def _rank_row(outcomes: Outcomes, missed: int, probe: Embedded, plan: Plan) -> dict[str, Any]:
+    mated = outcomes.only(outcomes.mated)
+    rates, with_missed = rank_rates(outcomes), rank_rates(outcomes, missed=missed)
+    row: dict[str, Any] = {"probes": len(mated.rank), "identities": len(np.unique(outcomes.person))}
+    for rank in RANKS:
+        interval = share_interval(mated.rank <= rank, mated.person, resamples=plan.bootstrap, seed=plan.seed)
+        low, high = interval or (None, None)
+        row |= {f"rank{rank}": rates[rank], f"rank{rank}_low": low, f"rank{rank}_high": high}
+    named = identified(mated, plan.threshold)
+    interval = share_interval(named, mated.person, resamples=plan.bootstrap, seed=plan.seed)
+    row |= {
+        "threshold": plan.threshold, "accuracy_at_threshold": float(named.mean()),
+        "accuracy_at_threshold_low": interval[0] if interval else None,
+        "accuracy_at_threshold_high": interval[1] if interval else None,
+        **{f"rank{rank}_with_failures": with_missed[rank] for rank in RANKS},
+        "failure_to_acquire": float((~probe.acquired).mean()), "no_face": float((~probe.found).mean()),
+    }  # fmt: skip
+    return row
+
+
+def _trials(work: _Work, probe: Embedded, hr: Embedded) -> list[open_set.Trial]:
+    """Searches in galleries of every size that leaves strangers, smallest first."""
+    plan = work.plan
+    people = len(np.unique(work.people[hr.acquired]))
+    wanted = plan.gallery_sizes or open_set.gallery_sizes(work.people)
+    if not probe.acquired.any():
+        return []
+    return [
+        open_set.run_trial(work.people, probe, hr, size, enrol=plan.enrol, draws=plan.draws, seed=plan.seed)
+        for size in sorted(wanted)
+        if size < people
+    ]
+
+
+def _open_set(work: _Work, trial: open_set.Trial, probe: Embedded) -> list[dict[str, object]]:
+    rows = open_set.open_set_rows(trial, resamples=min(work.plan.bootstrap, 200), seed=work.plan.seed)
+    return [{**row, "failure_to_acquire": float((~probe.acquired).mean())} for row in rows]
+
+
+def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:
+    parts = []
+    for pairing, ordered in (("VLR-VLR", False), ("VLR-HR", True)):
+        there = probe.acquired & hr.acquired if ordered else probe.acquired
+        quality = probe.measure("mirror_agreement")
+        if np.isnan(quality[there]).all():
+            quality = probe.measure("detection_score")
+        curve = reject.reject_curve(
+            probe.vectors[there], (hr if ordered else probe).vectors[there], work.people[there], quality[there],
+            ordered=ordered, seed=work.plan.seed,
+        )  # fmt: skip
+        curve.insert(0, "pairing", pairing)
+        parts.append(curve)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -> dict[str, pd.DataFrame]:
+    """Tables that belong to a system, not to a view."""
+    tables: dict[str, pd.DataFrame] = {}
+    small = [view for view in embedded if view.size_px is not None and view.mode == "aligned"]
+    if "super-resolution" in work.plan.sections and small and work.plan.sr_images:
+        quality = sr_quality.sr_quality(
+            system, work.pictures, small, most=work.plan.sr_images, seed=work.plan.seed,
+            on_progress=telling(work.tell, "super-resolution"), should_stop=work.should_stop,
+        )  # fmt: skip
+        if len(quality):
+            tables |= {"sr_quality": quality, "sr_summary": sr_quality.sr_summary(quality)}
+    head = find_head(system.path) if system.path is not None else None
+    if "head" in work.plan.sections and head is not None:
+        tables["head"] = _head(work, read_head(head), embedded)
+    return tables
+
+
+def _head(work: _Work, head: Any, embedded: Mapping[View, Embedded]) -> pd.DataFrame:
+    rows = []
+    for view, one in embedded.items():
+        names = [picture.identity for picture, there in zip(work.pictures, one.acquired, strict=True) if there]
+        accuracy = head_accuracy(head, one.vectors[one.acquired], names)
+        rows.append({"mode": view.mode, "degradation": view.degradation, "probe": view.probe, **vars(accuracy)})
+    return pd.DataFrame(rows)
+
+
+def _people_with_one(pictures: Sequence[Picture]) -> pd.DataFrame:
+    counts = pd.Series([picture.identity for picture in pictures]).value_counts()
+    alone = sorted(str(name) for name in counts[counts < 2].index)
+    why = "one image only: nothing to compare it with"
+    return pd.DataFrame({"identity": alone, "images": 1, "why": why}, columns=["identity", "images", "why"])
+
+
+def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
+    """The hardest size of the first system, in a sentence."""
+    if "verification" not in tables or tables["verification"].empty:
+        return "No pair could be compared."
+    rows = tables["verification"]
+    first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["pairing"] != "VLR-VLR")]
+    said = [f"{row.probe} {row.eer * 100:.2f} %" for row in first.itertuples()]
+    return f"EER against HR with {first['system'].iloc[0]}: {', '.join(said)}."

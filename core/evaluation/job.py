@@ -1,0 +1,210 @@
+"""The job of the kind `evaluate`: from a run's config to its tables, report.html and report.json.
+
+config: task ("dataset", "pairs", "calibrate" or "benchmark"), systems (a list of SystemSpec's fields), plan (Plan's
+fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
+report_folds, gallery; benchmark, root.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from core.dataset.check import dataset_of
+from core.dataset.manifest import is_dataset, read_dataset
+from core.dataset.scan import scan
+from core.errors import SettingsInvalid
+from core.evaluation.calibrate import Goal, calibrate, halves, points_json, trained_people
+from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.listed import evaluate_listed
+from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
+from core.evaluation.pictures import (
+    Picture,
+    only_people,
+    pictures_of_dataset,
+    pictures_of_photos,
+    with_images,
+)
+from core.evaluation.plan import Plan, plan_of
+from core.evaluation.result import Evaluation
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import System, SystemSpec, open_system
+from core.gallery.operating_points import OperatingPoint, save_operating_point
+from core.gallery.values import Space
+from core.jobs.context import JobContext
+from core.settings import Settings, load_settings, write_atomically
+
+KIND = "evaluate"
+TASKS = ("dataset", "pairs", "calibrate", "benchmark")
+
+
+def run(context: JobContext) -> Mapping[str, Any]:
+    """Evaluate as the run's config says; what was embedded before a kill isn't embedded again. Raises SettingsInvalid
+    and what the parts raise."""
+    settings = load_settings()
+    config = context.config
+    started = time.monotonic()
+    told = _Throttled(context)
+    store = embedding_store(settings)
+    systems = [open_system(spec_of(spec), settings) for spec in config.get("systems") or [{}]]
+    plan = plan_of(config.get("plan") or {})
+    task = config.get("task")
+    if task == "dataset":
+        pictures, data = pictures_of_config(config, plan)
+        evaluation = evaluate_pictures(
+            systems, pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
+        )
+    elif task == "pairs":
+        evaluation = _pairs(config, systems, plan, store, told, context)
+    elif task == "calibrate":
+        evaluation = _calibrated(config, systems[0], plan, store, told, context, settings)
+    elif task == "benchmark":
+        from core.evaluation.benchmarks import run_benchmark
+
+        evaluation = run_benchmark(
+            str(config["benchmark"]), Path(config["root"]), systems, plan, store=store, on_event=told,
+            should_stop=context.should_stop,
+        )  # fmt: skip
+    else:
+        raise SettingsInvalid(f"There is no evaluation '{task}'.", f"Choose one of {', '.join(TASKS)}.")
+    evaluation = replace(evaluation, protocol={**evaluation.protocol, "run": context.run.id})
+    context.check_stop()
+    context.on_event("progress", step="write", done=0, total=1)
+    evaluation.write_tables(context.run.path)
+    return {**evaluation.report(), "seconds": round(time.monotonic() - started, 1)}
+
+
+def spec_of(config: Mapping[str, Any]) -> SystemSpec:
+    """A system's spec from plain values; unknown names are left out."""
+    known = {f.name for f in fields(SystemSpec)}
+    return SystemSpec(**{name: value for name, value in config.items() if name in known})
+
+
+def embedding_store(settings: Settings) -> EmbeddingStore:
+    """Where this installation keeps embeddings."""
+    return EmbeddingStore(settings.data_dir / "cache" / "embeddings")
+
+
+def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], dict[str, Any]]:
+    """The pictures that a config names, and what to say of them in the protocol.
+
+    A data set of this program, or any folder whose layout `scan` knows (the notes' test folder with hr_images and
+    vlr_images among them). Raises SettingsInvalid, SourceInvalid, DatasetInvalid.
+    """
+    root = Path(config["dataset"])
+    if is_dataset(root):
+        dataset = read_dataset(root)
+    else:
+        # A split's own folder (.../test) holds hr_images itself: the layout is its parent's.
+        holds_kinds = (root / "hr_images").is_dir()
+        dataset = dataset_of(scan(root.parent if holds_kinds else root))
+        if holds_kinds:
+            frame = dataset.frame
+            here = frame[frame["path"].str.startswith(f"{root.name}/")].reset_index(drop=True)
+            dataset = replace(dataset, frame=here)
+    dataset = _measured(dataset) if not dataset.key else dataset
+    split = config.get("split")
+    photographs = Path(config["photographs"]) if config.get("photographs") else None
+    least = int(config.get("min_images") or 1)
+    pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs), least)
+    return pictures, {
+        "data": dataset.info.name if is_dataset(root) else root.name, "split": split or "", "root": root.name,
+        "min_images": least, "manifest_sha256": dataset.key, "synthetic": dataset.info.synthetic,
+    }  # fmt: skip
+
+
+def _measured(dataset: Any) -> Any:
+    """A scanned folder's sizes and hashes, which its table lacks."""
+    from core.dataset.measure import measure
+
+    frame, _ = measure(dataset.root, dataset.frame)
+    return replace(dataset, frame=frame[frame["sha256"] != ""].reset_index(drop=True))
+
+
+def _pairs(
+    config: Mapping[str, Any],
+    systems: list[System],
+    plan: Plan,
+    store: EmbeddingStore,
+    told: _Throttled,
+    context: JobContext,
+) -> Evaluation:
+    return evaluate_listed(
+        Path(config["images"]), Path(config["pairs"]), systems, plan, folds=config.get("folds"),
+        all_pairs=bool(config.get("all_pairs", True)), store=store, on_event=told, should_stop=context.should_stop,
+    )  # fmt: skip
+
+
+def _calibrated(
+    config: Mapping[str, Any],
+    system: System,
+    plan: Plan,
+    store: EmbeddingStore,
+    told: _Throttled,
+    context: JobContext,
+    settings: Settings,
+) -> Evaluation:
+    chosen, reported, data = calibration_pictures(config, plan)
+    known = trained_people(system.path, settings) if system.path is not None else None
+    everybody = {picture.identity for picture in [*chosen, *reported]}
+    goal = Goal(**config["goal"])
+    evaluation, points = calibrate(
+        system, chosen, reported, goal, plan=plan, run=context.run.id, data=data, excluded=everybody & (known or set()),
+        store=store, on_event=told, should_stop=context.should_stop,
+    )  # fmt: skip
+    said = "official weights, or their data set isn't here: not known" if known is None else "left out"
+    evaluation = replace(evaluation, protocol={**evaluation.protocol, "people_the_weights_know": said})
+    write_atomically(context.run.path / "operating_points.json", points_json(points).encode())
+    if config.get("gallery"):
+        store_points(Path(config["gallery"]), system, points)
+    return evaluation
+
+
+def store_points(gallery: Path, system: System, points: list[OperatingPoint]) -> None:
+    """Put thresholds into a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
+    from core.gallery.store import Gallery
+
+    space = Space(
+        str(system.about().get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
+    )
+    with Gallery.open(gallery) as opened:
+        for point in points:
+            save_operating_point(opened, space, point)
+
+
+def calibration_pictures(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], list[Picture], dict[str, Any]]:
+    """Pictures to choose by and to report on: folds of a pairs file, or the two halves of a data set's people."""
+    if config.get("pairs"):
+        images, listed = Path(config["images"]), Path(config["pairs"])
+        folds = [list(config[name]) for name in ("calibrate_folds", "report_folds")]
+        pairs = [read_pairs(listed, some) for some in folds]
+        people = [set().union(*people_by_fold(some).values()) for some in pairs]
+        photos = [photos_of(some) for some in pairs]
+        for some in photos:
+            require_photos(some, images)
+        both = people[0] & people[1]
+        chosen = pictures_of_photos([photo for photo in photos[0] if photo.name not in both], images)
+        return chosen, pictures_of_photos(photos[1], images), {
+            "data": listed.resolve().parent.name, "calibrate_folds": folds[0], "report_folds": folds[1],
+            "people_in_both_left_out_of_choosing": len(both),
+        }  # fmt: skip
+    pictures, data = pictures_of_config(config, plan)
+    first, second = halves({picture.identity for picture in pictures}, plan.seed)
+    return only_people(pictures, first), only_people(pictures, second), data
+
+
+class _Throttled:
+    """Progress at most twice a second: thousands of lines tell no more."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._last = 0.0
+
+    def __call__(self, kind: str, /, **data: Any) -> None:
+        now = time.monotonic()
+        if data.get("done") == data.get("total") or now - self._last >= 0.5:
+            self._last = now
+            self._context.on_event(kind, **data)

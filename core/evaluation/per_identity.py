@@ -1,0 +1,174 @@
+"""Accuracy person by person: from the table of probes, who is recognised, who is taken for whom, and in which images.
+
+The table of probes (`probe_table`) has a row for each picture, searched among everybody else's HR pictures and its own
+person's other ones. Whoever has one picture only can't be found: they are set apart, though they still may be taken for
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from core.evaluation.identification import Outcomes, Templates, identify
+from core.evaluation.pictures import Picture, codes_of
+from core.evaluation.protocol import Embedded
+from core.evaluation.verification import wilson
+
+PROBE_COLUMNS = (
+    "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "rank", "quality", "sha256",
+)  # fmt: skip
+FEW_IMAGES = 3
+"""Fewer probes than this say nothing about a person: their interval spans almost everything."""
+
+
+def probe_table(
+    pictures: Sequence[Picture], probe: Embedded, hr: Embedded, quality: ArrayLike | None = None
+) -> pd.DataFrame:
+    """A row for each picture, PROBE_COLUMNS: as probe in its view, the HR pictures enrolled, its own one left out.
+
+    `genuine` and `rank` are NaN where the person has no other acquired picture; all scores are where the probe wasn't
+    acquired.
+    """
+    outcomes, at = leave_one_out(pictures, probe, hr)
+    _, names = codes_of(pictures)
+    table = pd.DataFrame(
+        {
+            "image": [picture.name for picture in pictures],
+            "identity": [picture.identity for picture in pictures],
+            "acquired": probe.acquired,
+            "genuine": np.nan,
+            "impostor": np.nan,
+            "impostor_identity": "",
+            "rank": np.nan,
+            "quality": np.nan if quality is None else np.asarray(quality, dtype=np.float64),
+            "sha256": [picture.sha256 for picture in pictures],
+        }
+    )
+    if outcomes is not None:
+        whose = [names[person] if person >= 0 else "" for person in outcomes.impostor_person]
+        table.loc[at, "genuine"] = outcomes.genuine
+        table.loc[at, "impostor"] = outcomes.impostor
+        table.loc[at, "impostor_identity"] = whose
+        table.loc[at, "rank"] = np.where(outcomes.rank > 0, outcomes.rank, np.nan)
+    return table
+
+
+def leave_one_out(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) -> tuple[Outcomes | None, np.ndarray]:
+    """Every acquired picture searched among all HR pictures but itself, and which pictures (positions) those are."""
+    people, _ = codes_of(pictures)
+    photos = np.arange(len(pictures))
+    there, enrolled = probe.acquired, hr.acquired
+    if not enrolled.any() or not there.any():
+        return None, np.zeros(0, np.int64)
+    gallery = Templates(hr.vectors[enrolled], people[enrolled], photos[enrolled])
+    return identify(Templates(probe.vectors[there], people[there], photos[there]), [gallery]), photos[there]
+
+
+def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """A row for each person with mated probes, worst first (rank-1, then genuine mean).
+
+    identity, images, probes, acquired; rank1 with its 95 % Wilson interval (_low, _high), accepted (genuine score >=
+    `threshold`) with its own; genuine_mean, genuine_lowest, highest_impostor and whose it is; worst_image and
+    taken_for: the image with the lowest genuine score, and whom it was taken for (its best impostor, where that
+    outranks). A probe that wasn't acquired counts as neither ranked first nor accepted. `few`: fewer than FEW_IMAGES
+    probes.
+    """
+    rows = []
+    for identity, own in probes.groupby("identity", sort=True):
+        mated = own[own["rank"].notna() | ~own["acquired"]]
+        if len(own) < 2 or mated.empty:
+            continue
+        first = int((mated["rank"] == 1).sum())
+        accepted = int((mated["genuine"] >= threshold).sum())
+        ranked = mated[mated["genuine"].notna()]
+        worst = ranked.iloc[int(ranked["genuine"].to_numpy().argmin())] if len(ranked) else None
+        near = own.iloc[int(np.nanargmax(own["impostor"].to_numpy()))] if own["impostor"].notna().any() else None
+        low1, high1 = wilson(first, len(mated))
+        low2, high2 = wilson(accepted, len(mated))
+        rows.append(
+            {
+                "identity": str(identity),
+                "images": len(own),
+                "probes": len(mated),
+                "acquired": int(mated["acquired"].sum()),
+                "rank1": first / len(mated),
+                "rank1_low": low1,
+                "rank1_high": high1,
+                "accepted": accepted / len(mated),
+                "accepted_low": low2,
+                "accepted_high": high2,
+                "genuine_mean": float(ranked["genuine"].mean()) if len(ranked) else np.nan,
+                "genuine_lowest": float(worst["genuine"]) if worst is not None else np.nan,
+                "highest_impostor": float(near["impostor"]) if near is not None else np.nan,
+                "highest_impostor_identity": str(near["impostor_identity"]) if near is not None else "",
+                "worst_image": str(worst["image"]) if worst is not None else "",
+                "taken_for": str(worst["impostor_identity"]) if worst is not None and worst["rank"] > 1 else "",
+                "few": len(mated) < FEW_IMAGES,
+            }
+        )
+    columns = ["rank1", "genuine_mean", "identity"]
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    return table.sort_values(columns, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def too_few(probes: pd.DataFrame) -> pd.DataFrame:
+    """People without a figure of their own: identity, images, why."""
+    counts = probes.groupby("identity", sort=True).agg(images=("image", "size"), mated=("rank", "count"))
+    alone = counts[(counts["images"] < 2) | ((counts["mated"] == 0) & (counts["images"] >= 2))].reset_index()
+    alone["why"] = np.where(
+        alone["images"] < 2, "one image only: nothing to compare it with", "no pair of images gave usable faces"
+    )
+    return alone[["identity", "images", "why"]]
+
+
+def confused_pairs(probes: pd.DataFrame) -> pd.DataFrame:
+    """Who is taken for whom, most often first: identity, taken_for, probes (how many), of (the person's mated probes),
+    highest (the highest wrong score), back (how many of the other's probes are taken for this person)."""
+    wrong = probes[probes["rank"] > 1]
+    counted = (
+        wrong.groupby(["identity", "impostor_identity"], sort=True)
+        .agg(probes=("image", "size"), highest=("impostor", "max"))
+        .reset_index()
+        .rename(columns={"impostor_identity": "taken_for"})
+    )
+    of = probes[probes["rank"].notna()].groupby("identity").size()
+    counted["of"] = counted["identity"].map(of).fillna(0).astype(int)
+    pairs = list(zip(counted["identity"], counted["taken_for"], strict=True))
+    back = dict(zip(pairs, counted["probes"], strict=True))
+    counted["back"] = [int(back.get((other, name), 0)) for name, other in pairs]
+    order = counted.sort_values(["probes", "highest"], ascending=False, kind="stable").reset_index(drop=True)
+    return order[["identity", "taken_for", "probes", "of", "highest", "back"]]
+
+
+def worst_images(probes: pd.DataFrame, identity: str, most: int = 12) -> pd.DataFrame:
+    """A person's probes, lowest genuine score first (those not acquired before all), at most `most`."""
+    own = probes[probes["identity"] == identity]
+    order = own.sort_values(["acquired", "genuine"], kind="stable", na_position="first")
+    return order.head(most).reset_index(drop=True)
+
+
+def gained_and_lost(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Two tables of `per_identity` side by side, person by person, biggest loss first.
+
+    identity, probes; rank1_before, rank1_after, rank1_change; the same for accepted and genuine_mean; `verdict`
+    gained, lost or same by rank-1. People in both tables only.
+    """
+    both = before.merge(after, on="identity", suffixes=("_before", "_after"))
+    table = both[["identity"]].assign(probes=both["probes_after"])
+    for name in ("rank1", "accepted", "genuine_mean"):
+        table[f"{name}_before"], table[f"{name}_after"] = both[f"{name}_before"], both[f"{name}_after"]
+        table[f"{name}_change"] = both[f"{name}_after"] - both[f"{name}_before"]
+    change = table["rank1_change"]
+    table["verdict"] = np.select([change > 1e-9, change < -1e-9], ["gained", "lost"], "same")
+    return table.sort_values(["rank1_change", "genuine_mean_change"], kind="stable").reset_index(drop=True)
+
+
+_COLUMNS = [
+    "identity", "images", "probes", "acquired", "rank1", "rank1_low", "rank1_high", "accepted", "accepted_low",
+    "accepted_high", "genuine_mean", "genuine_lowest", "highest_impostor", "highest_impostor_identity", "worst_image",
+    "taken_for", "few",
+]  # fmt: skip

@@ -1,0 +1,153 @@
+"""What is evaluated: pictures with the names of the people on them, and the hash of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.dataset.layout import HR, SPLITS, VLR
+from core.dataset.manifest import Dataset
+from core.errors import SettingsInvalid, StorageFailed
+from core.evaluation.pairs import Photo
+from core.images import ImageUnreadable, sha256_of
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A VLR image that the data set holds."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of one person. `aligned`: a square crop, cut and aligned before; else a photograph in which the face
+    is still to be found. `name` is what tables call it; `vlr` are the data set's own small versions by side in px.
+    `cut_out`: somebody cut the face out; where the detector finds none, the whole picture is taken for it."""
+
+    path: Path
+    identity: str
+    name: str
+    aligned: bool
+    sha256: str
+    vlr: Mapping[int, Stored] = field(default_factory=dict)
+    cut_out: bool = False
+
+
+def pictures_of_dataset(
+    dataset: Dataset, split: str | None = None, *, photographs: Path | None = None
+) -> list[Picture]:
+    """The HR images of a data set (of one split, or of all with None), by identity and path.
+
+    `photographs`: the folder that it was ingested from; then the photographs themselves are taken, which end-to-end
+    figures need. Raises SettingsInvalid when there is nothing to take.
+    """
+    frame = dataset.frame
+    if split is not None and split not in SPLITS:
+        raise SettingsInvalid(f"There is no split '{split}'.", f"Choose one of {', '.join(SPLITS)}.")
+    chosen = frame if split is None else frame[frame["split"] == split]
+    hr = chosen[chosen["kind"] == HR].sort_values(["identity", "path"], kind="stable")
+    if hr.empty:
+        where = f"the split {split} of {dataset.info.name}" if split else dataset.info.name
+        raise SettingsInvalid(f"There are no HR images in {where}.", "Choose another split or data set.")
+    if photographs is not None:
+        return _photographs(hr, photographs)
+    small = _vlr_of(dataset, chosen)
+    paths = [dataset.file(path) for path in hr["path"]]
+    hashes = _hashes(paths, list(hr["sha256"]))
+    rows = zip(paths, hr["identity"], hr["path"], hashes, hr["pair"], strict=True)
+    return [Picture(path, who, name, True, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows]
+
+
+def pictures_of_photos(photos: Sequence[Photo], root: Path, *, aligned: bool = False) -> list[Picture]:
+    """The photographs (or `aligned` crops) that a pairs file names, in the order given."""
+    paths = [photo.path(root) for photo in photos]
+    return [
+        Picture(path, photo.name, path.relative_to(root).as_posix(), aligned, sha256)
+        for path, photo, sha256 in zip(paths, photos, _hashes(paths), strict=True)
+    ]
+
+
+def pictures_of_paths(paths: Sequence[Path], identities: Sequence[str], *, aligned: bool, root: Path) -> list[Picture]:
+    """Files under `root` with their people, in the order given."""
+    return [
+        Picture(path, identity, path.relative_to(root).as_posix(), aligned, sha256)
+        for path, identity, sha256 in zip(paths, identities, _hashes(paths), strict=True)
+    ]
+
+
+def only_people(pictures: Sequence[Picture], people: Collection[str]) -> list[Picture]:
+    """Those of the people named."""
+    wanted = set(people)
+    return [picture for picture in pictures if picture.identity in wanted]
+
+
+def with_images(pictures: Sequence[Picture], least: int) -> list[Picture]:
+    """Those of people with at least `least` pictures. Raises SettingsInvalid when nobody has so many."""
+    counts = Counter(picture.identity for picture in pictures)
+    kept = [picture for picture in pictures if counts[picture.identity] >= least]
+    if not kept:
+        raise SettingsInvalid(
+            f"Nobody has {least} images; the most is {max(counts.values(), default=0)}.", "Ask for fewer."
+        )
+    return kept
+
+
+def codes_of(pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], list[str]]:
+    """Each picture's person as an integer (N,), and the people that the integers mean, sorted by name."""
+    names, codes = np.unique([picture.identity for picture in pictures], return_inverse=True)
+    return codes.astype(np.int64), [str(name) for name in names]
+
+
+def data_sha256(pictures: Sequence[Picture]) -> str:
+    """One hash of all pictures and names, whatever their order: 64 hexadecimal digits."""
+    lines = sorted(f"{picture.identity}\0{picture.sha256}" for picture in pictures)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _photographs(hr: pd.DataFrame, folder: Path) -> list[Picture]:
+    sources = list(hr["source"])
+    paths = [folder / source for source in sources]
+    missing = [path for path, source in zip(paths, sources, strict=True) if not source or not path.is_file()]
+    if missing:
+        raise SettingsInvalid(
+            f"{len(missing)} of {len(paths)} photographs aren't in {folder}, first {missing[0].name}.",
+            "Name the folder that the data set was ingested from.",
+        )
+    rows = zip(paths, hr["identity"], sources, _hashes(paths), strict=True)
+    return [Picture(path, identity, source, False, sha256) for path, identity, source, sha256 in rows]
+
+
+def _vlr_of(dataset: Dataset, chosen: pd.DataFrame) -> dict[str, dict[int, Stored]]:
+    small: dict[str, dict[int, Stored]] = {}
+    rows = chosen[chosen["kind"] == VLR]
+    for path, pair, size, sha256 in zip(rows["path"], rows["pair"], rows["size_px"], rows["sha256"], strict=True):
+        small.setdefault(str(pair), {})[int(size)] = Stored(dataset.file(path), str(sha256))
+    return small
+
+
+def _hashes(paths: Sequence[Path], known: Sequence[str] | None = None) -> list[str]:
+    """SHA-256 of each file, read where it isn't known."""
+    given = list(known) if known is not None else [""] * len(paths)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda one: one[1] or hash_of(one[0]), zip(paths, given, strict=True), chunksize=64))
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a picture's bytes. Raises ImageUnreadable, StorageFailed."""
+    try:
+        return sha256_of(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ImageUnreadable(f"There is no picture at {path}.", "Check the path.") from error
+    except OSError as error:
+        raise StorageFailed(f"{path} can't be read: {error.strerror}.", "Check its permissions.") from error

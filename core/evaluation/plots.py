@@ -1,0 +1,176 @@
+"""Charts of an evaluation's tables: DataFrame -> plotly figure, pure functions, for the HTML report and the page alike.
+
+Names are data: they are escaped, since plotly takes some HTML for markup. Rates are drawn in percent.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+COLOURS = ("#2A9187", "#C2711B", "#5B6EC4", "#B5487A", "#7A8B3C", "#8A6FB0", "#3E7CA6", "#A65E3E")
+GENUINE, IMPOSTOR, LINE = "#2A9187", "#C2711B", "#7D8688"
+"""Readable on a light and on a dark background alike."""
+
+_HEIGHT_PX = 380
+
+
+def roc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
+    """TAR over FAR, FAR logarithmic: a line for each value of the columns `by` of `curves`."""
+    figure = _figure("False accept rate, %", "True accept rate, %")
+    for name, some, colour in _lines(points, by):
+        shown = some[some["far"] > 0]
+        figure.add_scatter(x=shown["far"] * 100, y=shown["tar"] * 100, name=name, line_color=colour, mode="lines")
+    figure.update_xaxes(type="log", dtick=1, exponentformat="none")
+    return figure
+
+
+def det_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
+    """FRR over FAR, both logarithmic, with the diagonal of equal errors."""
+    figure = _figure("False accept rate, %", "False reject rate, %")
+    for name, some, colour in _lines(points, by):
+        shown = some[(some["far"] > 0) & (some["tar"] < 1)]
+        figure.add_scatter(x=shown["far"] * 100, y=(1 - shown["tar"]) * 100, name=name, line_color=colour, mode="lines")
+    figure.add_scatter(
+        x=[0.001, 100], y=[0.001, 100], mode="lines", line={"color": LINE, "dash": "dot", "width": 1},
+        name="equal errors", hoverinfo="skip",
+    )  # fmt: skip
+    figure.update_xaxes(type="log", range=[-3, 2], dtick=1, exponentformat="none")
+    figure.update_yaxes(type="log", range=[-2, 2], dtick=1, exponentformat="none")
+    return figure
+
+
+def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> go.Figure:
+    """Shares of genuine and impostor scores, in bins of 0.02, with a line at `threshold`."""
+    figure = _figure("Cosine score", "Share of pairs, %")
+    low = histogram["low"].to_numpy()
+    group = np.floor((low + 1) / 0.02 + 1e-6).astype(int)
+    middle = -1 + 0.02 * np.arange(100) + 0.01
+    for name, colour in (("genuine", GENUINE), ("impostor", IMPOSTOR)):
+        counts = np.bincount(group, weights=histogram[name].to_numpy(dtype=float), minlength=100)[:100]
+        share = counts / counts.sum() * 100 if counts.sum() else counts
+        figure.add_bar(x=middle, y=share, name=name, marker_color=colour, opacity=0.65, width=0.02)
+    every = (histogram["genuine"] + histogram["impostor"]).to_numpy(dtype=float)
+    seen = middle[(np.bincount(group, weights=every) > 0)]
+    if len(seen):
+        figure.update_xaxes(range=[float(seen.min()) - 0.03, 1.0])
+    if threshold is not None:
+        figure.add_vline(
+            x=threshold, line_color=LINE, line_dash="dot", annotation_text=f"threshold {threshold:.2f}",
+            annotation_position="top",
+        )  # fmt: skip
+    figure.update_layout(barmode="overlay", bargap=0)
+    return figure
+
+
+def cmc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
+    """The share of probes whose own identity is among the first k."""
+    figure = _figure("Rank", "Identified among the first, %")
+    for name, some, colour in _lines(points, by):
+        figure.add_scatter(x=some["rank"], y=some["rate"] * 100, name=name, line_color=colour, mode="lines")
+    return figure
+
+
+def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go.Figure:
+    """`measure` ("eer", "tar" or "rank1" of `resolution_table`) over the probe's size, with 95 % intervals as bars."""
+    titles = {"eer": "Equal error rate, %", "tar": "True accept rate at FAR 0.1 %, %", "rank1": "Rank-1, %"}
+    figure = _figure("Probe size, px", titles[measure])
+    for name, some, colour in _lines(_to_hr(table).sort_values("size_px"), by):
+        values = some[measure].astype(float) * 100
+        error = None
+        if f"{measure}_low" in some:
+            error = {
+                "type": "data", "symmetric": False, "thickness": 1, "width": 3,
+                "array": some[f"{measure}_high"].astype(float) * 100 - values,
+                "arrayminus": values - some[f"{measure}_low"].astype(float) * 100,
+            }  # fmt: skip
+        figure.add_scatter(
+            x=some["size_px"], y=values, error_y=error, name=name, line_color=colour, mode="lines+markers"
+        )
+    sizes = sorted(table["size_px"].unique())
+    figure.update_xaxes(type="log", tickvals=sizes, ticktext=["HR" if size == 112 else f"{size:.0f}" for size in sizes])
+    return figure
+
+
+def _to_hr(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with HR as the end of every degradation's line: full size isn't degraded, so it belongs to each."""
+    hr, small = table[table["degradation"] == ""], table[table["degradation"] != ""]
+    kinds = small["degradation"].unique()
+    return pd.concat([small, *(hr.assign(degradation=kind) for kind in kinds)]) if len(kinds) else table
+
+
+def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 40) -> go.Figure:
+    """One bar a person, worst on top, with Wilson intervals; `measure` "rank1" or "accepted"."""
+    title = "Rank-1, %" if measure == "rank1" else "Genuine scores accepted, %"
+    some = table.sort_values([measure, "genuine_mean"], kind="stable").head(most).iloc[::-1]
+    values = some[measure].astype(float) * 100
+    names = [escaped(name, 26) for name in some["identity"]]
+    figure = _figure(title, "", height=max(_HEIGHT_PX, 24 * len(some) + 110))
+    figure.add_bar(
+        x=values, y=list(range(len(some))), orientation="h", marker_color=COLOURS[0], width=0.7, showlegend=False,
+        error_x={
+            "type": "data", "symmetric": False, "array": some[f"{measure}_high"] * 100 - values,
+            "arrayminus": values - some[f"{measure}_low"] * 100, "thickness": 1, "width": 3, "color": LINE,
+        },
+        customdata=np.stack([some["probes"], some["genuine_mean"].astype(float)], axis=1) if len(some) else None,
+        hovertemplate="%{text}: %{x:.1f} % of %{customdata[0]} probes, mean %{customdata[1]:.2f}<extra></extra>",
+        text=names, textposition="none",
+    )  # fmt: skip
+    figure.update_yaxes(tickvals=list(range(len(some))), ticktext=names, automargin=True, showgrid=False)
+    figure.update_xaxes(range=[0, 102])
+    return figure
+
+
+def reject_chart(table: pd.DataFrame, by: Sequence[str]) -> go.Figure:
+    """Equal error rate over the share of images rejected."""
+    figure = _figure("Worst images rejected, %", "Equal error rate of the rest, %")
+    for name, some, colour in _lines(table, by):
+        figure.add_scatter(
+            x=some["rejected"] * 100, y=some["eer"] * 100, name=name, line_color=colour, mode="lines+markers"
+        )
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def distribution_chart(table: pd.DataFrame, measure: str) -> go.Figure:
+    """A box for each size and upscaler: `measure` is "psnr_db", "ssim" or "similarity" of `sr_quality`."""
+    titles = {"psnr_db": "PSNR, dB", "ssim": "SSIM", "similarity": "Identity similarity to HR (cosine)"}
+    figure = _figure("Probe size, px", titles[measure])
+    for position, (name, some) in enumerate(table.groupby("upscaler", sort=True)):
+        figure.add_box(
+            x=[f"{size:.0f} px" for size in some["size_px"]], y=some[measure], name=escaped(str(name)),
+            marker_color=COLOURS[position % len(COLOURS)], boxpoints=False,
+        )  # fmt: skip
+    figure.update_layout(boxmode="group")
+    return figure
+
+
+def escaped(text: str, most: int = 60) -> str:
+    """A name as plotly shows it literally, cut where it is long."""
+    short = text if len(text) <= most else f"{text[: most - 1]}…"
+    return html.escape(short, quote=False)
+
+
+def _lines(table: pd.DataFrame, by: Sequence[str]):  # type: ignore[no-untyped-def]
+    """(name, rows, colour) for each value of `by` that has several; a column with one value names nothing."""
+    telling = [column for column in by if table[column].nunique() > 1] or list(by[-1:])
+    for position, (values, some) in enumerate(table.groupby(telling, sort=False)):
+        parts = values if isinstance(values, tuple) else (values,)
+        name = ", ".join(escaped(str(part)) for part in parts if str(part))
+        yield name, some, COLOURS[position % len(COLOURS)]
+
+
+def _figure(x: str, y: str, height: int = _HEIGHT_PX) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=height, margin={"l": 8, "r": 16, "t": 30, "b": 8}, template="plotly_white",
+        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0}, hovermode="closest",
+        font={"family": "system-ui, sans-serif", "size": 13},
+    )  # fmt: skip
+    figure.update_xaxes(title_text=x, automargin=True)
+    figure.update_yaxes(title_text=y, automargin=True)
+    return figure

@@ -1,0 +1,190 @@
+"""What an evaluation leaves: its protocol and named tables, written as report.json, CSV files and one HTML report, and
+read again without torch.
+
+```
+report.json        kind, title, text, protocol, and the small tables' rows
+tables/NAME.csv    every table
+report.html        everything with charts, for a reader without this program
+```
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.csv_safe import csv_text
+from core.errors import CoreError, StorageFailed
+from core.jobs.plain import plain_value
+from core.jobs.run_dir import Run
+from core.settings import write_atomically
+
+FORMAT = 1
+TITLES: dict[str, str] = {
+    "verification": "Verification: is it the same person?",
+    "curves": "ROC",
+    "histograms": "Scores of genuine and impostor pairs",
+    "identification": "Identification among all people of the data",
+    "cmc": "Cumulative match characteristic",
+    "open_set": "Open set: strangers among the probes, by gallery size",
+    "sweep": "Sweep over thresholds",
+    "per_identity": "Person by person",
+    "confused": "Confused pairs",
+    "too_few": "People with too few images",
+    "probes": "Every probe",
+    "reject": "Errors when the worst images are rejected",
+    "sr_quality": "Super-resolved images against HR",
+    "sr_summary": "Super-resolution: PSNR, SSIM, identity similarity",
+    "head": "Head accuracy over shared identities",
+    "thresholds": "Thresholds calibrated",
+    "calibration": "What the thresholds give on other people",
+    "benchmark": "Benchmark",
+    "published": "Published figures of others",
+    "gained_lost": "Who gained, who lost",
+    "change": "Before and after",
+}
+"""Every table that there may be, and what it is called."""
+
+IN_JSON = frozenset(
+    {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
+     "benchmark", "published", "change"}
+)  # fmt: skip
+_TEXT = frozenset(
+    {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
+     "highest_impostor_identity", "worst_image", "taken_for", "why", "verdict", "upscaler", "part", "measure", "by",
+     "source", "benchmark", "sha256"}
+)  # fmt: skip
+"""Columns that hold text even where every cell is empty."""
+_NAME = re.compile(r"[a-z0-9_]{1,40}")
+
+
+class ReportUnreadable(CoreError):
+    """A run that left no evaluation, or one that a newer version wrote."""
+
+    help_topic = "evaluation"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`kind` says what was done ("dataset", "pairs", "benchmark", "calibrate", "compare"), `text` what came of it in a
+    sentence. `tables` by name (TITLES); rates in them are fractions. `protocol` is plain values."""
+
+    kind: str
+    title: str
+    text: str
+    protocol: dict[str, Any]
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table by name, empty when this evaluation has none of that kind."""
+        return self.tables.get(name, pd.DataFrame())
+
+    def report(self) -> dict[str, Any]:
+        """What stands in report.json."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "title": self.title,
+            "text": self.text,
+            "protocol": plain_value(self.protocol),
+            "tables": list(self.tables),
+            "figures": {
+                name: plain_value(table.astype(object).where(table.notna(), None).to_dict("records"))
+                for name, table in self.tables.items()
+                if name in IN_JSON
+            },
+        }
+
+    def write(self, folder: Path) -> None:
+        """report.json, tables and report.html into `folder`, each file whole or not at all. Raises StorageFailed."""
+        self.write_tables(folder)
+        write_atomically(folder / "report.json", json.dumps(self.report(), indent=2, allow_nan=False).encode())
+
+    def write_tables(self, folder: Path) -> None:
+        """All but report.json, which a run's worker writes last: a run with a report is complete. Raises
+        StorageFailed."""
+        from core.evaluation.html import report_html
+
+        for name, table in self.tables.items():
+            write_atomically(folder / "tables" / f"{name}.csv", csv_text(table).encode())
+        write_atomically(folder / "report.html", report_html(self).encode())
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """What `Evaluation.write` or an `evaluate` run left in `folder`; tables are read whole.
+
+    Raises ReportUnreadable, StorageFailed.
+    """
+    step = "Evaluate again."
+    try:
+        report = json.loads((folder / "report.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ReportUnreadable(f"There is no report in {folder}.", "Wait until the run is done.") from error
+    except OSError as error:
+        raise StorageFailed(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from error
+    except ValueError as error:
+        raise ReportUnreadable(f"The report in {folder} is damaged.", step) from error
+    if not isinstance(report, Mapping) or not {"format", "kind", "protocol", "tables"} <= set(report):
+        raise ReportUnreadable(f"The report in {folder} is no evaluation's.", "Choose a run of the kind evaluate.")
+    if report["format"] > FORMAT:
+        raise ReportUnreadable(f"The report in {folder} was written by a newer version.", "Update EdgeFace Studio.")
+    names = [str(name) for name in report["tables"] if _NAME.fullmatch(str(name))]
+    return Evaluation(
+        kind=str(report["kind"]),
+        title=str(report.get("title", "")),
+        text=str(report.get("text", "")),
+        protocol=dict(report["protocol"]),
+        tables={name: read_table(folder, name) for name in names},
+    )
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """One table of an evaluation, empty columns kept as NaN, text as text. Raises ReportUnreadable."""
+    path = folder / "tables" / f"{name}.csv"
+    try:
+        frame = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype_backend="numpy_nullable",
+            dtype=dict.fromkeys(_TEXT, "string"),
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise ReportUnreadable(f"{path} is missing or damaged.", "Evaluate again.") from error
+    return _plain_types(frame)
+
+
+def read_run(run: Run) -> Evaluation:
+    """The evaluation that a run left. Raises ReportUnreadable, StorageFailed."""
+    return read_evaluation(run.path)
+
+
+def _plain_types(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers as float64 or int64, booleans as bool, text as str with "" where it is empty."""
+    for column in frame.columns:
+        values = frame[column]
+        if pd.api.types.is_bool_dtype(values.dtype) and not values.isna().any():
+            frame[column] = values.astype(bool)
+        elif pd.api.types.is_integer_dtype(values.dtype) and not values.isna().any():
+            frame[column] = values.astype("int64")
+        elif pd.api.types.is_numeric_dtype(values.dtype):
+            frame[column] = values.astype("float64")
+        elif values.isna().all() and column not in _TEXT:
+            frame[column] = pd.Series([float("nan")] * len(frame), index=frame.index)
+        else:
+            frame[column] = values.astype(object).where(values.notna(), "").map(_unquoted)
+    return frame
+
+
+def _unquoted(value: object) -> object:
+    """Without the apostrophe that keeps a spreadsheet from running a cell."""
+    text = str(value)
+    return text[1:] if text[:1] == "'" and text[1:2] in "=+-@\t\r\n" and len(text) > 1 else text

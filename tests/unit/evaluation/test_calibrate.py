@@ -1,0 +1,210 @@
+"""Thresholds from one's own data: chosen on some people, tried on others, kept in the gallery, used by probe size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.dataset.degrade import seed_for
+from core.errors import SettingsInvalid
+from core.evaluation import calibrate as module
+from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges, trained_people
+from core.evaluation.job import store_points
+from core.evaluation.pictures import Picture
+from core.evaluation.plan import Plan
+from core.evaluation.protocol import Embedded, View
+from core.evaluation.store import QUALITY
+from core.evaluation.systems import System
+from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
+from core.gallery.store import Gallery
+from core.probe_sizes import vlr_size
+from core.settings import UNCALIBRATED_THRESHOLD, load_settings
+
+SYSTEM = System(
+    name="some", encoder_sha256="0" * 64, upscaler_name="bicubic", upscaler_id="bicubic", flip_tta=False, key={}
+)
+PLAN = Plan(sizes=(None, 16), bootstrap=100)
+
+
+def crowd(people: int, each: int, prefix: str) -> list[Picture]:
+    return [
+        Picture(Path("x"), f"{prefix}{person}", f"{prefix}{person}_{i}", True, f"{prefix}{person}_{i}")
+        for person in range(people)
+        for i in range(each)
+    ]
+
+
+@pytest.fixture()
+def known_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings by arithmetic: a direction a person, more noise at 16 px. What is tested is what is made of them."""
+
+    def embedded(system, pictures, views, **options):
+        out = {}
+        for view in views:
+            rows = []
+            for picture in pictures:
+                own = np.random.default_rng(seed_for(0, picture.identity)).normal(size=32)
+                rng = np.random.default_rng(seed_for(1, picture.name, view.size_px))
+                vector = own + (0.5 if view.size_px is None else 0.9) * rng.normal(size=32)
+                rows.append(vector / np.linalg.norm(vector))
+            there = np.ones(len(rows), bool)
+            quality = np.full((len(rows), len(QUALITY)), np.nan, np.float32)
+            out[view] = Embedded(
+                view.mode, view.size_px, np.array(rows, np.float32), there, there, quality
+            )  # fmt: skip
+        return out
+
+    monkeypatch.setattr(module, "embed", embedded)
+
+
+@pytest.mark.parametrize(("goal", "rate"), [(Goal("far", 0.01), "far"), (Goal("fpir", 0.1, 20, draws=5), "fpir")])
+def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal, rate: str) -> None:
+    evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN, run="evaluate/x")
+    assert [(p.probe_px_min, p.probe_px_max) for p in points] == [
+        (pytest.approx(40), pytest.approx(10_000)), (0, 40),
+    ]  # fmt: skip
+    assert {(p.measure, p.target, p.gallery_size, p.run) for p in points} == {
+        (goal.measure, goal.target, goal.gallery_size, "evaluate/x")
+    }
+    tried = evaluation.table("calibration")
+    assert (tried[rate] < 4 * goal.target).all() and (tried[rate] > goal.target / 6).all()
+    low, high = tried[f"{rate}_low"], tried[f"{rate}_high"]
+    assert ((low <= tried[rate]) & (tried[rate] <= high)).all()
+    assert {"failure_to_acquire", "threshold"} <= set(tried)
+    assert set(tried["probe"]) == {"HR", "16 px"}
+    assert evaluation.protocol["calibrated_on"] == {"people": 60, "pictures": 180}
+
+
+def test_people_in_both_halves_are_refused_and_those_the_weights_know_left_out(known_vectors: None) -> None:
+    with pytest.raises(SettingsInvalid, match="60 people would choose"):
+        calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "a"), Goal("far", 0.01), plan=PLAN)
+    evaluation, _ = calibrate(
+        SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), Goal("far", 0.01), plan=PLAN, excluded={"a1", "b2", "b3"}
+    )
+    assert evaluation.protocol["calibrated_on"]["people"] == 59
+    assert evaluation.protocol["reported_on"]["people"] == 58
+
+
+def test_too_few_to_tell_give_no_threshold(known_vectors: None) -> None:
+    evaluation, points = calibrate(
+        SYSTEM, crowd(8, 3, "a"), crowd(8, 3, "b"), Goal("fpir", 0.01, 3), plan=PLAN
+    )  # fmt: skip
+    assert points == [] and evaluation.table("thresholds")["threshold"].isna().all()
+    assert "can’t be told" in evaluation.text
+
+
+@pytest.mark.parametrize("wrong", [("fpir", 0.01, 0), ("fpir", 0.0, 5), ("far", 1.0, 0), ("eer", 0.1, 5)])
+def test_goals_that_mean_nothing(wrong: tuple) -> None:
+    with pytest.raises(SettingsInvalid):
+        Goal(*wrong)
+
+
+def test_every_probe_falls_into_the_range_of_its_size() -> None:
+    ranges = size_ranges((None, 32, 24, 16))
+    for px in np.arange(9, 200, 0.25):
+        inside = [size for size, (low, high) in ranges.items() if low <= px <= high]
+        assert len(inside) == 1
+        assert inside[0] == vlr_size(float(px)) or px in (20, 28), "halfway either one is as good"
+
+
+def test_hr_alone_says_nothing_about_small_probes() -> None:
+    assert size_ranges((None,)) == {None: (40.0, 10_000.0)}
+    assert size_ranges((16,)) == {16: (0.0, 40.0)}
+    assert size_ranges((48, 16)) == {16: (0.0, 32.0), 48: (pytest.approx(32), 60.0)}
+
+
+def test_halves_share_nobody_and_stay_when_others_come() -> None:
+    people = {f"p{i}" for i in range(200)}
+    first, second = halves(people, 3)
+    assert not first & second and first | second == people and 60 < len(first) < 140
+    assert halves(people | {"new"}, 3)[0] - {"new"} == first
+
+
+def test_whom_weights_were_trained_on_is_read_from_their_data_set(tmp_path: Path, own_data_dir: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
+
+    rows = [
+        {"path": f"{split}/hr_images/{who}.png", "identity": who, "split": split, "kind": "hr", "size_px": 112}
+        for split, who in (("train", "Ada"), ("val", "Bo"), ("test", "Cy"))
+    ]
+    frame = make_frame(rows)
+    dataset = write_dataset(own_data_dir / "datasets" / "mine", frame, DatasetInfo("mine", "identity-disjoint"))
+    weights = tmp_path / "tuned.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": dataset.key})
+    assert trained_people(weights, load_settings()) == {"Ada", "Bo"}
+    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": "0" * 64})
+    assert trained_people(weights, load_settings()) is None
+    assert trained_people(tmp_path / "official.pt", load_settings()) is None
+
+
+# In the gallery, and in identification -------------------------------------------------------------------------------
+
+
+def point(threshold: float, low: float = 0, high: float = 40, **other: object) -> OperatingPoint:
+    return replace(OperatingPoint(low, high, "fpir", 0.01, 5, threshold, "evaluate/x"), **other)  # type: ignore[arg-type]
+
+
+def test_the_threshold_of_the_probes_own_size_decides() -> None:
+    points = [point(0.5), point(0.3, 40.1, 10_000), point(0.9, measure="far")]
+    assert decide_by(points, "fpir", 16, 3, otherwise=0.35).threshold == 0.5
+    assert decide_by(points, "fpir", 112, 3, otherwise=0.35).threshold == 0.3
+    assert decide_by(points, "far", 16, 3, otherwise=0.35).threshold == 0.9
+    stock = decide_by([], "fpir", 16, 3, otherwise=0.35)
+    assert (stock.threshold, stock.calibrated, stock.warning) == (0.35, False, "")
+
+
+def test_a_gallery_that_has_outgrown_its_threshold_is_told() -> None:
+    assert decide_by([point(0.5)], "fpir", 16, 5, otherwise=0.35).warning == ""
+    warning = decide_by([point(0.5)], "fpir", 16, 6, otherwise=0.35).warning
+    assert "gallery of 5" in warning and "6 people" in warning and "calibrate again" in warning
+    assert decide_by([point(0.5, measure="far")], "far", 16, 600, otherwise=0.35).warning == ""
+
+
+def test_identification_uses_what_was_calibrated_and_says_so(make_pipeline, portrait, tmp_path) -> None:
+    pipeline = make_pipeline()
+    pipeline.gallery.add("Eileen", pipeline.infer_embedding(portrait))
+    small = pipeline.run(portrait, reduce_to_px=16)
+    assert not small.calibrated and small.threshold == UNCALIBRATED_THRESHOLD
+    save_operating_point(pipeline.gallery.store, pipeline.space, point(0.9999))
+    save_operating_point(pipeline.gallery.store, pipeline.space, point(0.1, 40.1, 10_000))
+    small, large = pipeline.run(portrait, reduce_to_px=16), pipeline.run(portrait)
+    assert small.calibrated and (small.threshold, small.outcome) == (0.9999, "unknown")
+    assert large.calibrated and (large.threshold, large.outcome) == (0.1, "match")
+    assert large.warning == ""
+    for number in range(5):
+        pipeline.gallery.add(f"Other {number}", np.random.default_rng(number).normal(size=512))
+    assert "calibrated for a gallery of 5" in pipeline.run(portrait).warning
+    given = make_pipeline(recognition_threshold=0.2)
+    given.gallery = pipeline.gallery
+    asked = given.run(portrait)
+    assert (asked.threshold, asked.calibrated) == (0.2, False), "a threshold that was asked for stays"
+
+
+def test_a_comparison_uses_the_one_to_one_threshold_of_its_smaller_face(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    assert not pipeline.compare(portrait, portrait).calibrated
+    save_operating_point(pipeline.gallery.store, pipeline.space, point(0.6, 40.1, 10_000, measure="far"))
+    same = pipeline.compare(portrait, portrait)
+    assert same.calibrated and same.threshold == 0.6
+
+
+def test_points_are_stored_for_the_system_that_measured_them(tmp_path: Path) -> None:
+    store_points(tmp_path / "gallery.db", SYSTEM, [point(0.42), point(0.3, 40.1, 10_000)])
+    with Gallery.open(tmp_path / "gallery.db") as gallery:
+        from core.gallery.values import Space
+
+        kept = operating_points(gallery, Space("some", "0" * 64, "bicubic", False))
+        assert [p.threshold for p in kept] == [0.42, 0.3] and kept[0].run == "evaluate/x"
+        assert operating_points(gallery, Space("some", "1" * 64, "bicubic", False)) == []
+
+
+def test_views_of_a_plan_begin_with_hr() -> None:
+    plan = Plan(sizes=(16,), modes=("aligned", "end to end"), degradations=("bicubic", "camera"))
+    views = plan.views()
+    assert views[0] == View("aligned") and views[3] == View("end to end") and len(views) == 6
+    assert not plan.wants(views[0]) and plan.wants(views[1])

