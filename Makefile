@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check clean
+.PHONY: run test check models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -19,6 +19,28 @@ check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
+# train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.
+TEACHER ?= edgeface_xxs
+STUDIO := $(BIN)/edgeface-studio
+latest = $$(ls -d data/runs/$(1)/*-$(2) | tail -n 1)
+export_run = run=$(call latest,$(1),$(2)) && $(STUDIO) weights export "$$run/checkpoints/best/$(3).safetensors" \
+	data/models/$(2).safetensors --run "$(1)/$$(basename "$$run")"
+
+models: $(RUNTIME)
+	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
+		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
+	$(STUDIO) train dsr --dataset "$(DATASET)" --edgeface "$(TEACHER)" --out-name edgeface-dsr
+	$(call export_run,dsr,edgeface-dsr,upscaler)
+	$(STUDIO) train starter --dataset "$(DATASET)" --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
+	$(call export_run,starter,edgeface-xxs-starter,encoder)
+	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --mode aligned \
+		--weights data/models/edgeface-xxs-starter.safetensors --upscaler bicubic --out data/bench/starter
+	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --mode aligned \
+		--weights "$(TEACHER)" --upscaler data/models/edgeface-dsr.safetensors --out data/bench/dsr
+	$(call export_run,starter,edgeface-xxs-starter,encoder) --report data/bench/starter/report.json
+	$(call export_run,dsr,edgeface-dsr,upscaler) --report data/bench/dsr/report.json
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -89,14 +89,14 @@ STARTER = Recipe(
     layer_scale=0.1,
     stages=(
         Stage(
-            "features", "Matching the teacher stage by stage", 15, ("encoder",), Losses(teacher=1.0, features=1.0),
-            rates=Rates(encoder=2e-3), schedule="cosine", warmup=0.1, floor=0.5, weight_decay=0.05, decay_all=False,
+            "features", "Matching the teacher stage by stage", 25, ("encoder",), Losses(teacher=1.0, features=1.0),
+            rates=Rates(encoder=2e-3), schedule="cosine", warmup=0.1, floor=0.8, weight_decay=0.05, decay_all=False,
             beta2=0.99, sizes_px=(112,), through="bicubic", augment=_STRONG, teacher_view="same", forced=True,
             ema=0.999, clip=5.0,
         ),
         Stage(
-            "distil", "Distilling, small faces included", 45, ("encoder",), Losses(teacher=1.0, features=0.5),
-            rates=Rates(encoder=1e-3), schedule="cosine", floor=0.01, weight_decay=0.05, decay_all=False, beta2=0.99,
+            "distil", "Distilling, small faces included", 50, ("encoder",), Losses(teacher=1.0, features=0.5),
+            rates=Rates(encoder=1.6e-3), schedule="cosine", floor=0.01, weight_decay=0.05, decay_all=False, beta2=0.99,
             sizes_px=(112, 112, 112, 112, 112, 112, 12, 16, 20, 24, 32), through="bicubic", augment=_STRONG,
             teacher_view="same", ema=0.999, clip=5.0,
         ),
