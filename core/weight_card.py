@@ -98,22 +98,24 @@ def read_figures(figures: Mapping[str, Any]) -> Measured | None:
 
 
 def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned") -> dict[str, Any]:
-    """The figures to keep in a header, from a report of `evaluate pairs` (its report.json): listed pairs, one mode.
+    """The figures to keep in a header, from a report of `evaluate pairs` (its report.json): listed pairs, one mode, of
+    the first system that it measured.
 
-    Raises KeyError and TypeError for what is no such report.
+    Raises KeyError, TypeError and IndexError for what is no such report.
     """
     told = report["protocol"]
+    system = told["systems"][0]
     found: dict[str, dict[str, list[float | None]]] = {"eer": {}, "eer_vlr_hr": {}}
-    for row in report["rows"]:
-        if row["protocol"] == "pairs file" and row["mode"] == mode:
-            low, high = row["figures"]["eer_interval"] or (None, None)
-            size = "HR" if row["size_px"] is None else str(row["size_px"])
-            found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = [row["figures"]["eer"], low, high]
+    for row in report["figures"]["verification"]:
+        if (row["system"], row["protocol"], row["mode"]) == (system["label"], "pairs file", mode):
+            size = row["probe"].removesuffix(" px")
+            rate = [row["eer"], row["eer_low"], row["eer_high"]]
+            found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = rate
     folds = ", ".join(map(str, told["folds"]))
     protocol = (
         f"{told['data']}/{told['pairs_file']}, folds {folds}, {told['pairs']:,} pairs of {told['people']:,} people, "
-        f"{mode}, flip TTA {'on' if told['flip_tta'] else 'off'}, encoder {told['encoder']} "
-        f"({told['weights_sha256'][:12]}), upscaler {told['upscaler']}"
+        f"{mode}, flip TTA {'on' if system['flip_tta'] else 'off'}, encoder {system['name']} "
+        f"({system['weights_sha256'][:12]}), upscaler {system['upscaler']}"
     )
     return {"protocol": protocol, **{key: rates for key, rates in found.items() if rates}}
 

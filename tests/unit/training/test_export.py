@@ -24,21 +24,21 @@ from tests.made_weights import save_dsr, save_encoder
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 
+_ROW = {"system": "edgeface_xxs + dsr", "mode": "aligned", "protocol": "pairs file", "eer_low": None, "eer_high": None}
 REPORT = {
-    "protocol": {"data": "lfw", "pairs_file": "pairs.txt", "folds": [5, 6, 7], "pairs": 1800, "people": 900,
-                 "flip_tta": False, "encoder": "edgeface_xxs", "weights_sha256": "ab" * 32, "upscaler": "dsr"},
-    "rows": [
-        {"protocol": "pairs file", "mode": "aligned", "size_px": None, "pairing": "HR-HR",
-         "figures": {"eer": 0.08, "eer_interval": [0.07, 0.09]}},
-        {"protocol": "pairs file", "mode": "aligned", "size_px": 16, "pairing": "VLR-VLR",
-         "figures": {"eer": 0.1, "eer_interval": None}},
-        {"protocol": "pairs file", "mode": "aligned", "size_px": 16, "pairing": "VLR-HR",
-         "figures": {"eer": 0.09, "eer_interval": [0.08, 0.1]}},
-        {"protocol": "all pairs", "mode": "aligned", "size_px": 16, "pairing": "VLR-HR",
-         "figures": {"eer": 0.5, "eer_interval": None}},
-        {"protocol": "pairs file", "mode": "end to end", "size_px": 16, "pairing": "VLR-VLR",
-         "figures": {"eer": 0.6, "eer_interval": None}},
-    ],
+    "protocol": {
+        "data": "lfw", "pairs_file": "pairs.txt", "folds": [5, 6, 7], "pairs": 1800, "people": 900,
+        "systems": [{"label": "edgeface_xxs + dsr", "name": "edgeface_xxs", "weights_sha256": "ab" * 32,
+                     "upscaler": "dsr", "flip_tta": False}, {"label": "another"}],
+    },
+    "figures": {"verification": [
+        _ROW | {"probe": "HR", "pairing": "HR-HR", "eer": 0.08, "eer_low": 0.07, "eer_high": 0.09},
+        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "eer": 0.1},
+        _ROW | {"probe": "16 px", "pairing": "VLR-HR", "eer": 0.09, "eer_low": 0.08, "eer_high": 0.1},
+        _ROW | {"probe": "16 px", "pairing": "VLR-HR", "protocol": "all pairs", "eer": 0.5},
+        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "mode": "end to end", "eer": 0.6},
+        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "system": "another", "eer": 0.7},
+    ]},
 }  # fmt: skip
 
 
