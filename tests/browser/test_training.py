@@ -87,8 +87,8 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
     page.set_default_timeout(LONGEST_MS)
     page.goto(studio.url("training"))
     page.get_by_text("Two stages, as the notes have them").click()
-    for label, value in (("Epochs, stage 1", EPOCHS), ("Batch size", 4)):
-        field = page.get_by_label(label)
+    for name, value in (("stage1-epochs", EPOCHS), ("batch_size", 4)):
+        field = page.locator(f".st-key-training_finetune_notes_{name} input")  # the other recipe's may still be there
         field.fill(str(value))
         field.press("Enter")
     expect(page.get_by_text("Changed: stage1.epochs = 5000, batch_size = 4.")).to_be_visible()
