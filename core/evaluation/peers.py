@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.encoder.encode import EncoderInfo, Images
 from core.encoder.registry import hash_file
 from core.errors import CoreError
 from core.settings import CROP_PX
+
+if TYPE_CHECKING:
+    from core.encoder.encode import Images
 
 _OWN_SCALING = frozenset({"NaryEltwise", "Power", "Scale", "BatchNorm", "Eltwise", "ElementWise"})
 
@@ -36,6 +38,8 @@ class OnnxEncoder:
     """
 
     def __init__(self, path: Path, *, use_tta: bool = False, bgr: bool = False) -> None:
+        from core.encoder.encode import EncoderInfo  # brings torch along, which a warm cache does without
+
         self._network = _read(path)
         self._lock = threading.Lock()  # a cv2.dnn network holds its input: one caller at a time
         self._bgr = bgr

@@ -37,8 +37,9 @@ def test_a_report_needs_nothing_but_a_browser(chromium, report: Path, width: int
     errors: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(report.as_uri())
-    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.goto(report.as_uri(), wait_until="commit")
+    page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=120_000)
+    page.wait_for_load_state(timeout=120_000)  # every chart is drawn by then
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     charts = page.locator(".js-plotly-plot")

@@ -28,6 +28,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_dataset(tmp_path_factory.mktemp("sets") / "small", people=6, each=2, single=4).root
 
 
+@pytest.fixture(autouse=True)
+def not_nice(own_data_dir: Path) -> None:
+    """Runs let other programs go first; tests that wait for them needn't."""
+    assert run(["runs", "settings", "--niceness", "0"]) == 0
+
+
 def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     capsys.readouterr()
     code = run([str(argument) for argument in arguments])
