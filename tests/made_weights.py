@@ -19,9 +19,7 @@ def save_dsr(
     """A DSR file: near the bicubic skip, or, with `harm`, as its random weights make it."""
     torch.manual_seed(seed)
     network = DSR(DSRConfig(channels=8, blocks=1))
-    if not harm:
-        torch.nn.init.normal_(network.tail.weight, std=1e-3)
-        torch.nn.init.zeros_(network.tail.bias)
+    torch.nn.init.normal_(network.tail.weight, std=0.3 if harm else 1e-3)
     config = {"channels": 8, "blocks": 1, "min_px": 12, "max_px": 48, "use_bicubic_px": list(bicubic_px)}
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
