@@ -46,21 +46,26 @@ def storage(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def only_one(out: Path) -> Iterator[None]:
-    """Hold the work folder of `out`: two at once would mix their work. Raises BuildRefused, StorageFailed.
-
-    The lock lives in the kernel, so a killed process leaves none behind.
-    """
+    """Hold the work folder of `out`: two at once would mix their work. Raises BuildRefused, StorageFailed."""
     folder = work_folder(out)
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
+    with held(handle, folder, f"Another ingest into {out} is at work."):
+        yield
+
+
+@contextmanager
+def held(handle: int, folder: Path, busy: str) -> Iterator[None]:
+    """Lock the open folder against other processes and close it in the end. Raises BuildRefused saying `busy` when
+    another holds it, StorageFailed. The lock lives in the kernel, so a killed process leaves none behind."""
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise StorageFailed(f"{folder} can't be locked: {error.strerror}.", "Choose another folder.") from error
-            raise BuildRefused(f"Another ingest into {out} is at work.", "Wait for it, or stop it first.") from error
+            raise BuildRefused(busy, "Wait for it, or stop it first.") from error
         yield
     finally:
         os.close(handle)

@@ -6,15 +6,13 @@ whole, and beside it only files that `unfinished.json` lists.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.dataset.errors import BuildRefused
+from core.dataset.journal import held
 from core.dataset.layout import INFO_NAME, MANIFEST_NAME, UNFINISHED_NAME
 from core.dataset.manifest import Dataset, is_outside
 from core.dataset.place import part_name
@@ -33,16 +31,8 @@ def only_update(root: Path) -> Iterator[None]:
         return
     except OSError as error:
         raise StorageFailed(f"{root} can't be read: {error.strerror or error}.", "Check its permissions.") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise StorageFailed(f"{root} can't be locked: {error.strerror}.", "Choose another folder.") from error
-            raise BuildRefused(f"Another update of {root} is at work.", "Wait for it, or stop it first.") from error
+    with held(handle, root, f"Another update of {root} is at work."):
         yield
-    finally:
-        os.close(handle)
 
 
 def clear_unfinished(dataset: Dataset) -> None:
