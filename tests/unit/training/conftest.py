@@ -26,6 +26,17 @@ def closed(tmp_path_factory):
 
 
 @pytest.fixture
+def tiny(monkeypatch):
+    """The tiny variant is known and its random weights are taken, for one test: others judge weights for themselves."""
+    import tiny_training
+
+    import core.encoder.encode
+
+    monkeypatch.setitem(tiny_training.VARIANTS, tiny_training.NAME, tiny_training.TINY)
+    monkeypatch.setattr(core.encoder.encode, "require_healthy", tiny_training.never_ill)
+
+
+@pytest.fixture
 def run_training(own_data_dir, tmp_path):
     """Train in this process; gives (report, events, folder). `stop_at` stops after so many looks."""
     from core.jobs.errors import JobStopped

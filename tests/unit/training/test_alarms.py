@@ -12,6 +12,8 @@ from core.training.errors import LossNotFinite, OutOfMemory, UnfitData
 from core.training.resume import accumulation, halve_batch
 from core.training.validate import eer, rank1
 
+pytestmark = pytest.mark.usefixtures("tiny")
+
 
 def given(events):
     return {data["code"]: data for kind, data in events if kind == "alarm"}

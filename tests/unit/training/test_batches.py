@@ -14,6 +14,9 @@ from core.training.data import open_data, validated_sizes
 from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
 from core.training.recipe import Augment, Losses, Stage
 
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
 MOVING = Augment(flip=0.5, rotate_deg=8, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3, saturation=0.2,
                  colour=0.1, erase=0.5)  # fmt: skip
 

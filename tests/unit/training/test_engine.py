@@ -14,6 +14,9 @@ from tiny_training import NAME, tiny_config, tiny_dataset
 from core.encoder.encode import load_encoder
 from core.training.checkpoint import load_state
 
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
 NOTES = {"stage1_epochs": 2, "stage2_epochs": 2, "backbone_lr": 1e-3}
 
 
@@ -122,7 +125,7 @@ def test_recommended_trains_both_and_routes_sizes(weights, run_training, tmp_pat
     assert epochs[0]["val"]["accuracy"] is None and " Acc: n/a" in epochs[0]["line"]
     assert report["criterion"]["name"] == "eer" and set(report["bicubic"]) >= {"psnr_db", "ssim", "eer"}
     state = load_state(folder / "last")
-    assert set(state["networks"]) == {"encoder", "upscaler"}
+    assert set(state["networks"]) == {"encoder", "upscaler", "head"}
     with safe_open(folder / "last/upscaler.safetensors", "pt") as file:
         found = json.loads(file.metadata()["config"])
     assert (found["channels"], found["blocks"], found["min_px"], found["max_px"]) == (4, 1, 12, 48)

@@ -20,6 +20,9 @@ from core.settings import load_settings
 from core.training.checkpoint import load_state
 from core.training.config import config_to_dict
 
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
 LONGEST_S = 240.0
 
 
@@ -71,7 +74,7 @@ def test_two_processes_come_to_what_one_does(closed, weights, run_training, tmp_
     both = tiny_config("finetune", "notes", closed, weights, changes, processes=2)
     run = create_run(runs_root(load_settings()), "finetune", "two", config_to_dict(both))
     events = []
-    code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; "
+    code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; tiny_training.take(); "
     code += "from core.training.processes import main; sys.exit(main(sys.argv[1:]))"
     report = train_in_processes(
         both, load_settings(), run, on_event=lambda kind, /, **data: events.append((kind, data)),

@@ -22,7 +22,8 @@ from core.training.config import TrainingConfig, make_config
 
 HERE = Path(__file__).parent
 CODE = (
-    f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; from core.jobs.worker import main; "
+    f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; tiny_training.take(); "
+    "from core.jobs.worker import main; "
     "sys.exit(main())"
 )
 WORKER = (sys.executable, "-c", CODE)
@@ -40,14 +41,23 @@ def edgenext_tiny(pretrained: bool = False, **given: Any) -> EdgeNeXt:
     )  # fmt: skip
 
 
-VARIANTS[NAME] = Variant(NAME, "edgenext_tiny", None, False, "0" * 40, 0.4)
-core.encoder.encode.require_healthy = lambda *_: None  # random weights recognise nobody; they only have to be trained
+TINY = Variant(NAME, "edgenext_tiny", None, False, "0" * 40, 0.4)
+
+
+def never_ill(*_: object) -> None:
+    """In the place of `require_healthy`: random weights recognise nobody, they only have to be trained."""
+
+
+def take() -> None:
+    """Know the tiny variant and take its random weights, for the rest of a process of the tests' own."""
+    VARIANTS[NAME] = TINY
+    core.encoder.encode.require_healthy = never_ill
 
 
 def tiny_weights(folder: Path, seed: int = 0) -> Path:
     """A weights file of the tiny variant, with layer scales large enough that every block matters."""
     torch.manual_seed(seed)
-    network = build_network(VARIANTS[NAME])
+    network = build_network(TINY)
     for name, parameter in network.named_parameters():
         if name.endswith("gamma") or name.endswith("gamma_xca"):
             parameter.data.fill_(0.5)
