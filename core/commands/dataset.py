@@ -191,7 +191,8 @@ def ingest_photographs(
     as_json: JsonOption = False,
 ) -> None:
     """Turn photographs into aligned HR crops and VLR images: a run that can be stopped and resumed."""
-    from core.jobs.launch import follow, launch, stop
+    from core.commands.follow import wait_for
+    from core.jobs.launch import launch
     from core.settings import load_settings
 
     path = source_path(source)
@@ -206,16 +207,8 @@ def ingest_photographs(
     if detach:
         say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
         return
-    try:
-        for event in follow(run):
-            show_progress(event.kind, **event.data)
-    except KeyboardInterrupt:
-        stop(run)
-        note(f"{run.id} was asked to stop; go on with: edgeface-studio runs resume {run.id}")
-        raise
-    finally:
-        progress("")
-    state, report = run.state(), run.report or {}
+    state = wait_for(run, lambda event: show_progress(event.kind, **event.data))
+    report = run.report or {}
     if state.status != "done":
         raise UsageMistake(
             f"{run.id} is {state.status}. {state.error or ''}", f"See edgeface-studio runs show {run.id}"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.common import UsageMistake, note, plain, progress, say, say_json, user_path
+from core.commands.common import UsageMistake, plain, progress, say, say_json, user_path
 from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.evaluation.result import Evaluation
     from core.evaluation.views import Size
+    from core.jobs.events import Event
 
 WeightsListOption = Annotated[
     list[str] | None,
@@ -141,27 +142,23 @@ def _file_or_name(text: str) -> str:
 def follow_run(config: dict[str, Any], slug: str) -> Any:
     """Start an `evaluate` run and wait for its end, progress on the last line. Raises UsageMistake when it didn't end
     well; Ctrl-C asks it to stop."""
-    from core.jobs.launch import follow, launch, stop
+    from core.commands.follow import wait_for
+    from core.jobs.launch import launch
 
     run = launch(load_settings(), "evaluate", config, slug=slug)
-    try:
-        for event in follow(run):
-            if event.kind == "progress":
-                data = event.data
-                progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
-    except KeyboardInterrupt:
-        stop(run)
-        note(f"{run.id} was asked to stop; go on with: edgeface-studio runs resume {run.id}")
-        raise
-    finally:
-        progress("")
-    state = run.state()
+    state = wait_for(run, _show)
     if state.status != "done":
         raise UsageMistake(
             f"{run.id} is {state.status}. {state.error or ''}".strip(),
             state.next_step or f"See edgeface-studio runs show {run.id}",
         )
     return run
+
+
+def _show(event: Event) -> None:
+    if event.kind == "progress":
+        data = event.data
+        progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
 
 
 def evaluate_and_tell(

@@ -51,7 +51,8 @@ def reembed(
     The old templates stay until the new ones are all there. It can be stopped, or killed, and resumed. People without
     stored crops keep what they have, and are named: they have to be enrolled again.
     """
-    from core.jobs.launch import follow, launch, stop
+    from core.commands.follow import wait_for
+    from core.jobs.launch import launch
     from core.reembed import KIND, job_config
 
     settings = load_settings()
@@ -70,16 +71,8 @@ def reembed(
     if detach:
         say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
         return
-    try:
-        for event in follow(run):
-            _show(event)
-    except KeyboardInterrupt:
-        stop(run)
-        note(f"{run.id} was asked to stop; go on with: edgeface-studio runs resume {run.id}")
-        raise
-    finally:
-        progress("")
-    state, report = run.state(), run.report or {}
+    state = wait_for(run, _show)
+    report = run.report or {}
     if state.status != "done":
         raise UsageMistake(
             f"{run.id} is {state.status}. {state.error or ''}".strip(),
