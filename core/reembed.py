@@ -28,7 +28,6 @@ from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, StoredTemplate
 from core.images import read_image, resize
 from core.jobs.context import JobContext
-from core.probe_sizes import native_crop_px
 from core.settings import CROP_PX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -183,11 +182,11 @@ def _embedded(
 
 
 def _as_encoded(pipeline: Pipeline, source: StoredTemplate, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What the encoder is to see: the crop, which was cut at 112 px; super-resolved from its native size where the
-    upscaler does that."""
+    """What the encoder is to see: the crop, which was cut at 112 px in one step; super-resolved where the upscaler
+    does that."""
     if source.kind == "hr" or not pipeline.upscaler.route(source.probe_px).network:
         return crop
-    return pipeline.upscaler.super_resolve([resize(crop, native_crop_px(source.probe_px))])[0]
+    return pipeline.upscaler.super_resolve([crop])[0]
 
 
 def _crop(source: StoredTemplate) -> NDArray[np.uint8] | None:

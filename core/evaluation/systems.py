@@ -16,7 +16,7 @@ from core.encoder.registry import describe, hash_file, resolve_weights
 from core.faces.quality import Limits
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
-from core.sr.upscale import UpscalerUnusable
+from core.sr.upscale import BICUBIC, UpscalerUnusable
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
@@ -102,7 +102,10 @@ class System:
         """What decides an embedding, for the store. `upscales`: the upscaler takes part in this view; `aligned`: the
         pictures are crops, so that neither detector nor limits do."""
         searched = {} if aligned else {"detector": _detector_sha256(), "limits": asdict(self.limits)}
-        return {**self._key, **view, **searched, "upscaler": self.upscaler_id if upscales else "", "crops": aligned}
+        upscaler = {"upscaler": self.upscaler_id if upscales else ""}
+        if upscales and self.upscaler_id != BICUBIC:
+            upscaler["takes"] = "112 px, cut in one step"  # until now: crops at native size
+        return {**self._key, **view, **searched, **upscaler, "crops": aligned}
 
     def about(self) -> dict[str, Any]:
         """Facts of the loaded encoder, for protocols; after `remember`, those that were kept."""

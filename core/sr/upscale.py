@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,10 @@ _BICUBIC_ROUTE = Route(BICUBIC, network=False)
 
 
 class Upscaler(Protocol):
-    """Square uint8 RGB crops of any sizes below 112 px -> uint8 (N, 112, 112, 3).
+    """Square uint8 RGB crops of any sizes up to 112 px -> uint8 (N, 112, 112, 3).
+
+    A crop of 112 px that `super_resolve` is given was cut at that size from a small face in one step, which keeps more
+    of it than a crop at the face's own size.
 
     `id` tells templates apart: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it adds nothing
     that cutting the crop at 112 px wouldn't. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic.
@@ -120,15 +122,11 @@ class DSRUpscaler:
     def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         import torch
 
-        out = np.zeros((len(crops), CROP_PX, CROP_PX, 3), dtype=np.uint8)
-        by_size: dict[int, list[int]] = defaultdict(list)
-        for position, crop in enumerate(crops):
-            by_size[crop.shape[0]].append(position)
-        for positions in by_size.values():
-            batch = to_tensor([crops[p] for p in positions], device=self._device)
-            with torch.inference_mode():
-                out[positions] = from_tensor(self._network(batch))
-        return out
+        if not crops:
+            return np.zeros((0, CROP_PX, CROP_PX, 3), dtype=np.uint8)
+        batch = to_tensor(list(BicubicUpscaler().upscale(crops)), device=self._device)
+        with torch.inference_mode():
+            return from_tensor(self._network(batch))
 
 
 @dataclass(frozen=True)

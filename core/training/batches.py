@@ -20,23 +20,25 @@ from core.settings import CROP_PX
 from core.training.augment import Draws, changed, coloured, draw, flipped
 from core.training.data import TrainingData
 from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
+from core.training.photographed import draw_cuts, photographed
 from core.training.recipe import Stage
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one step, ready for the network. `hr` [-1, 1] (N, 3, 112, 112); `view` what the encoder is given, or
-    None where `small` (N, 3, s, s) is to go through the upscaler first. `target` (N, 512) are the teacher's embeddings
-    and `embeddings` (N, 512) a frozen encoder's of the view, where they were computed before. `size_px` is the drawn
-    size, `is_hr` true where `view` is HR itself."""
+    """Images of one step, ready for the network, [-1, 1] (N, 3, 112, 112). `hr`; `view` what the encoder is given,
+    after the upscaler where `upscales`; `shown` the HR that the view shows where it isn't quite `hr`. `target` (N, 512)
+    are the teacher's embeddings and `embeddings` (N, 512) a frozen encoder's of the view, where they were computed
+    before. `size_px` is the drawn size, `is_hr` true where `view` is HR itself."""
 
     hr: Tensor
-    view: Tensor | None
-    small: Tensor | None
+    view: Tensor
+    upscales: bool
     labels: Tensor
     rows: NDArray[np.int64]
     size_px: int
     is_hr: bool
+    shown: Tensor | None = None
     target: Tensor | None = None
     embeddings: Tensor | None = None
 
@@ -79,7 +81,8 @@ class BatchMaker:
     def fingerprint(self) -> str:
         """All that a view follows from besides networks and pixels, for the names of caches."""
         stage = self._stage
-        return f"{self._seed} {self.sizes} {stage.files} {stage.camera} {stage.through} {stage.augment}"
+        shares = f"{stage.files} {stage.camera} {stage.photographed}"
+        return f"{self._seed} {self.sizes} {shares} {stage.through} {stage.augment}"
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
@@ -117,44 +120,48 @@ class BatchMaker:
             size = self.sizes[min(int(choice[0] * len(self.sizes)), len(self.sizes) - 1)]
         draws = draw(stage.augment, len(rows), generator).part(part)
         camera = torch.rand(len(rows), generator=generator)[part] < stage.camera
+        cuts = draw_cuts(len(rows), size, generator).part(part)
+        as_photographed = bool(torch.rand(1, generator=generator) < stage.photographed)
         rows = rows[part]
         from_file = choice[1] < stage.files and size in train.vlr and bool((train.vlr[size][rows] >= 0).all())
         hr_pixels = self._sources.data.hr_batch(train, rows).to(self._device)
+        shown: Tensor | None = None
+        upscales = stage.through == "upscaler" and self._sources.takes(size)
         if from_file:
-            hr, small, view = self._filed(hr_pixels, rows, size, draws)
+            hr, view, upscales = self._filed(hr_pixels, rows, size, draws, upscales)
+        elif as_photographed and size != CROP_PX:
+            hr = changed(hr_pixels, stage.augment, draws)
+            view, shown = photographed(hr.to(torch.uint8), size, cuts)
         else:
             seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
-            hr, small, view = self._made(hr_pixels, size, draws, camera, seeds, pool)
+            hr, view = self._made(hr_pixels, size, draws, camera, seeds, pool)
         targets = self._sources.targets
         target = None if targets is None else torch.from_numpy(np.array(targets[rows], dtype=np.float32))
         return Batch(
             hr=to_network(hr),
-            view=None if view is None else to_network(view),
-            small=None if small is None else to_network(small),
+            view=to_network(view),
+            upscales=upscales,
             labels=torch.from_numpy(train.labels[rows]).to(self._device),
             rows=rows,
             size_px=size,
             is_hr=size == CROP_PX and not from_file,
+            shown=None if shown is None else to_network(shown),
             target=None if target is None else target.to(self._device),
         )
 
-    def _upscales(self, size: int) -> bool:
-        return self._stage.through == "upscaler" and self._sources.takes(size)
-
     def _filed(
-        self, hr: Tensor, rows: NDArray[np.int64], size: int, draws: Draws
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """(HR, small, view) with the data set's own VLR files, or with what the upscaler made of them before."""
+        self, hr: Tensor, rows: NDArray[np.int64], size: int, draws: Draws, upscales: bool
+    ) -> tuple[Tensor, Tensor, bool]:
+        """(HR, view, whether it has still to go through the upscaler) with the data set's own VLR files, or with what
+        the upscaler made of them before."""
         augment = self._stage.augment
         train = self._sources.data.train
         hr = changed(hr, augment, draws, move=False)
-        if size in self._sources.sr and self._upscales(size):
+        if size in self._sources.sr and upscales:
             kept = torch.from_numpy(np.ascontiguousarray(self._sources.sr[size][rows])).permute(0, 3, 1, 2)
-            return hr, None, self._coloured(kept.to(self._device), draws)
+            return hr, self._coloured(kept.to(self._device), draws), False
         small = self._coloured(self._sources.data.vlr_batch(train, size, rows).to(self._device), draws)
-        if self._upscales(size):
-            return hr, small, None
-        return hr, None, enlarge(small.to(torch.uint8))
+        return hr, enlarge(small.to(torch.uint8)), upscales
 
     def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
         result = coloured(flipped(images, draws.flip.to(images.device)).float(), self._stage.augment, draws)
@@ -162,20 +169,18 @@ class BatchMaker:
 
     def _made(
         self, hr: Tensor, size: int, draws: Draws, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """(HR, small, view) with VLR made of the changed HR on the fly; size 112 is HR itself."""
+    ) -> tuple[Tensor, Tensor]:
+        """(HR, view) with VLR made of the changed HR on the fly; size 112 is HR itself."""
         hr = changed(hr, self._stage.augment, draws)
         if size == CROP_PX:
-            return hr, None, hr
+            return hr, hr
         pixels = hr.to(torch.uint8)
         small = resize_batch(pixels, size)
         chosen = torch.nonzero(camera)[:, 0]
         if len(chosen):
             small = small.clone()
             small[chosen] = camera_batch(pixels[chosen], size, [seeds[i] for i in chosen.tolist()], pool)
-        if self._upscales(size):
-            return hr, small, None
-        return hr, None, enlarge(small)
+        return hr, enlarge(small)
 
 
 def ahead(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from core.encoder.variants import EMBEDDING_DIM
 from core.settings import CROP_PX
-from core.training.batches import BatchMaker
+from core.training.batches import Batch, BatchMaker
 from core.training.data import Split, TrainingData
-from core.training.degrade import to_network, to_pixels
+from core.training.degrade import enlarge, to_network, to_pixels
 from core.training.device import Runner
 from core.training.frozen import cached, chunks, fits, network_hash
 from core.training.networks import Networks
@@ -62,13 +62,13 @@ class Caches:
         if not fits(self.folder, shape, np.uint8):
             return None
         upscaler = networks.upscaler
-        parts = ["sr", network_hash(upscaler), self._place(split), size_px]
+        parts = ["sr-of-112", network_hash(upscaler), self._place(split), size_px]
 
         def fill(out: NDArray[np.uint8]) -> None:
             for rows in chunks(len(split), _CHUNK):
-                small = to_network(self.data.vlr_batch(split, size_px, rows).to(self.runner.device))
+                enlarged = to_network(enlarge(self.data.vlr_batch(split, size_px, rows).to(self.runner.device)))
                 with torch.no_grad(), self.runner.autocast():
-                    sr = to_pixels(upscaler(small))
+                    sr = to_pixels(upscaler(enlarged))
                 out[rows] = sr.permute(0, 2, 3, 1).cpu().numpy()
                 self.report("cache super-resolved", rows.stop, len(split))
 
@@ -84,17 +84,17 @@ class Caches:
             for view in range(count):
                 for rows in chunks(number, _CHUNK):
                     batch = maker.view(view, np.arange(rows.start, rows.stop))
-                    out[view, rows] = self._embedded(encoder, self._seen(networks, batch.view, batch.small))
+                    out[view, rows] = self._embedded(encoder, self._seen(networks, batch))
                     self.report("cache embeddings", view * number + rows.stop, count * number)
 
         return self._once(parts, (count, number, EMBEDDING_DIM), np.float32, fill)
 
-    def _seen(self, networks: Networks, view: Tensor | None, small: Tensor | None) -> Tensor:
-        if view is not None:
-            return view
+    def _seen(self, networks: Networks, batch: Batch) -> Tensor:
+        if not batch.upscales:
+            return batch.view
         assert networks.upscaler is not None
         with torch.no_grad(), self.runner.autocast():
-            return to_network(to_pixels(networks.upscaler(small)))
+            return to_network(to_pixels(networks.upscaler(batch.view)))
 
     def _embedded(self, network: nn.Module, images: Tensor, *, mirror: bool = False) -> NDArray[np.float32]:
         with torch.no_grad(), self.runner.autocast():

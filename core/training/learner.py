@@ -59,9 +59,9 @@ class Learner(nn.Module):
             out["total"] = losses.classification * out["classification"]
             return out
         view = self._view(batch)
-        if losses.pixel and batch.small is not None:
-            out["pixel"] = pixel_loss(view, batch.hr, stage.pixel_loss)
-        if losses.identity and batch.small is not None:
+        if losses.pixel and batch.upscales:
+            out["pixel"] = pixel_loss(view, batch.hr if batch.shown is None else batch.shown, stage.pixel_loss)
+        if losses.identity and batch.upscales:
             out["identity"] = cosine_loss(self._all["teacher"](view), self._target(batch))
         if losses.classification or losses.alignment or losses.teacher or losses.features:
             self._recognition(batch, view, out)
@@ -71,15 +71,14 @@ class Learner(nn.Module):
 
     def _view(self, batch: Batch) -> Tensor:
         """What the encoder is given: [-1, 1] (N, 3, 112, 112)."""
-        if batch.view is not None:
+        if not batch.upscales:
             return batch.view
-        assert batch.small is not None
         upscaler = self._all["upscaler"]
         if "upscaler" in self.stage.trains:
-            enlarged: Tensor = upscaler(batch.small)
+            enlarged: Tensor = upscaler(batch.view)
             return enlarged.float()
         with torch.no_grad():  # in whole levels, as the pipeline hands it on
-            return to_network(to_pixels(upscaler(batch.small)))
+            return to_network(to_pixels(upscaler(batch.view)))
 
     def _recognition(self, batch: Batch, view: Tensor, out: dict[str, Tensor]) -> None:
         losses, encoder = self.stage.losses, self._all["encoder"]

@@ -133,7 +133,7 @@ def upscaled(networks: Networks, small: Tensor) -> Tensor:
     size = small.shape[-1]
     if size == CROP_PX or networks.upscaler is None or not networks.takes(size):
         return to_network(enlarge(small))
-    result: Tensor = networks.upscaler(to_network(small))
+    result: Tensor = networks.upscaler(to_network(enlarge(small)))
     return result
 
 

@@ -109,6 +109,8 @@ class Stage:
     """Share of batches that take the data set's own VLR files; the others are degraded on the fly."""
     camera: float = 0.0
     """Share of on-the-fly VLR images made by the camera chain; the others are bicubic."""
+    photographed: float = 0.0
+    """Share of on-the-fly VLR batches cut in one step from a small picture, as from a photograph, all by bicubic."""
     through: Through = "upscaler"
     augment: Augment = field(default_factory=Augment)
     teacher_view: View = "clean"
@@ -207,8 +209,8 @@ def _check_stage(stage: Stage) -> None:
     _check_choices(where, stage)
     limits: dict[str, tuple[float, float]] = {
         "epochs": (0, 100_000), "warmup": (0, 0.9), "floor": (0, 1), "weight_decay": (0, 10), "beta2": (0.5, 0.99999),
-        "patience": (0, 100_000), "files": (0, 1), "camera": (0, 1), "cached_views": (0, 64), "ema": (0, 0.999999),
-        "clip": (0, 1e6),
+        "patience": (0, 100_000), "files": (0, 1), "camera": (0, 1), "photographed": (0, 1), "cached_views": (0, 64),
+        "ema": (0, 0.999999), "clip": (0, 1e6),
     }  # fmt: skip
     for name, (low, high) in limits.items():
         _within(where + name, getattr(stage, name), low, high)

@@ -190,7 +190,7 @@ def view_batch(run: StageRun, epoch: int, step: int, part: slice, device: str) -
     embeddings = torch.from_numpy(np.ascontiguousarray(views[chosen, rows])).to(device)
     labels = torch.from_numpy(maker.labels[rows]).to(device)
     nothing = torch.zeros(0, device=device)
-    return Batch(nothing, None, None, labels, rows, CROP_PX, False, None, embeddings)
+    return Batch(nothing, nothing, False, labels, rows, CROP_PX, False, embeddings=embeddings)
 
 
 def _add(standing: Standing, out: dict[str, Tensor], images: int) -> None:

@@ -13,7 +13,7 @@ from reembed_worker import pipeline_of
 from core.enrolment import enrol, prepare_enrolment
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, Space
-from core.images import encode_image, resize
+from core.images import encode_image
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
 from core.reembed import reembed
@@ -68,7 +68,7 @@ def test_small_faces_go_through_the_upscaler_in_use_where_it_is_routed(make_pipe
         template = NewTemplate(unit(size), "sr", float(size), size, f"{size}", crop)
         pipeline.gallery.store.enrol(f"At {size}", [template], space=OLD)
     assert reembed(pipeline, pipeline.gallery.store).made == 2
-    small = upscaler.super_resolve([resize(trial_faces()[0], 16)])[0]
+    small = upscaler.super_resolve([trial_faces()[0]])[0]  # as it was stored: cut at 112 px in one step
     expected = pipeline.encoder.encode([small, trial_faces()[0]])
     for name, vector, who in zip(("At 16", "At 24"), expected, (upscaler.id, "bicubic"), strict=True):
         [template] = pipeline.gallery.store.templates(name)
