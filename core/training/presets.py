@@ -12,8 +12,8 @@ _MILD = Augment(flip=0.5, rotate_deg=5.0, scale=0.05, shift=0.04, brightness=0.0
 _STRONG = Augment(
     flip=0.5, rotate_deg=12.5, scale=0.12, shift=0.09, brightness=0.14, contrast=0.4, colour=0.1, erase=0.1, mix=0.5
 )
-_SMALL_AND_HR = (16, 16, 20, 24, 32, 112)
-"""The smallest twice: it has most to gain, and HR has to stay as good as it was."""
+_SMALL_AND_HR = (16, 16, 20, 24, 32, 112, 112)
+"""The smallest twice: it has most to gain. HR twice: it has to stay as good as it was."""
 _TO_TEACHER = Losses(teacher=1.0, classification=0.1)
 
 NOTES = Recipe(
@@ -48,15 +48,15 @@ RECOMMENDED = Recipe(
     criterion="eer",
     stages=(
         Stage(
-            "adapt", "Adapting the encoder to small faces", 4, ("encoder",), _TO_TEACHER,
+            "adapt", "Adapting the encoder to small faces", 5, ("encoder",), _TO_TEACHER,
             rates=Rates(encoder=3e-4), schedule="one-cycle", warmup=0.15, weight_decay=0.05, sizes_px=_SMALL_AND_HR,
-            through="bicubic", augment=_MILD, teacher_view="same", ema=0.99, clip=5.0,
+            photographed=0.5, through="bicubic", augment=_MILD, teacher_view="same", ema=0.99, clip=5.0,
         ),
         Stage(
-            "together", "Training encoder and super-resolution together", 9, ("encoder", "upscaler"),
+            "together", "Training encoder and super-resolution together", 14, ("encoder", "upscaler"),
             replace(_TO_TEACHER, pixel=0.5), rates=Rates(encoder=3e-4, upscaler=2e-4), schedule="one-cycle",
-            warmup=0.15, weight_decay=0.05, sizes_px=_SMALL_AND_HR, augment=_MILD, teacher_view="same", ema=0.99,
-            clip=5.0,
+            warmup=0.15, weight_decay=0.05, sizes_px=_SMALL_AND_HR, photographed=0.5, augment=_MILD,
+            teacher_view="same", ema=0.99, clip=5.0,
         ),
     ),
 )  # fmt: skip
@@ -72,8 +72,8 @@ DSR = Recipe(
         Stage(
             "dsr", "Training super-resolution", 8, ("upscaler",), Losses(pixel=1.0, identity=0.1),
             rates=Rates(upscaler=1e-3), schedule="one-cycle", warmup=0.1, weight_decay=0.0,
-            sizes_px=(12, 16, 16, 20, 24, 24, 28, 32, 32, 40, 48), augment=Augment(flip=0.5), teacher_view="same",
-            ema=0.999, clip=1.0,
+            sizes_px=(12, 16, 16, 20, 24, 24, 28, 32, 32, 40, 48), photographed=0.5, augment=Augment(flip=0.5),
+            teacher_view="same", ema=0.999, clip=1.0,
         ),
     ),
 )  # fmt: skip
