@@ -14,9 +14,10 @@ from torch.nn import functional
 from core.dataset.degrade import seed_for
 from core.encoder.encode import load_encoder
 from core.encoder.network import build_network
-from core.encoder.registry import resolve_weights
+from core.encoder.registry import describe, fetch_command, resolve_weights
 from core.encoder.variants import VARIANTS
 from core.encoder.weights import file_sha256
+from core.errors import SettingsInvalid
 from core.settings import CROP_PX, Settings
 from core.sr.network import DSR, DSRConfig
 from core.sr.registry import resolve_upscaler
@@ -50,10 +51,15 @@ class Networks:
 def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Networks:
     """Everything that a run starts from. New networks follow from the seed.
 
-    Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise.
+    Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise, and SettingsInvalid where a starter would teach.
     """
     start = resolve_weights(settings, config.edgeface)
     teaching = start if config.teacher is None else resolve_weights(settings, config.teacher)
+    if config.recipe.start == "random" and describe(teaching).origin == "starter":
+        raise SettingsInvalid(
+            f"{teaching.name} would teach a network that is to replace it: it can't become better than that.",
+            f"Name official weights as the teacher (--teacher), or fetch them first: {fetch_command()}.",
+        )
     if config.recipe.start == "random":
         encoder, variant, parent = new_encoder(config), config.variant, ""
     else:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save, save_file
 from tiny_training import NAME, tiny_config, tiny_dataset
 
 from core.encoder.encode import load_encoder
+from core.errors import SettingsInvalid
 from core.training.checkpoint import load_state
+from core.weight_card import ENCODER_FORMAT
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -164,3 +166,12 @@ def test_export_in_the_notes_form_is_read_by_the_encoder(closed, weights, run_tr
     assert content["subject_to_id"] == {"p00": 0, "p01": 1, "p02": 2, "p03": 3}
     a, b = (load_encoder(path, device="cpu") for path in (target, folder / "best/encoder.safetensors"))
     assert differences(a.network.state_dict(), b.network.state_dict()) == [] and a.info.identities == 4
+
+
+def test_a_starter_does_not_teach_itself(closed, weights, run_training, tmp_path):
+    starter = tmp_path / "starter.safetensors"
+    about = {"variant": NAME, "format": ENCODER_FORMAT, "parent_sha256": ""}
+    save_file(load_file(weights), starter, about)
+    with pytest.raises(SettingsInvalid, match="starter.safetensors would teach a network that is to replace it") as e:
+        run_training(tiny_config("starter", "starter", closed, starter, {"epochs": 1}))
+    assert "--teacher" in e.value.next_step
