@@ -172,6 +172,6 @@ def test_a_starter_does_not_teach_itself(closed, weights, run_training, tmp_path
     starter = tmp_path / "starter.safetensors"
     about = {"variant": NAME, "format": ENCODER_FORMAT, "parent_sha256": ""}
     save_file(load_file(weights), starter, about)
-    with pytest.raises(SettingsInvalid, match="starter.safetensors would teach a network that is to replace it") as e:
+    with pytest.raises(SettingsInvalid, match=r"starter\.safetensors would teach a network that is to replace it") as e:
         run_training(tiny_config("starter", "starter", closed, starter, {"epochs": 1}))
     assert "--teacher" in e.value.next_step
