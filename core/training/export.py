@@ -7,6 +7,7 @@ costs is seen by measuring the exported file, which is why figures belong to the
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ _FLOAT16_MAX = 65504.0
 
 
 def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | None = None, **texts: str) -> Path:
-    """Write an encoder or a DSR file as float16 safetensors, its header's texts kept, `texts` and `figures` put in.
+    """Write an encoder or a DSR file as float16 safetensors, its header's texts kept but for the folders in the command
+    that trained it, `texts` and `figures` put in.
 
     The file appears whole or not at all. Raises what loading raises (a file has to be complete), SettingsInvalid for
     values that float16 can't hold, StorageFailed.
@@ -39,6 +41,8 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
         tensors = state.tensors
         metadata |= {"format": ENCODER_FORMAT, "variant": state.variant.name}
         metadata.setdefault("parent_sha256", "")
+    if metadata.get("trained_by"):
+        metadata["trained_by"] = without_folders(metadata["trained_by"])
     metadata |= {"exported_from": file_sha256(source), **texts}
     if figures is not None:
         metadata["figures"] = json.dumps(figures)
@@ -46,6 +50,12 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
     write_atomically(target, save(halved, metadata=metadata))
     target.chmod(0o644)
     return target
+
+
+def without_folders(command: str) -> str:
+    """A command line as others may read it: of every absolute path only its last part."""
+    words = [Path(word).name if Path(word).is_absolute() and len(word) > 1 else word for word in shlex.split(command)]
+    return shlex.join(words)
 
 
 def _dsr_tensors(source: Path) -> dict[str, Tensor]:

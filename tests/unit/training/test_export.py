@@ -44,16 +44,19 @@ REPORT = {
 
 def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path: Path) -> None:
     tensors = torch.load(random_weights, weights_only=True)
-    source = save_encoder(tmp_path / "e.safetensors", tensors, trained_by="make models")
+    command = "edgeface-studio train starter --dataset /home/me/faces --teacher '/srv/my models/t.pt' --epochs 3"
+    source = save_encoder(tmp_path / "e.safetensors", tensors, trained_by=command)
     target = export_float16(source, tmp_path / "out" / "starter.safetensors", figures=figures_of_report(REPORT))
     assert {t.dtype for t in load_file(target).values() if t.is_floating_point()} == {torch.float16}
+    told = describe(target).metadata["trained_by"]
+    assert told == "edgeface-studio train starter --dataset faces --teacher t.pt --epochs 3"
     assert target.stat().st_size < 0.55 * source.stat().st_size
     a, b = (load_encoder(path, check=False, precision="float32").encode(trial_faces()[:4]) for path in (source, target))
     assert (a * b).sum(axis=1).min() > 0.999
     file = describe(target)
     assert file.origin == "starter" and file.metadata["exported_from"] == describe(source).sha256
     card = model_card(target, config={"dataset": "/somewhere/lfw", "preset": "starter"}, report={"seconds": 5400})
-    for said in ("# starter", "random initialisation", "`make models`", "8.00 % [7.00, 9.00]", "10.00 %", "90 minutes",
+    for said in ("# starter", "random initialisation", "--dataset faces --teacher t.pt", "8.00 % [7.00, 9.00]", "10.00 %", "90 minutes",
                  "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0", "distilled from the official", "Limits"):  # fmt: skip
         assert said in card, said
     assert "/somewhere" not in card and "50.00" not in card and "60.00" not in card
