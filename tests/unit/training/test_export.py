@@ -57,7 +57,8 @@ def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path
     assert file.origin == "starter" and file.metadata["exported_from"] == describe(source).sha256
     card = model_card(target, config={"dataset": "/somewhere/lfw", "preset": "starter"}, report={"seconds": 5400})
     for said in ("# starter", "random initialisation", "--dataset faces --teacher t.pt", "8.00 % [7.00, 9.00]",
-                 "10.00 %", "90 minutes", "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0", "distilled from the official", "Limits"):  # fmt: skip
+                 "10.00 %", "90 minutes", "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0",
+                 "distilled from the official", "Limits"):  # fmt: skip
         assert said in card, said
     assert "/somewhere" not in card and "50.00" not in card and "60.00" not in card
     tuned = save_encoder(tmp_path / "t.safetensors", tensors, parent_sha256="a" * 64)
