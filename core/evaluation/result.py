@@ -57,8 +57,8 @@ IN_JSON = frozenset(
 )  # fmt: skip
 _TEXT = frozenset(
     {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
-     "highest_impostor_identity", "worst_image", "taken_for", "why", "verdict", "upscaler", "part", "measure", "by",
-     "source", "benchmark", "sha256"}
+     "highest_impostor_identity", "impostor_image", "worst_image", "taken_for", "why", "verdict", "upscaler", "part",
+     "measure", "by", "source", "benchmark", "sha256"}
 )  # fmt: skip
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
