@@ -10,7 +10,7 @@ from core.errors import CoreError
 from core.evaluation import plots
 from core.evaluation.compare_runs import compare_evaluations, of_system
 from core.evaluation.result import Evaluation
-from core.evaluation.tell import screen
+from core.evaluation.tell import compact, screen
 from core.jobs.run_dir import Run
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen, accuracy_runs, evaluation_of, seen_runs
@@ -75,7 +75,8 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
     moved = people[people["verdict"] != "same"]
     lost = moved[moved["verdict"] == "lost"].head(most // 2)
     gained = moved[moved["verdict"] == "gained"].tail(most - len(lost)).iloc[::-1]
-    shown = pd.concat([lost, gained.sort_values("rank1_change")]).iloc[::-1].reset_index(drop=True)
+    shown = pd.concat([lost, gained]).iloc[::-1].reset_index(drop=True)
+    lowest = float(shown[["rank1_before", "rank1_after"]].min().min()) * 100 if len(shown) else 0.0
     figure = go.Figure()
     for verdict, colour in (("lost", plots.IMPOSTOR), ("gained", plots.GENUINE)):
         some = shown[shown["verdict"] == verdict]
@@ -83,16 +84,19 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
             continue
         x: list[float | None] = []
         y: list[int | None] = []
-        for row in some.itertuples():
-            x += [row.rank1_before * 100, row.rank1_after * 100, None]
-            y += [row.Index, row.Index, None]
+        lines = [
+            (row["identity"], row["rank1_before"] * 100, row["rank1_after"] * 100) for row in some.to_dict("records")
+        ]
+        for at, (_, before, after) in zip(some.index, lines, strict=True):
+            x += [before, after, None]
+            y += [int(at), int(at), None]
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": colour, "width": 3}, hoverinfo="skip", showlegend=False
         )
         figure.add_scatter(
-            x=some["rank1_after"] * 100, y=some.index, mode="markers", name=verdict,
+            x=[after for *_, after in lines], y=list(some.index), mode="markers", name=verdict,
             marker={"color": colour, "size": 10},
-            customdata=[[plots.escaped(row.identity, 40), row.rank1_before * 100] for row in some.itertuples()],
+            customdata=[[plots.escaped(str(name), 40), before] for name, before, _ in lines],
             hovertemplate="%{customdata[0]}: %{customdata[1]:.1f} to %{x:.1f} %<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
@@ -101,9 +105,9 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(shown.index), ticktext=[plots.escaped(name, 26) for name in shown["identity"]], automargin=True,
-        showgrid=False,
+        showgrid=False, zeroline=False,
     )  # fmt: skip
-    figure.update_xaxes(title_text="Found first, %; the dot is after", range=[-2, 102])
+    figure.update_xaxes(title_text="Found first, %; the dot is after", range=[max(-2.0, lowest - 5), 102])
     return figure
 
 
@@ -120,10 +124,10 @@ def _people(seen: Seen, compared: Evaluation) -> None:
     if people.empty:
         return
     views = people[["mode", "degradation", "probe", "size_px"]].drop_duplicates().sort_values("size_px")
-    names = {
-        " ".join(filter(None, (row.probe, row.degradation, row.mode))): (row.probe, row.degradation, row.mode)
-        for row in views.itertuples()
-    }
+    names: dict[str, tuple[str, str, str]] = {}
+    for row in views.to_dict("records"):
+        view = (str(row["probe"]), str(row["degradation"]), str(row["mode"]))
+        names[" ".join(filter(None, view))] = view
     chosen = st.segmented_control(
         "Probe", list(names), default=next(iter(names)), required=True, key="accuracy_changed_view",
         persist_state="page", format_func=plain,
@@ -160,6 +164,6 @@ def _sign(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
 def _change(seen: Seen, compared: Evaluation) -> None:
     st.subheader("Overall", anchor=False)
     table = compared.table("change")
-    st.dataframe(screen("change", table), hide_index=True)
+    st.dataframe(compact("change", table), hide_index=True)
     st.caption("EER and TAR at FAR 0.1 % of all pairs, rank-1 among everybody; rates in percent, changes in points.")
     table_download(table, f"{seen.run.name}-change", key="accuracy_change_csv")

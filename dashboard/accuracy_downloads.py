@@ -24,6 +24,7 @@ def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
     """A chart with a button that saves it as PNG; `key` is its own on the page and names the file."""
     config = {
         "displaylogo": False,
+        "displayModeBar": True,  # where nothing hovers, too
         "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"format": "png", "filename": slug(f"{key} {alt}"), "scale": 2},
     }

@@ -65,7 +65,7 @@ def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
 def headline_html(rows: pd.DataFrame) -> str:
     """A table with a line for each probe size, largest first, each rate with its 95 % interval."""
     columns = [column for column in _COLUMNS if column[0] in rows]
-    several = rows.duplicated("probe").any()
+    several = bool(rows.duplicated("probe").any())
     head = "".join(f"<th title='{markup(hint)}'>{markup(name)}</th>" for _, name, hint in columns)
     ordered = rows.sort_values(["size_px", "degradation"], ascending=[False, True], kind="stable")
     body = "".join(_line(row, [c for c, *_ in columns], several=several) for row in ordered.to_dict("records"))

@@ -16,9 +16,9 @@ from dashboard.feedback import feedback
 from dashboard.training_view import WIDE
 
 _SECTIONS = {
-    "measure": ":material/speed: Measure",
-    "thresholds": ":material/tune: Thresholds",
-    "compare": ":material/compare_arrows: Compare",
+    "measure": "Measure",
+    "thresholds": "Thresholds",
+    "compare": "Compare",
 }
 
 

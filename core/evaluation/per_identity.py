@@ -71,7 +71,7 @@ def _nearest(
     for person in np.unique(others[others >= 0]):
         rows, theirs = np.nonzero(others == person)[0], np.nonzero((people == person) & hr.acquired)[0]
         nearest[rows] = theirs[(probe.vectors[at[rows]] @ hr.vectors[theirs].T).argmax(axis=1)]
-    return [pictures[position].name if position >= 0 else "" for position in nearest]
+    return [pictures[int(position)].name if position >= 0 else "" for position in nearest]
 
 
 def leave_one_out(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) -> tuple[Outcomes | None, np.ndarray]:
