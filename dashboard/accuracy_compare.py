@@ -40,7 +40,7 @@ def compare_panel(runs: list[Run]) -> None:
     st.session_state.setdefault("accuracy_compare", asked)
     st.session_state["accuracy_compare"] = [each for each in st.session_state["accuracy_compare"] if each in by_id]
     chosen = st.multiselect(
-        "Runs", list(by_id), format_func=lambda each: by_id[each].label, max_selections=MOST, key="accuracy_compare",
+        "Runs", list(by_id), format_func=labels(by_id).__getitem__, max_selections=MOST, key="accuracy_compare",
         placeholder="Choose two or more", select_all=False,
     )  # fmt: skip
     if chosen != st.query_params.get_all("compare"):
@@ -49,6 +49,15 @@ def compare_panel(runs: list[Run]) -> None:
         st.caption("Choose two runs or more. Who gained and who lost is in a run itself, under Before and after.")
         return
     compared(dict(zip(ascii_uppercase, (by_id[each] for each in chosen), strict=False)))
+
+
+def labels(by_id: Mapping[str, Seen]) -> dict[str, str]:
+    """What each run is called in a list of choices; those begun in the same second are numbered."""
+    found: dict[str, str] = {}
+    for name, seen in by_id.items():
+        same = sum(label.startswith(seen.label) for label in found.values())
+        found[name] = f"{seen.label} ({same + 1})" if same else seen.label
+    return found
 
 
 def compared(named: Mapping[str, Seen]) -> None:

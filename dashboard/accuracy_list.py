@@ -7,8 +7,8 @@ import streamlit as st
 from core.errors import CoreError
 from core.jobs.run_dir import Run
 from dashboard.accuracy_queries import Seen, seen_runs
-from dashboard.accuracy_words import STEPS
-from dashboard.run_status import STATES, Shown, progress_text, reader_of
+from dashboard.accuracy_words import progress_words
+from dashboard.run_status import STATES, reader_of
 from dashboard.text import plain
 
 SHOWN = 8
@@ -54,10 +54,9 @@ def _row(seen: Seen) -> None:
             if st.button("Open", key=f"accuracy_open_{seen.run.id}", icon=":material/arrow_forward:"):
                 open_run(seen.run)
         if seen.state.status == "running":
-            progress = reader_of(seen.run).look().progress
-            if progress is not None:
-                text = progress_text(progress, Shown("", steps=STEPS))
-                st.progress(progress.share, text=f":small[{plain(text)}]")
+            told = progress_words(reader_of(seen.run).look().progress)
+            if told is not None:
+                st.progress(told[0], text=f":small[{plain(told[1])}]")
 
 
 def _came_of_it(seen: Seen) -> str:

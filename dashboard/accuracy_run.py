@@ -16,7 +16,7 @@ from dashboard.accuracy_people import people_part
 from dashboard.accuracy_queries import Seen, evaluation_of, look
 from dashboard.accuracy_scores import scores_part
 from dashboard.accuracy_tables import protocol_part, tables_part
-from dashboard.accuracy_words import STEPS
+from dashboard.accuracy_words import progress_words
 from dashboard.feedback import feedback
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
@@ -42,7 +42,7 @@ def run_view(run: Run) -> None:
     run_status(
         run,
         Shown(
-            seen.title, body=_asked, on_remove=_to_the_list, resume="primary", details=not done, steps=STEPS,
+            seen.title, body=_asked, bar=_bar, on_remove=_to_the_list, resume="primary", details=not done,
             removal="Its folder with tables and report goes. Thresholds that were put into a gallery stay there.",
         ),
     )  # fmt: skip
@@ -73,6 +73,10 @@ def parts_of(evaluation: Evaluation) -> list[str]:
         "protocol": True,
     }
     return [name for name in _PARTS if there[name]]
+
+
+def _bar(snapshot: Snapshot) -> tuple[float, str] | None:
+    return progress_words(snapshot.progress)
 
 
 def _asked(snapshot: Snapshot) -> None:

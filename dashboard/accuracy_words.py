@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from dashboard.run_reader import Progress
+from dashboard.text import duration
+
 TASKS = {
     "dataset": "A data set",
     "pairs": "Photographs and a pairs file",
@@ -17,12 +20,14 @@ TASKS = {
 
 BENCHMARKS = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace", "lfw": "LFW", "xqlfw": "XQLFW"}
 
-STEPS = {
-    "write": "Writing tables and report",
-    "calibrate": "Choosing thresholds",
-    "super-resolution": "Comparing images",
+_STEPS = {
+    "embed": ("Embedding faces", "images"),
+    "measure": ("Measuring", "sizes"),
+    "calibrate": ("Choosing thresholds", "sizes"),
+    "super-resolution": ("Comparing enlarged faces", "images"),
+    "write": ("Writing tables and report", ""),
 }
-"""What a run does at the moment, beside those steps that name what they measure."""
+"""What a run does at the moment, and what its progress counts then."""
 
 SIZES: tuple[int | None, ...] = (None, 48, 40, 32, 24, 20, 16, 12)
 MODES = {"aligned": "Aligned", "end to end": "End to end"}
@@ -76,3 +81,20 @@ def goal_words(goal: Mapping[str, Any]) -> str:
     """ "FPIR 1 % in a gallery of 300"."""
     where = f" in a gallery of {int(goal.get('gallery_size') or 0):,}" if goal.get("measure") == "fpir" else ""
     return f"{str(goal.get('measure', '')).upper()} {float(goal.get('target') or 0) * 100:g} %{where}"
+
+
+def progress_words(progress: Progress | None) -> tuple[float, str] | None:
+    """The share of the step that is done, and where the run is in words: "Embedding faces (xxs + bicubic): 30 of 120
+    images, 41 a second, 2 s left". None before it said anything."""
+    if progress is None:
+        return None
+    kind, _, whose = progress.step.partition(" ")
+    word, unit = _STEPS.get(progress.step) or _STEPS.get(kind) or (progress.step.capitalize(), "")
+    told = [f"{word} ({whose})" if whose and kind in _STEPS else word]
+    if progress.total > 1 or unit:
+        told[0] += f": {progress.done:,} of {progress.total:,}{f' {unit}' if unit else ''}"
+    if progress.per_s and progress.per_s >= 1 and unit == "images":
+        told.append(f"{progress.per_s:,.0f} a second")
+    if progress.left_s is not None and progress.done < progress.total and unit == "images":
+        told.append(f"{duration(progress.left_s)} left")
+    return progress.share, ", ".join(told)

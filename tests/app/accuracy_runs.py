@@ -15,6 +15,7 @@ from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.pictures import only_people, pictures_of_dataset
 from core.evaluation.plan import Plan
 from core.evaluation.request import calibration_config, dataset_config
+from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
 from core.jobs.events import EventLog
 from core.jobs.processes import process_start
@@ -37,16 +38,18 @@ class Measured:
     """A miniature data set, measured with and without flip, and a calibration on it."""
 
     def __init__(self, folder: Path) -> None:
-        self.dataset = small_dataset(folder / "small", people=6, each=4, single=2)
+        self.dataset = small_dataset(folder / "small", people=5, each=3, single=2)
         pictures = pictures_of_dataset(self.dataset)
         self.specs = [SystemSpec(sface(), "bicubic", use_tta=flip) for flip in (False, True)]
         systems: list[System] = [open_system(spec) for spec in self.specs]
         said = {"data": "small", "split": "test", "root": "small"}
-        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said)
+        store = EmbeddingStore(folder / "embeddings")
+        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, store=store)
         first, second = halves({picture.identity for picture in pictures})
         self.calibration, self.points = calibrate(
-            systems[0], only_people(pictures, first), only_people(pictures, second), Goal("far", 0.2),
+            systems[0], only_people(pictures, first), only_people(pictures, second), Goal("far", 0.5),
             plan=replace(PLAN, sizes=(None,)), run="evaluate/made", data=said,
+            store=store,
         )  # fmt: skip
 
         for name, evaluation in (("done", self.evaluation), ("calibrated", self.calibration)):
@@ -66,7 +69,7 @@ class Measured:
         return _ended(run)
 
     def calibrated(self, settings: Settings) -> Run:
-        goal = {"measure": "far", "target": 0.2}
+        goal = {"measure": "far", "target": 0.5}
         config = calibration_config(self.dataset.root, self.systems[0], {"sizes": [None]}, goal)
         run = create_run(runs_root(settings), "evaluate", "calibrate", config)
         shutil.copytree(self._folder / "calibrated", run.path, dirs_exist_ok=True)
