@@ -147,7 +147,7 @@ def _of_systems(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     words: list[str] = []
     weights = dict.fromkeys(str(spec["weights"]) for spec in systems if spec.get("weights"))
     for path in weights:
-        words += ["--peer" if path.endswith(".onnx") else "--weights", path]
+        words += ["--weights", path]  # a peer too: its file's ending tells
     for name in dict.fromkeys(str(spec["upscaler"]) for spec in systems if spec.get("upscaler")):
         words += ["--upscaler", name]
     return words + (["--use-tta"] if any(spec.get("use_tta") for spec in systems) else [])

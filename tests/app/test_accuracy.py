@@ -263,7 +263,7 @@ def test_the_form_launches_what_it_says(open_page, measured, own_data_dir, with_
     assert config["min_images"] == 3 and config["plan"]["sizes"] == [None, 16]
     assert [Path(each["weights"]).name for each in config["systems"]] == ["made.safetensors", Path(sface()).name]
     assert {each["upscaler"] for each in config["systems"]} == {"bicubic"}
-    assert "--sizes HR,16" in config["command"] and "--peer" in config["command"]
+    assert "--sizes HR,16" in config["command"] and sface() in config["command"]
 
 
 def test_end_to_end_without_photographs_is_refused_before_anything_starts(
