@@ -22,8 +22,8 @@ def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: 
         some = _one_of(some, "system", "Weights and upscaler", key, list(some["system"].unique()))
         some = _one_of(some, "mode", "Mode", key, [m for m in MODES if m in set(some["mode"])], MODES)
         if sizes:
-            order = some.drop_duplicates("probe").sort_values("size_px")
-            some = _one_of(some, "probe", "Probe", key, list(order["probe"]))
+            views = some.drop_duplicates("probe").sort_values("size_px")
+            some = _one_of(some, "probe", "Probe", key, list(views["probe"]))
         kinds = [kind for kind in DEGRADATIONS if kind in set(some["degradation"])]
         if len(kinds) > 1:
             some = _one_of(some, "degradation", "Degradation", key, kinds, DEGRADATIONS, keep=not sizes)
@@ -55,15 +55,10 @@ def _one_of(
         st.session_state.pop(name)  # chosen where there are others
     show = (words or {}).get
     if column == "system":
-        chosen = st.selectbox(label, options, key=name, format_func=plain_option, width=330, persist_state="page")
+        chosen = st.selectbox(label, options, key=name, width=330, persist_state="page")
     else:
         chosen = st.segmented_control(
             label, options, default=options[0], required=True, key=name, persist_state="page",
             format_func=lambda each: plain(show(each, each)),
         )  # fmt: skip
     return table[(table[column] == chosen) | (table[column] == "")] if keep else table[table[column] == chosen]
-
-
-def plain_option(text: str) -> str:
-    """A choice of a select box, which shows no markup: as it is."""
-    return str(text)

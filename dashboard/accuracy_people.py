@@ -120,7 +120,7 @@ def _lists(seen: Seen, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataF
 def _confused(seen: Seen, confused: pd.DataFrame) -> None:
     with st.expander(f"Confused pairs ({len(confused):,})", icon=":material/group:", expanded=True):
         columns = ["identity", "taken_for", "probes", "of", "highest", "back"]
-        picked = st.dataframe(
+        st.dataframe(
             confused[columns].head(_PAIRS_SHOWN), hide_index=True, height=min(320, 38 + 35 * len(confused)),
             key="accuracy_confused", on_select=lambda: _take_row(list(confused["identity"])),
             selection_mode="single-row",
@@ -129,7 +129,6 @@ def _confused(seen: Seen, confused: pd.DataFrame) -> None:
                 "highest": st.column_config.NumberColumn("highest score", format="%.3f"), "back": "the other way",
             },
         )  # fmt: skip
-        del picked
         st.caption("How many of a person's images somebody else's score was highest for. Choose a row to see them.")
         table_download(confused, f"{seen.run.name}-confused", key="accuracy_confused_csv")
 
