@@ -84,11 +84,16 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
     st.dataframe(rows, hide_index=True)
     said = evaluation.protocol
     chosen, tried = said.get("calibrated_on") or {}, said.get("reported_on") or {}
+    left_out = said.get("people_the_weights_know") == "left out"
+    known = (
+        f"{count(int(said.get('people_left_out', 0)), 'person', 'people')} whom the weights were trained on left out"
+        if left_out
+        else "whom the weights were trained on isn't known (official files, or their data set isn't here)"
+    )
     st.caption(
         plain(
             f"Chosen on {count(int(chosen.get('people', 0)), 'person', 'people')}, tried on "
-            f"{count(int(tried.get('people', 0)), 'other')}; 95 % intervals in brackets. People whom the weights were "
-            f"trained on: {said.get('people_the_weights_know', 'not known')}."
+            f"{count(int(tried.get('people', 0)), 'other')}; {known}. 95 % intervals in brackets."
         )
     )
     told = st.session_state.pop("accuracy_said", "")
@@ -111,7 +116,7 @@ def outcome_table(evaluation: Evaluation) -> pd.DataFrame:
     measured = evaluation.table("calibration")
     lines = []
     for row in evaluation.table("thresholds").to_dict("records"):
-        line = {"probe": row["probe"], "pairs": row["pairing"], "threshold": "too few to tell"}
+        line = {"probe": row["probe"], "comparison": row["pairing"], "threshold": "too few to tell"}
         same = (
             measured[(measured["probe"] == row["probe"]) & (measured["pairing"] == row["pairing"])]
             if len(measured)
@@ -175,7 +180,7 @@ def _form(weights: Any, sets: list[Any], people: int) -> None:
     if measure == "fpir":
         size = int(
             right.number_input(
-                "People in the gallery", 1, 1_000_000, max(people, 2), key="accuracy_gallery_size",
+                "People in the gallery", 1, 1_000_000, people or 100, key="accuracy_gallery_size",
                 help="More people, more false alarms: a threshold belongs to a gallery's size.",
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.evaluation.result import Evaluation
+from core.evaluation.result import Evaluation, flattery
 from core.jobs.run_dir import Run
 from dashboard.accuracy_before_after import before_after_part
 from dashboard.accuracy_calibrate import calibration_part
@@ -50,6 +50,8 @@ def run_view(run: Run) -> None:
         return
     evaluation = evaluation_of(run)
     report_downloads(run)
+    for warning in flattery(evaluation.protocol):
+        st.warning(plain(warning), icon=":material/warning:")
     parts = parts_of(evaluation)
     if st.session_state.get("accuracy_part") not in (None, *parts):
         st.session_state.pop("accuracy_part")  # chosen in a run that has it

@@ -182,13 +182,15 @@ def evaluate_and_tell(
 
 def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
     """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
-    from core.evaluation.result import TITLES
+    from core.evaluation.result import TITLES, flattery
     from core.evaluation.tell import compact
 
     systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
     if systems:
         say(f"Measured: {'; '.join(systems)}.")
     say(evaluation.text)
+    for warning in flattery(evaluation.protocol):
+        say(warning)
     for name in tables:
         table = evaluation.table(name)
         if table.empty:

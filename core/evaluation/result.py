@@ -116,6 +116,15 @@ class Evaluation:
         write_atomically(folder / "report.html", report_html(self).encode())
 
 
+def flattery(protocol: Mapping[str, Any]) -> list[str]:
+    """A sentence for each system that was measured on people whom it knows from training."""
+    return [
+        f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "
+        "flatter. Measure on a split that it never saw."
+        for label, number in (protocol.get("people_known") or {}).items()
+    ]
+
+
 def read_evaluation(folder: Path) -> Evaluation:
     """What `Evaluation.write` or an `evaluate` run left in `folder`; tables are read whole.
 
