@@ -14,6 +14,7 @@ from core.evaluation.result import Evaluation
 from core.gallery.operating_points import OperatingPoint, operating_points
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
+from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_fields import (
     choose_dataset,
     choose_sizes,
@@ -32,6 +33,11 @@ from dashboard.text import count, plain
 MEASURES = {"fpir": "Identify: strangers who get a name (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
 _ASKED = {"fpir": "Identify (1:N)", "far": "Compare (1:1)"}
 _SIZES = (None, 32, 24, 16)
+_OUTCOMES = {"fpir": "FPIR", "dir": "DIR", "far": "FAR", "tar": "TAR", "failure_to_acquire": "Not acquired"}
+_HINTS = {
+    "FPIR": "strangers who get a name", "DIR": "enrolled people who get their own name",
+    "FAR": "pairs of strangers accepted", "TAR": "pairs of one person accepted", "Not acquired": "no usable face",
+}  # fmt: skip
 
 
 def thresholds_panel() -> None:
@@ -43,7 +49,7 @@ def thresholds_panel() -> None:
     store = gallery()
     points = operating_points(store, space_in_use(weights))
     people = store.size
-    st.dataframe(in_use_table(points, people), hide_index=True)
+    st.html(in_use_html(points, people))
     warnings = {each.decision.warning for measure in MEASURES for each in _in_force(points, people, measure)} - {""}
     for text in sorted(warnings):
         st.warning(plain(text), icon=":material/warning:")
@@ -59,15 +65,13 @@ def thresholds_panel() -> None:
             _form(weights, sets, people)
 
 
-def in_use_table(points: list[OperatingPoint], people: int) -> pd.DataFrame:
+def in_use_html(points: list[OperatingPoint], people: int) -> str:
     """A line for each probe size: the threshold of both questions, and what each was chosen for."""
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, Cell]] = {}
     for measure, name in _ASKED.items():
         for each in _in_force(points, people, measure):
-            row = rows.setdefault(each.probe, {"probe": each.probe})
-            row[name] = f"{each.decision.threshold:.3f}"
-            row[f"{name}: chosen for"] = _chosen_for(each)
-    return pd.DataFrame(list(rows.values()))
+            rows.setdefault(each.probe, {})[name] = (f"{each.decision.threshold:.3f}", _chosen_for(each))
+    return cells_html("Probe", [((probe, ""), cells) for probe, cells in rows.items()])
 
 
 def start(
@@ -80,8 +84,7 @@ def start(
 
 def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
     """A calibration's thresholds, what they give on other people, and the button that puts them to use."""
-    rows = outcome_table(evaluation)
-    st.dataframe(rows, hide_index=True)
+    st.html(outcome_html(evaluation))
     said = evaluation.protocol
     chosen, tried = said.get("calibrated_on") or {}, said.get("reported_on") or {}
     left_out = said.get("people_the_weights_know") == "left out"
@@ -93,7 +96,8 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
     st.caption(
         plain(
             f"Chosen on {count(int(chosen.get('people', 0)), 'person', 'people')}, tried on "
-            f"{count(int(tried.get('people', 0)), 'other')}; {known}. 95 % intervals in brackets."
+            f"{count(int(tried.get('people', 0)), 'other')}; {known}. The rates are those of the others, "
+            "with 95 % intervals."
         )
     )
     told = st.session_state.pop("accuracy_said", "")
@@ -111,27 +115,23 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
         _use(evaluation, points)
 
 
-def outcome_table(evaluation: Evaluation) -> pd.DataFrame:
-    """A line for each threshold: what it was chosen for and what it gives on other people, as text."""
+def outcome_html(evaluation: Evaluation) -> str:
+    """A line for each threshold: what it was chosen for, and what it gives on other people."""
     measured = evaluation.table("calibration")
-    lines = []
+    lines: list[tuple[Cell, dict[str, Cell]]] = []
     for row in evaluation.table("thresholds").to_dict("records"):
-        line = {"probe": row["probe"], "comparison": row["pairing"], "threshold": "too few to tell"}
-        same = (
-            measured[(measured["probe"] == row["probe"]) & (measured["pairing"] == row["pairing"])]
-            if len(measured)
-            else measured
-        )
-        if not pd.isna(row["threshold"]) and len(same):
-            found = same.iloc[0].to_dict()
-            line["threshold"] = f"{row['threshold']:.3f}"
-            for name in ("fpir", "dir", "far", "tar"):
-                if name in found:
-                    bounds = interval(found.get(f"{name}_low"), found.get(f"{name}_high"))
-                    line[f"{name.upper()} on others"] = f"{rate(found[name])}{f' [{bounds}]' if bounds else ''}"
-            line["not acquired"] = rate(found.get("failure_to_acquire"))
-        lines.append(line)
-    return pd.DataFrame(lines)
+        named = (str(row["probe"]), "" if row["pairing"] == "1:N" else str(row["pairing"]))
+        if pd.isna(row["threshold"]) or measured.empty:
+            lines.append((named, {"Threshold": ("–", "too few to tell")}))
+            continue
+        same = (measured["probe"] == row["probe"]) & (measured["pairing"] == row["pairing"])
+        found = measured[same].iloc[0].to_dict()
+        cells: dict[str, Cell] = {"Threshold": (f"{row['threshold']:.3f}", "")}
+        for name, title in _OUTCOMES.items():
+            if name in found:
+                cells[title] = (rate(found[name]), interval(found.get(f"{name}_low"), found.get(f"{name}_high")))
+        lines.append((named, cells))
+    return cells_html("Probe", lines, _HINTS)
 
 
 def _use(evaluation: Evaluation, points: list[OperatingPoint]) -> None:

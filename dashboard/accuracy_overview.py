@@ -12,11 +12,12 @@ from core.evaluation import plots
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import Evaluation
 from core.evaluation.tell import compact
+from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
 from dashboard.accuracy_words import interval, missing, rate
-from dashboard.text import markup, plain
+from dashboard.text import plain
 
 _CURVES = {"eer": "EER against HR", "tar": "TAR at FAR 0.1 %", "rank1": "Rank-1"}
 _COLUMNS = (
@@ -25,17 +26,6 @@ _COLUMNS = (
     ("rank1", "Rank-1", "found first among all"),
     ("failure_to_acquire", "Not acquired", "no usable face"),
 )
-_STYLE = """<style>
-.ef-acc {width: 100%; border-collapse: collapse; font-size: .95rem; margin: 2px 0 4px;
-  font-variant-numeric: tabular-nums}
-.ef-acc th, .ef-acc td {text-align: right; padding: 6px 0 6px 12px; font-weight: 400; vertical-align: top}
-.ef-acc th:first-child {text-align: left; padding-left: 0; white-space: nowrap}
-.ef-acc thead th {opacity: .75; font-size: .84rem} .ef-acc td b {font-weight: 600; white-space: nowrap}
-.ef-acc td span {display: block; opacity: .7; font-size: .76rem; white-space: nowrap}
-.ef-acc tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
-@media (max-width: 640px) {.ef-acc {font-size: .84rem} .ef-acc td span {font-size: .62rem}
-  .ef-acc th, .ef-acc td {padding-left: 5px} .ef-acc thead th {font-size: .7rem}}
-</style>"""
 
 
 def overview_part(seen: Seen, evaluation: Evaluation) -> None:
@@ -45,7 +35,7 @@ def overview_part(seen: Seen, evaluation: Evaluation) -> None:
     if evaluation.table("verification").empty:
         return
     rows = choose_rows(headline_rows(evaluation), "overview", sizes=False)
-    st.html(_STYLE + headline_html(rows))
+    st.html(headline_html(rows))
     st.caption(_protocol(evaluation))
     table_download(rows, f"{seen.run.name}-headline", key="accuracy_headline_csv")
     _curves(evaluation)
@@ -64,27 +54,23 @@ def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
 
 def headline_html(rows: pd.DataFrame) -> str:
     """A table with a line for each probe size, largest first, each rate with its 95 % interval."""
-    columns = [column for column in _COLUMNS if column[0] in rows]
+    columns = [(column, name) for column, name, _ in _COLUMNS if column in rows]
     several = bool(rows.duplicated("probe").any())
-    head = "".join(f"<th title='{markup(hint)}'>{markup(name)}</th>" for _, name, hint in columns)
     ordered = rows.sort_values(["size_px", "degradation"], ascending=[False, True], kind="stable")
-    body = "".join(_line(row, [c for c, *_ in columns], several=several) for row in ordered.to_dict("records"))
-    return f"<table class='ef-acc'><thead><tr><th>Probe</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    lines = [
+        (
+            (str(row["probe"]), str(row["degradation"]) if several else ""),
+            {name: _cell(row, column) for column, name in columns},
+        )
+        for row in ordered.to_dict("records")
+    ]
+    return cells_html("Probe", lines, {name: hint for _, name, hint in _COLUMNS})
 
 
-def _line(row: Mapping[Any, Any], columns: list[str], *, several: bool) -> str:
-    kind = f"<span>{markup(row['degradation'])}</span>" if several and row["degradation"] else ""
-    cells = "".join(_cell(row, column) for column in columns)
-    return f"<tr><th><b>{markup(row['probe'])}</b>{kind}</th>{cells}</tr>"
-
-
-def _cell(row: Mapping[Any, Any], column: str) -> str:
-    text = rate(row[column])
+def _cell(row: Mapping[Any, Any], column: str) -> Cell:
     if missing(row[column]) and column.startswith("tar"):
-        text, bounds = "–", "too few pairs"
-    else:
-        bounds = interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
-    return f"<td><b>{markup(text)}</b><span>{markup(bounds)}</span></td>"
+        return "–", "too few pairs"
+    return rate(row[column]), interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
 
 
 def _protocol(evaluation: Evaluation) -> str:
