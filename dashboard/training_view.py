@@ -12,13 +12,13 @@ from dashboard.training_list import runs_list
 from dashboard.training_live import run_view
 from dashboard.training_queries import run_of, training_runs
 
-_WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
+WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
 """Charts need more room than the text of other pages."""
 
 
 def view() -> None:
     """The page."""
-    st.html(_WIDE)
+    st.html(WIDE)
     asked = st.query_params.get("run", "")
     head("Training", "Make EdgeFace better at small faces, and watch it learn. Runs go on when this page is closed.")
     if asked:

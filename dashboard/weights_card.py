@@ -95,7 +95,8 @@ def weights_card(used: InUse) -> None:
             words, colour, _ = ORIGINS[weights.origin]
             st.badge(words, icon=_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
         if figures is None:
-            st.markdown("These weights bring no figures along. Measure them on your own data: `evaluate pairs`.")
+            st.markdown("These weights bring no figures along. Measure them on your own data.")
+            link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
         else:
             st.html(_STYLE + rates_html(figures))
             st.caption(f"Equal error rate, lower is better. {plain(figures.protocol)}.")

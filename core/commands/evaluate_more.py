@@ -111,7 +111,7 @@ def calibrate(
         typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
     ] = None,
     upscaler: Annotated[
-        str | None, typer.Option("--upscaler", metavar="FILE", help="A DSR file; default: bicubic.")
+        str | None, typer.Option("--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use.')
     ] = None,
     use_tta: TtaOption = False,
     device: DeviceOption = "auto",

@@ -24,7 +24,9 @@ WeightsListOption = Annotated[
 ]
 UpscalerListOption = Annotated[
     list[str] | None,
-    typer.Option("--upscaler", metavar="FILE", help='A DSR file, or "bicubic" (the default); may be repeated.'),
+    typer.Option(
+        "--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use; may be repeated.'
+    ),
 ]
 PeerOption = Annotated[
     list[str] | None,
@@ -112,26 +114,17 @@ def systems_of(
     device: str,
     peer_bgr: bool = False,
 ) -> list[dict[str, Any]]:
-    """Every encoder with every upscaler, then the peers, as a run's config holds them. Files are looked for here, so
-    that a mistake is told before anything starts. Raises UsageMistake and what `open_system` raises."""
-    from core.evaluation.systems import SystemSpec, open_system
+    """Every encoder with every upscaler (default: the one in use), then the peers, as a run's config holds them. Files
+    are looked for here, so that a mistake is told before anything starts. Raises what `open_system` raises."""
+    from core.evaluation.systems import every_system
+    from core.sr.upscale import BICUBIC
 
-    settings = load_settings()
     named = [_file_or_name(one) for one in weights] if weights else [None]
-    enlarged = [one if one == "bicubic" else str(user_path(one).resolve()) for one in (upscalers or ["bicubic"])]
-    specs = [
-        SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device)
-        for one in named
-        for upscaler in enlarged
-    ]
-    for peer in peers or ():
-        path = str(user_path(peer).resolve())
-        specs += [
-            SystemSpec(weights=path, upscaler=upscaler, use_tta=use_tta, device=device, bgr=peer_bgr)
-            for upscaler in enlarged
-        ]
-    opened = [open_system(spec, settings) for spec in specs]
-    return [{**vars(spec), "weights": str(one.path)} for spec, one in zip(specs, opened, strict=True)]
+    enlarged = [one if one == BICUBIC else str(user_path(one).resolve()) for one in upscalers or ()]
+    return every_system(
+        load_settings(), named, enlarged or [None], [str(user_path(peer).resolve()) for peer in peers or ()],
+        use_tta=use_tta, device=device, bgr=peer_bgr,
+    )  # fmt: skip
 
 
 def _file_or_name(text: str) -> str:
@@ -188,11 +181,16 @@ def evaluate_and_tell(
 
 
 def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
-    """An evaluation's sentence, and its tables as text, rates in percent."""
-    from core.evaluation.result import TITLES
+    """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
+    from core.evaluation.result import TITLES, flattery
     from core.evaluation.tell import compact
 
+    systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
+    if systems:
+        say(f"Measured: {'; '.join(systems)}.")
     say(evaluation.text)
+    for warning in flattery(evaluation.protocol):
+        say(warning)
     for name in tables:
         table = evaluation.table(name)
         if table.empty:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from scipy.stats import binomtest
@@ -43,6 +44,18 @@ def compare_evaluations(
         tables["gained_lost"] = people
     title = f"{first} against {second}"
     return Evaluation("compare", title, _text(change), protocol, tables)
+
+
+def of_system(evaluation: Evaluation, label: str) -> Evaluation:
+    """The evaluation as if only the system called `label` had been measured. Raises SettingsInvalid without it."""
+    systems = [system for system in evaluation.protocol.get("systems", []) if system.get("label") == label]
+    if not systems:
+        raise SettingsInvalid(f"The evaluation measured no '{label}'.", "Choose one that it names.")
+    tables = {
+        name: table[table["system"] == label].reset_index(drop=True) if "system" in table else table
+        for name, table in evaluation.tables.items()
+    }
+    return replace(evaluation, protocol={**evaluation.protocol, "systems": systems}, tables=tables)
 
 
 def _first_system(evaluation: Evaluation) -> str:

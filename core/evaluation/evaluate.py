@@ -70,7 +70,7 @@ def evaluate_pictures(
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for system in systems:
         embedded = embed(
-            system, pictures, plan.views(), store=store, seed=plan.seed,
+            system, pictures, plan.views(), store=store, seed=plan.seed, mirrored=_mirrored(pictures, plan),
             on_progress=telling(work.tell, f"embed {system.label}"), should_stop=work.should_stop,
         )  # fmt: skip
         wanted = [view for view in plan.views() if plan.wants(view)]
@@ -104,6 +104,14 @@ def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Pl
         "plan": plan.to_config(),
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def _mirrored(pictures: Sequence[Picture], plan: Plan) -> set[str]:
+    """The pictures that the curve of rejection is drawn by, by SHA-256: a sample of people."""
+    if "reject" not in plan.sections or not plan.reject_images:
+        return set()
+    sampled = reject.sample_people([picture.identity for picture in pictures], plan.reject_images, plan.seed)
+    return {picture.sha256 for picture, there in zip(pictures, sampled, strict=True) if there}
 
 
 def _never() -> bool:
@@ -244,6 +252,8 @@ def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:
         quality = probe.measure("mirror_agreement")
         if np.isnan(quality[there]).all():
             quality = probe.measure("detection_score")
+        else:  # of a sample of people, unless flip TTA gave it for all
+            there = there & np.isfinite(quality)
         curve = reject.reject_curve(
             probe.vectors[there], (hr if ordered else probe).vectors[there], work.people[there], quality[there],
             ordered=ordered, seed=work.plan.seed,

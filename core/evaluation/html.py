@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from core.evaluation import plots
-from core.evaluation.result import TITLES
+from core.evaluation.result import TITLES, flattery
 from core.evaluation.tell import compact
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ _NOTES = {
 def report_html(evaluation: Evaluation) -> str:
     """The whole report as one document."""
     parts = [f"<h1>{_text(evaluation.title)}</h1>", f'<p class="lead">{_text(evaluation.text)}</p>', _facts(evaluation)]
+    parts[2:2] = [f'<p class="note">{_text(warning)}</p>' for warning in flattery(evaluation.protocol)]
     scripts: list[str] = []
     for name in TITLES:
         table = evaluation.table(name)

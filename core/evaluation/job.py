@@ -8,7 +8,7 @@ report_folds, gallery; benchmark, root.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,9 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if task == "dataset":
         pictures, data = pictures_of_config(config, plan)
         evaluation = evaluate_pictures(
-            systems, pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
-        )
+            systems, pictures, plan, data={**data, "people_known": people_known(systems, pictures, settings)},
+            store=store, on_event=told, should_stop=context.should_stop,
+        )  # fmt: skip
     elif task == "pairs":
         evaluation = _pairs(config, systems, plan, store, told, context)
     elif task == "calibrate":
@@ -75,6 +76,18 @@ def run(context: JobContext) -> Mapping[str, Any]:
     context.on_event("progress", step="write", done=0, total=1)
     evaluation.write_tables(context.run.path)
     return {**evaluation.report(), "seconds": round(time.monotonic() - started, 1)}
+
+
+def people_known(systems: Sequence[System], pictures: Sequence[Picture], settings: Settings) -> dict[str, int]:
+    """How many of the people on the pictures each system was trained on or chosen by, by its label: figures on them
+    flatter. Systems of which that isn't known, or that know nobody, are left out."""
+    everybody = {picture.identity for picture in pictures}
+    known = {
+        system.label: len(everybody & (trained_people(system.path, settings) or set()))
+        for system in systems
+        if system.path is not None
+    }
+    return {label: number for label, number in known.items() if number}
 
 
 def spec_of(config: Mapping[str, Any]) -> SystemSpec:

@@ -19,7 +19,8 @@ from core.evaluation.protocol import Embedded
 from core.evaluation.verification import wilson
 
 PROBE_COLUMNS = (
-    "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "rank", "quality", "sha256",
+    "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "impostor_image", "rank", "quality",
+    "sha256",
 )  # fmt: skip
 FEW_IMAGES = 3
 """Fewer probes than this say nothing about a person: their interval spans almost everything."""
@@ -31,7 +32,8 @@ def probe_table(
     """A row for each picture, PROBE_COLUMNS: as probe in its view, the HR pictures enrolled, its own one left out.
 
     `genuine` and `rank` are NaN where the person has no other acquired picture; all scores are where the probe wasn't
-    acquired.
+    acquired. `impostor_image` is that one of the best impostor's pictures that is most like the probe; `quality` is NaN
+    where it wasn't measured.
     """
     outcomes, at = leave_one_out(pictures, probe, hr)
     _, names = codes_of(pictures)
@@ -43,6 +45,7 @@ def probe_table(
             "genuine": np.nan,
             "impostor": np.nan,
             "impostor_identity": "",
+            "impostor_image": "",
             "rank": np.nan,
             "quality": np.nan if quality is None else np.asarray(quality, dtype=np.float64),
             "sha256": [picture.sha256 for picture in pictures],
@@ -53,8 +56,22 @@ def probe_table(
         table.loc[at, "genuine"] = outcomes.genuine
         table.loc[at, "impostor"] = outcomes.impostor
         table.loc[at, "impostor_identity"] = whose
+        table.loc[at, "impostor_image"] = _nearest(pictures, probe, hr, at, outcomes.impostor_person)
         table.loc[at, "rank"] = np.where(outcomes.rank > 0, outcomes.rank, np.nan)
     return table
+
+
+def _nearest(
+    pictures: Sequence[Picture], probe: Embedded, hr: Embedded, at: np.ndarray, others: np.ndarray
+) -> list[str]:
+    """For each of the probes `at` the name of that picture of the person beside it in `others` that is most like it; ""
+    where that is nobody (-1)."""
+    people, _ = codes_of(pictures)
+    nearest = np.full(len(at), -1, np.int64)
+    for person in np.unique(others[others >= 0]):
+        rows, theirs = np.nonzero(others == person)[0], np.nonzero((people == person) & hr.acquired)[0]
+        nearest[rows] = theirs[(probe.vectors[at[rows]] @ hr.vectors[theirs].T).argmax(axis=1)]
+    return [pictures[int(position)].name if position >= 0 else "" for position in nearest]
 
 
 def leave_one_out(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) -> tuple[Outcomes | None, np.ndarray]:

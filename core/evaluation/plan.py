@@ -21,7 +21,9 @@ SECTIONS = ("verification", "identification", "open set", "reject", "super-resol
 class Plan:
     """How to evaluate. `sizes` hold None for HR. `threshold` is what per-person acceptance is told at. `gallery_sizes`
     of None: 10, 30, 100, ... up to half of the people; each is drawn `draws` times, and each person enrols `enrol`
-    photographs. `bootstrap` resamples of people give intervals (0: none)."""
+    photographs. `bootstrap` resamples of people give intervals (0: none). Without flip TTA how well a face agrees with
+    its mirror image costs encoding it twice, so that the curve of rejection is drawn for whole people with together at
+    most about `reject_images` pictures; with it, for all."""
 
     sizes: tuple[Size, ...] = (None, 32, 24, 16)
     modes: tuple[Mode, ...] = ("aligned",)
@@ -33,6 +35,7 @@ class Plan:
     bootstrap: int = 1000
     seed: int = 0
     sr_images: int = 300
+    reject_images: int = 1000
     sections: tuple[str, ...] = SECTIONS
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 COLOURS = ("#2A9187", "#C2711B", "#5B6EC4", "#B5487A", "#7A8B3C", "#8A6FB0", "#3E7CA6", "#A65E3E")
-GENUINE, IMPOSTOR, LINE = "#2A9187", "#C2711B", "#7D8688"
+GENUINE, IMPOSTOR, LINE, BAR = "#2A9187", "#C2711B", "#7D8688", "#8CC5BF"
 """Readable on a light and on a dark background alike."""
 
 _HEIGHT_PX = 380
@@ -111,10 +111,10 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
     names = [escaped(name, 26) for name in some["identity"]]
     figure = _figure(title, "", height=max(_HEIGHT_PX, 24 * len(some) + 110))
     figure.add_bar(
-        x=values, y=list(range(len(some))), orientation="h", marker_color=COLOURS[0], width=0.7, showlegend=False,
+        x=values, y=list(range(len(some))), orientation="h", marker_color=BAR, width=0.7, showlegend=False,
         error_x={
             "type": "data", "symmetric": False, "array": some[f"{measure}_high"] * 100 - values,
-            "arrayminus": values - some[f"{measure}_low"] * 100, "thickness": 1, "width": 3, "color": LINE,
+            "arrayminus": values - some[f"{measure}_low"] * 100, "thickness": 1.5, "width": 4, "color": "#14645D",
         },
         customdata=np.stack([some["probes"], some["genuine_mean"].astype(float)], axis=1) if len(some) else None,
         hovertemplate="%{text}: %{x:.1f} % of %{customdata[0]} probes, mean %{customdata[1]:.2f}<extra></extra>",

@@ -8,7 +8,7 @@ embedded again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,15 @@ def embed(
     *,
     store: EmbeddingStore | None = None,
     seed: int = 0,
+    mirrored: Collection[str] = (),
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[View, Embedded]:
     """Embed every picture in every view; each picture is decoded and first searched at most once.
 
-    `seed` draws the camera's values, for each picture its own. `on_progress(done, total)` counts the pictures that
+    `seed` draws the camera's values, for each picture its own. `mirrored` names, by SHA-256, the pictures whose small
+    views are also compared with their mirror images (the measure "mirror_agreement", which costs encoding them twice;
+    with flip TTA it comes with every picture for nothing). `on_progress(done, total)` counts the pictures that
     aren't kept already. Raises SettingsInvalid for a view that can't be, what `read_image` raises for the first
     unreadable picture, and JobStopped.
     """
@@ -105,7 +108,13 @@ def embed(
     known: dict[View, dict[str, Kept]] = {
         view: store.read(key, list(unique)) if store is not None else {} for view, key in keys.items()
     }
-    todo = [picture for sha256, picture in unique.items() if any(sha256 not in known[view] for view in views)]
+    asked = frozenset(mirrored) if system.can_mirror else frozenset()
+
+    def lacks(view: View, sha256: str) -> bool:
+        kept = known[view].get(sha256)
+        return kept is None or (_mirrors(view, sha256, asked) and kept.acquired and bool(np.isnan(kept.quality[-1])))
+
+    todo = [picture for sha256, picture in unique.items() if any(lacks(view, sha256) for view in views)]
     if store is not None and not todo and views:
         system.remember(store.about(keys[views[0]]))
     with ThreadPoolExecutor(_WORKERS) as workers:
@@ -113,11 +122,11 @@ def embed(
             if should_stop is not None and should_stop():
                 raise JobStopped
             batch = todo[start : start + _BATCH]
-            wanted = [[view for view in views if picture.sha256 not in known[view]] for picture in batch]
+            wanted = [[view for view in views if lacks(view, picture.sha256)] for picture in batch]
             shown = list(
                 workers.map(lambda one: show(system.pipeline, one[0], one[1], seed), zip(batch, wanted, strict=True))
             )
-            for view, rows in _embed_batch(system.pipeline, batch, shown).items():
+            for view, rows in _embed_batch(system.pipeline, batch, shown, asked).items():
                 known[view].update(rows)
                 if store is not None:
                     store.write(keys[view], rows, system.about())
@@ -160,8 +169,13 @@ def _key(system: System, view: View, pictures: Sequence[Picture], seed: int) -> 
     return system.key(said, upscales=small or view.mode == "end to end", aligned=aligned)
 
 
+def _mirrors(view: View, sha256: str, asked: Collection[str]) -> bool:
+    """Whether a picture's agreement with its mirror image is asked for in this view."""
+    return view.size_px is not None and sha256 in asked
+
+
 def _embed_batch(
-    pipeline: Pipeline, batch: Sequence[Picture], shown: Sequence[Mapping[View, Shown]]
+    pipeline: Pipeline, batch: Sequence[Picture], shown: Sequence[Mapping[View, Shown]], asked: Collection[str]
 ) -> dict[View, dict[str, Kept]]:
     """Rows for every view that some picture of the batch lacked. Crops that are equal in two views of a picture (HR,
     aligned and end to end) are embedded once."""
@@ -178,7 +192,9 @@ def _embed_batch(
         }
         encoded: dict[int, _Encoded] = {}
         if new:
-            encoded = dict(zip(new, _encode(pipeline, pipeline.upscaler.upscale(list(new.values()))), strict=True))
+            enlarged = pipeline.upscaler.upscale(list(new.values()))
+            mirrored = [_mirrors(view, batch[position].sha256, asked) for position in new]
+            encoded = dict(zip(new, _encode(pipeline, enlarged, np.array(mirrored, dtype=bool)), strict=True))
         for position, crop in crops.items():
             if crop.shape[0] == CROP_PX:
                 if position in encoded:
@@ -188,12 +204,20 @@ def _embed_batch(
     return rows
 
 
-def _encode(pipeline: Pipeline, crops: NDArray[np.uint8]) -> list[_Encoded]:
-    """Vectors, and how steady they are where the encoder says it (a peer doesn't)."""
+def _encode(pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> list[_Encoded]:
+    """Vectors, and how steady they are: where that is asked for, or everywhere with flip TTA; a peer never says it."""
     if not hasattr(pipeline.encoder, "encode_with_agreement"):
         return [(vector, float("nan")) for vector in pipeline.encoder.encode(crops)]
-    vectors, agreement = pipeline.encoder.encode_with_agreement(crops)
-    return [(vector, float(one)) for vector, one in zip(vectors, agreement, strict=True)]
+    both = mirrored | pipeline.encoder.flip_tta
+    encoded: list[_Encoded] = [(np.zeros(0, np.float32), float("nan"))] * len(crops)
+    if both.any():
+        vectors, agreement = pipeline.encoder.encode_with_agreement(crops[both])
+        for position, vector, one in zip(np.nonzero(both)[0], vectors, agreement, strict=True):
+            encoded[position] = (vector, float(one))
+    if not both.all():
+        for position, vector in zip(np.nonzero(~both)[0], pipeline.encoder.encode(crops[~both]), strict=True):
+            encoded[position] = (vector, float("nan"))
+    return encoded
 
 
 def _row(shown: Shown, encoded: _Encoded | None) -> Kept:

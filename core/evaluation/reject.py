@@ -8,6 +8,7 @@ curve), the equal error rate at the threshold that each remainder has.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.dataset.degrade import seed_for
 from core.evaluation.scores import Ints, Vectors
 from core.evaluation.verification import equal_error_rate, roc, tar_at_far
 
@@ -22,7 +24,25 @@ SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 FAR = 1e-3
 
 _MOST_IMPOSTORS = 1_000_000
+_SAMPLE = "reject"
 _ROWS = 512
+
+
+def sample_people(identities: Sequence[str], most: int, seed: int = 0) -> NDArray[np.bool_]:
+    """Which of the pictures (N,) belong to a sample of whole people with together at most about `most` pictures: those
+    with several pictures, in an order drawn from `seed` and the name, so that others' pictures change nothing."""
+    counts = Counter(identities)
+    several = sorted(
+        (name for name in counts if counts[name] > 1), key=lambda name: (seed_for(seed, _SAMPLE, name), name)
+    )
+    taken: set[str] = set()
+    total = 0
+    for name in several:
+        if len(taken) > 1 and total + counts[name] > most:
+            continue
+        taken.add(name)
+        total += counts[name]
+    return np.array([name in taken for name in identities], dtype=bool)
 
 
 def sample_pairs(

@@ -57,8 +57,8 @@ IN_JSON = frozenset(
 )  # fmt: skip
 _TEXT = frozenset(
     {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
-     "highest_impostor_identity", "worst_image", "taken_for", "why", "verdict", "upscaler", "part", "measure", "by",
-     "source", "benchmark", "sha256"}
+     "highest_impostor_identity", "impostor_image", "worst_image", "taken_for", "why", "verdict", "upscaler", "part",
+     "measure", "by", "source", "benchmark", "sha256"}
 )  # fmt: skip
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
@@ -114,6 +114,15 @@ class Evaluation:
         for name, table in self.tables.items():
             write_atomically(folder / "tables" / f"{name}.csv", csv_text(table).encode())
         write_atomically(folder / "report.html", report_html(self).encode())
+
+
+def flattery(protocol: Mapping[str, Any]) -> list[str]:
+    """A sentence for each system that was measured on people whom it knows from training."""
+    return [
+        f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "
+        "flatter. Measure on a split that it never saw."
+        for label, number in (protocol.get("people_known") or {}).items()
+    ]
 
 
 def read_evaluation(folder: Path) -> Evaluation:

@@ -6,8 +6,9 @@ Loading torch and weights takes seconds; with every embedding kept already, none
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from core.encoder.registry import describe, hash_file, resolve_weights
 from core.faces.quality import Limits
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
+from core.sr.registry import active_upscaler
 from core.sr.upscale import BICUBIC, UpscalerUnusable
 
 if TYPE_CHECKING:
@@ -27,10 +29,11 @@ PEER_SUFFIX = ".onnx"
 @dataclass(frozen=True)
 class SystemSpec:
     """What to load, as a run's config holds it. `weights` is a file or a name, None for those in use; a file ending
-    in .onnx is a peer. `upscaler` is "bicubic" or a DSR file. `bgr`: the peer wants its channels in that order."""
+    in .onnx is a peer. `upscaler` is "bicubic" or a DSR file, None for the one in use. `bgr`: the peer wants its
+    channels in that order."""
 
     weights: str | None = None
-    upscaler: str = "bicubic"
+    upscaler: str | None = None
     use_tta: bool = False
     device: str = "auto"
     precision: str = "auto"
@@ -92,7 +95,12 @@ class System:
         from core.gallery.store import Gallery
 
         peer: Any = OnnxEncoder(self._path, use_tta=spec.use_tta, bgr=spec.bgr)
-        return Pipeline(config, peer, load_upscaler(spec.upscaler), Detector(), Gallery.open(":memory:"))
+        return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), Detector(), Gallery.open(":memory:"))
+
+    @property
+    def can_mirror(self) -> bool:
+        """Whether its encoder says how well a face agrees with its mirror image; a peer doesn't."""
+        return self._spec is None or not self._spec.is_peer
 
     @property
     def limits(self) -> Limits:
@@ -131,9 +139,10 @@ class System:
 
 
 def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
-    """The system that `spec` names: files are found and hashed, nothing is loaded.
+    """The system that `spec` names: files are found and hashed, nothing is loaded. Its `spec` holds the files found.
 
-    Raises WeightsMissing, UpscalerUnusable, PeerUnusable when a file isn't there.
+    Raises WeightsMissing, UpscalerUnusable, PeerUnusable when a file isn't there, SettingsInvalid where what is in use
+    can't be told.
     """
     settings = settings or load_settings()
     if spec.is_peer:
@@ -146,7 +155,9 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
     else:
         file = describe(resolve_weights(settings, spec.weights))
         path, name, sha256 = file.path, file.name, file.sha256
-    upscaler_name, upscaler_id = _upscaler(spec.upscaler)
+    upscaler = spec.upscaler or str(active_upscaler(settings).path or BICUBIC)
+    spec = replace(spec, upscaler=upscaler)
+    upscaler_name, upscaler_id = _upscaler(upscaler)
     key = {
         "encoder": sha256, "flip": spec.use_tta, "precision": spec.precision, "device": spec.device,
         **({"bgr": True} if spec.bgr else {}),
@@ -159,11 +170,36 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
     return system
 
 
+def every_system(
+    settings: Settings,
+    weights: Sequence[str | None],
+    upscalers: Sequence[str | None],
+    peers: Sequence[str] = (),
+    *,
+    use_tta: bool = False,
+    device: str = "auto",
+    bgr: bool = False,
+) -> list[dict[str, Any]]:
+    """Every encoder with every upscaler (None: the one in use), then every peer with every upscaler, as a run's config
+    holds them: files by their paths, so that what is in use may change while a run waits. The same system comes once.
+    Raises what `open_system` raises."""
+    specs = [
+        SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device, bgr=bgr and one in peers)
+        for one in (*weights, *peers)
+        for upscaler in upscalers
+    ]
+    found: dict[str, dict[str, Any]] = {}
+    for spec in specs:
+        opened = open_system(spec, settings)
+        assert opened._spec is not None
+        values = {**vars(opened._spec), "weights": str(opened.path)}
+        found.setdefault(json.dumps(values, sort_keys=True), values)
+    return list(found.values())
+
+
 def system_of(pipeline: Pipeline) -> System:
     """A pipeline that is loaded already, as a system; it looks for the face nearest the centre and takes no photograph
     for an aligned crop, whatever it is configured for."""
-    from dataclasses import replace
-
     from core.pipeline import Pipeline
 
     info = pipeline.encoder.info
@@ -181,8 +217,8 @@ def system_of(pipeline: Pipeline) -> System:
 
 def _upscaler(text: str) -> tuple[str, str]:
     """(name, id) of an upscaler without loading it."""
-    if text == "bicubic":
-        return "bicubic", "bicubic"
+    if text == BICUBIC:
+        return BICUBIC, BICUBIC
     path = Path(text).expanduser()
     if not path.is_file():
         raise UpscalerUnusable(f"There is no upscaler file at {path}.", "Choose a DSR file, or use bicubic.")

@@ -12,12 +12,13 @@ from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
 from core.evaluation import calibrate as module
 from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges, trained_people
-from core.evaluation.job import store_points
+from core.evaluation.job import people_known, store_points
 from core.evaluation.pictures import Picture
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import Embedded, View
+from core.evaluation.result import flattery
 from core.evaluation.store import QUALITY
-from core.evaluation.systems import System
+from core.evaluation.systems import System, SystemSpec, open_system
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
 from core.gallery.store import Gallery
 from core.probe_sizes import vlr_size
@@ -140,6 +141,16 @@ def test_whom_weights_were_trained_on_is_read_from_their_data_set(tmp_path: Path
     save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": "0" * 64})
     assert trained_people(weights, load_settings()) is None
     assert trained_people(tmp_path / "official.pt", load_settings()) is None
+    # An evaluation says of how many it flatters, by system.
+    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": dataset.key})
+    known = people_known(
+        [open_system(SystemSpec(str(weights), "bicubic", use_tta=flip)) for flip in (False, True)] + [SYSTEM],
+        [Picture(Path("x"), name, name, True, name) for name in ("Ada", "Eve", "Ada")], load_settings(),
+    )  # fmt: skip
+    assert known == {"tuned + bicubic": 1, "tuned + bicubic + flip": 1}
+    [first, _] = flattery({"people": 2, "people_known": known})
+    assert first.startswith("1 of 2 people took part in training or choosing tuned + bicubic:")
+    assert flattery({"people": 2}) == []
 
 
 # In the gallery, and in identification -------------------------------------------------------------------------------

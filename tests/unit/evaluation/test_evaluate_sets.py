@@ -220,3 +220,37 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     assert summary["similarity_p5"].le(summary["similarity_p50"]).all()
     assert resolution_table(both)["system"].nunique() == 2
     assert sr_summary(both.table("sr_quality")).shape[0] == 2
+
+
+def test_one_system_of_several_can_be_taken_out(evaluation: Evaluation) -> None:
+    from core.evaluation.compare_runs import of_system
+
+    label = evaluation.protocol["systems"][0]["label"]
+    other = {**evaluation.protocol["systems"][0], "label": "other"}
+    several = replace(
+        evaluation,
+        protocol={**evaluation.protocol, "systems": [other, *evaluation.protocol["systems"]]},
+        tables={
+            name: pd.concat([table.assign(system="other"), table]) if "system" in table else table
+            for name, table in evaluation.tables.items()
+        },
+    )
+    alone = of_system(several, label)
+    assert alone.protocol["systems"] == evaluation.protocol["systems"]
+    for name, table in evaluation.tables.items():
+        pd.testing.assert_frame_equal(alone.table(name), table)
+    with pytest.raises(SettingsInvalid, match="measured no 'nobody'"):
+        of_system(several, "nobody")
+
+
+def test_the_best_impostor_s_picture_is_the_one_most_like_the_probe(pipeline: Pipeline, dataset) -> None:
+    from core.evaluation.per_identity import probe_table
+    from core.evaluation.protocol import View, embed
+
+    pictures = pictures_of_dataset(dataset)
+    embedded = embed(system_of(pipeline), pictures, [View("aligned"), View("aligned", 16)])
+    hr, small = embedded[View("aligned")], embedded[View("aligned", 16)]
+    names = [picture.name for picture in pictures]
+    for row, vector in zip(probe_table(pictures, small, hr).to_dict("records"), small.vectors, strict=True):
+        theirs = [at for at, picture in enumerate(pictures) if picture.identity == row["impostor_identity"]]
+        assert row["impostor_image"] == names[max(theirs, key=lambda at: float(vector @ hr.vectors[at]))]

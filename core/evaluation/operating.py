@@ -1,0 +1,81 @@
+"""A calibration's thresholds and the gallery: those that a run left, put to use, and what a gallery uses now.
+
+No torch in here: hashes and numbers are all that is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from core.errors import StorageFailed
+from core.evaluation.result import Evaluation, ReportUnreadable
+from core.gallery.operating_points import Decision, Measure, OperatingPoint, decide_by, save_operating_point
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+from core.jobs.run_dir import Run
+from core.settings import UNCALIBRATED_THRESHOLD
+
+FILE = "operating_points.json"
+SIZES: tuple[tuple[str, float], ...] = (("HR", 112.0), ("32 px", 32.0), ("24 px", 24.0), ("16 px", 16.0))
+"""Probe sizes that thresholds are told for."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The threshold that a gallery uses for probes of a size: `point` is None where it is the uncalibrated default."""
+
+    probe: str
+    measure: Measure
+    decision: Decision
+    point: OperatingPoint | None
+
+
+def points_of(run: Run) -> list[OperatingPoint]:
+    """The thresholds that a calibration left; [] where none could be told. Raises ReportUnreadable,
+    StorageFailed."""
+    known = {field.name for field in fields(OperatingPoint)} - {"at"}
+    try:
+        rows = json.loads((run.path / FILE).read_bytes())
+        return [OperatingPoint(**{name: row[name] for name in known}) for row in rows]
+    except FileNotFoundError as error:
+        raise ReportUnreadable(f"{run.id} has left no thresholds.", "Calibrate again.") from error
+    except OSError as error:
+        raise StorageFailed(f"{run.path / FILE} can't be read: {error.strerror}.", "Check its permissions.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportUnreadable(f"The thresholds of {run.id} are damaged.", "Calibrate again.") from error
+
+
+def space_of(evaluation: Evaluation) -> Space:
+    """Which templates the first system of an evaluation makes. Raises ReportUnreadable where it isn't told."""
+    try:
+        system = evaluation.protocol["systems"][0]
+        name = str(system.get("encoder") or system["name"])
+        return Space(name, str(system["weights_sha256"]), str(system["upscaler_id"]), bool(system["flip_tta"]))
+    except (KeyError, IndexError, TypeError) as error:
+        raise ReportUnreadable("The evaluation doesn't say what it measured.", "Calibrate again.") from error
+
+
+def put_to_use(gallery: Path, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local") -> int:
+    """Store thresholds in the gallery at `gallery`, which has to be there; how many. Identification with the same
+    weights and upscaler uses them from then on. Raises GalleryError, ReportUnreadable, StorageFailed."""
+    space = space_of(evaluation)
+    with Gallery.open(gallery, create=False) as opened:
+        for point in points:
+            save_operating_point(opened, space, point, actor=actor)
+    return len(points)
+
+
+def in_force(
+    points: Sequence[OperatingPoint], people: int, *, measure: Measure, otherwise: float = UNCALIBRATED_THRESHOLD
+) -> list[InForce]:
+    """What probes of each size of SIZES are judged by, in a gallery of `people`."""
+    found: list[InForce] = []
+    for probe, px in SIZES:
+        decision = decide_by(points, measure, px, people, otherwise=otherwise)
+        fitting = [p for p in points if p.measure == measure and p.probe_px_min <= px <= p.probe_px_max]
+        latest = max(fitting, key=lambda p: p.at.timestamp() if p.at is not None else 0.0) if fitting else None
+        found.append(InForce(probe, measure, decision, latest))
+    return found

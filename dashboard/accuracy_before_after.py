@@ -1,0 +1,169 @@
+"""Before against after, person by person: two systems of a run, or this run and another on the same data."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.errors import CoreError
+from core.evaluation import plots
+from core.evaluation.compare_runs import compare_evaluations, of_system
+from core.evaluation.result import Evaluation
+from core.evaluation.tell import compact, screen
+from core.jobs.run_dir import Run
+from dashboard.accuracy_downloads import chart, table_download
+from dashboard.accuracy_queries import Seen, accuracy_runs, evaluation_of, seen_runs
+from dashboard.feedback import show_error
+from dashboard.text import count, plain
+
+MOST = 30
+_OLDER = 12
+Choice = tuple[str, str]
+"""A run's id and the label of one of its systems."""
+
+
+def before_after_part(seen: Seen, evaluation: Evaluation) -> None:
+    """Two choices, then who gained and who lost."""
+    options = choices(seen, evaluation)
+    if len(options) < 2:
+        st.info(
+            "There is nothing to compare with yet: measure other weights on the same data set, or several at once.",
+            icon=":material/compare_arrows:",
+        )
+        return
+    names = list(options)
+    own = [name for name in names if options[name][0].id == seen.run.id]
+    before = names.index(own[0]) if len(own) > 1 else names.index(next(n for n in names if n not in own))
+    after = names.index(own[1] if len(own) > 1 else own[0])
+    columns = st.columns(2, gap="medium")
+    first = columns[0].selectbox("Before", names, index=before, key="accuracy_before", persist_state="page")
+    second = columns[1].selectbox("After", names, index=after, key="accuracy_after", persist_state="page")
+    if first == second:
+        st.info("Choose two different ones.", icon=":material/compare_arrows:")
+        return
+    try:
+        compared = compare_evaluations(*(_chosen(*options[name]) for name in (first, second)), names=(first, second))
+    except CoreError as error:
+        show_error(error)
+        return
+    _people(seen, compared)
+    _change(seen, compared)
+
+
+def choices(seen: Seen, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:
+    """What can be compared: every system of this run, and of the latest others that were measured on the same data."""
+    found = {f"{label}": (seen.run, label) for label in _labels(evaluation)}
+    key = evaluation.protocol.get("data_sha256")
+    for other in seen_runs(accuracy_runs()):
+        if other.run == seen.run or other.state.status != "done" or len(found) >= _OLDER:
+            continue
+        try:
+            report = other.run.report or {}
+        except CoreError:
+            continue
+        if report.get("kind") == evaluation.kind and report.get("protocol", {}).get("data_sha256") == key:
+            for system in report["protocol"].get("systems", []):
+                found[f"{system['label']} ({other.run.created.astimezone():%-d %b %H:%M:%S})"] = (
+                    other.run, system["label"],
+                )  # fmt: skip
+    return found
+
+
+def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
+    """The people who changed most, each as a line from before to after: losses on top, then gains."""
+    moved = people[people["verdict"] != "same"]
+    lost = moved[moved["verdict"] == "lost"].head(most // 2)
+    gained = moved[moved["verdict"] == "gained"].tail(most - len(lost)).iloc[::-1]
+    shown = pd.concat([lost, gained]).iloc[::-1].reset_index(drop=True)
+    lowest = float(shown[["rank1_before", "rank1_after"]].min().min()) * 100 if len(shown) else 0.0
+    figure = go.Figure()
+    for verdict, colour in (("lost", plots.IMPOSTOR), ("gained", plots.GENUINE)):
+        some = shown[shown["verdict"] == verdict]
+        if some.empty:
+            continue
+        x: list[float | None] = []
+        y: list[int | None] = []
+        lines = [
+            (row["identity"], row["rank1_before"] * 100, row["rank1_after"] * 100) for row in some.to_dict("records")
+        ]
+        for at, (_, before, after) in zip(some.index, lines, strict=True):
+            x += [before, after, None]
+            y += [int(at), int(at), None]
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": colour, "width": 3}, hoverinfo="skip", showlegend=False
+        )
+        figure.add_scatter(
+            x=[after for *_, after in lines], y=list(some.index), mode="markers", name=verdict,
+            marker={"color": colour, "size": 10},
+            customdata=[[plots.escaped(str(name), 40), before] for name, before, _ in lines],
+            hovertemplate="%{customdata[0]}: %{customdata[1]:.1f} to %{x:.1f} %<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        height=24 * max(4, len(shown)) + 110, margin={"l": 8, "r": 16, "t": 30, "b": 8},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hovermode="closest",
+    )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=list(shown.index), ticktext=[plots.escaped(name, 26) for name in shown["identity"]], automargin=True,
+        showgrid=False, zeroline=False,
+    )  # fmt: skip
+    figure.update_xaxes(title_text="Found first, %; the dot is after", range=[max(-2.0, lowest - 5), 102])
+    return figure
+
+
+def _labels(evaluation: Evaluation) -> list[str]:
+    return [str(system["label"]) for system in evaluation.protocol.get("systems", [])]
+
+
+def _chosen(run: Run, label: str) -> Evaluation:
+    return of_system(evaluation_of(run), label)
+
+
+def _people(seen: Seen, compared: Evaluation) -> None:
+    people = compared.table("gained_lost")
+    if people.empty:
+        return
+    views = people[["mode", "degradation", "probe", "size_px"]].drop_duplicates().sort_values("size_px")
+    names: dict[str, tuple[str, str, str]] = {}
+    for row in views.to_dict("records"):
+        view = (str(row["probe"]), str(row["degradation"]), str(row["mode"]))
+        names[" ".join(filter(None, view))] = view
+    chosen = st.segmented_control(
+        "Probe", list(names), default=next(iter(names)), required=True, key="accuracy_changed_view",
+        persist_state="page", format_func=plain,
+    )  # fmt: skip
+    probe, degradation, mode = names[str(chosen)]
+    some = people[
+        (people["probe"] == probe) & (people["degradation"] == degradation) & (people["mode"] == mode)
+    ].reset_index(drop=True)
+    verdicts = some["verdict"].value_counts()
+    gained, lost, same = (int(verdicts.get(each, 0)) for each in ("gained", "lost", "same"))
+    st.markdown(
+        f"**{gained} gained, {lost} lost**, {count(same, 'person', 'people')} as before, by the share of their images "
+        f"found first. {_sign(compared, probe, degradation, mode)}"
+    )
+    if gained or lost:
+        chart(change_chart(some), "accuracy_change", alt="Who gained and who lost")
+        if gained + lost > MOST:
+            st.caption(f"The {MOST} who changed most; everybody is in the table.")
+    with st.expander(f"Everybody ({len(some):,})", icon=":material/table_rows:"):
+        st.dataframe(screen("gained_lost", some), hide_index=True, height=min(420, 38 + 35 * len(some)))
+        table_download(people, f"{seen.run.name}-gained-lost", key="accuracy_gained_csv")
+
+
+def _sign(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
+    rows = compared.table("change")
+    rows = rows[(rows["probe"] == probe) & (rows["degradation"] == degradation) & (rows["mode"] == mode)]
+    if rows.empty or "p" not in rows or pd.isna(rows["p"].iloc[0]):
+        return ""
+    p = float(rows["p"].iloc[0])
+    chance = "chance alone would seldom do that" if p < 0.05 else "chance alone may do that"
+    return f"Sign test: p = {p:.3g}, {chance}."
+
+
+def _change(seen: Seen, compared: Evaluation) -> None:
+    st.subheader("Overall", anchor=False)
+    table = compared.table("change")
+    st.dataframe(compact("change", table), hide_index=True)
+    st.caption("EER and TAR at FAR 0.1 % of all pairs, rank-1 among everybody; rates in percent, changes in points.")
+    table_download(table, f"{seen.run.name}-change", key="accuracy_change_csv")

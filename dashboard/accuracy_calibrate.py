@@ -1,0 +1,236 @@
+"""Thresholds from one's own data: what the gallery uses now, choosing new ones, and putting a run's to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import request
+from core.evaluation.operating import InForce, in_force, points_of, put_to_use
+from core.evaluation.result import Evaluation
+from core.gallery.operating_points import OperatingPoint, operating_points
+from core.jobs.launch import launch
+from core.jobs.run_dir import Run
+from dashboard.accuracy_cells import Cell, cells_html
+from dashboard.accuracy_fields import (
+    choose_dataset,
+    choose_sizes,
+    choose_upscalers,
+    choose_weights,
+    datasets_or_way,
+    weights_or_way,
+)
+from dashboard.accuracy_queries import KIND, Seen
+from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
+from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.resources import gallery, settings, space_in_use
+from dashboard.text import count, plain
+
+MEASURES = {"fpir": "Identify: strangers who get a name (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
+_ASKED = {"fpir": "Identify (1:N)", "far": "Compare (1:1)"}
+_SIZES = (None, 32, 24, 16)
+_OUTCOMES = {"fpir": "FPIR", "dir": "DIR", "far": "FAR", "tar": "TAR", "failure_to_acquire": "Not acquired"}
+_HINTS = {
+    "FPIR": "strangers who get a name", "DIR": "enrolled people who get their own name",
+    "FAR": "pairs of strangers accepted", "TAR": "pairs of one person accepted", "Not acquired": "no usable face",
+}  # fmt: skip
+
+
+def thresholds_panel() -> None:
+    """What is used now, and the form."""
+    weights = weights_or_way()
+    if weights is None:
+        return
+    st.subheader("Thresholds in use", anchor=False)
+    store = gallery()
+    points = operating_points(store, space_in_use(weights))
+    people = store.size
+    st.html(in_use_html(points, people))
+    warnings = {each.decision.warning for measure in MEASURES for each in _in_force(points, people, measure)} - {""}
+    for text in sorted(warnings):
+        st.warning(plain(text), icon=":material/warning:")
+    calibrated = f"{count(len(points), 'threshold')} calibrated" if points else "none is calibrated yet"
+    st.caption(
+        f"For the weights and the upscaler in use, {count(people, 'person', 'people')} enrolled: {calibrated}. A score "
+        "that reaches the threshold of the probe's own size is accepted."
+    )
+    st.subheader("Choose thresholds from your own data", anchor=False)
+    sets = datasets_or_way()
+    if sets:
+        with st.container(border=True, key="accuracy_calibrate"):
+            _form(weights, sets, people)
+
+
+def in_use_html(points: list[OperatingPoint], people: int) -> str:
+    """A line for each probe size: the threshold of both questions, and what each was chosen for."""
+    rows: dict[str, dict[str, Cell]] = {}
+    for measure, name in _ASKED.items():
+        for each in _in_force(points, people, measure):
+            rows.setdefault(each.probe, {})[name] = (f"{each.decision.threshold:.3f}", _chosen_for(each))
+    return cells_html("Probe", [((probe, ""), cells) for probe, cells in rows.items()])
+
+
+def start(
+    root: Path, system: dict[str, Any], plan: dict[str, Any], goal: dict[str, Any], split: str | None = None
+) -> Run:
+    """Launch a calibration that stores nothing by itself. Raises SettingsInvalid, JobError, StorageFailed."""
+    config = request.calibration_config(root, system, plan, goal, split=split)
+    return launch(settings(), KIND, config, slug=f"calibrate-{goal['measure']}-{data_name(config)}")
+
+
+def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
+    """A calibration's thresholds, what they give on other people, and the button that puts them to use."""
+    st.html(outcome_html(evaluation))
+    said = evaluation.protocol
+    chosen, tried = said.get("calibrated_on") or {}, said.get("reported_on") or {}
+    left_out = said.get("people_the_weights_know") == "left out"
+    known = (
+        f"{count(int(said.get('people_left_out', 0)), 'person', 'people')} whom the weights were trained on left out"
+        if left_out
+        else "whom the weights were trained on isn't known (official files, or their data set isn't here)"
+    )
+    st.caption(
+        plain(
+            f"Chosen on {count(int(chosen.get('people', 0)), 'person', 'people')}, tried on "
+            f"{count(int(tried.get('people', 0)), 'other')}; {known}. The rates are those of the others, "
+            "with 95 % intervals."
+        )
+    )
+    told = st.session_state.pop("accuracy_said", "")
+    if told:
+        st.success(plain(told), icon=":material/check_circle:")
+    points = points_of(seen.run)
+    if not points:
+        st.info(
+            "No threshold could be told: there are too few people or impostor pairs for that rate. Choose a larger "
+            "data set or a higher rate.",
+            icon=":material/info:",
+        )
+        return
+    with st.container(border=True, key="accuracy_use_box"):
+        _use(evaluation, points)
+
+
+def outcome_html(evaluation: Evaluation) -> str:
+    """A line for each threshold: what it was chosen for, and what it gives on other people."""
+    measured = evaluation.table("calibration")
+    lines: list[tuple[Cell, dict[str, Cell]]] = []
+    for row in evaluation.table("thresholds").to_dict("records"):
+        named = (str(row["probe"]), "" if row["pairing"] == "1:N" else str(row["pairing"]))
+        if pd.isna(row["threshold"]) or measured.empty:
+            lines.append((named, {"Threshold": ("–", "too few to tell")}))
+            continue
+        same = (measured["probe"] == row["probe"]) & (measured["pairing"] == row["pairing"])
+        found = measured[same].iloc[0].to_dict()
+        cells: dict[str, Cell] = {"Threshold": (f"{row['threshold']:.3f}", "")}
+        for name, title in _OUTCOMES.items():
+            if name in found:
+                cells[title] = (rate(found[name]), interval(found.get(f"{name}_low"), found.get(f"{name}_high")))
+        lines.append((named, cells))
+    return cells_html("Probe", lines, _HINTS)
+
+
+def _use(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
+    st.markdown("**:material/deployed_code_update: Put them to use**")
+    st.markdown(
+        "Identification with the same weights and upscaler then goes by these thresholds, each for its own probe size. "
+        "The gallery keeps which run they came from."
+    )
+    path = st.text_input("Gallery", value=str(settings().gallery_path), key="accuracy_gallery")
+    used = _used(Path(path), evaluation, points)
+    if used:
+        st.markdown(":green[:material/verified:] This gallery uses them.")
+    label = "Put them in again" if used else "Use these thresholds"
+    if st.button(label, type="secondary" if used else "primary", icon=":material/check:", key="accuracy_use"):
+        with feedback() as attempt:
+            number = put_to_use(Path(path).expanduser(), evaluation, points)
+            st.session_state["accuracy_said"] = f"{count(number, 'threshold')} put into {Path(path).name}."
+        if attempt.ok:
+            st.rerun()
+
+
+def _used(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> bool:
+    """Whether this installation's gallery holds the thresholds of this run; of another file it isn't asked."""
+    from core.evaluation.operating import space_of
+
+    if path != settings().gallery_path or not path.is_file():
+        return False
+    kept = operating_points(gallery(), space_of(evaluation))
+    return {(p.run, p.probe_px_min, p.threshold) for p in points} <= {
+        (p.run, p.probe_px_min, p.threshold) for p in kept
+    }
+
+
+def _form(weights: Any, sets: list[Any], people: int) -> None:
+    measure = str(st.radio("For which question", list(MEASURES), format_func=MEASURES.__getitem__, key="accuracy_goal"))
+    chosen = choose_dataset(sets, "accuracy_calibrate")
+    if chosen is None:
+        return
+    left, right = st.columns(2, gap="medium")
+    default = 1.0 if measure == "fpir" else 0.1
+    target = left.number_input(
+        "At most, %", 0.001, 50.0, default, 0.1, format="%.3f", key=f"accuracy_target_{measure}",
+        help="The share of strangers' searches, or of pairs of different people, that may be accepted.",
+    )  # fmt: skip
+    size = 0
+    if measure == "fpir":
+        size = int(
+            right.number_input(
+                "People in the gallery", 1, 1_000_000, people or 100, key="accuracy_gallery_size",
+                help="More people, more false alarms: a threshold belongs to a gallery's size.",
+            )
+        )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    with left:
+        encoder = choose_weights(weights, "accuracy_calibrate", several=False)
+    with right:
+        upscaler = choose_upscalers("accuracy_calibrate", several=False)
+    sizes = choose_sizes("accuracy_calibrate", _SIZES)
+    degradation = st.segmented_control(
+        "Degradation", list(DEGRADATIONS)[:2], default="bicubic", required=True, format_func=DEGRADATIONS.__getitem__,
+        key="accuracy_calibrate_degradation",
+    )  # fmt: skip
+    st.caption(
+        "Half of the people choose the thresholds, the other half say what they give. Whom the weights were trained on "
+        "is left out where that is known. Nothing changes until you put them to use."
+    )
+    clicked = st.button("Choose thresholds", type="primary", icon=":material/tune:", key="accuracy_calibrate_start")
+    link("help", "What a threshold is chosen for", icon=":material/help:", topic="accuracy")
+    if clicked:
+        _start(chosen, encoder, upscaler, {"sizes": sizes, "degradations": [degradation]}, measure, target, size)
+
+
+def _start(
+    chosen: Any, encoder: list[str], upscaler: list[str], plan: dict[str, Any], measure: str, target: float, size: int
+) -> None:
+    from core.evaluation.systems import every_system
+
+    listed, split = chosen
+    with feedback() as attempt:
+        [system] = every_system(settings(), encoder, upscaler)
+        run = start(
+            listed.root,
+            system,
+            plan,
+            {"measure": measure, "target": round(target / 100, 8), "gallery_size": size},
+            split,
+        )
+    if attempt.ok:
+        st.query_params["run"] = run.id
+        st.rerun()
+
+
+def _in_force(points: list[OperatingPoint], people: int, measure: str) -> list[InForce]:
+    return in_force(points, people, measure=measure)  # type: ignore[arg-type]
+
+
+def _chosen_for(each: InForce) -> str:
+    if each.point is None:
+        return "uncalibrated default"
+    where = f" of {each.point.gallery_size:,}" if each.measure == "fpir" else ""
+    when = f", {each.point.at.astimezone():%-d %b %Y}" if each.point.at is not None else ""
+    return f"{each.measure.upper()} {each.point.target * 100:g} %{where}{when}"

@@ -1,0 +1,48 @@
+"""A small table of figures: each with a quiet line below it, such as its interval; it fits a telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dashboard.text import markup
+
+STYLE = """<style>
+.ef-acc {width: 100%; border-collapse: collapse; font-size: .95rem; margin: 2px 0 4px;
+  font-variant-numeric: tabular-nums}
+.ef-acc th, .ef-acc td {text-align: right; padding: 6px 0 6px 12px; font-weight: 400; vertical-align: top}
+.ef-acc th:first-child {text-align: left; padding-left: 0; white-space: nowrap}
+.ef-acc thead th {opacity: .75; font-size: .84rem} .ef-acc td b {font-weight: 600; white-space: nowrap}
+.ef-acc td span, .ef-acc th span {display: block; opacity: .7; font-size: .76rem}
+.ef-acc tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
+@media (max-width: 640px) {.ef-acc {font-size: .84rem} .ef-acc td span {font-size: .62rem}
+  .ef-acc th, .ef-acc td {padding-left: 5px} .ef-acc thead th {font-size: .7rem}}
+</style>"""
+
+Cell = tuple[str, str]
+"""A figure, and the quiet text below it."""
+
+
+def cells_html(
+    first: str, rows: Sequence[tuple[Cell, Mapping[str, Cell]]], hints: Mapping[str, str] | None = None
+) -> str:
+    """A table with a line for each of `rows`: what it is about, and its figures by column. `first` is the first
+    column's title; `hints` explain columns to whoever points at them. Everything is escaped."""
+    columns = list(dict.fromkeys(column for _, cells in rows for column in cells))
+    told = hints or {}
+    head = "".join(f"<th title='{markup(told.get(name, ''))}'>{markup(name)}</th>" for name in columns)
+    body = "".join(
+        f"<tr><th><b>{markup(name)}</b>{_below(below)}</th>"
+        + "".join(_cell(*cells.get(column, ("", ""))) for column in columns)
+        + "</tr>"
+        for (name, below), cells in rows
+    )
+    top = f"<tr><th>{markup(first)}</th>{head}</tr>"
+    return f"{STYLE}<table class='ef-acc'><thead>{top}</thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: str, below: str) -> str:
+    return f"<td><b>{markup(value)}</b>{_below(below)}</td>"
+
+
+def _below(text: str) -> str:
+    return f"<span>{markup(text)}</span>" if text else ""

@@ -1,0 +1,203 @@
+"""Start a measurement: on what, of which weights and upscalers, at which sizes, by which protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.dataset.library import Listed
+from core.encoder.registry import WeightsFile
+from core.errors import SettingsInvalid
+from core.evaluation import request
+from core.jobs.launch import launch
+from core.jobs.run_dir import Run
+from core.settings import UNCALIBRATED_THRESHOLD
+from dashboard.accuracy_fields import (
+    choose_dataset,
+    choose_sizes,
+    choose_upscalers,
+    choose_weights,
+    datasets_or_way,
+    weights_or_way,
+)
+from dashboard.accuracy_queries import KIND
+from dashboard.accuracy_words import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
+from dashboard.components import empty_state
+from dashboard.feedback import feedback
+from dashboard.navigation import link
+from dashboard.resources import settings
+
+_SOURCES = ("dataset", "pairs", "benchmark")
+_TEXTS = {
+    "dataset": "Verification, identification, strangers, person by person, by resolution.",
+    "pairs": "Verification on the pairs of a file in the layout of LFW's, and on every pair of its photographs.",
+    "benchmark": "From your own copy, in the layout and by the protocol it was published with.",
+}
+
+
+def launch_panel(*, first: bool) -> None:
+    """The form, or what is missing for it and the way there. `first`: nothing was measured yet."""
+    weights = weights_or_way()
+    if weights is None:
+        return
+    if first:
+        empty_state(
+            "monitoring", "Nothing measured yet",
+            "Choose faces with known names and press Measure: errors by size, by threshold and person by person "
+            "will be here.",
+        )  # fmt: skip
+    with st.container(border=True, key="accuracy_launch"):
+        _form(weights)
+
+
+def _form(used: WeightsFile) -> None:
+    source = str(
+        st.segmented_control(
+            "Measure on", _SOURCES, default="dataset", required=True, format_func=TASKS.__getitem__,
+            key="accuracy_source", label_visibility="collapsed", persist_state="page",
+        )
+    )  # fmt: skip
+    st.caption(_TEXTS[source])
+    given = _SOURCE_FIELDS[source]()
+    if given is None:
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        weights = choose_weights(used, "accuracy_measure", several=True)
+    with right:
+        upscalers = choose_upscalers("accuracy_measure", several=True)
+    plan: dict[str, Any] = {}
+    if source != "benchmark":
+        plan["sizes"] = choose_sizes("accuracy_measure")
+    plan |= _protocol(source, given)
+    peers, use_tta = _everything_else(source, given, plan)
+    clicked = st.button("Measure", type="primary", icon=":material/play_arrow:", key="accuracy_start")
+    link("help", "What is measured, and how to read it", icon=":material/help:", topic="accuracy")
+    if clicked:
+        with feedback() as attempt:
+            run = start(source, given, plan, weights, upscalers, peers=peers, use_tta=use_tta)
+        if attempt.ok:
+            st.query_params["run"] = run.id
+            st.rerun()
+
+
+def start(
+    source: str,
+    given: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    weights: Sequence[str],
+    upscalers: Sequence[str],
+    *,
+    peers: Sequence[str] = (),
+    use_tta: bool = False,
+) -> Run:
+    """Check what is asked for and launch the run. Raises SettingsInvalid and what the parts of `request` raise."""
+    from core.evaluation.systems import every_system
+
+    if not (weights or peers) or not upscalers:
+        raise SettingsInvalid("There is nothing to measure.", "Choose weights and an upscaler.")
+    systems = every_system(settings(), list(weights), list(upscalers), list(peers), use_tta=use_tta)
+    if source == "dataset":
+        config = request.dataset_config(Path(given["root"]), systems, plan, **_rest(given, "root"))
+    elif source == "pairs":
+        config = request.pairs_config(
+            Path(given["images"]).expanduser(), Path(given["pairs"]).expanduser(), systems, plan,
+            folds=request.folds_of_text(str(given.get("folds") or "")),
+        )  # fmt: skip
+    else:
+        config = request.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)
+    return launch(settings(), KIND, config, slug=f"{source}-{data_name(config)}")
+
+
+def _dataset_fields() -> dict[str, Any] | None:
+    sets: list[Listed] = datasets_or_way()
+    if not sets:
+        return None
+    chosen = choose_dataset(sets, "accuracy_measure")
+    if chosen is None:
+        return None
+    listed, split = chosen
+    return {"root": listed.root, "split": split}
+
+
+def _pairs_fields() -> dict[str, Any]:
+    left, right = st.columns([3, 1], gap="medium")
+    images = left.text_input(
+        "Folder of photographs", key="accuracy_images_folder", placeholder="lfw/images",
+        help="A folder that holds one for each person: Name/Name_0001.jpg.",
+    )  # fmt: skip
+    pairs = left.text_input("Pairs file", key="accuracy_pairs_file", placeholder="lfw/pairs.txt")
+    folds = right.text_input("Folds", key="accuracy_folds", placeholder="all, or 1-7")
+    return {"images": images, "pairs": pairs, "folds": folds}
+
+
+def _benchmark_fields() -> dict[str, Any]:
+    left, right = st.columns([1, 3], gap="medium")
+    name = left.selectbox("Benchmark", list(BENCHMARKS), format_func=BENCHMARKS.__getitem__, key="accuracy_benchmark")
+    root = right.text_input("Folder of your copy", key="accuracy_benchmark_folder", placeholder="tinyface")
+    return {"name": name, "root": root}
+
+
+_SOURCE_FIELDS = {"dataset": _dataset_fields, "pairs": _pairs_fields, "benchmark": _benchmark_fields}
+
+
+def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Modes and degradations; end to end on a data set also asks for its photographs."""
+    if source == "benchmark":
+        return {}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        modes = st.pills(
+            "Mode", list(MODES), selection_mode="multi", default=["aligned"], format_func=MODES.__getitem__,
+            key="accuracy_modes", help=MODE_HELP,
+        )  # fmt: skip
+        degradations = st.pills(
+            "Degradation", list(DEGRADATIONS) if source == "dataset" else list(DEGRADATIONS)[:2],
+            selection_mode="multi", default=["bicubic"], format_func=DEGRADATIONS.__getitem__,
+            key=f"accuracy_degradations_{source}",
+            help="How probes are made small. Camera: blur, noise, gamma and compression, drawn for each image.",
+        )  # fmt: skip
+    if source == "dataset" and "end to end" in modes:
+        folder = st.text_input(
+            "Folder of photographs that the data set was made from", key="accuracy_photographs",
+            placeholder="lfw/images",
+        )  # fmt: skip
+        given["photographs"] = Path(folder) if folder.strip() else None
+    return {"modes": list(modes), "degradations": list(degradations)}
+
+
+def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -> tuple[list[str], bool]:
+    """The rest of the settings, into `given` and `plan`: peers and flip TTA are given back."""
+    with st.expander("Everything else", icon=":material/tune:", key="accuracy_more"):
+        use_tta = st.toggle(
+            "Flip: embed each face and its mirror image", key="accuracy_tta",
+            help="A little more accurate, twice the time. Recognition in this application works without.",
+        )  # fmt: skip
+        if source == "dataset":
+            columns = st.columns(2, gap="medium")
+            given["min_images"] = int(
+                columns[0].number_input("Images a person, at least", 1, 1000, 1, key="accuracy_min_images")
+            )
+            plan["threshold"] = float(
+                columns[1].number_input(
+                    "Threshold for accepted people", -1.0, 1.0, UNCALIBRATED_THRESHOLD, 0.01, key="accuracy_at",
+                    help="The share of a person's own scores that reach it is told in the chart of people.",
+                )
+            )  # fmt: skip
+        columns = st.columns(2, gap="medium")
+        plan["bootstrap"] = int(
+            columns[0].number_input(
+                "Resamples for the intervals", 0, 100_000, 1000, 100, key="accuracy_bootstrap", help="0: no intervals."
+            )
+        )
+        plan["seed"] = int(columns[1].number_input("Seed", 0, 2**31 - 1, 0, key="accuracy_seed"))
+        peer = st.text_input(
+            "Another recogniser beside (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
+        )
+    return ([str(Path(peer.strip()).expanduser().resolve())] if peer.strip() else []), bool(use_tta)
+
+
+def _rest(given: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in without}

@@ -1,0 +1,139 @@
+"""People one by one: worst first with Wilson intervals, confused pairs, those with too few images, and one opened."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import plots
+from core.evaluation.result import Evaluation
+from core.evaluation.tell import screen
+from dashboard.accuracy_choice import choose_rows
+from dashboard.accuracy_downloads import chart, table_download
+from dashboard.accuracy_person import person_view
+from dashboard.accuracy_queries import Seen
+from dashboard.text import count, shorten
+
+MEASURES = {"rank1": "Found first", "accepted": "Accepted at the threshold"}
+AMOUNTS = (20, 40, 100)
+CHOSEN = "accuracy_person"
+_PAIRS_SHOWN = 200
+_COLUMNS = [
+    "identity", "probes", "acquired", "rank1", "rank1_low", "rank1_high", "accepted", "accepted_low", "accepted_high",
+    "genuine_mean", "genuine_lowest", "highest_impostor", "highest_impostor_identity", "taken_for",
+]  # fmt: skip
+
+
+def people_part(seen: Seen, evaluation: Evaluation) -> None:
+    """The chart and the lists; below it the person that is opened."""
+    rows = choose_rows(evaluation.table("per_identity"), "people")
+    told, few = rows[~rows["few"].astype(bool)], rows[rows["few"].astype(bool)]
+    plan = evaluation.protocol.get("plan") or {}
+    threshold = float(plan.get("threshold", 0.35))
+    if told.empty:
+        told, few = rows, rows.head(0)
+    _summary(told, threshold)
+    _chart(told, threshold)
+    _choose(told, few)
+    name = st.session_state.get(CHOSEN)
+    if name:
+        person_view(seen, evaluation, rows, str(name), threshold)
+    _lists(seen, evaluation, told, few)
+
+
+def worst_first(table: pd.DataFrame, measure: str, most: int) -> pd.DataFrame:
+    """The people of the chart in its order: the worst `most` by `measure`, then by the mean of their genuine scores."""
+    return table.sort_values([measure, "genuine_mean"], kind="stable").head(most)
+
+
+def _summary(told: pd.DataFrame, threshold: float) -> None:
+    probes = int(told["probes"].sum())
+    missed = int((told["rank1"] < 1).sum())
+    st.markdown(
+        f"**{count(len(told), 'person', 'people')}**, {count(probes, 'probe')}. {missed:,} of them "
+        f"{'was' if missed == 1 else 'were'} taken for somebody else at least once. Every image is searched among "
+        f"everybody's HR images but itself; bars carry 95 % Wilson intervals."
+    )
+
+
+def _chart(told: pd.DataFrame, threshold: float) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        measure = st.segmented_control(
+            "Measure", list(MEASURES), default="rank1", required=True, key="accuracy_measure", persist_state="page",
+            format_func=lambda name: f"{MEASURES[name]}{f' {threshold:.2f}' if name == 'accepted' else ''}",
+        )  # fmt: skip
+        most = AMOUNTS[0]
+        if len(told) > AMOUNTS[0]:
+            options = [n for n in AMOUNTS if n < len(told)] + [min(len(told), 300)]
+            most = st.segmented_control(
+                "The worst", options, default=options[0], required=True, key="accuracy_most", persist_state="page",
+                format_func=lambda n: f"all {n}" if n == len(told) else str(n),
+            )  # fmt: skip
+    shown = worst_first(told, str(measure), int(most))
+    figure = plots.per_identity_chart(told, str(measure), int(most))
+    chart(
+        figure, "accuracy_people", alt=f"{MEASURES[str(measure)]} by person, worst first", selection_mode="points",
+        on_select=lambda: _take(list(shown["identity"])[::-1]),
+    )  # fmt: skip
+
+
+def _take(names: list[str]) -> None:
+    """Open the person whose bar was clicked."""
+    points = st.session_state["accuracy_people"]["selection"]["points"]
+    if points and 0 <= points[0]["point_index"] < len(names):
+        st.session_state[CHOSEN] = names[points[0]["point_index"]]
+
+
+def _choose(told: pd.DataFrame, few: pd.DataFrame) -> None:
+    names = [*told["identity"], *few["identity"]]
+    if st.session_state.get(CHOSEN) not in (None, *names):
+        st.session_state.pop(CHOSEN)
+    st.selectbox(
+        "Open a person (or click a bar)", names, index=None, placeholder="Worst first", key=CHOSEN,
+        format_func=lambda name: shorten(str(name), 60), persist_state="page",
+    )  # fmt: skip
+
+
+def _lists(seen: Seen, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataFrame) -> None:
+    first = told.iloc[0] if len(told) else None
+    with st.expander(f"Everybody as a table ({len(told):,})", icon=":material/table_rows:"):
+        st.dataframe(screen("per_identity", told[_COLUMNS]), hide_index=True, height=min(420, 38 + 35 * len(told)))
+        table_download(told, f"{seen.run.name}-people", key="accuracy_people_csv")
+    confused = evaluation.table("confused")
+    if first is not None and not confused.empty:
+        same = [confused[column] == first[column] for column in ("system", "mode", "degradation", "probe")]
+        confused = confused[same[0] & same[1] & same[2] & same[3]]
+    if not confused.empty:
+        _confused(seen, confused)
+    alone = evaluation.table("too_few")
+    total = len(few) + len(alone)
+    if total:
+        with st.expander(f"Too few images ({count(total, 'person', 'people')})", icon=":material/person_off:"):
+            st.caption(
+                f"{len(alone):,} with one image only: nothing to compare it with; they still may be taken for others. "
+                f"{len(few):,} with two: an interval spans almost everything, so that they have no bar."
+            )
+            listed = pd.concat([alone[["identity", "images"]], few[["identity", "images"]]]) if len(alone) else few
+            st.dataframe(listed[["identity", "images"]], hide_index=True, height=min(320, 38 + 35 * total))
+
+
+def _confused(seen: Seen, confused: pd.DataFrame) -> None:
+    with st.expander(f"Confused pairs ({len(confused):,})", icon=":material/group:", expanded=True):
+        columns = ["identity", "taken_for", "probes", "of", "highest", "back"]
+        st.dataframe(
+            confused[columns].head(_PAIRS_SHOWN), hide_index=True, height=min(320, 38 + 35 * len(confused)),
+            key="accuracy_confused", on_select=lambda: _take_row(list(confused["identity"])),
+            selection_mode="single-row",
+            column_config={
+                "identity": "person", "taken_for": "taken for", "probes": "images", "of": "of",
+                "highest": st.column_config.NumberColumn("highest score", format="%.3f"), "back": "the other way",
+            },
+        )  # fmt: skip
+        st.caption("How many of a person's images somebody else's score was highest for. Choose a row to see them.")
+        table_download(confused, f"{seen.run.name}-confused", key="accuracy_confused_csv")
+
+
+def _take_row(names: list[str]) -> None:
+    rows = st.session_state["accuracy_confused"]["selection"]["rows"]
+    if rows and rows[0] < len(names):
+        st.session_state[CHOSEN] = names[rows[0]]

@@ -1,0 +1,194 @@
+"""One person of an evaluation: how they are recognised, and every image beside whom it was taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.evaluation import plots
+from core.evaluation.per_identity import worst_images
+from core.evaluation.result import Evaluation
+from core.evaluation.seen_pictures import SeenPictures
+from core.images import encode_image, resize
+from core.settings import CROP_PX
+from dashboard.accuracy_downloads import chart, table_download
+from dashboard.accuracy_queries import Seen
+from dashboard.accuracy_words import interval, rate
+from dashboard.components import name_line
+from dashboard.queries import image_address
+from dashboard.text import count, markup, plain
+
+PER_PAGE = 12
+
+_STYLE = """<style>
+.ef-probes {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 22px}
+.ef-probes figure {margin: 0; min-width: 0; border-left: 3px solid rgba(128, 128, 128, .3); padding-left: 10px}
+.ef-probes figure.ef-wrong {border-left-color: #C2711B} .ef-probes figure.ef-right {border-left-color: #2A9187}
+.ef-probes figure > div {display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px}
+.ef-probes img, .ef-probes .ef-noface {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block;
+  object-fit: cover; background: rgba(128, 128, 128, .12)}
+.ef-probes img.ef-pixels {image-rendering: pixelated}
+.ef-probes small {display: block; font-size: .72rem; opacity: .75; text-align: center; line-height: 1.35;
+  overflow-wrap: anywhere}
+.ef-probes figcaption {font-size: .84rem; line-height: 1.4; margin-top: 2px; overflow-wrap: anywhere}
+.ef-facts {display: grid; grid-template-columns: repeat(auto-fill, minmax(9.4rem, 1fr)); gap: 8px}
+.ef-facts > div {border: 1px solid rgba(128, 128, 128, .28); border-radius: 10px; padding: 8px 14px}
+.ef-facts b {font-size: 1.35rem; font-weight: 400; line-height: 1.35; display: block; overflow-wrap: anywhere}
+</style>"""
+
+
+def person_view(seen: Seen, evaluation: Evaluation, rows: pd.DataFrame, name: str, threshold: float) -> None:
+    """The person called `name`; `rows` are those of `per_identity` in the view that is looked at."""
+    own = rows[rows["identity"] == name]
+    if own.empty:
+        st.info("Nothing was measured of this person in this view.", icon=":material/person_off:")
+        return
+    row: dict[Any, Any] = own.iloc[0].to_dict()
+    with st.container(border=True, key="accuracy_person_box"):
+        name_line(name, f"{count(int(row['images']), 'image')}, probes of {row['probe']}, {row['system']}")
+        st.html(_STYLE + facts_html(row, threshold))
+        probes = evaluation.table("probes")
+        if probes.empty:
+            st.caption("The run kept no table of single probes: there were too many. Measure fewer people or sizes.")
+            return
+        view = [probes[column] == row[column] for column in ("system", "mode", "degradation", "probe")]
+        probes = probes[view[0] & view[1] & view[2] & view[3]]
+        theirs = worst_images(probes, name, most=len(probes))
+        figure = scores_chart(theirs, threshold)
+        chart(figure, "accuracy_person_scores", alt="Scores of each image against this person and the best other")
+        st.caption(plain(_sentence(theirs)))
+        _images(seen, probes, theirs, row)
+        table_download(theirs, f"{seen.run.name}-person", key="accuracy_person_csv", label="Scores as CSV")
+
+
+def facts_html(row: Mapping[Any, Any], threshold: float) -> str:
+    """The person's figures as cards, with their intervals."""
+    cards = (
+        ("Found first", rate(row["rank1"], 1), interval(row["rank1_low"], row["rank1_high"], 1)),
+        (
+            f"Accepted at {threshold:.2f}",
+            rate(row["accepted"], 1),
+            interval(row["accepted_low"], row["accepted_high"], 1),
+        ),
+        ("Own score, mean", _score(row["genuine_mean"]), f"lowest {_score(row['genuine_lowest'])}"),
+        ("Highest of others", _score(row["highest_impostor"]), str(row["highest_impostor_identity"])),
+    )
+    cells = "".join(
+        f"<div><span class='ef-quiet'>{markup(title)}</span><b>{markup(value)}</b>"
+        f"<span class='ef-quiet'>{markup(below)}</span></div>"
+        for title, value, below in cards
+    )
+    return f"<div class='ef-facts'>{cells}</div>"
+
+
+def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
+    """Each image as a column, worst on the left: its score against its own person, and the best of anybody else's."""
+    order = list(range(1, len(theirs) + 1))
+    figure = go.Figure()
+    for column, name, colour, symbol in (
+        ("genuine", "own person", plots.GENUINE, "circle"),
+        ("impostor", "best other", plots.IMPOSTOR, "x"),
+    ):
+        others = theirs["impostor_identity"] if column == "impostor" else theirs["identity"]
+        figure.add_scatter(
+            x=order, y=theirs[column], mode="markers", name=name, marker={"color": colour, "symbol": symbol, "size": 7},
+            customdata=[plots.escaped(str(each), 40) for each in others],
+            hovertemplate="image %{x}: %{customdata} %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(y=threshold, line_color=plots.LINE, line_dash="dot", line_width=1)
+    figure.update_layout(
+        height=240, margin={"l": 8, "r": 16, "t": 30, "b": 8}, hovermode="closest",
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    )  # fmt: skip
+    figure.update_xaxes(title_text="images, worst first", automargin=True, showgrid=False)
+    figure.update_yaxes(title_text="cosine score", automargin=True)
+    return figure
+
+
+def probe_html(row: Mapping[Any, Any], size_px: int, pictures: SeenPictures, other: str) -> str:
+    """One image: as the encoder was given it, at full size, and the picture of whom it was nearest to otherwise."""
+    rank = row["rank"]
+    wrong, unknown = bool(rank > 1), not bool(row["acquired"])
+    small = pictures.probe(str(row["image"]), str(row["sha256"]), size_px, str(row["degradation"]))
+    cells = [_cell(small, row["probe"], pixels=size_px < CROP_PX)] if size_px < CROP_PX else []
+    cells.append(_cell(pictures.hr(str(row["image"])), "HR"))
+    whose = str(row["impostor_identity"])
+    said = f"{'taken for' if wrong else 'nearest other:'} {whose}"
+    cells.append(_cell(pictures.hr(other) if other else None, said))
+    if unknown:
+        text = "No usable face was found."
+    else:
+        sign = "&lt;" if row["genuine"] < row["impostor"] else "&gt;"
+        own = f"own {_score(row['genuine'])} {sign} {_score(row['impostor'])}"
+        text = f"{own}, rank {int(rank)}" if pd.notna(rank) else own
+    kind = "ef-wrong" if wrong or unknown else "ef-right"
+    return (
+        f"<figure class='{kind}'><div style='grid-template-columns: repeat({len(cells)}, 1fr)'>{''.join(cells)}</div>"
+        f"<figcaption>{text} <span class='ef-quiet'>{markup(_short(str(row['image'])))}</span></figcaption></figure>"
+    )
+
+
+def _images(seen: Seen, probes: pd.DataFrame, theirs: pd.DataFrame, row: Mapping[Any, Any]) -> None:
+    pages = -(-len(theirs) // PER_PAGE)
+    page = 1
+    if pages > 1:
+        page = st.pagination(pages, key=f"accuracy_images_{row['identity']}_{row['probe']}", max_visible_pages=5)
+    part = theirs.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
+    pictures = SeenPictures(seen.config)
+    size = int(row["size_px"])
+    cells = "".join(
+        probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records")
+    )  # fmt: skip
+    st.html(f"{_STYLE}<div class='ef-probes'>{cells}</div>")
+    if row["mode"] == "end to end" and size < CROP_PX:
+        st.caption(
+            "End to end the whole photograph was reduced; the small pictures here are the aligned crop, reduced."
+        )
+
+
+def _other(row: Mapping[Any, Any], probes: pd.DataFrame) -> str:
+    """The picture of the best impostor that the probe is most like; any of theirs where the run kept none."""
+    known = row.get("impostor_image")
+    if isinstance(known, str) and known:
+        return known
+    theirs = probes[probes["identity"] == row["impostor_identity"]]
+    return str(theirs["image"].iloc[0]) if len(theirs) else ""
+
+
+def _cell(rgb: NDArray[np.uint8] | None, label: str, *, pixels: bool = False) -> str:
+    said = f"<small>{markup(label)}</small>"
+    if rgb is None:
+        return f"<span><span class='ef-noface'>not here any more</span>{said}</span>"
+    side = max(rgb.shape[:2])
+    if side > 2 * CROP_PX:
+        scale = 2 * CROP_PX / side
+        rgb = resize(rgb, (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))))
+    address = image_address(encode_image(rgb, "png") if side <= 64 else encode_image(rgb, quality=86))
+    kind = " class='ef-pixels'" if pixels else ""
+    return f"<span><img{kind} src='{address}' alt='{markup(label)}'>{said}</span>"
+
+
+def _sentence(theirs: pd.DataFrame) -> str:
+    wrong = theirs[theirs["rank"] > 1]
+    missed = int((~theirs["acquired"].astype(bool)).sum())
+    said = f"{count(missed, 'image')} gave no usable face. " if missed else ""
+    if wrong.empty:
+        return f"{said}No image was taken for somebody else. The dotted line is the threshold."
+    named = wrong["impostor_identity"].value_counts()
+    told = ", ".join(f"{name} ({number})" for name, number in named.head(5).items())
+    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+    return f"{said}{len(wrong)} of {len(theirs)} were taken for somebody else: {told}{more}. Dotted: the threshold."
+
+
+def _score(value: object) -> str:
+    return "n/a" if pd.isna(value) else f"{float(value):.3f}"  # type: ignore[call-overload,arg-type]
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

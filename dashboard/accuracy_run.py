@@ -1,0 +1,89 @@
+"""One evaluation: its progress while it is at work, then its figures in parts, and its downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.evaluation.result import Evaluation, flattery
+from core.jobs.run_dir import Run
+from dashboard.accuracy_before_after import before_after_part
+from dashboard.accuracy_calibrate import calibration_part
+from dashboard.accuracy_downloads import report_downloads
+from dashboard.accuracy_overview import overview_part
+from dashboard.accuracy_people import people_part
+from dashboard.accuracy_queries import Seen, evaluation_of, look
+from dashboard.accuracy_scores import scores_part
+from dashboard.accuracy_tables import protocol_part, tables_part
+from dashboard.accuracy_words import progress_words
+from dashboard.feedback import feedback
+from dashboard.run_reader import Snapshot
+from dashboard.run_status import Shown, run_status
+from dashboard.text import plain
+
+Part = Callable[[Seen, Evaluation], None]
+
+_PARTS: dict[str, tuple[str, Part]] = {
+    "thresholds": ("Thresholds", calibration_part),
+    "overview": ("Overview", overview_part),
+    "scores": ("Scores", scores_part),
+    "people": ("People", people_part),
+    "before_after": ("Before and after", before_after_part),
+    "tables": ("All tables", tables_part),
+    "protocol": ("Protocol", protocol_part),
+}
+
+
+def run_view(run: Run) -> None:
+    """The whole view of one run. It looks again by itself for as long as the run is at work."""
+    seen = look(run)
+    done = seen.state.status == "done"
+    run_status(
+        run,
+        Shown(
+            seen.title, body=_asked, bar=_bar, on_remove=_to_the_list, resume="primary", details=not done,
+            removal="Its folder with tables and report goes. Thresholds that were put into a gallery stay there.",
+        ),
+    )  # fmt: skip
+    if not done:
+        return
+    evaluation = evaluation_of(run)
+    report_downloads(run)
+    for warning in flattery(evaluation.protocol):
+        st.warning(plain(warning), icon=":material/warning:")
+    parts = parts_of(evaluation)
+    if st.session_state.get("accuracy_part") not in (None, *parts):
+        st.session_state.pop("accuracy_part")  # chosen in a run that has it
+    part = st.segmented_control(
+        "Part", parts, default=parts[0], required=True, format_func=lambda name: _PARTS[name][0], key="accuracy_part",
+        label_visibility="collapsed", bind="query-params", persist_state="page",
+    )  # fmt: skip
+    with feedback():
+        _PARTS[str(part)][1](seen, evaluation)
+
+
+def parts_of(evaluation: Evaluation) -> list[str]:
+    """The parts that this evaluation has something for."""
+    there = {
+        "thresholds": not evaluation.table("thresholds").empty,
+        "overview": not evaluation.table("verification").empty or not evaluation.table("benchmark").empty,
+        "scores": not evaluation.table("histograms").empty,
+        "people": not evaluation.table("per_identity").empty,
+        "before_after": not evaluation.table("per_identity").empty,
+        "tables": True,
+        "protocol": True,
+    }
+    return [name for name in _PARTS if there[name]]
+
+
+def _bar(snapshot: Snapshot) -> tuple[float, str] | None:
+    return progress_words(snapshot.progress)
+
+
+def _asked(snapshot: Snapshot) -> None:
+    st.caption(plain(look(snapshot.run).asked))
+
+
+def _to_the_list(run: Run) -> None:
+    st.query_params.pop("run", None)

@@ -1,0 +1,78 @@
+"""Genuine and impostor scores with a threshold that moves FAR and FRR, and the curves that follow from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import plots
+from core.evaluation.result import Evaluation
+from dashboard.accuracy_choice import choose_rows
+from dashboard.accuracy_downloads import chart, table_download
+from dashboard.accuracy_queries import Seen
+from dashboard.accuracy_words import rate
+from dashboard.text import count
+
+STEP = 0.005
+"""The width of a histogram's bin: at its edges FAR and FRR are exact."""
+
+_BY = ("system", "mode", "degradation", "probe", "pairing")
+
+
+def scores_part(seen: Seen, evaluation: Evaluation) -> None:
+    """Histograms with the slider, then ROC, DET and CMC of everything that was measured."""
+    bins = choose_rows(evaluation.table("histograms"), "scores", pairings=True)
+    st.fragment(threshold_panel)(bins, _start(evaluation))
+    table_download(bins, f"{seen.run.name}-histogram", key="accuracy_histogram_csv", label="Histogram as CSV")
+    st.subheader("Curves", anchor=False)
+    points = evaluation.table("curves")
+    chosen = bins.iloc[0] if len(bins) else None
+    shown = points
+    if chosen is not None and len(points[list(_BY)].drop_duplicates()) > 8:
+        shown = points[(points["pairing"] != "VLR-VLR") & (points["mode"] == chosen["mode"])]
+    ranks = evaluation.table("cmc")
+    kinds = ["ROC", "DET", *(["CMC"] if not ranks.empty else [])]
+    kind = st.segmented_control(
+        "Curve", kinds, default="ROC", required=True, key="accuracy_curves", label_visibility="collapsed",
+        persist_state="page",
+    )  # fmt: skip
+    if kind == "CMC":
+        chart(plots.cmc_chart(ranks, _BY[:4]), "accuracy_cmc", alt="CMC: probes whose person is among the first k")
+        st.caption("The share of probes whose own person is among the first k, searched among everybody.")
+        table_download(ranks, f"{seen.run.name}-cmc", key="accuracy_cmc_csv", label="CMC as CSV")
+        return
+    figure = plots.roc_chart(shown, _BY) if kind == "ROC" else plots.det_chart(shown, _BY)
+    chart(figure, f"accuracy_{kind.lower()}", alt=f"{kind} of genuine and impostor pairs")
+    if len(shown) < len(points):
+        st.caption("Probes against HR. The pairs of small faces are in the CSV and in the report.")
+    table_download(points, f"{seen.run.name}-roc", key="accuracy_roc_csv", label="Points as CSV")
+
+
+def threshold_panel(bins: pd.DataFrame, start: float) -> None:
+    """The slider, the rates at its threshold, and the histogram: sums over bins, nothing is compared again."""
+    from core.evaluation.curves import rates_at
+
+    threshold = st.slider(
+        "Threshold: accept where the cosine score reaches it", -0.2, 1.0, start, STEP, format="%.3f",
+        key="accuracy_threshold",
+    )  # fmt: skip
+    far, frr = rates_at(bins, threshold)
+    genuine, impostor = int(bins["genuine"].sum()), int(bins["impostor"].sum())
+    columns = st.columns(3)
+    columns[0].metric("FAR: strangers accepted", rate(far, 3), help=f"Of {count(impostor, 'impostor pair')}.")
+    columns[1].metric("FRR: right pairs refused", rate(frr, 2), help=f"Of {count(genuine, 'genuine pair')}.")
+    columns[2].metric("TAR: right pairs accepted", rate(1 - frr, 2))
+    figure = plots.histogram_chart(bins, threshold)
+    chart(figure, "accuracy_histogram", alt=f"Shares of genuine and impostor scores, threshold {threshold:.3f}")
+    few = "" if impostor * far >= 10 or far == 0 else " Fewer than 10 impostor pairs reach it: the FAR is rough."
+    st.caption(
+        f"{count(genuine, 'genuine pair')}, {count(impostor, 'impostor pair')}.{few} To choose a threshold, calibrate: "
+        "it takes other people than those it is reported on."
+    )
+
+
+def _start(evaluation: Evaluation) -> float:
+    plan: dict[str, Any] = evaluation.protocol.get("plan") or {}
+    return round(float(plan.get("threshold", 0.35)) / STEP) * STEP

@@ -1,0 +1,80 @@
+"""Every table of an evaluation as it can be read, and its protocol."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import plots
+from core.evaluation.result import TITLES, Evaluation
+from core.evaluation.tell import compact
+from dashboard.accuracy_downloads import chart, table_download
+from dashboard.accuracy_queries import Seen
+from dashboard.text import plain
+
+ROWS = 500
+_DRAWN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
+"""Long tables that are shown as charts, or in other parts."""
+
+_NOTES = {
+    "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
+    "gallery's size.",
+    "reject": "Images go by how well their embedding agrees with that of their mirror image, worst first; without flip "
+    "those of a sample of people.",
+    "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",
+    "sr_summary": "Against the HR crop. Super-resolution invents detail that a higher figure doesn't prove true.",
+    "verification": "A dash where the impostor pairs are too few to tell.",
+}
+
+
+def tables_part(seen: Seen, evaluation: Evaluation) -> None:
+    """Each table in a fold, rates in percent with 95 % intervals, and what is drawn from it."""
+    st.caption("Rates in percent, 95 % intervals in brackets. The CSV files hold fractions.")
+    for name, title in TITLES.items():
+        table = evaluation.table(name)
+        if table.empty or name in _DRAWN:
+            continue
+        with st.expander(f"{title} ({len(table):,})", key=f"accuracy_table_{name}"):
+            if name in _NOTES:
+                st.caption(_NOTES[name])
+            _drawn(name, evaluation)
+            shown = compact(name, table.head(ROWS))
+            st.dataframe(shown, hide_index=True, height=min(420, 38 + 35 * max(1, len(shown))))
+            if len(table) > ROWS:
+                st.caption(f"The first {ROWS} of {len(table):,} rows; all are in the CSV.")
+            table_download(table, f"{seen.run.name}-{name}", key=f"accuracy_csv_{name}")
+
+
+def _drawn(name: str, evaluation: Evaluation) -> None:
+    if name == "reject":
+        by = ("system", "mode", "degradation", "probe", "pairing")
+        table = evaluation.table(name)
+        chart(plots.reject_chart(table[table["pairing"] == "VLR-HR"], by), "accuracy_reject", alt="Errors by rejection")
+    quality = evaluation.table("sr_quality")
+    if name == "sr_summary" and not quality.empty:
+        for measure, said in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "identity similarity")):
+            chart(plots.distribution_chart(quality, measure), f"accuracy_sr_{measure}", alt=f"{said} by size")
+
+
+def protocol_part(seen: Seen, evaluation: Evaluation) -> None:
+    """What a reader needs to make the figures again."""
+    said = evaluation.protocol
+    st.markdown(plain(said.get("protocol", "")))
+    facts = {
+        "Data": said.get("data"), "Split": said.get("split"), "People": said.get("people"),
+        "Pictures": said.get("pictures"), "Data, SHA-256": said.get("data_sha256"), "Made": said.get("made_at"),
+        "Run": seen.run.id,
+    }  # fmt: skip
+    for system in said.get("systems", []):
+        facts[f"{system.get('label')}: weights, SHA-256"] = system.get("weights_sha256")
+        facts[f"{system.get('label')}: upscaler"] = system.get("upscaler_id")
+    facts["Versions"] = ", ".join(f"{name} {number}" for name, number in (said.get("versions") or {}).items())
+    rows = [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in facts.items() if value]
+    st.dataframe(pd.DataFrame(rows, columns=["what", "value"]), hide_index=True)
+    with st.expander("Everything, as JSON", icon=":material/data_object:"):
+        st.code(json.dumps(said, indent=2, default=str, ensure_ascii=False), language="json", height=320)
+    if seen.config.get("command"):
+        st.caption("The same from the command line:")
+        st.code(str(seen.config["command"]), language=None, wrap_lines=True)

@@ -1,0 +1,69 @@
+"""Accuracy: measure, watch, look at people one by one, calibrate, compare. `?run=` names the run that is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.jobs.run_dir import Run
+from dashboard.accuracy_calibrate import thresholds_panel
+from dashboard.accuracy_compare import compare_panel
+from dashboard.accuracy_launch import launch_panel
+from dashboard.accuracy_list import runs_list
+from dashboard.accuracy_queries import accuracy_runs, run_of
+from dashboard.accuracy_run import run_view
+from dashboard.components import head
+from dashboard.feedback import feedback
+from dashboard.training_view import WIDE
+
+_SECTIONS = {
+    "measure": "Measure",
+    "thresholds": "Thresholds",
+    "compare": "Compare",
+}
+
+
+def view() -> None:
+    """The page."""
+    st.html(WIDE)
+    asked = st.query_params.get("run", "")
+    head(
+        "Accuracy", "How well faces are recognised: by size, by threshold, person by person. Measured on your own data."
+    )
+    if asked:
+        _back()
+        with feedback() as attempt:
+            run_view(run_of(asked))
+        if attempt.ok:
+            return
+    section = st.segmented_control(
+        "What to do", list(_SECTIONS), default="measure", required=True, format_func=_SECTIONS.__getitem__,
+        key="accuracy_show", label_visibility="collapsed", bind="query-params", persist_state="page",
+    )  # fmt: skip
+    runs = accuracy_runs()
+    with feedback():
+        if section == "thresholds":
+            thresholds_panel()
+        elif section == "compare":
+            compare_panel(runs)
+        else:
+            _measure(runs)
+
+
+def _measure(runs: list[Run]) -> None:
+    live = [run for run in runs if run.state().live]
+    if live:
+        st.subheader("At work", anchor=False)
+        runs_list(live, key="live")
+    st.subheader("Measure", anchor=False)
+    with feedback():
+        launch_panel(first=not runs)
+    earlier = [run for run in runs if run not in live]
+    if earlier:
+        st.subheader("Earlier runs", anchor=False)
+        runs_list(earlier, key="earlier")
+
+
+def _back() -> None:
+    if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key="accuracy_back"):
+        st.query_params.pop("run", None)
+        st.rerun()

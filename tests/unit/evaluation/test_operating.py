@@ -1,0 +1,71 @@
+"""Thresholds of a run: read again, put into a gallery, and what a gallery uses by probe size."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from core.errors import CoreError
+from core.evaluation.calibrate import points_json
+from core.evaluation.operating import in_force, points_of, put_to_use, space_of
+from core.evaluation.result import Evaluation, ReportUnreadable
+from core.gallery.operating_points import OperatingPoint, operating_points
+from core.gallery.store import Gallery
+from core.jobs.run_dir import Run, create_run
+
+SYSTEM = {
+    "name": "made", "encoder": "edgeface_xxs", "weights_sha256": "a" * 64, "upscaler_id": "bicubic", "flip_tta": False,
+}  # fmt: skip
+EVALUATION = Evaluation("calibrate", "", "", {"systems": [SYSTEM]})
+SMALL = OperatingPoint(0.0, 20.0, "fpir", 0.01, 300, 0.48, "evaluate/x")
+LARGE = OperatingPoint(20.000001, 10_000.0, "fpir", 0.01, 300, 0.31, "evaluate/x")
+
+
+def a_run(root: Path, text: str | None) -> Run:
+    run = create_run(root, "evaluate", "made", {})
+    if text is not None:
+        (run.path / "operating_points.json").write_text(text, encoding="utf-8")
+    return run
+
+
+def test_points_are_read_as_they_were_written(tmp_path: Path) -> None:
+    assert points_of(a_run(tmp_path, points_json([SMALL, LARGE]))) == [SMALL, LARGE]
+    assert points_of(a_run(tmp_path, "[]")) == []
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]", json.dumps([{"threshold": 0.3}])])
+def test_points_that_cant_be_read_are_said(tmp_path: Path, text: str | None) -> None:
+    with pytest.raises(ReportUnreadable, match="thresholds"):
+        points_of(a_run(tmp_path, text))
+
+
+def test_they_go_into_a_gallery_that_is_there(tmp_path: Path) -> None:
+    with pytest.raises(CoreError):
+        put_to_use(tmp_path / "none.db", EVALUATION, [SMALL])
+    assert not (tmp_path / "none.db").exists()
+    with Gallery.open(tmp_path / "gallery.db"):
+        pass
+    assert put_to_use(tmp_path / "gallery.db", EVALUATION, [SMALL, LARGE]) == 2
+    with Gallery.open(tmp_path / "gallery.db") as gallery:
+        kept = operating_points(gallery, space_of(EVALUATION))
+    assert [point.threshold for point in kept] == [0.48, 0.31]
+
+
+def test_an_evaluation_that_names_no_system_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReportUnreadable, match="doesn't say"):
+        space_of(Evaluation("calibrate", "", "", {"systems": []}))
+
+
+def test_each_size_has_its_own_and_the_latest_counts() -> None:
+    newer = OperatingPoint(0.0, 20.0, "fpir", 0.05, 300, 0.40, "evaluate/y", datetime(2026, 5, 2, tzinfo=UTC))
+    older = OperatingPoint(0.0, 20.0, "fpir", 0.01, 300, 0.48, "evaluate/x", datetime(2026, 5, 1, tzinfo=UTC))
+    found = {each.probe: each for each in in_force([older, newer, LARGE], 301, measure="fpir")}
+    assert {probe: each.decision.threshold for probe, each in found.items()} == {
+        "HR": 0.31, "32 px": 0.31, "24 px": 0.31, "16 px": 0.40,
+    }  # fmt: skip
+    assert found["16 px"].point == newer and "it has 301 people" in found["16 px"].decision.warning
+    other = in_force([older, newer, LARGE], 10, measure="far")
+    assert {each.decision.threshold for each in other} == {0.35} and all(each.point is None for each in other)

@@ -1,0 +1,98 @@
+"""What a run is asked for: refused before it starts, and the command line that asks the same."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from core.cli import run as run_command
+from core.errors import CoreError, SettingsInvalid
+from core.evaluation.request import (
+    benchmark_config,
+    calibration_config,
+    dataset_config,
+    folds_of_text,
+    pairs_config,
+)
+from core.evaluation.systems import every_system
+from core.jobs.run_dir import list_runs, runs_root
+from core.settings import load_settings
+from tests.app.accuracy_runs import sface
+from tests.made_weights import save_dsr
+
+PLAN = {
+    "sizes": [None, 16], "modes": ["aligned"], "degradations": ["camera"], "threshold": 0.4, "bootstrap": 5, "seed": 3,
+}  # fmt: skip
+
+
+@pytest.fixture
+def systems(own_data_dir: Path) -> list[dict[str, object]]:
+    dsr = save_dsr(own_data_dir / "dsr.safetensors")
+    return every_system(load_settings(), [sface()], ["bicubic", str(dsr)], use_tta=True)
+
+
+def test_the_command_asks_for_the_same(systems, own_data_dir, monkeypatch, tmp_path) -> None:
+    root = tmp_path / "my people"
+    root.mkdir()
+    config = dataset_config(root, systems, PLAN, split="test", min_images=4)
+    launched: list[dict[str, object]] = []
+
+    def launch(settings: object, kind: str, asked: dict[str, object], *, slug: str) -> object:
+        launched.append(json.loads(json.dumps(asked)))
+        raise SettingsInvalid("far enough")
+
+    monkeypatch.setattr("core.jobs.launch.launch", launch)
+    assert run_command(shlex.split(str(config["command"]))[1:]) != 0
+    [asked] = launched
+    assert {name: asked[name] for name in ("task", "dataset", "split", "min_images", "systems")} == {
+        name: config[name] for name in ("task", "dataset", "split", "min_images", "systems")
+    }
+    assert {name: asked["plan"][name] for name in PLAN} == PLAN
+
+
+def test_what_cant_be_is_refused_before_a_run_is_made(systems, tmp_path) -> None:
+    with pytest.raises(SettingsInvalid, match="need photographs"):
+        dataset_config(tmp_path, systems, {**PLAN, "modes": ["end to end"]})
+    with pytest.raises(SettingsInvalid, match="Nothing would be measured"):
+        dataset_config(tmp_path, systems, {**PLAN, "sizes": []})
+    with pytest.raises(CoreError):
+        pairs_config(tmp_path, tmp_path / "pairs.txt", systems, PLAN)
+    with pytest.raises(SettingsInvalid, match="There is no folder"):
+        benchmark_config("scface", tmp_path / "none", systems, {})
+    with pytest.raises(CoreError, match="holds no"):
+        benchmark_config("scface", tmp_path, systems, {})
+    with pytest.raises(SettingsInvalid, match="between 0 and 1"):
+        calibration_config(tmp_path, systems[0], PLAN, {"measure": "far", "target": 2.0})
+    assert list_runs(runs_root(load_settings())) == []
+
+
+def test_a_calibration_stores_nothing_by_itself(systems, tmp_path) -> None:
+    goal = {"measure": "fpir", "target": 0.01, "gallery_size": 300}
+    config = calibration_config(tmp_path, systems[0], {"sizes": [None]}, goal)
+    assert config["gallery"] is None and config["goal"]["gallery_size"] == 300
+    assert "--fpir 0.01 --gallery-size 300" in config["command"] and "--store" not in config["command"]
+
+
+@pytest.mark.parametrize(
+    ("text", "folds"), [("", None), (" , ", None), ("1-3,7", [1, 2, 3, 7]), ("4", [4]), ("2-1", None)]
+)
+def test_folds(text: str, folds: list[int] | None) -> None:
+    assert folds_of_text(text) == folds
+
+
+@pytest.mark.parametrize("text", ["x", "1-x", "-2", "1-99999"])
+def test_folds_that_arent(text: str) -> None:
+    with pytest.raises(SettingsInvalid, match="list of folds"):
+        folds_of_text(text)
+
+
+def test_the_upscaler_in_use_is_taken_unless_another_is_named(own_data_dir) -> None:
+    settings = load_settings()
+    assert every_system(settings, [sface()], [None])[0]["upscaler"] == "bicubic"
+    dsr = save_dsr(own_data_dir / "models" / "dsr.safetensors")
+    [system] = every_system(settings, [sface()], [None])
+    assert system["upscaler"] == str(dsr) and system["weights"] == sface()
+    assert len(every_system(settings, [sface()], [None, str(dsr), "bicubic"])) == 2, "the same comes once"
