@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
@@ -21,16 +20,26 @@ if TYPE_CHECKING:
     from core.inspection.reference import Reference
     from core.pipeline import Pipeline
 
-References = Callable[["Pipeline"], "Reference | None"]
+
+class People(Protocol):
+    """Among whom faces are searched."""
+
+    def reference(self, pipeline: Pipeline) -> Reference | None:
+        """The people as a pipeline knows them; None where there are none yet."""
+
+    def choose(self) -> None:
+        """A choice between several, where there is one."""
+
+    def offer(self, pipeline: Pipeline) -> None:
+        """What to do where there are none yet."""
 
 
-def face_view(pipeline: Pipeline, subject: Subject, references: References, identity: str = "") -> None:
-    """Everything about one face. `references` gives whom to search among, for a pipeline; `identity` says who it is
-    where the subject doesn't."""
+def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: str = "") -> None:
+    """Everything about one face; `identity` says who it is where the subject doesn't."""
     from core.inspection.face import inspect_face
 
     who = subject.identity or identity
-    inspection = inspect_face(pipeline, subject, references(pipeline), identity=who)
+    inspection = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
     verdict_line(inspection)
     compare_pictures(inspection, "inspector_pictures")
     figures_table(inspection)
@@ -40,9 +49,7 @@ def face_view(pipeline: Pipeline, subject: Subject, references: References, iden
             "HR can't be told.",
             icon=":material/info:",
         )
-    if inspection.reference:
-        st.subheader("Whom it resembles", anchor=False)
-        nearest_people(inspection, who)
+    _whom(pipeline, inspection, people, who)
     steps_panel(inspection)
     with st.container(horizontal=True):
         st.download_button(
@@ -53,10 +60,20 @@ def face_view(pipeline: Pipeline, subject: Subject, references: References, iden
         beside = st.toggle("Beside other weights", key="inspector_beside")
     if salient:
         with feedback():
-            _saliency(pipeline, inspection, references(pipeline), who)
+            _saliency(pipeline, inspection, people.reference(pipeline), who)
     if beside:
         with feedback():
-            _beside(subject, inspection, references, who)
+            _beside(subject, inspection, people, who)
+
+
+def _whom(pipeline: Pipeline, inspection: Inspection, people: People, who: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Whom it resembles", anchor=False, width="content")
+        people.choose()
+    if inspection.reference:
+        nearest_people(inspection, who)
+    else:
+        people.offer(pipeline)
 
 
 def _sheet(inspection: Inspection) -> bytes:
@@ -97,11 +114,11 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
             shown.append(Picture(labelled(picture) if one.invented else picture, label, f"Saliency of {one.name}"))
     faces(shown, 200)
     st.caption(
-        "Warm: where covering a square of 24 px (by a blur) lowers the cosine most; each picture has its own scale."
+        "Warm: where covering a square of 16 px (by a blur) lowers the cosine most; each picture has its own scale."
     )
 
 
-def _beside(subject: Subject, inspection: Inspection, references: References, who: str) -> None:
+def _beside(subject: Subject, inspection: Inspection, people: People, who: str) -> None:
     """The same face with another encoder or upscaler."""
     from core.inspection.face import inspect_face
 
@@ -125,7 +142,7 @@ def _beside(subject: Subject, inspection: Inspection, references: References, wh
         st.caption("These are the weights in use, shown above. Choose another encoder or upscaler.")
         return
     pipeline = other_pipeline(encoder, upscaler)
-    other = inspect_face(pipeline, subject, references(pipeline), identity=who)
+    other = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
     st.markdown(f"**{plain(other.encoder)} + {plain(other.upscaler)}**")
     compare_pictures(other, "inspector_other_pictures")
     figures_table(other)
@@ -133,5 +150,5 @@ def _beside(subject: Subject, inspection: Inspection, references: References, wh
         st.markdown(plain(other.verdict.sentence))
     if other.reference:
         nearest_people(other, who)
-    elif inspection.reference:
-        st.caption("Nobody is embedded with these weights yet, so nobody is searched for.")
+    else:
+        people.offer(pipeline)

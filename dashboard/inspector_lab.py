@@ -25,7 +25,7 @@ def lab(stored_px: Sequence[int] = ()) -> Reduction:
     ways = [way for way in _WORDS if way != "stored" or stored_px]
     if st.session_state.get("inspector_way") not in ways:
         st.session_state.pop("inspector_way", None)
-    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     with right:
         way = st.segmented_control(
             "Made small by", ways, default="bicubic", required=True, key="inspector_way",

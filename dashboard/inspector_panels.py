@@ -53,9 +53,8 @@ def verdict_line(inspection: Inspection) -> None:
                 go("training")
             link("home", "Choose one on Home", icon=":material/home:")
     else:
-        st.caption(
-            f":material/warning: {plain(inspection.dsr.name)} is {INVENTED}. It is no evidence of what a face looks like."
-        )
+        name = plain(inspection.dsr.name)
+        st.caption(f":material/warning: {name} is {INVENTED}. It is no evidence of what a face looks like.")
 
 
 def figures_table(inspection: Inspection) -> None:
@@ -74,6 +73,8 @@ def figures_html(inspection: Inspection) -> str:
     heads = "".join(f"<th>{each}</th>" for each in ("", "PSNR, dB", "SSIM", "Cosine to HR", "Rank"))
     rows = []
     for one in inspection.enlarged:
+        if one is inspection.hr and (one.ranking is None or one.ranking.rank is None):
+            continue  # the truth against itself says nothing
         name, *cells = figure_cells(one)[:5]
         best = _better(one, inspection)
         row = "".join(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from core.dataset.library import datasets_root, list_datasets
+from core.dataset.library import Listed, datasets_root, list_datasets
+from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
 from dashboard.components import empty_state
@@ -33,6 +35,7 @@ AT_ONCE = 400
 
 _AMONG = {200: "200 faces", 1000: "1,000 faces", 0: "all faces"}
 _FACES_A_SECOND = 25  # enlarged twice, measured and embedded three times, on two cores
+_EMBEDDED_A_SECOND = 200
 
 
 def set_view(pipeline: Pipeline) -> None:
@@ -46,10 +49,10 @@ def set_view(pipeline: Pipeline) -> None:
             ):
                 go("dataset")
         return
-    chosen, split, order = _filters([each.name for each in sets])
-    listed = next(each for each in sets if each.name == chosen)
+    listed = _listed(sets)
     with feedback() as attempt:
         dataset = opened(listed.root)
+        split, who, order = _filters(dataset, listed.name)
         pictures = pictures_in(dataset, split)
     if not attempt.ok:
         return
@@ -58,12 +61,14 @@ def set_view(pipeline: Pipeline) -> None:
     stored = sorted(set.intersection(*(set(picture.vlr) for picture in pictures[:50]))) if pictures else []
     reduction = lab([px for px in stored if 8 <= px <= 64])
     label = f"{dataset.info.name}{f' {split}' if split else ''}"
-    people = _whom(pipeline, pictures, label)
-    mine = _person(pictures)
-    many = st.segmented_control(
-        "Show", ["One face", "Many faces"], default="One face", required=True, key="inspector_show",
-        label_visibility="collapsed",
-    ) == "Many faces"  # fmt: skip
+    mine = [picture for picture in pictures if picture.identity == who] if who else pictures
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="inspector_walk")
+    with row:
+        show = st.segmented_control(
+            "Show", ["One face", "Many faces"], default="One face", required=True, key="inspector_show",
+            label_visibility="collapsed",
+        )  # fmt: skip
+    many = show == "Many faces"
     table = None
     if order != "listed" or many:
         table = _surveyed(pipeline, mine, pictures, label, reduction, order)
@@ -71,73 +76,82 @@ def set_view(pipeline: Pipeline) -> None:
             return
     if many and table is not None:
         many_view(pipeline, mine, table, reduction, order, label)
-        return
-    _one(pipeline, _in_order(mine, table), reduction, people)
+    else:
+        _one(pipeline, _in_order(mine, table), reduction, _Whom(pipeline, pictures, label), row)
 
 
-def _filters(names: Sequence[str]) -> tuple[str, str | None, str]:
-    first, second, third = st.columns([3, 2, 3], gap="small", vertical_alignment="bottom")
-    with first:
-        name = st.selectbox("Data set", names, key="inspector_set", format_func=lambda each: shorten(each, 50))
-    info = next(each for each in list_datasets(datasets_root(settings())) if each.name == name).info
-    splits = info.counts.get("splits", {}) if info is not None else {}
+def _listed(sets: Sequence[Listed]) -> Listed:
+    names = {each.name: each for each in sets}
+    wanted = st.session_state.get("inspector_set")
+    if wanted not in names:
+        st.session_state.pop("inspector_set", None)
+    with st.container(key="inspector_which"):
+        name = st.selectbox("Data set", list(names), key="inspector_set", format_func=lambda each: shorten(each, 60))
+    return names[str(name)]
+
+
+def _filters(dataset: Dataset, name: str) -> tuple[str | None, str, str]:
+    """The split (None: everything), the person ("": everybody) and the order."""
+    splits = dataset.info.counts.get("splits", {})
     there = [side for side in ("test", "val", "train") if splits.get(side, {}).get("hr")]
-    with second:
+    first, second, third = st.columns([2, 3, 3], gap="small", vertical_alignment="bottom")
+    with first:
         split = st.selectbox(
             "Split", [*there, ""], key=f"inspector_split_{name}", format_func=lambda side: side or "everything"
         )
+    with second:
+        names = sorted({picture.identity for picture in pictures_in(dataset, split or None)})
+        who = st.selectbox(
+            "Person", names, index=None, placeholder="Everybody", key=f"inspector_person_{name}_{split}",
+            format_func=lambda each: shorten(str(each), 60),
+        )  # fmt: skip
     with third:
-        order = st.selectbox("Faces", list(ORDERS), key="inspector_order", format_func=lambda each: ORDERS[each])
-    return str(name), split or None, str(order)
-
-
-def _person(pictures: Sequence[Picture]) -> list[Picture]:
-    names = sorted({picture.identity for picture in pictures})
-    who = st.selectbox(
-        "Person", names, index=None, placeholder="Everybody", key="inspector_person",
-        format_func=lambda name: shorten(str(name), 60),
-    )  # fmt: skip
-    return [picture for picture in pictures if picture.identity == who] if who in names else list(pictures)
+        order = st.selectbox("Which first", list(ORDERS), key="inspector_order", format_func=lambda each: ORDERS[each])
+    return split or None, str(who or ""), str(order)
 
 
 class _Whom:
     """Among whom a face is searched, for any pipeline: the gallery, or the data set once its images are embedded."""
 
-    def __init__(self, gallery: bool, pictures: Sequence[Picture], label: str) -> None:
-        self.gallery, self.pictures, self.label = gallery, pictures, label
+    def __init__(self, pipeline: Pipeline, pictures: Sequence[Picture], label: str) -> None:
+        self._pictures, self._label = pictures, label
+        self._enrolled = gallery_reference(pipeline).size
+        self._gallery = bool(self._enrolled) and st.session_state.get("inspector_among") == "gallery"
 
-    def __call__(self, pipeline: Pipeline) -> Reference | None:
-        if self.gallery:
+    def reference(self, pipeline: Pipeline) -> Reference | None:
+        """The people, or None where nobody is enrolled or embedded yet."""
+        if self._gallery:
             found = gallery_reference(pipeline)
             return found if found.size else None
-        kept = dataset_reference(pipeline, self.pictures, self.label)
-        if kept is None and len(self.pictures) <= AT_ONCE:
-            return _embedded(pipeline, self.pictures, self.label)
-        if kept is None:
-            _offer(pipeline, self.pictures, self.label)
+        kept = dataset_reference(pipeline, self._pictures, self._label)
+        if kept is None and len(self._pictures) <= AT_ONCE:
+            return _embedded(pipeline, self._pictures, self._label)
         return kept
 
+    def choose(self) -> None:
+        """The choice between the two, where somebody is enrolled."""
+        if self._enrolled:
+            enrolled = f"the gallery, {count(self._enrolled, 'person', 'people')}"
+            words = {"set": f"everybody in {self._label}", "gallery": enrolled}
+            st.selectbox(
+                "Search among", list(words), key="inspector_among", format_func=lambda each: words[each],
+                label_visibility="collapsed", width=320,
+            )  # fmt: skip
 
-def _whom(pipeline: Pipeline, pictures: Sequence[Picture], label: str) -> _Whom:
-    enrolled = gallery_reference(pipeline).size
-    if not enrolled:
-        return _Whom(False, pictures, label)
-    words = {"set": "the data set's people", "gallery": f"the gallery ({count(enrolled, 'person', 'people')})"}
-    among = st.selectbox("Search among", list(words), key="inspector_among", format_func=lambda each: words[each])
-    return _Whom(among == "gallery", pictures, label)
-
-
-def _offer(pipeline: Pipeline, pictures: Sequence[Picture], label: str) -> None:
-    """A button that embeds the data set's HR images; once done, they stay embedded for these weights."""
-    key = f"inspector_embed_{pipeline.encoder.weights_sha256[:8]}_{pipeline.upscaler.id[:8]}"
-    with st.container(border=True):
+    def offer(self, pipeline: Pipeline) -> None:
+        """A button that embeds the data set's HR images; once done, they stay embedded for these weights."""
+        if self._gallery:
+            st.caption("Nobody is enrolled with these weights.")
+            return
+        seconds = max(1, len(self._pictures) // _EMBEDDED_A_SECOND)
         st.markdown(
-            f"To see whom this face resembles, the {len(pictures):,} HR images of {plain(label)} are embedded once "
-            f"(about {max(1, len(pictures) // 200):,} s); accuracy runs with these weights share them."
+            f"To see whom this face resembles, the {len(self._pictures):,} HR images of {plain(self._label)} are "
+            f"embedded once (about {seconds:,} s); evaluations with these weights share them."
         )
+        key = f"inspector_embed_{pipeline.encoder.weights_sha256[:8]}_{pipeline.upscaler.id[:8]}"
         if st.button("Embed them", icon=":material/groups:", key=key):
             with feedback() as attempt:
-                _embedded(pipeline, pictures, label)
+                _embedded(pipeline, self._pictures, self._label)
             if attempt.ok:
                 st.rerun()
 
@@ -180,7 +194,9 @@ def _surveyed(
     reference = dataset_reference(pipeline, pictures, label)
     table = survey_of(pipeline, chosen, reduction, reference) if reference is not None else None
     if table is None:
-        seconds = max(2, len(chosen) // _FACES_A_SECOND + (len(pictures) // 200 if reference is None else 0))
+        seconds = max(
+            2, len(chosen) // _FACES_A_SECOND + (len(pictures) // _EMBEDDED_A_SECOND if reference is None else 0)
+        )
         st.markdown(
             f"This needs the figures of {len(chosen):,} faces at {reduction.size_px} px. They are measured once (about "
             f"{seconds:,} s here) and kept; when you leave, what is done stays done."
@@ -222,14 +238,17 @@ def _in_order(mine: Sequence[Picture], table: pd.DataFrame | None) -> list[Pictu
     return [by_hash[sha256] for sha256 in table["sha256"]]
 
 
-def _one(pipeline: Pipeline, faces: Sequence[Picture], reduction: Reduction, people: _Whom) -> None:
+def _one(
+    pipeline: Pipeline, faces: Sequence[Picture], reduction: Reduction, people: _Whom, row: DeltaGenerator
+) -> None:
     from core.inspection.subject import subject_of_picture
 
     places = {picture.sha256: place for place, picture in enumerate(faces)}
     at = places.get(st.session_state.get("inspector_face", ""), 0)
     picture = faces[at]
     st.session_state["inspector_face"] = picture.sha256
-    _walk(at, faces)
+    with row:
+        _walk(at, faces)
     with feedback() as attempt:
         subject = subject_of_picture(picture, reduction)
     if attempt.ok:
@@ -239,20 +258,19 @@ def _one(pipeline: Pipeline, faces: Sequence[Picture], reduction: Reduction, peo
 
 def _walk(at: int, faces: Sequence[Picture]) -> None:
     """The buttons that go back and on, with their keys, and where one stands."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="inspector_walk"):
-        for label, icon, key, to in (
-            ("Previous", ":material/chevron_left:", "P", at - 1),
-            ("Next", ":material/chevron_right:", "N", at + 1),
-        ):
-            there = 0 <= to < len(faces)
-            st.button(
-                label, icon=icon, shortcut=key, disabled=not there, key=f"inspector_{label.lower()}",
-                on_click=_show, args=(faces[to].sha256 if there else "",),
-            )  # fmt: skip
-        st.markdown(
-            f"**{plain(shorten(faces[at].identity, 50))}**, {at + 1:,} of {len(faces):,}", width="content",
-            help=plain(faces[at].name),
+    for label, icon, key, to in (
+        ("Previous", ":material/chevron_left:", "P", at - 1),
+        ("Next", ":material/chevron_right:", "N", at + 1),
+    ):
+        there = 0 <= to < len(faces)
+        st.button(
+            label, icon=icon, shortcut=key, disabled=not there, key=f"inspector_{label.lower()}",
+            on_click=_show, args=(faces[to].sha256 if there else "",),
         )  # fmt: skip
+    st.markdown(
+        f"**{plain(shorten(faces[at].identity, 50))}**, {at + 1:,} of {len(faces):,}", width="content",
+        help=plain(faces[at].name),
+    )  # fmt: skip
 
 
 def _show(sha256: str) -> None:

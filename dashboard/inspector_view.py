@@ -85,12 +85,22 @@ def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reductio
             "Who is it?", sorted(reference.names), index=None, placeholder="Somebody enrolled, or nobody known",
             key="inspector_identity", format_func=lambda each: shorten(str(each), 60),
         ) or ""  # fmt: skip
-    face_view(joined, subject, _enrolled, identity)
+    face_view(joined, subject, _Enrolled(), identity)
 
 
-def _enrolled(joined: Pipeline) -> Reference | None:
-    reference = gallery_reference(joined)
-    return reference if reference.size else None
+class _Enrolled:
+    """Searched among is the gallery."""
+
+    def reference(self, pipeline: Pipeline) -> Reference | None:
+        found = gallery_reference(pipeline)
+        return found if found.size else None
+
+    def choose(self) -> None:
+        return None
+
+    def offer(self, pipeline: Pipeline) -> None:
+        st.caption("Nobody is enrolled with these weights yet.")
+        link("enroll", "Enrol somebody", icon=":material/person_add:")
 
 
 def _chosen(found: list[Subject], content: bytes) -> Subject:

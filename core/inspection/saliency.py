@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.images import RGB
 from core.settings import CROP_PX
 
-PATCH_PX = 24
+PATCH_PX = 16
 STRIDE_PX = 8
 
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

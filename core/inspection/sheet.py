@@ -136,7 +136,7 @@ def _protocol(draw: ImageDraw.ImageDraw, inspection: Inspection, y: int) -> int:
     if inspection.reference:
         lines.append(f"Searched among {inspection.reference}.")
     if inspection.dsr is not None:
-        lines.append(f"{inspection.dsr.name} is {INVENTED}: it is no evidence of what the face looks like.")
+        lines.append(f"{inspection.dsr.name} is {INVENTED}. It is no evidence of what the face looks like.")
     for line in lines:
         y = _paragraph(draw, line, y, _SMALL, _QUIET)
     return y
