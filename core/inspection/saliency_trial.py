@@ -1,4 +1,4 @@
-"""Does a saliency map say more than chance? What a score loses by its top tenth, and by random tenths, over many faces."""
+"""Does a saliency map say more than chance? What a score loses by its top tenth and by random tenths, face by face."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_a_photograph_an_image_and_a_contact_sheet(given: dict[str, str], capsys
         (("a.jpg", "--dataset", "x"), "not both"),
         (("--dataset", "nowhere"), "There is no data set"),
         (("a.jpg", "--out", "."), "is a folder"),
-        (("a.jpg", "--size", "7"), "8<=x<=64"),
+        (("a.jpg", "--size", "7"), "greater than or equal to 8"),
     ],
 )
 def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_covering_changes_the_mask_alone_and_leaves_no_feature() -> None:
 
 @pytest.mark.shared
 def test_covering_the_top_tenth_lowers_the_score_more_than_a_random_tenth(shared_dir: Path, own_data_dir: Path) -> None:
-    """A few faces here; 100 of people that nothing was chosen on by `inspect --dataset NAME --split test --saliency 100`."""
+    """A few faces here; 100 by `inspect --dataset NAME --split test --saliency 100`."""
     from core.encoder.encode import load_encoder
     from core.inspection.saliency_trial import top_tenth
 
