@@ -69,6 +69,10 @@ def set_view(pipeline: Pipeline) -> None:
             label_visibility="collapsed",
         )  # fmt: skip
     many = show == "Many faces"
+    asked = (listed.name, split, who, order)
+    if st.session_state.setdefault("inspector_asked", asked) != asked:  # another list begins with its first face
+        st.session_state["inspector_asked"] = asked
+        st.session_state.pop("inspector_face", None)
     table = None
     if order != "listed" or many:
         table = _surveyed(pipeline, mine, pictures, label, reduction, order)
@@ -207,9 +211,8 @@ def _surveyed(
         if reference is None:
             return None
         with _progress("Measuring face") as on_progress:
-            table = survey_of(pipeline, chosen, reduction, reference, on_progress)
-    if table is None:
-        return None
+            survey_of(pipeline, chosen, reduction, reference, on_progress)
+        st.rerun()
     rows = ordered(table, order)
     st.caption(
         f"{count(len(rows), 'face')} of {len(table):,} measured ({len(mine):,} fit), {reduction.size_px} px by "
