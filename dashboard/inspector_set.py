@@ -173,8 +173,10 @@ def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
     def on_progress(done: int, total: int) -> None:
         bar.progress(done / total, f"{words} {done:,} of {total:,}")
 
-    yield on_progress
-    bar.empty()
+    try:
+        yield on_progress
+    finally:
+        bar.empty()
 
 
 def _surveyed(
