@@ -65,9 +65,8 @@ def _knobs(seed: int) -> dict[str, Any]:
     with second:
         shot = _powers("Shot noise", SHOT[0] / 10, SHOT[1] * 5, float(at["shot"]), "inspector_shot")
         read = _powers("Read noise", *_READ, float(at["read"]), "inspector_read")
-        kernel = st.segmented_control(
-            "Reduction", sorted(KERNELS), default=at["kernel"], required=True, key="inspector_kernel"
-        )
+        kernels = sorted(KERNELS)
+        kernel = st.selectbox("Reduction", kernels, kernels.index(at["kernel"]), key="inspector_kernel")
     with third:
         low, high = GAMMA[0] - 0.8, GAMMA[1] + 0.6
         gamma = st.slider("Gamma", low, high, float(at["gamma"]), 0.05, key="inspector_gamma")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.inspection.face import HR_NAME
 from core.inspection.sheet import figure_cells
 from core.inspection.values import INVENTED, Answer, Enlarged, Inspection, Ranking
 from dashboard.navigation import go, link
@@ -20,6 +21,7 @@ STYLE = """<style>
 .ef-figures tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
 .ef-figures .ef-best {font-weight: 620}
 .ef-near {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); gap: 14px 22px}
+.ef-near small {display: block; font-size: .76rem; opacity: .78}
 .ef-near ol {margin: 4px 0 0; padding: 0; list-style: none; font-size: .88rem}
 .ef-near li {display: grid; grid-template-columns: 1fr auto; gap: 8px; padding: 3px 6px; border-radius: 6px}
 .ef-near li.ef-true {background: rgba(31, 122, 77, .16); font-weight: 600}
@@ -107,20 +109,21 @@ def nearest_people(inspection: Inspection, identity: str) -> None:
 
 def nearest_html(enlarged: Sequence[Enlarged], identity: str) -> str:
     """Lists side by side; names are escaped."""
-    lists = [_list(one.caption, one.ranking, identity) for one in enlarged if one.ranking is not None]
+    lists = [_list(one, one.ranking, identity) for one in enlarged if one.ranking is not None]
     return f"<div class='ef-near'>{''.join(lists)}</div>"
 
 
-def _list(title: str, ranking: Ranking, identity: str) -> str:
+def _list(one: Enlarged, ranking: Ranking, identity: str) -> str:
     items = [_item(near.name, near.score, identity, place) for place, near in enumerate(ranking.nearest, start=1)]
     if ranking.rank is not None and ranking.rank > len(ranking.nearest) and ranking.genuine is not None:
         items.append(_item(identity, ranking.genuine, identity, ranking.rank))
-    return f"<div><b>{markup(title)}</b><ol>{''.join(items)}</ol></div>"
+    quiet = INVENTED if one.invented else "as it was" if one.name == HR_NAME else "adds no detail"
+    return f"<div><b>{markup(one.name)}</b><small>{quiet}</small><ol>{''.join(items)}</ol></div>"
 
 
 def _item(name: str, score: float, identity: str, rank: int) -> str:
     kind = " class='ef-true'" if name == identity else ""
-    return f"<li{kind}><span>{rank:,}. {markup(shorten(name, 40))}</span><span>{score:.3f}</span></li>"
+    return f"<li{kind}><span>{rank:,}.&nbsp;{markup(shorten(name, 40))}</span><span>{score:.3f}</span></li>"
 
 
 def steps_panel(inspection: Inspection) -> None:

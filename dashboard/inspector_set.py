@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -49,10 +50,11 @@ def set_view(pipeline: Pipeline) -> None:
             ):
                 go("dataset")
         return
-    listed = _listed(sets)
+    columns = st.columns([3, 2, 3, 3], gap="small", vertical_alignment="bottom")
+    listed = _listed(sets, columns[0])
     with feedback() as attempt:
         dataset = opened(listed.root)
-        split, who, order = _filters(dataset, listed.name)
+        split, who, order = _filters(dataset, listed.name, columns[1:])
         pictures = pictures_in(dataset, split)
     if not attempt.ok:
         return
@@ -75,7 +77,7 @@ def set_view(pipeline: Pipeline) -> None:
         st.session_state.pop("inspector_face", None)
     table = None
     if order != "listed" or many:
-        table = _surveyed(pipeline, mine, pictures, label, reduction, order)
+        table = _surveyed(pipeline, mine, pictures, label, reduction, order, _command(listed.name, split, reduction))
         if table is None:
             return
     if many and table is not None:
@@ -84,21 +86,21 @@ def set_view(pipeline: Pipeline) -> None:
         _one(pipeline, _in_order(mine, table), reduction, _Whom(pipeline, pictures, label), row)
 
 
-def _listed(sets: Sequence[Listed]) -> Listed:
+def _listed(sets: Sequence[Listed], column: DeltaGenerator) -> Listed:
     names = {each.name: each for each in sets}
     wanted = st.session_state.get("inspector_set")
     if wanted not in names:
         st.session_state.pop("inspector_set", None)
-    with st.container(key="inspector_which"):
+    with column:
         name = st.selectbox("Data set", list(names), key="inspector_set", format_func=lambda each: shorten(each, 60))
     return names[str(name)]
 
 
-def _filters(dataset: Dataset, name: str) -> tuple[str | None, str, str]:
+def _filters(dataset: Dataset, name: str, columns: Sequence[DeltaGenerator]) -> tuple[str | None, str, str]:
     """The split (None: everything), the person ("": everybody) and the order."""
     splits = dataset.info.counts.get("splits", {})
     there = [side for side in ("test", "val", "train") if splits.get(side, {}).get("hr")]
-    first, second, third = st.columns([2, 3, 3], gap="small", vertical_alignment="bottom")
+    first, second, third = columns
     with first:
         split = st.selectbox(
             "Split", [*there, ""], key=f"inspector_split_{name}", format_func=lambda side: side or "everything"
@@ -186,6 +188,7 @@ def _surveyed(
     label: str,
     reduction: Reduction,
     order: str,
+    command: str,
 ) -> pd.DataFrame | None:
     """The figures of many faces; where they aren't known yet, what it takes to measure them, and None."""
     if order in NEED_DSR and pipeline.upscaler.interpolates:
@@ -195,7 +198,9 @@ def _surveyed(
             icon=":material/compare:",
         )
         return None
-    most = _among(len(mine))
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    with row:
+        most = _among(len(mine))
     chosen = spread(mine, most or None)
     reference = dataset_reference(pipeline, pictures, label)
     table = survey_of(pipeline, chosen, reduction, reference) if reference is not None else None
@@ -207,6 +212,9 @@ def _surveyed(
             f"This needs the figures of {len(chosen):,} faces at {reduction.size_px} px. They are measured once (about "
             f"{seconds:,} s here) and kept; when you leave, what is done stays done."
         )
+        if not most and not reduction.params:
+            st.caption("All of a large set are better measured by a command, which needs no open page:")
+            st.code(command, language=None, wrap_lines=True)
         if not st.button("Measure them", type="primary", icon=":material/speed:", key="inspector_measure"):
             return None
         reference = reference or _embedded(pipeline, pictures, label)
@@ -216,14 +224,22 @@ def _surveyed(
             survey_of(pipeline, chosen, reduction, reference, on_progress)
         st.rerun()
     rows = ordered(table, order)
-    st.caption(
+    row.caption(
         f"{count(len(rows), 'face')} of {len(table):,} measured ({len(mine):,} fit), {reduction.size_px} px by "
-        f"{reduction.degradation}, searched among {plain(reference.label if reference else '')}."
+        f"{reduction.degradation}, searched among {plain(reference.label if reference else '')}.",
+        width="stretch",
     )
     if rows.empty:
         st.success("Not one of them is wrongly identified.", icon=":material/check_circle:")
         return None
     return rows
+
+
+def _command(name: str, split: str | None, reduction: Reduction) -> str:
+    """The command that measures every face of a set and keeps the same figures."""
+    which = f"--dataset {shlex.quote(name)}{f' --split {split}' if split else ''}"
+    seed = f" --seed {reduction.seed}" if reduction.degradation == "camera" else ""
+    return f"edgeface-studio inspect {which} --size {reduction.size_px} --degradation {reduction.degradation}{seed}"
 
 
 def _among(available: int) -> int:
@@ -232,7 +248,7 @@ def _among(available: int) -> int:
         return 0
     return st.segmented_control(
         "Among", options, default=options[0], required=True, key=f"inspector_most_{len(options)}",
-        format_func=lambda most: _AMONG[most],
+        format_func=lambda most: _AMONG[most], label_visibility="collapsed",
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def test_a_data_sets_faces_one_by_one(open_page: OpenPage, ready: Path) -> None:
     said = shown(app)
     assert "enlarged by bicubic, since it measures better at 24 px" in said.replace("\\", "")
     assert "&lt;b&gt;**Ada" in said and "<b>**Ada" not in said and "of 9" in said and "HR images of 5 people" in said
-    assert f"tiny-dsr ({INVENTED})" in said, "the list of people names the label too"
+    assert f"<b>tiny-dsr</b><small>{INVENTED}" in said, "the list of people names the label too"
     assert app.button(key="inspector_previous").disabled
     button(app, "Next").click().run()
     assert "2 of 9" in shown(app) and pictures(app)["pictures"][0]["src"] != first["pictures"][0]["src"]
