@@ -37,6 +37,7 @@ AT_ONCE = 400
 _AMONG = {200: "200 faces", 1000: "1,000 faces", 0: "all faces"}
 _FACES_A_SECOND = 25  # enlarged twice, measured and embedded three times, on two cores
 _EMBEDDED_A_SECOND = 200
+_LARGE = 1000
 
 
 def set_view(pipeline: Pipeline) -> None:
@@ -212,8 +213,8 @@ def _surveyed(
             f"This needs the figures of {len(chosen):,} faces at {reduction.size_px} px. They are measured once (about "
             f"{seconds:,} s here) and kept; when you leave, what is done stays done."
         )
-        if not most and not reduction.params:
-            st.caption("All of a large set are better measured by a command, which needs no open page:")
+        if len(chosen) > _LARGE and not reduction.params:
+            st.caption("So many are better measured by a command, which needs no open page:")
             st.code(command, language=None, wrap_lines=True)
         if not st.button("Measure them", type="primary", icon=":material/speed:", key="inspector_measure"):
             return None
