@@ -104,7 +104,9 @@ def _better(one: Enlarged, inspection: Inspection) -> tuple[bool, bool, bool, bo
 def nearest_people(inspection: Inspection, identity: str) -> None:
     """The people whom each picture resembles most, the true one marked."""
     st.html(STYLE + nearest_html(inspection.enlarged, identity))
-    st.caption(f"The highest cosines among {plain(inspection.reference)}.")
+    alone = identity and all(one.ranking is None or one.ranking.rank is None for one in inspection.enlarged)
+    unranked = f" {plain(shorten(identity, 40))} has no other picture there, and so no rank." if alone else ""
+    st.caption(f"The highest cosines among {plain(inspection.reference)}.{unranked}")
 
 
 def nearest_html(enlarged: Sequence[Enlarged], identity: str) -> str:
