@@ -35,12 +35,16 @@ def colour_bar(width: int, height: int) -> RGB:
     return _inferno(np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1)))
 
 
-def overlay(rgb: RGB, heat: NDArray[np.float32], strength: float = 0.62) -> RGB:
-    """A face (H, W, 3) in grey, with warm colour where `heat` (H, W) is high: 0 and below is none, its maximum all."""
+def overlay(rgb: RGB, heat: NDArray[np.float32], side_px: int = 224, strength: float = 0.62) -> RGB:
+    """A face (H, H, 3) in grey at `side_px`, with warm colour where `heat` (H, H) is high: 0 and below is none, its
+    maximum all. Both are enlarged smoothly: the map is coarser than its pixels."""
     top = float(heat.max())
     share = np.clip(heat / top, 0, 1) if top > 0 else np.zeros_like(heat)
-    grey = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.float32)
-    warm = _inferno(0.35 + 0.6 * share.astype(np.float32)).astype(np.float32)
+    size = (side_px, side_px)
+    share = np.clip(cv2.resize(cv2.GaussianBlur(share, (0, 0), 3), size, interpolation=cv2.INTER_LINEAR), 0, 1)
+    large = cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC)
+    grey = np.repeat(cv2.cvtColor(large, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.float32)
+    warm = _inferno((0.35 + 0.6 * share).astype(np.float32)).astype(np.float32)
     weight = (strength * share)[..., None]
     mixed: RGB = np.rint(grey * (1 - weight) + warm * weight).astype(np.uint8)
     return mixed

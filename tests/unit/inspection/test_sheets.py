@@ -94,7 +94,12 @@ def test_one_scale_holds_every_difference(highest: list[int]) -> None:
 def test_heat_of_nothing_is_the_face_in_grey() -> None:
     face = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
     shown = overlay(face, np.zeros((112, 112), np.float32))
+    assert shown.shape == (224, 224, 3)
     assert np.array_equal(shown[..., 0], shown[..., 1]) and np.array_equal(shown[..., 1], shown[..., 2])
+    heat = np.zeros((112, 112), np.float32)
+    heat[50:60, 20:30] = 0.3
+    warm = overlay(face, heat)
+    assert warm[110, 50, 0] > warm[110, 50, 2] + 20 and np.array_equal(warm[:60], shown[:60])
 
 
 def test_names_are_drawn_on_one_line_and_cut() -> None:
