@@ -24,6 +24,7 @@ from core.commands import (
     evaluate_more,
     gallery,
     identify,
+    inspection,
     runs,
     train,
     weights,
@@ -54,6 +55,7 @@ enroll_bulk.add_to(enroll.group)
 enroll.add_to(app)
 identify.add_to(app)
 compare.add_to(app)
+inspection.add_to(app)
 gallery.add_to(app)
 evaluate_more.add_to(evaluate.group)
 evaluate.add_to(app)

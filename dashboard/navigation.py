@@ -17,12 +17,13 @@ _PAGES = {
     "dataset": ("Data sets", ":material/dataset:"),
     "training": ("Training", ":material/model_training:"),
     "accuracy": ("Accuracy", ":material/monitoring:"),
+    "inspector": ("Inspector", ":material/compare:"),
     "help": ("Help", ":material/help:"),
 }
 
 
 def page(name: str) -> st.Page:
-    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "accuracy", "help"), to
+    """The page called `name`: "home" or a key of `_PAGES`, to
     link or to switch to."""
     if name == "home":
         return home_page(_unused)

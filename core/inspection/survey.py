@@ -1,0 +1,202 @@
+"""Many faces of a data set: the figures of each by bicubic and by DSR, to find the worst and the most changed.
+
+What is measured is kept on disk as it goes, a batch at a time: a survey that is broken off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from core.errors import SettingsInvalid
+from core.evaluation.pictures import Picture
+from core.evaluation.protocol import Progress, embed
+from core.evaluation.sr_quality import psnr_db, ssim
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import system_of
+from core.evaluation.views import View
+from core.inspection.reference import Reference, reference_of_pictures
+from core.inspection.store import InspectionStore, Looked
+from core.inspection.subject import Reduction, subject_of_picture
+from core.jobs.errors import JobStopped
+from core.settings import Settings
+from core.sr.upscale import BicubicUpscaler
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+
+MEASURES = ("psnr_db", "ssim", "similarity", "rank", "genuine", "taken_for")
+COLUMNS = (
+    "image", "identity", "sha256", *(f"{name}_{way}" for way in ("bicubic", "dsr") for name in MEASURES),
+    "similarity_gain", "rank_gain",
+)  # fmt: skip
+
+ORDERS = {
+    "listed": "As listed",
+    "psnr": "Worst PSNR",
+    "similarity": "Worst similarity",
+    "wrong": "Wrongly identified",
+    "gain": "Biggest gain by DSR",
+    "loss": "Biggest loss by DSR",
+}
+"""The ways to order and filter a survey, with the words for them. "wrong" keeps wrongly identified faces alone."""
+
+NEED_DSR = ("gain", "loss")
+
+_BATCH = 64
+_WORKERS = 2
+
+
+def reference_of_dataset(
+    pipeline: Pipeline,
+    settings: Settings,
+    pictures: Sequence[Picture],
+    label: str,
+    *,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Reference:
+    """The HR images of a data set as people to search among; embeddings are shared with evaluations and kept."""
+    store = EmbeddingStore(settings.data_dir / "cache" / "embeddings")
+    hr = View("aligned")
+    embedded = embed(
+        system_of(pipeline), pictures, [hr], store=store, on_progress=on_progress, should_stop=should_stop
+    )[hr]
+    return reference_of_pictures(pictures, embedded.vectors, label)
+
+
+def inspection_store(settings: Settings) -> InspectionStore:
+    """Where an installation keeps the figures of surveys."""
+    return InspectionStore(settings.data_dir / "cache" / "inspections")
+
+
+def spread(pictures: Sequence[Picture], most: int | None) -> list[Picture]:
+    """At most `most` of the pictures, evenly over the list, so that many people are among them; None for all."""
+    if most is None or len(pictures) <= most:
+        return list(pictures)
+    places = np.linspace(0, len(pictures) - 1, most).round().astype(int)
+    return [pictures[place] for place in places]
+
+
+def survey(
+    pipeline: Pipeline,
+    pictures: Sequence[Picture],
+    reduction: Reduction,
+    reference: Reference,
+    *,
+    store: InspectionStore | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> pd.DataFrame:
+    """A row for each picture, COLUMNS. Figures of DSR are NaN where no network is in use; `taken_for` is whom a wrongly
+    identified face resembles most, "" where it is right or nobody knows.
+
+    `on_progress(done, total)` counts what isn't kept yet. Raises what `subject_of_picture` raises, JobStopped.
+    """
+    key = _key(pipeline, reduction)
+    known = store.read(key, [picture.sha256 for picture in pictures]) if store is not None else {}
+    todo = list({picture.sha256: picture for picture in pictures if picture.sha256 not in known}.values())
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        for start in range(0, len(todo), _BATCH):
+            if should_stop is not None and should_stop():
+                raise JobStopped
+            rows = _look(pipeline, todo[start : start + _BATCH], reduction, workers)
+            known.update(rows)
+            if store is not None:
+                store.write(key, rows)
+            if on_progress is not None:
+                on_progress(min(start + _BATCH, len(todo)), len(todo))
+    return _table(pictures, known, reference)
+
+
+def surveyed(pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction, store: InspectionStore) -> int:
+    """How many of the pictures have their figures kept already."""
+    hashes = {picture.sha256 for picture in pictures}
+    return len(store.read(_key(pipeline, reduction), list(hashes)))
+
+
+def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
+    """The rows as one of ORDERS says, by DSR's figures where there is one, else by bicubic's.
+
+    Raises SettingsInvalid for an unknown order, or one that needs a DSR where there is none.
+    """
+    if order not in ORDERS:
+        raise SettingsInvalid(f"There is no order '{order}'.", f"Choose one of {', '.join(ORDERS)}.")
+    has_dsr = bool(table["similarity_dsr"].notna().any())
+    if order in NEED_DSR and not has_dsr and len(table):
+        raise SettingsInvalid(
+            "Gain and loss compare bicubic with a DSR network, and none is in use.",
+            "Take one into use (weights use FILE), or train one (train dsr).",
+        )
+    way = "dsr" if has_dsr else "bicubic"
+    if order == "psnr":
+        return table.sort_values(f"psnr_db_{way}", kind="stable")
+    if order == "similarity":
+        return table.sort_values(f"similarity_{way}", kind="stable")
+    if order == "wrong":
+        return table[table[f"rank_{way}"] > 1].sort_values(f"rank_{way}", ascending=False, kind="stable")
+    if order in NEED_DSR:
+        # By likeness to HR: a rank moves little among the right, and by hundreds among the hopeless.
+        return table.sort_values("similarity_gain", ascending=order == "loss", kind="stable")
+    return table
+
+
+def _key(pipeline: Pipeline, reduction: Reduction) -> dict[str, Any]:
+    info = pipeline.encoder.info
+    return {
+        "encoder": info.weights_sha256, "precision": info.precision, "device": info.device, "flip": info.flip_tta,
+        "upscaler": pipeline.upscaler.id, "size_px": reduction.size_px, "degradation": reduction.degradation,
+        "seed": reduction.seed if reduction.degradation == "camera" else 0, "params": dict(reduction.params or {}),
+    }  # fmt: skip
+
+
+def _look(
+    pipeline: Pipeline, batch: Sequence[Picture], reduction: Reduction, workers: ThreadPoolExecutor
+) -> dict[str, Looked]:
+    subjects = list(workers.map(lambda picture: subject_of_picture(picture, reduction), batch))
+    small = [subject.vlr for subject in subjects]
+    hr = np.stack([subject.hr for subject in subjects if subject.hr is not None])
+    truth = pipeline.encoder.encode(hr)
+    looked = []
+    ways = [BicubicUpscaler().upscale] + ([] if pipeline.upscaler.interpolates else [pipeline.upscaler.super_resolve])
+    for enlarge in ways:
+        made = enlarge(small)
+        vectors = pipeline.encoder.encode(made)
+        pixels = list(workers.map(lambda pair: (psnr_db(*pair), ssim(*pair)), zip(made, hr, strict=True)))
+        likeness = np.einsum("nd,nd->n", vectors, truth)
+        looked.append((np.column_stack([np.array(pixels), likeness.astype(np.float64)]), vectors))
+    rows = {}
+    for place, picture in enumerate(batch):
+        dsr = (looked[1][0][place], looked[1][1][place]) if len(looked) > 1 else (None, None)
+        rows[picture.sha256] = Looked(looked[0][0][place], looked[0][1][place], *dsr)
+    return rows
+
+
+def _table(pictures: Sequence[Picture], known: Mapping[str, Looked], reference: Reference) -> pd.DataFrame:
+    rows = []
+    for picture in pictures:
+        one = known[picture.sha256]
+        row: dict[str, Any] = {"image": picture.name, "identity": picture.identity, "sha256": picture.sha256}
+        for way, measures, vector in (
+            ("bicubic", one.bicubic, one.bicubic_vector),
+            ("dsr", one.dsr, one.dsr_vector),
+        ):
+            if measures is None or vector is None:
+                row |= {f"{name}_{way}": "" if name == "taken_for" else np.nan for name in MEASURES}
+                continue
+            [ranking] = reference.search(vector[None], picture.identity, picture.sha256, 1)
+            wrong = ranking.rank is not None and ranking.rank > 1
+            row |= {
+                f"psnr_db_{way}": measures[0], f"ssim_{way}": measures[1], f"similarity_{way}": measures[2],
+                f"rank_{way}": np.nan if ranking.rank is None else float(ranking.rank),
+                f"genuine_{way}": np.nan if ranking.genuine is None else ranking.genuine,
+                f"taken_for_{way}": ranking.nearest[0].name if wrong and ranking.nearest else "",
+            }  # fmt: skip
+        row["similarity_gain"] = row["similarity_dsr"] - row["similarity_bicubic"]
+        row["rank_gain"] = row["rank_bicubic"] - row["rank_dsr"]
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(COLUMNS))

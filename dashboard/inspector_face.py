@@ -1,0 +1,154 @@
+"""One face on the screen: pictures, verdict, figures, people, steps; saliency and other weights where asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import streamlit as st
+
+from core.inspection.colours import labelled, overlay
+from core.inspection.values import INVENTED, Inspection, Subject
+from core.sr.upscale import BICUBIC
+from dashboard.components import Picture, faces
+from dashboard.feedback import feedback
+from dashboard.inspector_compare import compare_pictures
+from dashboard.inspector_panels import figures_table, nearest_people, steps_panel, verdict_line
+from dashboard.inspector_reads import encoders, other_pipeline, upscalers
+from dashboard.text import plain, shorten
+
+if TYPE_CHECKING:
+    from core.inspection.reference import Reference
+    from core.pipeline import Pipeline
+
+
+class People(Protocol):
+    """Among whom faces are searched."""
+
+    def reference(self, pipeline: Pipeline) -> Reference | None:
+        """The people as a pipeline knows them; None where there are none yet."""
+
+    def choose(self) -> None:
+        """A choice between several, where there is one."""
+
+    def offer(self, pipeline: Pipeline) -> None:
+        """What to do where there are none yet."""
+
+
+def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: str = "") -> None:
+    """Everything about one face; `identity` says who it is where the subject doesn't."""
+    from core.inspection.face import inspect_face
+
+    who = subject.identity or identity
+    inspection = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
+    verdict_line(inspection)
+    compare_pictures(inspection, "inspector_pictures")
+    figures_table(inspection)
+    if inspection.hr is None:
+        st.info(
+            "This face was photographed small, so there is no truth to measure against: PSNR, SSIM and the cosine to "
+            "HR can't be told.",
+            icon=":material/info:",
+        )
+    _whom(pipeline, inspection, people, who)
+    steps_panel(inspection)
+    with st.container(horizontal=True):
+        st.download_button(
+            "Sheet as PNG", lambda: _sheet(inspection), "inspection.png", "image/png", icon=":material/download:",
+            key="inspector_sheet", on_click="ignore",
+        )  # fmt: skip
+        salient = st.toggle("Where the match rests", key="inspector_saliency")
+        beside = st.toggle("Beside other weights", key="inspector_beside")
+    if salient:
+        with feedback():
+            _saliency(pipeline, inspection, people.reference(pipeline), who)
+    if beside:
+        with feedback():
+            _beside(subject, inspection, people, who)
+
+
+def _whom(pipeline: Pipeline, inspection: Inspection, people: People, who: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Whom it resembles", anchor=False, width="content")
+        people.choose()
+    if inspection.reference:
+        nearest_people(inspection, who)
+    else:
+        people.offer(pipeline)
+
+
+def _sheet(inspection: Inspection) -> bytes:
+    from core.inspection.sheet import sheet_png
+
+    return sheet_png(inspection)
+
+
+def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference | None, who: str) -> None:
+    """What the score loses when parts of the face are covered, for each way of enlarging."""
+    from core.inspection.saliency import saliency
+
+    st.subheader("Where the match rests", anchor=False)
+    targets: dict[str, Any] = {}
+    if inspection.hr is not None:
+        targets["HR of this face"] = inspection.hr.vector
+    names = [who] if who else []
+    if reference is not None:
+        nearest = inspection.enlarged[0].ranking
+        names += [near.name for near in nearest.nearest] if nearest is not None else []
+        for name in dict.fromkeys(names):
+            mean = reference.mean_of(name, inspection.subject.sha256)
+            if mean is not None:
+                targets[name] = mean
+    if not targets:
+        st.info("There is nobody to match with: enrol somebody, or choose a data set.", icon=":material/info:")
+        return
+    chosen = st.selectbox(
+        "Match with", list(targets), key="inspector_target", width=320,
+        format_func=lambda name: shorten(name, 60) if name != who or not who else f"{shorten(name, 50)} (true person)",
+    )  # fmt: skip
+    shown = []
+    with st.spinner("Covering one part after the other"):
+        for one in inspection.enlarged:
+            found = saliency(pipeline.encoder.encode, one.image, targets[chosen])
+            picture = overlay(one.image, found.heat)
+            label = f"{one.name}: cosine {found.score:.2f}" + (f"; {INVENTED}" if one.invented else "")
+            shown.append(Picture(labelled(picture) if one.invented else picture, label, f"Saliency of {one.name}"))
+    faces(shown, 200)
+    st.caption(
+        "Warm: where covering a square of 16 px (by a blur) lowers the cosine most; each picture has its own scale."
+    )
+
+
+def _beside(subject: Subject, inspection: Inspection, people: People, who: str) -> None:
+    """The same face with another encoder or upscaler."""
+    from core.inspection.face import inspect_face
+
+    st.subheader("Beside other weights", anchor=False)
+    weights, networks = encoders(), upscalers()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        encoder = st.selectbox(
+            "Encoder", weights, key="inspector_other_encoder", format_func=lambda file: shorten(file.name, 50),
+            index=next((at for at, file in enumerate(weights) if file.sha256 == inspection.encoder_sha256), 0),
+        )  # fmt: skip
+    with right:
+        upscaler = st.selectbox(
+            "Upscaler", [None, *networks], key="inspector_other_upscaler",
+            format_func=lambda file: BICUBIC if file is None else shorten(file.name, 50),
+        )  # fmt: skip
+    if encoder is None:
+        return
+    same = upscaler.sha256 if upscaler is not None else BICUBIC
+    if (encoder.sha256, same) == (inspection.encoder_sha256, inspection.upscaler_sha256):
+        st.caption("These are the weights in use, shown above. Choose another encoder or upscaler.")
+        return
+    pipeline = other_pipeline(encoder, upscaler)
+    other = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
+    st.markdown(f"**{plain(other.encoder)} + {plain(other.upscaler)}**")
+    compare_pictures(other, "inspector_other_pictures")
+    figures_table(other)
+    if other.dsr is not None:
+        st.markdown(plain(other.verdict.sentence))
+    if other.reference:
+        nearest_people(other, who)
+    else:
+        people.offer(pipeline)

@@ -1,0 +1,94 @@
+"""Many faces at once: a contact sheet whose faces open at a click, as PNG with figures, and the figures as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from core.csv_safe import csv_text
+from core.evaluation.pictures import Picture
+from core.images import encode_image
+from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line
+from core.inspection.survey import ORDERS
+from core.inspection.values import INVENTED
+from core.sr.upscale import BICUBIC
+from dashboard.inspector_reads import tiles_of
+from dashboard.queries import image_address
+from dashboard.text import plain, shorten
+
+if TYPE_CHECKING:
+    from core.inspection.subject import Reduction
+    from core.pipeline import Pipeline
+
+_HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "edgeface_inspector_many",
+    html="<div class='ef-sheet'></div>",
+    css=(_HERE / "inspector_many.css").read_text(encoding="utf-8"),
+    js=(_HERE / "inspector_many.js").read_text(encoding="utf-8"),
+)
+
+
+def many_view(
+    pipeline: Pipeline, pictures: Sequence[Picture], rows: pd.DataFrame, reduction: Reduction, order: str, label: str
+) -> None:
+    """The sheet of the first 200 rows of a survey, in their order."""
+    shown = rows.head(MOST_FACES)
+    by_hash = {picture.sha256: picture for picture in pictures}
+    tiles = tiles_of(pipeline, [by_hash[sha256] for sha256 in shown["sha256"]], reduction)
+    name = pipeline.upscaler.name
+    invented = not pipeline.upscaler.interpolates
+    middle = f"{plain(name)} ({INVENTED})" if invented else f"{BICUBIC}, which adds no detail"
+    st.markdown(
+        f"Each: VLR, {middle}, HR. Below: cosine to HR{' by bicubic → by DSR' if invented else ''}. A click opens."
+    )
+    _component(key="inspector_contact", data={"faces": contact_data(tiles, shown, name)}, on_chosen_change=_open_chosen)
+    protocol = (
+        f"{len(shown)} of {len(rows):,} faces of {label}, {reduction.size_px} px by {reduction.degradation}; encoder "
+        f"{pipeline.encoder.info.path.stem}, upscaler {name}"
+    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Contact sheet as PNG", lambda: contact_png(tiles, shown, ORDERS[order], protocol), "contact-sheet.png",
+            "image/png", icon=":material/download:", key="inspector_contact_png", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "All figures as CSV", lambda: csv_text(rows).encode("utf-8-sig"), "inspected.csv", "text/csv",
+            icon=":material/table:", key="inspector_csv", on_click="ignore",
+        )  # fmt: skip
+
+
+def contact_data(tiles: Sequence[Tile], rows: pd.DataFrame, upscaler: str) -> list[dict[str, Any]]:
+    """What the component draws, a face each. The label stands with each picture that is invented."""
+    faces = []
+    for tile, (_, row) in zip(tiles, rows.iterrows(), strict=True):
+        faces.append(
+            {
+                "id": str(row["sha256"]),
+                "name": shorten(str(row["identity"]), 40),
+                "line": figures_line(row),
+                "label": f"{upscaler} ({INVENTED})" if tile.invented else BICUBIC,
+                "vlr": image_address(encode_image(tile.vlr, "png")),
+                "made": image_address(encode_image(tile.enlarged, quality=82)),
+                "hr": image_address(encode_image(tile.hr, quality=82)),
+            }
+        )
+    return faces
+
+
+def open_face(sha256: str) -> None:
+    """Show one face of the sheet next."""
+    st.session_state["inspector_face"] = sha256
+    st.session_state["inspector_show"] = "One face"
+
+
+def _open_chosen() -> None:
+    state = st.session_state.get("inspector_contact")
+    chosen = state.get("chosen") if state is not None else None
+    if chosen:
+        open_face(str(chosen))

@@ -1,0 +1,162 @@
+"""What the Inspector reads: pictures, people to search among and surveys, kept while nothing they rest on changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.manifest import Dataset
+from core.encoder.registry import WeightsFile
+from core.encoder.registry import scan as scan_weights
+from core.evaluation.pictures import Picture, pictures_of_dataset
+from core.inspection.reference import Reference, reference_of_index
+from core.jobs.errors import JobStopped
+from core.sr.registry import UpscalerFile
+from core.sr.registry import scan as scan_upscalers
+from dashboard.queries import gallery_version
+from dashboard.resources import settings
+
+if TYPE_CHECKING:
+    from core.inspection.contact import Tile
+    from core.inspection.subject import Reduction
+    from core.pipeline import Pipeline
+
+Progress = Callable[[int, int], None]
+
+
+def pictures_in(dataset: Dataset, split: str | None) -> list[Picture]:
+    """The HR images of a data set, of one split or all. Don't change what is given. Raises SettingsInvalid."""
+    return _pictures(str(dataset.root), dataset.key, split, dataset)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the data set's table")
+def _pictures(root: str, key: str, split: str | None, _dataset: Dataset) -> list[Picture]:
+    return pictures_of_dataset(_dataset, split)
+
+
+def gallery_reference(pipeline: Pipeline) -> Reference:
+    """The people of the gallery whose templates these weights can meet."""
+    store = pipeline.gallery.store
+    return _gallery(str(store.path), gallery_version(store), _made_by(pipeline), pipeline)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _gallery(path: str, version: int, made_by: tuple[object, ...], _pipeline: Pipeline) -> Reference:
+    return reference_of_index(_pipeline.gallery.store.index(_pipeline.space))
+
+
+def dataset_reference(
+    pipeline: Pipeline, pictures: Sequence[Picture], label: str, on_progress: Progress | None = None
+) -> Reference | None:
+    """The HR images as people to search among. Without `on_progress` None is given unless all embeddings are kept;
+    with it, those that are missing are made, which takes a while."""
+    key = (_made_by(pipeline), _of(pictures), label)
+    kept: dict[object, Reference] = _references()
+    if key not in kept:
+        from core.inspection.survey import reference_of_dataset
+
+        try:
+            kept[key] = reference_of_dataset(
+                pipeline, settings(), pictures, label, on_progress=on_progress, should_stop=_stop_unless(on_progress)
+            )
+        except JobStopped:
+            return None
+        while len(kept) > 4:
+            kept.pop(next(iter(kept)))
+    return kept[key]
+
+
+def survey_of(
+    pipeline: Pipeline,
+    pictures: Sequence[Picture],
+    reduction: Reduction,
+    reference: Reference,
+    on_progress: Progress | None = None,
+) -> pd.DataFrame | None:
+    """The figures of many faces; None without `on_progress` unless all are kept. Don't change what is given."""
+    key = (_made_by(pipeline), _of(pictures), reduction.size_px, reduction.degradation, reduction.seed,
+           str(reduction.params), reference.label)  # fmt: skip
+    kept: dict[object, pd.DataFrame] = _surveys()
+    if key not in kept:
+        from core.inspection.survey import inspection_store, survey
+
+        try:
+            kept[key] = survey(
+                pipeline, pictures, reduction, reference, store=inspection_store(settings()),
+                on_progress=on_progress, should_stop=_stop_unless(on_progress),
+            )  # fmt: skip
+        except JobStopped:
+            return None
+        while len(kept) > 8:
+            kept.pop(next(iter(kept)))
+    return kept[key]
+
+
+def tiles_of(pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction) -> list[Tile]:
+    """The pictures of a contact sheet; made again when faces, size or weights change."""
+    return _tiles((_made_by(pipeline), _of(pictures), str(reduction)), pipeline, pictures, reduction)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Enlarging the faces of the sheet")
+def _tiles(
+    key: tuple[object, ...], _pipeline: Pipeline, _pictures: Sequence[Picture], _reduction: Reduction
+) -> list[Tile]:
+    from core.inspection.contact import tiles
+
+    return tiles(_pipeline, _pictures, _reduction)
+
+
+def encoders() -> list[WeightsFile]:
+    """The encoder weights that are here."""
+    return scan_weights(settings())
+
+
+def upscalers() -> list[UpscalerFile]:
+    """The DSR networks that are here."""
+    return scan_upscalers(settings())
+
+
+def other_pipeline(weights: WeightsFile, upscaler: UpscalerFile | None) -> Pipeline:
+    """Other weights with the same gallery, to look at beside those in use. Raises what the loaders raise."""
+    path = str(upscaler.path) if upscaler is not None else "bicubic"
+    shas = (weights.sha256, upscaler.sha256 if upscaler is not None else "")
+    return _other(shas, str(weights.path), path, str(settings().gallery_path))
+
+
+@st.cache_resource(
+    max_entries=2, show_spinner="Loading the other weights", on_release=lambda p: p.gallery.store.close()
+)
+def _other(sha256s: tuple[str, str], weights: str, upscaler: str, gallery_path: str) -> Pipeline:
+    from core.pipeline import PipelineConfig, build_pipeline
+
+    gallery = gallery_path if Path(gallery_path).is_file() else None
+    return build_pipeline(PipelineConfig(weights=weights, upscaler=upscaler, gallery_path=gallery))
+
+
+def _stop_unless(on_progress: Progress | None) -> Callable[[], bool] | None:
+    """Asked to work only where progress is shown: else whatever isn't kept stops it at once."""
+    return None if on_progress is not None else lambda: True
+
+
+def _made_by(pipeline: Pipeline) -> tuple[object, ...]:
+    info = pipeline.encoder.info
+    return (info.weights_sha256, info.flip_tta, info.precision, pipeline.upscaler.id)
+
+
+def _of(pictures: Sequence[Picture]) -> tuple[int, int]:
+    """Which pictures, in which order."""
+    return len(pictures), hash(tuple((picture.sha256, picture.identity) for picture in pictures))
+
+
+@st.cache_resource(show_spinner=False)
+def _references() -> dict[object, Reference]:
+    return {}
+
+
+@st.cache_resource(show_spinner=False)
+def _surveys() -> dict[object, pd.DataFrame]:
+    return {}

@@ -1,0 +1,111 @@
+"""The Inspector: what super-resolution makes of a face, in pixels, in figures, and for recognition."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.images import read_image
+from dashboard.components import Picture, cannot_recognise, empty_state, faces, head
+from dashboard.feedback import feedback
+from dashboard.inspector_face import face_view
+from dashboard.inspector_lab import lab
+from dashboard.inspector_reads import gallery_reference
+from dashboard.inspector_set import set_view
+from dashboard.navigation import link
+from dashboard.queries import readiness
+from dashboard.resources import pipeline
+from dashboard.text import shorten
+from dashboard.uploads import photograph
+
+if TYPE_CHECKING:
+    from core.inspection.reference import Reference
+    from core.inspection.subject import Reduction
+    from core.inspection.values import Subject
+    from core.pipeline import Pipeline
+
+_SOURCES = {
+    "set": ":material/dataset: Data set",
+    "upload": ":material/upload: Photograph",
+    "camera": ":material/photo_camera: Camera",
+}
+
+
+def view() -> None:
+    """The page."""
+    head("Inspector", "What does super-resolution make of a face, and does it help to recognise it?")
+    if cannot_recognise(readiness()):
+        return
+    joined = pipeline()
+    source = st.segmented_control(
+        "A face from", list(_SOURCES), default="set", required=True, key="inspector_source",
+        format_func=lambda each: _SOURCES[each], label_visibility="collapsed",
+    )  # fmt: skip
+    if joined.upscaler.interpolates:
+        st.info(
+            "No super-resolution network is in use: faces are enlarged by bicubic. Train one, or choose one on Home, "
+            "and it will stand beside.",
+            icon=":material/compare:",
+        )
+    if source == "set":
+        set_view(joined)
+        return
+    file = (
+        st.camera_input("A snapshot", key="inspector_camera")
+        if source == "camera"
+        else photograph("A photograph, or an aligned crop", key="inspector_upload")
+    )
+    if file is None:
+        empty_state(
+            "frame_person",
+            "No face yet",
+            "A large face is made small and enlarged again, so that both can be compared with the truth; a small one "
+            "is taken as it is. Nothing is stored.",
+        )
+        return
+    with feedback():
+        _photograph(joined, file.name, file.getvalue(), lab())
+
+
+def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reduction) -> None:
+    from core.inspection.subject import subjects_of_photograph
+
+    found = subjects_of_photograph(joined, read_image(content, name=name), shorten(name, 60), reduction)
+    if not found:
+        st.warning("No face was found in it.", icon=":material/visibility_off:")
+        link("help", "What can I do?", icon=":material/help:", topic="no-face")
+        return
+    subject = found[0] if len(found) == 1 else _chosen(found, content)
+    reference = gallery_reference(joined)
+    identity = ""
+    if reference.size:
+        identity = st.selectbox(
+            "Who is it?", sorted(reference.names), index=None, placeholder="Somebody enrolled, or nobody known",
+            key="inspector_identity", format_func=lambda each: shorten(str(each), 60),
+        ) or ""  # fmt: skip
+    face_view(joined, subject, _Enrolled(), identity)
+
+
+class _Enrolled:
+    """Searched among is the gallery."""
+
+    def reference(self, pipeline: Pipeline) -> Reference | None:
+        found = gallery_reference(pipeline)
+        return found if found.size else None
+
+    def choose(self) -> None:
+        return None
+
+    def offer(self, pipeline: Pipeline) -> None:
+        st.caption("Nobody is enrolled with these weights yet.")
+        link("enroll", "Enrol somebody", icon=":material/person_add:")
+
+
+def _chosen(found: list[Subject], content: bytes) -> Subject:
+    """One of several faces, each shown with its number."""
+    faces([Picture(one.hr if one.hr is not None else one.vlr, str(at)) for at, one in enumerate(found, start=1)], 64)
+    key = f"inspector_number_{hashlib.sha256(content).hexdigest()[:12]}"
+    number = st.segmented_control("Face", range(1, len(found) + 1), default=1, required=True, key=key)
+    return found[number - 1]
