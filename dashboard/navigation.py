@@ -16,13 +16,14 @@ _PAGES = {
     "gallery": ("Gallery", ":material/groups:"),
     "dataset": ("Data sets", ":material/dataset:"),
     "training": ("Training", ":material/model_training:"),
+    "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
     "help": ("Help", ":material/help:"),
 }
 
 
 def page(name: str) -> st.Page:
-    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "help"), to link or to
-    switch to."""
+    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "diagnostics", "help"),
+    to link or to switch to."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]
