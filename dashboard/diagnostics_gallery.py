@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.diagnostics.gallery_health import Code, GalleryHealth, Photo, Trouble, remove_photograph
+from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.components import Picture, empty_state
 from dashboard.diagnostics_faces import BLANK, strip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.diagnostics.cloud import Cloud, cloud_of_gallery
-from core.diagnostics.gallery_health import GalleryHealth, examine
+from core.diagnostics.gallery_health import examine
+from core.diagnostics.gallery_troubles import GalleryHealth
 from core.gallery.errors import IdentityNotFound
 from core.gallery.store import Gallery
 from core.gallery.values import Space

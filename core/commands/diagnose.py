@@ -1,4 +1,4 @@
-"""`diagnose`: what weights hold and whether a similarity is to be believed, similarities, maps, the gallery's health."""
+"""`diagnose`: what weights hold, whether a similarity is to be believed, and whether the gallery is sound."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from core.commands.evaluate_options import DatasetOption, SeedOption, SplitOptio
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.diagnostics.gallery_health import Trouble
+    from core.diagnostics.gallery_troubles import Trouble
 
 group = typer.Typer(
     help="Why figures are as they are: weights, similarities, maps of embeddings, the gallery's health.",

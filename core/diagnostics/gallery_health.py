@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.diagnostics.cloud import photograph_of
-from core.errors import SettingsInvalid
-from core.gallery.errors import IdentityNotFound
+from core.diagnostics.gallery_troubles import ORDER, GalleryHealth, Photo, Trouble
 from core.gallery.match import Index, mean_of
 from core.gallery.operating_points import Decision, decide_by, operating_points
 from core.gallery.review import (
@@ -29,86 +27,10 @@ from core.gallery.store import Gallery
 from core.gallery.values import Space, StoredTemplate
 from core.settings import UNCALIBRATED_THRESHOLD
 
-Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "same_photograph", "alike", "few"]
-Remedy = Literal["remove", "join", "enrol"]
-
 ALIKE_ABOVE = 0.90
-"""Mean cosine of a person's photographs with one another above which they add little. See DECISIONS."""
-
-_ORDER: tuple[Code, ...] = (
-    "two_names", "unlike_own", "unlike_groups", "looks_like_other", "same_photograph", "alike", "few",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A stored photograph: its templates' numbers, all of one person."""
-
-    person: int
-    name: str
-    templates: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One finding. `person` and `name` say whom it is about, `other` and `other_name` whom they resemble (None, "").
-
-    photos: those concerned, the ones to remove first; beside: of the other person, to compare with. score: the cosine
-    that led to it (NaN: none); limit: what it was held against.
-    """
-
-    code: Code
-    person: int
-    name: str
-    text: str
-    photos: tuple[Photo, ...] = ()
-    other: int | None = None
-    other_name: str = ""
-    beside: tuple[Photo, ...] = ()
-    score: float = float("nan")
-    limit: float = float("nan")
-
-    @property
-    def serious(self) -> bool:
-        """True where somebody may be given a wrong name because of it."""
-        return self.code in ("two_names", "unlike_own", "unlike_groups") or (
-            self.code == "looks_like_other" and self.score >= SAME_ABOVE
-        )
-
-    @property
-    def remedies(self) -> tuple[Remedy, ...]:
-        """What mends it, the likeliest first."""
-        if self.code == "two_names":
-            return ("join",)
-        if self.code in ("unlike_own", "looks_like_other", "same_photograph"):
-            return ("remove",)
-        return ("enrol",)
-
-
-@dataclass(frozen=True)
-class GalleryHealth:
-    """Of the people and photographs that `space` meets. `threshold` is what "looks like somebody else" went by for a
-    face at full size, `calibrated` whether it was measured for this gallery. Troubles: serious ones first."""
-
-    space: Space
-    people: int
-    photographs: int
-    threshold: float
-    calibrated: bool
-    troubles: tuple[Trouble, ...]
-
-    @property
-    def serious(self) -> tuple[Trouble, ...]:
-        return tuple(each for each in self.troubles if each.serious)
-
-    @property
-    def line(self) -> str:
-        """The result in a sentence."""
-        looked = f"{self.people:,} people with {self.photographs:,} photographs"
-        if not self.troubles:
-            return f"Nothing odd was found among {looked}."
-        others = len(self.troubles) - len(self.serious)
-        return f"Among {looked}: {len(self.serious):,} to look at now, {others:,} to know of."
+"""Mean cosine of a person's photographs with one another above which they add little. Of 636 LFW people with three
+photographs or more (official XXS) half stay below 0.63, 999 in 1,000 below 0.873, and all below 0.878.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +69,7 @@ def examine(
     troubles: list[Trouble] = list(twins)
     for person in people:
         troubles += _told_once(_within(person), _like_others(person, index, by_id, joined, decide))
-    ordered = sorted(troubles, key=lambda each: (not each.serious, _ORDER.index(each.code), each.name.casefold()))
+    ordered = sorted(troubles, key=lambda each: (not each.serious, ORDER.index(each.code), each.name.casefold()))
     full = decide(112.0)
     photographs = sum(len(person.photos) for person in people)
     return GalleryHealth(space, len(people), photographs, full.threshold, full.calibrated, tuple(ordered))
@@ -205,27 +127,40 @@ def _copies(person: _Person, twins: Sequence[tuple[int, int]]) -> list[Trouble]:
 
 
 def _unlike(person: _Person, fresh: Sequence[int]) -> list[Trouble]:
-    if len(fresh) < 2:
-        return []
-    found = []
-    for finding in unlike_one_another(person.vectors[list(fresh)]):
-        score = float("nan") if finding.score is None else finding.score
-        if finding.photo is None or len(fresh) == 2:
-            text = (
-                f"The photographs of “{person.name}” don't resemble one another: two people may be under this name. "
-                "Look at them, and remove those of somebody else."
-            )
-            return [Trouble("unlike_groups", person.id, person.name, text, _some(person, fresh), score=score,
-                            limit=UNLIKE_BELOW)]  # fmt: skip
-        row = fresh[finding.photo]
-        text = (
-            f"A photograph of “{person.name}” doesn't resemble the others: {score:.2f}, expected {UNLIKE_BELOW:.2f} or "
-            "more. Is it of somebody else?"
-        )
-        rest = _some(person, [each for each in fresh if each != row])
-        found.append(Trouble("unlike_own", person.id, person.name, text, (person.photos[row],), beside=rest,
-                             score=score, limit=UNLIKE_BELOW))  # fmt: skip
+    """Photographs unlike the others; asked again without those found, since two of one stranger hide each other."""
+    left, found = list(fresh), []
+    while len(left) > 1:
+        findings = unlike_one_another(person.vectors[left])
+        groups = [each for each in findings if each.photo is None or len(left) == 2]
+        if groups:
+            score = float("nan") if groups[0].score is None else groups[0].score
+            return [*found, _groups(person, left, score)]
+        rows = [left[each.photo] for each in findings if each.photo is not None]
+        if not rows:
+            break
+        left = [row for row in left if row not in rows]
+        for row, finding in zip(rows, findings, strict=True):
+            found.append(_stranger(person, row, left, float("nan") if finding.score is None else finding.score))
     return found
+
+
+def _groups(person: _Person, rows: Sequence[int], score: float) -> Trouble:
+    text = (
+        f"The photographs of “{person.name}” don't resemble one another: two people may be under this name. Look at "
+        "them, and remove those of somebody else."
+    )
+    return Trouble("unlike_groups", person.id, person.name, text, _some(person, rows), score=score, limit=UNLIKE_BELOW)
+
+
+def _stranger(person: _Person, row: int, others: Sequence[int], score: float) -> Trouble:
+    text = (
+        f"A photograph of “{person.name}” doesn't resemble the others: {score:.2f}, expected {UNLIKE_BELOW:.2f} or "
+        "more. Is it of somebody else?"
+    )
+    return Trouble(
+        "unlike_own", person.id, person.name, text, (person.photos[row],), beside=_some(person, others), score=score,
+        limit=UNLIKE_BELOW,
+    )  # fmt: skip
 
 
 def _two_names(people: Sequence[_Person], index: Index, by_id: dict[int, _Person]) -> list[Trouble]:
@@ -299,21 +234,3 @@ def _told_once(within: Sequence[Trouble], like_others: Sequence[Trouble]) -> lis
 
 def _some(person: _Person, rows: Sequence[int]) -> tuple[Photo, ...]:
     return tuple(person.photos[row] for row in rows)
-
-
-def remove_photograph(gallery: Gallery, photo: Photo, *, actor: str = "local") -> None:
-    """Remove every template of a photograph, its small versions and those of other weights too.
-
-    Raises SettingsInvalid when the person would be left without any, IdentityNotFound when it is gone already.
-    """
-    stored = gallery.templates(photo.person)
-    doomed = {photograph_of(template) for template in stored if template.id in photo.templates}
-    if not doomed:
-        raise IdentityNotFound("That photograph isn't in the gallery any more.", "Look again.")
-    numbers = [template.id for template in stored if photograph_of(template) in doomed]
-    if len(numbers) == len(stored):
-        raise SettingsInvalid(
-            f"It is the only photograph of “{photo.name}”.", "Delete the person on the Gallery page instead."
-        )
-    for number in numbers:
-        gallery.remove_template(number, actor=actor)
