@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.dataset.layout import SPLITS
 from core.dataset.library import Listed, datasets_root, list_datasets
@@ -32,7 +33,10 @@ from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import count, plain, shorten
 
-STEPS = {"embed": "Embedding", "map": "Laying out the map", "load": "Loading the weights", "HR": "Full size"}
+STEPS = {
+    "embed": "Embedding", "map": "Laying out the map", "load": "Loading the weights", "HR": "Faces at full size",
+    **{f"{px} px": f"Faces of {px} px" for px in range(8, 113)},
+}  # fmt: skip
 
 
 class NotEmbedded(Exception):
@@ -53,9 +57,9 @@ def weights_or_empty() -> WeightsFile | None:
     return weights
 
 
-def choose_dataset(*, primary: bool = True) -> Dataset | None:
-    """The data set that all sections share; an empty state where there is none. `primary`: whether the empty state's
-    button is the page's main action."""
+def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | None:
+    """The data set that all sections share, chosen in `row`; an empty state where there is none. `primary`: whether the
+    empty state's button is the page's main action."""
     sets = [each for each in list_datasets(datasets_root(settings())) if each.problem is None]
     if not sets:
         text = "A data set holds each face large and small. Make the demo, or take in photographs of your own."
@@ -70,7 +74,7 @@ def choose_dataset(*, primary: bool = True) -> Dataset | None:
     last = st.session_state.get("diagnostics_last_set")
     if st.session_state.get("diagnostics_set") not in by_name:
         st.session_state["diagnostics_set"] = last if last in by_name else next(iter(by_name))
-    name = st.selectbox(
+    name = row.selectbox(
         "Data set", list(by_name), key="diagnostics_set", width=260, format_func=lambda each: _label(by_name[each])
     )
     st.session_state["diagnostics_last_set"] = name  # for who comes back to the page

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
 from core.diagnostics.job import layout_store, space_config
@@ -39,13 +40,14 @@ MOST_FACES = 24
 
 def map_panel() -> None:
     """The section."""
-    what = st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    what = row.segmented_control(
         "Embeddings of", ["A data set", "The gallery"], default="A data set", required=True, key="diagnostics_map_of"
     )
     if what == "The gallery":
         _of_gallery()
     else:
-        _of_dataset()
+        _of_dataset(row)
 
 
 def _of_gallery() -> None:
@@ -62,14 +64,12 @@ def _of_gallery() -> None:
     )
 
 
-def _of_dataset() -> None:
+def _of_dataset(row: DeltaGenerator) -> None:
     weights = weights_or_empty()
-    if weights is None:
+    dataset = choose_dataset(row) if weights is not None else None
+    if weights is None or dataset is None:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        dataset = choose_dataset()
-        if dataset is None:
-            return
+    with row:
         split = choose_split(dataset)
         sizes = choose_sizes(dataset)
     cloud = embedded_or_offer(dataset, sizes, weights, split)
@@ -90,12 +90,12 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
             "Colour by", list(COLOURS), default="person", required=True, key="diagnostics_colour",
             format_func=COLOURS.__getitem__,
         )  # fmt: skip
+        found = outcomes_of(cloud) if colour == "error" else None
+        person = _look_at(cloud, found)
         linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
     layout = _layout(cloud, method, config)
     if layout is None:
         return
-    found = outcomes_of(cloud) if colour == "error" else None
-    person = _look_at(cloud, found)
     mark = _rows_of(cloud, person)
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
@@ -152,8 +152,8 @@ def _look_at(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
     names = people_by_interest(cloud, found)
     key = f"diagnostics_person_{cloud.key[:12]}"
     return st.selectbox(
-        "Look at a person", names, index=None, placeholder="Choose one, or draw around points on the map", key=key,
-        format_func=lambda name: shorten(str(name), 60), width=420,
+        "Look at a person", names, index=None, placeholder="Or draw around points", key=key,
+        format_func=lambda name: shorten(str(name), 60), width=260,
     )  # fmt: skip
 
 

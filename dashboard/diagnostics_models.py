@@ -68,10 +68,11 @@ def _label(file: WeightsFile | UpscalerFile, *, in_use: bool) -> str:
 
 
 def _causes(weights: WeightsFile) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        dataset = choose_dataset()
-        if dataset is None:
-            return
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    dataset = choose_dataset(row)
+    if dataset is None:
+        return
+    with row:
         split = choose_split(dataset)
     source = source_for(dataset, split, (), weights)
     upscaler = active_upscaler(settings())

@@ -46,10 +46,11 @@ def similarity_panel() -> None:
     weights = weights_or_empty()
     if weights is None:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        dataset = choose_dataset()
-        if dataset is None:
-            return
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    dataset = choose_dataset(row)
+    if dataset is None:
+        return
+    with row:
         split = choose_split(dataset)
         sizes = choose_sizes(dataset)
     cloud = embedded_or_offer(dataset, sizes, weights, split)
