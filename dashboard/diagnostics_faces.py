@@ -32,13 +32,20 @@ def _picture(cloud: Cloud, row: int, found: pd.DataFrame | None) -> Picture:
     small = point["view"] != HR_VIEW
     words = taken_for(found.iloc[row].to_dict()) if found is not None else ""
     told = [shorten(str(point["identity"]), 40), str(point["view"]) if small else "", words]
-    if int(point["template"]) >= 0:
-        address = crop_address(int(point["owner"]), int(point["template"]))
-    else:
-        address = picture(Path(str(point["path"])))
+    address = address_of(cloud, row)
     missing = "" if address else "no picture kept"
     caption = " · ".join(each for each in (*told, missing) if each)
     return Picture(address or BLANK, caption, f"Face of {point['identity']}", pixels=small)
+
+
+def address_of(cloud: Cloud, row: int) -> str | None:
+    """What a point looks like, as an address for <img>: a gallery's crop, its file, or its HR reduced as was shown."""
+    point: Mapping[Any, Any] = cloud.table.iloc[row].to_dict()
+    if int(point["template"]) >= 0:
+        return crop_address(int(point["owner"]), int(point["template"]))
+    path = Path(str(point["path"]))
+    reduced = point["view"] != HR_VIEW and (point["hr"] < 0 or cloud.table["path"].iloc[int(point["hr"])] == str(path))
+    return picture(path, int(str(point["view"]).split(" ")[0]) if reduced else None)
 
 
 def strip(pictures: Sequence[Picture]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -22,7 +20,6 @@ from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.encoder.registry import WeightsFile
 from dashboard.components import Picture, faces
-from dashboard.dataset_reads import picture
 from dashboard.diagnostics_charts import matrix_figure, sizes_figure, stds_figure
 from dashboard.diagnostics_data import (
     choose_dataset,
@@ -33,7 +30,7 @@ from dashboard.diagnostics_data import (
     source_opened,
     weights_or_empty,
 )
-from dashboard.diagnostics_faces import BLANK, faces_of
+from dashboard.diagnostics_faces import BLANK, address_of, faces_of
 from dashboard.navigation import link
 from dashboard.text import count, markup, plain, shorten
 
@@ -131,15 +128,12 @@ def _small(cloud: Cloud) -> None:
 
 def _worst(cloud: Cloud, row: pd.Series) -> None:
     """The small face that is least like its own HR, as its pixels are and beside its HR."""
-    point = cloud.table.iloc[int(row["row"])]
-    own = cloud.table.iloc[int(point["hr"])]
+    small = int(row["row"])
     st.html(f"<div class='ef-name'>{markup(shorten(str(row['identity']), 60))}</div>")
-    shown = [("HR", own, False)]
-    if point["path"] != own["path"]:
-        shown.insert(0, (str(point["view"]), point, True))
+    shown = [(str(row["view"]), small, True), ("full size", int(cloud.table["hr"].iloc[small]), False)]
     faces(
         [
-            Picture(picture(Path(str(each["path"]))) or BLANK, words, f"Face of {row['identity']}", pixels=pixels)
+            Picture(address_of(cloud, each) or BLANK, words, f"Face of {row['identity']}", pixels=pixels)
             for words, each, pixels in shown
         ],
         112,

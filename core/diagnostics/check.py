@@ -6,13 +6,12 @@ are broken are measured like others: showing that they are is the point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.degrade import degrade
@@ -259,8 +258,3 @@ class _Told:
         if self._tell is not None:
             self._tell(name, self._done, self._total)
         self._done += 1
-
-
-def outcome_table(facts: Mapping[str, Any]) -> pd.DataFrame:
-    """The sizes of a check's `facts` as a table, a row each; empty where it holds none."""
-    return pd.DataFrame(list(facts.get("sizes") or ()))

@@ -63,7 +63,8 @@ def pca(vectors: NDArray[np.float32]) -> Layout:
 
     _require(vectors)
     model = PCA(n_components=2, svd_solver="covariance_eigh")
-    points = model.fit_transform(np.asarray(vectors, dtype=np.float32))
+    with np.errstate(invalid="ignore"):  # vectors that are all alike have no variance to share
+        points = model.fit_transform(np.asarray(vectors, dtype=np.float32))
     explained = model.explained_variance_ratio_
     share = float(np.nansum(explained)) if np.isfinite(explained).any() else float("nan")
     return Layout(np.nan_to_num(points).astype(np.float32), "pca", share)

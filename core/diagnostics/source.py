@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,11 +112,3 @@ def sizes_offered(dataset: Dataset) -> list[int]:
     own = {int(size) for size in frame.loc[frame["kind"] == "vlr", "size_px"].unique()}
     usable = sorted((size for size in own if 8 <= size < CROP_PX), reverse=True)
     return usable or sorted(VLR_SIZES_PX, reverse=True)
-
-
-def require_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """`sizes` once each, large to small. Raises SettingsInvalid for one that is no small face's."""
-    for size in sizes:
-        if not 8 <= size < CROP_PX:
-            raise SettingsInvalid(f"A small face has 8 to {CROP_PX - 1} px, not {size}.", "Choose 16, 24 or 32.")
-    return tuple(sorted(set(sizes), reverse=True))
