@@ -11,6 +11,7 @@ import streamlit as st
 from core.diagnostics.causes import Diagnosis, diagnosis_of
 from core.encoder.registry import WeightsFile, scan
 from core.errors import CoreError
+from core.evaluation.verification import wilson
 from core.in_use import in_use
 from core.jobs.run_dir import Run
 from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
@@ -21,7 +22,7 @@ from dashboard.diagnostics_report import report_card
 from dashboard.feedback import feedback
 from dashboard.navigation import go, link
 from dashboard.resources import settings
-from dashboard.text import count, plain, shorten
+from dashboard.text import plain, shorten
 
 _CAUSE_WORDS = {True: ("found", "red"), False: ("not found", "green")}
 
@@ -138,37 +139,44 @@ def _verdict(found: Diagnosis) -> None:
 
 
 def _table(check: Mapping[str, Any]) -> pd.DataFrame:
-    """The check's figures, a row a size, full size first."""
+    """The check's figures as text, a row a size, full size first; "" where there is nothing to tell."""
     hr = check["hr"]
-    rows: list[dict[str, Any]] = [
-        {"size": "full size", "norm": hr["norm"], "norm_std": hr["norm_std"], "rank": hr["effective_rank"],
-         "between": hr["mean_abs_cosine"]}
+    rows = [
+        {"size": "full size", "norm": f"{_figure(hr['norm'], 2)} ± {_figure(hr['norm_std'], 2)}",
+         "rank": _figure(hr["effective_rank"], 0), "between": _figure(hr["mean_abs_cosine"])}
     ]  # fmt: skip
     for one in check["sizes"]:
+        first = ""
+        if one["asked"]:
+            low, high = wilson(one["right"], one["asked"])
+            first = f"{one['right'] / one['asked'] * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}] of {one['asked']:,}"
         rows.append(
             {
-                "size": f"{one['size_px']} px", "similarity": one["similarity"], "p5": one["p5"],
-                "strangers": one["strangers"], "detail_db": one["detail_db"],
-                "first": one["right"] / one["asked"] * 100 if one["asked"] else None,
-                "of": count(one["asked"], "face"), "norm": one["norm"], "norm_std": one["norm_std"],
-                "rank": one["effective_rank"], "between": one["mean_abs_cosine"],
+                "size": f"{one['size_px']} px", "similarity": _figure(one["similarity"]), "p5": _figure(one["p5"]),
+                "strangers": _figure(one["strangers"]), "first": first, "detail_db": _figure(one["detail_db"], 1),
+                "norm": f"{_figure(one['norm'], 2)} ± {_figure(one['norm_std'], 2)}",
+                "rank": _figure(one["effective_rank"], 0), "between": _figure(one["mean_abs_cosine"]),
             }
         )  # fmt: skip
-    order = ["size", "similarity", "p5", "strangers", "first", "of", "detail_db", "norm", "norm_std", "rank", "between"]
-    return pd.DataFrame(rows, columns=order)
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).fillna("")
 
 
-_number = st.column_config.NumberColumn
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _column(label: str, about: str = "") -> Any:
+    return st.column_config.TextColumn(label, help=about or None, alignment="right")
+
+
 _COLUMNS = {
-    "size": "Face",
-    "similarity": _number("To own HR", format="%.3f", help="Mean cosine of the small face with its own large one."),
-    "p5": _number("5th percentile", format="%.3f"),
-    "strangers": _number("To others' HR", format="%.3f", help="Mean cosine with somebody else's large face."),
-    "first": _number("Right first, %", format="%.1f", help="The right person first among all of the sample's."),
-    "of": "of",
-    "detail_db": _number("VLR to HR, dB", format="%.1f", help="Enlarged by bicubic; from 40 dB on they are the same."),
-    "norm": _number("Length", format="%.2f", help="Of the embedding before it is normalised, the mean."),
-    "norm_std": _number("± std", format="%.2f"),
-    "rank": _number("Effective rank", format="%.0f", help="How many directions are really used, of 512."),
-    "between": _number("Between people", format="%.3f", help="Mean absolute cosine of different people; up to 0.30."),
+    "size": st.column_config.TextColumn("Face"),
+    "similarity": _column("To own HR", "Mean cosine of the small face with its own large one."),
+    "p5": _column("5th percentile", "Of the cosines with the own large face."),
+    "strangers": _column("To others' HR", "Mean cosine with somebody else's large face."),
+    "first": _column("Right person first, %", "Among all of the sample's people, with the 95 % interval."),
+    "detail_db": _column("VLR to HR, dB", "Enlarged by bicubic; from 40 dB on they are the same."),
+    "norm": _column("Length", "Of the embedding before it is normalised: mean and standard deviation."),
+    "rank": _column("Effective rank", "How many directions are really used, of 512."),
+    "between": _column("Between people", "Mean absolute cosine of different people; healthy up to 0.30."),
 }
