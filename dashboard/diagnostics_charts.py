@@ -53,7 +53,7 @@ def map_figure(
         rows = group.rows
         rest = group.colour == REST
         figure.add_scattergl(
-            x=points[rows, 0], y=points[rows, 1], mode="markers", name=markup(shorten(group.label, 24)),
+            x=points[rows, 0], y=points[rows, 1], mode="markers", name=markup(shorten(group.label, 40)),
             marker={"color": group.colour, "size": size, "opacity": 0.45 if rest else 0.85},
             customdata=rows.tolist(), text=[hover[row] for row in rows], hovertemplate="%{text}<extra></extra>",
             selected={"marker": {"opacity": 1.0}}, unselected={"marker": {"opacity": 0.18}},

@@ -198,6 +198,8 @@ def _faces(cloud: Cloud, rows: NDArray[np.int64], found: pd.DataFrame | None) ->
             "Draw around points with the lasso, click one, or choose a person above: their faces are shown here."
         )
         return
+    if found is not None:  # what went wrong is looked at first
+        rows = rows[np.argsort((found["outcome"].to_numpy()[rows] != WRONG), kind="stable")]
     shown = rows[:MOST_FACES]
     of = f"{len(shown)} of {count(len(rows), 'point')}" if len(rows) > len(shown) else count(len(rows), "point")
     people = cloud.table["identity"].to_numpy()[rows]
