@@ -19,9 +19,8 @@ from core.commands.common import (
     open_gallery,
     progress,
     say,
-    say_json,
 )
-from core.commands.diagnose_options import counting, finite, open_source, space_of
+from core.commands.diagnose_options import counting, open_source, say_plain, space_of
 from core.commands.evaluate_options import DatasetOption, SeedOption, SplitOption
 from core.settings import load_settings
 
@@ -76,7 +75,7 @@ def weights(
             )
         found = _causes(file.path, dataset_root, split, upscaler, seed, device)
     if as_json:
-        say_json({**facts, **({"check": found["check"], "diagnosis": found["diagnosis"]} if found else {})})
+        say_plain({**facts, **({"check": found["check"], "diagnosis": found["diagnosis"]} if found else {})})
     else:
         _say_report(facts, report.keys.line if report.keys else "")
         if found is not None:
@@ -148,7 +147,7 @@ def gallery(
         health = examine(store, space_of(store), threshold=threshold, on_progress=counting("reading"))
     progress("")
     if as_json:
-        say_json(
+        say_plain(
             {
                 "people": health.people, "photographs": health.photographs, "encoder": health.space.encoder_name,
                 "weights_sha256": health.space.weights_sha256, "threshold": health.threshold,
@@ -169,5 +168,5 @@ def _trouble(trouble: Trouble) -> dict[str, Any]:
     return {
         "code": trouble.code, "serious": trouble.serious, "name": trouble.name, "other": trouble.other_name or None,
         "templates": [number for photo in trouble.photos for number in photo.templates],
-        "score": finite(trouble.score), "limit": finite(trouble.limit), "text": trouble.text,
+        "score": trouble.score, "limit": trouble.limit, "text": trouble.text,
     }  # fmt: skip

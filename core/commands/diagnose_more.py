@@ -19,11 +19,10 @@ from core.commands.common import (
     open_gallery,
     progress,
     say,
-    say_json,
     say_table,
     user_path,
 )
-from core.commands.diagnose_options import embedded, finite, open_source, space_of
+from core.commands.diagnose_options import embedded, open_source, say_plain, space_of
 from core.commands.evaluate_options import DatasetOption, SeedOption, SplitOption
 from core.settings import load_settings
 
@@ -74,12 +73,12 @@ def similarity(
     matrix = people_matrix(cloud, person) if person else None
     spreads = {view: _spread_of(cloud, view) for view in cloud.views if len(cloud.only(view)) > 1}
     if as_json:
-        say_json(
+        say_plain(
             {
                 "protocol": opened.protocol,
                 "sizes": table.to_dict("records"),
                 "people": people.drop(columns="row").to_dict("records"),
-                "matrix": None if matrix is None else matrix.astype(object).where(matrix.notna(), None).to_dict(),
+                "matrix": None if matrix is None else matrix.to_dict(),
                 "spread": {
                     view: {
                         "std": float(each.stds.mean()), "effective_rank": each.effective_rank,
@@ -173,11 +172,11 @@ def make_map(
         table.insert(1, "y", layout.points[:, 1])
         write_atomically(target, table.to_csv(index=False).encode("utf-8", "backslashreplace"))
     if as_json:
-        say_json(
+        say_plain(
             {
                 "protocol": protocol, "method": method, "points": len(cloud), "seconds": round(spent, 2),
-                "explained": finite(layout.explained), "nearest_same_on_map": finite(layout.near_here),
-                "nearest_same_in_all": finite(layout.near_there), "out": target,
+                "explained": layout.explained, "nearest_same_on_map": layout.near_here,
+                "nearest_same_in_all": layout.near_there, "out": target,
             }
         )  # fmt: skip
         return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from core.commands.common import UsageMistake, progress
+from core.commands.common import UsageMistake, progress, say_json
 from core.commands.evaluate_options import sizes_of
+from core.jobs.plain import plain_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def counting(what: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(f"{what}: {done:,} of {total:,}")
 
 
-def finite(value: float) -> float | None:
-    """`value`, or None where it is no number: JSON has none."""
-    return value if value == value else None
+def say_plain(value: object) -> None:
+    """`value` as JSON, numbers that are none as null."""
+    say_json(plain_value(value))
