@@ -82,7 +82,7 @@ def _of_dataset(row: DeltaGenerator) -> None:
 
 def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method: Method = st.segmented_control(
+        method = st.segmented_control(
             "Method", list(METHODS), default="pca", required=True, key="diagnostics_method",
             format_func=METHODS.__getitem__,
         )  # fmt: skip
@@ -93,6 +93,7 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
         found = outcomes_of(cloud) if colour == "error" else None
         person = _look_at(cloud, found)
         linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
+    method = method or "pca"
     layout = _layout(cloud, method, config)
     if layout is None:
         return
@@ -162,7 +163,7 @@ def people_by_interest(cloud: Cloud, found: pd.DataFrame | None) -> list[str]:
     table = cloud.table
     counts = table.groupby("identity").size()
     if found is not None:
-        counts = (found["outcome"] == WRONG).groupby(table["identity"]).sum()
+        counts = (found["outcome"] == WRONG).astype(int).groupby(table["identity"]).sum()
     order = pd.DataFrame({"name": counts.index.astype(str), "count": counts.to_numpy()})
     return order.sort_values(["count", "name"], ascending=[False, True], kind="stable")["name"].tolist()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -179,7 +181,7 @@ def _measured(key: str, view: str, _cloud: Cloud) -> Spread:
 
 
 _number = st.column_config.NumberColumn
-_SIZE_COLUMNS = {
+_SIZE_COLUMNS: dict[str, Any] = {
     "view": "Size",
     "pairs": "Faces",
     "people": "People",
@@ -189,7 +191,7 @@ _SIZE_COLUMNS = {
     "lowest": _number("Lowest", format="%.3f"),
     "strangers": _number("To others' HR", format="%.3f", help="Mean cosine with somebody else's large face."),
 }
-_PERSON_COLUMNS = {
+_PERSON_COLUMNS: dict[str, Any] = {
     "identity": "Person",
     "view": "Size",
     "images": "Faces",

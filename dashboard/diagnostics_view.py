@@ -45,6 +45,7 @@ def view() -> None:
         "Show", list(SECTIONS), required=True, key="diagnostics_section", label_visibility="collapsed",
         format_func=lambda each: f"{SECTIONS[each][1]} {SECTIONS[each][0]}",
     )  # fmt: skip
+    section = section or "models"
     if st.query_params.get("show") != section:
         st.query_params["show"] = section
     with feedback():

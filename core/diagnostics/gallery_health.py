@@ -128,7 +128,8 @@ def _copies(person: _Person, twins: Sequence[tuple[int, int]]) -> list[Trouble]:
 
 def _unlike(person: _Person, fresh: Sequence[int]) -> list[Trouble]:
     """Photographs unlike the others; asked again without those found, since two of one stranger hide each other."""
-    left, found = list(fresh), []
+    left = list(fresh)
+    found: list[Trouble] = []
     while len(left) > 1:
         findings = unlike_one_another(person.vectors[left])
         groups = [each for each in findings if each.photo is None or len(left) == 2]

@@ -18,7 +18,7 @@ from core.errors import SettingsInvalid
 from core.settings import write_atomically
 
 Method = Literal["pca", "tsne"]
-METHODS: dict[str, str] = {"pca": "PCA", "tsne": "t-SNE"}
+METHODS: dict[Method, str] = {"pca": "PCA", "tsne": "t-SNE"}
 
 LEAST_POINTS = 3
 PERPLEXITY = 30.0
