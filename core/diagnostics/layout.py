@@ -45,11 +45,11 @@ class Layout:
         """What to know of this map, in a sentence or two."""
         said = []
         if np.isfinite(self.explained):
-            said.append(f"These two directions hold {self.explained:.0%} of the variance.")
+            said.append(f"These two directions hold {self.explained * 100:.0f} % of the variance.")
         if np.isfinite(self.near_here):
             said.append(
-                f"The nearest neighbour is the same person for {self.near_here:.0%} of the points on the map, and for "
-                f"{self.near_there:.0%} in all dimensions."
+                f"The nearest neighbour is the same person for {self.near_here * 100:.1f} % of the points on the map, "
+                f"and for {self.near_there * 100:.1f} % in all dimensions, of those who have another photograph."
             )
         return " ".join(said)
 

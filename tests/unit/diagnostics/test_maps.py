@@ -80,7 +80,7 @@ def test_pca_finds_the_directions_of_most_variance():
     random = np.random.default_rng(0)
     rows = (random.normal(size=(200, 10)) * np.array([5, 3, *[0.1] * 8])).astype(np.float32)
     layout = pca(rows)
-    assert layout.explained > 0.99 and "of the variance" in layout.line
+    assert layout.explained > 0.99 and " % of the variance" in layout.line
     centred = rows - rows.mean(axis=0)
     for axis in (0, 1):
         assert abs(np.corrcoef(layout.points[:, axis], centred[:, axis])[0, 1]) > 0.99
