@@ -17,6 +17,7 @@ from core.commands import (
     compare,
     dataset,
     dataset_fetch,
+    diagnose,
     doctor,
     enroll,
     enroll_bulk,
@@ -61,6 +62,7 @@ evaluate_more.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)
+diagnose.add_to(app)
 dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
 

@@ -18,13 +18,13 @@ _PAGES = {
     "training": ("Training", ":material/model_training:"),
     "accuracy": ("Accuracy", ":material/monitoring:"),
     "inspector": ("Inspector", ":material/compare:"),
+    "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
     "help": ("Help", ":material/help:"),
 }
 
 
 def page(name: str) -> st.Page:
     """The page called `name`: "home" or a key of `_PAGES`, to
-    link or to switch to."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]

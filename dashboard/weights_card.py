@@ -30,7 +30,7 @@ _ICONS: dict[Origin, str] = {
     "other": ":material/help:",
 }
 
-_STYLE = """<style>
+RATES_STYLE = """<style>
 .ef-rates {width: 100%; border-collapse: collapse; font-size: .92rem; margin: 2px 0 4px}
 .ef-rates th, .ef-rates td {text-align: right; padding: 4px 0 4px 10px; font-weight: 400; white-space: nowrap}
 .ef-rates th:first-child {text-align: left; padding-left: 0; white-space: normal}
@@ -98,7 +98,7 @@ def weights_card(used: InUse) -> None:
             st.markdown("These weights bring no figures along. Measure them on your own data.")
             link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
         else:
-            st.html(_STYLE + rates_html(figures))
+            st.html(RATES_STYLE + rates_html(figures))
             st.caption(f"Equal error rate, lower is better. {plain(figures.protocol)}.")
         if used.upscaler is not None:
             st.markdown(f"**Small faces are enlarged by** {plain(upscaler_words(used.upscaler))}.")

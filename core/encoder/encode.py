@@ -100,6 +100,22 @@ class Encoder:
         return vectors, agreement
 
     @torch.inference_mode()
+    def norms(self, images: Images, *, batch_size: int = 64) -> NDArray[np.float32]:
+        """The length of each crop's embedding before it is normalised, (N,), of the crop alone (no flip). Raises as
+        `encode`. Networks don't say what length is usual: compare with other faces of the same weights."""
+        if len(images) == 0:
+            return np.zeros(0, dtype=np.float32)
+        _require_crops(images)
+        parts = []
+        for start in range(0, len(images), batch_size):
+            part = images[start : start + batch_size]
+            batch = part if isinstance(part, Tensor) else to_tensor(part)
+            with self._autocast():
+                raw = self._network(batch.to(self._device, memory_format=torch.channels_last)).float()
+            parts.append(raw.norm(dim=1).cpu().numpy())
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
     def _both(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         batch = images if isinstance(images, Tensor) else to_tensor(images)
         batch = batch.to(self._device, memory_format=torch.channels_last)

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from core.dataset.degrade import METHODS
 from core.encoder.variants import EMBEDDING_DIM
 from core.errors import SettingsInvalid
-from core.evaluation.pictures import Picture
+from core.evaluation.pictures import Picture, hash_of
 from core.evaluation.store import QUALITY, EmbeddingStore, Kept
 from core.evaluation.systems import System, system_of
 from core.evaluation.views import Degradation, Mode, Shown, Size, View, show
+from core.images import sha256_of
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
 from core.settings import CROP_PX
@@ -105,16 +106,16 @@ def embed(
         _require(view, pictures)
     unique = {picture.sha256: picture for picture in pictures}
     keys = {view: _key(system, view, pictures, seed) for view in views}
-    known: dict[View, dict[str, Kept]] = {
-        view: store.read(key, list(unique)) if store is not None else {} for view, key in keys.items()
-    }
+    known = _known(keys, unique, store)
     asked = frozenset(mirrored) if system.can_mirror else frozenset()
 
-    def lacks(view: View, sha256: str) -> bool:
-        kept = known[view].get(sha256)
-        return kept is None or (_mirrors(view, sha256, asked) and kept.acquired and bool(np.isnan(kept.quality[-1])))
+    def lacks(view: View, picture: Picture) -> bool:
+        kept = known[view].get(_row_key(view, picture))
+        if kept is None:
+            return True
+        return _mirrors(view, picture.sha256, asked) and kept.acquired and bool(np.isnan(kept.quality[-1]))
 
-    todo = [picture for sha256, picture in unique.items() if any(lacks(view, sha256) for view in views)]
+    todo = [picture for picture in unique.values() if any(lacks(view, picture) for view in views)]
     if store is not None and not todo and views:
         system.remember(store.about(keys[views[0]]))
     with ThreadPoolExecutor(_WORKERS) as workers:
@@ -122,7 +123,7 @@ def embed(
             if should_stop is not None and should_stop():
                 raise JobStopped
             batch = todo[start : start + _BATCH]
-            wanted = [[view for view in views if lacks(view, picture.sha256)] for picture in batch]
+            wanted = [[view for view in views if lacks(view, picture)] for picture in batch]
             shown = list(
                 workers.map(lambda one: show(system.pipeline, one[0], one[1], seed), zip(batch, wanted, strict=True))
             )
@@ -133,6 +134,37 @@ def embed(
             if on_progress is not None:
                 on_progress(min(start + _BATCH, len(todo)), len(todo))
     return {view: _joined(view, pictures, known[view]) for view in views}
+
+
+def missing(
+    system: System, pictures: Sequence[Picture], views: Sequence[View], *, store: EmbeddingStore, seed: int = 0
+) -> int:
+    """How many pictures `embed` would have to embed in some view, since `store` doesn't keep them. Loads nothing.
+
+    Raises SettingsInvalid for a view that can't be.
+    """
+    for view in views:
+        _require(view, pictures)
+    unique = {picture.sha256: picture for picture in pictures}
+    known = _known({view: _key(system, view, pictures, seed) for view in views}, unique, store)
+    return sum(any(_row_key(view, one) not in known[view] for view in views) for one in unique.values())
+
+
+def _known(
+    keys: Mapping[View, Mapping[str, object]], unique: Mapping[str, Picture], store: EmbeddingStore | None
+) -> dict[View, dict[str, Kept]]:
+    if store is None:
+        return {view: {} for view in keys}
+    return {view: store.read(key, [_row_key(view, one) for one in unique.values()]) for view, key in keys.items()}
+
+
+def _row_key(view: View, picture: Picture) -> str:
+    """What a picture's row goes by in a view's store: its hash, and that of the VLR file where one is shown instead.
+    Two data sets may hold other VLR files of the same picture."""
+    if view.degradation != "stored" or view.size_px is None:
+        return picture.sha256
+    stored = picture.vlr[view.size_px]
+    return sha256_of(f"{picture.sha256} {stored.sha256 or hash_of(stored.path)}".encode())
 
 
 def _require(view: View, pictures: Sequence[Picture]) -> None:
@@ -200,7 +232,7 @@ def _embed_batch(
                 if position in encoded:
                     done[position, crop.tobytes()] = encoded[position]
                 encoded[position] = done[position, crop.tobytes()]
-        rows[view] = {batch[position].sha256: _row(one, encoded.get(position)) for position, one in here}
+        rows[view] = {_row_key(view, batch[position]): _row(one, encoded.get(position)) for position, one in here}
     return rows
 
 
@@ -226,7 +258,7 @@ def _row(shown: Shown, encoded: _Encoded | None) -> Kept:
 
 
 def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -> Embedded:
-    kept = [rows[picture.sha256] for picture in pictures]
+    kept = [rows[_row_key(view, picture)] for picture in pictures]
     dim = next((len(row.vector) for row in kept if row.vector is not None), EMBEDDING_DIM)
     empty = np.zeros(dim, np.float32)
     quality = [row.quality for row in kept]
@@ -244,5 +276,5 @@ def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -
 
 __all__ = [
     "MODES", "SIZES", "Degradation", "Embedded", "Key", "Mode", "Progress", "Size", "View", "embed",
-    "embed_photographs",
+    "embed_photographs", "missing",
 ]  # fmt: skip

@@ -92,6 +92,15 @@ def review_enrolment(
     ]
 
 
+def unlike_one_another(vectors: np.ndarray, *, unlike_below: float = UNLIKE_BELOW) -> list[Finding]:
+    """Which photographs of one person don't resemble the others, by the rule of `review_enrolment`.
+
+    vectors: (N, dim) float32 unit rows, a photograph each. A finding's `photo` is None where groups or all differ.
+    """
+    rows = np.asarray(vectors)
+    return _unlike(rows, list(range(len(rows))), np.zeros((0, rows.shape[1]), np.float32), unlike_below)
+
+
 def _photographs(templates: list[StoredTemplate]) -> list[StoredTemplate]:
     """One template for each photograph: the full-size ones, or all when there is none."""
     full = [template for template in templates if template.kind == "hr"] or templates

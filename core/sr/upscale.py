@@ -106,6 +106,7 @@ class DSRUpscaler:
         self._device = device
         self.name = path.stem
         self.bicubic_px = self._scope.bicubic_px
+        self.parameters = sum(int(tensor.numel()) for tensor in self._network.parameters())
 
     def route(self, probe_px: float) -> Route:
         return self._scope.route(probe_px, self.name)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from core.encoder.health import MAX_MEAN_ABS_COSINE
 
 Severity = Literal["error", "warning", "notice"]
+Cause = Literal["A", "B", "C"]
 
 TOO_SIMILAR = 0.999
 SAME_PICTURE_DB = 40.0
@@ -62,16 +63,25 @@ def collapsed(mean_abs_cosine: float) -> Alarm:
     )
 
 
-def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None) -> Alarm:
-    """Similarity of 0.999 and more has three causes: A good super-resolution, B the same files, C a collapse."""
-    what = f"Similarity to HR is {similarity:.4f}, too high to be taken on trust."
+def cause_of_similarity(collapsed_too: bool, bicubic_db: float | None) -> Cause:
+    """Which of the three causes a similarity has that is too high: C a collapse, which makes everything similar; else B
+    the same files; else A, super-resolution that really is that good. `bicubic_db`: VLR, enlarged, against HR."""
     if collapsed_too:
+        return "C"
+    return "B" if bicubic_db is not None and bicubic_db >= SAME_PICTURE_DB else "A"
+
+
+def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None) -> Alarm:
+    """Similarity of 0.999 and more, with its cause (see `cause_of_similarity`) and what to do."""
+    what = f"Similarity to HR is {similarity:.4f}, too high to be taken on trust."
+    cause = cause_of_similarity(collapsed_too, bicubic_db)
+    if cause == "C":
         return Alarm(
             "too_similar", "error", what,
             "C: the embeddings have collapsed, so that everything is similar to everything.",
             "Lower the learning rate or start from healthy weights; similarity says nothing here.",
         )  # fmt: skip
-    if bicubic_db is not None and bicubic_db >= SAME_PICTURE_DB:
+    if cause == "B":
         return Alarm(
             "too_similar", "error", what,
             f"B: the VLR images are the HR images (enlarged, they differ by {bicubic_db:.0f} dB only), so there is "

@@ -1,0 +1,109 @@
+"""What can be wrong in a gallery, as values: photographs, findings with what mends them, and the whole result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.diagnostics.cloud import photograph_of
+from core.errors import SettingsInvalid
+from core.gallery.errors import IdentityNotFound
+from core.gallery.review import SAME_ABOVE
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+
+Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "same_photograph", "alike", "few"]
+Remedy = Literal["remove", "join", "enrol"]
+
+ORDER: tuple[Code, ...] = (
+    "two_names", "unlike_own", "unlike_groups", "looks_like_other", "same_photograph", "alike", "few",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A stored photograph: its templates' numbers, all of one person."""
+
+    person: int
+    name: str
+    templates: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One finding. `person` and `name` say whom it is about, `other` and `other_name` whom they resemble (None, "").
+
+    photos: those concerned, the ones to remove first; beside: of the other person, to compare with. score: the cosine
+    that led to it (NaN: none); limit: what it was held against.
+    """
+
+    code: Code
+    person: int
+    name: str
+    text: str
+    photos: tuple[Photo, ...] = ()
+    other: int | None = None
+    other_name: str = ""
+    beside: tuple[Photo, ...] = ()
+    score: float = float("nan")
+    limit: float = float("nan")
+
+    @property
+    def serious(self) -> bool:
+        """True where somebody may be given a wrong name because of it."""
+        return self.code in ("two_names", "unlike_own", "unlike_groups") or (
+            self.code == "looks_like_other" and self.score >= SAME_ABOVE
+        )
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What mends it, the likeliest first."""
+        if self.code == "two_names":
+            return ("join",)
+        if self.code in ("unlike_own", "looks_like_other", "same_photograph"):
+            return ("remove",)
+        return ("enrol",)
+
+
+@dataclass(frozen=True)
+class GalleryHealth:
+    """Of the people and photographs that `space` meets. `threshold` is what "looks like somebody else" went by for a
+    face at full size, `calibrated` whether it was measured for this gallery. Troubles: serious ones first."""
+
+    space: Space
+    people: int
+    photographs: int
+    threshold: float
+    calibrated: bool
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def serious(self) -> tuple[Trouble, ...]:
+        return tuple(each for each in self.troubles if each.serious)
+
+    @property
+    def line(self) -> str:
+        """The result in a sentence."""
+        looked = f"{self.people:,} people with {self.photographs:,} photographs"
+        if not self.troubles:
+            return f"Nothing odd was found among {looked}."
+        others = len(self.troubles) - len(self.serious)
+        return f"Among {looked}: {len(self.serious):,} to look at now, {others:,} to know of."
+
+
+def remove_photograph(gallery: Gallery, photo: Photo, *, actor: str = "local") -> None:
+    """Remove every template of a photograph, its small versions and those of other weights too.
+
+    Raises SettingsInvalid when the person would be left without any, IdentityNotFound when it is gone already.
+    """
+    stored = gallery.templates(photo.person)
+    doomed = {photograph_of(template) for template in stored if template.id in photo.templates}
+    if not doomed:
+        raise IdentityNotFound("That photograph isn't in the gallery any more.", "Look again.")
+    numbers = [template.id for template in stored if photograph_of(template) in doomed]
+    if len(numbers) == len(stored):
+        raise SettingsInvalid(
+            f"It is the only photograph of “{photo.name}”.", "Delete the person on the Gallery page instead."
+        )
+    for number in numbers:
+        gallery.remove_template(number, actor=actor)

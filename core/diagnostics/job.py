@@ -1,0 +1,113 @@
+"""The job of the kind `diagnose`: what takes longer than a page may wait.
+
+config: task "embed" (embeddings of a source are kept), "map" (and laid out by t-SNE) or "check" (weights tried on a
+sample of it, and a similarity that is too high explained); the fields of `Source`. For a map of the gallery: gallery
+true and the fields of `space`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.diagnostics.cloud import Cloud, cloud_of_gallery
+from core.diagnostics.layout import LayoutStore, tsne
+from core.diagnostics.source import Opened, source_of
+from core.errors import SettingsInvalid
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+from core.jobs.context import JobContext
+from core.settings import Settings, load_settings
+
+KIND = "diagnose"
+TASKS = ("embed", "map", "check")
+
+
+def layout_store(settings: Settings) -> LayoutStore:
+    """Where this installation keeps maps."""
+    return LayoutStore(settings.data_dir / "cache" / "maps")
+
+
+def space_config(space: Space) -> dict[str, Any]:
+    """A space as a run's config holds it."""
+    return {**asdict(space), "bicubic_px": list(space.bicubic_px)}
+
+
+def run(context: JobContext) -> Mapping[str, Any]:
+    """Do what the run's config says. Raises SettingsInvalid, JobStopped, and what the parts raise."""
+    settings = load_settings()
+    config = context.config
+    task, started = config.get("task"), time.monotonic()
+    if task not in TASKS:
+        raise SettingsInvalid(f"There is no diagnosis '{task}'.", f"Choose one of {', '.join(TASKS)}.")
+    report = _check(context, settings) if task == "check" else _laid_out(context, settings, draw=task == "map")
+    return {**report, "task": task, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _laid_out(context: JobContext, settings: Settings, *, draw: bool) -> dict[str, Any]:
+    cloud, protocol = _cloud(context, settings)
+    if not draw:
+        return {"text": f"{len(cloud):,} embeddings are there: {protocol}.", "key": cloud.key, "protocol": protocol}
+    context.check_stop()
+    store = layout_store(settings)
+    context.on_event("progress", step="map", done=0, total=len(cloud))
+    people = np.unique(cloud.table["identity"].to_numpy(dtype=str), return_inverse=True)[1]
+    started = time.monotonic()
+    layout = tsne(cloud.vectors, people.astype(np.int64), seed=int(context.config.get("seed") or 0))
+    store.write(cloud.key, layout)
+    spent = time.monotonic() - started
+    context.on_event("progress", step="map", done=len(cloud), total=len(cloud))
+    text = f"A t-SNE map of {len(cloud):,} points in {spent:.0f} s. {layout.line}"
+    return {"text": text, "key": cloud.key, "protocol": protocol, "map_s": round(spent, 1)}
+
+
+def _cloud(context: JobContext, settings: Settings) -> tuple[Cloud, str]:
+    config = context.config
+    if not config.get("gallery"):
+        opened = Opened(source_of(config), settings)
+        return opened.cloud(_telling(context), context.should_stop), opened.protocol
+    said = config.get("space") or {}
+    try:
+        space = Space(**{**said, "bicubic_px": tuple(said.get("bicubic_px") or ())})
+    except TypeError as error:
+        raise SettingsInvalid("This run names no space of the gallery.", "Start it anew.") from error
+    with Gallery.open(settings.gallery_path, create=False) as gallery:
+        return cloud_of_gallery(gallery, space), f"the gallery, {space.encoder_name}"
+
+
+def _telling(context: JobContext) -> Callable[[int, int], None]:
+    def tell(done: int, total: int) -> None:
+        context.on_event("progress", step="embed", done=done, total=total)
+
+    return tell
+
+
+def _check(context: JobContext, settings: Settings) -> dict[str, Any]:
+    """Weights that can't tell faces apart are measured too, so nothing is built that would refuse them."""
+    from core.diagnostics.causes import diagnose
+    from core.diagnostics.check import check_on_faces, sample_of
+    from core.encoder.encode import load_encoder
+    from core.encoder.registry import resolve_weights
+    from core.sr.upscale import load_upscaler
+
+    source = source_of(context.config)
+    context.on_event("progress", step="load", done=0, total=0)
+    opened = Opened(source, settings)
+    spec = source.spec
+    encoder = load_encoder(resolve_weights(settings, spec.weights), device=spec.device, check=False)
+    check = check_on_faces(
+        encoder,
+        load_upscaler(None if spec.upscaler == "bicubic" else Path(spec.upscaler), device=encoder.info.device),
+        sample_of(opened.pictures, seed=source.seed),
+        synthetic=opened.dataset.info.synthetic,
+        on_progress=lambda name, done, total: context.on_event("progress", step=name, done=done, total=total),
+        should_stop=context.should_stop,
+    )
+    split = f", split {source.split}" if source.split else ""
+    found = diagnose(check, f"{opened.dataset.info.name}{split}")
+    return {"text": found.text, "check": check.facts(), "diagnosis": found.facts()}

@@ -1,0 +1,188 @@
+"""The gallery's health: what is odd, with the faces concerned and what mends it one click away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
+from core.settings import UNCALIBRATED_THRESHOLD
+from dashboard.components import Picture, empty_state
+from dashboard.diagnostics_faces import BLANK, strip
+from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
+from dashboard.feedback import feedback
+from dashboard.navigation import go, link
+from dashboard.queries import weights_in_use
+from dashboard.resources import gallery
+from dashboard.text import count, plain, shorten
+
+MOST_SHOWN = 10
+_MOST_FACES = 7
+
+_TITLES: dict[Code, tuple[str, str]] = {
+    "two_names": ("One person under two names", ":material/group_remove:"),
+    "unlike_own": ("Photographs unlike their own person", ":material/group_off:"),
+    "unlike_groups": ("Photographs that don't resemble one another", ":material/group_off:"),
+    "looks_like_other": ("Photographs that would be taken for somebody else", ":material/swap_horiz:"),
+    "same_photograph": ("The same photograph twice", ":material/filter_none:"),
+    "alike": ("Photographs too similar", ":material/burst_mode:"),
+    "few": ("Too few photographs", ":material/photo_library:"),
+}
+
+
+def gallery_panel() -> None:
+    """The section."""
+    space = health_space()
+    if space is None:
+        text = "Once people are enrolled, photographs under a wrong name and people under two names are found here."
+        with empty_state("health_and_safety", "Nobody is enrolled yet", text):
+            if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_enrol_first"):
+                go("enroll")
+        return
+    weights, _ = weights_in_use()
+    if weights is not None and weights.sha256 != space.weights_sha256:
+        st.warning(
+            f"Nobody has templates of the weights in use. Shown are those made with {plain(space.encoder_name)}.",
+            icon=":material/sync_problem:",
+        )
+    health = health_of(space, UNCALIBRATED_THRESHOLD)
+    _verdict(health)
+    for code, (title, icon) in _TITLES.items():
+        found = [each for each in health.troubles if each.code == code]
+        if found:
+            _group(code, title, icon, found)
+    how = "calibrated for this gallery" if health.calibrated else "uncalibrated"
+    st.caption(
+        f"{plain(health.line)} Templates of {plain(space.encoder_name)} ({space.weights_sha256[:10]}); threshold "
+        f"{health.threshold:.2f} at full size, {how}."
+    )
+    link("help", "How the gallery is examined", icon=":material/help:", topic="gallery-health")
+
+
+def _verdict(health: GalleryHealth) -> None:
+    text = plain(health.line)
+    if health.serious:
+        st.error(f"**Somebody may be given a wrong name.** {text}", icon=":material/dangerous:")
+    elif health.troubles:
+        st.info(text, icon=":material/info:")
+    else:
+        st.success(text, icon=":material/verified:")
+
+
+def _group(code: Code, title: str, icon: str, found: Sequence[Trouble]) -> None:
+    serious = any(each.serious for each in found)
+    box = st.expander(f"{title} ({len(found):,})", icon=icon, expanded=serious, key=f"diagnostics_group_{code}")
+    with box:
+        for each in found[:MOST_SHOWN]:
+            _trouble(each)
+        if len(found) > MOST_SHOWN:
+            rest = count(len(found) - MOST_SHOWN, "more of this kind", "more of this kind")
+            st.caption(f"{rest}; they move up as these are mended. `edgeface-studio diagnose gallery` lists them all.")
+
+
+def _trouble(trouble: Trouble) -> None:
+    key = _key(trouble)
+    with st.container(border=True, key=key):
+        if trouble.serious:
+            st.badge("Look at this", icon=":material/priority_high:", color="red")
+        st.markdown(plain(trouble.text))
+        if trouble.code == "unlike_groups":
+            _each_removable(trouble, key)
+        else:
+            _sides(trouble)
+        with st.container(horizontal=True):
+            for remedy in trouble.remedies:
+                if remedy == "remove":
+                    _remove(trouble.photos[0], key)
+                elif remedy == "join":
+                    _join(trouble, key)
+                elif trouble.code != "unlike_groups":
+                    _enrol(trouble, key)
+            _open(trouble.person, trouble.name, key)
+            if trouble.other is not None:
+                _open(trouble.other, trouble.other_name, f"{key}_other")
+
+
+def _sides(trouble: Trouble) -> None:
+    """The photographs concerned on the left, what they are held against on the right."""
+    if not trouble.beside:
+        strip([_face(photo) for photo in trouble.photos[:_MOST_FACES]])
+        return
+    left, right = st.columns([1, 2] if len(trouble.photos) == 1 else 2)
+    with left:
+        st.caption(plain(shorten(trouble.name)))
+        strip([_face(photo) for photo in trouble.photos[:_MOST_FACES]])
+    with right:
+        beside = trouble.beside
+        st.caption(plain(shorten(beside[0].name)) if beside[0].person != trouble.person else "the others")
+        strip([_face(photo) for photo in beside[:_MOST_FACES]])
+
+
+def _each_removable(trouble: Trouble, key: str) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for place, photo in enumerate(trouble.photos[: 2 * _MOST_FACES]):
+            with st.container(width=132, gap="small"):
+                strip([_face(photo)])
+                _remove(photo, f"{key}_{place}", label="Remove")
+
+
+def _face(photo: Photo) -> Picture:
+    address = next(filter(None, (crop_address(photo.person, number) for number in photo.templates)), None)
+    return Picture(address or BLANK, "" if address else "no picture kept", f"Face of {photo.name}")
+
+
+def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> None:
+    with st.popover(label, icon=":material/delete:"):
+        st.markdown(
+            f"Erase this photograph of **{plain(shorten(photo.name))}** and its templates? This can't be undone."
+        )
+        if st.button("Erase it", type="primary", icon=":material/delete_forever:", key=f"{key}_remove"):
+            with feedback() as attempt:
+                remove_photograph(gallery(), photo, actor="dashboard")
+            if attempt.ok:
+                _say(f"A photograph of {photo.name} was removed.")
+
+
+def _join(trouble: Trouble, key: str) -> None:
+    other = trouble.other
+    if other is None:
+        return
+    with st.popover("Join them", icon=":material/merge:"):
+        st.markdown("One person keeps the photographs of both; the other name is erased. This can't be undone.")
+        for keep, gone, name in (
+            (trouble.person, other, trouble.name),
+            (other, trouble.person, trouble.other_name),
+        ):
+            if st.button(
+                f"Keep the name {plain(shorten(name, 30))}", icon=":material/merge:", key=f"{key}_keep_{keep}"
+            ):
+                with feedback() as attempt:
+                    gallery().join(keep, gone, actor="dashboard")
+                if attempt.ok:
+                    _say(f"Two entries are one now: {name}.")
+
+
+def _enrol(trouble: Trouble, key: str) -> None:
+    if st.button("Add photographs", icon=":material/add_a_photo:", key=f"{key}_enrol"):
+        st.session_state["enroll_add_to"] = trouble.name
+        st.session_state.pop("enroll_done", None)
+        go("enroll")
+
+
+def _open(person: int, name: str, key: str) -> None:
+    if st.button(
+        f"Open {plain(shorten(name, 24))}", icon=":material/person:", type="tertiary", key=f"{key}_open_{person}"
+    ):
+        st.session_state["gallery_open"] = person
+        go("gallery")
+
+
+def _say(text: str) -> None:
+    st.session_state["diagnostics_said"] = text
+    st.rerun()
+
+
+def _key(trouble: Trouble) -> str:
+    photo = trouble.photos[0].templates[0] if trouble.photos else 0
+    return f"diagnostics_{trouble.code}_{trouble.person}_{trouble.other or 0}_{photo}"

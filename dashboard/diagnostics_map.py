@@ -1,0 +1,209 @@
+"""The map section: embeddings laid out flat, coloured by person, size or error; faces of what is chosen beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
+from core.diagnostics.job import layout_store, space_config
+from core.diagnostics.layout import METHODS, Layout, Method, pca
+from dashboard.components import empty_state
+from dashboard.diagnostics_charts import map_figure
+from dashboard.diagnostics_colours import COLOURS, groups_of, hover_of
+from dashboard.diagnostics_data import (
+    begin,
+    choose_dataset,
+    choose_sizes,
+    choose_split,
+    embedded_or_offer,
+    outcomes_of,
+    run_panel,
+    source_for,
+    source_opened,
+    weights_or_empty,
+)
+from dashboard.diagnostics_faces import faces_of
+from dashboard.diagnostics_gallery_reads import gallery_cloud, health_space
+from dashboard.navigation import go, link
+from dashboard.resources import settings
+from dashboard.text import count, plain, shorten
+
+MOST_FACES = 24
+
+
+def map_panel() -> None:
+    """The section."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    what = row.segmented_control(
+        "Embeddings of", ["A data set", "The gallery"], default="A data set", required=True, key="diagnostics_map_of"
+    )
+    if what == "The gallery":
+        _of_gallery()
+    else:
+        _of_dataset(row)
+
+
+def _of_gallery() -> None:
+    space = health_space()
+    if space is None:
+        text = "Enrol somebody, and their templates are laid out here beside everybody else's."
+        with empty_state("scatter_plot", "Nobody can be shown yet", text):
+            if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_map_enrol"):
+                go("enroll")
+        return
+    cloud = gallery_cloud(space)
+    _map(
+        cloud, f"The gallery: templates of {plain(space.encoder_name)}", {"gallery": True, "space": space_config(space)}
+    )
+
+
+def _of_dataset(row: DeltaGenerator) -> None:
+    weights = weights_or_empty()
+    dataset = choose_dataset(row) if weights is not None else None
+    if weights is None or dataset is None:
+        return
+    with row:
+        split = choose_split(dataset)
+        sizes = choose_sizes(dataset)
+    cloud = embedded_or_offer(dataset, sizes, weights, split)
+    if cloud is None:
+        return
+    source = source_for(dataset, split, sizes, weights)
+    opened = source_opened(source, dataset, weights)
+    _map(cloud, plain(opened.protocol), source.config(weights_sha256=weights.sha256, manifest=dataset.key))
+
+
+def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = st.segmented_control(
+            "Method", list(METHODS), default="pca", required=True, key="diagnostics_method",
+            format_func=METHODS.__getitem__,
+        )  # fmt: skip
+        colour = st.segmented_control(
+            "Colour by", list(COLOURS), default="person", required=True, key="diagnostics_colour",
+            format_func=COLOURS.__getitem__,
+        )  # fmt: skip
+        found = outcomes_of(cloud) if colour == "error" else None
+        person = _look_at(cloud, found)
+        linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
+    method = method or "pca"
+    layout = _layout(cloud, method, config)
+    if layout is None:
+        return
+    mark = _rows_of(cloud, person)
+    chart, beside = st.columns([5, 2], gap="medium")
+    with chart:
+        figure = map_figure(
+            layout.points, hover_of(cloud.key, cloud, found), groups_of(cloud, colour, found, person),
+            lines=_pairs(cloud) if linked else None, mark=mark,
+        )  # fmt: skip
+        event = st.plotly_chart(
+            figure, key=f"diagnostics_map_{cloud.key[:12]}_{method}_{colour}", on_select="rerun",
+            config={"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d", "toImage"], "scrollZoom": True},
+            alt=f"{METHODS[method]} map of {count(len(cloud), 'embedding')}",
+        )  # fmt: skip
+    with beside:
+        rows = selected_rows(event, len(cloud))
+        _faces(cloud, rows if len(rows) else mark, found)
+    st.caption(f"{count(len(cloud), 'embedding')}. {protocol}. {_about(method)} {plain(layout.line)}".strip())
+    link("help", "How to read a map", icon=":material/help:", topic="maps")
+
+
+def _about(method: Method) -> str:
+    if method == "pca":
+        return "PCA: the two directions in which these embeddings differ most."
+    return "t-SNE: near ones stay near; far distances and sizes of clusters mean nothing."
+
+
+def _layout(cloud: Cloud, method: Method, config: dict[str, Any]) -> Layout | None:
+    """PCA at once; t-SNE where it was made, else the offer to make it, or the run that does."""
+    if method == "pca":
+        return _pca(cloud.key, cloud)
+    kept = layout_store(settings()).read(cloud.key, "tsne", len(cloud))
+    if kept is not None:
+        return kept
+    wanted = {**config, "task": "map", "points": len(cloud)}
+    if run_panel(wanted, "Laying out a t-SNE map", unit="points"):
+        return None
+    with st.container(border=True, key="diagnostics_tsne_offer"):
+        st.markdown(f"#### :material/scatter_plot: A t-SNE map of {count(len(cloud), 'point')}")
+        st.markdown(
+            "t-SNE keeps neighbours together, which two straight directions can't. It works in the background, about "
+            "10 s for 1,000 points and one to three minutes for 10,000, and is kept."
+        )
+        if st.button("Make the map", type="primary", icon=":material/play_arrow:", key="diagnostics_tsne"):
+            begin(wanted)
+    return None
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _pca(key: str, _cloud: Cloud) -> Layout:
+    return pca(_cloud.vectors)
+
+
+def _look_at(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
+    """A person to ring: those who are taken for somebody else come first where errors are shown."""
+    names = people_by_interest(cloud, found)
+    key = f"diagnostics_person_{cloud.key[:12]}"
+    return st.selectbox(
+        "Look at a person", names, index=None, placeholder="Or draw around points", key=key,
+        format_func=lambda name: shorten(str(name), 60), width=260,
+    )  # fmt: skip
+
+
+def people_by_interest(cloud: Cloud, found: pd.DataFrame | None) -> list[str]:
+    """Names: with the most wrong outcomes first where they are known, else with the most points."""
+    table = cloud.table
+    counts = table.groupby("identity").size()
+    if found is not None:
+        counts = (found["outcome"] == WRONG).astype(int).groupby(table["identity"]).sum()
+    order = pd.DataFrame({"name": counts.index.astype(str), "count": counts.to_numpy()})
+    return order.sort_values(["count", "name"], ascending=[False, True], kind="stable")["name"].tolist()
+
+
+def _rows_of(cloud: Cloud, person: str | None) -> NDArray[np.int64]:
+    if person is None:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero((cloud.table["identity"] == person).to_numpy())
+
+
+def _pairs(cloud: Cloud) -> NDArray[np.int64]:
+    """(M, 2): each small point's row with that of its full-size one."""
+    rows = np.flatnonzero(((cloud.table["view"] != HR_VIEW) & (cloud.table["hr"] >= 0)).to_numpy())
+    return np.stack([rows, cloud.table["hr"].to_numpy(dtype=np.int64)[rows]], axis=1)
+
+
+def selected_rows(event: Any, count_of_points: int) -> NDArray[np.int64]:
+    """The rows of points that were drawn around or clicked, each once, in the order of the table."""
+    points: Sequence[Any] = (event or {}).get("selection", {}).get("points", [])
+    rows = set()
+    for point in points:
+        value = point.get("customdata")
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, int | float) and 0 <= int(value) < count_of_points:
+            rows.add(int(value))
+    return np.array(sorted(rows), dtype=np.int64)
+
+
+def _faces(cloud: Cloud, rows: NDArray[np.int64], found: pd.DataFrame | None) -> None:
+    if not len(rows):
+        st.markdown("#### Faces")
+        st.caption(
+            "Draw around points with the lasso, click one, or choose a person above: their faces are shown here."
+        )
+        return
+    if found is not None:  # what went wrong is looked at first
+        rows = rows[np.argsort((found["outcome"].to_numpy()[rows] != WRONG), kind="stable")]
+    shown = rows[:MOST_FACES]
+    of = f"{len(shown)} of {count(len(rows), 'point')}" if len(rows) > len(shown) else count(len(rows), "point")
+    people = cloud.table["identity"].to_numpy()[rows]
+    st.markdown(f"#### {of}, {count(len(set(people)), 'person', 'people')}")
+    with st.container(height=500, border=False):
+        faces_of(cloud, shown, found)

@@ -1,0 +1,200 @@
+"""The similarity section: chosen people with one another, small faces with their own HR, and how embeddings spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.diagnostics.cloud import HR_VIEW, Cloud
+from core.diagnostics.similarity import (
+    MOST_IN_MATRIX,
+    by_person,
+    by_size,
+    nearest_people,
+    people_matrix,
+    small_against_hr,
+    strangers_by_size,
+)
+from core.diagnostics.spread import Spread, spread_of
+from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
+from core.encoder.registry import WeightsFile
+from dashboard.components import Picture, faces
+from dashboard.diagnostics_charts import matrix_figure, sizes_figure, stds_figure
+from dashboard.diagnostics_data import (
+    choose_dataset,
+    choose_sizes,
+    choose_split,
+    embedded_or_offer,
+    source_for,
+    source_opened,
+    weights_or_empty,
+)
+from dashboard.diagnostics_faces import BLANK, address_of, faces_of
+from dashboard.navigation import link
+from dashboard.text import count, markup, plain, shorten
+
+_PEOPLE_ROWS = 200
+_NEAREST = 8
+
+
+def similarity_panel() -> None:
+    """The section."""
+    weights = weights_or_empty()
+    if weights is None:
+        return
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    dataset = choose_dataset(row)
+    if dataset is None:
+        return
+    with row:
+        split = choose_split(dataset)
+        sizes = choose_sizes(dataset)
+    cloud = embedded_or_offer(dataset, sizes, weights, split)
+    if cloud is None:
+        return
+    source = source_for(dataset, split, sizes, weights)
+    st.caption(f"{plain(source_opened(source, dataset, weights).protocol)}.")
+    _matrix(cloud)
+    _small(cloud)
+    _spread(cloud, weights)
+
+
+def _matrix(cloud: Cloud) -> None:
+    st.subheader("People with one another", anchor=False)
+    names = sorted(cloud.table["identity"].astype(str).unique())
+    if len(names) < 2:
+        st.info("There is one person only: nobody to compare with.", icon=":material/person:")
+        return
+    counts = cloud.table.groupby("identity").size()
+    first = str(counts.sort_values(ascending=False, kind="stable").index[0])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        person = st.selectbox(
+            "Person with those most alike", names, index=names.index(first), width=320,
+            format_func=lambda name: shorten(name, 60), key=f"diagnostics_near_{cloud.key[:12]}",
+        )  # fmt: skip
+        view = HR_VIEW
+        if len(cloud.views) > 1:
+            view = st.segmented_control(
+                "Faces of", cloud.views, default=HR_VIEW, required=True, key=f"diagnostics_view_{cloud.key[:12]}",
+                format_func=lambda each: "full size" if each == HR_VIEW else each,
+            )  # fmt: skip
+    chosen = st.multiselect(
+        "Or choose people", names, max_selections=MOST_IN_MATRIX, key=f"diagnostics_people_{cloud.key[:12]}",
+        placeholder="Nobody chosen: the person above with the most alike", select_all=False,
+        format_func=lambda name: shorten(name, 40),
+    )  # fmt: skip
+    people = chosen or nearest_people(cloud, person, min(_NEAREST, len(names)), view)
+    matrix = people_matrix(cloud, people, view)
+    st.plotly_chart(
+        matrix_figure(matrix), key="diagnostics_matrix", config={"displayModeBar": False},
+        alt=f"Mean cosines of {len(people)} people with one another",
+    )  # fmt: skip
+    st.caption(
+        "Mean cosine over all pairs of photographs. The diagonal is each person with themselves, blank where there is "
+        "one photograph only: it should stand out."
+    )
+    rows = [
+        int(np.flatnonzero((cloud.table["identity"] == name) & (cloud.table["view"] == view))[0]) for name in people
+    ]
+    faces_of(cloud, rows)
+
+
+def _small(cloud: Cloud) -> None:
+    st.subheader("Small faces with their own large one", anchor=False)
+    pairs, people = _pairs(cloud.key, cloud)
+    if pairs.empty:
+        st.info("Choose small sizes above to see how near they come to full size.", icon=":material/zoom_in:")
+        return
+    sizes = by_size(pairs, strangers_by_size(cloud))
+    st.plotly_chart(
+        sizes_figure(sizes, pairs), key="diagnostics_sizes_chart", config={"displayModeBar": False},
+        alt="Cosine of small faces with their own large one, by size",
+    )  # fmt: skip
+    st.dataframe(sizes, hide_index=True, width="stretch", column_config=_SIZE_COLUMNS)
+    st.markdown("**Each person, the least similar first.** Choose a row to see the face that differs most.")
+    table = people.head(_PEOPLE_ROWS)
+    event = st.dataframe(
+        table[["identity", "view", "images", "mean", "lowest"]], hide_index=True, width="stretch", height=300,
+        on_select="rerun", selection_mode="single-row", key=f"diagnostics_worst_{cloud.key[:12]}",
+        column_config=_PERSON_COLUMNS,
+    )  # fmt: skip
+    if len(people) > len(table):
+        st.caption(f"{len(table):,} of {len(people):,} rows: those with the lowest mean.")
+    chosen = event.get("selection", {}).get("rows", []) if event else []
+    row = int(chosen[0]) if chosen and chosen[0] < len(table) else 0
+    _worst(cloud, table.iloc[row])
+
+
+def _worst(cloud: Cloud, row: pd.Series) -> None:
+    """The small face that is least like its own HR, as its pixels are and beside its HR."""
+    small = int(row["row"])
+    st.html(f"<div class='ef-name'>{markup(shorten(str(row['identity']), 60))}</div>")
+    shown = [(str(row["view"]), small, True), ("full size", int(cloud.table["hr"].iloc[small]), False)]
+    faces(
+        [
+            Picture(address_of(cloud, each) or BLANK, words, f"Face of {row['identity']}", pixels=pixels)
+            for words, each, pixels in shown
+        ],
+        112,
+    )
+    st.caption(f"{row['view']}: cosine {row['lowest']:.3f} with the own HR, of {count(int(row['images']), 'image')}.")
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _pairs(key: str, _cloud: Cloud) -> tuple[pd.DataFrame, pd.DataFrame]:
+    pairs = small_against_hr(_cloud)
+    return pairs, by_person(pairs)
+
+
+def _spread(cloud: Cloud, weights: WeightsFile) -> None:
+    st.subheader("How embeddings spread", anchor=False)
+    found = {view: _measured(cloud.key, view, cloud) for view in cloud.views if len(cloud.only(view)) > 1}
+    if not found:
+        st.info("One embedding doesn't spread.", icon=":material/info:")
+        return
+    for view, spread in found.items():
+        name = "full size" if view == HR_VIEW else view
+        bad = spread.between.mean_abs_cosine > MAX_MEAN_ABS_COSINE
+        icon = ":material/warning:" if bad else ":material/check_circle:"
+        st.markdown(f"{icon} **{name}**: {plain(spread.line)}")
+    first = next(iter(found))
+    st.plotly_chart(
+        stds_figure(found[first].stds, found[first].ceiling), key="diagnostics_stds",
+        config={"displayModeBar": False}, alt="Standard deviation of every dimension",
+    )  # fmt: skip
+    st.caption(
+        f"A mean std below {MIN_STD:.3f} or a cosine above {MAX_MEAN_ABS_COSINE:.2f} means that {plain(weights.name)} "
+        "hardly tells people apart; drawn faces are alike to any network. The lengths of embeddings before they are "
+        "normalised are in the table under Models, once the three causes were tested."
+    )
+    link("help", "What these figures say", icon=":material/help:", topic="maps")
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _measured(key: str, view: str, _cloud: Cloud) -> Spread:
+    rows = _cloud.only(view)
+    people = np.unique(_cloud.table["identity"].to_numpy(dtype=str)[rows], return_inverse=True)[1]
+    return spread_of(_cloud.vectors[rows], people.astype(np.int64))
+
+
+_number = st.column_config.NumberColumn
+_SIZE_COLUMNS: dict[str, Any] = {
+    "view": "Size",
+    "pairs": "Faces",
+    "people": "People",
+    "mean": _number("Mean", format="%.3f"),
+    "p5": _number("5th percentile", format="%.3f"),
+    "p95": _number("95th", format="%.3f"),
+    "lowest": _number("Lowest", format="%.3f"),
+    "strangers": _number("To others' HR", format="%.3f", help="Mean cosine with somebody else's large face."),
+}
+_PERSON_COLUMNS: dict[str, Any] = {
+    "identity": "Person",
+    "view": "Size",
+    "images": "Faces",
+    "mean": _number("Mean", format="%.3f"),
+    "lowest": _number("Lowest", format="%.3f"),
+}

@@ -1,0 +1,52 @@
+"""Diagnostics: which weights are loaded and whether they work, how embeddings lie, and whether the gallery is sound.
+
+`?show=` names the section, so that a reload and a link show the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard.components import head
+from dashboard.diagnostics_gallery import gallery_panel
+from dashboard.diagnostics_map import map_panel
+from dashboard.diagnostics_models import models_panel
+from dashboard.diagnostics_similarity import similarity_panel
+from dashboard.feedback import feedback
+from dashboard.text import plain
+
+SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
+    "models": ("Models", ":material/memory:", models_panel),
+    "map": ("Map", ":material/scatter_plot:", map_panel),
+    "similarity": ("Similarity", ":material/compare_arrows:", similarity_panel),
+    "gallery": ("Gallery health", ":material/health_and_safety:", gallery_panel),
+}
+
+_WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 72rem}</style>"
+"""A map with faces beside it needs more room than the text of other pages."""
+
+
+def view() -> None:
+    """The page."""
+    st.html(_WIDE)
+    head(
+        "Diagnostics", "Why figures are as they are: the weights, how their embeddings lie, and what the gallery holds."
+    )
+    said = st.session_state.pop("diagnostics_said", "")
+    if said:
+        st.success(plain(said), icon=":material/check_circle:")
+    asked = st.query_params.get("show", "")
+    if asked in SECTIONS and "diagnostics_section" not in st.session_state:
+        st.session_state["diagnostics_section"] = asked
+    st.session_state.setdefault("diagnostics_section", "models")
+    section = st.segmented_control(
+        "Show", list(SECTIONS), required=True, key="diagnostics_section", label_visibility="collapsed",
+        format_func=lambda each: f"{SECTIONS[each][1]} {SECTIONS[each][0]}",
+    )  # fmt: skip
+    section = section or "models"
+    if st.query_params.get("show") != section:
+        st.query_params["show"] = section
+    with feedback():
+        SECTIONS[section][2]()
