@@ -13,8 +13,8 @@ Verdict = Literal["", "ok", "refused", "absent", "taken", "insecure", "unsupport
 # The camera is opened and let go at once: what speaks against it is then known to the page, not only to a frame in it.
 _ASK = """
 export default function ({ parentElement, setStateValue }) {
-  if (parentElement.dataset.asked) return;
-  parentElement.dataset.asked = "yes";
+  if (parentElement.asked) return;
+  parentElement.asked = true;
   const tell = (verdict) => setStateValue("verdict", verdict);
   const names = {
     NotAllowedError: "refused", SecurityError: "refused",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-LONG_S, GIVE_UP_S, SILENT_S = 10.0, 45.0, 8.0
+LONG_S, GIVE_UP_S, SILENT_S = 10.0, 90.0, 8.0
 """Seconds of connecting after which the page says that it takes long, after which it gives up, and of no new frame
 after which the picture counts as lost."""
 
@@ -80,11 +80,12 @@ class _Stream:
             self.end()
 
     def end(self) -> None:
-        """Let go what looked at the frames, once; on whichever thread comes first."""
+        """Let go what looked at the frames, once, whoever comes first: the page or the video's event loop."""
         with self.lock:
             on_end, self.on_end = self.on_end, None
         if on_end is not None:
-            on_end()
+            # Closing may wait for work that has begun, and the video's event loop serves every visitor.
+            threading.Thread(target=on_end, name="live-video-end", daemon=True).start()
 
 
 def video(
@@ -99,7 +100,7 @@ def video(
 
     `on_frame` gets every frame that it can keep up with, uint8 RGB (H, W, 3), and returns what is shown, of any size.
     It runs on a thread of its own, where Streamlit can't be used; hand heavy work on. `on_end` is called once after
-    each stream, on any thread. Call it outside a fragment: the page runs anew when the stream begins and ends.
+    each stream, on a thread of its own. Call it outside a fragment: the page runs anew when the stream begins and ends.
     Raises SettingsInvalid for a wrong [webrtc] table.
     """
     settings = live_settings()
@@ -146,19 +147,24 @@ def _stop_button(key: str, stream: _Stream, label: str) -> None:
 def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame) -> bool:
     """Mount the picture, follow its state, and say whether it plays."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
+    from streamlit_webrtc.webrtc import SignallingTimeoutError
 
-    context = webrtc_streamer(
-        f"{key}_webrtc",
-        mode=WebRtcMode.SENDRECV,
-        rtc_configuration=settings.rtc_configuration,
-        media_stream_constraints=settings.constraints,
-        desired_playing_state=stream.phase == "streaming",
-        video_frame_callback=_callback(stream, on_frame),
-        on_video_ended=stream.end,
-        video_html_attrs=_VIDEO,
-        sendback_audio=False,
-        media_toggle_controls=False,
-    )
+    try:
+        context = webrtc_streamer(
+            f"{key}_webrtc",
+            mode=WebRtcMode.SENDRECV,
+            rtc_configuration=settings.rtc_configuration,
+            media_stream_constraints=settings.constraints,
+            desired_playing_state=stream.phase == "streaming",
+            video_frame_callback=_callback(stream, on_frame),
+            on_video_ended=stream.end,
+            video_html_attrs=_VIDEO,
+            sendback_audio=False,
+            media_toggle_controls=False,
+        )
+    except SignallingTimeoutError:
+        stream.enter("stopping", "unreached")
+        st.rerun()
     over = not context.state.playing and not context.state.signalling
     if stream.phase == "stopping" and over:
         stream.enter("idle")
