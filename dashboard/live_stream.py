@@ -127,6 +127,13 @@ def video(
     return StreamState(playing, stream.phase == "streaming" and not playing, "", stream.size_px)
 
 
+def end(key: str) -> None:
+    """Stop the stream called `key` in the page's next run: the picture goes, the camera is let go."""
+    stream: _Stream | None = st.session_state.get(f"{key}_stream")
+    if stream is not None and stream.phase != "idle":
+        stream.enter("idle")
+
+
 def _offer(key: str, stream: _Stream, label: str) -> None:
     trouble = stream.trouble or trouble_of_address(st.context.url)
     say_trouble(trouble)

@@ -6,7 +6,6 @@ an unmirrored picture is the person's left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,7 +94,8 @@ def see(detector: Detector, rgb: NDArray[np.uint8]) -> Sight:
 
 
 def steps_for(captures: int) -> tuple[Step, ...]:
-    """What each capture shows: front, left, right, another expression, and again. Raises SettingsInvalid outside 3..10."""
+    """What each capture shows: front, left, right, another expression, and again. Raises SettingsInvalid when it isn't
+    3 to 10 captures."""
     if not FEWEST <= captures <= MOST:
         raise SettingsInvalid(
             f"{captures} captures of a person were asked for; {FEWEST} to {MOST} are taken.", f"Usual are {USUAL}."
@@ -170,7 +170,9 @@ def _pose(sight: Sight, step: Step, front: Sight | None, at: GuideLimits) -> Adv
         least, most = at.turn_deg
         if turned < least:
             return Advice("pose", step_text(step))
-        return Advice("pose", "Not quite so far: turn back a little") if turned > most or abs(yaw) > at.most_deg else None
+        return (
+            Advice("pose", "Not quite so far: turn back a little") if turned > most or abs(yaw) > at.most_deg else None
+        )
     if abs(yaw) > at.front_deg:
         # Away from where the face is turned now; the image's right is the person's left.
         return Advice("pose", f"Look straight ahead: turn a little to your {'right' if yaw > 0 else 'left'}")
