@@ -113,7 +113,7 @@ def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
         else:
             _single(enrolment)
     with right:
-        st.fragment(_side, run_every=0.5)(enrolment, live=how == LIVE)
+        st.fragment(_side, run_every=1.0)(enrolment, live=how == LIVE)
     if st.session_state.pop(f"{_KEY}_go_on", False):
         return _draft(pipe, enrolment)
     return None
@@ -169,7 +169,7 @@ def _single(enrolment: LiveEnrolment) -> None:
 
 
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
-    """Twice a second: what to do now, the captures with their quality, and the way on."""
+    """Once a second: what to do now, the captures with their quality, and the way on."""
     enrolment.touch()
     session, view = enrolment.session, enrolment.view
     captures = session.captures

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-LONG_S, GIVE_UP_S, SILENT_S = 10.0, 90.0, 8.0
+LONG_S, GIVE_UP_S, SILENT_S = 10.0, 120.0, 8.0
 """Seconds of connecting after which the page says that it takes long, after which it gives up, and of no new frame
 after which the picture counts as lost."""
 
