@@ -20,7 +20,7 @@ def face(x: float = 320, y: float = 240, width: float = 160, mouth: float = 1.0)
     """A face whose mouth is `mouth` eye distances wide."""
     eye = width / 4
     points = [(-eye, -eye), (eye, -eye), (0, 0), (-mouth * eye, eye), (mouth * eye, eye)]
-    landmarks = np.array(points, dtype=np.float32) + (x, y)
+    landmarks = np.array(points, dtype=np.float32) + np.array([x, y])
     return Face((x - width / 2, y - width / 2, x + width / 2, y + width / 2), landmarks.astype(np.float32), 0.9)
 
 
