@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from dashboard import live_stream
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
+from dashboard.resources import detector
 from dashboard.text import count, markup
 
 if TYPE_CHECKING:
@@ -88,8 +90,11 @@ class LiveEnrolment:
         self._touched = time.monotonic()
 
 
-def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
-    """The camera's part of the page; gives the draft once the person goes on with the captures."""
+def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
+    """The camera's part of the page; gives the draft once the person goes on with the captures.
+
+    `load` gives the pipeline, which is needed only then: the guide goes by the detector alone, and opens at once.
+    """
     if not _consent():
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -101,7 +106,7 @@ def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
             key=f"{_KEY}_challenge",
             help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
         )
-    enrolment = _enrolment(pipe, int(captures), challenge=challenge)
+    enrolment = _enrolment(int(captures), challenge=challenge)
     how = st.segmented_control(
         "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
     )
@@ -115,7 +120,7 @@ def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
     with right:
         st.fragment(_side, run_every=1.0)(enrolment, live=how == LIVE)
     if st.session_state.pop(f"{_KEY}_go_on", False):
-        return _draft(pipe, enrolment)
+        return _draft(load, enrolment)
     return None
 
 
@@ -137,12 +142,12 @@ def _consent() -> bool:
     return st.checkbox("The person before the camera knows this and agrees to be enrolled", key=f"{_KEY}_consent")
 
 
-def _enrolment(pipe: Pipeline, captures: int, *, challenge: bool) -> LiveEnrolment:
+def _enrolment(captures: int, *, challenge: bool) -> LiveEnrolment:
     enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
     if enrolment is None or enrolment.settings != (captures, challenge):
         if enrolment is not None:
             enrolment.session.clear()
-        enrolment = LiveEnrolment(pipe.detector, captures, challenge=challenge)
+        enrolment = LiveEnrolment(detector(), captures, challenge=challenge)
         st.session_state[f"{_KEY}_session"] = enrolment
     enrolment.touch()
     return enrolment
@@ -222,7 +227,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{markup(facts)}</div>"
 
 
-def _draft(pipe: Pipeline, enrolment: LiveEnrolment) -> EnrolmentDraft | None:
+def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     """What was taken, looked at as photographs are; the camera stops and the frames go."""
     from core.enrolment import prepare_enrolment
 
@@ -230,7 +235,7 @@ def _draft(pipe: Pipeline, enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]
     draft: EnrolmentDraft | None = None
     with feedback(), st.spinner(f"Looking at {count(len(taken), 'picture')}", show_time=True):
-        draft = prepare_enrolment(pipe, [capture.frame for capture in taken], names)
+        draft = prepare_enrolment(load(), [capture.frame for capture in taken], names)
     if draft is not None:
         forget_live()
     return draft
