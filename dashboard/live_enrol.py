@@ -136,7 +136,7 @@ def forget_live() -> None:
 def _consent() -> bool:
     st.markdown(
         "The camera runs until you stop it. Its pictures stay in this machine's memory, and are forgotten when you "
-        "cancel or leave. Only **Save**, on the next page, stores something in the gallery on this machine: for each "
+        "cancel or leave. Only **Save**, in the next step, stores something in the gallery on this machine: for each "
         "picture 512 numbers and, if you like, the face at 112 px; the name and a note."
     )
     return st.checkbox("The person before the camera knows this and agrees to be enrolled", key=f"{_KEY}_consent")
@@ -189,7 +189,7 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
     st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
     with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
         for position, capture in enumerate(captures):
-            with st.container(width=104, gap=None):
+            with st.container(width=86, gap=None):
                 st.html(_card_html(session.steps[position], capture))
                 if capture is not None:
                     st.button(
@@ -222,7 +222,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
         return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
-    face = faces_html([picture], 104).replace("class='ef-faces'", "class='ef-faces ef-one'")
+    face = faces_html([picture], 86).replace("class='ef-faces'", "class='ef-faces ef-one'")
     facts = f"{quality.probe_px:.0f} px, sharp {quality.sharpness:.1f}, turned {abs(quality.yaw_deg or 0):.0f}°"
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{markup(facts)}</div>"
 

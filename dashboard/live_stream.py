@@ -139,6 +139,8 @@ def _offer(key: str, stream: _Stream, label: str) -> None:
     say_trouble(trouble)
     if trouble in ("insecure", "refused", "unreached"):
         link("help", "Cameras in browsers", icon=":material/help:", topic="camera")
+    if not trouble:
+        st.html("<div class='ef-noface' style='aspect-ratio: 4 / 3'>The picture appears here</div>")
     if st.button(label, type="primary", icon=":material/videocam:", key=f"{key}_start"):
         stream.enter("asking")
         st.rerun()
