@@ -95,21 +95,16 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
 
     `load` gives the pipeline, which is needed only then: the guide goes by the detector alone, and opens at once.
     """
-    if not _consent():
-        return None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        captures = st.number_input(
-            "Pictures", FEWEST, MOST, USUAL, key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
-        )
-        challenge = st.toggle(
-            "Check that a person is there",
-            key=f"{_KEY}_challenge",
-            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
-        )
-    enrolment = _enrolment(int(captures), challenge=challenge)
-    how = st.segmented_control(
-        "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
-    )
+    enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
+    how = LIVE
+    if enrolment is not None and live_stream.running(_KEY):
+        # Room for the picture: what was agreed and chosen is settled while the camera runs.
+        st.caption("Agreed to. Nothing is stored before Save; Cancel forgets every picture.")
+    else:
+        if not _consent():
+            return None
+        enrolment, how = _settings(enrolment)
+    enrolment.touch()
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
         if how == LIVE:
@@ -130,7 +125,8 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    st.session_state.pop(f"{_KEY}_consent", None)
+    for name in ("agreed", "consent"):
+        st.session_state.pop(f"{_KEY}_{name}", None)
 
 
 def _consent() -> bool:
@@ -139,18 +135,38 @@ def _consent() -> bool:
         "cancel or leave. Only **Save**, in the next step, stores something in the gallery on this machine: for each "
         "picture 512 numbers and, if you like, the face at 112 px; the name and a note."
     )
-    return st.checkbox("The person before the camera knows this and agrees to be enrolled", key=f"{_KEY}_consent")
+    agreed = st.checkbox(
+        "The person before the camera knows this and agrees to be enrolled",
+        value=bool(st.session_state.get(f"{_KEY}_agreed")),
+        key=f"{_KEY}_consent",
+    )
+    st.session_state[f"{_KEY}_agreed"] = agreed
+    return agreed
 
 
-def _enrolment(captures: int, *, challenge: bool) -> LiveEnrolment:
-    enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
-    if enrolment is None or enrolment.settings != (captures, challenge):
-        if enrolment is not None:
-            enrolment.session.clear()
-        enrolment = LiveEnrolment(detector(), captures, challenge=challenge)
-        st.session_state[f"{_KEY}_session"] = enrolment
-    enrolment.touch()
-    return enrolment
+def _settings(earlier: LiveEnrolment | None) -> tuple[LiveEnrolment, str]:
+    """How many pictures, whether a challenge comes first, and how they are taken; other settings begin anew."""
+    usual = earlier.settings if earlier is not None else (USUAL, False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        captures = st.number_input(
+            "Pictures", FEWEST, MOST, usual[0], key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
+        )
+        challenge = st.toggle(
+            "Check that a person is there",
+            value=usual[1],
+            key=f"{_KEY}_challenge",
+            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
+        )
+    how = st.segmented_control(
+        "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
+    )
+    if earlier is not None and earlier.settings == (int(captures), challenge):
+        return earlier, how
+    if earlier is not None:
+        earlier.session.clear()
+    enrolment = LiveEnrolment(detector(), int(captures), challenge=challenge)
+    st.session_state[f"{_KEY}_session"] = enrolment
+    return enrolment, how
 
 
 def _single(enrolment: LiveEnrolment) -> None:
