@@ -192,17 +192,19 @@ def _single(enrolment: LiveEnrolment) -> None:
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
     """Once a second: what to do now, the captures with their quality, and the way on."""
     enrolment.touch()
-    session, view = enrolment.session, enrolment.view
-    captures = session.captures
-    taken = len(session.taken)
-    playing = live and bool(st.session_state.get(f"{_KEY}_playing"))
-    if playing:
-        st.html(_guide_html(view))
-        st.button(
-            "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
-            on_click=session.take, disabled=taken == len(captures), help="Or the space bar.",
-        )  # fmt: skip
+    session = enrolment.session
+    captures, taken = session.captures, len(session.taken)
+    complete = taken == len(captures)
+    if live and st.session_state.get(f"{_KEY}_playing"):
+        st.html(_guide_html(enrolment.view))
+        if not complete:
+            st.button(
+                "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
+                on_click=session.take, help="Or the space bar.",
+            )  # fmt: skip
     st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
+    if taken:
+        _way_on(taken, complete=complete)
     with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
         for position, capture in enumerate(captures):
             with st.container(width=86, gap=None):
@@ -212,19 +214,24 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
                         "Retake", key=f"{_KEY}_retake_{position}", type="tertiary", on_click=session.retake,
                         args=(position,), icon=":material/replay:",
                     )  # fmt: skip
-    if not taken:
-        return
+
+
+def _way_on(taken: int, *, complete: bool) -> None:
+    few = taken < FEWEST
     with st.container(horizontal=True):
-        few = taken < FEWEST
-        label = f"Go on with {count(taken, 'picture')}"
-        if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"{_KEY}_next", disabled=few):
+        if st.button(
+            f"Go on with {count(taken, 'picture')}",
+            type="primary" if complete else "secondary",
+            icon=":material/arrow_forward:",
+            key=f"{_KEY}_next",
+            disabled=few,
+            help=f"At least {FEWEST} are needed." if few else None,
+        ):
             st.session_state[f"{_KEY}_go_on"] = True
             st.rerun()
         if st.button("Cancel", key=f"{_KEY}_cancel", icon=":material/close:"):
             forget_live()
             st.rerun()
-    if few:
-        st.caption(f"At least {FEWEST} are needed.")
 
 
 def _guide_html(view: CaptureView | None) -> str:
@@ -239,8 +246,8 @@ def _card_html(step: str, capture: Capture | None) -> str:
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
     face = faces_html([picture], 86).replace("class='ef-faces'", "class='ef-faces ef-one'")
-    facts = f"{quality.probe_px:.0f} px, sharp {quality.sharpness:.1f}, turned {abs(quality.yaw_deg or 0):.0f}°"
-    return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{markup(facts)}</div>"
+    facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
+    return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 
 
 def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
