@@ -18,13 +18,22 @@ _PAGES = {
     "training": ("Training", ":material/model_training:"),
     "accuracy": ("Accuracy", ":material/monitoring:"),
     "inspector": ("Inspector", ":material/compare:"),
-    "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
+    "diagnostics": ("Diagnostics", ":material/stethoscope:"),
     "help": ("Help", ":material/help:"),
 }
 
+_SECTIONS = {
+    "": ("home",),
+    "Recognise": ("enroll", "identify", "gallery"),
+    "Train": ("dataset", "training"),
+    "Look": ("accuracy", "inspector", "diagnostics"),
+    " ": ("help",),
+}
+"""The sidebar: headings, and the pages under each, in the order in which people come to need them."""
+
 
 def page(name: str) -> st.Page:
-    """The page called `name`: "home" or a key of `_PAGES`, to
+    """The page called `name` ("home", or a key of the list above), to link or to switch to."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]
@@ -36,9 +45,12 @@ def home_page(view: Callable[[], None]) -> st.Page:
     return st.Page(view, title="Home", icon=":material/home:", url_path="home", default=True)
 
 
-def all_pages(view: Callable[[], None]) -> list[st.Page]:
-    """Home with its view, and every other page, in the order of the sidebar."""
-    return [home_page(view), *(page(name) for name in _PAGES)]
+def all_pages(view: Callable[[], None]) -> dict[str, list[st.Page]]:
+    """Home with its view, and every other page, by the headings of the sidebar."""
+    home = home_page(view)
+    return {
+        heading: [home if name == "home" else page(name) for name in names] for heading, names in _SECTIONS.items()
+    }
 
 
 def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
