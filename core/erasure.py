@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.gallery.backup import ERASED, Backup, backups_of, read_only
 from core.gallery.review import SAME_PHOTOGRAPH
-from core.gallery.sealing import Sealed
+from core.gallery.sealing import PLAIN, Sealed
+from core.gallery.snapshot import journals
 from core.gallery.store import Gallery
 from core.settings import Settings
 from core.traces import Trace, find_traces
@@ -123,7 +124,10 @@ def erase(
     if from_backups:
         erased.append(Erased("Backups", len(holding), "files that held the person, now without them"))
         holding = [path for path in holding if not _erase_in(gallery, path, subject, actor, problems)]
-    searched, traces = find_traces(settings.data_dir, subject.name, _raw(subject), skip={*holding, *unreadable})
+    places = [settings.data_dir]
+    if isinstance(gallery.path, Path):
+        places += [gallery.path, *journals(gallery.path)]
+    searched, traces = find_traces(places, subject.name, _raw(subject), skip={*holding, *unreadable})
     return ErasureReport(
         subject.number, gallery.database.now(), tuple(erased), tuple(holding), tuple(unreadable), tuple(traces),
         searched, tuple(problems),
@@ -215,8 +219,6 @@ def _holds(gallery: Gallery, backup: Backup, subject: Subject) -> bool | None:
     wanted = set(_raw(subject))
     try:
         with closing(read_only(backup.path)) as connection:
-            from core.gallery.sealing import PLAIN
-
             seal = PLAIN if key is None else Sealed(key)
             token = seal.token(subject.name)
             if connection.execute("SELECT 1 FROM identity WHERE name_key = ?", (token,)).fetchone():

@@ -54,14 +54,12 @@ def write_retention(settings: Settings, retention: Retention) -> None:
 
 
 def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> list[Purged]:
-    """Remove what has outlived its time, traces and all; what was removed, by kind. Raises GalleryBusy, StorageFailed."""
+    """Remove what has outlived its time, traces and all; returns what. Raises GalleryBusy, StorageFailed."""
     retention, now = read_retention(settings), gallery.database.now()
     return [done for one in PURGES if (done := one(settings, gallery, retention, now, actor)) is not None]
 
 
-def purge_crops(
-    settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
-) -> Purged | None:
+def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str) -> Purged | None:
     """Pictures of faces older than `crops_days`. Recognition goes on by the vectors; without its picture a template
     can't be made anew for other weights."""
     if retention.crops_days is None:

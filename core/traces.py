@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,17 +24,18 @@ class Trace:
 
 
 def find_traces(
-    folder: Path, name: str, pieces: Sequence[bytes], skip: Collection[Path] = ()
+    places: Sequence[Path], name: str, pieces: Sequence[bytes], skip: Collection[Path] = ()
 ) -> tuple[int, list[Trace]]:
-    """(files searched, what was found) under `folder`.
+    """(files searched, what was found) in `places`: files, and folders with all that is in them.
 
-    The name counts where it stands as a word of its own, case aside, in UTF-8, or escaped as JSON escapes it; in a file's
-    or folder's name too. A piece (a vector's bytes, a picture) counts anywhere. Files that vanish meanwhile are passed over.
+    The name counts where it stands as a word of its own, case aside, in UTF-8, or escaped as JSON escapes it; in a
+    file's or folder's name too. A piece (a vector's bytes, a picture) counts anywhere. Files that vanish meanwhile are
+    passed over.
     """
     word, escaped = _pattern(name), _pattern(_json_escaped(name))
     found: list[Trace] = []
     searched = 0
-    for path in _files(folder):
+    for path in dict.fromkeys(path for place in places for path in _files(place)):
         if path in skip:
             continue
         if word.search(path.name.encode("utf-8", "surrogateescape")):
@@ -41,22 +43,24 @@ def find_traces(
         if not path.is_file() or path.suffix.lower() in _NOT_SEARCHED:
             continue
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
+            if not 0 < path.stat().st_size <= MAX_FILE_BYTES:
                 continue
-            content = path.read_bytes()
-        except OSError:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                has_name = word.search(content) or escaped.search(content)
+                has_piece = any(content.find(piece) >= 0 for piece in pieces)
+        except (OSError, ValueError):  # gone, or emptied, meanwhile
             continue
         searched += 1
-        if word.search(content) or escaped.search(content):
+        if has_name:
             found.append(Trace(path, "name"))
-        if any(piece in content for piece in pieces):
+        if has_piece:
             found.append(Trace(path, "biometric data"))
     return searched, list(dict.fromkeys(found))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(place: Path) -> Iterator[Path]:
     try:
-        yield from sorted(folder.rglob("*"))
+        yield from sorted(place.rglob("*")) if place.is_dir() else ([place] if place.exists() else [])
     except OSError:
         return
 

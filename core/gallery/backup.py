@@ -1,11 +1,11 @@
-"""Backups of a gallery while it is in use, and the way back: checked before anything is replaced, and replaced whole."""
+"""Backups of a gallery while it is in use, and the way back: checked before anything is replaced, replaced whole."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Backup:
     people: int = 0
     templates: int = 0
     format: int = 0
-    protection: Protection = Protection()
+    protection: Protection = field(default_factory=Protection)
     problem: str = ""
 
 
@@ -110,9 +110,7 @@ def read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
-def restore(
-    gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local"
-) -> Restored:
+def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local") -> Restored:
     """Make the gallery what it was when `source` was made.
 
     The backup is copied, checked (SQLite's integrity, the key, every person's values), brought to the present format and
@@ -179,13 +177,17 @@ def _carry_on(gallery: Gallery, incoming: Gallery, actor: str) -> tuple[int, ...
         gone: list[int] = []
         if _is_continued_by(own, trail):
             gone = sorted({row[4] for row in trail[len(own) :] if row[3] == ERASED and row[4] is not None})
-            gone = [number for number in gone if connection.execute("SELECT 1 FROM identity WHERE id = ?", (number,)).fetchone()]
+            gone = [
+                number
+                for number in gone
+                if connection.execute("SELECT 1 FROM identity WHERE id = ?", (number,)).fetchone()
+            ]
             connection.executemany("DELETE FROM identity WHERE id = ?", [(number,) for number in gone])
-            connection.executemany("INSERT INTO audit(id, at, actor, event, identity_id) VALUES (?, ?, ?, ?, ?)", trail[len(own) :])
-        for number, revision in revisions.items():
-            connection.execute(
-                "UPDATE identity SET revision = max(revision, ?) + 1 WHERE id = ?", (revision, number)
+            connection.executemany(
+                "INSERT INTO audit(id, at, actor, event, identity_id) VALUES (?, ?, ?, ?, ?)", trail[len(own) :]
             )
+        for number, revision in revisions.items():
+            connection.execute("UPDATE identity SET revision = max(revision, ?) + 1 WHERE id = ?", (revision, number))
         for table, seq in numbers.items():
             connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (seq, table))
             connection.execute(

@@ -52,8 +52,8 @@ class Database:
         keys: Keys = key_given,
         backup_first: bool = True,
     ) -> None:
-        """`keys` gives the key when the gallery is encrypted, or new. `backup_first`: keep a copy beside the file before
-        its format changes."""
+        """`keys` gives the key when the gallery is encrypted, or new. `backup_first`: keep a copy beside the file
+        before its format changes."""
         self.path: Path | str = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self.now = now
         self._wait_s = wait_s

@@ -1,4 +1,4 @@
-"""The key that a gallery is encrypted with: made, read from where the operator keeps it, and told apart by a fingerprint.
+"""The key that a gallery is encrypted with: made, read from where the operator keeps it, told apart by a fingerprint.
 
 It is never written into the gallery or a log: `repr` shows the fingerprint alone.
 """
@@ -67,7 +67,7 @@ def parse_key(text: str, where: str) -> Key:
         secret = b""
     if len(secret) != KEY_BYTES:
         raise KeyInvalid(
-            f"{where} holds no key: expected 44 characters of base64 ({KEY_BYTES} bytes). Words to remember aren't enough.",
+            f"{where} holds no key: expected 44 characters of base64 ({KEY_BYTES} bytes). A password isn't enough.",
             "Make a key: edgeface-studio gallery make-key FILE.",
         )
     return Key(secret)
@@ -126,7 +126,7 @@ def _from_keyring(entry: str) -> Key:
         ) from error
     try:
         found = keyring.get_password(_SERVICE, entry)
-    except Exception as error:  # noqa: BLE001 (every backend has errors of its own)
+    except Exception as error:  # every backend has errors of its own
         raise KeyInvalid(
             f"The system's keyring can't be read ({type(error).__name__}).", "Unlock it, or keep the key in a file."
         ) from error

@@ -136,9 +136,7 @@ def _undo_removal(gallery: Gallery, change: TemplateRemoved, actor: str) -> int:
     old = change.template
     with gallery.database.transaction() as connection:
         _person(connection, old.identity_id)
-        template = NewTemplate(
-            old.vector, old.kind, old.probe_px, old.size_px, old.image_sha256, old.crop, old.source
-        )
+        template = NewTemplate(old.vector, old.kind, old.probe_px, old.size_px, old.image_sha256, old.crop, old.source)
         rows.insert_templates(connection, old.identity_id, [template], old.space, old.added_at)
         rows.write_audit(connection, gallery.database.now(), actor, "template removal undone", old.identity_id)
     return old.identity_id

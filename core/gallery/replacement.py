@@ -35,7 +35,6 @@ def _crop(connection: sqlite3.Connection, alias: str) -> str:
     return seal_of(connection).sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
 
 
-
 @dataclass(frozen=True)
 class Replacement:
     """What re-embedding into a space would do. `sources` are the numbers of templates with a crop to embed, one for
@@ -60,7 +59,7 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
         found = connection.execute(
             f"""SELECT max(t.id), t.identity_id FROM template t
             WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {made}
-            GROUP BY t.identity_id, t.kind, t.size_px, 
+            GROUP BY t.identity_id, t.kind, t.size_px,
                 CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} ELSE t.image_sha256 END
             ORDER BY t.identity_id, max(t.id)""",
             parameters,
@@ -94,7 +93,9 @@ def store_replacements(
         for source, new in made:
             if not _still_wanted(connection, source, space):
                 continue
-            rows.insert_templates(connection, source.identity_id, [new], space, source.added_at)  # its crop is no younger
+            rows.insert_templates(
+                connection, source.identity_id, [new], space, source.added_at
+            )  # its crop is no younger
             touched.add(source.identity_id)
             stored += 1
         for identity_id in sorted(touched):
@@ -117,7 +118,8 @@ def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") 
     """
     with gallery.database.transaction() as connection:
         found = connection.execute(
-            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}", space_parameters(space)
+            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}",
+            space_parameters(space),
         ).fetchall()
         at = gallery.database.now()
         for number, _ in found:

@@ -135,7 +135,8 @@ def refuse_taken(connection: sqlite3.Connection, name: str, except_id: int = 0) 
     ).fetchone()
     if row is not None:
         raise NameTaken(
-            f"“{open_text(connection, row[1], 'name', row[0])}” is enrolled already.", "Add the photographs to that person, or choose another name."
+            f"“{open_text(connection, row[1], 'name', row[0])}” is enrolled already.",
+            "Add the photographs to that person, or choose another name.",
         )
 
 

@@ -50,11 +50,13 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 def copy(source: Path, target: Path) -> None:
     """Copy page by page into `target`, and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
-    with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as reading:
-        with closing(sqlite3.connect(target, isolation_level=None)) as writing:
-            reading.backup(writing)  # in one step: a reader's view of one moment
-            writing.execute("PRAGMA journal_mode = DELETE")
-            problem = problem_in(writing)
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(target, isolation_level=None)) as writing,
+    ):
+        reading.backup(writing)  # in one step: a reader's view of one moment
+        writing.execute("PRAGMA journal_mode = DELETE")
+        problem = problem_in(writing)
     if problem:
         raise GalleryUnreadable(f"{source} is damaged: {problem}.", "Put a copy of it back, or import an export of it.")
 
