@@ -59,7 +59,8 @@ def erase(
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person everywhere, search for what is left, and report. Ends with code 1 where something still holds them.
+    """Erase a person everywhere, search for what is left, and report. Ends with code 1 where something still holds
+    them.
 
     Templates, pictures, kept embeddings, free pages and journals go; backups that still hold the person are listed, and
     so is every file of the data folder that still has the name. An erased person doesn't come back with a backup.
@@ -90,8 +91,8 @@ def retention(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it is
-    used; `gallery purge` does it at once."""
+    """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it
+    is used; `gallery purge` does it at once."""
     from core.retention import read_retention, write_retention
 
     settings = load_settings()
