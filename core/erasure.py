@@ -22,7 +22,7 @@ from core.errors import CoreError
 from core.gallery.backup import ERASED, Backup, backups_of, read_only
 from core.gallery.review import SAME_PHOTOGRAPH
 from core.gallery.sealing import PLAIN, Sealed
-from core.gallery.snapshot import journals
+from core.gallery.snapshot import folder_of, journals, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
 from core.traces import Trace, find_traces
@@ -165,7 +165,14 @@ def erase_embeddings(settings: Settings, subject: Subject) -> list[Erased]:
     return [Erased("Kept embeddings", found, "embeddings of the same photographs")]
 
 
-STORES: tuple[Store, ...] = (erase_embeddings,)
+def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
+    """Copies of the gallery that a killed process left unfinished."""
+    if not isinstance(subject.gallery.path, Path):
+        return []
+    return [Erased("Unfinished backups", remove_leftovers(folder_of(subject.gallery.path)), "files")]
+
+
+STORES: tuple[Store, ...] = (erase_embeddings, erase_leftovers)
 """Everything beside the gallery that may hold a person's data. A new store is one more name here."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -32,7 +33,7 @@ def find_traces(
     file's or folder's name too. A piece (a vector's bytes, a picture) counts anywhere. Files that vanish meanwhile are
     passed over.
     """
-    word, escaped = _pattern(name), _pattern(_json_escaped(name))
+    word, escaped = _pattern(name), _pattern(json.dumps(name)[1:-1])
     found: list[Trace] = []
     searched = 0
     for path in dict.fromkeys(path for place in places for path in _files(place)):
@@ -68,7 +69,3 @@ def _files(place: Path) -> Iterator[Path]:
 def _pattern(name: str) -> re.Pattern[bytes]:
     letters = re.escape(name.encode("utf-8"))
     return re.compile(rb"(?<![0-9A-Za-z_\x80-\xff])" + letters + rb"(?![0-9A-Za-z_\x80-\xff])", re.IGNORECASE)
-
-
-def _json_escaped(name: str) -> str:
-    return "".join(c if ord(c) < 128 else c.encode("unicode_escape").decode("ascii") for c in name)

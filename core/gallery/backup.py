@@ -115,8 +115,8 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
 
     The backup is copied, checked (SQLite's integrity, the key, every person's values), brought to the present format
     and only then put in place, in one transaction. What was there before is backed up first. When the backup is one of
-    this gallery's own, the audit trail goes on and people who were erased since stay erased; numbers are never given twice.
-    `backup_key` opens a backup from before the key was changed. An encrypted gallery stays so, with the key it has.
+    this gallery's own, the audit trail goes on and people who were erased since stay erased; numbers are never given
+    twice. `backup_key` opens a backup from before a change of key. An encrypted gallery stays so, with its own key.
     Raises GalleryUnreadable (damaged, no gallery), GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed; nothing is
     changed then.
     """

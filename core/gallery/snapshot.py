@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from core.errors import StorageFailed
 from core.gallery.errors import GalleryUnreadable
 
 FOLDER = "backups"
+
+LEFTOVER_S = 3600.0
+"""An unfinished file of that age is nobody's: copying a gallery takes seconds."""
 
 
 def folder_of(gallery_path: Path | str) -> Path:
@@ -33,9 +37,11 @@ def snapshot(source: Path, target: Path) -> None:
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """An empty file beside `target`, private to its owner; gone afterwards unless it was finished."""
+    """An empty file beside `target`, private to its owner; gone afterwards unless it was finished. What a killed
+    process left there goes too."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(target.parent, older_than_s=LEFTOVER_S)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
     except OSError as error:
@@ -46,6 +52,17 @@ def unfinished(target: Path) -> Iterator[Path]:
     finally:
         for path in (temporary, *journals(temporary)):
             path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
+    """Remove what killed processes left unfinished in `folder`; how many files. A younger one may be at work."""
+    removed = 0
+    for path in folder.glob(".*.part*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def copy(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Erase a person: nothing of them is left in any file, what is left elsewhere is named, and the record holds no name."""
+"""Erase a person: nothing of them is left in any file, what is left elsewhere is named, the record holds no name."""
 
 from __future__ import annotations
 

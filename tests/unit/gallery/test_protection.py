@@ -1,4 +1,4 @@
-"""Encryption at rest: nothing readable on the disk, the same answers, the right key or a refusal, keys changed whole."""
+"""Encryption at rest: nothing readable on the disk, the same answers, the right key or a refusal."""
 
 from __future__ import annotations
 
