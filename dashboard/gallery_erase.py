@@ -39,7 +39,8 @@ def _confirm(person: Identity, facts: str) -> None:
     )
     backups = len(backups_of(settings().gallery_path))
     too = bool(backups) and st.checkbox(
-        f"From the {count(backups, 'backup')} beside the gallery too", key="gallery_delete_backups"
+        f"From {'the backup' if backups == 1 else f'the {backups} backups'} beside the gallery too",
+        key="gallery_delete_backups",
     )
     with st.container(horizontal=True):
         if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="gallery_delete_sure"):
@@ -71,7 +72,11 @@ def erase_report() -> None:
     with st.container(border=True):
         st.markdown(f"**What was erased** of person number {report.number}, {report.at:%-d %B %Y, %H:%M} UTC")
         st.dataframe(
-            [{"where": one.store, "erased": one.count, "what": one.what} for one in report.erased],
+            [
+                {"where": one.store, "erased": one.count, "what": one.what}
+                for one in report.erased
+                if one.count or one.store == "Gallery"
+            ],
             hide_index=True,
             width="stretch",
         )
@@ -101,7 +106,10 @@ def erase_report() -> None:
 def _left(report: ErasureReport) -> list[str]:
     left = []
     if report.backups:
-        left.append(f"Backups still hold this person: {', '.join(path.name for path in report.backups)}.")
+        left.append(
+            f"Backups still hold this person: {', '.join(path.name for path in report.backups)}. "
+            "Remove those files when you don't need them any more."
+        )
     if report.unreadable:
         names = ", ".join(path.name for path in report.unreadable)
         left.append(f"Backups that can't be read here may hold this person: {names}.")

@@ -79,7 +79,7 @@ def plan_from_csv(path: Path | str) -> BulkPlan:
     missing = [name for name in ("path", "identity") if name not in columns]
     if missing:
         raise ImportRejected(
-            f"{source.name} has no column {' and no column '.join(missing)}; found: {', '.join(columns) or 'none'}.",
+            f"{source.name} has no column {' and no column '.join(missing)}; found: {', '.join(columns)[:200] or 'none'}.",
             f"The first line must hold path{delimiter_text}identity.",
         )
     plan = _Plan()
