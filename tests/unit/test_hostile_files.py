@@ -115,7 +115,7 @@ def set_folder(name: str, read: Callable[[Path], object]) -> Callable[[Path], ob
     return reader
 
 
-CSV = 'path;identity\nada.jpg;Ada\n=1+1.jpg;"=cmd()"\n'.encode()
+CSV = b'path;identity\nada.jpg;Ada\n=1+1.jpg;"=cmd()"\n'
 PAIRS = b"1\t1\nAda\t1\t2\nAda\t1\tBob\t1\n"
 INFO = b'{"version": 1, "name": "x", "counts": {}}'
 STATE = b'{"status": "running", "pid": 1, "process_start": 2.0, "started_at": "2030-01-01T00:00:00+00:00"}'
