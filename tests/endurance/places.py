@@ -48,7 +48,8 @@ def templates(seed: int, number: int = 2) -> list[NewTemplate]:
     rows = np.random.default_rng(seed).normal(size=(number, 512))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return [
-        NewTemplate(row, "hr", 112.0, crop=CROP + bytes([n]), source=f"{seed}-{n}.jpg") for n, row in enumerate(rows)
+        NewTemplate(row, "hr", 112.0, crop=CROP + f"{seed}-{n}".encode(), source=f"{seed}-{n}.jpg")
+        for n, row in enumerate(rows)
     ]
 
 

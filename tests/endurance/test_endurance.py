@@ -1,4 +1,4 @@
-"""A few kills at each place of the gallery, and four processes at once. `make endurance` does it long, and everywhere."""
+"""A few kills at each place of the gallery, and four processes at once. `make endurance` does it long, everywhere."""
 
 from __future__ import annotations
 
