@@ -73,9 +73,10 @@ def read_active(settings: Settings) -> dict[str, Any]:
         ) from error
     try:
         active = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise SettingsInvalid(
-            f"{settings.active_path} isn't valid JSON (line {error.lineno}).", "Delete it to start afresh."
+            f"{settings.active_path} isn't valid JSON{where}.", "Delete it to start afresh."
         ) from error
     if not isinstance(active, dict):
         raise SettingsInvalid(f"{settings.active_path} holds no settings object.", "Delete it to start afresh.")

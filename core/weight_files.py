@@ -87,7 +87,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     try:
         found = json.loads(header).get("__metadata__", {})
         return {str(key): str(value) for key, value in found.items()}
-    except (ValueError, AttributeError):  # another kind of file under that name
+    except (ValueError, AttributeError, RecursionError):  # another kind of file under that name
         return {}
 
 

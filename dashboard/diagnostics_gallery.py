@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
+from core.gallery.merging import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.components import Picture, empty_state
 from dashboard.diagnostics_faces import BLANK, strip
 from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
 from dashboard.feedback import feedback
+from dashboard.gallery_changes import did
 from dashboard.navigation import go, link
 from dashboard.queries import weights_in_use
 from dashboard.resources import gallery
@@ -95,8 +97,8 @@ def _trouble(trouble: Trouble) -> None:
             for remedy in trouble.remedies:
                 if remedy == "remove":
                     _remove(trouble.photos[0], key)
-                elif remedy == "join":
-                    _join(trouble, key)
+                elif remedy == "merge":
+                    _merge(trouble, key)
                 elif trouble.code != "unlike_groups":
                     _enrol(trouble, key)
             _open(trouble.person, trouble.name, key)
@@ -144,12 +146,12 @@ def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> No
                 _say(f"A photograph of {photo.name} was removed.")
 
 
-def _join(trouble: Trouble, key: str) -> None:
+def _merge(trouble: Trouble, key: str) -> None:
     other = trouble.other
     if other is None:
         return
-    with st.popover("Join them", icon=":material/merge:"):
-        st.markdown("One person keeps the photographs of both; the other name is erased. This can't be undone.")
+    with st.popover("Merge them", icon=":material/merge:"):
+        st.markdown("One person keeps the photographs of both. The Gallery page can undo it, until the next change.")
         for keep, gone, name in (
             (trouble.person, other, trouble.name),
             (other, trouble.person, trouble.other_name),
@@ -158,9 +160,11 @@ def _join(trouble: Trouble, key: str) -> None:
                 f"Keep the name {plain(shorten(name, 30))}", icon=":material/merge:", key=f"{key}_keep_{keep}"
             ):
                 with feedback() as attempt:
-                    gallery().join(keep, gone, actor="dashboard")
+                    change = merge_identities(gallery(), gone, keep, actor="dashboard")
                 if attempt.ok:
-                    _say(f"Two entries are one now: {name}.")
+                    text = f"Two entries are one now: {name}."
+                    did(text, change)
+                    _say(text)
 
 
 def _enrol(trouble: Trouble, key: str) -> None:

@@ -13,6 +13,7 @@ from core.gallery.merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from dashboard.feedback import feedback
+from dashboard.gallery_changes import did
 from dashboard.navigation import link
 from dashboard.queries import gallery_version
 from dashboard.resources import space_in_use
@@ -75,7 +76,7 @@ def import_panel(store: Gallery, weights: WeightsFile | None) -> None:
             return
         with feedback() as attempt, st.spinner("Checking the file, then storing"):
             report = take_in(store, file.name, file.getvalue(), rule, weights)
-            st.session_state["gallery_said"] = report.text
+            did(report.text)
         if attempt.ok:
             st.rerun()
 

@@ -11,6 +11,9 @@ from core.gallery.store import Gallery
 from core.gallery.values import Identity, StoredTemplate, one_a_photograph
 from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line
 from dashboard.feedback import feedback
+from dashboard.gallery_changes import merge_panel, photograph_panel, rename_panel, said
+from dashboard.gallery_erase import erase_button, erase_report, stop_asking
+from dashboard.gallery_safety import safety
 from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
 from dashboard.navigation import go, link
 from dashboard.queries import covers, image_address, readiness, weights_in_use
@@ -24,10 +27,9 @@ PER_PAGE = 24
 def view() -> None:
     """The page."""
     head("Gallery", "Everybody who can be recognised. It is a file on this machine, and holds biometric data.")
-    said = st.session_state.pop("gallery_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
     store = gallery()
+    said(store)
+    erase_report()
     weights, _ = weights_in_use()
     opened = st.session_state.get("gallery_open")
     if opened is not None:
@@ -45,6 +47,7 @@ def view() -> None:
     if people:
         export_panel(store)
     import_panel(store, weights)
+    safety(store)
     audit_trail(store)
 
 
@@ -149,18 +152,10 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
             st.session_state["enroll_add_to"] = person.name
             st.session_state.pop("enroll_done", None)
             go("enroll")
-        if st.button("Delete", icon=":material/delete:", key="gallery_delete"):
-            st.session_state["gallery_deleting"] = number
-    if st.session_state.get("gallery_deleting") == number:
-        _confirm_delete(person)
-    with st.expander("Rename", icon=":material/edit:"), st.form("gallery_rename", border=False):
-        new = st.text_input("New name", value=person.name, max_chars=200, key=f"gallery_new_name_{number}")
-        if st.form_submit_button("Save the name"):
-            with feedback() as attempt:
-                renamed = store.rename(number, new, actor="dashboard")
-            if attempt.ok:
-                st.session_state["gallery_said"] = f"Renamed to {renamed.name}."
-                st.rerun()
+        erase_button(person, _facts(person))
+    rename_panel(store, person)
+    merge_panel(store, person)
+    photograph_panel(store, templates)
 
 
 def _facts(person: Identity) -> str:
@@ -177,30 +172,5 @@ def _template_facts(template: StoredTemplate, all_of_them: Sequence[StoredTempla
 def _back() -> None:
     if st.button("Everybody", icon=":material/arrow_back:", type="tertiary", key="gallery_back"):
         st.session_state.pop("gallery_open", None)
-        _keep()
+        stop_asking()
         st.rerun()
-
-
-def _keep() -> None:
-    st.session_state.pop("gallery_deleting", None)
-
-
-@st.dialog("Delete for good?", icon=":material/delete_forever:", on_dismiss=_keep)
-def _confirm_delete(person: Identity) -> None:
-    name_line(person.name, _facts(person))
-    st.markdown(
-        "The name, the note, all numbers and pictures are erased from the gallery's file. Earlier exports keep theirs. "
-        "This can't be undone."
-    )
-    with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="gallery_delete_sure"):
-            with feedback() as attempt:
-                gallery().remove(person.id, actor="dashboard")
-            if attempt.ok:
-                _keep()
-                st.session_state.pop("gallery_open", None)
-                st.session_state["gallery_said"] = f"{person.name} was deleted."
-                st.rerun()
-        if st.button("Keep", key="gallery_delete_keep"):
-            _keep()
-            st.rerun()

@@ -18,7 +18,7 @@ _PAGES = {
     "training": ("Training", ":material/model_training:"),
     "accuracy": ("Accuracy", ":material/monitoring:"),
     "inspector": ("Inspector", ":material/compare:"),
-    "diagnostics": ("Diagnostics", ":material/stethoscope:"),
+    "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
     "help": ("Help", ":material/help:"),
 }
 
@@ -48,9 +48,7 @@ def home_page(view: Callable[[], None]) -> st.Page:
 def all_pages(view: Callable[[], None]) -> dict[str, list[st.Page]]:
     """Home with its view, and every other page, by the headings of the sidebar."""
     home = home_page(view)
-    return {
-        heading: [home if name == "home" else page(name) for name in names] for heading, names in _SECTIONS.items()
-    }
+    return {heading: [home if name == "home" else page(name) for name in names] for heading, names in _SECTIONS.items()}
 
 
 def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:

@@ -98,6 +98,11 @@ def _covers(path: str, version: int, _store: Gallery) -> dict[int, str]:
     return {number: image_address(crop) for number, crop in _store.covers().items()}
 
 
+def forget_faces() -> None:
+    """Let go of the faces that visitors share in memory: somebody was erased, or the gallery replaced."""
+    _covers.clear()
+
+
 def image_address(encoded: bytes) -> str:
     """Encoded picture bytes (WebP, PNG or JPEG) as a data: address."""
     kind = "png" if encoded.startswith(b"\x89PNG") else "jpeg" if encoded.startswith(b"\xff\xd8") else "webp"

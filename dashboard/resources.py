@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+from core.retention import purge
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -26,8 +28,14 @@ def settings() -> Settings:
 
 
 def gallery() -> Gallery:
-    """The gallery, opened without torch. Raises GalleryUnreadable, GalleryNewer, GalleryBusy, StorageFailed."""
-    return _gallery(str(settings().gallery_path))
+    """The gallery, opened without torch; what has outlived its retention time goes once an hour.
+
+    Raises GalleryUnreadable, GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed.
+    """
+    here = settings()
+    store = _gallery(str(here.gallery_path))
+    _purged(str(here.gallery_path), here, store)
+    return store
 
 
 def pipeline() -> Pipeline:
@@ -67,6 +75,14 @@ def detector() -> Detector:
     from core.faces.detect import Detector
 
     return Detector()
+
+
+@st.cache_data(max_entries=4, ttl=3600, show_spinner=False)
+def _purged(path: str, _settings: Settings, _store: Gallery) -> int:
+    try:
+        return sum(one.count for one in purge(_settings, _store))
+    except CoreError:  # busy, or settings that can't be read: the pages that need them say so; tried again next time
+        return 0
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=Gallery.close)

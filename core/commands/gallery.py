@@ -38,9 +38,10 @@ _PT = (".pt", ".pth")
 
 
 def add_to(app: typer.Typer) -> None:
-    from core.commands import gallery_reembed
+    from core.commands import gallery_backup, gallery_encryption, gallery_people, gallery_reembed
 
-    gallery_reembed.add_to(group)
+    for part in (gallery_people, gallery_backup, gallery_encryption, gallery_reembed):
+        part.add_to(group)
     app.add_typer(group, name="gallery")
 
 

@@ -75,7 +75,7 @@ def _figures(path: Path) -> dict[str, Any]:
         return figures_of_report(json.loads(path.read_bytes()))
     except OSError as error:
         raise UsageMistake(f"{path} can't be read: {error.strerror}.", "Check the path.") from error
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise UsageMistake(
             f"{path} is no report of evaluate pairs.", "Make one: edgeface-studio evaluate pairs ... --out FOLDER."
         ) from error

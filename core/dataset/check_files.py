@@ -191,7 +191,7 @@ def _wrong_pairs(frame: pd.DataFrame, vlr: pd.DataFrame, hr_of: dict[str, int], 
 def _method(degradation: str) -> str:
     try:
         said = json.loads(degradation or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     method = said.get("method", "") if isinstance(said, dict) else ""
     return method if method in ALIKE else ""

@@ -126,7 +126,7 @@ class Journal:
     def _plan(self) -> str | None:
         try:
             said = json.loads((self.folder / PLAN_NAME).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
         return said.get("plan") if isinstance(said, dict) else None
 
@@ -139,7 +139,7 @@ class Journal:
         for line in content.split(b"\n")[:-1]:
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("i"), int):
                 yield entry

@@ -69,7 +69,7 @@ def _listed(noted: Path) -> list[str]:
     """The paths on record, none out of the folder; none where the record isn't readable."""
     try:
         said = json.loads(noted.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     files = said.get("files") if isinstance(said, dict) else None
     return [path for path in files if isinstance(path, str) and not is_outside(path)] if isinstance(files, list) else []

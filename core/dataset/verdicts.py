@@ -56,7 +56,7 @@ def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
     try:
         record = json.loads(_path(settings, dataset.root, dataset.key).read_bytes())
         return _parse(record)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

@@ -13,7 +13,7 @@ from core.gallery.store import Gallery
 from core.gallery.values import Space
 
 Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "same_photograph", "alike", "few"]
-Remedy = Literal["remove", "join", "enrol"]
+Remedy = Literal["remove", "merge", "enrol"]
 
 ORDER: tuple[Code, ...] = (
     "two_names", "unlike_own", "unlike_groups", "looks_like_other", "same_photograph", "alike", "few",
@@ -59,7 +59,7 @@ class Trouble:
     def remedies(self) -> tuple[Remedy, ...]:
         """What mends it, the likeliest first."""
         if self.code == "two_names":
-            return ("join",)
+            return ("merge",)
         if self.code in ("unlike_own", "looks_like_other", "same_photograph"):
             return ("remove",)
         return ("enrol",)

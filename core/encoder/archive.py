@@ -72,6 +72,8 @@ def read_archive(path: Path) -> Archive:
             f"{path.name} has {size / 1e9:.1f} GB; EdgeFace weights have at most 0.1 GB.",
             "Choose a weights file.",
         )
+    from safetensors import SafetensorError  # torch hands a file of that ending over, whatever is in it
+
     try:
         if _looks_like_safetensors(path, size):
             return _read_safetensors(path)
@@ -81,6 +83,7 @@ def read_archive(path: Path) -> Archive:
     except (
         pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, IndexError,
         TypeError, AttributeError, OSError, OverflowError, MemoryError, ImportError, AssertionError,
+        SafetensorError,
     ) as error:  # fmt: skip
         raise WeightsUnsafe(
             f"{path.name} can't be read as weights: {_first_line(error)}",

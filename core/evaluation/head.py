@@ -68,7 +68,7 @@ def read_head(path: Path) -> Head:
     rows = [tensor for tensor in tensors.values() if tensor.ndim == 2]
     try:
         numbers = {str(name): int(row) for name, row in json.loads(metadata["subject_to_id"]).items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise HeadUnusable(f"{path.name} doesn't say whose rows it holds.", step) from error
     names = sorted(numbers, key=lambda name: numbers[name])
     if len(rows) != 1 or [numbers[name] for name in names] != list(range(len(rows[0]))):

@@ -139,7 +139,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise ReportUnreadable(f"There is no report in {folder}.", "Wait until the run is done.") from error
     except OSError as error:
         raise StorageFailed(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportUnreadable(f"The report in {folder} is damaged.", step) from error
     if not isinstance(report, Mapping) or not {"format", "kind", "protocol", "tables"} <= set(report):
         raise ReportUnreadable(f"The report in {folder} is no evaluation's.", "Choose a run of the kind evaluate.")

@@ -3,6 +3,7 @@
 from core.gallery.errors import (
     GalleryBusy,
     GalleryError,
+    GalleryLocked,
     GalleryNewer,
     GalleryUnreadable,
     IdentityNotFound,
@@ -22,6 +23,7 @@ __all__ = [
     "Gallery",
     "GalleryBusy",
     "GalleryError",
+    "GalleryLocked",
     "GalleryNewer",
     "GalleryUnreadable",
     "Identity",

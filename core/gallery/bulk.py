@@ -78,8 +78,9 @@ def plan_from_csv(path: Path | str) -> BulkPlan:
     columns = {(name or "").strip().casefold(): position for position, name in enumerate(next(reader, []))}
     missing = [name for name in ("path", "identity") if name not in columns]
     if missing:
+        found = ", ".join(columns)[:200] or "none"
         raise ImportRejected(
-            f"{source.name} has no column {' and no column '.join(missing)}; found: {', '.join(columns) or 'none'}.",
+            f"{source.name} has no column {' and no column '.join(missing)}; found: {found}.",
             f"The first line must hold path{delimiter_text}identity.",
         )
     plan = _Plan()

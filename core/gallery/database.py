@@ -16,10 +16,14 @@ from pathlib import Path
 from core.errors import StorageFailed
 from core.gallery import schema
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
+from core.gallery.keys import key_given
+from core.gallery.protection import Keys, follow, protect_new
+from core.gallery.sealing import SealedConnection
+from core.gallery.snapshot import folder_of, snapshot
 
 IN_MEMORY = ":memory:"
 
-_MEANS_DAMAGE = ("could not decode", "no such table", "no such column", "malformed")
+_MEANS_DAMAGE = ("could not decode", "user-defined function raised", "no such table", "no such column", "malformed")
 """SQLite's words where it has no code of its own: the schema or the text is not what we wrote."""
 
 Clock = Callable[[], datetime]
@@ -38,10 +42,23 @@ class Database:
     meanwhile.
     """
 
-    def __init__(self, path: Path | str, *, now: Clock = utc_now, wait_s: float = 10.0, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        now: Clock = utc_now,
+        wait_s: float = 10.0,
+        create: bool = True,
+        keys: Keys = key_given,
+        backup_first: bool = True,
+    ) -> None:
+        """`keys` gives the key when the gallery is encrypted, or new. `backup_first`: keep a copy beside the file
+        before its format changes."""
         self.path: Path | str = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self.now = now
         self._wait_s = wait_s
+        self.keys = keys
+        self._backup_first = backup_first
         self._lock = threading.RLock()
         self._changes = 0
         self._opened = 0
@@ -53,7 +70,7 @@ class Database:
         self._connection = self._open()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[SealedConnection]:
         """A write: commits at the end of the block, rolls back when anything is raised in it."""
         with self._turn() as connection:
             if self._writing:
@@ -62,6 +79,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             self._writing = True
             try:
+                follow(connection, self.keys, self.path)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -74,7 +92,7 @@ class Database:
             self._empty_journal(connection)
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[SealedConnection]:
         """A read of one state of the file, however many statements it takes."""
         with self._turn() as connection:
             if connection.in_transaction:
@@ -82,6 +100,7 @@ class Database:
                 return
             connection.execute("BEGIN")
             try:
+                follow(connection, self.keys, self.path)
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
@@ -111,6 +130,24 @@ class Database:
                 time.sleep(0.02)
             return True
 
+    def replace_content(self, source: sqlite3.Connection) -> None:
+        """Put another database's content in the place of this one's, in one transaction of SQLite's: after a kill it is
+        the old or the new. Other processes see it with their next read. Raises GalleryBusy."""
+        with self._turn() as connection:
+            deadline = time.monotonic() + self._wait_s
+
+            def look(status: int, remaining: int, total: int) -> None:
+                if remaining and time.monotonic() > deadline:
+                    raise GalleryBusy(
+                        f"{self.path} is in use by another programme.",
+                        "Nothing was changed. Wait for it to finish, then try again.",
+                    )
+
+            source.backup(connection, pages=-1, progress=look, sleep=0.02)
+            self._changes += 1
+            follow(connection, self.keys, self.path)
+            self._empty_journal(connection)
+
     def close(self) -> None:
         """Close the file; twice does no harm. Later use raises GalleryError."""
         with self._lock:
@@ -120,7 +157,7 @@ class Database:
                     self._connection.close()
 
     @contextmanager
-    def _turn(self) -> Iterator[sqlite3.Connection]:
+    def _turn(self) -> Iterator[SealedConnection]:
         if os.getpid() != self._process:
             self._leave_parent()
         with self._lock, explained(self.path):
@@ -134,7 +171,7 @@ class Database:
         if self.path != IN_MEMORY:
             self._connection = self._open()
 
-    def _current(self) -> sqlite3.Connection:
+    def _current(self) -> SealedConnection:
         if self._closed:
             raise GalleryError("The gallery is closed.", "Open it again.")
         if self._identity is not None and not self._connection.in_transaction and self._moved():
@@ -146,34 +183,57 @@ class Database:
         """Whether the path names another file now: deleted, or put back from a copy."""
         return _file_identity(self.path) != self._identity
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> SealedConnection:
         self._opened += 1
         if self.path == IN_MEMORY:
             self._identity = None
-            return self._prepare(sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False))
+            return self._prepare(
+                sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False, factory=SealedConnection)
+            )
         path = Path(self.path)
         with explained(path):
             if not schema.check_file(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(path, timeout=self._wait_s, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                path,
+                timeout=self._wait_s,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=SealedConnection,
+            )
             prepared = self._prepare(connection)
             self._identity = _file_identity(path)
             return prepared
 
-    def _prepare(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+    def _prepare(self, connection: SealedConnection) -> SealedConnection:
         try:
-            schema.refuse_newer(self.path, schema.user_version(connection))
+            connection.teach()
+            earlier = schema.user_version(connection)
+            schema.refuse_newer(self.path, earlier)
+            if 0 < earlier < len(schema.MIGRATIONS) and self._backup_first:
+                self._back_up(earlier)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")  # what enrolling has acknowledged survives a power cut
             schema.migrate(connection, self.now())
             self._use_wal(connection)
+            if earlier == 0 and self.path != IN_MEMORY:
+                protect_new(connection, self.keys, self.now())
+            follow(connection, self.keys, self.path)
             self._empty_journal(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _back_up(self, version: int) -> None:
+        """Keep the file as it was before its format changes. Several processes may do so at once: the first that is
+        whole stays."""
+        path = Path(self.path)
+        target = folder_of(path) / f"{path.stem}-format-{version}{path.suffix}"
+        if not target.exists():
+            snapshot(path, target)
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Turn the write-ahead log on. SQLite doesn't wait by itself when processes do this together."""

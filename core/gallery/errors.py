@@ -39,6 +39,12 @@ class GalleryNewer(GalleryError):
     """A newer EdgeFace Studio wrote the file. It is never modified."""
 
 
+class GalleryLocked(GalleryError):
+    """The gallery is encrypted, and the key for it wasn't given."""
+
+    help_topic = "encryption"
+
+
 class GalleryBusy(GalleryError):
     """Another programme kept the gallery locked for longer than the waiting time."""
 

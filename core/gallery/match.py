@@ -14,6 +14,7 @@ import numpy as np
 from core.errors import SettingsInvalid
 from core.gallery.checks import unit_rows
 from core.gallery.rows import IN_SPACE, space_parameters, stored_vector
+from core.gallery.sealing import seal_of
 from core.gallery.values import Candidate, Kind, Space
 
 _BLOCK_BYTES = 64_000_000
@@ -122,7 +123,8 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     names: dict[int, str] = {}
     identities: dict[int, Means] = {}
     revisions: dict[int, int] = {}
-    for identity_id, name, revision in connection.execute("SELECT id, name, revision FROM identity ORDER BY id"):
+    name_sql = seal_of(connection).sql("name", "name", "id")
+    for identity_id, name, revision in connection.execute(f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"):
         names[identity_id] = name
         before = known.get(identity_id)
         if before is not None and before.revision == revision:
@@ -170,8 +172,9 @@ def _read_means(
 def _read_some(
     connection: sqlite3.Connection, space: Space, which: str
 ) -> dict[int, tuple[np.ndarray, tuple[tuple[Kind, int | None], ...]]]:
+    vector = seal_of(connection).sql("t.vector", "vector", "t.identity_id")
     rows = connection.execute(
-        f"""SELECT t.identity_id, t.kind, t.size_px, t.vector FROM template t WHERE ({which}) AND {IN_SPACE}
+        f"""SELECT t.identity_id, t.kind, t.size_px, {vector} FROM template t WHERE ({which}) AND {IN_SPACE}
         ORDER BY t.identity_id, t.kind, t.size_px""",
         space_parameters(space),
     )

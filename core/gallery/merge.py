@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Literal, get_args
 
 from core.errors import SettingsInvalid
 from core.gallery import rows
-from core.gallery.checks import MAX_NAME_CHARS, name_key
+from core.gallery.checks import MAX_NAME_CHARS
 from core.gallery.errors import ImportRejected
 from core.gallery.portable import PortablePerson, PortableTemplate
 from core.gallery.store import Gallery
@@ -61,6 +62,7 @@ def merge_people(
     report = ImportReport()
     renamed, stored, repeated = report.renamed, 0, 0
     with gallery.database.transaction() as connection:
+        name_key = partial(rows.name_token, connection)
         taken = {key: int(number) for number, key in connection.execute("SELECT id, name_key FROM identity")}
         conflicts = [person.name for person in people if name_key(person.name) in taken]
         if conflicts and on_conflict == "error":
@@ -83,7 +85,7 @@ def merge_people(
                 report.extended.append(name)
             else:
                 if number is not None:
-                    name = _free_name(name, taken)
+                    name = _free_name(name, taken, name_key)
                     renamed.append((person.name, name))
                 number = rows.insert_identity(connection, name, person.note, person.enrolled_at)
                 taken[name_key(name)] = number
@@ -121,7 +123,7 @@ def _upscaler(item: PortableTemplate) -> str:
     return item.space.upscaler if item.template.kind == "sr" else ""
 
 
-def _free_name(name: str, taken: dict[str, int]) -> str:
+def _free_name(name: str, taken: dict[str, int], name_key: Callable[[str], str]) -> str:
     number = 2
     while True:
         suffix = f" ({number})"

@@ -10,21 +10,29 @@ from dataclasses import dataclass
 
 from core.gallery import rows
 from core.gallery.rows import IN_SPACE, space_parameters
+from core.gallery.sealing import seal_of
 from core.gallery.store import Gallery
 from core.gallery.values import Identity, NewTemplate, Space, StoredTemplate
 
-_SAME_PHOTOGRAPH = """({a}.identity_id = {b}.identity_id AND {a}.kind = {b}.kind AND {a}.size_px IS {b}.size_px AND
-    CASE WHEN {a}.image_sha256 != '' AND {b}.image_sha256 != '' THEN {a}.image_sha256 = {b}.image_sha256
-    ELSE {a}.crop IS NOT NULL AND {a}.crop = {b}.crop END)"""
+_SAME_PHOTOGRAPH = """(n.identity_id = t.identity_id AND n.kind = t.kind AND n.size_px IS t.size_px AND
+    CASE WHEN n.image_sha256 != '' AND t.image_sha256 != '' THEN n.image_sha256 = t.image_sha256
+    ELSE n.crop IS NOT NULL AND {crop_n} = {crop_t} END)"""
 
 _OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
     OR (t.flip_tta = :flip AND t.kind = 'sr')))"""
 """Templates that another in the space takes the place of: of other weights, or upscaled by another upscaler. Those of
 the same weights with the other flip setting aren't among them: they serve searches of their own."""
 
-_MADE = f"""EXISTS (SELECT 1 FROM template n WHERE {_SAME_PHOTOGRAPH.format(a="n", b="t")} AND
-    {IN_SPACE.replace("t.", "n.")})"""
-"""There is a template of the same photograph in the space."""
+
+def _made(connection: sqlite3.Connection) -> str:
+    """SQL for: there is a template of the same photograph in the space."""
+    same = _SAME_PHOTOGRAPH.format(crop_n=_crop(connection, "n"), crop_t=_crop(connection, "t"))
+    return f"EXISTS (SELECT 1 FROM template n WHERE {same} AND {IN_SPACE.replace('t.', 'n.')})"
+
+
+def _crop(connection: sqlite3.Connection, alias: str) -> str:
+    """A crop as it was given: two sealed ones of the same picture differ."""
+    return seal_of(connection).sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,17 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
     """What is still to be made for `space` from the stored crops; nothing is changed."""
     parameters = space_parameters(space)
     with gallery.database.reading() as connection:
+        made = _made(connection)
         found = connection.execute(
             f"""SELECT max(t.id), t.identity_id FROM template t
-            WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}
-            GROUP BY t.identity_id, t.kind, t.size_px, CASE WHEN t.image_sha256 = '' THEN t.crop ELSE t.image_sha256 END
+            WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {made}
+            GROUP BY t.identity_id, t.kind, t.size_px,
+                CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} ELSE t.image_sha256 END
             ORDER BY t.identity_id, max(t.id)""",
             parameters,
         ).fetchall()
         without = connection.execute(
-            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {_MADE}", parameters
+            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {made}", parameters
         ).fetchone()[0]
         people = rows.read_identities(connection, space)
     reachable = {int(row[1]) for row in found}
@@ -83,7 +93,9 @@ def store_replacements(
         for source, new in made:
             if not _still_wanted(connection, source, space):
                 continue
-            rows.insert_templates(connection, source.identity_id, [new], space, at)
+            rows.insert_templates(
+                connection, source.identity_id, [new], space, source.added_at
+            )  # its crop is no younger
             touched.add(source.identity_id)
             stored += 1
         for identity_id in sorted(touched):
@@ -93,7 +105,7 @@ def store_replacements(
 
 def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space: Space) -> bool:
     row = connection.execute(
-        f"SELECT {_MADE} FROM template t WHERE t.id = :id", {**space_parameters(space), "id": source.id}
+        f"SELECT {_made(connection)} FROM template t WHERE t.id = :id", {**space_parameters(space), "id": source.id}
     ).fetchone()
     return row is not None and not row[0]
 
@@ -106,7 +118,8 @@ def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") 
     """
     with gallery.database.transaction() as connection:
         found = connection.execute(
-            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_MADE}", space_parameters(space)
+            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}",
+            space_parameters(space),
         ).fetchall()
         at = gallery.database.now()
         for number, _ in found:

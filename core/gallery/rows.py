@@ -12,6 +12,7 @@ import numpy as np
 from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
 from core.gallery.database import damaged
 from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
+from core.gallery.sealing import CANT_OPEN, Place, seal_of
 from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
@@ -21,12 +22,12 @@ IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :we
 
 _MAX_ROWID = 2**63 - 1
 
-_IDENTITY = """SELECT i.id, i.name, i.note, i.enrolled_at, count(t.id), count(t.id) FILTER (WHERE {in_space}),
+_IDENTITY = """SELECT i.id, {name}, {note}, i.enrolled_at, count(t.id), count(t.id) FILTER (WHERE {in_space}),
         count(DISTINCT nullif(t.image_sha256, ''))
             + count(t.id) FILTER (WHERE t.image_sha256 = '' AND t.kind = 'hr'),
         coalesce(max(t.crop IS NOT NULL), 0)
     FROM identity i LEFT JOIN template t ON t.identity_id = i.id
-    WHERE {which} GROUP BY i.id ORDER BY i.name_key"""
+    WHERE {which} GROUP BY i.id ORDER BY {key}"""
 
 
 def space_parameters(space: Space) -> dict[str, str | int]:
@@ -65,7 +66,7 @@ def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tupl
     """
     if isinstance(name_or_id, str):
         row = connection.execute(
-            "SELECT id, name FROM identity WHERE name_key = ?", (_searchable(name_key(name_or_id)),)
+            "SELECT id, name FROM identity WHERE name_key = ?", (name_token(connection, _searchable(name_or_id)),)
         ).fetchone()
         missing = f"Nobody called “{_searchable(name_or_id)}” is in the gallery."
     else:
@@ -75,28 +76,67 @@ def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tupl
         missing = f"No identity has the number {name_or_id}."
     if row is None:
         raise IdentityNotFound(missing, "Look at the list: `edgeface-studio gallery list`.")
-    return int(row[0]), str(row[1])
+    return int(row[0]), open_text(connection, str(row[1]), "name", int(row[0]))
+
+
+def name_token(connection: sqlite3.Connection, name: str) -> str:
+    """What `identity.name_key` holds for a name: the folded name, or its keyed hash where the gallery is encrypted."""
+    return seal_of(connection).token(name)
+
+
+def open_text(connection: sqlite3.Connection, value: str, place: Place, person: int) -> str:
+    """A stored text as it was given. Raises GalleryUnreadable when it can't be opened."""
+    try:
+        return seal_of(connection).open_text(value, place, person)
+    except ValueError as error:
+        raise damaged("The gallery", CANT_OPEN) from error
+
+
+def open_crop(connection: sqlite3.Connection, value: bytes, person: int) -> bytes:
+    """A stored crop as it was given. Raises GalleryUnreadable when it can't be opened."""
+    try:
+        return seal_of(connection).open(value, "crop", person)
+    except ValueError as error:
+        raise damaged("The gallery", CANT_OPEN) from error
 
 
 def insert_identity(connection: sqlite3.Connection, name: str, note: str, at: datetime) -> int:
     """Add an identity without templates; its number. Raises NameInvalid or NameTaken."""
-    cleaned = clean_name(name)
+    cleaned, about = clean_name(name), clean_note(note)
     refuse_taken(connection, cleaned)
-    return insert(
+    number = insert(
         connection,
-        "INSERT INTO identity(name, name_key, note, enrolled_at, revision) VALUES (?, ?, ?, ?, 0)",
-        (cleaned, name_key(cleaned), clean_note(note), at.isoformat()),
+        "INSERT INTO identity(name, name_key, note, enrolled_at, revision) VALUES ('', ?, '', ?, 0)",
+        (name_token(connection, cleaned), at.isoformat()),
     )
+    store_name(connection, number, cleaned)
+    store_note(connection, number, about)
+    return number
+
+
+def store_name(connection: sqlite3.Connection, identity_id: int, name: str) -> None:
+    """Write a name that was cleaned and is free."""
+    connection.execute(
+        "UPDATE identity SET name = ?, name_key = ? WHERE id = ?",
+        (seal_of(connection).close_text(name, "name", identity_id), name_token(connection, name), identity_id),
+    )
+
+
+def store_note(connection: sqlite3.Connection, identity_id: int, note: str) -> None:
+    """Write a note that was cleaned."""
+    closed = seal_of(connection).close_text(note, "note", identity_id)
+    connection.execute("UPDATE identity SET note = ? WHERE id = ?", (closed, identity_id))
 
 
 def refuse_taken(connection: sqlite3.Connection, name: str, except_id: int = 0) -> None:
     """Raises NameTaken when an identity other than `except_id` has this name."""
     row = connection.execute(
-        "SELECT name FROM identity WHERE name_key = ? AND id != ?", (name_key(name), except_id)
+        "SELECT id, name FROM identity WHERE name_key = ? AND id != ?", (name_token(connection, name), except_id)
     ).fetchone()
     if row is not None:
         raise NameTaken(
-            f"“{row[0]}” is enrolled already.", "Add the photographs to that person, or choose another name."
+            f"“{open_text(connection, row[1], 'name', row[0])}” is enrolled already.",
+            "Add the photographs to that person, or choose another name.",
         )
 
 
@@ -108,7 +148,7 @@ def insert_templates(
     at: datetime,
 ) -> None:
     """Add templates to an identity. Raises TemplateInvalid or SpaceMismatch; nothing is added then."""
-    encoder = encoder_id(connection, space)
+    encoder, seal = encoder_id(connection, space), seal_of(connection)
     rows = []
     for template in templates:
         vector = check_template(template, space)
@@ -116,16 +156,16 @@ def insert_templates(
             (
                 identity_id,
                 encoder,
-                vector.astype("<f4").tobytes(),
+                seal.close(vector.astype("<f4").tobytes(), "vector", identity_id),
                 template.kind,
                 float(template.probe_px),
                 template.size_px,
                 space.upscaler_at(template.size_px),
                 int(space.flip_tta),
                 template.image_sha256,
-                template.source,
+                seal.close_text(template.source, "source", identity_id),
                 at.isoformat(),
-                template.crop,
+                None if template.crop is None else seal.close(template.crop, "crop", identity_id),
             )
         )
     connection.executemany(
@@ -158,9 +198,13 @@ def read_identities(
     parameters: dict[str, str | int] = {"search": _searchable(name_key(search)), "id": identity_id or 0}
     if space is not None:
         parameters |= space_parameters(space)
+    seal = seal_of(connection)
     query = _IDENTITY.format(
+        name=seal.sql("i.name", "name", "i.id"),
+        note=seal.sql("i.note", "note", "i.id"),
+        key=seal.sql_name_key(),
         in_space="1" if space is None else IN_SPACE,
-        which="instr(i.name_key, :search) > 0" if identity_id is None else "i.id = :id",
+        which=f"instr({seal.sql_name_key()}, :search) > 0" if identity_id is None else "i.id = :id",
     )
     return [
         Identity(row[0], row[1], row[2], stored_moment(row[3]), row[4], row[5], row[6], bool(row[7]))
@@ -176,18 +220,21 @@ def read_templates(
     if space is not None:
         parameters |= space_parameters(space)
     which = f"t.identity_id = :id AND ({'1' if space is None else IN_SPACE}) ORDER BY t.id"
-    for row in connection.execute(f"{_TEMPLATE} WHERE {which}", parameters):
+    for row in connection.execute(f"{_template(connection)} WHERE {which}", parameters):
         yield _stored_template(row)
 
 
 def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTemplate | None:
     """One template by its number; None when it isn't there."""
-    row = connection.execute(f"{_TEMPLATE} WHERE t.id = ?", (template_id,)).fetchone()
+    row = connection.execute(f"{_template(connection)} WHERE t.id = ?", (template_id,)).fetchone()
     return None if row is None else _stored_template(row)
 
 
-_TEMPLATE = """SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
-        t.vector, t.kind, t.probe_px, t.size_px, t.image_sha256, t.crop, t.source, t.added_at
+def _template(connection: sqlite3.Connection) -> str:
+    seal = seal_of(connection)
+    return f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
+        {seal.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
+        {seal.sql("t.crop", "crop", "t.identity_id")}, {seal.sql("t.source", "source", "t.identity_id")}, t.added_at
     FROM template t JOIN encoder e ON e.id = t.encoder_id"""
 
 

@@ -68,6 +68,14 @@ MIGRATIONS: tuple[Migration, ...] = (
                 event TEXT NOT NULL, identity_id INTEGER) STRICT""",
         ),
     ),
+    Migration(
+        "encryption",
+        (
+            """CREATE TABLE protection(
+                id INTEGER PRIMARY KEY CHECK (id = 1), scheme TEXT NOT NULL, fingerprint TEXT NOT NULL,
+                since TEXT NOT NULL) STRICT""",
+        ),
+    ),
 )
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from core.errors import StorageFailed
 from core.gallery import rows
-from core.gallery.checks import clean_name, clean_note, name_key
+from core.gallery.checks import clean_name, clean_note
 from core.gallery.database import Clock, Database, utc_now
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
-from core.gallery.join import join_identities
+from core.gallery.keys import key_given
 from core.gallery.match import Index, build_index
+from core.gallery.protection import Keys
 from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 
 _CACHED_SPACES = 4
@@ -35,15 +36,24 @@ class Gallery:
 
     @classmethod
     def open(
-        cls, path: Path | str = ":memory:", *, create: bool = True, now: Clock = utc_now, wait_s: float = 10.0
+        cls,
+        path: Path | str = ":memory:",
+        *,
+        create: bool = True,
+        now: Clock = utc_now,
+        wait_s: float = 10.0,
+        keys: Keys = key_given,
+        backup_first: bool = True,
     ) -> Gallery:
         """Open the gallery at `path`, made when it isn't there (unless `create` is False); ":memory:" keeps
         no file.
 
-        `wait_s`: how long to wait for another programme's write. Raises GalleryUnreadable (none, damaged),
-        GalleryNewer, GalleryBusy, StorageFailed; a file that isn't ours is left as it is.
+        `wait_s`: how long to wait for another programme's write. `keys` gives the key (default: the environment's) when
+        the gallery is encrypted, and encrypts one that is made now. `backup_first`: an older format is copied to the
+        folder backups before it is brought up to date. Raises GalleryUnreadable (none, damaged), GalleryNewer,
+        GalleryLocked, GalleryBusy, StorageFailed; a file that isn't ours is left as it is.
         """
-        return cls(Database(path, now=now, wait_s=wait_s, create=create))
+        return cls(Database(path, now=now, wait_s=wait_s, create=create, keys=keys, backup_first=backup_first))
 
     def close(self) -> None:
         """Close the file; twice does no harm."""
@@ -108,10 +118,7 @@ class Gallery:
             identity_id, _ = rows.find_identity(connection, name_or_id)
             cleaned = clean_name(new_name)
             rows.refuse_taken(connection, cleaned, except_id=identity_id)
-            connection.execute(
-                "UPDATE identity SET name = ?, name_key = ? WHERE id = ?",
-                (cleaned, name_key(cleaned), identity_id),
-            )
+            rows.store_name(connection, identity_id, cleaned)
             rows.write_audit(connection, self.database.now(), actor, "renamed", identity_id)
             identity = rows.read_identities(connection, None, identity_id=identity_id)[0]
         self._erase_traces("The earlier name")
@@ -121,13 +128,13 @@ class Gallery:
         """Replace somebody's note. Raises IdentityNotFound, TemplateInvalid (too long)."""
         with self.database.transaction() as connection:
             identity_id, _ = rows.find_identity(connection, name_or_id)
-            connection.execute("UPDATE identity SET note = ? WHERE id = ?", (clean_note(note), identity_id))
+            rows.store_note(connection, identity_id, clean_note(note))
             rows.write_audit(connection, self.database.now(), actor, "note changed", identity_id)
             return rows.read_identities(connection, None, identity_id=identity_id)[0]
 
-    def remove(self, *names_or_ids: str | int, actor: str = "local") -> None:
+    def remove(self, *names_or_ids: str | int, actor: str = "local", event: str = "removed") -> None:
         """Remove people with all their templates and crops, and erase every trace from the file and its
-        journal.
+        journal. `event` is what the audit trail says of it; who was "erased" doesn't come back with a backup.
 
         All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy.
         """
@@ -135,21 +142,8 @@ class Gallery:
             for name_or_id in names_or_ids:
                 identity_id, _ = rows.find_identity(connection, name_or_id)
                 connection.execute("DELETE FROM identity WHERE id = ?", (identity_id,))
-                rows.write_audit(connection, self.database.now(), actor, "removed", identity_id)
+                rows.write_audit(connection, self.database.now(), actor, event, identity_id)
         self._erase_traces("What was removed")
-
-    def join(self, keep: str | int, other: str | int, *, actor: str = "local") -> Identity:
-        """One person who stands under two names: `keep` gets the templates of `other`, whose name is erased.
-
-        Templates that `keep` has already, number for number, aren't kept twice; notes are put together. Raises
-        IdentityNotFound, SettingsInvalid (twice the same person), TemplateInvalid (the notes are too long together).
-        """
-        with self.database.transaction() as connection:
-            identity_id = join_identities(connection, keep, other)
-            rows.write_audit(connection, self.database.now(), actor, "joined with another", identity_id)
-            identity = rows.read_identities(connection, None, identity_id=identity_id)[0]
-        self._erase_traces("The other name")
-        return identity
 
     def remove_template(self, template_id: int, *, actor: str = "local") -> None:
         """Remove one template with its crop, and erase its traces. Raises IdentityNotFound."""
@@ -228,7 +222,7 @@ class Gallery:
                 identity_id
                 """
             )
-            return {int(row[0]): row[1] for row in found}
+            return {int(row[0]): rows.open_crop(connection, row[1], int(row[0])) for row in found}
 
     def spaces(self) -> list[tuple[Space, int, int]]:
         """(space, templates, identities) for every space that the stored templates allow, most templates

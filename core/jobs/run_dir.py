@@ -209,7 +209,7 @@ def _read_object(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageFailed(f"{path} can't be read.", "Remove the run, or put the file back.") from error
     if not isinstance(value, dict):
         raise StorageFailed(f"{path} isn't what a run keeps.", "Remove the run, or put the file back.")

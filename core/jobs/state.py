@@ -73,7 +73,7 @@ def stored_state(folder: Path) -> State:
     except (FileNotFoundError, NotADirectoryError):
         if not folder.is_dir():
             raise RunNotFound(f"There is no run at {folder}.", "It may have been removed.") from None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         pass
     return State("interrupted", error=f"{STATE_FILE} can't be read.", next_step="Resume the run, or remove it.")
 

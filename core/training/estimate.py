@@ -74,7 +74,7 @@ def known_speeds(settings: Settings, kind: str) -> Speeds:
     try:
         said = json.loads(_path(settings).read_text(encoding="utf-8"))[kind]
         return Speeds(float(said["embed"]), {str(name): float(value) for name, value in said["stages"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Speeds(_DEFAULTS["embed"])
 
 
@@ -83,7 +83,7 @@ def keep_speeds(settings: Settings, kind: str, speeds: Speeds) -> None:
     try:
         known: dict[str, Any] = json.loads(_path(settings).read_text(encoding="utf-8"))
         known = known if isinstance(known, dict) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     stages = {**dict(known.get(kind, {}).get("stages", {})), **dict(speeds.stages)}
     known[kind] = {"embed": speeds.embed, "stages": stages}

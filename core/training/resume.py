@@ -16,7 +16,7 @@ def accumulation(checkpoints: Path, configured: int) -> int:
     try:
         said = json.loads((checkpoints / NAME).read_text(encoding="ascii"))["accumulate"]
         return max(configured, int(said))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return configured
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from core.gallery.keys import new_key
+from core.gallery.protection import encrypt
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes
 from dashboard.gallery_transfer import take_in
@@ -153,3 +155,95 @@ def test_many_people_come_in_pages(open_page, own_data_dir):
     assert sum(each.label == "Open" for each in app.button) == 24
     app.selectbox[0].select_index(1).run()
     assert sum(each.label == "Open" for each in app.button) == 6
+
+
+# Safety -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_merge_can_be_undone_and_the_next_change_ends_that(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "A. Lovelace", "Grace")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "A. Lovelace"))
+    app.selectbox(key=f"gallery_merge_into_{number_of(own_data_dir, 'A. Lovelace')}").select_index(0)
+    button(app, "Merge").click().run()
+    assert r"A\. Lovelace was merged into Ada" in shown(app) and names(own_data_dir) == ["Ada", "Grace"]
+    button(app, "Undo: the merge").click().run()
+    assert r"Undone\. A\. Lovelace is as before" in shown(app)
+    assert names(own_data_dir) == ["A. Lovelace", "Ada", "Grace"]
+    assert not any(each.label.startswith("Undo") for each in app.button)
+
+
+def test_a_rename_and_a_removed_photograph_can_be_undone(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    app.text_input[0].set_value("Ada King")
+    button(app, "Save the name").click().run()
+    button(app, "Undo: the new name").click().run()
+    assert names(own_data_dir) == ["Ada"]
+    button(app, "Remove it").click().run()
+    assert "2 photographs" in shown(app)
+    button(app, "Undo: the removal of the photograph").click().run()
+    assert "3 photographs" in shown(app) and not app.exception
+
+
+def test_an_undo_that_came_too_late_says_so(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    app.text_input[0].set_value("Ada King")
+    button(app, "Save the name").click().run()
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        gallery.rename("Ada King", "Countess")
+    button(app, "Undo: the new name").click().run()
+    assert "changed since" in app.error[0].value and not app.exception
+
+
+def test_back_up_then_restore(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "Grace")
+    app = open_page("gallery")
+    button(app, "Back up now").click().run()
+    assert "Backed up" in shown(app)
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        gallery.remove("Ada")
+    app = open_page("gallery")
+    button(app, "Restore").click().run()
+    assert names(own_data_dir) == ["Grace"] and "Tick the box first" in shown(app)
+    app.checkbox(key="gallery_restore_sure").check()
+    button(app, "Restore").click().run()
+    assert names(own_data_dir) == ["Ada", "Grace"] and "Restored" in shown(app)
+
+
+def test_the_report_of_an_erasure_names_the_backups_and_erases_from_them_when_asked(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "Grace")
+    button(open_page("gallery"), "Back up now").click().run()
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    button(app, "Delete").click().run()
+    button(app, "Delete for good").click().run()
+    assert "What was erased" in shown(app) and "Backups still hold this person" in shown(app)
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Grace"))
+    button(app, "Delete").click().run()
+    app.checkbox(key="gallery_delete_backups").check()
+    button(app, "Delete for good").click().run()
+    assert "neither name nor numbers are left" in shown(app)
+    button(app, "Close").click().run()
+    assert "What was erased" not in shown(app)
+
+
+def test_retention_deletes_old_pictures_and_says_how_many(open_page, own_data_dir):
+    fill(own_data_dir, "Ada")
+    app = open_page("gallery")
+    app.number_input(key="gallery_crops_days").set_value(30)
+    button(app, "Save").click().run()
+    assert "Saved" in shown(app) and not app.exception
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        assert gallery.identity("Ada").has_crops
+
+
+def test_an_encrypted_gallery_says_so_and_a_missing_key_is_told(open_page, own_data_dir, monkeypatch):
+    key = new_key()
+    fill(own_data_dir, "Ada")
+    with Gallery.open(own_data_dir / "gallery.db", keys=lambda: key) as gallery:
+        encrypt(gallery, key)
+    app = open_page("gallery")
+    assert "no key was given" in "".join(str(each.value) for each in app.error) and not app.exception
+    monkeypatch.setenv("EDGEFACE_GALLERY_KEY", key.text)
+    text = shown(open_page("gallery"))
+    assert "Encrypted on the disk" in text and "Ada" in text and key.text not in text

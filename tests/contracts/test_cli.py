@@ -37,6 +37,8 @@ def test_the_promised_commands_are_there():
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
         "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
+        "gallery merge", "gallery erase", "gallery retention", "gallery purge", "gallery backup", "gallery backups",
+        "gallery restore", "gallery make-key", "gallery encrypt", "gallery change-key", "gallery decrypt",
         "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
         "evaluate benchmark", "evaluate matched",
     } <= names  # fmt: skip

@@ -9,6 +9,7 @@ from core.diagnostics.gallery_health import ALIKE_ABOVE, examine
 from core.diagnostics.gallery_troubles import Photo, remove_photograph
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
+from core.gallery.merging import merge_identities
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
@@ -85,15 +86,16 @@ def test_two_photographs_of_one_stranger_do_not_hide_each_other(gallery, maker):
     assert all(each.serious and each.name == "Mixed" for each in health.troubles)
 
 
-def test_one_person_under_two_names_is_found_and_joined(gallery, maker):
+def test_one_person_under_two_names_is_found_and_merged(gallery, maker):
     centre = maker.person()
     gallery.enrol("Grace", templates("g", maker.of(centre, 3)), space=SPACE, note="first")
     gallery.enrol("G. Hopper", templates("h", maker.of(centre, 3)), space=SPACE, note="second")
     [trouble] = examine(gallery, SPACE).troubles
     assert (trouble.code, trouble.name, trouble.other_name) == ("two_names", "Grace", "G. Hopper")
-    assert trouble.score >= trouble.limit == 0.5 and trouble.remedies == ("join",)
-    kept = gallery.join(trouble.person, trouble.other)
-    assert (kept.name, kept.templates, kept.note) == ("Grace", 6, "first\nsecond")
+    assert trouble.score >= trouble.limit == 0.5 and trouble.remedies == ("merge",)
+    merge_identities(gallery, trouble.other, trouble.person)
+    kept = gallery.identity("Grace")
+    assert (kept.name, kept.templates) == ("Grace", 6)
     assert gallery.find("G. Hopper") is None and not examine(gallery, SPACE).troubles
 
 
@@ -146,20 +148,3 @@ def test_removing_takes_small_versions_and_other_weights_along_but_never_the_las
         remove_photograph(gallery, Photo(person, "Ada", (ids[1],)))
     with pytest.raises(IdentityNotFound):
         remove_photograph(gallery, Photo(person, "Ada", (ids[0],)))
-
-
-def test_joining_keeps_no_template_twice_and_leaves_no_trace_of_the_other_name(tmp_path, maker):
-    path = tmp_path / "gallery.db"
-    vectors = maker.of(maker.person(), 3)
-    with Gallery.open(path) as gallery:
-        gallery.enrol("Ada", templates("a", vectors[:2]), space=SPACE)
-        gallery.enrol("Zzyzx Unmistakable", templates("a", vectors[1:]), space=SPACE)
-        joined = gallery.join("Ada", "Zzyzx Unmistakable", actor="me")
-        assert (joined.templates, gallery.size) == (3, 1)
-        assert gallery.search(vectors[2], SPACE, k=1)[0][0].name == "Ada"
-        assert gallery.audit(1)[0].event == "joined with another"
-        with pytest.raises(SettingsInvalid, match="itself"):
-            gallery.join("Ada", "ada")
-        with pytest.raises(IdentityNotFound):
-            gallery.join("Ada", "Nobody")
-    assert b"Zzyzx" not in path.read_bytes()

@@ -1,0 +1,219 @@
+"""Backups of a gallery while it is in use, and the way back: checked before anything is replaced, replaced whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.errors import CoreError
+from core.gallery import rows, schema
+from core.gallery.database import explained
+from core.gallery.errors import GalleryError, GalleryUnreadable
+from core.gallery.keys import Key
+from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
+from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
+from core.gallery.store import Gallery
+
+SUFFIX = ".db"
+ERASED = "erased"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup file as it was looked at: `made_at` by the file's time, in UTC. `problem` is "" or why it can't be used;
+    the counts are 0 then."""
+
+    path: Path
+    made_at: datetime
+    size_bytes: int
+    people: int = 0
+    templates: int = 0
+    format: int = 0
+    protection: Protection = field(default_factory=Protection)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did. `earlier` is the backup of what was there before, None where nothing was. `left_out` are the
+    numbers of people who had been erased since: they don't come back."""
+
+    people: int
+    templates: int
+    earlier: Path | None
+    left_out: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """For the screen."""
+        kept = f" What was there before is kept as {self.earlier.name}." if self.earlier is not None else ""
+        erased = f" Erased since the backup, so left out: {len(self.left_out)}." if self.left_out else ""
+        return f"Restored: {self.people:,} people, {self.templates:,} templates.{erased}{kept}"
+
+
+def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = "", actor: str = "local") -> Backup:
+    """Copy the gallery, as it is at this moment, to one file: `target`, or a new one in the folder backups beside it.
+
+    Others may go on reading and writing. An encrypted gallery's backup is encrypted with the same key. Raises
+    GalleryError (a gallery in memory, or one that names itself), GalleryUnreadable (damaged), StorageFailed.
+    """
+    if not isinstance(gallery.path, Path):
+        raise GalleryError("A gallery in memory has no file to back up.", "Export it instead.")
+    path = gallery.path
+    place = _fresh_name(path, gallery.database.now(), why) if target is None else Path(target).expanduser().absolute()
+    if place.is_dir():
+        place = place / _fresh_name(path, gallery.database.now(), why).name
+    if place == path or place.resolve() == path.resolve():
+        raise GalleryError(f"{place} is the gallery itself.", "Choose another name for the backup.")
+    with explained(place), unfinished(place) as temporary:
+        copy(path, temporary)
+        finish(temporary, place)
+    with gallery.database.transaction() as connection:
+        rows.write_audit(connection, gallery.database.now(), actor, "backed up")
+    return look_at(place)
+
+
+def backups_of(gallery_path: Path | str) -> list[Backup]:
+    """The backups in the folder beside a gallery, newest first; those that can't be used say why."""
+    try:
+        paths = sorted(folder_of(gallery_path).glob(f"*{SUFFIX}"))
+    except OSError:
+        return []
+    return sorted((look_at(path) for path in paths), key=lambda one: (one.made_at, one.path.name), reverse=True)
+
+
+def look_at(path: Path) -> Backup:
+    """What a backup file holds. Needs no key, changes nothing, raises nothing: what is wrong is told."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return Backup(path, datetime.fromtimestamp(0, UTC), 0, problem=f"It can't be read: {error.strerror}.")
+    made_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    try:
+        if not schema.check_file(path):
+            raise GalleryUnreadable(f"{path} is empty.")
+        with explained(path), closing(read_only(path)) as connection:
+            version = schema.user_version(connection)
+            people, templates = _counts(connection)
+            protection = read_protection(connection) if version > 1 else Protection()
+    except CoreError as error:
+        return Backup(path, made_at, status.st_size, problem=error.what)
+    return Backup(path, made_at, status.st_size, people, templates, version, protection)
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that leaves the file, and its folder, as they are."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local") -> Restored:
+    """Make the gallery what it was when `source` was made.
+
+    The backup is copied, checked (SQLite's integrity, the key, every person's values), brought to the present format
+    and only then put in place, in one transaction. What was there before is backed up first. When the backup is one of
+    this gallery's own, the audit trail goes on and people who were erased since stay erased; numbers are never given
+    twice. `backup_key` opens a backup from before a change of key. An encrypted gallery stays so, with its own key.
+    Raises GalleryUnreadable (damaged, no gallery), GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed; nothing is
+    changed then.
+    """
+    if not isinstance(gallery.path, Path):
+        raise GalleryError("A gallery in memory can't be restored.", "Import an export instead.")
+    origin = Path(source).expanduser().absolute()
+    if not schema.check_file(origin):
+        raise GalleryUnreadable(f"There is no backup at {origin}.", "See edgeface-studio gallery backups.")
+    place = folder_of(gallery.path) / f"{gallery.path.stem}-restoring{SUFFIX}"
+    with explained(origin), unfinished(place) as temporary:
+        copy(origin, temporary)
+        with Gallery.open(
+            temporary,
+            create=False,
+            now=gallery.database.now,
+            keys=gallery.database.keys if backup_key is None else lambda: backup_key,
+            backup_first=False,
+        ) as incoming:
+            _read_everything(incoming)
+            left_out = _carry_on(gallery, incoming, actor)
+            _keep_encrypted(gallery, incoming, actor)
+            people, templates = incoming.size, sum(person.templates for person in incoming.identities())
+        earlier = back_up(gallery, why="before-restore", actor=actor).path if _worth_keeping(gallery) else None
+        with closing(sqlite3.connect(temporary)) as whole:
+            if problem := problem_in(whole):
+                raise GalleryUnreadable(f"{origin} is damaged: {problem}.", "Choose another backup.")
+            gallery.database.replace_content(whole)
+    return Restored(people, templates, earlier, left_out)
+
+
+def _worth_keeping(gallery: Gallery) -> bool:
+    return bool(gallery.size or gallery.audit(1))
+
+
+def _read_everything(gallery: Gallery) -> None:
+    """Every value is opened once, so that a wrong key or damage shows before anything is replaced."""
+    for person in gallery.identities():
+        gallery.templates(person.id)
+
+
+def _keep_encrypted(gallery: Gallery, incoming: Gallery, actor: str) -> None:
+    wanted, found = protection_of(gallery), protection_of(incoming)
+    key = gallery.database.keys() if wanted.encrypted else None
+    if key is None or wanted.fingerprint == found.fingerprint:
+        return
+    (change_key if found.encrypted else encrypt)(incoming, key, actor=actor)
+
+
+def _carry_on(gallery: Gallery, incoming: Gallery, actor: str) -> tuple[int, ...]:
+    """Make `incoming` the continuation of `gallery`: audit trail, erasures, numbers, and revisions that no copy in
+    memory takes for what it has. The numbers of people who were left out."""
+    with gallery.database.reading() as connection:
+        trail = connection.execute("SELECT id, at, actor, event, identity_id FROM audit ORDER BY id").fetchall()
+        revisions = dict(connection.execute("SELECT id, revision FROM identity").fetchall())
+        numbers = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+    with incoming.database.transaction() as connection:
+        own = connection.execute("SELECT id, at, actor, event, identity_id FROM audit ORDER BY id").fetchall()
+        gone: list[int] = []
+        if _is_continued_by(own, trail):
+            gone = sorted({row[4] for row in trail[len(own) :] if row[3] == ERASED and row[4] is not None})
+            gone = [
+                number
+                for number in gone
+                if connection.execute("SELECT 1 FROM identity WHERE id = ?", (number,)).fetchone()
+            ]
+            connection.executemany("DELETE FROM identity WHERE id = ?", [(number,) for number in gone])
+            connection.executemany(
+                "INSERT INTO audit(id, at, actor, event, identity_id) VALUES (?, ?, ?, ?, ?)", trail[len(own) :]
+            )
+        for number, revision in revisions.items():
+            connection.execute("UPDATE identity SET revision = max(revision, ?) + 1 WHERE id = ?", (revision, number))
+        for table, seq in numbers.items():
+            connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (seq, table))
+            connection.execute(
+                "INSERT INTO sqlite_sequence(name, seq) SELECT ?, ? WHERE NOT EXISTS "
+                "(SELECT 1 FROM sqlite_sequence WHERE name = ?)",
+                (table, seq, table),
+            )
+        rows.write_audit(connection, incoming.database.now(), actor, "restored from a backup")
+    if gone:
+        incoming.tidy()
+    return tuple(gone)
+
+
+def _is_continued_by(own: Sequence[tuple[object, ...]], trail: Sequence[tuple[object, ...]]) -> bool:
+    """Whether the backup's audit trail is how this gallery's began. The entry that a backup leaves comes after it."""
+    return bool(own) and list(trail[: len(own)]) == list(own)
+
+
+def _counts(connection: sqlite3.Connection) -> tuple[int, int]:
+    people = int(connection.execute("SELECT count(*) FROM identity").fetchone()[0])
+    return people, int(connection.execute("SELECT count(*) FROM template").fetchone()[0])
+
+
+def _fresh_name(path: Path, now: datetime, why: str) -> Path:
+    stem = f"{path.stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{f'-{why}' if why else ''}"
+    folder, number = folder_of(path), 1
+    while (place := folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}").exists():
+        number += 1
+    return place

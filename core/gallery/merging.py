@@ -1,0 +1,174 @@
+"""Two entries of one person made one, and the way back from the last change.
+
+What is needed to undo a change lives in memory with whoever made it, never in the file: an earlier name or a removed
+picture stays nowhere for the sake of a second thought.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.gallery import rows
+from core.gallery.checks import clean_name
+from core.gallery.database import damaged
+from core.gallery.errors import GalleryError, IdentityNotFound
+from core.gallery.protection import move
+from core.gallery.sealing import CANT_OPEN, SealedConnection
+from core.gallery.store import Gallery
+from core.gallery.values import Identity, NewTemplate, StoredTemplate
+
+
+@dataclass(frozen=True)
+class Merged:
+    """`gone` was merged into the person of number `into`; `templates` are the numbers of what moved."""
+
+    gone: Identity
+    into: int
+    templates: tuple[int, ...]
+
+    text = "The merge"
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """The person of number `person` was called `earlier`, and is called `now`."""
+
+    person: int
+    earlier: str
+    now: str
+
+    text = "The new name"
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateRemoved:
+    """One template, as it was."""
+
+    template: StoredTemplate
+
+    text = "The removal of the photograph"
+
+
+Change = Merged | Renamed | TemplateRemoved
+
+
+def merge_identities(gallery: Gallery, gone: str | int, into: str | int, *, actor: str = "local") -> Merged:
+    """Give everything of one person to another, and let the first entry go: its name and note are erased from the file.
+
+    Returns what undoes it. Raises IdentityNotFound, GalleryError (a person with themselves), GalleryBusy.
+    """
+    with gallery.database.transaction() as connection:
+        source, _ = rows.find_identity(connection, gone)
+        target, _ = rows.find_identity(connection, into)
+        if source == target:
+            raise GalleryError("A person can't be merged with themselves.", "Choose two different people.")
+        identity = rows.read_identities(connection, None, identity_id=source)[0]
+        moved = _ids(connection, source)
+        _move(connection, moved, target)
+        connection.execute("DELETE FROM identity WHERE id = ?", (source,))
+        rows.touch(connection, target)
+        at = gallery.database.now()
+        rows.write_audit(connection, at, actor, f"merged into number {target}", source)
+        rows.write_audit(connection, at, actor, f"took in number {source}", target)
+    gallery.tidy()
+    return Merged(identity, target, moved)
+
+
+def rename(gallery: Gallery, person: int, name: str, *, actor: str = "local") -> Renamed:
+    """`Gallery.rename`, with what undoes it."""
+    earlier = gallery.identity(person).name
+    return Renamed(person, earlier, gallery.rename(person, name, actor=actor).name)
+
+
+def remove_template(gallery: Gallery, template: StoredTemplate, *, actor: str = "local") -> TemplateRemoved:
+    """`Gallery.remove_template`, with what undoes it."""
+    gallery.remove_template(template.id, actor=actor)
+    return TemplateRemoved(template)
+
+
+def undo(gallery: Gallery, change: Change, *, actor: str = "local") -> int:
+    """Take a change back; the number of the person it was about.
+
+    Raises GalleryError when what it changed has been changed again since, NameTaken when the earlier name was given to
+    somebody else meanwhile. Nothing is changed then.
+    """
+    if isinstance(change, Renamed):
+        return _undo_rename(gallery, change, actor)
+    if isinstance(change, Merged):
+        return _undo_merge(gallery, change, actor)
+    return _undo_removal(gallery, change, actor)
+
+
+def _undo_rename(gallery: Gallery, change: Renamed, actor: str) -> int:
+    with gallery.database.transaction() as connection:
+        if _person(connection, change.person).name != change.now:
+            raise _changed_since(change)
+        rows.refuse_taken(connection, clean_name(change.earlier), except_id=change.person)
+        rows.store_name(connection, change.person, change.earlier)
+        rows.write_audit(connection, gallery.database.now(), actor, "rename undone", change.person)
+    gallery.tidy()
+    return change.person
+
+
+def _undo_merge(gallery: Gallery, change: Merged, actor: str) -> int:
+    gone = change.gone
+    with gallery.database.transaction() as connection:
+        _person(connection, change.into)
+        if not set(change.templates) <= set(_ids(connection, change.into)):
+            raise _changed_since(change)
+        rows.refuse_taken(connection, gone.name)
+        connection.execute(
+            "INSERT INTO identity(id, name, name_key, note, enrolled_at, revision) VALUES (?, '', ?, '', ?, ?)",
+            (gone.id, rows.name_token(connection, gone.name), gone.enrolled_at.isoformat(), _newer(gallery)),
+        )
+        rows.store_name(connection, gone.id, gone.name)
+        rows.store_note(connection, gone.id, gone.note)
+        _move(connection, change.templates, gone.id)
+        for number in (gone.id, change.into):
+            rows.touch(connection, number)
+            rows.write_audit(connection, gallery.database.now(), actor, "merge undone", number)
+    return gone.id
+
+
+def _undo_removal(gallery: Gallery, change: TemplateRemoved, actor: str) -> int:
+    old = change.template
+    with gallery.database.transaction() as connection:
+        _person(connection, old.identity_id)
+        template = NewTemplate(old.vector, old.kind, old.probe_px, old.size_px, old.image_sha256, old.crop, old.source)
+        rows.insert_templates(connection, old.identity_id, [template], old.space, old.added_at)
+        rows.write_audit(connection, gallery.database.now(), actor, "template removal undone", old.identity_id)
+    return old.identity_id
+
+
+def _person(connection: sqlite3.Connection, number: int) -> Identity:
+    found = rows.read_identities(connection, None, identity_id=number)
+    if not found:
+        raise IdentityNotFound(f"No identity has the number {number} any more.", "There is nothing to undo.")
+    return found[0]
+
+
+def _ids(connection: sqlite3.Connection, person: int) -> tuple[int, ...]:
+    found = connection.execute("SELECT id FROM template WHERE identity_id = ? ORDER BY id", (person,))
+    return tuple(int(row[0]) for row in found)
+
+
+def _move(connection: SealedConnection, templates: tuple[int, ...], person: int) -> None:
+    try:
+        for number in templates:
+            move(connection, number, connection.seal, connection.seal, to=person)
+    except ValueError as error:
+        raise damaged("The gallery", CANT_OPEN) from error
+
+
+def _newer(gallery: Gallery) -> int:
+    """A revision that no copy in memory has seen of this number: the moment in microseconds."""
+    now: datetime = gallery.database.now()
+    return int(now.timestamp() * 1e6)
+
+
+def _changed_since(change: Change) -> GalleryError:
+    return GalleryError(
+        f"{change.text} can't be undone: the gallery has changed since.", "Make the change by hand on the Gallery page."
+    )

@@ -1,0 +1,113 @@
+"""One whole file from a gallery that others may be writing to: SQLite's backup, checked, then put in its place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from core.errors import StorageFailed
+from core.gallery.errors import GalleryUnreadable
+
+FOLDER = "backups"
+
+LEFTOVER_S = 3600.0
+"""An unfinished file of that age is nobody's: copying a gallery takes seconds."""
+
+
+def folder_of(gallery_path: Path | str) -> Path:
+    """Where a gallery's backups lie: beside it."""
+    return Path(gallery_path).parent / FOLDER
+
+
+def snapshot(source: Path, target: Path) -> None:
+    """Copy the gallery at `source`, as it is at one moment, to `target`: one file without a journal, readable by its
+    owner only, whole or not there at all. Writers aren't held up. An earlier `target` is replaced.
+
+    Raises GalleryUnreadable (the source is damaged), StorageFailed, sqlite3.Error.
+    """
+    with unfinished(target) as temporary:
+        copy(source, temporary)
+        finish(temporary, target)
+
+
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """An empty file beside `target`, private to its owner; gone afterwards unless it was finished. What a killed
+    process left there goes too."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(target.parent, older_than_s=LEFTOVER_S)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _refused(target, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+    finally:
+        for path in (temporary, *journals(temporary)):
+            path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
+    """Remove what killed processes left unfinished in `folder`; how many files. A younger one may be at work."""
+    removed = 0
+    for path in folder.glob(".*.part*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy page by page into `target`, and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(target, isolation_level=None)) as writing,
+    ):
+        reading.backup(writing)  # in one step: a reader's view of one moment
+        writing.execute("PRAGMA journal_mode = DELETE")
+        problem = problem_in(writing)
+    if problem:
+        raise GalleryUnreadable(f"{source} is damaged: {problem}.", "Put a copy of it back, or import an export of it.")
+
+
+def finish(temporary: Path, target: Path) -> None:
+    """Flush `temporary` to the disk and give it its name. Raises StorageFailed."""
+    try:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _refused(target, error) from error
+
+
+def problem_in(connection: sqlite3.Connection) -> str:
+    """What SQLite's own checks find wrong in a database, in a few words; "" when nothing is."""
+    verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    if verdict != "ok":
+        return verdict.splitlines()[0]
+    orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+    return "" if orphan is None else f"a row of {orphan[0]} belongs to nothing"
+
+
+def journals(path: Path) -> list[Path]:
+    """The files that SQLite may keep beside a database."""
+    return [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _refused(target: Path, error: OSError) -> StorageFailed:
+    return StorageFailed(
+        f"{target} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
+    )

@@ -1,0 +1,96 @@
+"""How long things are kept: times that the operator sets, and the purge that holds to them.
+
+What has a retention time registers itself in PURGES. Nothing is purged where no time was set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.errors import SettingsInvalid
+from core.gallery import rows
+from core.gallery.store import Gallery
+from core.settings import Settings, read_active, write_active
+
+LONGEST_DAYS = 36_500
+_KEY = "retention"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days after which things go; None keeps them until they are removed by hand."""
+
+    crops_days: int | None = None
+    sightings_days: int | None = None
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge removed: how many of what."""
+
+    count: int
+    what: str
+
+
+Purge = Callable[[Settings, Gallery, Retention, datetime, str], Purged | None]
+
+
+def read_retention(settings: Settings) -> Retention:
+    """The times that were set. Raises SettingsInvalid when the file holds something else."""
+    said = read_active(settings).get(_KEY, {})
+    if not isinstance(said, dict):
+        raise SettingsInvalid(f"{settings.active_path}: {_KEY!r} isn't an object.", "Set the times again.")
+    return Retention(*(_days(said.get(name), name) for name in ("crops_days", "sightings_days")))
+
+
+def write_retention(settings: Settings, retention: Retention) -> None:
+    """Keep the times. Raises SettingsInvalid (below 1 day), StorageFailed."""
+    values = {name: _days(value, name) for name, value in vars(retention).items()}
+    kept = {name: value for name, value in values.items() if value is not None}
+    write_active(settings, **{_KEY: kept or None})
+
+
+def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> list[Purged]:
+    """Remove what has outlived its time, traces and all; returns what. Raises GalleryBusy, StorageFailed."""
+    retention, now = read_retention(settings), gallery.database.now()
+    return [done for one in PURGES if (done := one(settings, gallery, retention, now, actor)) is not None]
+
+
+def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str) -> Purged | None:
+    """Pictures of faces older than `crops_days`. Recognition goes on by the vectors; without its picture a template
+    can't be made anew for other weights."""
+    if retention.crops_days is None:
+        return None
+    before = now - timedelta(days=retention.crops_days)
+    with gallery.database.reading() as connection:
+        if not _older(connection, before):
+            return Purged(0, "pictures of faces")
+    with gallery.database.transaction() as connection:
+        old = _older(connection, before)
+        connection.executemany("UPDATE template SET crop = NULL WHERE id = ?", [(number,) for number, _ in old])
+        for person in sorted({person for _, person in old}):
+            rows.write_audit(connection, now, actor, "pictures purged", person)
+    gallery.tidy()
+    return Purged(len(old), "pictures of faces")
+
+
+PURGES: tuple[Purge, ...] = (purge_crops,)
+"""Everything that has a retention time. Another kind is one more name here."""
+
+
+def _older(connection: Any, before: datetime) -> list[tuple[int, int]]:
+    found = connection.execute("SELECT id, identity_id, added_at FROM template WHERE crop IS NOT NULL").fetchall()
+    return [(number, person) for number, person, at in found if rows.stored_moment(at) < before]
+
+
+def _days(value: Any, name: str) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= LONGEST_DAYS:
+        raise SettingsInvalid(
+            f"{name} is a whole number of days from 1 to {LONGEST_DAYS:,}, got {value!r}.", "Choose another time."
+        )
+    return value

@@ -1,0 +1,114 @@
+"""Changes to people that can be taken back: renamed, merged, a photograph removed. What undoes the last one lives in
+this visitor's session only, and is gone with it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.gallery.merging import Change, merge_identities, remove_template, rename, undo
+from core.gallery.store import Gallery
+from core.gallery.values import Identity, StoredTemplate
+from dashboard.feedback import feedback
+from dashboard.text import count, plain, shorten
+
+SAID, UNDO = "gallery_said", "gallery_undo"
+
+
+def said(store: Gallery) -> None:
+    """What the last action did, once, and the way back from it until the next one."""
+    text, change = st.session_state.pop(SAID, ""), st.session_state.get(UNDO)
+    if text:
+        st.success(plain(text), icon=":material/check_circle:")
+    if change is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(f"Undo: {_label(change)}", icon=":material/undo:", key="gallery_undo_it"):
+            with feedback() as attempt:
+                number = undo(store, change, actor="dashboard")
+                name = store.identity(number).name
+            del st.session_state[UNDO]
+            if attempt.ok:
+                st.session_state[SAID] = f"Undone. {name} is as before."
+                st.rerun()
+        st.caption("Possible until the next change, or until this page is closed: nothing is kept for it on the disk.")
+
+
+def did(text: str, change: Change | None = None) -> None:
+    """Remember what to say after the rerun, and what would undo it (None: nothing can, and nothing earlier either)."""
+    st.session_state[SAID] = text
+    if change is None:
+        st.session_state.pop(UNDO, None)
+    else:
+        st.session_state[UNDO] = change
+
+
+def _label(change: Change) -> str:
+    return change.text[0].lower() + change.text[1:]
+
+
+def rename_panel(store: Gallery, person: Identity) -> None:
+    """Another name for somebody."""
+    with st.expander("Rename", icon=":material/edit:"), st.form("gallery_rename", border=False):
+        new = st.text_input("New name", value=person.name, max_chars=200, key=f"gallery_new_name_{person.id}")
+        if st.form_submit_button("Save the name"):
+            with feedback() as attempt:
+                change = rename(store, person.id, new, actor="dashboard")
+            if attempt.ok:
+                did(f"Renamed to {change.now}.", change)
+                st.rerun()
+
+
+def merge_panel(store: Gallery, person: Identity) -> None:
+    """Two entries of one person made one: this one's photographs go to the other."""
+    others = [each for each in store.identities() if each.id != person.id]
+    if not others:
+        return
+    with st.expander("Merge with another entry", icon=":material/merge:"), st.form("gallery_merge", border=False):
+        into = st.selectbox(
+            "The same person as",
+            others,
+            index=None,
+            format_func=lambda each: f"{shorten(each.name, 60)} ({count(each.photographs, 'photograph')})",
+            placeholder="Choose who stays",
+            key=f"gallery_merge_into_{person.id}",
+        )
+        st.caption(
+            f"{count(person.photographs, 'photograph')} of this entry move to the other. Its name and note are erased."
+        )
+        if st.form_submit_button("Merge", icon=":material/merge:"):
+            if into is None:
+                st.info("Choose the other entry first.", icon=":material/person_search:")
+                return
+            with feedback() as attempt:
+                change = merge_identities(store, person.id, into.id, actor="dashboard")
+            if attempt.ok:
+                st.session_state["gallery_open"] = into.id
+                did(f"{person.name} was merged into {into.name}.", change)
+                st.rerun()
+
+
+def photograph_panel(store: Gallery, templates: list[StoredTemplate]) -> None:
+    """Remove one photograph's template: the person stays, so one is kept."""
+    if len(templates) < 2:
+        return
+    with (
+        st.expander("Remove one photograph", icon=":material/image_not_supported:"),
+        st.form("gallery_remove", border=False),
+    ):
+        chosen = st.selectbox(
+            "Photograph",
+            range(len(templates)),
+            format_func=lambda at: f"{at + 1}: {_described(templates[at])}",
+            key=f"gallery_remove_which_{templates[0].identity_id}_{len(templates)}",
+        )
+        if st.form_submit_button("Remove it", icon=":material/delete:"):
+            with feedback() as attempt:
+                change = remove_template(store, templates[chosen], actor="dashboard")
+            if attempt.ok:
+                did("The photograph was removed.", change)
+                st.rerun()
+
+
+def _described(template: StoredTemplate) -> str:
+    source = shorten(template.source, 40) if template.source else "no file name kept"
+    return f"{source}, {template.probe_px:.0f} px, added {template.added_at:%-d %B %Y}"

@@ -1,0 +1,120 @@
+"""Deleting a person for good: asked twice, done everywhere, and reported."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.erasure import ErasureReport, erase
+from core.gallery.backup import backups_of
+from core.gallery.values import Identity
+from dashboard.components import name_line
+from dashboard.feedback import feedback
+from dashboard.gallery_changes import did
+from dashboard.queries import forget_faces
+from dashboard.resources import gallery, settings
+from dashboard.text import count, plain
+
+_ASKING, _REPORT = "gallery_deleting", "gallery_erased"
+
+
+def stop_asking() -> None:
+    """Leave the dialog."""
+    st.session_state.pop(_ASKING, None)
+
+
+def erase_button(person: Identity, facts: str) -> None:
+    """The button, and the dialog when it was pressed."""
+    if st.button("Delete", icon=":material/delete:", key="gallery_delete"):
+        st.session_state[_ASKING] = person.id
+    if st.session_state.get(_ASKING) == person.id:
+        _confirm(person, facts)
+
+
+@st.dialog("Delete for good?", icon=":material/delete_forever:", on_dismiss=stop_asking)
+def _confirm(person: Identity, facts: str) -> None:
+    name_line(person.name, facts)
+    st.markdown(
+        "The name, the note, all numbers and pictures are erased from the gallery's file and from what was kept of the "
+        "same photographs. Earlier exports keep theirs. This can't be undone."
+    )
+    backups = len(backups_of(settings().gallery_path))
+    too = bool(backups) and st.checkbox(
+        f"From {'the backup' if backups == 1 else f'the {backups} backups'} beside the gallery too",
+        key="gallery_delete_backups",
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="gallery_delete_sure"):
+            with feedback() as attempt, st.spinner("Erasing, then searching for what is left"):
+                report = erase(settings(), gallery(), person.id, from_backups=too, actor="dashboard")
+            if attempt.ok:
+                _forget()
+                st.session_state[_REPORT] = report
+                did(f"{person.name} was deleted.")
+                st.rerun()
+        if st.button("Keep", key="gallery_delete_keep"):
+            stop_asking()
+            st.rerun()
+
+
+def _forget() -> None:
+    """Nothing of the person stays in this visitor's session, nor in what visitors share."""
+    stop_asking()
+    for key in ("gallery_open", "gallery_export_ready"):
+        st.session_state.pop(key, None)
+    forget_faces()
+
+
+def erase_report() -> None:
+    """What the last erasure did, until it is closed."""
+    report: ErasureReport | None = st.session_state.get(_REPORT)
+    if report is None:
+        return
+    with st.container(border=True):
+        st.markdown(f"**What was erased** of person number {report.number}, {report.at:%-d %B %Y, %H:%M} UTC")
+        st.dataframe(
+            [
+                {"where": one.store, "erased": one.count, "what": one.what}
+                for one in report.erased
+                if one.count or one.store == "Gallery"
+            ],
+            hide_index=True,
+            width="stretch",
+        )
+        searched = count(report.searched_files, "file")
+        if report.complete:
+            st.success(
+                f"{searched} of the data folder searched: neither name nor numbers are left.",
+                icon=":material/verified:",
+            )
+        for text in _left(report):
+            st.warning(plain(text), icon=":material/inventory_2:")
+        with st.container(horizontal=True):
+            st.download_button(
+                "Download the report",
+                report.text,
+                file_name=f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt",
+                mime="text/plain",
+                icon=":material/download:",
+                key="gallery_erased_download",
+                on_click="ignore",
+            )
+            if st.button("Close", key="gallery_erased_close"):
+                del st.session_state[_REPORT]
+                st.rerun()
+
+
+def _left(report: ErasureReport) -> list[str]:
+    left = []
+    if report.backups:
+        left.append(
+            f"Backups still hold this person: {', '.join(path.name for path in report.backups)}. "
+            "Remove those files when you don't need them any more."
+        )
+    if report.unreadable:
+        names = ", ".join(path.name for path in report.unreadable)
+        left.append(f"Backups that can't be read here may hold this person: {names}.")
+    if report.traces:
+        places = ", ".join(f"{trace.path.name} ({trace.what})" for trace in report.traces[:5])
+        more = f" and {len(report.traces) - 5} more" if len(report.traces) > 5 else ""
+        left.append(f"Still found in {places}{more}. Look at them: data sets and reports are yours to remove.")
+    return [*left, *report.problems]

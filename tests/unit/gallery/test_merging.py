@@ -1,0 +1,90 @@
+"""Two entries of one person made one, and the way back from a change: exactly as before, or a refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.gallery import Gallery, GalleryError, IdentityNotFound, NameTaken
+from core.gallery.keys import Key
+from core.gallery.merging import merge_identities, remove_template, rename, undo
+
+
+@pytest.fixture(params=[None, Key(b"k" * 32)], ids=["plain", "encrypted"])
+def people(request, path, space, person, templates):
+    with Gallery.open(path, keys=lambda: request.param) as gallery:
+        for number, name in enumerate(("Ada", "Augusta", "Bob")):
+            gallery.enrol(name, templates(person(number)), space=space, note=f"note of {name}")
+        yield gallery
+
+
+def state(gallery: Gallery) -> list[object]:
+    held = {each.id: gallery.templates(each.id) for each in gallery.identities()}
+    return [
+        gallery.identities(),
+        {n: [(t.id, t.vector.tobytes(), t.crop, t.added_at) for t in h] for n, h in held.items()},
+    ]
+
+
+def test_a_merge_moves_everything_and_can_be_undone_exactly(people, space, person):
+    before, search = state(people), people.search(person(1), space)
+    change = merge_identities(people, "augusta", "Ada")
+    assert [each.name for each in people.identities()] == ["Ada", "Bob"]
+    assert people.identity("Ada").templates == 6
+    assert people.search(person(1), space)[0][0].name == "Ada"
+    assert not any(b"Augusta" in file.read_bytes() for file in Path(people.path).parent.glob("gallery.db*"))
+    assert undo(people, change) == 2
+    assert state(people) == before and people.search(person(1), space) == search
+    events = [(entry.event, entry.identity_id) for entry in people.audit()]
+    assert ("merged into number 1", 2) in events and ("merge undone", 2) in events
+
+
+def test_a_merge_is_not_undone_over_a_later_change(people, space, person, templates):
+    change = merge_identities(people, "Augusta", "Ada")
+    people.enrol("augusta", templates(person(7)), space=space)
+    with pytest.raises(NameTaken):
+        undo(people, change)
+    people.remove("augusta")
+    people.remove_template(change.templates[0])
+    with pytest.raises(GalleryError, match="changed since"):
+        undo(people, change)
+    people.remove("Ada")
+    with pytest.raises(IdentityNotFound):
+        undo(people, change)
+    assert [each.name for each in people.identities()] == ["Bob"]
+
+
+def test_nobody_is_merged_with_themselves_or_with_nobody(people):
+    with pytest.raises(GalleryError, match="themselves"):
+        merge_identities(people, "Ada", "ADA")
+    with pytest.raises(IdentityNotFound):
+        merge_identities(people, "Ada", "Eve")
+    assert people.size == 3
+
+
+def test_a_rename_is_undone_unless_something_else_happened_to_the_name(people):
+    change = rename(people, 1, "Ada King")
+    assert undo(people, change) == 1 and people.identity(1).name == "Ada"
+    change = rename(people, 1, "Ada King")
+    people.rename(2, "Ada")
+    with pytest.raises(NameTaken):
+        undo(people, change)
+    people.rename(1, "Countess")
+    with pytest.raises(GalleryError, match="changed since"):
+        undo(people, change)
+
+
+def test_a_removed_photograph_comes_back_with_all_it_had(people, space, person):
+    before = people.templates("Ada")[1]
+    change = remove_template(people, before)
+    assert people.identity("Ada").templates == 2
+    assert undo(people, change) == 1
+    back = people.templates("Ada")[-1]
+    assert (back.crop, back.added_at, back.image_sha256, back.space) == (
+        before.crop, before.added_at, before.image_sha256, before.space
+    )  # fmt: skip
+    assert (back.vector == before.vector).all()
+    people.remove("Ada")
+    with pytest.raises(IdentityNotFound):
+        undo(people, change)

@@ -1,0 +1,165 @@
+"""Erase a person: nothing of them is left in any file, what is left elsewhere is named, the record holds no name."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import cli
+from core.erasure import erase
+from core.evaluation.store import EmbeddingStore, Kept
+from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
+from core.gallery.backup import back_up
+from core.gallery.keys import Key
+from core.gallery.protection import change_key, encrypt
+from core.settings import Settings, load_settings
+
+SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
+NAME = "Zoë Quennell"
+CROP = b"\x89PNG\r\n\x1a\n" + bytes(range(40, 200)) * 8
+
+
+def unit(seed: int) -> np.ndarray:
+    row = np.random.default_rng(seed).normal(size=512)
+    return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+def person(seed: int) -> list[NewTemplate]:
+    return [
+        NewTemplate(unit(seed + n), "hr", 112.0, crop=CROP + bytes([seed, n]), source=f"{NAME} {n}.jpg")
+        for n in range(3)
+    ]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load_settings()
+
+
+@pytest.fixture
+def gallery(settings: Settings):
+    with Gallery.open(settings.gallery_path) as opened:
+        for number in range(30):
+            opened.enrol(f"Person {number}", [NewTemplate(unit(500 + number), "hr", 112.0, crop=CROP)], space=SPACE)
+        opened.enrol(NAME, person(1), space=SPACE, note=f"the note of {NAME}")
+        yield opened
+
+
+def everywhere(folder: Path) -> bytes:
+    return b"\0".join(f"{p}".encode() + (p.read_bytes() if p.is_file() else b"") for p in sorted(folder.rglob("*")))
+
+
+def test_no_byte_is_left_in_database_journal_or_data_folder(settings, gallery, capsys):
+    needles = [
+        NAME.encode(),
+        b"Quennell",
+        *(unit(1 + n).tobytes() for n in range(3)),
+        *(each.crop for each in person(1)),
+    ]
+    assert all(each in everywhere(settings.data_dir) for each in needles), "the search works"
+    report = erase(settings, gallery, NAME)
+    raw = everywhere(settings.data_dir)
+    assert not any(each in raw for each in needles)
+    assert not any(unit(1 + n).tobytes()[:32] in raw for n in range(3)), "not even a piece of a vector"
+    assert report.complete and report.searched_files >= 1
+    assert {(one.store, one.count, one.what) for one in report.erased} >= {
+        ("Gallery", 3, "templates"), ("Gallery", 3, "pictures of the face")
+    }  # fmt: skip
+    assert gallery.size == 30 and gallery.audit(1)[0].event == "erased"
+    assert "Quennell" not in report.text + json.dumps(report.facts())
+    with pytest.raises(IdentityNotFound):
+        erase(settings, gallery, NAME)
+
+
+def test_backups_that_hold_the_person_are_named_or_erased_too(settings, gallery):
+    before = back_up(gallery).path
+    gallery.rename(NAME, "Somebody Else")
+    renamed = back_up(gallery).path
+    report = erase(settings, gallery, "Somebody Else")
+    assert set(report.backups) == {before, renamed}, "known by the vectors where the name was another"
+    assert not report.complete and before.name in report.text
+    with Gallery.open(settings.gallery_path) as again:
+        again.enrol(NAME, person(1), space=SPACE)
+        report = erase(settings, again, NAME, from_backups=True)
+    assert report.complete, report.text
+    raw = everywhere(settings.data_dir)
+    assert b"Quennell" not in raw and unit(2).tobytes() not in raw
+    with Gallery.open(before) as backup:
+        assert backup.size == 30
+
+
+def test_a_backup_under_another_key_is_listed_as_unreadable(settings):
+    key = [Key(b"k" * 32)]
+    with Gallery.open(settings.gallery_path, keys=lambda: key[0]) as gallery:
+        gallery.enrol(NAME, person(1), space=SPACE)
+        first = back_up(gallery).path
+        change_key(gallery, other := Key(b"o" * 32))
+        key[0] = other
+        second = back_up(gallery).path
+        report = erase(settings, gallery, NAME)
+    assert (report.unreadable, report.backups) == ((first,), (second,))
+
+
+def test_kept_embeddings_of_the_same_photographs_go_and_others_stay(settings, gallery):
+    store = EmbeddingStore(settings.data_dir / "cache" / "embeddings")
+    quality = np.zeros(9, np.float32)
+    kept = {f"{n:064x}": Kept(True, True, unit(seed) * 7, quality) for n, seed in enumerate((1, 2, 900))}
+    store.write({"weights": "x"}, kept, {})
+    report = erase(settings, gallery, NAME)
+    assert ("Kept embeddings", 2) in {(one.store, one.count) for one in report.erased}
+    assert list(store.read({"weights": "x"}, list(kept))) == [f"{2:064x}"]
+    assert (unit(1) * 7).tobytes() not in everywhere(settings.data_dir)
+    damaged = store.folder / "damaged.db"
+    damaged.write_bytes(b"SQLite format 3\0 and no more")
+    gallery.enrol(NAME, person(1), space=SPACE)
+    erase(settings, gallery, NAME)
+    assert not damaged.exists(), "a cache that can't be searched is thrown away"
+
+
+def test_files_that_still_mention_the_person_are_found_however_they_write_it(settings, gallery):
+    here = settings.data_dir
+    (here / "runs").mkdir()
+    (here / "datasets" / NAME).mkdir(parents=True)
+    (here / "runs" / "report.json").write_text(json.dumps({"who": NAME}))
+    (here / "runs" / "table.csv").write_text(f"name,score\n{NAME.upper().replace('Ë', 'ë')},0.4\n")
+    (here / "runs" / "vectors.bin").write_bytes(b"123" + unit(2).tobytes())
+    (here / "runs" / "other.txt").write_text(f"{NAME}son and a{NAME} are other people")
+    report = erase(settings, gallery, NAME)
+    found = {(trace.path.name, trace.what) for trace in report.traces}
+    assert found == {
+        (NAME, "name"), ("report.json", "name"), ("table.csv", "name"), ("vectors.bin", "biometric data")
+    }  # fmt: skip
+    assert not report.complete
+
+
+def test_the_command_reports_and_its_code_says_whether_something_is_left(settings, gallery, capsys):
+    back_up(gallery)
+    assert cli.run(["gallery", "erase", NAME, "--yes", "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert len(facts["backups"]) == 1 and not facts["complete"]
+    gallery.enrol(NAME, person(1), space=SPACE)
+    assert cli.run(["gallery", "erase", NAME, "--yes", "--from-backups"]) == 0
+    assert "nothing was found" in capsys.readouterr().out
+
+
+def test_an_encrypted_gallery_and_its_backups_forget_too(settings):
+    key = Key(b"k" * 32)
+    with Gallery.open(settings.gallery_path, keys=lambda: key) as gallery:
+        gallery.enrol(NAME, person(1), space=SPACE)
+        gallery.enrol("Bob", person(50), space=SPACE)
+        back_up(gallery)
+        sealed = sqlite3.connect(settings.gallery_path).execute("SELECT vector FROM template").fetchall()
+        report = erase(settings, gallery, NAME, from_backups=True)
+        assert report.complete, report.text
+        raw = everywhere(settings.data_dir)
+        assert not any(vector in raw for (vector,) in sealed[:3]) and sealed[4][0] in raw
+
+
+def test_encrypting_erases_what_was_plain(settings, gallery):
+    encrypt(gallery, Key(b"k" * 32))
+    raw = everywhere(settings.data_dir)
+    assert b"Quennell" not in raw and unit(1).tobytes()[:64] not in raw and CROP not in raw

@@ -1,0 +1,254 @@
+"""Every reader of a file that somebody else may have made, fed with damaged ones: an answer or a CoreError.
+
+EDGEFACE_FUZZ sets how many files each reader gets (default 25); `EDGEFACE_FUZZ=5000` is for a night.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.dataset.manifest import make_frame, manifest_bytes, read_dataset, read_info
+from core.encoder.archive import read_archive
+from core.errors import CoreError
+from core.evaluation.pairs import read_pairs
+from core.gallery import Gallery, NewTemplate, Space
+from core.gallery.backup import look_at, restore
+from core.gallery.bulk import plan_from_csv
+from core.gallery.keys import read_key_file
+from core.gallery.portable import read_portable
+from core.gallery.transfer import export_bytes
+from core.images import read_image
+from core.jobs.events import read_events
+from core.jobs.state import read_state
+from core.retention import read_retention
+from core.settings import load_settings, read_active
+from core.weight_card import read_card
+from core.weight_files import read_metadata
+
+FILES = int(os.environ.get("EDGEFACE_FUZZ", "25"))
+LONGEST_S = 30.0
+"""Far beyond what any reader needs: for one that hangs, not for one on a busy machine."""
+MOST_BYTES = 1_000_000_000
+
+SPACE = Space("x", "a" * 64, "bicubic", False)
+
+
+def picture(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 40, 3), dtype=np.uint8)).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def people() -> Gallery:
+    gallery = Gallery.open()
+    gallery.enrol("Ada", [NewTemplate(np.eye(512, dtype=np.float32)[0], "hr", 112.0, crop=picture("PNG"))], space=SPACE)
+    return gallery
+
+
+def portable() -> bytes:
+    with people() as gallery:
+        return export_bytes(gallery)[0]
+
+
+def weights(kind: str) -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    tensors = {"a": torch.zeros(3, 4), "b": torch.ones(2, dtype=torch.float16)}
+    if kind == "safetensors":
+        return save(tensors, metadata={"figures": "{}"})
+    buffer = io.BytesIO()
+    torch.save({"state_dict": tensors, "epoch": 3}, buffer)
+    return buffer.getvalue()
+
+
+def database(folder: Path) -> bytes:
+    path = folder / "seed.db"
+    with Gallery.open(path) as gallery:
+        gallery.enrol("Ada", [NewTemplate(np.eye(512, dtype=np.float32)[0], "hr", 112.0)], space=SPACE)
+    return path.read_bytes()
+
+
+def manifest() -> bytes:
+    row = {"path": "hr/a.png", "identity": "Ada", "split": "train", "kind": "hr", "pair": "a", "sha256": "0" * 64}
+    return manifest_bytes(make_frame([row]))
+
+
+def in_data_dir(name: str, read: Callable[[], object]) -> Callable[[Path], object]:
+    def reader(path: Path) -> object:
+        target = load_settings().data_dir / name
+        target.write_bytes(path.read_bytes())
+        return read()
+
+    return reader
+
+
+def restored(path: Path) -> object:
+    look_at(path)
+    with Gallery.open(path.with_name("into.db")) as gallery:
+        return restore(gallery, path)
+
+
+def run_folder(path: Path) -> object:
+    (path.parent / "state.json").write_bytes(path.read_bytes())
+    return read_state(path.parent)
+
+
+def set_folder(name: str, read: Callable[[Path], object]) -> Callable[[Path], object]:
+    def reader(path: Path) -> object:
+        (path.parent / name).write_bytes(path.read_bytes())
+        return read(path.parent)
+
+    return reader
+
+
+CSV = b'path;identity\nada.jpg;Ada\n=1+1.jpg;"=cmd()"\n'
+PAIRS = b"1\t1\nAda\t1\t2\nAda\t1\tBob\t1\n"
+INFO = b'{"version": 1, "name": "x", "counts": {}}'
+STATE = b'{"status": "running", "pid": 1, "process_start": 2.0, "started_at": "2030-01-01T00:00:00+00:00"}'
+ACTIVE = b'{"retention": {"crops_days": 90}, "encoder": {"path": "x", "sha256": "y"}}'
+
+READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
+    "image.jpg": (lambda _: picture("JPEG"), read_image),
+    "image.png": (lambda _: picture("PNG"), read_image),
+    "image.webp": (lambda _: picture("WEBP"), read_image),
+    "image.gif": (lambda _: picture("GIF"), read_image),
+    "image.tiff": (lambda _: picture("TIFF"), read_image),
+    "weights.pt": (lambda _: weights("pt"), read_archive),
+    "weights.safetensors": (lambda _: weights("safetensors"), read_archive),
+    "header.safetensors": (lambda _: weights("safetensors"), lambda path: read_card(read_metadata(path))),
+    "people.efgallery": (lambda _: portable(), read_portable),
+    "gallery.db": (database, restored),
+    "people.csv": (lambda _: CSV, plan_from_csv),
+    "pairs.txt": (lambda _: PAIRS, read_pairs),
+    "manifest.csv": (lambda _: manifest(), set_folder("manifest.csv", read_dataset)),
+    "dataset.json": (lambda _: INFO, set_folder("dataset.json", read_info)),
+    "events.jsonl": (lambda _: b'{"at": "2030-01-01T00:00:00+00:00", "kind": "progress", "share": 0.5}\n', read_events),
+    "run.json": (lambda _: STATE, run_folder),
+    "active.json": (lambda _: ACTIVE, in_data_dir("active.json", lambda: read_active(load_settings()))),
+    "retention.json": (lambda _: ACTIVE, in_data_dir("active.json", lambda: read_retention(load_settings()))),
+    "gallery.key": (lambda _: b"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=\n", read_key_file),
+}
+
+damage = st.lists(
+    st.one_of(
+        st.tuples(st.just("set"), st.floats(0, 1), st.binary(min_size=1, max_size=8)),
+        st.tuples(st.just("insert"), st.floats(0, 1), st.binary(min_size=1, max_size=40)),
+        st.tuples(st.just("cut"), st.floats(0, 1), st.just(b"")),
+        st.tuples(st.just("repeat"), st.floats(0, 1), st.just(b"")),
+        st.tuples(st.just("number"), st.floats(0, 1), st.sampled_from([b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 8])),
+        st.tuples(
+            st.just("text"),
+            st.floats(0, 1),
+            st.sampled_from(
+                [b"1e999", b"-1", b"NaN", b"null", b"[" * 5000, b"../" * 9, "\u202e".encode(), b"\xff\xfe"]
+            ),
+        ),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def damaged(content: bytes, steps: list[tuple[str, float, bytes]]) -> bytes:
+    for how, where, what in steps:
+        at = int(where * len(content))
+        if how == "cut":
+            content = content[:at]
+        elif how == "repeat":
+            content = content + content[at:]
+        elif how in ("insert", "text"):
+            content = content[:at] + what + content[at:]
+        else:
+            content = content[:at] + what + content[at + len(what) :]
+    return content
+
+
+def asked(read: Callable[[Path], object], path: Path) -> None:
+    """An answer, or an error for the user with what to do next; in time, and without a fault's own exception."""
+    started = time.monotonic()
+    try:
+        read(path)
+    except CoreError as error:
+        assert error.what and len(str(error)) < 20_000
+    assert time.monotonic() - started < LONGEST_S
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_damaged_file_is_read_or_refused(name, tmp_path):
+    make, read = READERS[name]
+    whole, number = make(tmp_path), iter(range(10**9))
+
+    @settings(deadline=None, max_examples=FILES, suppress_health_check=list(HealthCheck), database=None)
+    @given(damage)
+    def feed(steps: list[tuple[str, float, bytes]]) -> None:
+        folder = tmp_path / str(next(number))
+        folder.mkdir()
+        (folder / name).write_bytes(damaged(whole, steps))
+        asked(read, folder / name)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    feed()
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_of_anything_is_read_or_refused(name, tmp_path):
+    _, read = READERS[name]
+    for number, content in enumerate((b"", b"\0", b"\xff" * 70_000, b"[" * 100_000, "𝕏\u202e\u0000".encode() * 3000)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).write_bytes(content)
+        asked(read, folder / name)
+
+
+def test_an_export_that_names_other_places_writes_nowhere(tmp_path):
+    """Its members are read by the names that the manifest gives; nothing is ever unpacked."""
+    source, target = zipfile.ZipFile(io.BytesIO(portable())), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename == "manifest.json":
+                said = json.loads(content)
+                said["members"] = {
+                    f"../../{key}" if key.startswith("crops") else key: value for key, value in said["members"].items()
+                }
+                content = json.dumps(said).encode()
+            archive.writestr(
+                f"../../{entry.filename}" if entry.filename.startswith("crops") else entry.filename, content
+            )
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CoreError):
+        read_portable(target.getvalue())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["A" * 10_000_000, "\u202eevil", "a\x00b", "\n", "  ", "\ud800"])
+def test_names_that_cannot_be_shown_are_refused_before_anything_is_stored(name):
+    with people() as gallery:
+        for work in (lambda: gallery.rename("Ada", name), lambda: gallery.enrol(name, [], space=SPACE)):
+            with pytest.raises(CoreError) as caught:
+                work()
+            assert len(str(caught.value)) < 2000
+        assert gallery.find(name) is None and [each.name for each in gallery.identities()] == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "عمر الخيام", "👩🏽‍🚀 Ada", "'; DROP TABLE identity --"]
+)
+def test_names_of_every_kind_are_kept_as_typed(name):
+    with people() as gallery:
+        assert gallery.rename("Ada", name).name == name and gallery.identity(name).name == name

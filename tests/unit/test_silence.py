@@ -1,0 +1,65 @@
+"""What is logged and kept of the main paths: no name, no vector, no picture, whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.enrolment import enrol, prepare_enrolment
+from core.erasure import erase
+from core.errors import CoreError
+from core.gallery.backup import back_up, restore
+from core.gallery.keys import Key
+from core.gallery.merging import merge_identities, undo
+from core.gallery.protection import change_key, encrypt
+from core.gallery.store import Gallery
+from core.gallery.transfer import export_bytes, import_gallery
+from core.settings import load_settings
+from dashboard.feedback import show_surprise
+
+NAME, OTHER = "Zoë Quennell", "Xanthippe Vole"
+
+
+def test_the_main_paths_log_nothing_about_a_person(make_pipeline, portrait, caplog, capsys, tmp_path: Path):
+    caplog.set_level(logging.DEBUG)
+    key = [Key(b"k" * 32)]
+    pipeline = make_pipeline()
+    pipeline.gallery.store.close()
+    store = Gallery.open(tmp_path / "gallery.db", keys=lambda: key[0])
+    object.__setattr__(pipeline.gallery, "store", store)
+    with store:
+        draft = prepare_enrolment(pipeline, [portrait], [f"{NAME}.jpg"], person=NAME)
+        enrol(pipeline, NAME, draft)
+        vector = store.templates(NAME)[0].vector
+        with pytest.raises(CoreError):
+            enrol(pipeline, NAME, draft)
+        pipeline.run(portrait)
+        store.rename(NAME, OTHER)
+        content, _ = export_bytes(store)
+        import_gallery(store, content, on_conflict="rename")
+        undo(store, merge_identities(store, f"{OTHER} (2)", OTHER))
+        restore(store, back_up(store).path)
+        change_key(store, Key(b"o" * 32))
+        key[0] = Key(b"o" * 32)
+        with pytest.raises(CoreError):
+            encrypt(store, key[0])
+        erase(load_settings(), store, OTHER)
+        trail = " ".join(f"{entry.actor} {entry.event}" for entry in store.audit())
+    out, err = capsys.readouterr()
+    said = "\n".join([out, err, trail, *(record.getMessage() for record in caplog.records)])
+    assert "Quennell" not in said and "Vole" not in said
+    assert f"{vector[0]:.4f}" not in said and Key(b"k" * 32).text not in said
+    assert store.path.with_name("backups").is_dir() and "enrolled" in trail
+
+
+def test_a_fault_is_logged_by_kind_and_place_only(caplog):
+    try:
+        raise ValueError(f"{NAME} {np.ones(3)}")
+    except ValueError as error:
+        show_surprise(error)
+    [record] = [each for each in caplog.records if each.name == "edgeface_studio"]
+    assert "ValueError" in record.getMessage() and "test_silence.py" in record.getMessage()
+    assert "Quennell" not in record.getMessage() and record.exc_info is None
