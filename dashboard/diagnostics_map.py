@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
@@ -107,7 +108,7 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
     link("help", "How to read a map", icon=":material/help:", topic="maps")
 
 
-def _chart(figure: go.Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], found: pd.DataFrame | None) -> None:
+def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], found: pd.DataFrame | None) -> None:
     """The map, and the faces of what is drawn around beside it. A fragment: drawing runs this alone, not the page."""
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
