@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
@@ -98,22 +99,26 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
     if layout is None:
         return
     mark = _rows_of(cloud, person)
+    figure = map_figure(
+        layout.points, hover_of(cloud.key, cloud, found), groups_of(cloud, colour, found, person),
+        lines=_pairs(cloud) if linked else None, mark=mark,
+    )  # fmt: skip
+    st.fragment(_chart)(figure, f"diagnostics_map_{cloud.key[:12]}_{method}_{colour}", cloud, mark, found)
+    st.caption(f"{count(len(cloud), 'embedding')}. {protocol}. {_about(method)} {plain(layout.line)}".strip())
+    link("help", "How to read a map", icon=":material/help:", topic="maps")
+
+
+def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], found: pd.DataFrame | None) -> None:
+    """The map, and the faces of what is drawn around beside it. A fragment: drawing runs this alone, not the page."""
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
-        figure = map_figure(
-            layout.points, hover_of(cloud.key, cloud, found), groups_of(cloud, colour, found, person),
-            lines=_pairs(cloud) if linked else None, mark=mark,
-        )  # fmt: skip
         event = st.plotly_chart(
-            figure, key=f"diagnostics_map_{cloud.key[:12]}_{method}_{colour}", on_select="rerun",
+            figure, key=key, on_select="rerun", alt=f"Map of {count(len(cloud), 'embedding')}",
             config={"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d", "toImage"], "scrollZoom": True},
-            alt=f"{METHODS[method]} map of {count(len(cloud), 'embedding')}",
         )  # fmt: skip
     with beside:
         rows = selected_rows(event, len(cloud))
         _faces(cloud, rows if len(rows) else mark, found)
-    st.caption(f"{count(len(cloud), 'embedding')}. {protocol}. {_about(method)} {plain(layout.line)}".strip())
-    link("help", "How to read a map", icon=":material/help:", topic="maps")
 
 
 def _about(method: Method) -> str:
