@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import WAIT_MS, Server
 from tests.unit.evaluation.sets import small_dataset
 
 pytestmark = pytest.mark.browser
@@ -16,7 +16,7 @@ def test_wipe_zoom_and_the_next_face(ready_server: Server, page: Any) -> None:
     small_dataset(ready_server.data_dir / "datasets" / "small", people=3, each=2, single=0)
     page.goto(ready_server.url("inspector"))
     handle = page.locator(".ef-handle")
-    handle.wait_for()
+    handle.wait_for(timeout=4 * WAIT_MS)  # the first page loads the network
     page.get_by_text("1 of 6").first.wait_for()
 
     handle.scroll_into_view_if_needed()
