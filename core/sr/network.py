@@ -57,10 +57,18 @@ class DSR(nn.Module):
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]  # it has one
 
     def forward(self, vlr: Tensor) -> Tensor:
+        return self.refine(self.enlarge(vlr))
+
+    @staticmethod
+    def enlarge(vlr: Tensor) -> Tensor:
+        """(N, 3, s, s) -> bicubic (N, 3, 112, 112): from here on all sizes are alike and can share a batch."""
         # With antialias torch's bicubic has Pillow's kernel (a = -0.5) also where it enlarges.
-        skip = functional.interpolate(
+        return functional.interpolate(
             vlr.float(), size=(CROP_PX, CROP_PX), mode="bicubic", align_corners=False, antialias=True
         )
+
+    def refine(self, skip: Tensor) -> Tensor:
+        """What the network makes of enlarged pictures (N, 3, 112, 112)."""
         features = self.head(functional.pixel_unshuffle(skip, SHUFFLE))  # (N, channels, 28, 28)
         residual = functional.pixel_shuffle(self.tail(features + self.body(features)), SHUFFLE)  # (N, 3, 112, 112)
         image = skip + residual

@@ -120,15 +120,18 @@ class DSRUpscaler:
     def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         import torch
 
-        out = np.zeros((len(crops), CROP_PX, CROP_PX, 3), dtype=np.uint8)
+        if not crops:
+            return np.zeros((0, CROP_PX, CROP_PX, 3), dtype=np.uint8)
         by_size: dict[int, list[int]] = defaultdict(list)
         for position, crop in enumerate(crops):
             by_size[crop.shape[0]].append(position)
-        for positions in by_size.values():
-            batch = to_tensor([crops[p] for p in positions], device=self._device)
-            with torch.inference_mode():
-                out[positions] = from_tensor(self._network(batch))
-        return out
+        with torch.inference_mode():
+            enlarged = torch.empty(len(crops), 3, CROP_PX, CROP_PX, device=self._device)
+            for positions in by_size.values():
+                batch = to_tensor([crops[p] for p in positions], device=self._device)
+                enlarged[positions] = self._network.enlarge(batch)
+            batch = enlarged.to(memory_format=torch.channels_last)
+            return from_tensor(self._network.refine(batch))
 
 
 @dataclass(frozen=True)
