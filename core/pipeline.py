@@ -204,10 +204,24 @@ class Pipeline:
             return []
         with _timed(timings, "encode"):
             embeddings = self.embed(probes)
+        return self.judge(probes, embeddings, [probe.probe_px for probe in probes], timings)
+
+    def judge(
+        self,
+        probes: Sequence[Probe],
+        embeddings: NDArray[np.float32],
+        sizes_px: Sequence[float],
+        timings: dict[str, float] | None = None,
+    ) -> list[Recognition]:
+        """Decide by unit embeddings (N, 512), each a probe's own or pooled over frames, of which probes are the last;
+        `sizes_px` choose the thresholds."""
+        timings = {} if timings is None else timings
+        if not probes:
+            return []
         with _timed(timings, "search"):
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
-        by = self.gallery.decide("fpir", [probe.probe_px for probe in probes], self.config.recognition_threshold)
+        by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold)
         return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, by, strict=True)]
 
     def _decide(
