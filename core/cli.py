@@ -24,6 +24,7 @@ from core.commands import (
     evaluate_more,
     gallery,
     identify,
+    identify_video,
     runs,
     train,
     weights,
@@ -52,6 +53,7 @@ doctor.add_to(app)
 weights.add_to(app)
 enroll_bulk.add_to(enroll.group)
 enroll.add_to(app)
+identify_video.add_to(identify.group)
 identify.add_to(app)
 compare.add_to(app)
 gallery.add_to(app)

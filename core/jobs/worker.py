@@ -38,6 +38,7 @@ KINDS: dict[str, str] = {
     "dsr": "core.training.jobs:run",
     "starter": "core.training.jobs:run",
     "evaluate": "core.evaluation.job:run",
+    "video": "core.video.job:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

@@ -54,6 +54,15 @@ def actors(
     return found
 
 
+def drawn_people(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """Pictures of drawn people in whom the detector finds faces: to try and to measure without photographs."""
+    from core.dataset.drawn_head import View, portray
+    from core.dataset.drawn_looks import Expression, draw_looks
+
+    view = View(light=(0.3, -0.4, 1.0), contrast=0.5)
+    return [portray(looks, Expression(), view, noise_seed=seed).rgb for looks in draw_looks(count, seed)]
+
+
 def frame_at(cast: Sequence[Actor], at: float, noise: np.random.Generator | None = None) -> NDArray[np.uint8]:
     """The frame at a time in seconds, uint8 RGB (480, 640, 3): each photograph in its place, swaying by fractions of
     a pixel; with `noise` as a camera's sensor adds it (standard deviation 3 of 255)."""

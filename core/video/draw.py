@@ -47,9 +47,7 @@ def draw(rgb: NDArray[np.uint8], faces: Sequence[LiveFace]) -> NDArray[np.uint8]
     line = max(2, round(height / 240))
     for face in faces:
         colour = COLOURS[face.recognition.outcome if face.recognition else None]
-        x0, y0, x1, y1 = (
-            edge * size for edge, size in zip(face.share, (width, height, width, height), strict=True)
-        )
+        x0, y0, x1, y1 = (edge * size for edge, size in zip(face.share, (width, height, width, height), strict=True))
         if x1 <= x0 or y1 <= y0:
             continue
         # A dark line round the coloured one: seen on every background.
@@ -60,7 +58,7 @@ def draw(rgb: NDArray[np.uint8], faces: Sequence[LiveFace]) -> NDArray[np.uint8]
 
 
 def draw_result(rgb: NDArray[np.uint8], result: LiveResult | None) -> NDArray[np.uint8]:
-    """The frame with what was last seen; at a simulated distance with the small face and its enlargement in a corner."""
+    """The frame with what was last seen; at a simulated distance with the small face and its enlargement, too."""
     if result is None:
         return rgb
     drawn = draw(rgb, result.faces)

@@ -1,8 +1,8 @@
 """Faces in the frames of a stream, at a cost that is bounded for each frame.
 
-A photograph is searched for small faces as a whole; a stream can't wait for that. Each frame gets one look, at a bounded
-resolution; at the places where faces were a moment ago it is looked at closely; and of the tiles in which small faces
-would show, enlarged, some take their turn. A small face is thus found within some frames, and then followed.
+A photograph is searched for small faces as a whole; a stream can't wait for that. Each frame gets one look, at a
+bounded resolution; at the places where faces were a moment ago it is looked at closely; and of the tiles in which small
+faces would show, enlarged, some take their turn. A small face is thus found within some frames, and then followed.
 """
 
 from __future__ import annotations

@@ -212,5 +212,3 @@ def _unusable(source: Source, error: BaseException) -> SourceUnusable:
             if kind.__name__ == name:
                 return SourceUnusable(f"{source.shown} {what}.", next_step)
     return SourceUnusable(f"{source.shown} can't be read ({type(error).__name__}).", "Check the address.")
-
-

@@ -48,9 +48,7 @@ class Track:
         after = at - self.seen_at
         if after > 0:
             fresh = [(new - old) / after for new, old in zip(face.centre, self.face.centre, strict=True)]
-            kept = [
-                _SPEED_MEMORY * old + (1 - _SPEED_MEMORY) * new for old, new in zip(self.speed, fresh, strict=True)
-            ]
+            kept = [_SPEED_MEMORY * old + (1 - _SPEED_MEMORY) * new for old, new in zip(self.speed, fresh, strict=True)]
             self.speed = (kept[0], kept[1])
         self.face, self.seen_at, self.frames = face, at, self.frames + 1
 

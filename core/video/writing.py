@@ -6,11 +6,15 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid, StorageFailed
+
+if TYPE_CHECKING:
+    from av import VideoStream
 
 _CODECS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     ".mp4": ("mp4", "libx264", "yuv420p", {"preset": "veryfast", "crf": "23"}),
@@ -44,7 +48,7 @@ class VideoWriter:
             self._container = av.open(str(self._beside), "w", format=kind)
         except OSError as error:
             raise self._failed(error) from error
-        self._stream = self._container.add_stream(codec, rate=rate, options=options)
+        self._stream = cast("VideoStream", self._container.add_stream(codec, rate=rate, options=options))
         self._stream.width, self._stream.height, self._stream.pix_fmt = *self._size, pixels
         if self._timed:
             self._stream.codec_context.time_base = Fraction(1, _TICKS)

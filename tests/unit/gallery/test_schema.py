@@ -109,12 +109,12 @@ def test_damage_is_said_in_words(path, space, person, templates):
 def test_migrations_have_names_and_run_once(path):
     connection = sqlite3.connect(path, isolation_level=None)
     steps = [*MIGRATIONS, Migration("add a colour", ("ALTER TABLE identity ADD COLUMN colour TEXT",))]
-    assert migrate(connection, NOW, MIGRATIONS) == [MIGRATIONS[0].name]
+    assert migrate(connection, NOW, MIGRATIONS) == [step.name for step in MIGRATIONS]
     assert migrate(connection, NOW, steps) == ["add a colour"]
     assert migrate(connection, NOW, steps) == []
-    assert user_version(connection) == 2
+    assert user_version(connection) == len(steps)
     recorded = connection.execute("SELECT version, name, applied_at FROM migration ORDER BY version").fetchall()
-    assert recorded[1] == (2, "add a colour", NOW.isoformat())
+    assert recorded[-1] == (len(steps), "add a colour", NOW.isoformat())
     connection.close()
 
 
