@@ -13,6 +13,7 @@ from core.errors import CoreError
 from core.gallery.review import Finding, review_enrolment
 from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image, read_image, sha256_of
+from core.matched import matched_templates
 from core.pipeline import Pipeline
 from core.recognition import DraftPhoto, EnrolmentDraft, Probe
 
@@ -85,11 +86,13 @@ def enrol(
     note: str = "",
     actor: str = "local",
     add: bool = False,
+    matched_sizes: Sequence[int] = (),
 ) -> Identity:
     """Store the usable photographs of a draft as templates of `name`, in one transaction.
 
-    `add` stores them with the person of that name who is there already (or a new one). Raises NothingToEnrol,
-    NameTaken, NameInvalid, and GalleryError or StorageFailed when the gallery can't be written.
+    `matched_sizes` (of 32, 24 and 16 px) adds a template at each for every photograph of full size. `add` stores them
+    with the person of that name who is there already (or a new one). Raises NothingToEnrol, NameTaken, NameInvalid, and
+    GalleryError or StorageFailed when the gallery can't be written.
     """
     if not draft.usable:
         reasons = (
@@ -97,6 +100,7 @@ def enrol(
         )
         raise NothingToEnrol(f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen.")
     templates = [_template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None]
+    templates += matched_templates(pipeline, draft.usable, matched_sizes, store_crops=store_crops)
     store = pipeline.gallery.store
     known = store.find(name) if add else None
     if known is not None:
@@ -112,6 +116,7 @@ def enrol_many(
     actor: str = "local",
     add: bool = False,
     force: bool = False,
+    matched_sizes: Sequence[int] = (),
     on_person: Callable[[int, int, BulkRow], None] | None = None,
 ) -> list[BulkRow]:
     """Enrol every (name, photographs) of a plan. One person's failure stops nobody else's enrolment.
@@ -128,7 +133,9 @@ def enrol_many(
         try:
             if serious and not force:
                 raise HeldBack(f"Held back: {' '.join(serious)}", "Look at the photographs, then enrol with --force.")
-            enrol(pipeline, name, draft, store_crops=store_crops, actor=actor, add=add)
+            enrol(
+                pipeline, name, draft, store_crops=store_crops, actor=actor, add=add, matched_sizes=matched_sizes
+            )  # fmt: skip
         except CoreError as error:
             row = replace(row, stored=0, error=str(error))
         rows.append(row)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.gallery.values import one_a_photograph
+from core.matched import MATCHED_SIZES_PX
 from dashboard.carry import carried, drop_carried
 from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
 from dashboard.enrol_review import may_save, say_findings
 from dashboard.feedback import feedback
+from dashboard.live_enrol import live_enrol
 from dashboard.navigation import go
 from dashboard.queries import image_address, readiness
 from dashboard.resources import MAX_UPLOADS, gallery, pipeline
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 NEW = "Somebody new"
 KNOWN = "Somebody enrolled"
+FILES, CAMERA = "Photographs", "Camera"
+MATCHED_BY_DEFAULT = False
 
 
 def view() -> None:
@@ -42,11 +47,29 @@ def view() -> None:
     draft = _take_up_carried(st.session_state.get("enroll_draft"))
     if draft is None:
         _say_for_whom()
-        _upload_form(primary=True)
+        _begin()
         return
     _draft(pipeline(), draft)
     with st.expander("Other photographs instead", icon=":material/upload:"):
         _upload_form(primary=False)
+    if st.button("Cancel: forget these pictures", type="tertiary", icon=":material/close:", key="enroll_cancel"):
+        _forget()
+        st.rerun()
+
+
+def _begin() -> None:
+    """Photographs that are there already, or the camera."""
+    source = st.segmented_control(
+        "From", [FILES, CAMERA], default=FILES, required=True, key="enroll_source", label_visibility="collapsed"
+    )
+    if source == FILES:
+        _upload_form(primary=True)
+        return
+    with feedback():
+        draft = live_enrol(pipeline())
+        if draft is not None:
+            _keep(draft)
+            st.rerun()
 
 
 def _say_for_whom() -> None:
@@ -212,7 +235,15 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         "" if add else st.text_input("Note (optional)", key="enroll_note", placeholder="Where the photographs are from")
     )
     store_crops = st.checkbox("Keep small pictures of the faces", value=True, key="enroll_crops")
-    numbers = f"{count(len(draft.usable), 'row')} of 512 numbers, the name, the note, the files' names and fingerprints"
+    matched = st.checkbox(
+        "Also store what the faces look like at 32, 24 and 16 px",
+        value=MATCHED_BY_DEFAULT,
+        key="enroll_matched",
+        help="For far cameras: a very small face is compared with others that lost the same detail.",
+    )
+    sizes = MATCHED_SIZES_PX if matched else ()
+    rows = sum(1 + (len(sizes) if photo.probe and photo.probe.size_px is None else 0) for photo in draft.usable)
+    numbers = f"{count(rows, 'row')} of 512 numbers, the name, the note, the files' names and fingerprints"
     pictures = ", and one picture of at most 112 px for each face" if store_crops else "; no picture"
     st.caption(f"Stored in the gallery on this machine: {numbers}{pictures}. The photographs themselves aren't stored.")
     label = "Add the photographs" if add else "Save"
@@ -227,7 +258,9 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         st.warning("Say who it is first.", icon=":material/edit:")
         return
     with feedback() as attempt, st.spinner("Saving"):
-        person = enrol(pipe, name, draft, store_crops=store_crops, note=note, actor="dashboard", add=add)
+        person = enrol(
+            pipe, name, draft, store_crops=store_crops, note=note, actor="dashboard", add=add, matched_sizes=sizes
+        )
         st.session_state["enroll_done"] = (person.name, len(draft.usable), person.photographs, store_crops)
     if attempt.ok:
         _forget()
@@ -246,7 +279,8 @@ def _say_done(name: str, stored: int, photographs: int, with_crops: bool) -> Non
         f"{count(photographs, 'photograph')} in all.",
         icon=":material/how_to_reg:",
     )
-    crops = [template.crop for template in gallery().templates(name) if template.crop] if gallery().find(name) else []
+    templates = one_a_photograph(gallery().templates(name)) if gallery().find(name) else []
+    crops = [template.crop for template in templates if template.crop]
     faces([Picture(image_address(crop), alt=f"Face of {name}") for crop in crops[-7:]], 96)
     if photographs < 3:
         st.caption("3 to 7 photographs make recognition steadier: more can be added at any time.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.encoder.registry import WeightsFile
 from core.gallery.store import Gallery
-from core.gallery.values import Identity, StoredTemplate
+from core.gallery.values import Identity, StoredTemplate, one_a_photograph
 from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line
 from dashboard.feedback import feedback
 from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
@@ -134,7 +136,9 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
     if person.note:
         st.html(f"<div class='ef-quiet'>{markup(person.note)}</div>")
     pictures = [
-        Picture(image_address(t.crop), _template_facts(t), f"Face of {person.name}") for t in templates if t.crop
+        Picture(image_address(t.crop), _template_facts(t, templates), f"Face of {person.name}")
+        for t in one_a_photograph(templates)
+        if t.crop
     ]
     if pictures:
         faces(pictures, 112)
@@ -163,8 +167,11 @@ def _facts(person: Identity) -> str:
     return f"{count(person.photographs, 'photograph')}, enrolled on {person.enrolled_at:%-d %B %Y}"
 
 
-def _template_facts(template: StoredTemplate) -> str:
-    return f"{template.probe_px:.0f} px, {template.space.encoder_name}"
+def _template_facts(template: StoredTemplate, all_of_them: Sequence[StoredTemplate]) -> str:
+    hashed = [each for each in all_of_them if each.image_sha256 and each.image_sha256 == template.image_sha256]
+    smaller = sorted({each.size_px for each in hashed if each.size_px and each.probe_px < template.probe_px})
+    also = f"; also at {', '.join(map(str, reversed(smaller)))} px" if smaller else ""
+    return f"{template.probe_px:.0f} px{also}, {template.space.encoder_name}"
 
 
 def _back() -> None:

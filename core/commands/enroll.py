@@ -1,7 +1,8 @@
-"""`enroll`: one person from photographs. `register` is the same under another name; many people: enroll_bulk."""
+"""`enroll`: one person from photographs or a camera. `register` is the same; many people: enroll_bulk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from core.commands.common import (
     say,
     say_json,
 )
+from core.commands.enroll_webcam import require_one_source, webcam_pictures
 from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.settings import load_settings
 
@@ -31,6 +33,7 @@ _ONE = (
     "enroll --user-id 'Ada Lovelace' --photos ada/ --note 'from the archive'",
     "enroll folder people/",
     "enroll csv people.csv",
+    "enroll --user-id 'Ada Lovelace' --webcam --num-captures 5",
 )
 
 
@@ -45,6 +48,10 @@ group = typer.Typer(cls=PhotosByDefault, help="Enrol people from photographs.", 
 
 NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, not the faces' pictures.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")]
+MatchedOption = Annotated[
+    bool,
+    typer.Option("--matched-sizes", help="Also store what each face looks like at 32, 24 and 16 px, for far cameras."),
+]
 AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
 
 
@@ -62,6 +69,14 @@ def photos(
         list[str] | None, typer.Option("--photos", metavar="PHOTO...", help="Photographs, or a folder of them.")
     ] = None,
     note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
+    webcam: Annotated[
+        bool, typer.Option("--webcam", help="Take the pictures with a camera at this machine, in a window.")
+    ] = False,
+    num_captures: Annotated[
+        int, typer.Option("--num-captures", metavar="N", help="With --webcam: how many pictures, 3 to 10.")
+    ] = 5,
+    camera: Annotated[int, typer.Option("--camera", min=0, help="With --webcam: which camera, from 0 on.")] = 0,
+    matched_sizes: MatchedOption = False,
     no_crops: NoCropsOption = False,
     add: AddOption = False,
     force: ForceOption = False,
@@ -72,16 +87,28 @@ def photos(
 ) -> None:
     """Enrol one person from 1 to N photographs; 3 to 7 are advised. For many people: `enroll folder`, `enroll csv`.
 
+    With --webcam the pictures are taken in a window: a guide says what to do, good ones are taken by themselves, the
+    space bar takes one at once, Esc cancels and keeps nothing.
+
     A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
     from core.enrolment import enrol, prepare_enrolment
+    from core.matched import MATCHED_SIZES_PX
 
-    files = image_files([*(photo or ()), *(more or ())])
-    _require_free(user_id, gallery_path, add)
+    given = [*(photo or ()), *(more or ())]
+    require_one_source(webcam, bool(given))
+    images: Sequence[Any]
+    if webcam:
+        _require_free(user_id, gallery_path, add)
+        images, names = webcam_pictures(num_captures, camera, quiet=as_json)
+    else:
+        images = image_files(given)
+        names = [file.name for file in images]
+        _require_free(user_id, gallery_path, add)
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), gallery_path))
     with pipeline.gallery.store:
-        draft = prepare_enrolment(pipeline, files, [file.name for file in files], person=user_id)
+        draft = prepare_enrolment(pipeline, images, names, person=user_id)
         blocking = [finding for finding in draft.findings if finding.serious]
         if blocking and not force:
             raise UsageMistake(
@@ -89,7 +116,8 @@ def photos(
                 "Leave that photograph out, choose the right name, or add --force.",
             )
         identity = enrol(
-            pipeline, user_id, draft, store_crops=not no_crops, note=note_text, actor=actor, add=add
+            pipeline, user_id, draft, store_crops=not no_crops, note=note_text, actor=actor, add=add,
+            matched_sizes=MATCHED_SIZES_PX if matched_sizes else (),
         )  # fmt: skip
     if as_json:
         say_json(_enrolled(identity, draft))

@@ -21,7 +21,7 @@ from core.commands.common import (
     say_json,
     user_path,
 )
-from core.commands.enroll import AddOption, ForceOption, NoCropsOption
+from core.commands.enroll import AddOption, ForceOption, MatchedOption, NoCropsOption
 from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.settings import load_settings
 
@@ -46,6 +46,7 @@ def folder(
     options: PipelineOptions = PipelineOptions(),
     actor: ActorOption = "local",
     force: ForceOption = False,
+    matched_sizes: MatchedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol many people: a folder for each person, called as the person is.
@@ -54,7 +55,7 @@ def folder(
     """
     from core.gallery.bulk import plan_from_folder
 
-    how = _Bulk(no_crops, add, gallery_path, actor, force)
+    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
     _enrol_plan(plan_from_folder(user_path(path)), options, how, as_json)
 
 
@@ -67,6 +68,7 @@ def csv(
     options: PipelineOptions = PipelineOptions(),
     actor: ActorOption = "local",
     force: ForceOption = False,
+    matched_sizes: MatchedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Enrol many people from a CSV: a line for each photograph, with its path and the person's name (identity).
@@ -75,7 +77,7 @@ def csv(
     """
     from core.gallery.bulk import plan_from_csv
 
-    how = _Bulk(no_crops, add, gallery_path, actor, force)
+    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
     _enrol_plan(plan_from_csv(user_path(path)), options, how, as_json)
 
 
@@ -88,10 +90,12 @@ class _Bulk:
     gallery_path: str | None
     actor: str
     force: bool
+    matched_sizes: bool
 
 
 def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
     from core.enrolment import enrol_many
+    from core.matched import MATCHED_SIZES_PX
 
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
 
@@ -107,6 +111,7 @@ def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: b
                 actor=how.actor,
                 add=how.add,
                 force=how.force,
+                matched_sizes=MATCHED_SIZES_PX if how.matched_sizes else (),
                 on_person=show,
             )
     finally:

@@ -1,7 +1,7 @@
 """The job of the kind `evaluate`: from a run's config to its tables, report.html and report.json.
 
-config: task ("dataset", "pairs", "calibrate" or "benchmark"), systems (a list of SystemSpec's fields), plan (Plan's
-fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
+config: task ("dataset", "pairs", "calibrate", "matched" or "benchmark"), systems (a list of SystemSpec's fields),
+plan (Plan's fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
 report_folds, gallery; benchmark, root.
 """
 
@@ -38,7 +38,7 @@ from core.jobs.context import JobContext
 from core.settings import Settings, load_settings, write_atomically
 
 KIND = "evaluate"
-TASKS = ("dataset", "pairs", "calibrate", "benchmark")
+TASKS = ("dataset", "pairs", "calibrate", "matched", "benchmark")
 
 
 def run(context: JobContext) -> Mapping[str, Any]:
@@ -61,6 +61,13 @@ def run(context: JobContext) -> Mapping[str, Any]:
         evaluation = _pairs(config, systems, plan, store, told, context)
     elif task == "calibrate":
         evaluation = _calibrated(config, systems[0], plan, store, told, context, settings)
+    elif task == "matched":
+        from core.evaluation.matched import evaluate_matched
+
+        pictures, data = pictures_of_config(config, plan)
+        evaluation = evaluate_matched(
+            systems[0], pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
+        )
     elif task == "benchmark":
         from core.evaluation.benchmarks import run_benchmark
 

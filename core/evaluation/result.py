@@ -48,17 +48,18 @@ TITLES: dict[str, str] = {
     "published": "Published figures of others",
     "gained_lost": "Who gained, who lost",
     "change": "Before and after",
+    "matched": "Full-size templates alone, and with resolution-matched ones",
 }
 """Every table that there may be, and what it is called."""
 
 IN_JSON = frozenset(
     {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
-     "benchmark", "published", "change"}
+     "benchmark", "published", "change", "matched"}
 )  # fmt: skip
 _TEXT = frozenset(
     {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
      "highest_impostor_identity", "worst_image", "taken_for", "why", "verdict", "upscaler", "part", "measure", "by",
-     "source", "benchmark", "sha256"}
+     "source", "benchmark", "sha256", "templates"}
 )  # fmt: skip
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
@@ -72,7 +73,8 @@ class ReportUnreadable(CoreError):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`kind` says what was done ("dataset", "pairs", "benchmark", "calibrate", "compare"), `text` what came of it in a
+    """`kind` says what was done ("dataset", "pairs", "benchmark", "calibrate", "compare",
+    "matched"), `text` what came of it in a
     sentence. `tables` by name (TITLES); rates in them are fractions. `protocol` is plain values."""
 
     kind: str

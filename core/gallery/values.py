@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -73,6 +74,17 @@ class StoredTemplate:
     crop: bytes | None
     source: str
     added_at: datetime
+
+
+def one_a_photograph(templates: Iterable[StoredTemplate]) -> list[StoredTemplate]:
+    """The largest template of each photograph and encoder, in the order given; matched ones show the same face again,
+    smaller. Photographs without a hash stand for themselves."""
+    largest: dict[tuple[object, str], StoredTemplate] = {}
+    for template in templates:
+        key = (template.image_sha256 or template.id, template.space.weights_sha256)
+        if key not in largest or template.probe_px > largest[key].probe_px:
+            largest[key] = template
+    return list(largest.values())
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_the_promised_commands_are_there():
         "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
         "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
-        "evaluate benchmark",
+        "evaluate benchmark", "evaluate matched",
     } <= names  # fmt: skip
 
 

@@ -1,0 +1,143 @@
+"""Do resolution-matched templates help? Identification with full-size templates alone, and with matched ones beside.
+
+Every picture is searched among everybody's pictures without its own, first with HR templates, then with HR and those at
+32, 24 and 16 px. The difference is taken probe by probe, its interval by resampling people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import SettingsInvalid
+from core.evaluation.bootstrap import draw_people
+from core.evaluation.evaluate import protocol_of
+from core.evaluation.identification import (
+    Outcomes,
+    Templates,
+    identified,
+    identify,
+    share_interval,
+    threshold_at,
+)
+from core.evaluation.pictures import Picture, codes_of
+from core.evaluation.plan import Plan
+from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
+from core.evaluation.protocol import Embedded, View, embed
+from core.evaluation.result import Evaluation
+from core.evaluation.scores import Ints
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import System
+from core.evaluation.verification import Floats, percentile_interval
+from core.matched import MATCHED_SIZES_PX
+
+FPIR = 0.01
+HR_ONLY, MATCHED = "HR only", "HR and matched"
+
+
+def evaluate_matched(
+    system: System,
+    pictures: Sequence[Picture],
+    plan: Plan,
+    *,
+    data: Mapping[str, Any],
+    store: EmbeddingStore | None = None,
+    on_event: OnEvent | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Evaluation:
+    """Rank-1, and names given at FPIR 1 %, by template kinds, for each size and mode of `plan`.
+
+    Matched templates are made from aligned HR crops whatever the mode, as enrolment makes them; the mode is the
+    probes'. For the FPIR every probe also counts as a stranger, its own person left out. Raises SettingsInvalid when
+    nobody has two pictures, and what `embed` raises.
+    """
+    tell = on_event or unheard
+    people, names = codes_of(pictures)
+    if np.bincount(people).max() < 2:
+        raise SettingsInvalid("Nobody has two pictures, so nobody can be found.", "Choose another data set or split.")
+    enrolled_views = [View("aligned"), *(View("aligned", px) for px in MATCHED_SIZES_PX)]
+    plan = replace(plan, sizes=tuple(dict.fromkeys((None, *plan.sizes))))
+    views = list(dict.fromkeys([*enrolled_views, *plan.views()]))
+    embedded = embed(
+        system, pictures, views, store=store, seed=plan.seed, on_progress=telling(tell, f"embed {system.label}"),
+        should_stop=should_stop,
+    )  # fmt: skip
+    photos = np.arange(len(pictures))
+    kinds = {
+        HR_ONLY: [_templates(embedded[enrolled_views[0]], people, photos)],
+        MATCHED: [_templates(embedded[view], people, photos) for view in enrolled_views],
+    }
+    rows: list[dict[str, Any]] = []
+    for done, view in enumerate(plan.views()):
+        tell("progress", step="search", done=done, total=len(plan.views()))
+        probes = _templates(embedded[view], people, photos)
+        outcomes = {name: identify(probes, enrolled) for name, enrolled in kinds.items()}
+        rows += _rows(view, outcomes, plan)
+    tell("progress", step="search", done=len(plan.views()), total=len(plan.views()))
+    table = pd.DataFrame(rows)
+    table.insert(0, "system", system.label)
+    return Evaluation(
+        "matched", f"Matched templates on {data.get('data', 'pictures')}", _headline(table),
+        {**protocol_of([system], pictures, plan), **data, "people": len(names), "pictures": len(pictures),
+         "protocol": "leave one out; templates: means of all other pictures of a person, one mean a size"},
+        {"matched": table},
+    )  # fmt: skip
+
+
+def paired_interval(
+    before: NDArray[np.bool_], after: NDArray[np.bool_], people: Ints, *, resamples: int, seed: int
+) -> tuple[float, float] | None:
+    """95 % interval of the mean of `after` - `before` (N,), by resampling people; None without resamples or probes."""
+    if not resamples or not len(before):
+        return None
+    present, codes = np.unique(people, return_inverse=True)
+    change = np.bincount(codes, weights=after.astype(np.float64) - before, minlength=len(present))
+    count = np.bincount(codes, minlength=len(present))
+    drawn = draw_people(len(present), resamples, seed).astype(np.float64)
+    return percentile_interval((change @ drawn) / (count @ drawn))
+
+
+def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:
+    return Templates(one.vectors[one.acquired], people[one.acquired], photos[one.acquired])
+
+
+def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict[str, Any]]:
+    rows, hits = [], {}
+    for name, found in outcomes.items():
+        mated = found.only(found.mated)
+        threshold = threshold_at(_others(found), FPIR)
+        hits[name] = {"rank1": mated.rank == 1, "dir": identified(mated, threshold)}
+        row: dict[str, Any] = {
+            "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
+            "templates": name, "probes": len(mated.rank), "identities": len(np.unique(found.person)),
+        }  # fmt: skip
+        for measure, hit in hits[name].items():
+            low, high = share_interval(hit, mated.person, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
+            row |= {measure: float(hit.mean()), f"{measure}_low": low, f"{measure}_high": high}
+            if name == MATCHED:
+                before = hits[HR_ONLY][measure]
+                change = paired_interval(before, hit, mated.person, resamples=plan.bootstrap, seed=plan.seed)
+                row |= {f"{measure}_change": float(hit.mean() - before.mean())}
+                row |= dict(
+                    zip((f"{measure}_change_low", f"{measure}_change_high"), change or (None, None), strict=True)
+                )
+        rows.append({**row, "threshold": threshold})
+    return rows
+
+
+def _others(found: Outcomes) -> Floats:
+    scores = found.impostor[~np.isnan(found.impostor)]
+    return scores if len(scores) else np.zeros(1)
+
+
+def _headline(table: pd.DataFrame) -> str:
+    said = [
+        f"{row['probe']}{'' if row['mode'] == 'aligned' else ' end to end'} {row['rank1_change'] * 100:+.2f}"
+        for row in table[table["templates"] == MATCHED].to_dict("records")
+    ]
+    return f"Rank-1 with matched templates, change in points: {', '.join(said)}."

@@ -1,0 +1,63 @@
+"""Resolution-matched templates: what an enrolled face looks like at 32, 24 and 16 px, through the upscaler in use.
+
+A far camera's probe has lost detail that a full-size template has. Templates that lost it alike are more like it; the
+score of an identity is the highest over its means, one mean a size, so they stand beside the full-size ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.errors import SettingsInvalid
+from core.gallery.values import NewTemplate
+from core.images import encode_image, resize
+from core.settings import CROP_PX, VLR_SIZES_PX
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+    from core.recognition import DraftPhoto
+
+MATCHED_SIZES_PX = tuple(reversed(VLR_SIZES_PX))
+"""32, 24 and 16 px."""
+
+
+def matched_templates(
+    pipeline: Pipeline,
+    photos: Sequence[DraftPhoto],
+    sizes_px: Sequence[int] = MATCHED_SIZES_PX,
+    *,
+    store_crops: bool = True,
+) -> list[NewTemplate]:
+    """Templates of kind "sr" at each size for every usable photograph of full size, embedded in one batch.
+
+    The aligned face is reduced as a data set's images are (antialiased bicubic) and enlarged as a probe of that size
+    would be. Photographs that are small themselves give none. With `store_crops` the small picture is kept (under
+    3 KB), so that another encoder or upscaler can embed it again. Raises SettingsInvalid for another size.
+    """
+    if wrong := [px for px in sizes_px if px not in VLR_SIZES_PX]:
+        raise SettingsInvalid(
+            f"There are no matched templates of {wrong[0]} px.", f"Choose from {', '.join(map(str, MATCHED_SIZES_PX))}."
+        )
+    full = [(photo, photo.probe) for photo in photos if photo.usable and photo.probe is not None]
+    wanted = [
+        (photo, resize(probe.aligned, px), px) for photo, probe in full if probe.size_px is None for px in sizes_px
+    ]
+    if not wanted:
+        return []
+    seen = []
+    for _, crop, px in wanted:
+        network = pipeline.upscaler.route(px).network
+        seen.append(pipeline.upscaler.super_resolve([crop])[0] if network else resize(crop, CROP_PX))
+    return [
+        NewTemplate(
+            vector=vector,
+            kind="sr",
+            probe_px=float(px),
+            size_px=px,
+            image_sha256=photo.image_sha256,
+            crop=encode_image(crop, "png") if store_crops else None,
+            source=photo.name,
+        )
+        for (photo, crop, px), vector in zip(wanted, pipeline.encoder.encode(seen), strict=True)
+    ]

@@ -1,0 +1,236 @@
+"""Enrol before a camera: consent first, then a live picture with a guide, captures as they come, and a draft to save.
+
+Frames are in memory only. They go when the person cancels, when the draft is made, and soon after the page is left.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.images import encode_image, read_image
+from core.recognition import EnrolmentDraft
+from core.video.capture import Capture, CaptureSession, CaptureView
+from core.video.guide import FEWEST, MOST, USUAL, see, step_text
+from core.video.liveness import Challenge
+from core.video.newest import NewestFrame
+from core.video.preview import draw_preview
+from dashboard import live_stream
+from dashboard.components import Picture, faces_html
+from dashboard.feedback import feedback
+from dashboard.queries import image_address
+from dashboard.text import count, markup
+
+if TYPE_CHECKING:
+    from core.faces.detect import Detector
+    from core.pipeline import Pipeline
+
+LIVE, SINGLE = "Live picture", "Single pictures"
+LEFT_S = 20.0
+"""Without a sign of the page for so long, its captures are forgotten."""
+
+_KEY = "enroll_live"
+_TITLES = {"front": "Front", "left": "Your left", "right": "Your right", "expression": "Expression"}
+
+
+class LiveEnrolment:
+    """One visitor's captures, and the thread that looks at the frames while the camera runs."""
+
+    def __init__(self, detector: Detector, captures: int, *, challenge: bool) -> None:
+        asked = Challenge(random.SystemRandom()) if challenge else None
+        self.session = CaptureSession(lambda rgb: see(detector, rgb), captures, challenge=asked)
+        self.settings = (captures, challenge)
+        self.singles = 0
+        self.view: CaptureView | None = None
+        self._newest: NewestFrame[NDArray[np.uint8], CaptureView] | None = None
+        self._lock = threading.Lock()
+        self._touched = time.monotonic()
+
+    def on_frame(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """On the video thread: hand the frame on, and draw what is known by now."""
+        with self._lock:
+            if self._newest is None or self._newest.closed:
+                self._newest = NewestFrame(self.session.look, "enrol")
+            newest = self._newest
+        newest.submit(rgb)
+        latest = newest.latest()
+        if latest is not None:
+            self.view = latest
+        return draw_preview(rgb, latest)
+
+    def look_at(self, rgb: NDArray[np.uint8]) -> CaptureView:
+        """Take one still picture, or say why not."""
+        self.session.take()
+        self.view = self.session.look(rgb)
+        return self.view
+
+    def on_end(self) -> None:
+        """The camera has stopped: end the thread, and forget everything if the page is gone too."""
+        with self._lock:
+            newest, self._newest = self._newest, None
+        if newest is not None:
+            newest.close()
+        self.view = None
+        while self.session.taken and time.monotonic() - self._touched < LEFT_S:
+            time.sleep(1.0)
+            if self._newest is not None:  # the camera runs again, and its own end looks after the rest
+                return
+        self.session.clear()
+
+    def touch(self) -> None:
+        """The page is still there."""
+        self._touched = time.monotonic()
+
+
+def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
+    """The camera's part of the page; gives the draft once the person goes on with the captures."""
+    if not _consent():
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        captures = st.number_input(
+            "Pictures", FEWEST, MOST, USUAL, key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
+        )
+        challenge = st.toggle(
+            "Check that a person is there",
+            key=f"{_KEY}_challenge",
+            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
+        )
+    enrolment = _enrolment(pipe, int(captures), challenge=challenge)
+    how = st.segmented_control(
+        "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    with left, feedback():
+        if how == LIVE:
+            state = live_stream.video(_KEY, enrolment.on_frame, on_end=enrolment.on_end)
+            st.session_state[f"{_KEY}_playing"] = state.playing
+        else:
+            _single(enrolment)
+    with right:
+        st.fragment(_side, run_every=1.0)(enrolment, live=how == LIVE)
+    if st.session_state.pop(f"{_KEY}_go_on", False):
+        return _draft(pipe, enrolment)
+    return None
+
+
+def forget_live() -> None:
+    """Let go of every frame that is held, and of the consent: the next person is asked anew."""
+    enrolment = st.session_state.pop(f"{_KEY}_session", None)
+    if enrolment is not None:
+        enrolment.session.clear()
+    live_stream.end(_KEY)
+    st.session_state.pop(f"{_KEY}_consent", None)
+
+
+def _consent() -> bool:
+    st.markdown(
+        "The camera runs until you stop it. Its pictures stay in this machine's memory, and are forgotten when you "
+        "cancel or leave. Only **Save**, on the next page, stores something in the gallery on this machine: for each "
+        "picture 512 numbers and, if you like, the face at 112 px; the name and a note."
+    )
+    return st.checkbox("The person before the camera knows this and agrees to be enrolled", key=f"{_KEY}_consent")
+
+
+def _enrolment(pipe: Pipeline, captures: int, *, challenge: bool) -> LiveEnrolment:
+    enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
+    if enrolment is None or enrolment.settings != (captures, challenge):
+        if enrolment is not None:
+            enrolment.session.clear()
+        enrolment = LiveEnrolment(pipe.detector, captures, challenge=challenge)
+        st.session_state[f"{_KEY}_session"] = enrolment
+    enrolment.touch()
+    return enrolment
+
+
+def _single(enrolment: LiveEnrolment) -> None:
+    """Without a live picture: one at a time, by the browser's own camera widget."""
+    session = enrolment.session
+    position = next((n for n, capture in enumerate(session.captures) if capture is None), None)
+    if position is None:
+        st.success("All pictures are taken.", icon=":material/check_circle:")
+        return
+    key = f"{_KEY}_single_{enrolment.singles}"
+    taken = st.camera_input(f"{position + 1}. {step_text(session.steps[position])}", key=key)
+    if taken is None:
+        if refused := st.session_state.get(f"{_KEY}_refused"):
+            st.warning(refused, icon=":material/no_photography:")
+        return
+    view = enrolment.look_at(read_image(taken.getvalue(), name="the picture"))
+    st.session_state[f"{_KEY}_refused"] = view.refused
+    enrolment.singles += 1  # a new widget, which is empty
+    st.session_state.pop(key, None)
+    st.rerun()
+
+
+def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
+    """Once a second: what to do now, the captures with their quality, and the way on."""
+    enrolment.touch()
+    session, view = enrolment.session, enrolment.view
+    captures = session.captures
+    taken = len(session.taken)
+    playing = live and bool(st.session_state.get(f"{_KEY}_playing"))
+    if playing:
+        st.html(_guide_html(view))
+        st.button(
+            "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
+            on_click=session.take, disabled=taken == len(captures), help="Or the space bar.",
+        )  # fmt: skip
+    st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
+    with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
+        for position, capture in enumerate(captures):
+            with st.container(width=104, gap=None):
+                st.html(_card_html(session.steps[position], capture))
+                if capture is not None:
+                    st.button(
+                        "Retake", key=f"{_KEY}_retake_{position}", type="tertiary", on_click=session.retake,
+                        args=(position,), icon=":material/replay:",
+                    )  # fmt: skip
+    if not taken:
+        return
+    with st.container(horizontal=True):
+        few = taken < FEWEST
+        label = f"Go on with {count(taken, 'picture')}"
+        if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"{_KEY}_next", disabled=few):
+            st.session_state[f"{_KEY}_go_on"] = True
+            st.rerun()
+        if st.button("Cancel", key=f"{_KEY}_cancel", icon=":material/close:"):
+            forget_live()
+            st.rerun()
+    if few:
+        st.caption(f"At least {FEWEST} are needed.")
+
+
+def _guide_html(view: CaptureView | None) -> str:
+    text = "Looking for your face" if view is None else (view.refused or view.text)
+    return f"<div class='ef-name' role='status' aria-live='polite'>{markup(text)}</div>"
+
+
+def _card_html(step: str, capture: Capture | None) -> str:
+    title = f"<div class='ef-quiet'>{markup(_TITLES[step])}</div>"
+    if capture is None or capture.sight.crop is None or capture.sight.quality is None:
+        return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
+    quality = capture.sight.quality
+    picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
+    face = faces_html([picture], 104).replace("class='ef-faces'", "class='ef-faces ef-one'")
+    facts = f"{quality.probe_px:.0f} px, sharp {quality.sharpness:.1f}, turned {abs(quality.yaw_deg or 0):.0f}°"
+    return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{markup(facts)}</div>"
+
+
+def _draft(pipe: Pipeline, enrolment: LiveEnrolment) -> EnrolmentDraft | None:
+    """What was taken, looked at as photographs are; the camera stops and the frames go."""
+    from core.enrolment import prepare_enrolment
+
+    taken = enrolment.session.taken
+    names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]
+    draft: EnrolmentDraft | None = None
+    with feedback(), st.spinner(f"Looking at {count(len(taken), 'picture')}", show_time=True):
+        draft = prepare_enrolment(pipe, [capture.frame for capture in taken], names)
+    if draft is not None:
+        forget_live()
+    return draft

@@ -1,0 +1,225 @@
+"""Live video from the visitor's camera over WebRTC: start, stop, what goes wrong in words, and a clean end.
+
+    state = video("enroll_live", on_frame)   # on_frame(rgb) -> rgb, on the video thread: quick, no Streamlit calls
+
+The camera runs between "Start" and "Stop" only. It ends when the page is left, reloaded or closed, and leaving never
+starts it again by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from dashboard.live_camera import Verdict, ask_camera, say_trouble, trouble_of_address
+from dashboard.live_settings import LiveSettings, live_settings
+from dashboard.navigation import link
+
+if TYPE_CHECKING:
+    import av
+
+OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+LONG_S, GIVE_UP_S, SILENT_S = 10.0, 120.0, 8.0
+"""Seconds of connecting after which the page says that it takes long, after which it gives up, and of no new frame
+after which the picture counts as lost."""
+
+_log = logging.getLogger("edgeface_studio")
+_VIDEO = {
+    "autoPlay": True,
+    "controls": False,
+    "muted": True,
+    "playsInline": True,
+    "style": {"width": "100%", "borderRadius": "10px", "display": "block"},
+}
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """`playing`: frames come. `connecting`: asked for, not yet there. `trouble`: why it ended or didn't begin, "" else.
+    `size_px`: (width, height) of the last frame, None before the first."""
+
+    playing: bool = False
+    connecting: bool = False
+    trouble: Verdict = ""
+    size_px: tuple[int, int] | None = None
+
+
+@dataclass
+class _Stream:
+    """What is known of one stream, in the visitor's session; `saw` and `fault` are written by the video thread."""
+
+    phase: Literal["idle", "asking", "streaming", "stopping"] = "idle"
+    trouble: Verdict = ""
+    asked: int = 0
+    since: float = 0.0
+    played: bool = False
+    shown: bool = False
+    seen_at: float = 0.0
+    size_px: tuple[int, int] | None = None
+    fault: bool = False
+    on_end: Callable[[], None] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, phase: Literal["idle", "asking", "streaming", "stopping"], trouble: Verdict = "") -> None:
+        self.phase, self.since, self.shown = phase, time.monotonic(), False
+        if phase == "asking":
+            self.asked, self.trouble, self.fault, self.played = self.asked + 1, "", False, False
+            self.seen_at, self.size_px = 0.0, None
+        elif trouble:
+            self.trouble = trouble
+        if phase == "idle":
+            self.end()
+
+    def end(self) -> None:
+        """Let go what looked at the frames, once, whoever comes first: the page or the video's event loop."""
+        with self.lock:
+            on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            # Closing may wait for work that has begun, and the video's event loop serves every visitor.
+            threading.Thread(target=on_end, name="live-video-end", daemon=True).start()
+
+
+def video(
+    key: str,
+    on_frame: OnFrame,
+    *,
+    on_end: Callable[[], None] | None = None,
+    start: str = "Start the camera",
+    stop: str = "Stop the camera",
+) -> StreamState:
+    """Show the start button, the running picture as `on_frame` gives it back, or what is wrong and its remedy.
+
+    `on_frame` gets every frame that it can keep up with, uint8 RGB (H, W, 3), and returns what is shown, of any size.
+    It runs on a thread of its own, where Streamlit can't be used; hand heavy work on. `on_end` is called once after
+    each stream, on a thread of its own. Call it outside a fragment: the page runs anew when the stream begins and ends.
+    Raises SettingsInvalid for a wrong [webrtc] table.
+    """
+    settings = live_settings()
+    stream: _Stream = st.session_state.setdefault(f"{key}_stream", _Stream())
+    if stream.shown and f"{key}_stop" not in st.session_state:
+        # A widget's state goes when a page runs without it: the visitor was elsewhere, and the camera is off.
+        stream.enter("idle")
+    if stream.phase == "idle":
+        _offer(key, stream, start)
+        return StreamState(trouble=stream.trouble)
+    if stream.phase == "asking":
+        verdict = ask_camera(f"{key}_ask_{stream.asked}")
+        if verdict:
+            stream.enter("streaming" if verdict == "ok" else "idle", verdict if verdict != "ok" else "")
+            st.rerun()
+        st.info("Your browser asks whether this page may use the camera: allow it.", icon=":material/videocam:")
+        _stop_button(key, stream, "Cancel")
+        return StreamState(connecting=True)
+    stream.on_end = on_end
+    playing = _stream(key, stream, settings, on_frame)
+    if stream.phase == "streaming":
+        _stop_button(key, stream, stop)
+    st.fragment(_watch, run_every=1.0)(key)
+    return StreamState(playing, stream.phase == "streaming" and not playing, "", stream.size_px)
+
+
+def end(key: str) -> None:
+    """Stop the stream called `key` in the page's next run: the picture goes, the camera is let go."""
+    stream: _Stream | None = st.session_state.get(f"{key}_stream")
+    if stream is not None and stream.phase != "idle":
+        stream.enter("idle")
+
+
+def _offer(key: str, stream: _Stream, label: str) -> None:
+    trouble = stream.trouble or trouble_of_address(st.context.url)
+    say_trouble(trouble)
+    if trouble in ("insecure", "refused", "unreached"):
+        link("help", "Cameras in browsers", icon=":material/help:", topic="camera")
+    if st.button(label, type="primary", icon=":material/videocam:", key=f"{key}_start"):
+        stream.enter("asking")
+        st.rerun()
+
+
+def _stop_button(key: str, stream: _Stream, label: str) -> None:
+    stream.shown = True
+    if st.button(label, icon=":material/videocam_off:", key=f"{key}_stop"):
+        stream.enter("stopping" if stream.phase == "streaming" else "idle")
+        st.rerun()
+
+
+def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame) -> bool:
+    """Mount the picture, follow its state, and say whether it plays."""
+    from streamlit_webrtc import WebRtcMode, webrtc_streamer
+    from streamlit_webrtc.webrtc import SignallingTimeoutError
+
+    try:
+        context = webrtc_streamer(
+            f"{key}_webrtc",
+            mode=WebRtcMode.SENDRECV,
+            rtc_configuration=settings.rtc_configuration,
+            media_stream_constraints=settings.constraints,
+            desired_playing_state=stream.phase == "streaming",
+            video_frame_callback=_callback(stream, on_frame),
+            on_video_ended=stream.end,
+            video_html_attrs=_VIDEO,
+            sendback_audio=False,
+            media_toggle_controls=False,
+        )
+    except SignallingTimeoutError:
+        stream.enter("stopping", "unreached")
+        st.rerun()
+    over = not context.state.playing and not context.state.signalling
+    if stream.phase == "stopping" and over:
+        stream.enter("idle")
+        st.rerun()
+    if stream.phase == "streaming" and stream.played and over:
+        stream.enter("idle", "lost")
+        st.rerun()
+    stream.played = stream.played or context.state.playing
+    return stream.phase == "streaming" and context.state.playing
+
+
+def _callback(stream: _Stream, on_frame: OnFrame) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    import av
+
+    def each(frame: av.VideoFrame) -> av.VideoFrame:
+        rgb = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+        stream.seen_at, stream.size_px = time.monotonic(), (frame.width, frame.height)
+        try:
+            shown = on_frame(rgb)
+        except Exception as error:  # noqa: BLE001 - the video thread's last line of defence; the page says it
+            if not stream.fault:
+                _log.error("live video: %s while looking at a frame", type(error).__name__)
+            stream.fault, shown = True, rgb
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
+
+    return each
+
+
+def _watch(key: str) -> None:
+    """Once a second: say that connecting takes long, and end what doesn't come, has stopped or fails."""
+    stream: Any = st.session_state.get(f"{key}_stream")
+    if stream is None or stream.phase not in ("streaming", "stopping"):
+        return
+    now = time.monotonic()
+    waited = now - stream.since
+    if stream.phase == "stopping":
+        if waited > SILENT_S:
+            stream.enter("idle")
+            st.rerun()
+        return
+    if stream.fault:
+        stream.enter("stopping", "fault")
+        st.rerun()
+    if stream.seen_at and now - stream.seen_at > SILENT_S:
+        stream.enter("stopping", "lost")
+        st.rerun()
+    if not stream.seen_at and waited > GIVE_UP_S:
+        stream.enter("stopping", "unreached")
+        st.rerun()
+    if not stream.seen_at:
+        st.caption("Connecting to the camera" if waited < LONG_S else "Still connecting: this takes longer than usual.")

@@ -1,0 +1,100 @@
+"""Matched templates measured: rank-1 by hand, the paired interval by hand, files and words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import SettingsInvalid
+from core.evaluation.matched import HR_ONLY, MATCHED, evaluate_matched, paired_interval
+from core.evaluation.pictures import codes_of, pictures_of_dataset
+from core.evaluation.plan import Plan
+from core.evaluation.protocol import View, embed
+from core.evaluation.result import Evaluation, read_evaluation
+from core.evaluation.store import EmbeddingStore
+from core.evaluation.systems import system_of
+from core.evaluation.tell import compact
+from core.pipeline import Pipeline
+from tests.unit.evaluation.sets import small_dataset
+
+PLAN = Plan(sizes=(16,), bootstrap=50)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory):
+    """Four people with two pictures, one with a single one."""
+    return pictures_of_dataset(small_dataset(tmp_path_factory.mktemp("matched") / "small", people=4, each=2), "test")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingStore:
+    return EmbeddingStore(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture(scope="module")
+def evaluation(pipeline: Pipeline, pictures, store: EmbeddingStore) -> Evaluation:
+    return evaluate_matched(system_of(pipeline), pictures, PLAN, data={"data": "small"}, store=store)
+
+
+def by_hand(pipeline: Pipeline, pictures, store: EmbeddingStore, sizes: tuple[int | None, ...]) -> float:
+    """Rank-1 of 16 px probes: each person's score is the highest cosine over their means, the own picture left out."""
+    views = [View("aligned", px) for px in (None, 32, 24, 16)]
+    embedded = embed(system_of(pipeline), pictures, views, store=store)
+    vectors = {px: embedded[View("aligned", px)].vectors for px in (None, 32, 24, 16)}
+    people, _ = codes_of(pictures)
+    hits = []
+    for probe, person in enumerate(people):
+        if (people == person).sum() < 2:
+            continue
+        scores = {}
+        for other in np.unique(people):
+            rows = [row for row in np.flatnonzero(people == other) if row != probe]
+            means = [vectors[px][rows].mean(axis=0) for px in sizes]
+            scores[other] = max(vectors[16][probe] @ mean / np.linalg.norm(mean) for mean in means)
+        hits.append(max(scores, key=scores.__getitem__) == person)
+    return float(np.mean(hits))
+
+
+def test_rank_1_is_what_a_loop_finds(pipeline: Pipeline, pictures, store, evaluation: Evaluation) -> None:
+    table = evaluation.table("matched")
+    small = table[table["probe"] == "16 px"].set_index("templates")["rank1"]
+    assert small[HR_ONLY] == pytest.approx(by_hand(pipeline, pictures, store, (None,)))
+    assert small[MATCHED] == pytest.approx(by_hand(pipeline, pictures, store, (None, 32, 24, 16)))
+
+
+def test_both_kinds_stand_side_by_side_with_their_difference(evaluation: Evaluation) -> None:
+    table = evaluation.table("matched")
+    assert table["probe"].tolist() == ["HR", "HR", "16 px", "16 px"]
+    assert (table["probes"] == 8).all() and (table["identities"] == 5).all()
+    for measure in ("rank1", "dir"):
+        before, after = (table[table["templates"] == name][measure].to_numpy() for name in (HR_ONLY, MATCHED))
+        change = table[table["templates"] == MATCHED][f"{measure}_change"].to_numpy()
+        assert change == pytest.approx(after - before)
+    assert "16 px" in evaluation.text
+    assert "templates" in compact("matched", table).columns
+
+
+def test_it_is_written_and_read_again(evaluation: Evaluation, tmp_path: Path) -> None:
+    evaluation.write(tmp_path)
+    again = read_evaluation(tmp_path)
+    assert again.kind == "matched"
+    assert again.table("matched")["rank1"].tolist() == pytest.approx(evaluation.table("matched")["rank1"].tolist())
+    assert "resolution-matched" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_paired_interval_knows_what_changed_for_the_same_probes():
+    people = np.repeat(np.arange(40), 5)
+    before = np.zeros(200, bool)
+    after = before.copy()
+    after[::5] = True  # one probe of each person
+    assert paired_interval(before, after, people, resamples=200, seed=0) == pytest.approx((0.2, 0.2))
+    assert paired_interval(before, before, people, resamples=200, seed=0) == (0.0, 0.0)
+    assert paired_interval(before, after, people, resamples=0, seed=0) is None
+
+
+def test_people_with_one_picture_each_cannot_be_measured(pipeline: Pipeline, pictures) -> None:
+    alone = list({picture.identity: picture for picture in pictures}.values())
+    with pytest.raises(SettingsInvalid, match="two pictures"):
+        evaluate_matched(system_of(pipeline), alone, PLAN, data={})
