@@ -1,7 +1,7 @@
 """The job of the kind `video`: who is in a file, before a camera or in a stream, as a table and an annotated video.
 
 config: source (as the camera book writes it down), seconds, looks_per_s, reduce_to_px, small_faces, annotate,
-keep_faces, log_sightings, and the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold.
+keep_faces, log_sightings, uploaded (the file is this run's own and goes with its end), and the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ def run(context: JobContext) -> Mapping[str, Any]:
         report = seen.finish(source, pipeline.gallery.size, annotated=writer is not None)
     if source.live and context.should_stop():
         context.run.write_report(report)  # stopping is how a look at a camera ends: what was seen counts
+    if config.get("uploaded"):
+        Path(source.address).unlink(missing_ok=True)  # a visitor's file was for this run alone
     return report
 
 
