@@ -1,7 +1,8 @@
 """The job of the kind `video`: who is in a file, before a camera or in a stream, as a table and an annotated video.
 
 config: source (as the camera book writes it down), seconds, looks_per_s, reduce_to_px, small_faces, annotate,
-keep_faces, log_sightings, uploaded (the file is this run's own and goes with its end), and the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold.
+keep_faces, log_sightings, uploaded (the file is this run's own and goes with its end), and the pipeline's weights,
+upscaler, skip_dsr, use_tta, device, gallery, threshold.
 """
 
 from __future__ import annotations
