@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _KEY = "identify_video"
 VIDEO_TYPES = ("mp4", "mov", "mkv", "avi", "webm", "m4v", "mjpeg", "y4m")
 RUNS_SHOWN = 4
+MAX_UPLOAD_MB = 500
 _SHOWN_BYTES = 200_000_000
 _AS_IT_IS = 0
 _SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
@@ -56,7 +57,7 @@ def video_jobs(pipe: Pipeline) -> None:
 
 def _form(pipe: Pipeline) -> None:
     with st.form(f"{_KEY}_form"):
-        file = st.file_uploader("Video file", type=VIDEO_TYPES, key=f"{_KEY}_file")
+        file = st.file_uploader("Video file", type=VIDEO_TYPES, key=f"{_KEY}_file", max_upload_size=MAX_UPLOAD_MB)
         address = st.text_input(
             "Or a camera's address",
             placeholder="rtsp://user:password@192.168.1.20:554/stream",

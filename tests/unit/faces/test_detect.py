@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core.faces.align import probe_px
 from core.faces.detect import Detector, DetectorMissing, Face, choose_faces
-from core.faces.tiles import starts as tile_starts
 from core.faces.face import distinct, mirrored, moved
+from core.faces.tiles import starts as tile_starts
 from core.images import resize
 
 
