@@ -22,6 +22,7 @@ from core.commands import (
     enroll_bulk,
     evaluate,
     evaluate_more,
+    evaluate_pooling,
     gallery,
     identify,
     identify_video,
@@ -58,6 +59,7 @@ identify.add_to(app)
 compare.add_to(app)
 gallery.add_to(app)
 evaluate_more.add_to(evaluate.group)
+evaluate_pooling.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)

@@ -33,12 +33,13 @@ LEAVES = [path for path, command in COMMANDS.items() if not getattr(command, "co
 def test_the_promised_commands_are_there():
     names = {" ".join(path) for path in LEAVES}
     assert {
-        "doctor", "register", "identify photos", "identify video", "identify rate", "compare", "enroll photos", "enroll folder", "enroll csv",
+        "doctor", "register", "identify photos", "identify video", "identify rate", "compare",
+        "enroll photos", "enroll folder", "enroll csv",
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
         "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
         "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
-        "evaluate benchmark", "evaluate matched",
+        "evaluate benchmark", "evaluate matched", "evaluate pooling",
     } <= names  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Live identification on real frames: steady names, one batch a frame, the pipeline's thresholds, a simulated distance."""
+"""Live identification on real frames: steady names, one batch a frame, thresholds by size, a simulated distance."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_face_is_what_most_of_its_looks_say() -> None:
 
 def test_a_pattern_seen_once_is_left_out_and_nobody_gives_an_empty_table() -> None:
     seen = Appearances()
-    assert seen.table().empty and list(seen.table().columns)[0] == "track" and seen.people() == []
+    assert seen.table().empty and seen.table().columns[0] == "track" and seen.people() == []
     seen.add(result_of(0.0, (1, "unknown", None, 0.1), (2, "match", "Ada", 0.5)))
     assert list(seen.table()["track"]) == [2]
 
