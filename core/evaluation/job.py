@@ -1,6 +1,6 @@
 """The job of the kind `evaluate`: from a run's config to its tables, report.html and report.json.
 
-config: task ("dataset", "pairs", "calibrate", "matched", "pooling" or "benchmark"), systems (a list of SystemSpec's fields),
+config: task (one of TASKS), systems (a list of SystemSpec's fields),
 plan (Plan's fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
 report_folds, gallery; benchmark, root.
 """

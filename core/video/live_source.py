@@ -114,18 +114,17 @@ class LiveSource:
         """Try again until it answers; False when the reading is to end."""
         self.dropped += 1
         self._report(f"{error.what} Connecting again.")
-        while True:
-            if time.monotonic() - seen_at > self._patience.give_up_s:
-                with self._changed:
-                    self._over = error
-                    self._changed.notify_all()
-                return False
-            if self._ending.wait(wait_s):
-                return False
+        while not self._ending.wait(wait_s):
             try:
                 self._container = open_container(self.source, self._options)
             except SourceUnusable as again:
-                error, wait_s = again, min(2 * wait_s, self._patience.most_s)
-                continue
+                wait_s = min(2 * wait_s, self._patience.most_s)
+                if time.monotonic() - seen_at <= self._patience.give_up_s:
+                    continue
+                with self._changed:
+                    self._over = again
+                    self._changed.notify_all()
+                return False
             self._report(f"{self.source.shown} is there again.")
             return True
+        return False

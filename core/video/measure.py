@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import SettingsInvalid
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
 from core.video.newest import NewestFrame
 
@@ -68,16 +69,18 @@ def measure_rate(
     if newest.error is not None:
         raise newest.error
     measured = [each for each in done if start <= each[0] <= end]
+    if not measured:
+        raise SettingsInvalid(f"Not one result came in {seconds:g} s.", "Measure for longer, or on an idle machine.")
     each_second = np.bincount([int(at - start) for at, _, _ in measured], minlength=max(1, int(end - start)))
     whole = each_second[: max(1, int(end - start))]
-    waits = [1000 * (at - given) for at, given, _ in measured] or [float("nan")]
-    steps = measured[0][2].timings_ms if measured else {}
+    waits = [1000 * (at - given) for at, given, _ in measured]
+    steps = measured[0][2].timings_ms
     return Rates(
         seconds=round(end - start, 2),
         frames_per_s=frames_per_s,
         results_per_s=float(np.median(whole)),
         results=len(measured),
-        faces=round(float(np.mean([len(result.faces) for _, _, result in measured] or [0])), 2),
+        faces=round(float(np.mean([len(result.faces) for _, _, result in measured])), 2),
         latency_p50_ms=round(float(np.percentile(waits, 50)), 1),
         latency_p95_ms=round(float(np.percentile(waits, 95)), 1),
         ms_by_step={

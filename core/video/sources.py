@@ -117,7 +117,7 @@ def open_container(source: Source, options: dict[str, str] | None = None) -> Inp
         elif source.kind == "camera":
             container = av.open(source.address, format="avfoundation" if sys.platform == "darwin" else "v4l2")
         else:
-            given = {"protocol_whitelist": _STREAM_PROTOCOLS, "fflags": "nobuffer", **(options or {})}
+            given = {"protocol_whitelist": _STREAM_PROTOCOLS, **(options or {})}
             if source.address.lower().startswith("rtsp"):
                 given = {"rtsp_transport": "tcp", **given}
             container = av.open(source.address, options=given, timeout=(OPEN_S, READ_S))
