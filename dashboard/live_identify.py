@@ -86,7 +86,11 @@ class LiveSession:
         """The last frame that was looked at, and what was seen in it; None when that is long ago."""
         newest = self._newest
         latest = newest.latest() if newest is not None else None
-        return latest if latest is not None and time.monotonic() - latest.result.at < _STALE_S else None
+        if newest is None or latest is None:
+            return None
+        # A busy machine takes longer from one result to the next.
+        fresh_s = max(_STALE_S, 3 * (newest.stats.latency_ms or 0.0) / 1000)
+        return latest if time.monotonic() - latest.result.at < fresh_s else None
 
     def result(self) -> LiveResult | None:
         looked = self.looked()

@@ -108,7 +108,7 @@ def test_a_source_that_is_none_starts_nothing(open_page: OpenPage, ready: Path) 
     assert "Choose a file, or write an address" in shown(app)
     app.text_input(key="identify_video_address").set_value("file:///etc/passwd")
     button(app, "Look at the video").click().run()
-    assert "can't begin with file://" in shown(app)
+    assert "A stream's address can't begin with file" in shown(app)
     assert list_runs(runs_root(load_settings()), "video") == []
 
 
@@ -125,7 +125,7 @@ def test_a_stream_starts_a_run_whose_config_holds_no_password(
     assert not app.exception
     [run] = list_runs(runs_root(load_settings()), "video")
     assert run.config["seconds"] == 20 and "hunter2" not in (run.path / "config.json").read_text()
-    assert "rtsp://guard:...@10.0.0.7:554/cam" in shown(app).replace("\\", "")
+    assert "rtsp://guard:...@10.0.0.7:554/cam" in shown(app).replace("\\", "").replace("\u2060", "")
 
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:
