@@ -66,7 +66,7 @@ def _begin() -> None:
         _upload_form(primary=True)
         return
     with feedback():
-        draft = live_enrol(pipeline())
+        draft = live_enrol(pipeline)
         if draft is not None:
             _keep(draft)
             st.rerun()

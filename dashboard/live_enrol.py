@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from dashboard import live_stream
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
+from dashboard.resources import detector
 from dashboard.text import count, markup
 
 if TYPE_CHECKING:
@@ -88,23 +90,21 @@ class LiveEnrolment:
         self._touched = time.monotonic()
 
 
-def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
-    """The camera's part of the page; gives the draft once the person goes on with the captures."""
-    if not _consent():
-        return None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        captures = st.number_input(
-            "Pictures", FEWEST, MOST, USUAL, key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
-        )
-        challenge = st.toggle(
-            "Check that a person is there",
-            key=f"{_KEY}_challenge",
-            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
-        )
-    enrolment = _enrolment(pipe, int(captures), challenge=challenge)
-    how = st.segmented_control(
-        "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
-    )
+def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
+    """The camera's part of the page; gives the draft once the person goes on with the captures.
+
+    `load` gives the pipeline, which is needed only then: the guide goes by the detector alone, and opens at once.
+    """
+    enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
+    how = LIVE
+    if enrolment is not None and live_stream.running(_KEY):
+        # Room for the picture: what was agreed and chosen is settled while the camera runs.
+        st.caption("Agreed to. Nothing is stored before Save; Cancel forgets every picture.")
+    else:
+        if not _consent():
+            return None
+        enrolment, how = _settings(enrolment)
+    enrolment.touch()
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
         if how == LIVE:
@@ -115,7 +115,7 @@ def live_enrol(pipe: Pipeline) -> EnrolmentDraft | None:
     with right:
         st.fragment(_side, run_every=1.0)(enrolment, live=how == LIVE)
     if st.session_state.pop(f"{_KEY}_go_on", False):
-        return _draft(pipe, enrolment)
+        return _draft(load, enrolment)
     return None
 
 
@@ -125,27 +125,48 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    st.session_state.pop(f"{_KEY}_consent", None)
+    for name in ("agreed", "consent"):
+        st.session_state.pop(f"{_KEY}_{name}", None)
 
 
 def _consent() -> bool:
     st.markdown(
         "The camera runs until you stop it. Its pictures stay in this machine's memory, and are forgotten when you "
-        "cancel or leave. Only **Save**, on the next page, stores something in the gallery on this machine: for each "
+        "cancel or leave. Only **Save**, in the next step, stores something in the gallery on this machine: for each "
         "picture 512 numbers and, if you like, the face at 112 px; the name and a note."
     )
-    return st.checkbox("The person before the camera knows this and agrees to be enrolled", key=f"{_KEY}_consent")
+    agreed = st.checkbox(
+        "The person before the camera knows this and agrees to be enrolled",
+        value=bool(st.session_state.get(f"{_KEY}_agreed")),
+        key=f"{_KEY}_consent",
+    )
+    st.session_state[f"{_KEY}_agreed"] = agreed
+    return agreed
 
 
-def _enrolment(pipe: Pipeline, captures: int, *, challenge: bool) -> LiveEnrolment:
-    enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
-    if enrolment is None or enrolment.settings != (captures, challenge):
-        if enrolment is not None:
-            enrolment.session.clear()
-        enrolment = LiveEnrolment(pipe.detector, captures, challenge=challenge)
-        st.session_state[f"{_KEY}_session"] = enrolment
-    enrolment.touch()
-    return enrolment
+def _settings(earlier: LiveEnrolment | None) -> tuple[LiveEnrolment, str]:
+    """How many pictures, whether a challenge comes first, and how they are taken; other settings begin anew."""
+    usual = earlier.settings if earlier is not None else (USUAL, False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        captures = st.number_input(
+            "Pictures", FEWEST, MOST, usual[0], key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
+        )
+        challenge = st.toggle(
+            "Check that a person is there",
+            value=usual[1],
+            key=f"{_KEY}_challenge",
+            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
+        )
+    how = st.segmented_control(
+        "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
+    )
+    if earlier is not None and earlier.settings == (int(captures), challenge):
+        return earlier, how
+    if earlier is not None:
+        earlier.session.clear()
+    enrolment = LiveEnrolment(detector(), int(captures), challenge=challenge)
+    st.session_state[f"{_KEY}_session"] = enrolment
+    return enrolment, how
 
 
 def _single(enrolment: LiveEnrolment) -> None:
@@ -171,39 +192,46 @@ def _single(enrolment: LiveEnrolment) -> None:
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
     """Once a second: what to do now, the captures with their quality, and the way on."""
     enrolment.touch()
-    session, view = enrolment.session, enrolment.view
-    captures = session.captures
-    taken = len(session.taken)
-    playing = live and bool(st.session_state.get(f"{_KEY}_playing"))
-    if playing:
-        st.html(_guide_html(view))
-        st.button(
-            "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
-            on_click=session.take, disabled=taken == len(captures), help="Or the space bar.",
-        )  # fmt: skip
+    session = enrolment.session
+    captures, taken = session.captures, len(session.taken)
+    complete = taken == len(captures)
+    if live and st.session_state.get(f"{_KEY}_playing"):
+        st.html(_guide_html(enrolment.view))
+        if not complete:
+            st.button(
+                "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
+                on_click=session.take, help="Or the space bar.",
+            )  # fmt: skip
     st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
+    if taken:
+        _way_on(taken, complete=complete)
     with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
         for position, capture in enumerate(captures):
-            with st.container(width=104, gap=None):
+            with st.container(width=86, gap=None):
                 st.html(_card_html(session.steps[position], capture))
                 if capture is not None:
                     st.button(
                         "Retake", key=f"{_KEY}_retake_{position}", type="tertiary", on_click=session.retake,
                         args=(position,), icon=":material/replay:",
                     )  # fmt: skip
-    if not taken:
-        return
+
+
+def _way_on(taken: int, *, complete: bool) -> None:
+    few = taken < FEWEST
     with st.container(horizontal=True):
-        few = taken < FEWEST
-        label = f"Go on with {count(taken, 'picture')}"
-        if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"{_KEY}_next", disabled=few):
+        if st.button(
+            f"Go on with {count(taken, 'picture')}",
+            type="primary" if complete else "secondary",
+            icon=":material/arrow_forward:",
+            key=f"{_KEY}_next",
+            disabled=few,
+            help=f"At least {FEWEST} are needed." if few else None,
+        ):
             st.session_state[f"{_KEY}_go_on"] = True
             st.rerun()
         if st.button("Cancel", key=f"{_KEY}_cancel", icon=":material/close:"):
             forget_live()
             st.rerun()
-    if few:
-        st.caption(f"At least {FEWEST} are needed.")
 
 
 def _guide_html(view: CaptureView | None) -> str:
@@ -217,12 +245,12 @@ def _card_html(step: str, capture: Capture | None) -> str:
         return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
-    face = faces_html([picture], 104).replace("class='ef-faces'", "class='ef-faces ef-one'")
-    facts = f"{quality.probe_px:.0f} px, sharp {quality.sharpness:.1f}, turned {abs(quality.yaw_deg or 0):.0f}°"
-    return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{markup(facts)}</div>"
+    face = faces_html([picture], 86).replace("class='ef-faces'", "class='ef-faces ef-one'")
+    facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
+    return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 
 
-def _draft(pipe: Pipeline, enrolment: LiveEnrolment) -> EnrolmentDraft | None:
+def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     """What was taken, looked at as photographs are; the camera stops and the frames go."""
     from core.enrolment import prepare_enrolment
 
@@ -230,7 +258,7 @@ def _draft(pipe: Pipeline, enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]
     draft: EnrolmentDraft | None = None
     with feedback(), st.spinner(f"Looking at {count(len(taken), 'picture')}", show_time=True):
-        draft = prepare_enrolment(pipe, [capture.frame for capture in taken], names)
+        draft = prepare_enrolment(load(), [capture.frame for capture in taken], names)
     if draft is not None:
         forget_live()
     return draft

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-LONG_S, GIVE_UP_S, SILENT_S = 10.0, 120.0, 8.0
+LONG_S, GIVE_UP_S, SILENT_S = 10.0, 180.0, 8.0
 """Seconds of connecting after which the page says that it takes long, after which it gives up, and of no new frame
 after which the picture counts as lost."""
 
@@ -104,10 +104,7 @@ def video(
     Raises SettingsInvalid for a wrong [webrtc] table.
     """
     settings = live_settings()
-    stream: _Stream = st.session_state.setdefault(f"{key}_stream", _Stream())
-    if stream.shown and f"{key}_stop" not in st.session_state:
-        # A widget's state goes when a page runs without it: the visitor was elsewhere, and the camera is off.
-        stream.enter("idle")
+    stream = _known(key)
     if stream.phase == "idle":
         _offer(key, stream, start)
         return StreamState(trouble=stream.trouble)
@@ -127,11 +124,29 @@ def video(
     return StreamState(playing, stream.phase == "streaming" and not playing, "", stream.size_px)
 
 
+def running(key: str) -> bool:
+    """Whether the stream called `key` was asked for and hasn't ended."""
+    return _known(key).phase in ("asking", "streaming")
+
+
 def end(key: str) -> None:
-    """Stop the stream called `key` in the page's next run: the picture goes, the camera is let go."""
-    stream: _Stream | None = st.session_state.get(f"{key}_stream")
-    if stream is not None and stream.phase != "idle":
+    """End the stream called `key` now: the connection is closed, the picture goes with the page's next run."""
+    stream = _known(key)
+    if stream.phase == "idle":
+        return
+    stream.enter("idle")
+    # streamlit-webrtc has no public way to end a connection but to show its picture once more; the version is pinned.
+    worker = getattr(st.session_state.get(f"{key}_webrtc"), "_get_worker", lambda: None)()
+    if worker is not None:
+        threading.Thread(target=worker.stop, name="live-video-stop", daemon=True).start()
+
+
+def _known(key: str) -> _Stream:
+    stream: _Stream = st.session_state.setdefault(f"{key}_stream", _Stream())
+    if stream.shown and f"{key}_stop" not in st.session_state:
+        # A widget's state goes when a page runs without it: the visitor was elsewhere, and the camera is off.
         stream.enter("idle")
+    return stream
 
 
 def _offer(key: str, stream: _Stream, label: str) -> None:
@@ -139,6 +154,8 @@ def _offer(key: str, stream: _Stream, label: str) -> None:
     say_trouble(trouble)
     if trouble in ("insecure", "refused", "unreached"):
         link("help", "Cameras in browsers", icon=":material/help:", topic="camera")
+    if not trouble:
+        st.html("<div class='ef-noface' style='aspect-ratio: 4 / 3'>The picture appears here</div>")
     if st.button(label, type="primary", icon=":material/videocam:", key=f"{key}_start"):
         stream.enter("asking")
         st.rerun()
@@ -222,4 +239,7 @@ def _watch(key: str) -> None:
         stream.enter("stopping", "unreached")
         st.rerun()
     if not stream.seen_at:
-        st.caption("Connecting to the camera" if waited < LONG_S else "Still connecting: this takes longer than usual.")
+        slow = (
+            "Still connecting. This machine is busy, or browser and server are in two networks without a TURN server."
+        )
+        st.caption("Connecting to the camera" if waited < LONG_S else slow)

@@ -12,6 +12,7 @@ from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from core.encoder.registry import WeightsFile
+    from core.faces.detect import Detector
     from core.pipeline import Pipeline
 
 MAX_UPLOADS = 50
@@ -58,6 +59,14 @@ def space_in_use(weights: WeightsFile) -> Space:
     except UpscalerUnusable:
         return Space(weights.name, weights.sha256, "", flip_tta=False)
     return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
+
+
+@st.cache_resource(show_spinner=False)
+def detector() -> Detector:
+    """The face detector alone, which opens without torch. Raises DetectorMissing."""
+    from core.faces.detect import Detector
+
+    return Detector()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=Gallery.close)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation.matched import HR_ONLY, MATCHED, evaluate_matched, paired_interval
+from core.evaluation.matched import HR_ONLY, KINDS, evaluate_matched, paired_interval
 from core.evaluation.pictures import codes_of, pictures_of_dataset
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import View, embed
@@ -60,18 +60,20 @@ def by_hand(pipeline: Pipeline, pictures, store: EmbeddingStore, sizes: tuple[in
 def test_rank_1_is_what_a_loop_finds(pipeline: Pipeline, pictures, store, evaluation: Evaluation) -> None:
     table = evaluation.table("matched")
     small = table[table["probe"] == "16 px"].set_index("templates")["rank1"]
-    assert small[HR_ONLY] == pytest.approx(by_hand(pipeline, pictures, store, (None,)))
-    assert small[MATCHED] == pytest.approx(by_hand(pipeline, pictures, store, (None, 32, 24, 16)))
+    for name, sizes in KINDS.items():
+        assert small[name] == pytest.approx(by_hand(pipeline, pictures, store, (None, *sizes))), name
 
 
 def test_both_kinds_stand_side_by_side_with_their_difference(evaluation: Evaluation) -> None:
     table = evaluation.table("matched")
-    assert table["probe"].tolist() == ["HR", "HR", "16 px", "16 px"]
+    assert table["probe"].tolist() == ["HR"] * 3 + ["16 px"] * 3
+    assert table["templates"].tolist() == [*KINDS] * 2
     assert (table["probes"] == 8).all() and (table["identities"] == 5).all()
     for measure in ("rank1", "dir"):
-        before, after = (table[table["templates"] == name][measure].to_numpy() for name in (HR_ONLY, MATCHED))
-        change = table[table["templates"] == MATCHED][f"{measure}_change"].to_numpy()
-        assert change == pytest.approx(after - before)
+        before = table[table["templates"] == HR_ONLY][measure].to_numpy()
+        for name in list(KINDS)[1:]:
+            some = table[table["templates"] == name]
+            assert some[f"{measure}_change"].to_numpy() == pytest.approx(some[measure].to_numpy() - before)
     assert "16 px" in evaluation.text
     assert "templates" in compact("matched", table).columns
 
