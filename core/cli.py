@@ -23,8 +23,10 @@ from core.commands import (
     enroll_bulk,
     evaluate,
     evaluate_more,
+    evaluate_pooling,
     gallery,
     identify,
+    identify_video,
     inspection,
     runs,
     train,
@@ -54,11 +56,13 @@ doctor.add_to(app)
 weights.add_to(app)
 enroll_bulk.add_to(enroll.group)
 enroll.add_to(app)
+identify_video.add_to(identify.group)
 identify.add_to(app)
 compare.add_to(app)
 inspection.add_to(app)
 gallery.add_to(app)
 evaluate_more.add_to(evaluate.group)
+evaluate_pooling.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)

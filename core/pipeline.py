@@ -19,16 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError, SettingsInvalid
-from core.faces.align import align, is_aligned_crop, probe_px
+from core.faces.align import is_aligned_crop, probe_px
 from core.faces.detect import Detector, Face, choose_faces
-from core.faces.quality import Limits, assess, problems
+from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
 from core.gallery.operating_points import Decision
 from core.gallery.store import Gallery
 from core.gallery.values import Candidate, Space
 from core.gallery_files import load_gallery, save_gallery
-from core.images import read_image, resize
+from core.images import read_image
 from core.probe_sizes import native_crop_px, reduce_photograph, vlr_size
+from core.probes import Cut, cut_crop, cut_face, probes_of
 from core.recognition import Comparison, Probe, Recognition
 from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
@@ -115,8 +116,12 @@ class Pipeline:
         """
         rgb = read_image(image)
         if self._is_aligned(rgb):
-            return [self._probe_of_crop(rgb, reduce_to_px)]
-        return [self._probe_of_face(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)]
+            return self.probes([cut_crop(rgb, reduce_to_px)])
+        return self.probes([cut_face(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
+
+    def probes(self, cuts: Sequence[Cut]) -> list[Probe]:
+        """Faces that were cut out as probes, in order; enlarged in one batch."""
+        return probes_of(cuts, self.upscaler, self.config.limits)
 
     def _is_aligned(self, rgb: NDArray[np.uint8]) -> bool:
         if self.config.aligned is None:
@@ -145,45 +150,6 @@ class Pipeline:
         yield rgb, first
         if every:
             yield from ((rgb, face) for face in found if face is not first)
-
-    def _probe_of_face(self, frame: NDArray[np.uint8], face: Face) -> Probe:
-        size = probe_px(face.landmarks)
-        aligned = align(frame, face.landmarks, CROP_PX)
-        native = native_crop_px(size)
-        crop = aligned if native == CROP_PX else align(frame, face.landmarks, native)
-        return self._probe(crop, aligned, size, face, frame.shape[:2])
-
-    def _probe_of_crop(self, rgb: NDArray[np.uint8], reduce_to_px: int | None) -> Probe:
-        size = rgb.shape[0] if reduce_to_px is None else min(reduce_to_px, rgb.shape[0])
-        crop = resize(rgb, native_crop_px(size))
-        return self._probe(crop, resize(crop, CROP_PX), float(size), None, rgb.shape[:2])
-
-    def _probe(
-        self,
-        crop: NDArray[np.uint8],
-        aligned: NDArray[np.uint8],
-        size: float,
-        face: Face | None,
-        shape: tuple[int, ...],
-    ) -> Probe:
-        # The crop cut at 112 px in one step keeps detail that one cut at native size and then enlarged has lost
-        # (bicubic, 16 px, end to end: EER 6.5 instead of 9.3 %); so the network, too, is given that one.
-        route = self.upscaler.route(size)
-        sr_image = self.upscaler.super_resolve([aligned])[0] if route.network else aligned
-        quality = assess(crop, size, face)
-        return Probe(
-            crop=crop,
-            aligned=aligned,
-            sr_image=sr_image,
-            probe_px=size,
-            size_px=vlr_size(size),
-            quality=quality,
-            problems=tuple(problems(quality, self.config.limits)),
-            face=face,
-            frame_shape=(shape[0], shape[1]),
-            upscaler="" if crop.shape[0] == CROP_PX else route.name,
-            upscaler_because="" if crop.shape[0] == CROP_PX else route.because,
-        )
 
     def upscale(self, image: Image) -> NDArray[np.uint8]:
         """The chosen face as the encoder sees it, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
@@ -238,10 +204,24 @@ class Pipeline:
             return []
         with _timed(timings, "encode"):
             embeddings = self.embed(probes)
+        return self.judge(probes, embeddings, [probe.probe_px for probe in probes], timings)
+
+    def judge(
+        self,
+        probes: Sequence[Probe],
+        embeddings: NDArray[np.float32],
+        sizes_px: Sequence[float],
+        timings: dict[str, float] | None = None,
+    ) -> list[Recognition]:
+        """Decide by unit embeddings (N, 512), each a probe's own or pooled over frames, of which probes are the last;
+        `sizes_px` choose the thresholds."""
+        timings = {} if timings is None else timings
+        if not probes:
+            return []
         with _timed(timings, "search"):
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
-        by = self.gallery.decide("fpir", [probe.probe_px for probe in probes], self.config.recognition_threshold)
+        by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold)
         return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, by, strict=True)]
 
     def _decide(

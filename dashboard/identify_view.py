@@ -14,12 +14,14 @@ from dashboard.compare_view import compare_view
 from dashboard.components import cannot_recognise, empty_state, head
 from dashboard.feedback import feedback, show_error
 from dashboard.identifying import How, Photograph, draft_of, identify_all, table
+from dashboard.live_identify import live_identify
 from dashboard.navigation import go, link
 from dashboard.queries import gallery_version, readiness
 from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
 from dashboard.resources import pipeline
 from dashboard.text import count, plain
 from dashboard.uploads import photographs
+from dashboard.video_jobs import video_jobs
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
 SHOWN_IN_FULL = 3  # photographs, or faces in one; of more, one is chosen
+
+PHOTOGRAPHS, CAMERA, VIDEO = "Photographs", "Camera", "Video or stream"
+_SOURCES = [PHOTOGRAPHS, CAMERA, VIDEO]
 
 _AS_IT_IS = 0
 _SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
@@ -40,7 +45,15 @@ def view() -> None:
         return
     many, two = st.tabs(["Identify", "Compare two"])
     with many, feedback():
-        _identify(findable=ready.findable)
+        source = st.segmented_control(
+            "From", _SOURCES, default=PHOTOGRAPHS, required=True, key="identify_source", label_visibility="collapsed"
+        )
+        if source == PHOTOGRAPHS:
+            _identify(findable=ready.findable)
+        elif source == CAMERA:
+            live_identify(pipeline())
+        else:
+            video_jobs(pipeline())
     with two, feedback():
         compare_view(_reduction("identify_compare_size"))
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.images import read_image, sha256_of
@@ -123,7 +125,7 @@ def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[
     }
 
 
-def draft_of(pipeline: Pipeline, name: str, content: bytes, face: Recognition) -> DraftPhoto:
+def draft_of(pipeline: Pipeline, name: str, content: bytes | NDArray[np.uint8], face: Recognition) -> DraftPhoto:
     """A recognised face made ready to be enrolled, from the photograph as it is even when a reduced one was tried.
 
     Raises what `read_image` raises.

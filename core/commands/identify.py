@@ -1,4 +1,4 @@
-"""`identify`: who is in these photographs?"""
+"""`identify`: who is in these photographs? Video: identify_video."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from core.commands.common import (
     say_json,
     user_path,
 )
+from core.commands.enroll import PhotosByDefault
 from core.commands.pipeline_options import PipelineOptions, with_pipeline
 from core.errors import CoreError
 from core.settings import load_settings
@@ -33,15 +34,22 @@ if TYPE_CHECKING:
     from core.recognition import Recognition
 
 
+group = typer.Typer(cls=PhotosByDefault, help="Say who is in photographs, or in video.", rich_markup_mode=None)
+
+
 def add_to(app: typer.Typer) -> None:
-    app.command(
-        "identify",
-        epilog=example(
-            "identify photo.jpg", "identify photos/ --csv found.csv", "identify group.jpg --all-faces --json"
-        ),
-    )(identify)
+    app.add_typer(group, name="identify")
 
 
+@group.command(
+    "photos",
+    epilog=example(
+        "identify photo.jpg",
+        "identify photos/ --csv found.csv",
+        "identify group.jpg --all-faces --json",
+        "identify video hall.mp4",
+    ),
+)
 @with_pipeline
 def identify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Photographs, folders of them, or patterns.")],

@@ -1,6 +1,6 @@
 """The job of the kind `evaluate`: from a run's config to its tables, report.html and report.json.
 
-config: task ("dataset", "pairs", "calibrate", "matched" or "benchmark"), systems (a list of SystemSpec's fields),
+config: task (one of TASKS), systems (a list of SystemSpec's fields),
 plan (Plan's fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
 report_folds, gallery; benchmark, root.
 """
@@ -38,7 +38,7 @@ from core.jobs.context import JobContext
 from core.settings import Settings, load_settings, write_atomically
 
 KIND = "evaluate"
-TASKS = ("dataset", "pairs", "calibrate", "matched", "benchmark")
+TASKS = ("dataset", "pairs", "calibrate", "matched", "pooling", "benchmark")
 
 
 def run(context: JobContext) -> Mapping[str, Any]:
@@ -69,6 +69,14 @@ def run(context: JobContext) -> Mapping[str, Any]:
         evaluation = evaluate_matched(
             systems[0], pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
         )
+    elif task == "pooling":
+        from core.evaluation.pooling import DRAWS, FRAMES, evaluate_pooling
+
+        pictures, data = pictures_of_config(config, plan)
+        evaluation = evaluate_pooling(
+            systems[0], pictures, plan, data=data, frames=config.get("frames") or FRAMES,
+            draws=int(config.get("draws") or DRAWS), store=store, on_event=told, should_stop=context.should_stop,
+        )  # fmt: skip
     elif task == "benchmark":
         from core.evaluation.benchmarks import run_benchmark
 

@@ -49,17 +49,18 @@ TITLES: dict[str, str] = {
     "gained_lost": "Who gained, who lost",
     "change": "Before and after",
     "matched": "Full-size templates alone, and with resolution-matched ones",
+    "pooling": "One frame, and several pooled",
 }
 """Every table that there may be, and what it is called."""
 
 IN_JSON = frozenset(
     {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
-     "benchmark", "published", "change", "matched"}
+     "benchmark", "published", "change", "matched", "pooling"}
 )  # fmt: skip
 _TEXT = frozenset(
     {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
      "highest_impostor_identity", "impostor_image", "worst_image", "taken_for", "why", "verdict", "upscaler", "part",
-     "measure", "by", "source", "benchmark", "sha256", "templates"}
+     "measure", "by", "source", "benchmark", "sha256", "templates", "pooling"}
 )  # fmt: skip
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")

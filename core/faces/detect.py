@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.faces.align import probe_px
 from core.faces.face import Face, between, choose_faces, distinct, mirrored, moved, overlap
+from core.faces.tiles import Tile, tiles
 
 __all__ = ["Detector", "DetectorMissing", "Face", "choose_faces", "detector_model_path"]
 
@@ -114,8 +115,26 @@ class Detector:
             seen += self._search(bgr, _SEARCH_PIXELS)
         elif small_faces:
             seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
-        once = _distinct(seen)
-        exact = [face for one in once if (face := self._look_again(bgr, one.face)) is not None]
+        return self._exact(bgr, [one.face for one in seen])
+
+    def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
+        """One look at a picture, or at a tile of it, enlarged or reduced by `zoom`: what may be faces, quickly, to be
+        given to `confirm`. In the picture's pixels."""
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        seen = self._look(bgr, zoom) if tile is None else self._look_at_tile(bgr, tile, zoom)
+        return [one.face for one in seen]
+
+    def confirm(self, rgb: RGB, faces: Sequence[Face]) -> list[Face]:
+        """Those of the findings that are faces, each once, with exact landmarks, the largest first, at most 300.
+
+        They may come from different looks, and from the frame before: of those that show the same face the one with
+        the best score tells where to look.
+        """
+        return self._exact(np.ascontiguousarray(rgb[:, :, ::-1]), faces)
+
+    def _exact(self, bgr: RGB, faces: Sequence[Face]) -> list[Face]:
+        once = [faces[i] for i in distinct(faces, MAX_FACES)]
+        exact = [face for one in once if (face := self._look_again(bgr, one)) is not None]
         return sorted((exact[i] for i in distinct(exact, MAX_FACES)), key=lambda face: -face.area)
 
     def detect_one(
@@ -163,14 +182,14 @@ class Detector:
         """
         height, width = bgr.shape[:2]
         zoom = 4.0 if 16 * height * width <= pixels / 4 else min(2.0, (pixels / (height * width)) ** 0.5)
-        side, shared = round(_TILE_SIDE / zoom), round(_TILE_OVERLAP / zoom)
-        for y in _starts(height, side, shared):
-            for x in _starts(width, side, shared):
-                tile = bgr[y : y + side, x : x + side]
-                inner = (x > 0, y > 0, x + side < width, y + side < height)
-                for one in self._look(tile, zoom):
-                    if not _cut(one.face, tile.shape, inner):
-                        yield _Seen(moved(one.face, (1, 1), (x, y)), one.seen_px)
+        for tile in tiles(height, width, round(_TILE_SIDE / zoom), round(_TILE_OVERLAP / zoom)):
+            yield from self._look_at_tile(bgr, tile, zoom)
+
+    def _look_at_tile(self, bgr: RGB, tile: Tile, zoom: float) -> Iterator[_Seen]:
+        part = bgr[tile.y : tile.y + tile.side, tile.x : tile.x + tile.side]
+        for one in self._look(part, zoom):
+            if not tile.cuts(one.face, part.shape):
+                yield _Seen(moved(one.face, (1, 1), (tile.x, tile.y)), one.seen_px)
 
     def _look_again(self, bgr: RGB, face: Face) -> Face | None:
         """The mean of two more looks at the face alone, brought to the size at which YuNet is most exact: one as it
@@ -242,18 +261,3 @@ def _most_like(face: Face, others: list[Face]) -> Face | None:
     """The most certain of `others` that shows the same face; None when none does."""
     same = [other for other in others if overlap(other, face) > 0.3]
     return max(same, key=lambda other: other.score, default=None)
-
-
-def _cut(face: Face, shape: tuple[int, ...], inner: tuple[bool, bool, bool, bool]) -> bool:
-    """Does the face touch a border of its tile (left, top, right, bottom) that lies inside the photograph?"""
-    x0, y0, x1, y1 = face.box_xyxy
-    touches = (x0 <= 0, y0 <= 0, x1 >= shape[1], y1 >= shape[0])
-    return any(on_border and is_inner for on_border, is_inner in zip(touches, inner, strict=True))
-
-
-def _starts(length: int, side: int, shared: int) -> list[int]:
-    """Where tiles begin, so that they cover `length` and neighbours share at least `shared`."""
-    if length <= side:
-        return [0]
-    count = -(-(length - shared) // (side - shared))
-    return [round(i * (length - side) / (count - 1)) for i in range(count)]

@@ -76,6 +76,23 @@ MIGRATIONS: tuple[Migration, ...] = (
                 since TEXT NOT NULL) STRICT""",
         ),
     ),
+    Migration(
+        "sightings",
+        (
+            # Removing a person removes where that person was seen. One row is one stay before one camera.
+            """CREATE TABLE sighting(
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                identity_id INTEGER NOT NULL REFERENCES identity(id) ON DELETE CASCADE,
+                began TEXT NOT NULL, ended TEXT NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL,
+                probe_px REAL NOT NULL, frames INTEGER NOT NULL, source TEXT NOT NULL, crop BLOB) STRICT""",
+            "CREATE INDEX sighting_of_identity ON sighting(identity_id)",
+            "CREATE INDEX sighting_ended ON sighting(ended)",
+            """CREATE TABLE sighting_rule(
+                id INTEGER PRIMARY KEY CHECK (id = 1), kept INTEGER NOT NULL CHECK (kept IN (0, 1)),
+                crops INTEGER NOT NULL CHECK (crops IN (0, 1)),
+                retention_h REAL NOT NULL CHECK (retention_h > 0)) STRICT""",
+        ),
+    ),
 )
 
 

@@ -39,6 +39,7 @@ KINDS: dict[str, str] = {
     "starter": "core.training.jobs:run",
     "evaluate": "core.evaluation.job:run",
     "diagnose": "core.diagnostics.job:run",
+    "video": "core.video.job:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from tests.browser.fake_camera import drawn, photographs, posed, write_mjpeg
 pytestmark = pytest.mark.browser
 
 WAIT_MS = 120_000
+SLACK = 3
+"""Threads that the server's pools may have gained meanwhile; a stream has more."""
 NAME = "Ada Lovelace"
 PLAYING = """() => { const frame = document.querySelector('iframe[title*=webrtc]');
   const video = frame && frame.contentDocument && frame.contentDocument.querySelector('video');
@@ -42,12 +45,17 @@ class Live:
     bo: Path
     real: bool
 
-    def page(self, *, camera: bool = True) -> Any:
+    @contextmanager
+    def page(self, *, camera: bool = True) -> Iterator[Any]:
+        """A page of its own, closed at the end: a stream that is left open would keep the server busy."""
         context = self.browser.new_context(viewport={"width": 1280, "height": 900})
         context.set_default_timeout(WAIT_MS)
         if camera:
             context.grant_permissions(["camera"], origin=self.address)
-        return context.new_page()
+        try:
+            yield context.new_page()
+        finally:
+            context.close()
 
     @property
     def peers(self) -> int:
@@ -124,64 +132,65 @@ def outcome_of(page: Any, live: Live, photograph: Path) -> str:
 
 
 def test_a_refused_camera_is_told_with_its_remedy(live: Live) -> None:
-    page = live.page(camera=False)
-    to_the_camera(page, live)
-    page.get_by_role("button", name="Start the camera").click()
-    page.get_by_text("The camera was refused.").wait_for()
-    assert "allow it for this page" in page.locator("[data-testid=stAlert]").first.inner_text()
-    assert live.peers == 0
-    page.context.close()
+    with live.page(camera=False) as page:
+        to_the_camera(page, live)
+        page.get_by_role("button", name="Start the camera").click()
+        page.get_by_text("The camera was refused.").wait_for()
+        assert "allow it for this page" in page.locator("[data-testid=stAlert]").first.inner_text()
+        assert live.peers == 0
 
 
 def test_enrolled_from_the_video_a_person_is_identified(live: Live) -> None:
-    page = live.page()
-    to_the_camera(page, live)
-    assert "512 numbers" in page.locator("[data-testid=stMainBlockContainer]").inner_text()
-    page.get_by_label("Pictures").fill("3")
-    page.get_by_label("Pictures").press("Enter")
-    start_the_camera(page)
-    page.get_by_text("1 of 3 pictures").wait_for()
-    page.get_by_role("button", name="Retake").first.click()
-    page.get_by_text("3 of 3 pictures").wait_for()
-    assert page.locator("[class*=st-key-enroll_live_cards] img").count() == 3
-    page.get_by_role("button", name="Go on with 3 pictures").click()
-    page.get_by_label("Name").fill(NAME)
-    page.get_by_label("Name").press("Enter")
-    until(lambda: live.peers == 0, "the camera ends when its pictures are taken over")
-    page.get_by_role("button", name="Save").click()
-    page.get_by_text("is enrolled").wait_for()
-    assert NAME in outcome_of(page, live, live.ada)
-    if live.real:
-        assert "Unknown" in outcome_of(page, live, live.bo)
-    page.context.close()
+    with live.page() as page:
+        to_the_camera(page, live)
+        assert "512 numbers" in page.locator("[data-testid=stMainBlockContainer]").inner_text()
+        pictures = page.get_by_test_id("stNumberInputField")
+        pictures.fill("3")
+        pictures.press("Enter")
+        page.get_by_text("0 of 3 pictures").wait_for()
+        start_the_camera(page)
+        page.get_by_role("button", name="Retake").first.click()
+        page.get_by_text("3 of 3 pictures").wait_for()
+        assert page.locator("[class*=st-key-enroll_live_cards] img").count() == 3
+        page.get_by_role("button", name="Go on with 3 pictures").click()
+        name = page.get_by_label("Name", exact=True)
+        name.fill(NAME)
+        name.press("Enter")
+        until(lambda: live.peers == 0, "the camera ends when its pictures are taken over")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("is enrolled").wait_for()
+        assert NAME in outcome_of(page, live, live.ada)
+        if live.real:
+            assert "Unknown" in outcome_of(page, live, live.bo)
 
 
 def test_stopping_leaving_and_reloading_end_sockets_and_threads(live: Live) -> None:
-    page = live.page()
-    to_the_camera(page, live)
-    start_the_camera(page)
-    assert live.peers > 0
-    page.keyboard.press("Space")
-    page.get_by_text("1 of 5 pictures").wait_for()
-    page.get_by_role("button", name="Stop the camera").click()
-    page.get_by_role("button", name="Start the camera").wait_for()
-    until(lambda: live.peers == 0, "sockets after stopping")
-    page.get_by_text("1 of 5 pictures").wait_for()
-    threads = live.process.num_threads()
+    with live.page() as page:
+        to_the_camera(page, live)
+        start_the_camera(page)
+        assert live.peers > 0
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Retake").first.wait_for()
+        page.get_by_role("button", name="Stop the camera").click()
+        page.get_by_role("button", name="Start the camera").wait_for()
+        until(lambda: live.peers == 0, "sockets after stopping")
+        assert page.get_by_role("button", name="Retake").count(), "what was taken stays"
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Start the camera").wait_for(state="detached")
+        threads = live.process.num_threads()
 
-    start_the_camera(page)
-    assert live.process.num_threads() > threads
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").first.wait_for()
-    until(lambda: live.peers == 0, "sockets after leaving the page")
-    until(lambda: live.process.num_threads() <= threads + 2, "threads after leaving the page")
+        page.get_by_text("agrees to be enrolled").click()
+        start_the_camera(page)
+        assert live.process.num_threads() > threads
+        page.get_by_role("link", name="Gallery").click()
+        page.get_by_role("heading", name="Gallery").first.wait_for()
+        until(lambda: live.peers == 0, "sockets after leaving the page")
+        until(lambda: live.process.num_threads() <= threads + SLACK, "threads after leaving the page")
 
-    page.get_by_role("link", name="Enrol").click()
-    to_the_camera(page, live)
-    assert not page.evaluate(PLAYING), "coming back doesn't start the camera"
-    start_the_camera(page)
-    page.reload()
-    page.get_by_text("Camera", exact=True).wait_for()
-    until(lambda: live.peers == 0, "sockets after reloading")
-    until(lambda: live.process.num_threads() <= threads + 2, "threads after reloading")
-    page.context.close()
+        to_the_camera(page, live)
+        assert not page.evaluate(PLAYING), "coming back doesn't start the camera"
+        start_the_camera(page)
+        page.reload()
+        page.get_by_text("Camera", exact=True).wait_for()
+        until(lambda: live.peers == 0, "sockets after reloading")
+        until(lambda: live.process.num_threads() <= threads + SLACK, "threads after reloading")

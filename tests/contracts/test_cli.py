@@ -33,14 +33,15 @@ LEAVES = [path for path, command in COMMANDS.items() if not getattr(command, "co
 def test_the_promised_commands_are_there():
     names = {" ".join(path) for path in LEAVES}
     assert {
-        "doctor", "register", "identify", "compare", "inspect", "enroll photos", "enroll folder", "enroll csv",
+        "doctor", "register", "identify photos", "identify video", "identify rate", "compare", "inspect",
+        "enroll photos", "enroll folder", "enroll csv",
         "weights list", "weights info", "weights verify", "weights fetch", "weights use",
         "weights use-run", "weights export", "gallery reembed",
         "gallery list", "gallery show", "gallery rename", "gallery remove", "gallery export", "gallery import",
         "gallery merge", "gallery erase", "gallery retention", "gallery purge", "gallery backup", "gallery backups",
         "gallery restore", "gallery make-key", "gallery encrypt", "gallery change-key", "gallery decrypt",
         "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
-        "evaluate benchmark", "evaluate matched",
+        "evaluate benchmark", "evaluate matched", "evaluate pooling",
     } <= names  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.faces.align import probe_px
-from core.faces.detect import Detector, DetectorMissing, Face, _starts, choose_faces
+from core.faces.detect import Detector, DetectorMissing, Face, choose_faces
 from core.faces.face import distinct, mirrored, moved
+from core.faces.tiles import starts as tile_starts
 from core.images import resize
 
 
@@ -179,7 +180,7 @@ def test_of_overlapping_sightings_the_most_certain_stays() -> None:
 
 @given(st.integers(1, 5000), st.integers(200, 1024), st.integers(0, 160))
 def test_tiles_cover_the_length_and_overlap(length: int, side: int, overlap: int) -> None:
-    starts = _starts(length, side, overlap)
+    starts = tile_starts(length, side, overlap)
     assert starts[0] == 0
     assert starts[-1] + side >= length
     assert all(b - a <= side - overlap for a, b in pairwise(starts))

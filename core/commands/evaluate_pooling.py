@@ -1,0 +1,84 @@
+"""`evaluate pooling`: do several frames of a face say more than one?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from core.commands.common import DeviceOption, JsonOption, TtaOption, UsageMistake, example, user_path
+from core.commands.evaluate import source_of
+from core.commands.evaluate_options import (
+    BootstrapOption,
+    DatasetOption,
+    DetachOption,
+    ModeOption,
+    OutOption,
+    PhotographsOption,
+    SeedOption,
+    SizesOption,
+    SplitOption,
+    evaluate_and_tell,
+    modes_of,
+    sizes_of,
+    systems_of,
+)
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command(
+        "pooling",
+        epilog=example(
+            "evaluate pooling --dataset-root lfw", "evaluate pooling --dataset-root lfw --frames 1,5 --sizes 32,16"
+        ),
+    )(pooling)
+
+
+def pooling(
+    dataset_root: DatasetOption = None,
+    split: SplitOption = None,
+    photographs: PhotographsOption = None,
+    frames: Annotated[str, typer.Option("--frames", help="How many to pool; people with more pictures take part.")] = (
+        "1,5,15"
+    ),
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, max=1000, help="Draws of who is enrolled by which picture.")
+    ] = 20,
+    sizes: SizesOption = "16",
+    mode: ModeOption = "aligned",
+    bootstrap: BootstrapOption = 300,
+    seed: SeedOption = 0,
+    weights: Annotated[
+        str | None,
+        typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
+    ] = None,
+    upscaler: Annotated[
+        str | None, typer.Option("--upscaler", metavar="FILE", help="A DSR file; default: bicubic.")
+    ] = None,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    out: OutOption = None,
+    detach: DetachOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
+    root = source_of(dataset_root)
+    config = {
+        "task": "pooling", "dataset": root, "split": split, "frames": _frames(frames), "draws": draws,
+        "photographs": None if photographs is None else str(user_path(photographs).resolve()),
+        "systems": systems_of(
+            None if weights is None else [weights], None if upscaler is None else [upscaler], None, use_tta=use_tta,
+            device=device,
+        ),
+        "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
+    }  # fmt: skip
+    evaluate_and_tell(
+        config, f"pooling-{user_path(root).name}", ("pooling",), out=out, detach=detach, as_json=as_json
+    )  # fmt: skip
+
+
+def _frames(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 1000 for part in parts):
+        raise UsageMistake(f"--frames '{text}' isn't a list of numbers.", "Write it as in 1,5,15.")
+    return [int(part) for part in parts]

@@ -1,0 +1,62 @@
+"""Addresses of streams that hold a password: kept beside the data, readable by their owner alone, so that a run's
+config, its log and the screen show the address without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+
+from core.errors import SettingsInvalid, StorageFailed
+from core.settings import Settings, write_atomically
+from core.video.sources import has_secret, without_secret
+
+_FILE = "cameras.json"
+_MARK = "camera:"
+_MOST = 200
+
+
+def put_away(settings: Settings, address: str) -> str:
+    """What to write down for an address: itself, or "camera:KEY ADDRESS" where it holds a secret, which is kept in
+    the camera book then. Raises StorageFailed."""
+    if "://" not in address or not has_secret(address):
+        return address
+    book = _read(settings)
+    key = next((key for key, known in book.items() if known == address), secrets.token_hex(8))
+    book = {**book, key: address}
+    for old in list(book)[:-_MOST]:
+        del book[old]
+    path = settings.data_dir / _FILE
+    write_atomically(path, json.dumps(book, indent=2).encode())
+    try:
+        os.chmod(path, 0o600)  # noqa: PTH101
+    except OSError as error:
+        raise StorageFailed(f"{path} can't be made private: {error.strerror}.", "Check its permissions.") from error
+    return f"{_MARK}{key} {without_secret(address)}"
+
+
+def address_of(settings: Settings, written: str) -> str:
+    """The address that `put_away` wrote down. Raises SettingsInvalid when the book no longer holds it."""
+    if not written.startswith(_MARK):
+        return written
+    key = written.removeprefix(_MARK).split(" ", 1)[0]
+    address = _read(settings).get(key)
+    if address is None:
+        raise SettingsInvalid("The password of that camera is no longer kept.", "Give its whole address again.")
+    return address
+
+
+def shown(written: str) -> str:
+    """The address for the screen."""
+    return written.split(" ", 1)[-1] if written.startswith(_MARK) else written
+
+
+def _read(settings: Settings) -> dict[str, str]:
+    path = settings.data_dir / _FILE
+    try:
+        book = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(f"{path} can't be read.", "Delete it, and give the camera's address again.") from error
+    return {str(key): str(value) for key, value in book.items()} if isinstance(book, dict) else {}

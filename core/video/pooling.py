@@ -1,0 +1,102 @@
+"""One embedding from many frames of a face: the mean, weighted by how good each frame is, of norm 1.
+
+A single frame of 16 px says little; frames that differ a little in light, pose and where the pixels fall say more
+together (quality-weighted aggregation: Yang et al., Neural Aggregation Network, CVPR 2017, whose weights are learnt;
+here they follow from what can be measured).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import SettingsInvalid
+from core.faces.quality import Quality
+
+FRAMES = 15
+WINDOW_S = 5.0
+"""The latest evidence counts: at most so many frames, none older than this."""
+
+APART = 0.1
+"""A frame whose cosine to the pooled evidence is below this shows somebody else, if the next one does too: pictures of
+one person from one camera differ less, also at 16 px."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """`vector` (dim,) float32 of norm 1 from `frames` frames; `probe_px` is their weighted mean size."""
+
+    vector: NDArray[np.float32]
+    frames: int
+    probe_px: float
+
+
+def weight_of(quality: Quality) -> float:
+    """How much a frame counts, in (0, 1]: more for a large, sharp, frontal face that the detector is sure of."""
+    size = min(1.0, quality.probe_px / 48)
+    sharp = min(1.0, quality.sharpness)
+    frontal = float(np.cos(np.radians(min(abs(quality.yaw_deg or 0.0), 80.0))))
+    sure = 1.0 if quality.detection_score is None else quality.detection_score
+    return max(0.02, size * sharp * frontal * sure)
+
+
+def pooled(vectors: Sequence[NDArray[np.float32]] | NDArray[np.float32], weights: Sequence[float]) -> NDArray:
+    """The weighted mean direction of unit vectors (N, dim), of norm 1, float32 (dim,): sum(w v) / |sum(w v)|.
+
+    Of vectors that cancel each other out the heaviest. Raises SettingsInvalid for none, and for weights that aren't
+    positive or don't fit in number.
+    """
+    stacked = np.asarray(vectors, dtype=np.float64)
+    by = np.asarray(weights, dtype=np.float64)
+    if stacked.ndim != 2 or not len(stacked) or by.shape != (len(stacked),) or not (by > 0).all():
+        raise SettingsInvalid(
+            f"Pooling needs vectors (N, dim) and N positive weights, got {stacked.shape} and {by.shape}.",
+            "Pass one positive weight for each vector.",
+        )
+    total = by @ stacked  # (N,) x (N, dim) -> (dim,)
+    norm = float(np.linalg.norm(total))
+    direction = total / norm if norm > 1e-6 * by.sum() else stacked[int(np.argmax(by))]
+    return direction.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    vector: NDArray[np.float32]
+    weight: float
+    probe_px: float
+    at: float
+
+
+class Pool:
+    """The evidence about one tracked face."""
+
+    def __init__(self, frames: int = FRAMES, window_s: float = WINDOW_S) -> None:
+        self._kept: deque[_Evidence] = deque(maxlen=frames)
+        self._window_s = window_s
+        self._doubt: _Evidence | None = None
+
+    def add(self, vector: NDArray[np.float32], quality: Quality, at: float) -> Pooled:
+        """Take one frame's unit vector (dim,), and say what all come to. Two in a row that contradict the evidence
+        replace it: the track went over to somebody else."""
+        while self._kept and at - self._kept[0].at > self._window_s:
+            self._kept.popleft()
+        new = _Evidence(np.asarray(vector, dtype=np.float32), weight_of(quality), quality.probe_px, at)
+        if self._kept and float(self.pooled().vector @ new.vector) < APART:
+            if self._doubt is None:
+                self._doubt = new
+                return self.pooled()
+            self._kept.clear()
+            self._kept.append(self._doubt)
+        self._doubt = None
+        self._kept.append(new)
+        return self.pooled()
+
+    def pooled(self) -> Pooled:
+        """What the evidence comes to. Raises SettingsInvalid before the first frame."""
+        weights = [each.weight for each in self._kept]
+        vector = pooled([each.vector for each in self._kept], weights)
+        return Pooled(vector, len(weights), float(np.average([each.probe_px for each in self._kept], weights=weights)))

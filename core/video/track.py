@@ -1,0 +1,106 @@
+"""Which face of this frame is which of the frames before: tracks by overlap and nearness, with numbers that stay.
+
+Faces are matched to where their tracks should be by now, all at once, so that the sum of costs is least (Kuhn, Naval
+Research Logistics Quarterly 1955, by SciPy). SORT's Kalman filter (Bewley et al., ICIP 2016) is left out: between
+frames a tenth of a second apart a constant speed does as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.faces.face import Face, moved, overlap
+
+KEEP_S = 1.0
+"""A track that isn't seen lives on for so long: somebody who blinked out of a frame or two stays the same."""
+
+_NEAR = 0.75
+"""A face belongs to a track when the boxes overlap, or when their centres are nearer than this, in face widths."""
+
+_LEAST_OVERLAP = 0.15
+_SIZE_RATIO = 2.0
+_SPEED_MEMORY = 0.6
+
+
+@dataclass(eq=False)
+class Track:
+    """One face over time. `face` is its last sighting, `speed` px a second (x, y) in steady state, `seen_at` and
+    `begun_at` seconds of the stream's clock, `frames` how often it was seen."""
+
+    number: int
+    face: Face
+    seen_at: float
+    begun_at: float
+    speed: tuple[float, float] = (0.0, 0.0)
+    frames: int = 1
+
+    def expected(self, at: float) -> Face:
+        """Where the face should be at a time, if it goes on as it went."""
+        after = min(max(0.0, at - self.seen_at), KEEP_S)
+        return moved(self.face, (1, 1), (self.speed[0] * after, self.speed[1] * after))
+
+    def follow(self, face: Face, at: float) -> None:
+        """It was seen again."""
+        after = at - self.seen_at
+        if after > 0:
+            fresh = [(new - old) / after for new, old in zip(face.centre, self.face.centre, strict=True)]
+            kept = [_SPEED_MEMORY * old + (1 - _SPEED_MEMORY) * new for old, new in zip(self.speed, fresh, strict=True)]
+            self.speed = (kept[0], kept[1])
+        self.face, self.seen_at, self.frames = face, at, self.frames + 1
+
+
+@dataclass
+class Tracker:
+    """The tracks of one stream. `update` once a frame, times never going back."""
+
+    keep_s: float = KEEP_S
+    tracks: list[Track] = field(default_factory=list)
+    _next: int = 1
+
+    def expected(self, at: float) -> list[Face]:
+        """Where the known faces should be at a time: for who looks there."""
+        return [track.expected(at) for track in self.tracks]
+
+    def update(self, faces: Sequence[Face], at: float) -> list[Track]:
+        """The track of each face, in the faces' order; new ones for faces that belong to none. Tracks that weren't
+        seen for `keep_s` are forgotten."""
+        known = [track for track in self.tracks if at - track.seen_at <= self.keep_s]
+        chosen = _assign([track.expected(at) for track in known], faces)
+        found: list[Track] = []
+        for place, face in enumerate(faces):
+            if place in chosen:
+                track = known[chosen[place]]
+                track.follow(face, at)
+            else:
+                track = Track(self._next, face, at, at)
+                self._next += 1
+                known.append(track)
+            found.append(track)
+        self.tracks = known
+        return found
+
+
+def _assign(expected: Sequence[Face], faces: Sequence[Face]) -> dict[int, int]:
+    """face -> track, by place in the lists; faces too far from every track are left out."""
+    if not expected or not faces:
+        return {}
+    from scipy.optimize import linear_sum_assignment
+
+    cost = np.array([[_cost(track, face) for face in faces] for track in expected])
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e3))
+    return {int(c): int(r) for r, c in zip(rows, columns, strict=True) if np.isfinite(cost[r, c])}
+
+
+def _cost(track: Face, face: Face) -> float:
+    """0 for the same box, growing with distance; infinite for what can't be the same face."""
+    wider, narrower = max(track.width, face.width), max(min(track.width, face.width), 1e-6)
+    if wider / narrower > _SIZE_RATIO:
+        return float("inf")
+    common = overlap(track, face)
+    between: NDArray[np.float64] = np.subtract(track.centre, face.centre)
+    apart = float(np.hypot(*between)) / wider
+    return 1 - common + apart if common >= _LEAST_OVERLAP or apart <= _NEAR else float("inf")

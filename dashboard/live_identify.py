@@ -1,0 +1,232 @@
+"""Identify before a camera: names and scores on every face, the list beside it, how fast it goes, who is logged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.errors import CoreError
+from core.settings import VLR_SIZES_PX
+from core.video.draw import draw_result, label_of
+from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
+from core.video.newest import NewestFrame, NewestStats
+from core.video.seek import SeekSettings
+from core.video.sightings import SightingLog
+from dashboard import live_stream
+from dashboard.carry import carry
+from dashboard.components import Picture, faces_html
+from dashboard.feedback import feedback, show_error, show_surprise
+from dashboard.identifying import draft_of
+from dashboard.navigation import go
+from dashboard.recognition_card import in_words
+from dashboard.sightings_view import sightings_panel
+from dashboard.text import count, plain
+
+if TYPE_CHECKING:
+    from core.pipeline import Pipeline
+
+_KEY = "identify_live"
+_SOURCE = "camera in the browser"
+_AS_IT_IS = 0
+_SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
+LISTED = 6
+"""Faces described beside the picture; all of them are named in it."""
+
+LOOK_EVERY_S = 0.5
+_STALE_S = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    frame: NDArray[np.uint8]
+    result: LiveResult
+
+
+class LiveSession:
+    """One visitor's stream: its tracks, and the thread that looks at the frames while the camera runs. The pipeline
+    is shared by all visitors."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.settings = LiveSettings()
+        self._newest: NewestFrame[NDArray[np.uint8], _Looked] | None = None
+        self._lock = threading.Lock()
+        self._came: deque[float] = deque(maxlen=120)
+
+    def on_frame(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """On the video thread: hand the frame on, and draw what is known by now."""
+        with self._lock:
+            if self._newest is None or self._newest.closed:
+                self._newest = NewestFrame(self._worker(), "identify")
+            newest = self._newest
+        self._came.append(time.monotonic())
+        newest.submit(rgb)
+        return draw_result(rgb, self.result())
+
+    def _worker(self):  # type: ignore[no-untyped-def]  # a closure over what belongs to one stream
+        identifier = LiveIdentifier(self.pipeline, self.settings)
+        log = SightingLog(self.pipeline.gallery.store, _SOURCE)
+
+        def look(rgb: NDArray[np.uint8]) -> _Looked:
+            identifier.settings = self.settings
+            result = identifier.look(rgb, time.monotonic())
+            log.note(result.faces)
+            return _Looked(rgb, result)
+
+        return look
+
+    def looked(self) -> _Looked | None:
+        """The last frame that was looked at, and what was seen in it; None when that is long ago."""
+        newest = self._newest
+        latest = newest.latest() if newest is not None else None
+        if newest is None or latest is None:
+            return None
+        # A busy machine takes longer from one result to the next.
+        fresh_s = max(_STALE_S, 3 * (newest.stats.latency_ms or 0.0) / 1000)
+        return latest if time.monotonic() - latest.result.at < fresh_s else None
+
+    def result(self) -> LiveResult | None:
+        looked = self.looked()
+        return looked.result if looked is not None else None
+
+    @property
+    def stats(self) -> NewestStats:
+        newest = self._newest
+        return newest.stats if newest is not None else NewestStats()
+
+    @property
+    def error(self) -> Exception | None:
+        newest = self._newest
+        return newest.error if newest is not None else None
+
+    @property
+    def frames_per_s(self) -> float:
+        """What the browser sends."""
+        came = list(self._came)
+        recent = [at for at in came if came[-1] - at <= 5.0] if came else []
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
+
+    def on_end(self) -> None:
+        """The camera has stopped: the thread ends, and the frames go."""
+        with self._lock:
+            newest, self._newest = self._newest, None
+            self._came.clear()
+        if newest is not None:
+            newest.close()
+
+
+def live_identify(pipe: Pipeline) -> None:
+    """The camera's part of the page."""
+    session = _session(pipe)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen = st.segmented_control(
+            "Size of the largest face",
+            list(_SIZES),
+            format_func=lambda px: _SIZES[px],
+            default=_AS_IT_IS,
+            required=True,
+            key=f"{_KEY}_size",
+            help="Shrinks every frame until its largest face has that width, as a far camera would see it.",
+        )
+        small = st.toggle(
+            "Search small faces",
+            key=f"{_KEY}_small",
+            disabled=bool(chosen),
+            help="Also while large ones are in sight: a part of each frame is enlarged and searched in turn. Slower.",
+        )
+    session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
+    left, right = st.columns([3, 2], gap="medium")
+    with left, feedback():
+        state = live_stream.video(_KEY, session.on_frame, on_end=session.on_end)
+        if not state.playing and not state.connecting:
+            st.caption(
+                "Pictures stay in this machine's memory. Nothing is kept unless sightings are switched on below."
+            )
+    with right:
+        st.fragment(_side, run_every=LOOK_EVERY_S if state.playing else None)(session, playing=state.playing)
+    draft = st.session_state.pop(f"{_KEY}_enrol", None)
+    if draft is not None:
+        live_stream.end(_KEY)
+        carry(draft)
+        go("enroll")
+    sightings_panel(pipe.gallery.store)
+
+
+def _session(pipe: Pipeline) -> LiveSession:
+    """This visitor's; a new one when other weights came into use."""
+    session: LiveSession | None = st.session_state.get(f"{_KEY}_session")
+    if session is None or session.pipeline is not pipe:
+        if session is not None:
+            session.on_end()
+        session = LiveSession(pipe)
+        st.session_state[f"{_KEY}_session"] = session
+    return session
+
+
+def _side(session: LiveSession, *, playing: bool) -> None:
+    """What is seen now, in words, twice a second."""
+    if not playing:
+        st.markdown("You will see a name and a score on every face, and the reasons here.")
+        return
+    error = session.error
+    if isinstance(error, CoreError):
+        show_error(error)
+    elif error is not None:
+        show_surprise(error)
+    looked = session.looked()
+    if looked is None:
+        st.markdown(":gray[:material/hourglass_top: Waiting for the first picture]")
+        return
+    side_body(session, looked.frame, looked.result)
+
+
+def side_body(session: LiveSession, frame: NDArray[np.uint8], result: LiveResult) -> None:
+    """The faces of a result, and how long it took."""
+    with st.container(height=430, border=False, key=f"{_KEY}_list"):
+        if not result.faces:
+            st.markdown(":gray[:material/visibility_off:] No face in sight")
+        for face in result.faces[:LISTED]:
+            if _face(face):
+                with feedback() as attempt:
+                    found = face.recognition
+                    assert found is not None  # the button stands at faces with an answer only
+                    draft = draft_of(session.pipeline, "from the camera", frame, found)
+                if attempt.ok:
+                    st.session_state[f"{_KEY}_enrol"] = draft
+                    st.rerun()
+        if len(result.faces) > LISTED:
+            st.caption(f"and {len(result.faces) - LISTED} more, named in the picture")
+    st.caption(plain(speed_text(session.stats, session.frames_per_s, result)))
+
+
+def _face(face: LiveFace) -> bool:
+    """One face: picture, name, why. True when it is to be enrolled."""
+    found = face.recognition
+    if found is None or found.probe is None:
+        st.html(f"<div class='ef-quiet'>{face.number}: looking</div>")
+        return False
+    signs = {"match": ":green[:material/check_circle:]", "unknown": ":orange[:material/help:]"}
+    with st.container(border=True, key=f"{_KEY}_face_{face.number}", gap="small"):
+        st.markdown(f"{signs.get(found.outcome, ':gray[:material/visibility_off:]')} **{plain(label_of(face))}**")
+        pictures = [Picture(found.probe.crop, f"{found.probe.crop.shape[0]} px", "Face as seen", pixels=True)]
+        if found.probe.crop.shape[0] < found.probe.sr_image.shape[0]:
+            pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))
+        st.html(faces_html(pictures, 72))
+        st.caption(f"{in_words(found)} By {count(face.frames or 1, 'frame')} together.")
+        return found.outcome == "unknown" and st.button(
+            "Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:"
+        )
+
+
+def speed_text(stats: NewestStats, frames_per_s: float, result: LiveResult) -> str:
+    """ "9.2 results a second of 14.8 frames, each 85 ms after its frame: detect 40 ms, ..." """
+    after = "" if stats.latency_ms is None else f", each {stats.latency_ms:.0f} ms after its frame"
+    steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in result.timings_ms.items())
+    return f"{stats.per_s:.1f} results a second of {frames_per_s:.1f} frames{after}: {steps}."

@@ -1,0 +1,97 @@
+"""Who was seen when: the rule that decides what is kept, the log, and its deletion."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.csv_safe import csv_text
+from core.gallery.store import Gallery
+from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
+from dashboard.components import Picture, faces
+from dashboard.feedback import feedback
+from dashboard.queries import image_address
+from dashboard.text import count, plain
+
+_KEY = "identify_sightings"
+_FACES_SHOWN = 12
+
+
+def sightings_panel(gallery: Gallery) -> None:
+    """Folded away until it is opened."""
+    box = st.expander("Sightings: who was seen when", icon=":material/history:", key=_KEY, on_change="rerun")
+    if not box.open:
+        return
+    with box, feedback():
+        _rule(gallery)
+        _log(gallery)
+
+
+def _rule(gallery: Gallery) -> None:
+    rule = read_rule(gallery)
+    with st.form(f"{_KEY}_rule", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            kept = st.toggle("Log who is recognised", rule.kept, key=f"{_KEY}_kept", help="Strangers are never logged.")
+            crops = st.toggle("With the face's picture", rule.crops, key=f"{_KEY}_crops")
+            hours = st.number_input(
+                "Kept for, hours", 0.1, 8784.0, rule.retention_h, step=1.0, format="%g", key=f"{_KEY}_hours", width=160
+            )
+        asked = st.form_submit_button("Use this rule", icon=":material/rule:")
+    if asked:
+        with feedback() as attempt:
+            gone = write_rule(gallery, SightingRule(kept, crops, float(hours)))
+        if attempt.ok:
+            deleted = f" {count(gone, 'earlier entry', 'earlier entries')} or pictures deleted." if gone else ""
+            st.success(f"The rule is in force, for every camera.{deleted}", icon=":material/check_circle:")
+    st.caption(
+        "One entry is one stay of one person before one camera, kept in the gallery's file on this machine. It is "
+        "deleted after that time, and with the person."
+    )
+
+
+def _log(gallery: Gallery) -> None:
+    found = sightings(gallery)
+    if not found:
+        st.markdown(":gray[:material/event_busy: Nobody is in the log.]")
+        return
+    table = as_table(found)
+    st.dataframe(table, hide_index=True, key=f"{_KEY}_table", height=min(38 + 35 * len(table), 320))
+    pictures = [
+        Picture(image_address(each.crop), f"{each.name}, {each.began.astimezone():%H:%M}", "Face seen", pixels=True)
+        for each in found
+        if each.crop is not None
+    ]
+    if pictures:
+        faces(pictures[:_FACES_SHOWN], 72)
+    people = {each.identity_id: each.name for each in found}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.download_button(
+            "Log as CSV", csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv", icon=":material/download:",
+            on_click="ignore", key=f"{_KEY}_csv",
+        )  # fmt: skip
+        with st.popover("Delete", icon=":material/delete:"):
+            whom = st.selectbox(
+                "Whose sightings", [None, *people], format_func=lambda number: people.get(number, "Everybody's"),
+                key=f"{_KEY}_whom",
+            )  # fmt: skip
+            if st.button("Delete for good", key=f"{_KEY}_delete"):
+                with feedback() as attempt:
+                    gone = forget(gallery, whom)
+                if attempt.ok:
+                    st.toast(plain(f"{count(gone, 'sighting')} deleted."), icon=":material/delete:")
+                    st.rerun()
+
+
+def as_table(found: list[Sighting]) -> pd.DataFrame:
+    """The log as it is shown and downloaded, local times."""
+    return pd.DataFrame(
+        {
+            "person": [each.name for each in found],
+            "from": [f"{each.began.astimezone():%Y-%m-%d %H:%M:%S}" for each in found],
+            "to": [f"{each.ended.astimezone():%H:%M:%S}" for each in found],
+            "score": [round(each.score, 2) for each in found],
+            "threshold": [round(each.threshold, 2) for each in found],
+            "size, px": [round(each.probe_px) for each in found],
+            "camera": [each.source for each in found],
+        }
+    )
