@@ -26,6 +26,7 @@ from core.commands import (
     identify,
     runs,
     train,
+    users,
     weights,
 )
 from core.commands.common import example, plain
@@ -61,6 +62,7 @@ runs.add_to(app)
 train.add_to(app)
 dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
+users.add_to(app)
 
 
 @app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.access import Permission
 from dashboard.carry import carried, drop_carried
 from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
+from dashboard.door import refused
 from dashboard.enrol_review import may_save, say_findings
 from dashboard.feedback import feedback
 from dashboard.navigation import go
@@ -31,7 +33,7 @@ KNOWN = "Somebody enrolled"
 def view() -> None:
     """The page."""
     head("Enrol", "Save what somebody's face looks like, so that they can be found in other photographs.")
-    if cannot_recognise(readiness()):
+    if refused(Permission.ENROL) or cannot_recognise(readiness()):
         return
     if carried():
         st.session_state.pop("enroll_done", None)

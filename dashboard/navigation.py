@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
+
+from core.access.roles import Permission
+from dashboard.access import allowed
 
 PAGES_DIR = Path(__file__).resolve().parents[1] / "pages"
 
@@ -16,17 +19,21 @@ _PAGES = {
     "gallery": ("Gallery", ":material/groups:"),
     "dataset": ("Data sets", ":material/dataset:"),
     "training": ("Training", ":material/model_training:"),
+    "access": ("Access", ":material/shield_person:"),
     "help": ("Help", ":material/help:"),
 }
+_NEEDS = {"enroll": Permission.ENROL, "access": Permission.ACCESS}
+"""Pages that are nothing without a permission: out of the sidebar for whoever lacks it, and refused by address."""
 
 
 def page(name: str) -> st.Page:
-    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "help"), to link or to
-    switch to."""
+    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "access", "help"), to link
+    or to switch to."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]
-    return st.Page(PAGES_DIR / f"{name}.py", title=title, icon=icon, url_path=name)
+    visibility: Literal["visible", "hidden"] = "visible" if _offered(name) else "hidden"
+    return st.Page(PAGES_DIR / f"{name}.py", title=title, icon=icon, url_path=name, visibility=visibility)
 
 
 def home_page(view: Callable[[], None]) -> st.Page:
@@ -40,7 +47,9 @@ def all_pages(view: Callable[[], None]) -> list[st.Page]:
 
 
 def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
-    """A link to a page; `topic` opens that section of Help."""
+    """A link to a page, where it is allowed; `topic` opens that section of Help."""
+    if not _offered(name):
+        return
     query = {"topic": topic} if topic else None
     st.page_link(page(name), label=label, icon=icon, query_params=query)
 
@@ -48,6 +57,10 @@ def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> 
 def go(name: str) -> NoReturn:
     """Open a page now."""
     st.switch_page(page(name))
+
+
+def _offered(name: str) -> bool:
+    return name not in _NEEDS or allowed(_NEEDS[name])
 
 
 def _unused() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, get_args
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.checks import MAX_NAME_CHARS, name_key
@@ -58,6 +60,7 @@ def merge_people(
             f"Expected one of {', '.join(get_args(OnConflict))} for names that are taken, got {on_conflict!r}.",
             "Choose one of them.",
         )
+    require(Permission.EXPORT)
     report = ImportReport()
     renamed, stored, repeated = report.renamed, 0, 0
     with gallery.database.transaction() as connection:
