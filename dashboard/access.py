@@ -19,6 +19,7 @@ from core.access.actor import NOBODY, Actor, allowed, owner, resolve_with
 from core.access.errors import AccessError
 from core.access.roles import Permission, Role
 from core.access.users import User, find_user, sign_in_needed
+from core.errors import CoreError
 from core.settings import load_settings
 
 __all__ = [
@@ -65,7 +66,14 @@ def way() -> Way:
 
 
 def current() -> Actor:
-    """Who acts in this thread; nobody where that isn't known."""
+    """Who acts in this thread; nobody where that isn't known, or can't be found out."""
+    try:
+        return _current()
+    except CoreError:
+        return NOBODY
+
+
+def _current() -> Actor:
     from streamlit.runtime.scriptrunner import get_script_run_ctx
 
     how = way()

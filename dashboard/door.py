@@ -10,6 +10,7 @@ from core.access.errors import AccessError
 from core.access.roles import Permission, least_role
 from core.access.sign_in import sign_in
 from core.access.trail import record
+from core.access.users import read_users
 from core.errors import CoreError
 from dashboard.access import allowed, current, end_session, expired, exposed, remember, still_here, way
 from dashboard.components import head
@@ -89,6 +90,7 @@ def not_yours(what: str, role: Literal["operator", "admin"] = "operator") -> Non
 def _password() -> None:
     left, middle, right = st.columns([1, 2.4, 1])
     del left, right
+    read_users(settings())  # a damaged file is said at once
     if expired():
         end_session()
         st.session_state[_SAID] = "Your session has ended. Sign in to go on."

@@ -27,8 +27,7 @@ _NEEDS = {"enroll": Permission.ENROL, "access": Permission.ACCESS}
 
 
 def page(name: str) -> st.Page:
-    """The page called `name` ("home", "enroll", "identify", "gallery", "dataset", "training", "access", "help"), to link
-    or to switch to."""
+    """The page called `name` ("home", or a key of the list above), to link or to switch to."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]

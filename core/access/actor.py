@@ -47,10 +47,11 @@ def owner() -> Actor:
     return Actor(os.environ.get(VARIABLE, "").strip()[:200] or LOCAL, Role.ADMIN)
 
 
-def resolve_with(resolver: Resolver | None) -> None:
-    """From now on ask `resolver` who acts, in every thread of this process; None: the owner."""
+def resolve_with(resolver: Resolver | None) -> Resolver | None:
+    """From now on ask `resolver` who acts, in every thread of this process; None: the owner. Returns the earlier one."""
     global _resolver
-    _resolver = resolver
+    earlier, _resolver = _resolver, resolver
+    return earlier
 
 
 def current_actor() -> Actor:

@@ -68,16 +68,13 @@ def test_acting_as_ends_with_its_block_and_stays_in_its_thread():
 
 def test_a_resolver_speaks_for_every_thread_of_the_process():
     seen = []
-    resolve_with(lambda: NOBODY)
-    try:
-        thread = threading.Thread(target=lambda: seen.append(allowed(Permission.VIEW)))
-        thread.start()
-        thread.join()
-        assert seen == [False]
-        with pytest.raises(NotAllowed, match="aren't signed in"):
-            require(Permission.VIEW)
-    finally:
-        resolve_with(None)
+    assert resolve_with(lambda: NOBODY) is None  # put back by the fixture of this folder
+    thread = threading.Thread(target=lambda: seen.append(allowed(Permission.VIEW)))
+    thread.start()
+    thread.join()
+    assert seen == [False]
+    with pytest.raises(NotAllowed, match="aren't signed in"):
+        require(Permission.VIEW)
 
 
 def test_a_refusal_names_role_deed_and_the_role_that_it_takes():

@@ -112,7 +112,8 @@ def test_an_operator_manages_nobody(settings):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 1, "users": [{"name": "x"}]}', b'{"format": 2, "users": []}',
+    "content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 1, "users": [{"name": "x"}]}',
+                b'{"format": 2, "users": []}',
                 b'{"format": 1, "users": [{"name": "x", "role": "root", "password_hash": "x", "stamp": "x"}]}',
                 b"[" * 50_000],
 )  # fmt: skip
