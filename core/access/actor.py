@@ -48,7 +48,7 @@ def owner() -> Actor:
 
 
 def resolve_with(resolver: Resolver | None) -> Resolver | None:
-    """From now on ask `resolver` who acts, in every thread of this process; None: the owner. Returns the earlier one."""
+    """From now on ask `resolver` who acts, in every thread of this process (None: the owner); the earlier one."""
     global _resolver
     earlier, _resolver = _resolver, resolver
     return earlier
