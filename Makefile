@@ -19,6 +19,10 @@ check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -r core dashboard pages -c pyproject.toml
+	@$(BIN)/pip-audit --progress-spinner off -r requirements.txt --no-deps --disable-pip; code=$$?; \
+		test $$code -eq 0 || $(BIN)/python -c 'import requests; requests.get("https://api.osv.dev", timeout=5)' 2>/dev/null \
+		&& exit $$code || echo "pip-audit: its service can't be reached from here; the pins weren't checked"
 
 # Kills processes at random moments, 200 times, and lets eight work at once for a minute; takes some minutes.
 endurance: $(DEV)

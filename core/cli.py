@@ -30,6 +30,7 @@ from core.commands import (
     inspection,
     runs,
     train,
+    users,
     weights,
 )
 from core.commands.common import example, plain
@@ -69,6 +70,7 @@ train.add_to(app)
 diagnose.add_to(app)
 dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
+users.add_to(app)
 
 
 @app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))

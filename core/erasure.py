@@ -26,6 +26,7 @@ from core.gallery.snapshot import folder_of, journals, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
 from core.traces import Trace, find_traces
+from core.video.sightings import forget
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +114,18 @@ def erase(
     erased = [one for store in STORES for one in store(settings, subject)]
     problems: list[str] = []
     templates, crops = sum(len(rows) for rows in subject.vectors), len(subject.crops)
+    seen = forget(gallery, subject.number, actor=actor)
     try:
         gallery.remove(subject.number, actor=actor, event=ERASED)
     except CoreError as error:
         if any(person.id == subject.number for person in gallery.identities()):
             raise
         problems.append(str(error))  # gone, and traces may stay: what has to be done is in the message
-    erased += [Erased("Gallery", templates, "templates"), Erased("Gallery", crops, "pictures of the face")]
+    erased += [
+        Erased("Gallery", templates, "templates"),
+        Erased("Gallery", crops, "pictures of the face"),
+        Erased("Gallery", seen, "sightings"),
+    ]
     holding, unreadable = _backups_with(gallery, subject)
     if from_backups:
         erased.append(Erased("Backups", len(holding), "files that held the person, now without them"))

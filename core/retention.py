@@ -1,6 +1,7 @@
 """How long things are kept: times that the operator sets, and the purge that holds to them.
 
-What has a retention time registers itself in PURGES. Nothing is purged where no time was set.
+What has a retention time registers itself in PURGES. Pictures of faces go only where a time was set; sightings have
+theirs in the gallery, from the moment that they are kept at all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.store import Gallery
 from core.settings import Settings, read_active, write_active
+from core.video import sightings
 
 LONGEST_DAYS = 36_500
 _KEY = "retention"
@@ -24,7 +26,6 @@ class Retention:
     """Days after which things go; None keeps them until they are removed by hand."""
 
     crops_days: int | None = None
-    sightings_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_retention(settings: Settings) -> Retention:
     said = read_active(settings).get(_KEY, {})
     if not isinstance(said, dict):
         raise SettingsInvalid(f"{settings.active_path}: {_KEY!r} isn't an object.", "Set the times again.")
-    return Retention(*(_days(said.get(name), name) for name in ("crops_days", "sightings_days")))
+    return Retention(_days(said.get("crops_days"), "crops_days"))
 
 
 def write_retention(settings: Settings, retention: Retention) -> None:
@@ -77,7 +78,14 @@ def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now:
     return Purged(len(old), "pictures of faces")
 
 
-PURGES: tuple[Purge, ...] = (purge_crops,)
+def purge_sightings(
+    settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
+) -> Purged | None:
+    """Sightings, by the rule that stands in the gallery itself."""
+    return Purged(sightings.purge(gallery), "sightings")
+
+
+PURGES: tuple[Purge, ...] = (purge_crops, purge_sightings)
 """Everything that has a retention time. Another kind is one more name here."""
 
 

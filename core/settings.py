@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -84,10 +86,15 @@ def read_active(settings: Settings) -> dict[str, Any]:
 
 
 def write_active(settings: Settings, **changes: Any) -> None:
-    """Merge `changes` into the active choices, atomically. A value of None removes its key."""
+    """Merge `changes` into the active choices, atomically. A value of None removes its key. Raises NotAllowed,
+    SettingsInvalid, StorageFailed."""
+    from core.access.trail import record
+
+    require(Permission.WEIGHTS)
     active = {**read_active(settings), **changes}
     active = {key: value for key, value in active.items() if value is not None}
     write_atomically(settings.active_path, json.dumps(active, indent=2).encode("utf-8"))
+    record(settings, f"in use changed: {', '.join(sorted(changes))}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

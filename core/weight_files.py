@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
 from core.settings import Settings
 
@@ -169,8 +171,9 @@ def choice_of(settings: Settings, path: Path, sha256: str) -> dict[str, str]:
 
 def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") -> Path:
     """The same content inside data/weights or data/models: where it is already, else a copy called `name` (default:
-    as the file is). Raises StorageFailed, and WeightsUnsafe when the file changed meanwhile.
+    as the file is). Raises StorageFailed, and WeightsUnsafe when the file changed meanwhile, NotAllowed.
     """
+    require(Permission.WEIGHTS)
     for stored in stored_paths(settings):
         try:
             if look_at(stored).hashes.sha256 == sha256:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.door import account, at_the_door, is_open
 from dashboard.feedback import feedback
 from dashboard.navigation import all_pages
 from dashboard.overview import view
@@ -14,8 +15,15 @@ def home() -> None:
 
 
 st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
-chosen = st.navigation(all_pages(home))
-with feedback():
-    sidebar_status()
-with feedback():
-    chosen.run()
+inside = is_open()
+chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
+if inside:
+    with feedback():
+        account()
+    with feedback():
+        sidebar_status()
+    with feedback():
+        chosen.run()
+else:
+    with feedback():
+        at_the_door()

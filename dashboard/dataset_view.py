@@ -8,6 +8,7 @@ from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset, count
 from core.dataset.verdicts import kept_verdict
+from dashboard.access import Permission, allowed
 from dashboard.components import empty_state, head, name_line
 from dashboard.dataset_build import build_form
 from dashboard.dataset_charts import MOST_BARS, amounts_figure, people_figure, split_figure
@@ -37,6 +38,7 @@ from dashboard.dataset_work import (
     unfinished,
     work_panel,
 )
+from dashboard.door import not_yours
 from dashboard.feedback import feedback, show_error
 from dashboard.resources import settings
 from dashboard.text import markup, plain, shorten
@@ -61,6 +63,10 @@ def view() -> None:
     sets = list_datasets(datasets_root(settings()))
     if sets:
         _chosen(sets)
+        if not allowed(Permission.DATA):
+            not_yours("Making, checking and removing data sets")
+            earlier_panel(runs)
+            return
         box = st.expander("Make another data set", icon=":material/add:", key="dataset_make", on_change="rerun")
         if box.open:
             with box:
@@ -89,6 +95,9 @@ def _say_what_ended() -> None:
 
 
 def _nothing(*, busy: bool) -> None:
+    if not allowed(Permission.DATA):
+        empty_state("dataset", "No data set yet", "Somebody with the role operator makes data sets.")
+        return
     if not busy:
         text = (
             "A data set holds each face large and small, which is what training and honest figures need. Begin with "
@@ -195,8 +204,10 @@ def _verdict(dataset: Dataset) -> None:
             st.caption(checked, width="content")
         first = kept is None
         label = "Check it now" if first else "Check again"
-        asked = not busy and st.button(
-            label, type="primary" if first else "tertiary", icon=":material/policy:", key="dataset_check"
+        asked = (
+            not busy
+            and allowed(Permission.DATA)
+            and st.button(label, type="primary" if first else "tertiary", icon=":material/policy:", key="dataset_check")
         )
     if asked:
         with feedback() as attempt:
@@ -207,7 +218,8 @@ def _verdict(dataset: Dataset) -> None:
 
 def _sections(dataset: Dataset, name: str) -> None:
     rejects = rejected(dataset.root)
-    names = [each for each in SECTIONS if each != "rejected" or dataset.info.made_by == "ingest" or len(rejects)]
+    offered = [each for each in SECTIONS if each != "build" or allowed(Permission.DATA)]
+    names = [each for each in offered if each != "rejected" or dataset.info.made_by == "ingest" or len(rejects)]
 
     def label(each: str) -> str:
         title, icon = SECTIONS[each]
@@ -249,7 +261,9 @@ def _counts(dataset: Dataset) -> None:
 
 
 def _remove_button(name: str) -> None:
-    if st.button("Remove this data set", icon=":material/delete:", type="tertiary", key="dataset_remove"):
+    if allowed(Permission.DATA) and st.button(
+        "Remove this data set", icon=":material/delete:", type="tertiary", key="dataset_remove"
+    ):
         st.session_state["dataset_removing"] = name
         st.rerun()
 

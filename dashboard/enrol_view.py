@@ -10,8 +10,10 @@ import streamlit as st
 
 from core.gallery.values import one_a_photograph
 from core.matched import MATCHED_SIZES_PX
+from dashboard.access import Permission
 from dashboard.carry import carried, drop_carried
 from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
+from dashboard.door import refused
 from dashboard.enrol_review import may_save, say_findings
 from dashboard.feedback import feedback
 from dashboard.live_enrol import live_enrol
@@ -36,7 +38,7 @@ MATCHED_BY_DEFAULT = False
 def view() -> None:
     """The page."""
     head("Enrol", "Save what somebody's face looks like, so that they can be found in other photographs.")
-    if cannot_recognise(readiness()):
+    if refused(Permission.ENROL) or cannot_recognise(readiness()):
         return
     if carried():
         st.session_state.pop("enroll_done", None)

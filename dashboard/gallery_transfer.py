@@ -17,7 +17,7 @@ from dashboard.gallery_changes import did
 from dashboard.navigation import link
 from dashboard.queries import gallery_version
 from dashboard.resources import space_in_use
-from dashboard.text import plain
+from dashboard.text import count, plain
 
 _RULES: dict[OnConflict, str] = {
     "skip": "Leave those enrolled as they are",
@@ -32,8 +32,9 @@ def export_panel(store: Gallery) -> None:
     """Make a portable file, say what it holds, then offer it."""
     with st.expander("Export", icon=":material/download:"):
         crops = st.checkbox("With the pictures of the faces", value=True, key="gallery_export_crops")
-        st.caption("The file isn't encrypted: whoever has it has the names and the faces. Keep it safe.")
-        if st.button("Make the file", icon=":material/archive:", key="gallery_export"):
+        st.warning(_holds(store, crops), icon=":material/privacy_tip:")
+        agreed = st.checkbox("I may take this data out, and will keep the file safe", key="gallery_export_agreed")
+        if st.button("Make the file", icon=":material/archive:", key="gallery_export", disabled=not agreed):
             with feedback(), st.spinner("Writing the file"):
                 content, report = export_bytes(store, include_crops=crops, actor="dashboard")
                 st.session_state["gallery_export_ready"] = (gallery_version(store), crops, content, report.text)
@@ -49,6 +50,18 @@ def export_panel(store: Gallery) -> None:
                 key="gallery_export_download",
                 on_click="ignore",
             )
+
+
+def _holds(store: Gallery, crops: bool) -> str:
+    """What the file would hold, before it is made."""
+    people = store.identities()
+    photographs = sum(person.photographs for person in people)
+    pictures = ", and the pictures of their faces" if crops else ", without pictures"
+    return (
+        f"The file would hold the names and notes of {count(len(people), 'person', 'people')}, the numbers that "
+        f"recognise them ({count(photographs, 'photograph')}){pictures}. It isn't encrypted, and erasing somebody here "
+        "later doesn't reach it."
+    )
 
 
 def import_panel(store: Gallery, weights: WeightsFile | None) -> None:

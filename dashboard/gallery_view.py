@@ -9,7 +9,9 @@ import streamlit as st
 from core.encoder.registry import WeightsFile
 from core.gallery.store import Gallery
 from core.gallery.values import Identity, StoredTemplate, one_a_photograph
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import merge_panel, photograph_panel, rename_panel, said
 from dashboard.gallery_erase import erase_button, erase_report, stop_asking
@@ -43,16 +45,24 @@ def view() -> None:
         _everybody(store, people, weights)
     else:
         _nobody(weights)
-    st.subheader("Export and import" if people else "Have a gallery already?", anchor=False)
-    if people:
-        export_panel(store)
-    import_panel(store, weights)
-    safety(store)
-    audit_trail(store)
+    if allowed(Permission.EXPORT):
+        st.subheader("Export and import" if people else "Have a gallery already?", anchor=False)
+        if people:
+            export_panel(store)
+        import_panel(store, weights)
+    else:
+        not_yours("Enrolling, changing, deleting, exporting and importing people")
+    if allowed(Permission.MAINTAIN):
+        safety(store)
+    if allowed(Permission.ACCESS):
+        audit_trail(store)
 
 
 def _nobody(weights: WeightsFile | None) -> None:
     text = "Enrol somebody from a few photographs, or import a gallery from another machine below."
+    if not allowed(Permission.ENROL):
+        empty_state("groups", "Nobody is enrolled yet", "Somebody with the role operator enrols people.")
+        return
     box = empty_state("groups", "Nobody is enrolled yet", text)
     step, label = ("enroll", "Enrol somebody") if weights is not None else ("home", "Get the weights on Home")
     with box:
@@ -66,7 +76,9 @@ def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | No
         search = st.text_input(
             "Find by name", key="gallery_search", placeholder="Part of a name", icon=":material/search:", width=320
         )
-        if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="gallery_enrol"):
+        if allowed(Permission.ENROL) and st.button(
+            "Enrol somebody", type="primary", icon=":material/person_add:", key="gallery_enrol"
+        ):
             go("enroll")
     st.caption(f"{count(len(people), 'person', 'people')}, {count(photographs, 'photograph')}.")
     _say_others(people, weights)
@@ -147,15 +159,20 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
         faces(pictures, 112)
     else:
         st.caption("No pictures were kept: only the numbers that recognition needs.")
+    if not allowed(Permission.ENROL):
+        not_yours("Changing or deleting people")
+        return
     with st.container(horizontal=True):
         if st.button("Add photographs", type="primary", icon=":material/add_a_photo:", key="gallery_add"):
             st.session_state["enroll_add_to"] = person.name
             st.session_state.pop("enroll_done", None)
             go("enroll")
-        erase_button(person, _facts(person))
+        if allowed(Permission.DELETE):
+            erase_button(person, _facts(person))
     rename_panel(store, person)
     merge_panel(store, person)
-    photograph_panel(store, templates)
+    if allowed(Permission.DELETE):
+        photograph_panel(store, templates)
 
 
 def _facts(person: Identity) -> str:

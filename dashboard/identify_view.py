@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.csv_safe import csv_text
 from core.settings import VLR_SIZES_PX
+from dashboard.access import Permission, allowed
 from dashboard.carry import carry
 from dashboard.compare_view import compare_view
 from dashboard.components import cannot_recognise, empty_state, head
@@ -116,6 +117,8 @@ def _summary(found: Sequence[Photograph]) -> None:
     faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
+    if not allowed(Permission.EXPORT):
+        return
     row.download_button(
         "Results as CSV",
         csv_text(table(found)).encode("utf-8-sig"),

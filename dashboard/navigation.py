@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
+
+from core.access.roles import Permission
+from dashboard.access import allowed
 
 PAGES_DIR = Path(__file__).resolve().parents[1] / "pages"
 
@@ -19,15 +22,18 @@ _PAGES = {
     "accuracy": ("Accuracy", ":material/monitoring:"),
     "inspector": ("Inspector", ":material/compare:"),
     "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
+    "access": ("Access", ":material/shield_person:"),
     "help": ("Help", ":material/help:"),
 }
+_NEEDS = {"enroll": Permission.ENROL, "access": Permission.ACCESS}
+"""Pages that are nothing without a permission: out of the sidebar for whoever lacks it, and refused by address."""
 
 _SECTIONS = {
     "": ("home",),
     "Recognise": ("enroll", "identify", "gallery"),
     "Train": ("dataset", "training"),
     "Look": ("accuracy", "inspector", "diagnostics"),
-    " ": ("help",),
+    " ": ("access", "help"),
 }
 """The sidebar: headings, and the pages under each, in the order in which people come to need them."""
 
@@ -37,7 +43,8 @@ def page(name: str) -> st.Page:
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]
-    return st.Page(PAGES_DIR / f"{name}.py", title=title, icon=icon, url_path=name)
+    visibility: Literal["visible", "hidden"] = "visible" if _offered(name) else "hidden"
+    return st.Page(PAGES_DIR / f"{name}.py", title=title, icon=icon, url_path=name, visibility=visibility)
 
 
 def home_page(view: Callable[[], None]) -> st.Page:
@@ -52,7 +59,9 @@ def all_pages(view: Callable[[], None]) -> dict[str, list[st.Page]]:
 
 
 def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
-    """A link to a page; `topic` opens that section of Help."""
+    """A link to a page, where it is allowed; `topic` opens that section of Help."""
+    if not _offered(name):
+        return
     query = {"topic": topic} if topic else None
     st.page_link(page(name), label=label, icon=icon, query_params=query)
 
@@ -60,6 +69,10 @@ def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> 
 def go(name: str) -> NoReturn:
     """Open a page now."""
     st.switch_page(page(name))
+
+
+def _offered(name: str) -> bool:
+    return name not in _NEEDS or allowed(_NEEDS[name])
 
 
 def _unused() -> None:

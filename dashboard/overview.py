@@ -8,7 +8,9 @@ import streamlit as st
 
 from core.dataset.library import any_dataset, datasets_root
 from core.encoder.registry import scan
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces_html, head
+from dashboard.door import not_yours
 from dashboard.feedback import show_error
 from dashboard.navigation import go, link
 from dashboard.queries import Readiness, covers, readiness
@@ -78,7 +80,7 @@ def view() -> None:
             show_error(ready.weights_problem)
         weights_panel(primary=True)
     _tour(ready)
-    if ready.weights is not None and ready.weights.origin != "starter":
+    if ready.weights is not None and ready.weights.origin != "starter" and allowed(Permission.WEIGHTS):
         with st.expander("Change the weights", icon=":material/tune:"):
             weights_panel(primary=False)
 
@@ -135,6 +137,9 @@ def _cell(title: str, good: bool, what: str, detail: str) -> str:
 def _next(step: Step) -> None:
     st.subheader(f"Next: {step.title[0].lower()}{step.title[1:]}", anchor=False)
     st.markdown(step.text)
+    if step.page == "enroll" and not allowed(Permission.ENROL):
+        not_yours("Enrolling people")
+        return
     if step.page and st.button(step.button, type="primary", icon=":material/arrow_forward:", key="home_next"):
         go(step.page)
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.recognition import Outcome, Probe, Recognition
 from core.sr.upscale import BICUBIC
+from dashboard.access import Permission, allowed
 from dashboard.charts import score_bars
 from dashboard.components import Picture, faces
 from dashboard.identifying import Photograph
@@ -113,9 +114,8 @@ def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
             st.plotly_chart(
                 figure, key=f"{key}_bars", config={"displayModeBar": False}, alt=f"Scores of the closest {closest}"
             )
-        asked = face.outcome == "unknown" and st.button(
-            "Enrol this person", key=f"{key}_enrol", icon=":material/person_add:"
-        )
+        may = face.outcome == "unknown" and allowed(Permission.ENROL)
+        asked = may and st.button("Enrol this person", key=f"{key}_enrol", icon=":material/person_add:")
         if face.timings_ms:
             steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in face.timings_ms.items())
             with st.expander("How long it took", icon=":material/timer:", type="compact"):

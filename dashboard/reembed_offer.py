@@ -12,6 +12,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.reembed import KIND, job_config
+from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.queries import Readiness, gallery_version
@@ -30,7 +31,7 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
     said = st.session_state.pop(_SAID, "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
-    if not ready.can_recognise or ready.weights is None or not ready.people:
+    if not allowed(Permission.ENROL) or not ready.can_recognise or ready.weights is None or not ready.people:
         return False
     run = _unfinished(ready.weights.sha256)
     if run is not None:

@@ -18,8 +18,10 @@ import streamlit as st
 from core.jobs.errors import RunNotFound
 from core.jobs.events import Event
 from core.jobs.launch import resume, stop
+from core.jobs.permissions import permission_for
 from core.jobs.run_dir import Run, delete_run
 from core.jobs.state import State, now
+from dashboard.access import allowed
 from dashboard.feedback import feedback
 from dashboard.resources import settings
 from dashboard.run_reader import Progress, RunReader, Snapshot
@@ -202,6 +204,8 @@ def _last_word(snapshot: Snapshot) -> str:
 
 def _actions(snapshot: Snapshot, shown: Shown) -> None:
     run, state, key = snapshot.run, snapshot.state, _slug(snapshot.run)
+    if not allowed(permission_for(run.kind)):
+        return
     with st.container(horizontal=True):
         if state.live:
             stopping = snapshot.asked_to_stop

@@ -13,6 +13,8 @@ from core.errors import CoreError
 from core.jobs.launch import resume
 from core.sr import registry as upscalers
 from core.training.resume import halve_batch
+from dashboard.access import Permission, allowed
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import readiness
 from dashboard.reembed_offer import reembed_offer
@@ -35,7 +37,7 @@ def ran_out_of_memory(seen: Seen) -> bool:
 def resume_buttons(snapshot: Snapshot) -> None:
     """Beside Resume, where a batch didn't fit into memory: the same batch in twice as many parts."""
     seen = look(snapshot.run)
-    if not ran_out_of_memory(seen):
+    if not ran_out_of_memory(seen) or not allowed(Permission.RUN):
         return
     if st.button("Resume with half the batch", type="primary", icon=":material/splitscreen:", key="training_half"):
         with feedback() as attempt:
@@ -94,6 +96,9 @@ def _words(files: Mapping[str, Path]) -> str:
 
 
 def _use_box(seen: Seen, text: str, label: str, which: Literal["best", "last"], *, primary: bool) -> None:
+    if not allowed(Permission.WEIGHTS):
+        not_yours("Taking weights into use", "admin")
+        return
     with st.container(border=True, key="training_use_box"):
         st.markdown("**:material/deployed_code_update: Put it to use**")
         st.markdown(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.access import Permission, allowed
 from dashboard.components import head
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.training_compare import compare_panel
 from dashboard.training_launch import launch_panel
@@ -32,9 +34,12 @@ def view() -> None:
     if live:
         st.subheader("At work", anchor=False)
         runs_list(live, key="live")
-    st.subheader("Start a training", anchor=False)
-    with feedback():
-        launch_panel()
+    if allowed(Permission.RUN):
+        st.subheader("Start a training", anchor=False)
+        with feedback():
+            launch_panel()
+    else:
+        not_yours("Starting, stopping and removing runs")
     earlier = [run for run in runs if run not in live]
     if earlier:
         st.subheader("Earlier runs", anchor=False)

@@ -17,6 +17,8 @@ from core.settings import Settings
 from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile
 from core.sr.registry import scan as scan_upscalers
 from core.sr.upscale import BICUBIC
+from dashboard.access import Permission, allowed
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import settings
@@ -27,7 +29,10 @@ _ENDINGS = ["pt", "pth", "ckpt", "safetensors"]
 
 
 def weights_panel(*, primary: bool) -> None:
-    """Two ways to weights, and their licences. `primary` makes fetching the page's main action."""
+    """Two ways to weights, and their licences, for admins. `primary` makes fetching the page's main action."""
+    if not allowed(Permission.WEIGHTS):
+        not_yours("Getting weights, or changing those in use,", "admin")
+        return
     with st.container(border=True):
         st.markdown("#### :material/download: Get EdgeFace weights")
         st.markdown(

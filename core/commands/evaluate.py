@@ -108,6 +108,7 @@ def pairs(
         "evaluate dataset --dataset-root lfw --split test --use-tta",
         "evaluate dataset --dataset-root lfw --sizes curve --upscaler bicubic --upscaler dsr.safetensors",
         "evaluate dataset --dataset-root lfw --photographs lfw/images --mode both",
+        "evaluate dataset --dataset-root my-people --by sex --by age_band",
     ),
 )
 def dataset(
@@ -129,6 +130,10 @@ def dataset(
         typer.Option("--gallery-size", min=1, help="People in the open-set galleries; may be repeated."),
     ] = None,
     enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols there.")] = 1,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="COLUMN", help="Break figures down by a column of its table; may be repeated."),
+    ] = None,
     sr_images: Annotated[
         int, typer.Option("--sr-images", min=0, help="Images for PSNR, SSIM and similarity; 0: none.")
     ] = 300,
@@ -149,7 +154,7 @@ def dataset(
     plan = {
         "sizes": sizes_of(sizes), "modes": modes_of(mode), "degradations": degradations_of(degradation),
         "threshold": threshold, "gallery_sizes": gallery_size, "enrol": enrol, "bootstrap": bootstrap, "seed": seed,
-        "sr_images": sr_images,
+        "sr_images": sr_images, "by": by or [],
     }  # fmt: skip
     config = {
         "task": "dataset",
@@ -160,7 +165,7 @@ def dataset(
         "systems": systems_of(weights, upscaler, peer, use_tta=use_tta, device=device, peer_bgr=peer_bgr),
         "plan": _checked(plan),
     }
-    told = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "confused")
+    told = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
     evaluate_and_tell(config, f"dataset-{user_path(root).name}", told, out=out, detach=detach, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -25,6 +26,7 @@ from core.commands.common import (
 from core.settings import load_settings
 
 if TYPE_CHECKING:
+    from core.gallery.store import Gallery
     from core.gallery.values import Identity, Space
 
 group = typer.Typer(
@@ -154,6 +156,7 @@ def export(
         list[str] | None, typer.Option("--only", metavar="NAME", help="Only this person; repeatable.")
     ] = None,
     no_crops: Annotated[bool, typer.Option("--no-crops", help="Leave the faces' pictures out.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask at the terminal.")] = False,
     weights: WeightsOption = None,
     use_tta: TtaOption = False,
     gallery_path: GalleryOption = None,
@@ -164,6 +167,9 @@ def export(
 
     target = user_path(file)
     with open_gallery(gallery_path) as gallery:
+        if not yes and sys.stdin.isatty() and not confirm(f"{_holds(gallery, only, no_crops, target.suffix)} Go on?"):
+            say("Nothing was written.")
+            raise typer.Exit(1)
         if target.suffix.lower() in _PT:
             if only:
                 raise UsageMistake("A .pt file holds everybody.", "Drop --only, or export to another ending.")
@@ -235,6 +241,13 @@ def tidy(gallery_path: GalleryOption = None) -> None:
     with open_gallery(gallery_path) as gallery:
         gallery.tidy()
     say("Done: the gallery holds nothing of what was removed.")
+
+
+def _holds(gallery: Gallery, only: list[str] | None, no_crops: bool, suffix: str) -> str:
+    """What the file would hold, before it is written."""
+    people = len({gallery.identity(name).id for name in only}) if only else len(gallery.identities())
+    crops = "" if no_crops or suffix.lower() in _PT else " and pictures of their faces"
+    return f"The file will hold names and biometric numbers of {people} people{crops}, unencrypted."
 
 
 def _facts(person: Identity) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from core.commands.common import (
     ActorOption,
     GalleryOption,
     JsonOption,
-    UsageMistake,
     confirm,
     example,
     open_gallery,
@@ -87,40 +86,39 @@ def retention(
         int | None, typer.Option("--crops-days", metavar="DAYS", help="Keep pictures of faces so long; 0: for good.")
     ] = None,
     sightings_days: Annotated[
-        int | None, typer.Option("--sightings-days", metavar="DAYS", help="Keep sightings so long; 0: for good.")
+        int | None, typer.Option("--sightings-days", metavar="DAYS", min=1, help="Keep sightings so long.")
     ] = None,
+    gallery_path: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it
     is used; `gallery purge` does it at once."""
-    from core.retention import read_retention, write_retention
+    from core.retention import Retention, read_retention, write_retention
+    from core.video.sightings import read_rule, write_rule
 
     settings = load_settings()
-    times = read_retention(settings)
     if crops_days is not None:
-        times = replace(times, crops_days=crops_days or None)
-    if sightings_days is not None:
-        times = replace(times, sightings_days=sightings_days or None)
-    if (crops_days, sightings_days) != (None, None):
-        write_retention(settings, times)
+        write_retention(settings, Retention(crops_days or None))
+    times = read_retention(settings)
+    with open_gallery(gallery_path) as gallery:
+        rule = read_rule(gallery)
+        if sightings_days is not None:
+            rule = replace(rule, retention_h=24.0 * sightings_days)
+            write_rule(gallery, rule)
     if as_json:
-        say_json(vars(times))
+        say_json({**vars(times), "sightings_kept": rule.kept, "sightings_days": rule.retention_h / 24})
         return
-    for what, days in (("Pictures of faces", times.crops_days), ("Sightings", times.sightings_days)):
-        say(f"{what}: {'kept until removed' if days is None else f'purged after {days} days'}.")
+    said = "kept until removed" if times.crops_days is None else f"purged after {times.crops_days} days"
+    say(f"Pictures of faces: {said}.")
+    said = f"purged after {rule.retention_h / 24:g} days" if rule.kept else "not kept"
+    say(f"Sightings: {said}.")
 
 
 def purge(gallery_path: GalleryOption = None, actor: ActorOption = "local", as_json: JsonOption = False) -> None:
     """Remove what has outlived its retention time, traces and all."""
-    from core.retention import Retention, read_retention
     from core.retention import purge as purge_now
 
     settings = load_settings()
-    if read_retention(settings) == Retention():
-        raise UsageMistake(
-            "No retention time is set.",
-            "Set one: edgeface-studio gallery retention --crops-days 90.",
-        )
     with open_gallery(gallery_path) as gallery:
         done = purge_now(settings, gallery, actor=actor)
     if as_json:

@@ -7,6 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
+from core.access.trail import record
 from core.dataset.cache import forget_cache
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.journal import only_one, work_folder
@@ -83,8 +86,10 @@ def remove_dataset(settings: Settings, name: str) -> None:
     """Remove the data set `name` of data/datasets, with its cached pixels and verdicts. Photographs that it was made
     from stay, and so do other data sets that share files with it (hard links).
 
-    Raises DatasetInvalid when it isn't there, BuildRefused for a name that leads out of data/datasets, StorageFailed.
+    Raises DatasetInvalid when it isn't there, BuildRefused for a name that leads out of data/datasets, StorageFailed,
+    NotAllowed.
     """
+    require(Permission.DATA)
     root = datasets_root(settings)
     place = root / name
     parts = Path(name).parts
@@ -105,6 +110,7 @@ def remove_dataset(settings: Settings, name: str) -> None:
         shutil.rmtree(doomed)
         if place.parent != root and not any(place.parent.iterdir()):
             place.parent.rmdir()
+        record(settings, "data set removed", name)
     except OSError as error:
         raise StorageFailed(f"{place} can't be removed: {error.strerror or error}.", "Check permissions.") from error
 
@@ -124,8 +130,9 @@ def forget_cache_of(settings: Settings, root: Path) -> None:
 def discard_unfinished(settings: Settings, out: Path) -> bool:
     """Remove what an ingest towards `out` has kept so far; True when there was something. Only inside data/datasets.
 
-    Raises BuildRefused while an ingest works there, StorageFailed.
+    Raises BuildRefused while an ingest works there, StorageFailed, NotAllowed.
     """
+    require(Permission.DATA)
     folder = work_folder(out)
     if out.parent != datasets_root(settings) or not folder.is_dir() or folder.is_symlink():
         return False

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,7 +101,7 @@ def _check(context: JobContext, settings: Settings) -> dict[str, Any]:
     encoder = load_encoder(resolve_weights(settings, spec.weights), device=spec.device, check=False)
     check = check_on_faces(
         encoder,
-        load_upscaler(None if spec.upscaler == "bicubic" else Path(spec.upscaler), device=encoder.info.device),
+        load_upscaler(spec.upscaler, device=encoder.info.device),
         sample_of(opened.pictures, seed=source.seed),
         synthetic=opened.dataset.info.synthetic,
         on_progress=lambda name, done, total: context.on_event("progress", step=name, done=done, total=total),

@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.encoder.errors import WeightsMissing
 from core.encoder.registry import describe, free_path
 from core.encoder.transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
@@ -43,6 +45,7 @@ def fetch(
     """
     import requests
 
+    require(Permission.WEIGHTS)
     tell = on_event or _ignore
     target = weights_dir / variant.file_name
     if _is_right(target, variant):

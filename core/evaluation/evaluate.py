@@ -19,6 +19,7 @@ import pandas as pd
 
 from core.evaluation import curves, open_set, per_identity, reject, sr_quality
 from core.evaluation.figures import failed_pairs, measure_all_pairs
+from core.evaluation.groups import by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates, share_interval
 from core.evaluation.pictures import Picture, codes_of, data_sha256
@@ -196,7 +197,13 @@ def _identification(
     probes = per_identity.probe_table(work.pictures, probe, hr, probe.measure("mirror_agreement"))
     sizes = np.bincount(work.people)
     missed = int((~probe.acquired & (sizes[work.people] > 1)).sum())
+    groups = {} if not plan.by else {
+        "groups": by_group(
+            probes, work.pictures, plan.by, plan.threshold, resamples=plan.bootstrap, seed=plan.seed
+        )
+    }  # fmt: skip
     return {
+        **groups,
         "identification": pd.DataFrame([_rank_row(outcomes, missed, probe, plan)]),
         "cmc": cmc(outcomes),
         "sweep": curves.sweep(genuine, impostor, outcomes, largest.outcomes if largest is not None else None),

@@ -49,6 +49,8 @@ _NOTES = {
     "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
     "gallery size.",
     "per_identity": "Worst first; intervals are Wilson's over the person's probes.",
+    "groups": "Each probe searched among everybody. Intervals come from resampling people; compare no group that is "
+    "marked as few. A difference may come from the photographs as well as from the people on them.",
     "reject": "Images go by how well their embedding agrees with that of their mirror image, worst first.",
     "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",
     "sr_summary": "Against the HR crop; super-resolution invents detail that a higher figure doesn't prove true.",

@@ -137,7 +137,7 @@ def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pict
     split = config.get("split")
     photographs = Path(config["photographs"]) if config.get("photographs") else None
     least = int(config.get("min_images") or 1)
-    pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs), least)
+    pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs, by=plan.by), least)
     return pictures, {
         "data": dataset.info.name if is_dataset(root) else root.name, "split": split or "", "root": root.name,
         "min_images": least, "manifest_sha256": dataset.key, "synthetic": dataset.info.synthetic,

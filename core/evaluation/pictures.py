@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.layout import HR, SPLITS, VLR
-from core.dataset.manifest import Dataset
+from core.dataset.manifest import COLUMNS, Dataset
 from core.errors import SettingsInvalid, StorageFailed
 from core.evaluation.pairs import Photo
 from core.images import ImageUnreadable, sha256_of
@@ -33,7 +33,8 @@ class Stored:
 class Picture:
     """One picture of one person. `aligned`: a square crop, cut and aligned before; else a photograph in which the face
     is still to be found. `name` is what tables call it; `vlr` are the data set's own small versions by side in px.
-    `cut_out`: somebody cut the face out; where the detector finds none, the whole picture is taken for it."""
+    `cut_out`: somebody cut the face out; where the detector finds none, the whole picture is taken for it.
+    `groups`: what further columns of the data set's table say of it, by their names."""
 
     path: Path
     identity: str
@@ -42,17 +43,25 @@ class Picture:
     sha256: str
     vlr: Mapping[int, Stored] = field(default_factory=dict)
     cut_out: bool = False
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def pictures_of_dataset(
-    dataset: Dataset, split: str | None = None, *, photographs: Path | None = None
+    dataset: Dataset, split: str | None = None, *, photographs: Path | None = None, by: Sequence[str] = ()
 ) -> list[Picture]:
     """The HR images of a data set (of one split, or of all with None), by identity and path.
 
     `photographs`: the folder that it was ingested from; then the photographs themselves are taken, which end-to-end
-    figures need. Raises SettingsInvalid when there is nothing to take.
+    figures need. `by`: columns of its table to keep as `groups`. Raises SettingsInvalid when there is nothing to take,
+    or no such column.
     """
     frame = dataset.frame
+    further = [column for column in frame.columns if column not in COLUMNS]
+    if missing := [column for column in by if column not in further]:
+        raise SettingsInvalid(
+            f"{dataset.info.name} has no column '{missing[0]}' to tell groups by.",
+            f"Its further columns: {', '.join(further) or 'none'}. A data set made from a CSV keeps those of the CSV.",
+        )
     if split is not None and split not in SPLITS:
         raise SettingsInvalid(f"There is no split '{split}'.", f"Choose one of {', '.join(SPLITS)}.")
     chosen = frame if split is None else frame[frame["split"] == split]
@@ -61,12 +70,13 @@ def pictures_of_dataset(
         where = f"the split {split} of {dataset.info.name}" if split else dataset.info.name
         raise SettingsInvalid(f"There are no HR images in {where}.", "Choose another split or data set.")
     if photographs is not None:
-        return _photographs(hr, photographs)
+        return _grouped(_photographs(hr, photographs), hr, by)
     small = _vlr_of(dataset, chosen)
     paths = [dataset.file(path) for path in hr["path"]]
     hashes = _hashes(paths, list(hr["sha256"]))
     rows = zip(paths, hr["identity"], hr["path"], hashes, hr["pair"], strict=True)
-    return [Picture(path, who, name, True, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows]
+    pictures = [Picture(path, who, name, True, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows]
+    return _grouped(pictures, hr, by)
 
 
 def pictures_of_photos(photos: Sequence[Photo], root: Path, *, aligned: bool = False) -> list[Picture]:
@@ -113,6 +123,16 @@ def data_sha256(pictures: Sequence[Picture]) -> str:
     """One hash of all pictures and names, whatever their order: 64 hexadecimal digits."""
     lines = sorted(f"{picture.identity}\0{picture.sha256}" for picture in pictures)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _grouped(pictures: list[Picture], hr: pd.DataFrame, by: Sequence[str]) -> list[Picture]:
+    if not by:
+        return pictures
+    records = hr[list(by)].astype(str).to_dict("records")
+    return [
+        replace(picture, groups={str(name): text for name, text in record.items()})
+        for picture, record in zip(pictures, records, strict=True)
+    ]
 
 
 def _photographs(hr: pd.DataFrame, folder: Path) -> list[Picture]:

@@ -37,6 +37,8 @@ class Plan:
     sr_images: int = 300
     reject_images: int = 1000
     sections: tuple[str, ...] = SECTIONS
+    by: tuple[str, ...] = ()
+    """Columns of the data set's table by whose values figures are broken down."""
 
     def __post_init__(self) -> None:
         if not -1 <= self.threshold <= 1:

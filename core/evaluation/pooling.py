@@ -121,7 +121,7 @@ def _rows(
                     [
                         pooled(
                             probe.vectors[rows[1 : 1 + count]],
-                            weights[rows[1 : 1 + count]] if how == WEIGHTED else np.ones(count),
+                            weights[rows[1 : 1 + count]].tolist() if how == WEIGHTED else [1.0] * count,
                         )
                         for rows in shuffled
                     ]

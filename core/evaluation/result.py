@@ -35,6 +35,7 @@ TITLES: dict[str, str] = {
     "open_set": "Open set: strangers among the probes, by gallery size",
     "sweep": "Sweep over thresholds",
     "per_identity": "Person by person",
+    "groups": "By group",
     "confused": "Confused pairs",
     "too_few": "People with too few images",
     "probes": "Every probe",
@@ -55,12 +56,12 @@ TITLES: dict[str, str] = {
 
 IN_JSON = frozenset(
     {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
-     "benchmark", "published", "change", "matched", "pooling"}
+     "benchmark", "published", "change", "matched", "pooling", "groups"}
 )  # fmt: skip
 _TEXT = frozenset(
     {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
      "highest_impostor_identity", "impostor_image", "worst_image", "taken_for", "why", "verdict", "upscaler", "part",
-     "measure", "by", "source", "benchmark", "sha256", "templates", "pooling"}
+     "measure", "by", "source", "benchmark", "sha256", "templates", "pooling", "group"}
 )  # fmt: skip
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")

@@ -9,7 +9,7 @@ import pandas as pd
 _PERCENT = (
     "eer", "rank1", "rank5", "rank10", "accuracy", "accuracy_at_threshold", "failure_to_acquire", "no_face", "fnir",
     "dir", "fpir", "far", "frr", "tar", "accepted", "wrong", "rejected", "rate", "target", "fpir_target", "value",
-    "with_failures",
+    "with_failures", "wrongly_accepted",
 )  # fmt: skip
 _NAMES = {
     "eer": "EER", "auc": "AUC", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "fnir": "FNIR",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import CoreError
 from core.gallery import rows, schema
 from core.gallery.database import explained
@@ -61,6 +63,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
     Others may go on reading and writing. An encrypted gallery's backup is encrypted with the same key. Raises
     GalleryError (a gallery in memory, or one that names itself), GalleryUnreadable (damaged), StorageFailed.
     """
+    require(Permission.MAINTAIN)
     if not isinstance(gallery.path, Path):
         raise GalleryError("A gallery in memory has no file to back up.", "Export it instead.")
     path = gallery.path
@@ -120,6 +123,7 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
     Raises GalleryUnreadable (damaged, no gallery), GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed; nothing is
     changed then.
     """
+    require(Permission.MAINTAIN)
     if not isinstance(gallery.path, Path):
         raise GalleryError("A gallery in memory can't be restored.", "Import an export instead.")
     origin = Path(source).expanduser().absolute()

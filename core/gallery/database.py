@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import schema
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
@@ -70,8 +72,9 @@ class Database:
         self._connection = self._open()
 
     @contextmanager
-    def transaction(self) -> Iterator[SealedConnection]:
-        """A write: commits at the end of the block, rolls back when anything is raised in it."""
+    def transaction(self, needs: Permission = Permission.ENROL) -> Iterator[SealedConnection]:
+        """A write: commits at the end of the block, rolls back when anything is raised in it. Raises NotAllowed."""
+        require(needs)  # every change passes here, whichever page or library call asked for it
         with self._turn() as connection:
             if self._writing:
                 yield connection

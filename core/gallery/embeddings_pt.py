@@ -18,6 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from core.access.actor import require
+from core.access.roles import Permission
+from core.gallery import rows
 from core.gallery.checks import clean_name, name_key
 from core.gallery.errors import ImportRejected, NameInvalid
 from core.gallery.match import mean_of
@@ -92,10 +95,11 @@ def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int
     """Write a dict name -> (dim,) float32 mean embedding of everybody in `space`; how many there are.
 
     The mean is of a person's full-size templates, or of all that `space` meets where there is none. Written
-    atomically; raises StorageFailed.
+    atomically; raises StorageFailed, NotAllowed.
     """
     import torch
 
+    require(Permission.EXPORT)
     index = gallery.index(space)
     means = {}
     for identity_id, name in zip(index.ids, index.names, strict=True):
@@ -104,6 +108,8 @@ def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int
         means[name] = torch.from_numpy(mean_of(full or list(person.vectors)).copy())
     buffer = io.BytesIO()
     torch.save(means, buffer)
+    with gallery.database.transaction() as connection:
+        rows.write_audit(connection, gallery.database.now(), "local", f"exported as .pt: {len(means)} identities")
     write_atomically(Path(path).expanduser(), buffer.getvalue())
     return len(means)
 

@@ -9,6 +9,8 @@ from functools import partial
 from itertools import groupby
 from typing import Literal, get_args
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.checks import MAX_NAME_CHARS
@@ -59,6 +61,7 @@ def merge_people(
             f"Expected one of {', '.join(get_args(OnConflict))} for names that are taken, got {on_conflict!r}.",
             "Choose one of them.",
         )
+    require(Permission.EXPORT)
     report = ImportReport()
     renamed, stored, repeated = report.renamed, 0, 0
     with gallery.database.transaction() as connection:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from core.gallery import rows
 from core.gallery.checks import clean_name
 from core.gallery.database import damaged
 from core.gallery.errors import GalleryError, IdentityNotFound
-from core.gallery.protection import move
+from core.gallery.protection import move, move_sighting
 from core.gallery.sealing import CANT_OPEN, SealedConnection
 from core.gallery.store import Gallery
 from core.gallery.values import Identity, NewTemplate, StoredTemplate
@@ -22,11 +23,13 @@ from core.gallery.values import Identity, NewTemplate, StoredTemplate
 
 @dataclass(frozen=True)
 class Merged:
-    """`gone` was merged into the person of number `into`; `templates` are the numbers of what moved."""
+    """`gone` was merged into the person of number `into`; `templates` and `sightings` are the numbers of what
+    moved."""
 
     gone: Identity
     into: int
     templates: tuple[int, ...]
+    sightings: tuple[int, ...] = ()
 
     text = "The merge"
 
@@ -65,15 +68,15 @@ def merge_identities(gallery: Gallery, gone: str | int, into: str | int, *, acto
         if source == target:
             raise GalleryError("A person can't be merged with themselves.", "Choose two different people.")
         identity = rows.read_identities(connection, None, identity_id=source)[0]
-        moved = _ids(connection, source)
-        _move(connection, moved, target)
+        moved, seen = _ids(connection, source), _ids(connection, source, "sighting")
+        _move(connection, moved, seen, target)
         connection.execute("DELETE FROM identity WHERE id = ?", (source,))
         rows.touch(connection, target)
         at = gallery.database.now()
         rows.write_audit(connection, at, actor, f"merged into number {target}", source)
         rows.write_audit(connection, at, actor, f"took in number {source}", target)
     gallery.tidy()
-    return Merged(identity, target, moved)
+    return Merged(identity, target, moved, seen)
 
 
 def rename(gallery: Gallery, person: int, name: str, *, actor: str = "local") -> Renamed:
@@ -125,7 +128,8 @@ def _undo_merge(gallery: Gallery, change: Merged, actor: str) -> int:
         )
         rows.store_name(connection, gone.id, gone.name)
         rows.store_note(connection, gone.id, gone.note)
-        _move(connection, change.templates, gone.id)
+        there = set(_ids(connection, change.into, "sighting"))  # some may have been forgotten meanwhile
+        _move(connection, change.templates, tuple(each for each in change.sightings if each in there), gone.id)
         for number in (gone.id, change.into):
             rows.touch(connection, number)
             rows.write_audit(connection, gallery.database.now(), actor, "merge undone", number)
@@ -149,15 +153,19 @@ def _person(connection: sqlite3.Connection, number: int) -> Identity:
     return found[0]
 
 
-def _ids(connection: sqlite3.Connection, person: int) -> tuple[int, ...]:
-    found = connection.execute("SELECT id FROM template WHERE identity_id = ? ORDER BY id", (person,))
+def _ids(
+    connection: sqlite3.Connection, person: int, table: Literal["template", "sighting"] = "template"
+) -> tuple[int, ...]:
+    found = connection.execute(f"SELECT id FROM {table} WHERE identity_id = ? ORDER BY id", (person,))
     return tuple(int(row[0]) for row in found)
 
 
-def _move(connection: SealedConnection, templates: tuple[int, ...], person: int) -> None:
+def _move(connection: SealedConnection, templates: tuple[int, ...], sightings: tuple[int, ...], person: int) -> None:
     try:
         for number in templates:
             move(connection, number, connection.seal, connection.seal, to=person)
+        for number in sightings:
+            move_sighting(connection, number, connection.seal, connection.seal, to=person)
     except ValueError as error:
         raise damaged("The gallery", CANT_OPEN) from error
 

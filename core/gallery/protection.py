@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.gallery.errors import GalleryError, GalleryLocked, GalleryNewer
 from core.gallery.keys import KEY_FILE_VARIABLE, Key
 from core.gallery.sealing import CANT_OPEN, PLAIN, SCHEME, Place, Plain, Seal, Sealed, SealedConnection
@@ -118,6 +120,7 @@ def _reseal(gallery: Gallery, new: Seal, event: str, actor: str, *, encrypted: b
     from core.gallery.database import damaged
     from core.gallery.rows import write_audit
 
+    require(Permission.MAINTAIN)
     with gallery.database.transaction() as connection:
         if read_protection(connection).encrypted != encrypted:
             state = "isn't encrypted" if encrypted else "is encrypted already"
@@ -155,6 +158,8 @@ def _reseal_people(connection: sqlite3.Connection, old: Seal, new: Seal) -> None
 def _reseal_templates(connection: sqlite3.Connection, old: Seal, new: Seal) -> None:
     for (number,) in connection.execute("SELECT id FROM template").fetchall():
         move(connection, number, old, new)
+    for (number,) in connection.execute("SELECT id FROM sighting").fetchall():
+        move_sighting(connection, number, old, new)
 
 
 def move(connection: sqlite3.Connection, template: int, old: Seal, new: Seal, to: int | None = None) -> None:
@@ -173,6 +178,14 @@ def move(connection: sqlite3.Connection, template: int, old: Seal, new: Seal, to
             template,
         ),
     )
+
+
+def move_sighting(connection: sqlite3.Connection, sighting: int, old: Seal, new: Seal, to: int | None = None) -> None:
+    """`move` for one sighting and its crop."""
+    person, crop = connection.execute("SELECT identity_id, crop FROM sighting WHERE id = ?", (sighting,)).fetchone()
+    owner = person if to is None else to
+    closed = None if crop is None else new.close(old.open(crop, "crop", person), "crop", owner)
+    connection.execute("UPDATE sighting SET identity_id = ?, crop = ? WHERE id = ?", (owner, closed, sighting))
 
 
 def _write(connection: sqlite3.Connection, fingerprint: str, at: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from core.access.actor import named_in_trail
 from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
 from core.gallery.database import damaged
 from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
@@ -184,10 +185,10 @@ def touch(connection: sqlite3.Connection, identity_id: int) -> None:
 def write_audit(
     connection: sqlite3.Connection, at: datetime, actor: str, event: str, identity_id: int | None = None
 ) -> None:
-    """Add a line to the audit trail. `event` must hold no name."""
+    """Add a line to the audit trail, by whoever is signed in, else by `actor`. `event` must hold no name."""
     connection.execute(
         "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
-        (at.isoformat(), _searchable(actor)[:200], event, identity_id),
+        (at.isoformat(), _searchable(named_in_trail(actor))[:200], event, identity_id),
     )
 
 

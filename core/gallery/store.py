@@ -10,6 +10,8 @@ from types import TracebackType
 
 import numpy as np
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import rows
 from core.gallery.checks import clean_name, clean_note
@@ -136,8 +138,9 @@ class Gallery:
         """Remove people with all their templates and crops, and erase every trace from the file and its
         journal. `event` is what the audit trail says of it; who was "erased" doesn't come back with a backup.
 
-        All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy.
+        All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy, NotAllowed.
         """
+        require(Permission.DELETE)
         with self.database.transaction() as connection:
             for name_or_id in names_or_ids:
                 identity_id, _ = rows.find_identity(connection, name_or_id)
@@ -146,7 +149,8 @@ class Gallery:
         self._erase_traces("What was removed")
 
     def remove_template(self, template_id: int, *, actor: str = "local") -> None:
-        """Remove one template with its crop, and erase its traces. Raises IdentityNotFound."""
+        """Remove one template with its crop, and erase its traces. Raises IdentityNotFound, NotAllowed."""
+        require(Permission.DELETE)
         with self.database.transaction() as connection:
             found = connection.execute(
                 "SELECT identity_id FROM template WHERE id = ?", (min(template_id, 2**63 - 1),)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import rows
 from core.gallery.embeddings_pt import import_embeddings_pt, read_embeddings_pt, write_embeddings_pt
@@ -121,6 +123,7 @@ def import_gallery(
 def _export(
     gallery: Gallery, file: BinaryIO, names: Sequence[str | int] | None, include_crops: bool, actor: str
 ) -> ExportReport:
+    require(Permission.EXPORT)
     counted = {"templates": 0, "crops": 0}
     with gallery.database.reading() as connection:
         if names is None:

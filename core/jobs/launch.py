@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from core.access.actor import VARIABLE, current_actor, require
+from core.access.trail import record
 from core.errors import StorageFailed
 from core.jobs.errors import JobError
 from core.jobs.events import Event, read_events
+from core.jobs.permissions import permission_for
 from core.jobs.processes import process_start
 from core.jobs.run_dir import Run, create_run, runs_root
 from core.jobs.state import State, locked, now, stored_state, write_state
@@ -32,9 +35,11 @@ def launch(
     """Start a job in a process of its own and come back at once; it works when it is its turn (see `policy`).
 
     `config` is complete and plain, with absolute paths: the worker starts in the project's folder. `worker` is the
-    command that is given the run's folder. Raises JobError and StorageFailed when nothing could be started.
+    command that is given the run's folder. Raises JobError and StorageFailed when nothing could be started, NotAllowed.
     """
+    require(permission_for(kind))
     run = create_run(runs_root(settings), kind, slug, config)
+    record(settings, "run started", run.id)
     _start(run, settings, worker)
     return run
 
@@ -42,8 +47,9 @@ def launch(
 def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> None:
     """Start an interrupted, failed or stopped run again: it goes on from what it kept.
 
-    Raises JobError for one that is at work or done, RunNotFound, StorageFailed.
+    Raises JobError for one that is at work or done, RunNotFound, StorageFailed, NotAllowed.
     """
+    require(permission_for(run.kind))
     with locked(run.path):
         state = run.state()
         if not state.resumable:
@@ -58,11 +64,14 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
             process_start=process_start(os.getpid()),
         )
         write_state(run.path, again)
+    record(settings, "run resumed", run.id)
     _start(run, settings, worker)
 
 
 def stop(run: Run) -> None:
-    """Ask a run to end: it does at its next look, and can be resumed. Raises JobError when it isn't at work."""
+    """Ask a run to end: it does at its next look, and can be resumed. Raises JobError when it isn't at work,
+    NotAllowed."""
+    require(permission_for(run.kind))
     with locked(run.path):
         state = run.state()
         if not state.live:
@@ -91,6 +100,7 @@ def _start(run: Run, settings: Settings, worker: Sequence[str]) -> None:
         "EDGEFACE_DATA_DIR": str(settings.data_dir),
         "EDGEFACE_GALLERY": str(settings.gallery_path),
         "EDGEFACE_MODELS_DIR": str(settings.models_dir),
+        VARIABLE: current_actor().name,  # whom the audit trail names
         "PYTHONUNBUFFERED": "1",  # what it printed before a kill is in the log
         "PYTHONFAULTHANDLER": "1",
     }

@@ -24,8 +24,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from core.access.actor import require
 from core.errors import StorageFailed
 from core.jobs.errors import JobError, RunNotFound
+from core.jobs.permissions import permission_for
 from core.jobs.plain import to_json
 from core.jobs.processes import process_start
 from core.jobs.state import State, locked, now, read_state, write_state
@@ -167,7 +169,8 @@ def find_run(root: Path, text: str) -> Run:
 
 
 def delete_run(run: Run) -> None:
-    """Remove a run's folder for good. Raises JobError while it is live, RunNotFound, StorageFailed."""
+    """Remove a run's folder for good. Raises JobError while it is live, RunNotFound, StorageFailed, NotAllowed."""
+    require(permission_for(run.kind))
     with locked(run.path):
         if run.state().live:
             raise JobError(f"{run.id} is still at work.", "Stop it first.")

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery.rows import write_audit
+from core.gallery.sealing import SealedConnection
 from core.gallery.store import Gallery
 from core.images import encode_image
 from core.recognition import Recognition
@@ -95,7 +97,7 @@ def purge(gallery: Gallery) -> int:
         old = connection.execute("SELECT count(*) FROM sighting WHERE ended < ?", (_text(limit),)).fetchone()[0]
     if not old:
         return 0  # no write: others' copies of the gallery stay fresh
-    with gallery.database.transaction() as connection:
+    with gallery.database.transaction(Permission.VIEW) as connection:
         return connection.execute("DELETE FROM sighting WHERE ended < ?", (_text(limit),)).rowcount
 
 
@@ -104,9 +106,11 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
     purge(gallery)
     where, values = ("WHERE s.identity_id = ?", [identity_id]) if identity_id is not None else ("", [])
     with gallery.database.reading() as connection:
+        name = connection.seal.sql("i.name", "name", "i.id")
+        crop = connection.seal.sql("s.crop", "crop", "s.identity_id")
         found = connection.execute(
-            f"""SELECT s.id, s.identity_id, i.name, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
-            s.source, s.crop FROM sighting s JOIN identity i ON i.id = s.identity_id {where}
+            f"""SELECT s.id, s.identity_id, {name}, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
+            s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id {where}
             ORDER BY s.ended DESC, s.id DESC LIMIT ?""",
             (*values, limit),
         ).fetchall()
@@ -122,7 +126,7 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
 def forget(gallery: Gallery, identity_id: int | None = None, *, actor: str = "local") -> int:
     """Delete the sightings of one person, or all of them, and their traces in the file; how many there were."""
     where, values = ("", ()) if identity_id is None else (" WHERE identity_id = ?", (identity_id,))
-    with gallery.database.transaction() as connection:
+    with gallery.database.transaction(Permission.DELETE) as connection:
         gone = connection.execute(f"DELETE FROM sighting{where}", values).rowcount
         write_audit(connection, gallery.database.now(), actor, "sightings deleted", identity_id)
     gallery.database.tidy()
@@ -176,10 +180,10 @@ class SightingLog:
         if (now - stay.written).total_seconds() < WRITE_EVERY_S:
             return False
         stay.written = now
-        return self._go_on(stay, found, frames, score > stay.best)
+        return self._go_on(stay, identity_id, found, frames, score > stay.best)
 
     def _begin(self, identity_id: int, found: Recognition, frames: int, now: datetime) -> int | None:
-        with self._gallery.database.transaction() as connection:
+        with self._gallery.database.transaction(Permission.VIEW) as connection:  # looking is what makes sightings
             if connection.execute("SELECT 1 FROM identity WHERE id = ?", (identity_id,)).fetchone() is None:
                 return None  # removed a moment ago
             at = _text(now)
@@ -188,27 +192,35 @@ class SightingLog:
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     identity_id, at, at, found.score or 0.0, found.threshold, found.probe_px or 0.0, frames,
-                    self._source, self._crop(found),
+                    self._source, self._crop(connection, identity_id, found),
                 ),
             )  # fmt: skip
             return row.lastrowid
 
-    def _go_on(self, stay: _Stay, found: Recognition, frames: int, better: bool) -> bool:
-        with self._gallery.database.transaction() as connection:
+    def _go_on(self, stay: _Stay, person: int, found: Recognition, frames: int, better: bool) -> bool:
+        with self._gallery.database.transaction(Permission.VIEW) as connection:
             connection.execute("UPDATE sighting SET ended = ? WHERE id = ?", (_text(stay.ended), stay.id))
             if better:
                 stay.best = found.score or stay.best
                 connection.execute(
                     "UPDATE sighting SET score = ?, threshold = ?, probe_px = ?, frames = ?, crop = ? WHERE id = ?",
-                    (stay.best, found.threshold, found.probe_px or 0.0, frames, self._crop(found), stay.id),
+                    (
+                        stay.best,
+                        found.threshold,
+                        found.probe_px or 0.0,
+                        frames,
+                        self._crop(connection, person, found),
+                        stay.id,
+                    ),
                 )
         return True
 
-    def _crop(self, found: Recognition) -> bytes | None:
+    def _crop(self, connection: SealedConnection, person: int, found: Recognition) -> bytes | None:
         if not self._rule.crops or found.probe is None:
             return None
         crop = found.probe.crop
-        return encode_image(crop, "png") if crop.shape[0] <= 64 else encode_image(crop)
+        image = encode_image(crop, "png") if crop.shape[0] <= 64 else encode_image(crop)
+        return connection.seal.close(image, "crop", person)
 
 
 def _text(at: datetime) -> str:

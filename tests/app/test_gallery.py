@@ -86,6 +86,8 @@ def test_a_person_who_was_removed_meanwhile_is_said_to_be_gone(open_page, own_da
 def test_an_export_says_what_it_holds_and_comes_back(open_page, own_data_dir, tmp_path):
     fill(own_data_dir, "Ada", "Grace")
     app = open_page("gallery")
+    assert "names and notes of 2 people" in shown(app) and button(app, "Make the file").disabled
+    app.checkbox(key="gallery_export_agreed").check().run()
     button(app, "Make the file").click().run()
     assert r"2 names\, 6 embeddings and 6 face crops\, unencrypted" in shown(app)
     with Gallery.open(own_data_dir / "gallery.db") as gallery:

@@ -64,6 +64,7 @@ def test_an_export_can_be_downloaded(server, page, tmp_path):
     fill(server.data_dir, "Grace Hopper")
     page.goto(server.url("gallery"))
     page.get_by_text("Export", exact=True).click()
+    page.get_by_text("I may take this data out").click()
     page.get_by_role("button", name="Make the file").click()
     expect(page.get_by_test_id("stAlert").filter(has_text="unencrypted")).to_be_visible()
     with page.expect_download() as caught:

@@ -1,0 +1,77 @@
+"""Signing in with a password: slowed after failures, for each name and in all, across visitors and restarts.
+
+What is answered, and how long it takes, doesn't tell whether a name is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.access.errors import SignInRefused, TooManyAttempts
+from core.access.ledger import writing
+from core.access.passwords import matches
+from core.access.trail import record
+from core.access.users import User, find_user, key_of
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+FREE_FAILURES = 3
+"""So many failures of a name cost no wait; each one more doubles it."""
+LONGEST_WAIT_S = 300.0
+REMEMBERED_S = 3600.0
+"""Failures older than this are forgotten."""
+FREE_IN_ALL, LONGEST_WAIT_IN_ALL_S = 30, 15.0
+"""Beyond so many failures of all names within the hour everybody waits a little: one password tried on many names."""
+
+
+def sign_in(
+    settings: Settings,
+    name: str,
+    password: str,
+    *,
+    clock: Callable[[], float] = time.time,
+    hasher: PasswordHasher | None = None,
+) -> User:
+    """The user, when name and password fit. The attempt is noted before the password is looked at, so that many at
+    once gain nothing.
+
+    Raises SignInRefused, TooManyAttempts, AccessError for a damaged users' file, StorageFailed.
+    """
+    account = hashlib.sha256(key_of(name).encode("utf-8", "replace")).hexdigest()[:32]
+    now = clock()
+    with writing(settings) as connection:
+        connection.execute("DELETE FROM attempt WHERE at < ? OR at > ?", (now - REMEMBERED_S, now + REMEMBERED_S))
+        wait = max(_of_account(connection, account, now), _in_all(connection, now))
+        if wait > 0:
+            raise TooManyAttempts(wait)
+        connection.execute("INSERT INTO attempt(account, at) VALUES (?, ?)", (account, now))
+    user = find_user(settings, name)
+    if not matches(None if user is None else user.password_hash, password, hasher) or user is None:
+        record(settings, "sign-in refused", user.name if user is not None else "unknown name", actor="nobody")
+        raise SignInRefused("Name and password don't fit together.", "Try again, or ask an admin for a new password.")
+    with writing(settings) as connection:
+        connection.execute("DELETE FROM attempt WHERE account = ?", (account,))
+    record(settings, f"signed in as {user.role}", actor=user.name)
+    return user
+
+
+def _of_account(connection: sqlite3.Connection, account: str, now: float) -> float:
+    failures, last = connection.execute(
+        "SELECT count(*), max(at) FROM attempt WHERE account = ?", (account,)
+    ).fetchone()
+    if failures < FREE_FAILURES:
+        return 0.0
+    return float(last) + min(LONGEST_WAIT_S, 2.0 ** min(30, failures - FREE_FAILURES)) - now
+
+
+def _in_all(connection: sqlite3.Connection, now: float) -> float:
+    failures, last = connection.execute("SELECT count(*), max(at) FROM attempt").fetchone()
+    if failures < FREE_IN_ALL:
+        return 0.0
+    return float(last) + min(LONGEST_WAIT_IN_ALL_S, 2.0 ** ((failures - FREE_IN_ALL) // 10)) - now

@@ -1,0 +1,62 @@
+"""The trail of what was done outside the gallery: sign-ins, users, runs, weights, exports. The gallery keeps its own
+beside its people, in the same transaction as each change; `whole_trail` joins both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from core.access.actor import current_actor
+from core.access.ledger import reading, writing
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.gallery.values import AuditEntry
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class TrailEntry:
+    """One thing that was done: when (UTC), by whom, what, and to what. Enrolled people appear by number, never by
+    name."""
+
+    at: datetime
+    actor: str
+    event: str
+    subject: str
+
+
+def record(settings: Settings, event: str, subject: str = "", *, actor: str = "") -> None:
+    """Add a line. `actor` of "" is who acts. Neither text may hold the name of somebody enrolled. Raises
+    StorageFailed."""
+    line = (datetime.now(UTC).isoformat(), actor or current_actor().name, event, subject)
+    with writing(settings) as connection:
+        connection.execute(
+            "INSERT INTO trail(at, actor, event, subject) VALUES (?, ?, ?, ?)", tuple(map(_storable, line))
+        )
+
+
+def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
+    """The latest `limit` lines, newest first. Raises StorageFailed."""
+    with reading(settings) as connection:
+        if connection is None:
+            return []
+        query = "SELECT at, actor, event, subject FROM trail ORDER BY id DESC LIMIT ?"
+        return [TrailEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in connection.execute(query, (limit,))]
+
+
+def whole_trail(own: Iterable[TrailEntry], gallery: Iterable[AuditEntry], limit: int) -> list[TrailEntry]:
+    """This trail and the gallery's as one, newest first, at most `limit` lines."""
+    people = [
+        TrailEntry(each.at, each.actor, each.event, f"person {each.identity_id}" if each.identity_id else "")
+        for each in gallery
+    ]
+    return sorted([*own, *people], key=lambda entry: entry.at, reverse=True)[:limit]
+
+
+def _storable(text: str) -> str:
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())[:_LONGEST]

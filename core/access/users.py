@@ -1,0 +1,202 @@
+"""The people who may sign in with a password: one JSON file, readable by its owner only, written whole or not at all.
+
+Signing in is asked for as long as the file is there, also when it is damaged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.access.actor import LOCAL, NOBODY, require
+from core.access.errors import AccessError
+from core.access.passwords import check_password, hash_password
+from core.access.roles import Permission, Role, role_of
+from core.access.trail import record
+from core.errors import StorageFailed
+from core.settings import Settings, write_atomically
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+FORMAT = 1
+LONGEST_NAME = 80
+_RESERVED = frozenset({LOCAL, NOBODY.name})
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may sign in. `stamp` changes with password and role: a sign-in of before counts no more."""
+
+    name: str
+    role: Role
+    password_hash: str
+    stamp: str
+
+    def __repr__(self) -> str:
+        return f"User({self.name!r}, {self.role})"
+
+
+def users_path(settings: Settings) -> Path:
+    return settings.data_dir / "users.json"
+
+
+def sign_in_needed(settings: Settings) -> bool:
+    """Whether there is a users' file. Where the folder can't be looked into: yes."""
+    try:
+        return os.path.lexists(users_path(settings))
+    except OSError:
+        return True
+
+
+def read_users(settings: Settings) -> list[User]:
+    """Everybody, by name; [] without a file. Raises AccessError for a damaged file, StorageFailed."""
+    path = users_path(settings)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageFailed(f"{path} can't be read: {error.strerror}.", "Check its permissions.") from error
+    try:
+        said = json.loads(content)
+        if said["format"] > FORMAT:
+            raise AccessError(f"{path} was written by a newer EdgeFace Studio.", "Update EdgeFace Studio.")
+        users = [_user(each) for each in said["users"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise AccessError(f"{path} is damaged: nobody can sign in.", "Put a copy back, or remove the file.") from error
+    return sorted(users, key=lambda user: key_of(user.name))
+
+
+def find_user(settings: Settings, name: str) -> User | None:
+    """The user of that name, case aside, or None. Raises what `read_users` raises."""
+    wanted = key_of(name)
+    return next((user for user in read_users(settings) if key_of(user.name) == wanted), None)
+
+
+def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher: PasswordHasher | None = None) -> User:
+    """Let somebody sign in. The first one is an admin, or nobody could add the second from the dashboard.
+
+    Raises NotAllowed, AccessError (name taken or unfit, password unfit, the first isn't an admin), StorageFailed.
+    """
+    require(Permission.ACCESS)
+    cleaned = clean_user_name(name)
+    check_password(password, cleaned)
+    hashed = hash_password(password, hasher)
+    with _changing(settings) as users:
+        if any(key_of(user.name) == key_of(cleaned) for user in users):
+            raise AccessError(f"“{cleaned}” may sign in already.", "Choose another name, or change the password.")
+        if not users and role is not Role.ADMIN:
+            raise AccessError("The first one has to be an admin.", "Add an admin, then the others.")
+        added = User(cleaned, role, hashed, secrets.token_hex(8))
+        _write(settings, [*users, added])
+    record(settings, f"user added as {role}", added.name)
+    return added
+
+
+def change_password(settings: Settings, name: str, password: str, *, hasher: PasswordHasher | None = None) -> User:
+    """Give somebody another password; where they are signed in they have to sign in again. Raises as `add_user`."""
+    require(Permission.ACCESS)
+    check_password(password, name)
+    hashed = hash_password(password, hasher)
+    changed = _change(settings, name, password_hash=hashed)
+    record(settings, "password changed", changed.name)
+    return changed
+
+
+def change_role(settings: Settings, name: str, role: Role) -> User:
+    """Give somebody another role, at once. Raises NotAllowed, AccessError for the last admin, StorageFailed."""
+    require(Permission.ACCESS)
+    changed = _change(settings, name, role=role)
+    record(settings, f"role changed to {role}", changed.name)
+    return changed
+
+
+def remove_user(settings: Settings, name: str) -> bool:
+    """Let somebody sign in no more, at once. With the last one signing in is off again: True then.
+
+    Raises NotAllowed, AccessError (nobody of that name; the last admin while others are there), StorageFailed.
+    """
+    require(Permission.ACCESS)
+    with _changing(settings) as users:
+        gone = _one(users, name)
+        rest = [user for user in users if user is not gone]
+        if rest:
+            _refuse_without_admin(rest)
+            _write(settings, rest)
+        else:
+            users_path(settings).unlink()
+    record(settings, "user removed" if rest else "last user removed: signing in is off", gone.name)
+    return not rest
+
+
+def clean_user_name(name: str) -> str:
+    """The name as it is kept. Raises AccessError for an empty, long, unprintable or reserved one."""
+    cleaned = " ".join(name.split())
+    if not cleaned or len(cleaned) > LONGEST_NAME or not cleaned.isprintable() or key_of(cleaned) in _RESERVED:
+        raise AccessError(
+            f"'{cleaned[:40]}' can't be a user's name.", f"Take 1 to {LONGEST_NAME} characters; not “{LOCAL}”."
+        )
+    return cleaned
+
+
+def key_of(name: str) -> str:
+    """What two ways to type one name have in common."""
+    return " ".join(name.split()).casefold()
+
+
+def _change(settings: Settings, name: str, **changes: Any) -> User:
+    with _changing(settings) as users:
+        earlier = _one(users, name)
+        changed = replace(earlier, stamp=secrets.token_hex(8), **changes)
+        after = [changed if user is earlier else user for user in users]
+        _refuse_without_admin(after)
+        _write(settings, after)
+    return changed
+
+
+def _one(users: list[User], name: str) -> User:
+    found = next((user for user in users if key_of(user.name) == key_of(name)), None)
+    if found is None:
+        raise AccessError(f"Nobody called “{name[:40]}” may sign in.", "See edgeface-studio users list.")
+    return found
+
+
+def _refuse_without_admin(users: list[User]) -> None:
+    if not any(user.role is Role.ADMIN for user in users):
+        raise AccessError("Then nobody would be an admin.", "Make somebody else an admin first.")
+
+
+def _user(value: Any) -> User:
+    user = User(value["name"], role_of(value["role"]), value["password_hash"], value["stamp"])
+    if not all(isinstance(each, str) and each for each in (user.name, user.password_hash, user.stamp)):
+        raise ValueError("a field isn't text")
+    return user
+
+
+def _write(settings: Settings, users: list[User]) -> None:
+    said = {"format": FORMAT, "users": [asdict(user) for user in users]}
+    write_atomically(users_path(settings), json.dumps(said, indent=2).encode())  # its temporary file is 0600
+
+
+@contextmanager
+def _changing(settings: Settings) -> Iterator[list[User]]:
+    """Everybody, while no other process changes them."""
+    lock = settings.data_dir / ".users.lock"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StorageFailed(f"{lock} can't be written: {error.strerror}.", "Check its permissions.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield read_users(settings)
+    finally:
+        os.close(handle)

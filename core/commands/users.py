@@ -1,0 +1,147 @@
+"""`users` and `audit`: who may sign in to the dashboard, with which role, and what was done."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.common import (
+    GalleryOption,
+    JsonOption,
+    UsageMistake,
+    confirm,
+    example,
+    gallery_file,
+    note,
+    say,
+    say_json,
+    say_table,
+)  # fmt: skip
+from core.settings import load_settings
+
+group = typer.Typer(
+    help="Who may sign in to the dashboard. As long as there is somebody, everybody has to.",
+    epilog=example("users add ada --role admin", "users list"),
+    rich_markup_mode=None,
+)
+
+UserArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with, case aside.")]
+RoleText = Literal["viewer", "operator", "admin"]
+RoleOption = Annotated[
+    RoleText, typer.Option("--role", help="viewer looks, operator enrols, exports and trains, admin does everything.")
+]
+StdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password as one line from standard input, unasked.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="users")
+    app.command("audit", epilog=example("audit", "audit --limit 20 --json"))(audit)
+
+
+@group.command("add", epilog=example("users add ada --role admin", "users add grace --role viewer"))
+def add(name: UserArgument, role: RoleOption = "viewer", password_stdin: StdinOption = False) -> None:
+    """Let somebody sign in. The first one has to be an admin; from then on the dashboard asks everybody."""
+    from core.access.roles import Role
+    from core.access.users import add_user, clean_user_name, sign_in_needed
+
+    settings = load_settings()
+    first = not sign_in_needed(settings)
+    cleaned = clean_user_name(name)
+    user = add_user(settings, cleaned, _new_password(password_stdin), Role(role))
+    say(f"{user.name} may sign in as {user.role}.")
+    if first:
+        note("From now on the dashboard asks everybody to sign in. Whoever can read its data folder is beyond roles.")
+
+
+@group.command("list", epilog=example("users list", "users list --json"))
+def list_users(as_json: JsonOption = False) -> None:
+    """List who may sign in, with roles."""
+    from core.access.users import read_users
+
+    users = read_users(load_settings())
+    if as_json:
+        say_json([{"name": user.name, "role": str(user.role)} for user in users])
+        return
+    if not users:
+        say("Nobody is asked to sign in. To begin: edgeface-studio users add NAME --role admin")
+        return
+    say_table(("name", "role"), [(user.name, user.role) for user in users])
+
+
+@group.command("role", epilog=example("users role grace operator"))
+def role(name: UserArgument, role: Annotated[RoleText, typer.Argument(metavar="ROLE", help="The new role.")]) -> None:
+    """Give somebody another role, at once; they sign in again."""
+    from core.access.roles import Role
+    from core.access.users import change_role
+
+    user = change_role(load_settings(), name, Role(role))
+    say(f"{user.name} is {user.role} now.")
+
+
+@group.command("password", epilog=example("users password grace"))
+def password(name: UserArgument, password_stdin: StdinOption = False) -> None:
+    """Give somebody another password; they sign in again."""
+    from core.access.users import change_password, find_user
+
+    settings = load_settings()
+    if find_user(settings, name) is None:
+        raise UsageMistake(f"Nobody called {name} may sign in.", "See edgeface-studio users list.")
+    user = change_password(settings, name, _new_password(password_stdin))
+    say(f"{user.name} has a new password.")
+
+
+@group.command("remove", epilog=example("users remove grace --yes"))
+def remove(name: UserArgument, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
+    """Let somebody sign in no more, at once. With the last one, nobody is asked to sign in."""
+    from core.access.users import read_users, remove_user
+
+    settings = load_settings()
+    last = len(read_users(settings)) == 1
+    question = f"Remove {name}, the last one, so that nobody is asked to sign in?" if last else f"Remove {name}?"
+    if not yes and not confirm(question):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+    off = remove_user(settings, name)
+    say(f"{name} can't sign in any more.{' Nobody is asked to sign in now.' if off else ''}")
+
+
+def audit(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many lines, newest first.")] = 50,
+    gallery_path: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who did what and when, in the gallery and outside it. People enrolled appear by number, not by name."""
+    from core.access.trail import read_trail, whole_trail
+    from core.gallery.store import Gallery
+
+    settings = load_settings()
+    path = gallery_file(settings, gallery_path)
+    people = []
+    if path.exists():
+        with Gallery.open(path, create=False) as gallery:
+            people = gallery.audit(limit)
+    entries = whole_trail(read_trail(settings, limit), people, limit)
+    if as_json:
+        say_json([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
+        return
+    say_table(
+        ("when (UTC)", "who", "what", "to what"),
+        [(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor, entry.event, entry.subject) for entry in entries],
+    )
+
+
+def _new_password(from_stdin: bool) -> str:
+    """Typed twice without an echo, or one line of standard input. Raises UsageMistake."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise UsageMistake("A password is asked for, and there is no terminal.", "Add --password-stdin.")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != first:
+        raise UsageMistake("The two passwords differ.", "Nothing was changed. Try again.")
+    return first
