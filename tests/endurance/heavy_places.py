@@ -72,7 +72,7 @@ def reembedded(folder: Path, said: Sequence[str]) -> None:
         for person in people:
             held = gallery.templates(person.id)
             assert held and all(each.crop for each in held), "a person lost their last template"
-            spaces = [(each.space, each.image_sha256) for each in held]
+            spaces = [(each.space, each.size_px, each.image_sha256) for each in held]
             assert len(set(spaces)) == len(spaces), "a photograph was embedded twice into one space"
 
 
