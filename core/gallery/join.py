@@ -36,7 +36,7 @@ def join_identities(connection: SealedConnection, keep: str | int, other: str | 
 
 
 def _described(connection: SealedConnection, person: int) -> dict[int, tuple[object, ...]]:
-    """What makes a template the same as another, by the template's number; vectors are opened, for sealed ones differ."""
+    """What makes a template the same as another, by its number; vectors are opened, for sealed ones differ."""
     found = connection.execute(
         "SELECT id, encoder_id, flip_tta, kind, size_px, upscaler_sha256, vector FROM template WHERE identity_id = ?",
         (person,),
