@@ -42,7 +42,7 @@ class Gallery:
         *,
         create: bool = True,
         now: Clock = utc_now,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         keys: Keys = key_given,
         backup_first: bool = True,
     ) -> Gallery:
