@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -96,6 +97,7 @@ def built(folder: Path, said: Sequence[str]) -> None:
         for part in parts:
             frame = read_dataset(part.parent).frame
             assert len(frame) > 0 and all((part.parent / each).is_file() for each in frame["path"])
+        shutil.rmtree(path)
 
 
 # Checkpoints --------------------------------------------------------------------------------------------------------
