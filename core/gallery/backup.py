@@ -102,7 +102,8 @@ def look_at(path: Path) -> Backup:
         with explained(path), closing(read_only(path)) as connection:
             version = schema.user_version(connection)
             people, templates = _counts(connection)
-            protection = read_protection(connection) if version > 1 else Protection()
+            known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'protection'").fetchone()
+            protection = read_protection(connection) if known else Protection()
     except CoreError as error:
         return Backup(path, made_at, status.st_size, problem=error.what)
     return Backup(path, made_at, status.st_size, people, templates, version, protection)

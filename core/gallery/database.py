@@ -49,7 +49,7 @@ class Database:
         path: Path | str,
         *,
         now: Clock = utc_now,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         create: bool = True,
         keys: Keys = key_given,
         backup_first: bool = True,

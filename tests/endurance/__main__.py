@@ -91,7 +91,7 @@ def all_at_once(processes: int, seconds: float) -> dict[str, object]:
     until = time.monotonic() + seconds
 
     def work(worker: int, say: Say) -> None:
-        with Gallery.open(folder / "gallery.db", wait_s=60) as gallery:
+        with Gallery.open(folder / "gallery.db") as gallery:
             number = 0
             while time.monotonic() < until:
                 name, found = f"{worker}-{number}", templates(worker * 1_000_000 + number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,7 +73,7 @@ def reembedded(folder: Path, said: Sequence[str]) -> None:
         for person in people:
             held = gallery.templates(person.id)
             assert held and all(each.crop for each in held), "a person lost their last template"
-            spaces = [(each.space, each.image_sha256) for each in held]
+            spaces = [(each.space, each.size_px, each.image_sha256) for each in held]
             assert len(set(spaces)) == len(spaces), "a photograph was embedded twice into one space"
 
 
@@ -96,6 +97,7 @@ def built(folder: Path, said: Sequence[str]) -> None:
         for part in parts:
             frame = read_dataset(part.parent).frame
             assert len(frame) > 0 and all((part.parent / each).is_file() for each in frame["path"])
+        shutil.rmtree(path)
 
 
 # Checkpoints --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from core.gallery.backup import back_up, backups_of, restore
 from core.gallery.keys import Key
 from core.gallery.merging import merge_identities
 from core.gallery.protection import encrypt, protection_of
-from core.gallery.schema import MIGRATIONS
+from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery
 
 
@@ -89,15 +90,13 @@ def test_a_full_disk_changes_nothing_and_is_said(disk, what, space, person, temp
     whole(path)
 
 
-def test_a_migration_without_room_for_its_backup_isnt_begun(disk, space, person, templates):
+def test_a_migration_without_room_for_its_backup_isnt_begun(disk):
     path = disk / "gallery.db"
-    with Gallery.open(path, keys=lambda: None) as gallery:
-        for number in range(30):
-            gallery.enrol(f"p{number}", templates(person(number)), space=space)
     raw = sqlite3.connect(path, isolation_level=None)
-    raw.execute("DROP TABLE protection")
-    raw.execute("DELETE FROM migration WHERE version = 2")
-    raw.execute("PRAGMA user_version = 1")
+    migrate(raw, datetime.now(UTC), MIGRATIONS[:1])
+    for number in range(1, 31):
+        row = (number, f"p{number}", f"p{number}", "a long note " * 500, "2030-01-01T00:00:00+00:00", 0)
+        raw.execute("INSERT INTO identity VALUES (?, ?, ?, ?, ?, ?)", row)
     raw.close()
     ballast = fill_up(disk, but=20_000)
     with pytest.raises(StorageFailed):

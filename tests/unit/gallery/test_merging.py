@@ -63,6 +63,14 @@ def test_nobody_is_merged_with_themselves_or_with_nobody(people):
     assert people.size == 3
 
 
+def test_joining_keeps_one_of_two_alike_and_both_notes(people, space, person, templates):
+    people.add_templates("Augusta", templates(person(0)), space=space)
+    joined = people.join("Ada", "Augusta")
+    assert joined.templates == 6 and joined.note == "note of Ada\nnote of Augusta"
+    assert [each.name for each in people.identities()] == ["Ada", "Bob"]
+    assert people.search(person(1), space)[0][0].name == "Ada"
+
+
 def test_a_rename_is_undone_unless_something_else_happened_to_the_name(people):
     change = rename(people, 1, "Ada King")
     assert undo(people, change) == 1 and people.identity(1).name == "Ada"
