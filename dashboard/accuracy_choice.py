@@ -31,7 +31,7 @@ def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: 
             order = [each for each in ("VLR-HR", "VLR-VLR", "HR-HR") if each in set(some["pairing"])]
             some = _one_of(some, "pairing", "Pairs", key, order)
         if "protocol" in some:
-            order = [each for each in ("all pairs", "pairs file") if each in set(some["protocol"])]
+            order = [each for each in ("pairs file", "all pairs") if each in set(some["protocol"])]
             some = _one_of(some, "protocol", "Taken from", key, order)
     return some
 

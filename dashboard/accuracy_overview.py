@@ -24,6 +24,7 @@ _COLUMNS = (
     ("eer", "EER", "the error where false accepts and false rejects are equal"),
     ("tar_at_far_0.001", "TAR at FAR 0.1 %", "of genuine pairs"),
     ("rank1", "Rank-1", "found first among all"),
+    ("accuracy", "Accuracy", "over folds, each with the threshold that is best on the others"),
     ("failure_to_acquire", "Not acquired", "no usable face"),
 )
 
@@ -54,7 +55,11 @@ def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
 
 def headline_html(rows: pd.DataFrame) -> str:
     """A table with a line for each probe size, largest first, each rate with its 95 % interval."""
-    columns = [(column, name) for column, name, _ in _COLUMNS if column in rows]
+    columns = [
+        (column, name)
+        for column, name, _ in _COLUMNS
+        if column in rows and (column != "accuracy" or rows[column].notna().any())
+    ]
     several = bool(rows.duplicated("probe").any())
     ordered = rows.sort_values(["size_px", "degradation"], ascending=[False, True], kind="stable")
     lines = [
