@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.errors import CoreError
+from core.recognition import Recognition
 from core.settings import VLR_SIZES_PX
 from core.video.draw import draw_result, label_of
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
@@ -193,11 +194,10 @@ def side_body(session: LiveSession, frame: NDArray[np.uint8], result: LiveResult
         if not result.faces:
             st.markdown(":gray[:material/visibility_off:] No face in sight")
         for face in result.faces[:LISTED]:
-            if _face(face):
+            stranger = _face(face)
+            if stranger is not None:
                 with feedback() as attempt:
-                    found = face.recognition
-                    assert found is not None  # the button stands at faces with an answer only
-                    draft = draft_of(session.pipeline, "from the camera", frame, found)
+                    draft = draft_of(session.pipeline, "from the camera", frame, stranger)
                 if attempt.ok:
                     st.session_state[f"{_KEY}_enrol"] = draft
                     st.rerun()
@@ -206,12 +206,12 @@ def side_body(session: LiveSession, frame: NDArray[np.uint8], result: LiveResult
     st.caption(plain(speed_text(session.stats, session.frames_per_s, result)))
 
 
-def _face(face: LiveFace) -> bool:
-    """One face: picture, name, why. True when it is to be enrolled."""
+def _face(face: LiveFace) -> Recognition | None:
+    """One face: picture, name, why. Gives it back when it is to be enrolled."""
     found = face.recognition
     if found is None or found.probe is None:
         st.html(f"<div class='ef-quiet'>{face.number}: looking</div>")
-        return False
+        return None
     signs = {"match": ":green[:material/check_circle:]", "unknown": ":orange[:material/help:]"}
     with st.container(border=True, key=f"{_KEY}_face_{face.number}", gap="small"):
         st.markdown(f"{signs.get(found.outcome, ':gray[:material/visibility_off:]')} **{plain(label_of(face))}**")
@@ -220,9 +220,10 @@ def _face(face: LiveFace) -> bool:
             pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))
         st.html(faces_html(pictures, 72))
         st.caption(f"{in_words(found)} By {count(face.frames or 1, 'frame')} together.")
-        return found.outcome == "unknown" and st.button(
+        asked = found.outcome == "unknown" and st.button(
             "Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:"
         )
+        return found if asked else None
 
 
 def speed_text(stats: NewestStats, frames_per_s: float, result: LiveResult) -> str:

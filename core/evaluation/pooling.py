@@ -126,7 +126,7 @@ def _rows(
                         for rows in shuffled
                     ]
                 )
-                mine = vectors @ enrolled.T  # (P, P): row p is p's probe, column q is q's picture
+                mine = (vectors @ enrolled.T).astype(np.float64)  # (P, P): row p is p's probe, column q is q's picture
                 best_other = np.max(strangers @ vectors.T, axis=0) if len(strangers) else np.full(len(enough), -1.0)
                 own = np.diag(mine)
                 beaten = mine.copy()
