@@ -113,7 +113,9 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
         else:
             _single(enrolment)
     with right:
-        st.fragment(_side, run_every=1.0)(enrolment, live=how == LIVE)
+        # While nothing plays nothing changes by itself; the page only shows that it is still there.
+        every_s = 1.0 if st.session_state.get(f"{_KEY}_playing") else 5.0
+        st.fragment(_side, run_every=every_s)(enrolment, live=how == LIVE)
     if st.session_state.pop(f"{_KEY}_go_on", False):
         return _draft(load, enrolment)
     return None
@@ -190,7 +192,7 @@ def _single(enrolment: LiveEnrolment) -> None:
 
 
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
-    """Once a second: what to do now, the captures with their quality, and the way on."""
+    """Again and again: what to do now, the captures with their quality, and the way on."""
     enrolment.touch()
     session = enrolment.session
     captures, taken = session.captures, len(session.taken)
