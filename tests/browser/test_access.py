@@ -45,7 +45,7 @@ def keep(page: Page, name: str) -> None:
     if folder:
         for width in (1280, 400):
             page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(1200)
+            page.wait_for_timeout(2500)
             page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 900})
 
@@ -73,7 +73,7 @@ def test_a_viewer_and_an_admin_walk_through_the_pages(guarded: Server, page: Pag
 
     page.goto(guarded.url("access"))
     sign_in(page, "ada")
-    expect(page.get_by_text("What was done")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(2)
     keep(page, "users-and-audit")
     page.goto(guarded.url("gallery"))
     sign_in(page, "ada")
