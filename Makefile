@@ -20,7 +20,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r core dashboard pages -c pyproject.toml
-	@$(BIN)/pip-audit --progress-spinner off -r requirements.txt --no-deps --disable-pip; code=$$?; \
+	@$(BIN)/pip-audit --vulnerability-service osv --progress-spinner off -r requirements.txt --no-deps --disable-pip; code=$$?; \
 		test $$code -eq 0 || $(BIN)/python -c 'import requests; requests.get("https://api.osv.dev", timeout=5)' 2>/dev/null \
 		&& exit $$code || echo "pip-audit: its service can't be reached from here; the pins weren't checked"
 
