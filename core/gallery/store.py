@@ -17,7 +17,6 @@ from core.gallery import rows
 from core.gallery.checks import clean_name, clean_note
 from core.gallery.database import Clock, Database, utc_now
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
-from core.gallery.join import join_identities
 from core.gallery.keys import key_given
 from core.gallery.match import Index, build_index
 from core.gallery.protection import Keys
@@ -148,19 +147,6 @@ class Gallery:
                 connection.execute("DELETE FROM identity WHERE id = ?", (identity_id,))
                 rows.write_audit(connection, self.database.now(), actor, event, identity_id)
         self._erase_traces("What was removed")
-
-    def join(self, keep: str | int, other: str | int, *, actor: str = "local") -> Identity:
-        """One person who stands under two names: `keep` gets the templates of `other`, whose name is erased.
-
-        Templates that `keep` has already, number for number, aren't kept twice; notes are put together. Raises
-        IdentityNotFound, SettingsInvalid (twice the same person), TemplateInvalid (the notes are too long together).
-        """
-        with self.database.transaction() as connection:
-            identity_id = join_identities(connection, keep, other)
-            rows.write_audit(connection, self.database.now(), actor, "joined with another", identity_id)
-            identity = rows.read_identities(connection, None, identity_id=identity_id)[0]
-        self._erase_traces("The other name")
-        return identity
 
     def remove_template(self, template_id: int, *, actor: str = "local") -> None:
         """Remove one template with its crop, and erase its traces. Raises IdentityNotFound, NotAllowed."""

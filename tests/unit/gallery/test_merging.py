@@ -63,12 +63,25 @@ def test_nobody_is_merged_with_themselves_or_with_nobody(people):
     assert people.size == 3
 
 
-def test_joining_keeps_one_of_two_alike_and_both_notes(people, space, person, templates):
-    people.add_templates("Augusta", templates(person(0)), space=space)
-    joined = people.join("Ada", "Augusta")
-    assert joined.templates == 6 and joined.note == "note of Ada\nnote of Augusta"
-    assert [each.name for each in people.identities()] == ["Ada", "Bob"]
-    assert people.search(person(1), space)[0][0].name == "Ada"
+def test_sightings_go_with_a_merge_and_come_back_with_its_undo(people):
+    with people.database.transaction() as connection:
+        for number in (2, 3):
+            connection.execute(
+                "INSERT INTO sighting(identity_id, began, ended, score, threshold, probe_px, frames, source, crop) "
+                "VALUES (?, '2026-01-01T00:00:00+00:00', '2026-01-01T00:01:00+00:00', 0.6, 0.4, 24, 9, 'door', NULL)",
+                (number,),
+            )
+    seen = {person.id: _sighted(people, person.id) for person in people.identities()}
+    change = merge_identities(people, 3, 2)
+    assert _sighted(people, 2) == sorted(seen[2] + seen[3])
+    undo(people, change)
+    assert {person.id: _sighted(people, person.id) for person in people.identities()} == seen
+
+
+def _sighted(gallery, person):
+    with gallery.database.reading() as connection:
+        found = connection.execute("SELECT id FROM sighting WHERE identity_id = ? ORDER BY id", (person,)).fetchall()
+    return [number for (number,) in found]
 
 
 def test_a_rename_is_undone_unless_something_else_happened_to_the_name(people):
