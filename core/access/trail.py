@@ -7,14 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from core.access.actor import current_actor
 from core.access.ledger import reading, writing
 from core.settings import Settings
-
-if TYPE_CHECKING:
-    from core.gallery.values import AuditEntry
 
 _LONGEST = 200
 
@@ -28,6 +25,19 @@ class TrailEntry:
     actor: str
     event: str
     subject: str
+
+
+class PersonEntry(Protocol):
+    """A line of a gallery's own trail, which knows people by their number."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    @property
+    def identity_id(self) -> int | None: ...
 
 
 def record(settings: Settings, event: str, subject: str = "", *, actor: str = "") -> None:
@@ -49,7 +59,7 @@ def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
         return [TrailEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in connection.execute(query, (limit,))]
 
 
-def whole_trail(own: Iterable[TrailEntry], gallery: Iterable[AuditEntry], limit: int) -> list[TrailEntry]:
+def whole_trail(own: Iterable[TrailEntry], gallery: Iterable[PersonEntry], limit: int) -> list[TrailEntry]:
     """This trail and the gallery's as one, newest first, at most `limit` lines."""
     people = [
         TrailEntry(each.at, each.actor, each.event, f"person {each.identity_id}" if each.identity_id else "")
