@@ -127,7 +127,8 @@ def _keep_upload(file: UploadedFile) -> Path:
 
 def _shown(run: Run) -> Shown:
     config = run.config
-    title = str(config.get("title") or shown(str(config.get("source", ""))))
+    source = shown(str(config.get("source", "")))
+    title = str(config.get("title") or (source if "://" in source else Path(source).name))
     return Shown(
         title=f"Video: {shorten(title, 60)}",
         unit="s",
@@ -175,20 +176,16 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
         if people.empty:
             st.markdown(":gray[:material/help:] Nobody from the gallery was recognised.")
         else:
-            st.dataframe(
-                people[["identity", "seconds", "from_s", "to_s", "score"]].rename(
-                    columns={"identity": "person", "seconds": "in sight, s", "from_s": "from, s", "to_s": "to, s"}
-                ),
-                hide_index=True,
-                key=f"{_KEY}_people_{key}",
-            )
+            few = people[["identity", "seconds", "score"]].round({"seconds": 1, "score": 2})
+            names = {"identity": "person", "seconds": "in sight, s"}
+            st.dataframe(few.rename(columns=names), hide_index=True, key=f"{_KEY}_people_{key}")
         steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in report.get("ms_by_step", {}).items())
         st.caption(plain(f"{report['looks']} looks, {report['looks_per_s']:.1f} a second: {steps}."))
     film = run.path / str(report["video"]) if report.get("video") else None
     with right:
         if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
             st.video(str(film), muted=True)
-    st.dataframe(table, hide_index=True, key=f"{_KEY}_table_{key}")
+    st.dataframe(table.round({"score": 2, "threshold": 2}), hide_index=True, key=f"{_KEY}_table_{key}")
     pictures = sorted((run.path / "faces").glob("*.png"), key=lambda path: int(path.stem))[:24]
     if pictures:
         faces([Picture(image_address(path.read_bytes()), f"track {path.stem}") for path in pictures], 72)

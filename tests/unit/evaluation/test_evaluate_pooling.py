@@ -77,7 +77,12 @@ def test_too_few_pictures_are_said() -> None:
 def test_a_data_set_is_measured_end_to_end(pipeline: Pipeline, tmp_path) -> None:
     pictures = pictures_of_dataset(small_dataset(tmp_path / "small", people=3, each=3), "test")
     found = evaluate_pooling(
-        system_of(pipeline), pictures, Plan(sizes=(16,), bootstrap=10), data={"data": "small"}, frames=(1, 2), draws=2
+        system_of(pipeline),
+        pictures,
+        Plan(sizes=(16,), modes=("aligned",), bootstrap=10),
+        data={"data": "small"},
+        frames=(1, 2),
+        draws=2,
     )
     table = found.table("pooling")
     assert list(table["frames"]) == [1, 2, 2] and (table["gallery"] == table["gallery"][0]).all()
