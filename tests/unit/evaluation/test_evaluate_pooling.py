@@ -85,5 +85,9 @@ def test_a_data_set_is_measured_end_to_end(pipeline: Pipeline, tmp_path) -> None
         draws=2,
     )
     table = found.table("pooling")
-    assert list(table["frames"]) == [1, 2, 2] and (table["gallery"] == table["gallery"][0]).all()
+    assert (
+        list(table["frames"]) == [1, 2, 2] * 2
+        and list(table["probe"][::3]) == ["HR", "16 px"]
+        and (table["gallery"] == table["gallery"][0]).all()
+    )
     assert "16 px, 2 frames" in found.text
