@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from core.access.actor import resolve_with
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,6 +39,14 @@ def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(path / "models"))
     monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
     return path
+
+
+@pytest.fixture(autouse=True)
+def who_acts() -> Iterator[None]:
+    """Every test acts as the owner, whatever asks for somebody else since the dashboard was imported."""
+    earlier = resolve_with(None)
+    yield
+    resolve_with(earlier)
 
 
 @pytest.fixture

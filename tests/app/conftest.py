@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,22 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.access.actor import resolve_with
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, Space
+from dashboard.access import current
 
 ROOT = Path(__file__).resolve().parents[2]
 
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def who_acts() -> Iterator[None]:
+    """Pages ask who is at the screen, as they do in a dashboard of this machine's own."""
+    earlier = resolve_with(current)
+    yield
+    resolve_with(earlier)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_acting_as_ends_with_its_block_and_stays_in_its_thread():
 
 def test_a_resolver_speaks_for_every_thread_of_the_process():
     seen = []
-    assert resolve_with(lambda: NOBODY) is None  # put back by the fixture of this folder
+    assert resolve_with(lambda: NOBODY) is None  # put back by the fixture of all tests
     thread = threading.Thread(target=lambda: seen.append(allowed(Permission.VIEW)))
     thread.start()
     thread.join()

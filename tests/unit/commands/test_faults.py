@@ -28,7 +28,7 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_usage_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["identify", "a.jpg", "--size", "17"]) == 2
     line = one_error(capsys)
-    assert "'17' is not one of '16', '24', '32'" in line and "edgeface-studio identify --help" in line
+    assert "'17' is not one of '16', '24', '32'" in line and "edgeface-studio identify photos --help" in line
 
 
 def test_no_argument_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
