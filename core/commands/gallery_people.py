@@ -13,6 +13,7 @@ from core.commands.common import (
     JsonOption,
     confirm,
     example,
+    gallery_file,
     open_gallery,
     say,
     say_json,
@@ -94,17 +95,19 @@ def retention(
     """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it
     is used; `gallery purge` does it at once."""
     from core.retention import Retention, read_retention, write_retention
-    from core.video.sightings import read_rule, write_rule
+    from core.video.sightings import SightingRule, read_rule, write_rule
 
     settings = load_settings()
     if crops_days is not None:
         write_retention(settings, Retention(crops_days or None))
     times = read_retention(settings)
-    with open_gallery(gallery_path) as gallery:
-        rule = read_rule(gallery)
-        if sightings_days is not None:
-            rule = replace(rule, retention_h=24.0 * sightings_days)
-            write_rule(gallery, rule)
+    rule = SightingRule()
+    if sightings_days is not None or gallery_file(settings, gallery_path).exists():
+        with open_gallery(gallery_path) as gallery:
+            rule = read_rule(gallery)
+            if sightings_days is not None:
+                rule = replace(rule, retention_h=24.0 * sightings_days)
+                write_rule(gallery, rule)
     if as_json:
         say_json({**vars(times), "sightings_kept": rule.kept, "sightings_days": rule.retention_h / 24})
         return
