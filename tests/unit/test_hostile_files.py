@@ -38,7 +38,7 @@ from core.settings import load_settings, read_active
 from core.weight_card import read_card
 from core.weight_files import read_metadata
 
-FILES = int(os.environ.get("EDGEFACE_FUZZ", "25"))
+FILES = int(os.environ.get("EDGEFACE_FUZZ", "10"))
 LONGEST_S = 30.0
 """Far beyond what any reader needs: for one that hangs, not for one on a busy machine."""
 MOST_BYTES = 1_000_000_000
