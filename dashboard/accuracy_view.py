@@ -8,7 +8,7 @@ from core.jobs.run_dir import Run
 from dashboard.accuracy_calibrate import thresholds_panel
 from dashboard.accuracy_compare import compare_panel
 from dashboard.accuracy_launch import launch_panel
-from dashboard.accuracy_list import runs_list
+from dashboard.accuracy_list import RUNS
 from dashboard.accuracy_queries import accuracy_runs, run_of
 from dashboard.accuracy_run import run_view
 from dashboard.components import head
@@ -53,14 +53,14 @@ def _measure(runs: list[Run]) -> None:
     live = [run for run in runs if run.state().live]
     if live:
         st.subheader("At work", anchor=False)
-        runs_list(live, key="live")
+        RUNS.show(live, key="live")
     st.subheader("Measure", anchor=False)
     with feedback():
         launch_panel(first=not runs)
     earlier = [run for run in runs if run not in live]
     if earlier:
         st.subheader("Earlier runs", anchor=False)
-        runs_list(earlier, key="earlier")
+        RUNS.show(earlier, key="earlier")
 
 
 def _back() -> None:

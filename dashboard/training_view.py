@@ -10,7 +10,7 @@ from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.training_compare import compare_panel
 from dashboard.training_launch import launch_panel
-from dashboard.training_list import runs_list
+from dashboard.training_list import RUNS
 from dashboard.training_live import run_view
 from dashboard.training_queries import run_of, training_runs
 
@@ -33,7 +33,7 @@ def view() -> None:
     live = [run for run in runs if run.state().live]
     if live:
         st.subheader("At work", anchor=False)
-        runs_list(live, key="live")
+        RUNS.show(live, key="live")
     if allowed(Permission.RUN):
         st.subheader("Start a training", anchor=False)
         with feedback():
@@ -43,7 +43,7 @@ def view() -> None:
     earlier = [run for run in runs if run not in live]
     if earlier:
         st.subheader("Earlier runs", anchor=False)
-        runs_list(earlier, key="earlier")
+        RUNS.show(earlier, key="earlier")
     if len(runs) > 1:
         st.subheader("Compare", anchor=False)
         compare_panel(runs)

@@ -14,6 +14,8 @@ from core.commands.evaluate_options import (
     DegradationOption,
     DetachOption,
     ModeOption,
+    OneUpscalerOption,
+    OneWeightsOption,
     OutOption,
     PhotographsOption,
     SeedOption,
@@ -23,8 +25,8 @@ from core.commands.evaluate_options import (
     evaluate_and_tell,
     folds_of,
     modes_of,
+    one_system,
     sizes_of,
-    systems_of,
     tell,
 )
 from core.settings import load_settings
@@ -115,13 +117,8 @@ def calibrate(
     ] = None,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: Annotated[
-        str | None,
-        typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
-    ] = None,
-    upscaler: Annotated[
-        str | None, typer.Option("--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use.')
-    ] = None,
+    weights: OneWeightsOption = None,
+    upscaler: OneUpscalerOption = None,
     use_tta: TtaOption = False,
     device: DeviceOption = "auto",
     out: OutOption = None,
@@ -138,10 +135,7 @@ def calibrate(
     config = {
         "task": "calibrate",
         **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
-        "systems": systems_of(
-            None if weights is None else [weights], None if upscaler is None else [upscaler], None, use_tta=use_tta,
-            device=device,
-        ),
+        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
         "plan": {
             "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
             "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
@@ -168,13 +162,8 @@ def matched(
     mode: ModeOption = "aligned",
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: Annotated[
-        str | None,
-        typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
-    ] = None,
-    upscaler: Annotated[
-        str | None, typer.Option("--upscaler", metavar="FILE", help="A DSR file; default: bicubic.")
-    ] = None,
+    weights: OneWeightsOption = None,
+    upscaler: OneUpscalerOption = None,
     use_tta: TtaOption = False,
     device: DeviceOption = "auto",
     out: OutOption = None,
@@ -186,10 +175,7 @@ def matched(
     config = {
         "task": "matched", "dataset": root, "split": split, "min_images": min_images,
         "photographs": None if photographs is None else str(user_path(photographs).resolve()),
-        "systems": systems_of(
-            None if weights is None else [weights], None if upscaler is None else [upscaler], None, use_tta=use_tta,
-            device=device,
-        ),
+        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
     }  # fmt: skip
     evaluate_and_tell(

@@ -28,6 +28,13 @@ UpscalerListOption = Annotated[
         "--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use; may be repeated.'
     ),
 ]
+OneWeightsOption = Annotated[
+    str | None,
+    typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
+]
+OneUpscalerOption = Annotated[
+    str | None, typer.Option("--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use.')
+]
 PeerOption = Annotated[
     list[str] | None,
     typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input beside; may be repeated."),
@@ -125,6 +132,13 @@ def systems_of(
         load_settings(), named, enlarged or [None], [str(user_path(peer).resolve()) for peer in peers or ()],
         use_tta=use_tta, device=device, bgr=peer_bgr,
     )  # fmt: skip
+
+
+def one_system(weights: str | None, upscaler: str | None, *, use_tta: bool, device: str) -> list[dict[str, Any]]:
+    """`systems_of` for commands that measure a single encoder with a single upscaler."""
+    named = None if weights is None else [weights]
+    enlarged = None if upscaler is None else [upscaler]
+    return systems_of(named, enlarged, None, use_tta=use_tta, device=device)
 
 
 def _file_or_name(text: str) -> str:

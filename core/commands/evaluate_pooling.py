@@ -13,6 +13,8 @@ from core.commands.evaluate_options import (
     DatasetOption,
     DetachOption,
     ModeOption,
+    OneUpscalerOption,
+    OneWeightsOption,
     OutOption,
     PhotographsOption,
     SeedOption,
@@ -20,8 +22,8 @@ from core.commands.evaluate_options import (
     SplitOption,
     evaluate_and_tell,
     modes_of,
+    one_system,
     sizes_of,
-    systems_of,
 )
 
 
@@ -48,13 +50,8 @@ def pooling(
     mode: ModeOption = "aligned",
     bootstrap: BootstrapOption = 300,
     seed: SeedOption = 0,
-    weights: Annotated[
-        str | None,
-        typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
-    ] = None,
-    upscaler: Annotated[
-        str | None, typer.Option("--upscaler", metavar="FILE", help="A DSR file; default: bicubic.")
-    ] = None,
+    weights: OneWeightsOption = None,
+    upscaler: OneUpscalerOption = None,
     use_tta: TtaOption = False,
     device: DeviceOption = "auto",
     out: OutOption = None,
@@ -66,10 +63,7 @@ def pooling(
     config = {
         "task": "pooling", "dataset": root, "split": split, "frames": _frames(frames), "draws": draws,
         "photographs": None if photographs is None else str(user_path(photographs).resolve()),
-        "systems": systems_of(
-            None if weights is None else [weights], None if upscaler is None else [upscaler], None, use_tta=use_tta,
-            device=device,
-        ),
+        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
     }  # fmt: skip
     evaluate_and_tell(
