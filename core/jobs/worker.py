@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -126,8 +127,27 @@ def _listen() -> Callable[[], bool]:
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     for number in numbers:
         signal.signal(number, lambda received, _: asked.append(received))
-    os.register_at_fork(after_in_child=lambda: [signal.signal(number, signal.SIG_DFL) for number in numbers] and None)
+    _die_of(numbers)
     return lambda: bool(asked)
+
+
+def _die_of(numbers: Sequence[signal.Signals]) -> None:
+    """Children don't inherit this process's handlers. One that is signalled while it is being forked keeps the signal
+    until it has the default again: it would be lost otherwise, and whoever waits for the child would wait for ever."""
+    earlier = threading.local()
+
+    def before() -> None:
+        earlier.mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+
+    def after() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier.mask)
+
+    def in_child() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        after()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=in_child)
 
 
 def _take_over(run: Run) -> None:

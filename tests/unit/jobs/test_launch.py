@@ -99,6 +99,11 @@ def test_a_pool_of_children_can_be_ended_by_its_job(jobs):
     assert jobs.ended(jobs.launch("pool")) == "done"
 
 
+def test_a_child_that_is_ended_while_it_is_forked_dies_of_it(jobs):
+    run = jobs.launch("hasty")
+    assert jobs.ended(run) == "done" and run.report == {"died": 20}
+
+
 # Stopping ------------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.settings import write_atomically
 KINDS = {
     "count": "tiny_jobs:count", "wait": "tiny_jobs:wait", "fault": "tiny_jobs:fault", "mistake": "tiny_jobs:mistake",
     "leave": "tiny_jobs:leave", "full": "tiny_jobs:full", "pool": "tiny_jobs:pool", "look": "tiny_jobs:look",
-    "nowhere": "no_such_module:run", "orphans": "tiny_jobs:orphans",
+    "nowhere": "no_such_module:run", "orphans": "tiny_jobs:orphans", "hasty": "tiny_jobs:hasty",
 }  # fmt: skip
 
 
@@ -80,6 +81,18 @@ def pool(context: JobContext) -> None:
     children.apply(abs, (-1,))
     children.terminate()
     children.join()
+
+
+def hasty(context: JobContext) -> dict[str, int]:
+    """Children that are ended while they are still being forked: how many died of it."""
+    ends = []
+    for _ in range(20):
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        child.start()
+        child.terminate()
+        child.join()
+        ends.append(child.exitcode)
+    return {"died": sum(end == -signal.SIGTERM for end in ends)}
 
 
 def orphans(context: JobContext) -> None:
