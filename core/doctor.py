@@ -96,7 +96,8 @@ def check_device() -> Row:
     try:
         import torch
 
-        from core.encoder.encode import cpu_has_bfloat16, resolve_device
+        from core.encoder.encode import resolve_device
+        from core.processor import cpu_has_bfloat16
     except (ImportError, OSError, RuntimeError):
         return Row("device", "missing", "unknown while PyTorch doesn't load", f"Install it: {_INSTALL}")
     chosen = resolve_device("auto")

@@ -20,6 +20,7 @@ from core.encoder.variants import EMBEDDING_DIM, VARIANTS
 from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
+from core.processor import cpu_has_bfloat16
 from core.settings import CROP_PX
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -209,13 +210,6 @@ def resolve_precision(precision: Precision, device: str) -> str:
     if precision != "auto":
         return precision
     return "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
-
-
-def cpu_has_bfloat16() -> bool:
-    """True where the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); elsewhere bfloat16 is emulated and slow."""
-    read = getattr(torch.cpu, "get_capabilities", None)  # absent before torch 2.10
-    capabilities = read() if read is not None else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _is_official(path: Path) -> bool:

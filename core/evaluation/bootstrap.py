@@ -18,7 +18,7 @@ from core.evaluation.verification import FARS, Floats, group_ends
 
 Counts = NDArray[np.float32]
 
-_CELLS = 300_000
+_CELLS = 600_000
 """Pairs times resamples that are worked on at once."""
 
 _COLUMNS = 128
@@ -60,13 +60,17 @@ def resample_pairs(
     ends = group_ends(scores)
     step = max(1, _CELLS // max(1, len(scores)))
     parts: list[Draws] = []
+    sign = np.where(same, np.float32(1), np.float32(-1))[:, None]
     for start in range(0, counts.shape[1], step):
-        weights = pair_weights(counts[:, start : start + step], first, second).astype(np.float64)
-        weights = weights[:, (weights[same].sum(axis=0) > 0) & (weights[~same].sum(axis=0) > 0)]
-        genuine = np.cumsum(weights * same[:, None], axis=0)[ends]
-        impostor = np.cumsum(weights * ~same[:, None], axis=0)[ends]
-        accuracy = np.array([]) if folds is None else _accuracies(scores, same, folds, weights)
-        parts.append(_draws(genuine, impostor, accuracy, interpolate=False))
+        drawn = np.ascontiguousarray(counts[:, start : start + step])
+        weights = _exactly(pair_weights(drawn, first, second))
+        count, gain = np.cumsum(weights, axis=0), np.cumsum(weights * sign, axis=0)
+        if not (usable := count[-1] > np.abs(gain[-1])).all():
+            weights, count, gain = weights[:, usable], count[:, usable], gain[:, usable]
+        if len(ends) < len(scores):
+            count, gain = count[ends], gain[ends]
+        accuracy = np.array([]) if folds is None else _accuracies(scores, sign, folds, weights, gain, count)
+        parts.append(_draws((count + gain) / 2, (count - gain) / 2, accuracy, interpolate=False))
     return Draws(
         eer=np.concatenate([part.eer for part in parts]),
         auc=np.concatenate([part.auc for part in parts]),
@@ -111,8 +115,8 @@ def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _draws(genuine: Floats, impostor: Floats, accuracy: Floats, *, interpolate: bool) -> Draws:
     """Figures of every column of accepted weights (steps, R), from the strictest threshold to the laxest."""
-    tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1]])
-    far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1]])
+    tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1].astype(np.float64)])
+    far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1].astype(np.float64)])
     difference = far + tar - 1
     after = np.argmax(difference >= 0, axis=0)[None]
     low, high = (np.take_along_axis(difference, at, axis=0) for at in (after - 1, after))
@@ -138,44 +142,68 @@ def _tar_at(far: Floats, tar: Floats, level: float, *, interpolate: bool) -> Flo
     return tar_at + share * (tar_after - tar_at)
 
 
-def _accuracies(scores: Floats, same: NDArray[np.bool_], folds: Ints, weights: Floats) -> Floats:
+def _exactly(weights: Counts) -> Counts | Floats:
+    """Whole numbers, whose sums float32 holds exactly up to 2^24; beyond it float64."""
+    return weights if weights.sum(axis=0, dtype=np.float64).max(initial=0) < 2**24 else weights.astype(np.float64)
+
+
+def _accuracies(
+    scores: Floats,
+    sign: Counts,
+    folds: Ints,
+    weights: Counts | Floats,
+    gain: Counts | Floats,
+    count: Counts | Floats,
+) -> Floats:
     """Each resample's mean accuracy over folds (`fold_accuracies`, all resamples at once); resamples that leave one
-    fold alone are left out. `scores` (N,) descend, `weights` (N, R)."""
+    fold alone are left out. `scores` (N,) descend, `sign` (N, 1) is 1 for genuine pairs and -1 for impostors, `weights`
+    (N, R); `gain` and `count` (groups, R) are the sums of signed weights, and of weights, of the first groups of equal
+    scores."""
     names = np.unique(folds)
     if len(names) < 2:
         return np.array([])
-    ends = group_ends(scores)
-    sign = np.where(same, 1.0, -1.0)[:, None]
+    values, ends = scores[group_ends(scores)], group_ends(scores)
     total, used = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-    gain, count = np.cumsum(weights * sign, axis=0)[ends], np.cumsum(weights, axis=0)[ends]
-    nobody = np.zeros((1, weights.shape[1]))
     for name in names:
         here = folds == name
         own = weights[here]
         of_fold = own.sum(axis=0)
         usable = (of_fold > 0) & (count[-1] - of_fold > 0)
         before = np.cumsum(here)[ends]  # how many of the fold's pairs are among the first groups
-        others = gain - np.vstack([nobody, np.cumsum(own * sign[here], axis=0)])[before]
-        thresholds = _best_thresholds(scores, others, count - np.vstack([nobody, np.cumsum(own, axis=0)])[before])
-        right = (scores[here, None] >= thresholds) == same[here, None]
-        share = (weights[here] * right).sum(axis=0) / np.where(of_fold > 0, of_fold, 1)
+        others = gain - _sums(own * sign[here])[before]
+        thresholds = _best_thresholds(values, others, count, _sums(own), before)
+        right = (scores[here, None] >= thresholds) == (sign[here] > 0)
+        share = (own * right).sum(axis=0, dtype=np.float64) / np.where(of_fold > 0, of_fold, 1)
         total += np.where(usable, share, 0)
         used += usable
     there = used > 0
     return np.asarray(total[there] / used[there])
 
 
-def _best_thresholds(scores: Floats, gain: Floats, counted: Floats) -> Floats:
-    """`best_threshold` of every resample (R,): from the gain over accepting nothing, and the weight of pairs that
-    count, when the first k groups of equal scores are accepted, both (groups, R)."""
-    values = scores[group_ends(scores)]
-    best = gain > np.maximum(gain.max(axis=0), 0.0) - 1e-9
-    nothing = (gain.max(axis=0) <= 1e-9) | ~best.any(axis=0)
-    at = np.argmax(best, axis=0)
+def _sums(rows: Counts | Floats) -> Counts | Floats:
+    """The sums of the first 0, 1, ... rows."""
+    return np.vstack([np.zeros((1, rows.shape[1]), rows.dtype), np.cumsum(rows, axis=0)])
+
+
+def _best_thresholds(
+    values: Floats, gain: Counts | Floats, count: Counts | Floats, own: Counts | Floats, before: Ints
+) -> Floats:
+    """`best_threshold` of every resample (R,): from the gain over accepting nothing when the first k groups of equal
+    scores, `values`, are accepted. The weight of the pairs that count is `count` less the fold's `own[before]`, of
+    which only those rows are looked up that matter."""
     columns = np.arange(gain.shape[1])
-    beyond = counted > counted[at, columns] + 1e-12
-    following = np.argmax(beyond, axis=0)
+
+    def counted(group: Ints) -> Floats:
+        return np.asarray(count[group, columns] - own[before[group], columns])
+
+    at = np.argmax(gain, axis=0)
+    following, last = at, len(values) - 1
+    while (stays := (following < last) & (counted(following) <= counted(at))).any():
+        following = following + stays
     weakest = values[at]
-    halfway = np.where(beyond[following, columns], (weakest + values[following]) / 2, weakest)
-    first = values[np.argmax(counted > 0, axis=0)]
+    halfway = np.where(counted(following) > counted(at), (weakest + values[following]) / 2, weakest)
+    nothing = gain[at, columns] <= 0
+    if not nothing.any():
+        return halfway
+    first = values[np.argmax(count - own[before] > 0, axis=0)]
     return np.where(nothing, np.nextafter(first, np.inf), halfway)

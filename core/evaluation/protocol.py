@@ -9,7 +9,7 @@ embedded again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,21 +118,29 @@ def embed(
     todo = [picture for picture in unique.values() if any(lacks(view, picture) for view in views)]
     if store is not None and not todo and views:
         system.remember(store.about(keys[views[0]]))
+    batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     with ThreadPoolExecutor(_WORKERS) as workers:
-        for start in range(0, len(todo), _BATCH):
+
+        def begin(number: int) -> list[Future[dict[View, Shown]]]:
+            """A batch is read and searched while the one before it is embedded."""
+            return [
+                workers.submit(show, system.pipeline, one, [view for view in views if lacks(view, one)], seed)
+                for one in (batches[number] if number < len(batches) else [])
+            ]
+
+        coming = begin(0)
+        for number, batch in enumerate(batches):
             if should_stop is not None and should_stop():
+                workers.shutdown(cancel_futures=True)
                 raise JobStopped
-            batch = todo[start : start + _BATCH]
-            wanted = [[view for view in views if lacks(view, picture)] for picture in batch]
-            shown = list(
-                workers.map(lambda one: show(system.pipeline, one[0], one[1], seed), zip(batch, wanted, strict=True))
-            )
+            shown = [one.result() for one in coming]
+            coming = begin(number + 1)
             for view, rows in _embed_batch(system.pipeline, batch, shown, asked).items():
                 known[view].update(rows)
                 if store is not None:
                     store.write(keys[view], rows, system.about())
             if on_progress is not None:
-                on_progress(min(start + _BATCH, len(todo)), len(todo))
+                on_progress(min((number + 1) * _BATCH, len(todo)), len(todo))
     return {view: _joined(view, pictures, known[view]) for view in views}
 
 

@@ -57,10 +57,11 @@ class DSR(nn.Module):
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]  # it has one
 
     def forward(self, vlr: Tensor) -> Tensor:
-        # With antialias torch's bicubic has Pillow's kernel (a = -0.5) also where it enlarges.
-        skip = functional.interpolate(
-            vlr.float(), size=(CROP_PX, CROP_PX), mode="bicubic", align_corners=False, antialias=True
-        )
+        skip = vlr.float()
+        if skip.shape[-1] != CROP_PX:
+            # With antialias torch's bicubic has Pillow's kernel (a = -0.5) also where it enlarges.
+            size = (CROP_PX, CROP_PX)
+            skip = functional.interpolate(skip, size=size, mode="bicubic", align_corners=False, antialias=True)
         features = self.head(functional.pixel_unshuffle(skip, SHUFFLE))  # (N, channels, 28, 28)
         residual = functional.pixel_shuffle(self.tail(features + self.body(features)), SHUFFLE)  # (N, 3, 112, 112)
         image = skip + residual

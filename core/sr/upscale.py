@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.images import from_tensor, resize, to_tensor
 from core.probe_sizes import VLR_PROBE_PX, vlr_size
+from core.processor import cpu_has_bfloat16
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.sr.trial import UpscalerUnusable
 from core.weight_card import DSR_FORMAT
@@ -104,6 +105,8 @@ class DSRUpscaler:
         self._network, self._scope, self.id = _load_dsr(path)
         self._network = self._network.to(device, memory_format=torch.channels_last).eval()
         self._device = device
+        # It takes half the time. The image stays float32, only the residual is computed so: 1 of 255 levels apart.
+        self._bfloat16 = torch.device(device).type == "cpu" and cpu_has_bfloat16()
         self.name = path.stem
         self.bicubic_px = self._scope.bicubic_px
         self.parameters = sum(int(tensor.numel()) for tensor in self._network.parameters())
@@ -126,7 +129,7 @@ class DSRUpscaler:
         if not crops:
             return np.zeros((0, CROP_PX, CROP_PX, 3), dtype=np.uint8)
         batch = to_tensor(list(BicubicUpscaler().upscale(crops)), device=self._device)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             return from_tensor(self._network(batch))
 
 

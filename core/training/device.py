@@ -14,7 +14,8 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
-from core.encoder.encode import cpu_has_bfloat16, resolve_device
+from core.encoder.encode import resolve_device
+from core.processor import cpu_has_bfloat16
 
 _MODES = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoder.encode import cpu_has_bfloat16, load_encoder, resolve_device
+from core.encoder.encode import load_encoder, resolve_device
 from core.encoder.health import health_faces
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.detect import Detector, choose_faces
 from core.images import read_image, to_tensor
+from core.processor import cpu_has_bfloat16
 
 
 @pytest.fixture(scope="module")
