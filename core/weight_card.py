@@ -3,10 +3,12 @@
 The texts stand in the safetensors header. `figures` is JSON:
 
     {"protocol": "LFW view 2, folds 5-7, 1,800 pairs, aligned, flip TTA off, upscaler bicubic",
-     "eer": {"HR": 0.006, "32": [0.008, 0.005, 0.012], ...}, "eer_vlr_hr": {"16": ...}}
+     "eer": {"HR": 0.006, "32": [0.008, 0.005, 0.012], ...}, "eer_vlr_hr": {"16": ...},
+     "bicubic": {"eer": ..., "eer_vlr_hr": ...}}
 
-A rate is a fraction, or [fraction, low, high] with its 95 % interval. `figures_of_report` makes it from the report of
-`evaluate pairs`. Texts of other forms are left out: a file's own words never stop it from being listed.
+A rate is a fraction, or [fraction, low, high] with its 95 % interval; "bicubic" holds the same encoder's rates without
+the super-resolution network, where both were measured. `figures_of_report` makes it from the report of `evaluate
+pairs`. Texts of other forms are left out: a file's own words never stop it from being listed.
 """
 
 from __future__ import annotations
@@ -43,12 +45,22 @@ class Rate:
 class Measured:
     """How well weights tell people apart: equal error rates by probe size ("HR", "32", "24", "16" px), and on what.
 
-    `eer`: both images of a pair have that size. `eer_vlr_hr`: one has it, the other is at full size.
+    `eer`: both images of a pair have that size. `eer_vlr_hr`: one has it, the other is at full size. `bicubic`: the
+    same measured through bicubic instead of the super-resolution network.
     """
 
     protocol: str
     eer: Mapping[str, Rate] = field(default_factory=dict)
     eer_vlr_hr: Mapping[str, Rate] = field(default_factory=dict)
+    bicubic: Measured | None = None
+
+    @property
+    def rows(self) -> list[tuple[str, Mapping[str, Rate]]]:
+        """What a table of it has, each row with its title; rows without a rate are left out."""
+        rows = [("both the same size", self.eer), ("one small, one full size", self.eer_vlr_hr)]
+        if self.bicubic is not None:
+            rows += [(f"{title}, bicubic", rates) for title, rates in self.bicubic.rows]
+        return [(title, rates) for title, rates in rows if rates]
 
     @property
     def line(self) -> str:
@@ -93,24 +105,28 @@ def read_figures(figures: Mapping[str, Any]) -> Measured | None:
     eer, vlr_hr = _rates(figures.get("eer")), _rates(figures.get("eer_vlr_hr"))
     if not eer and not vlr_hr:
         return None
-    protocol = figures.get("protocol")
-    return Measured(protocol if isinstance(protocol, str) and protocol else "protocol not recorded", eer, vlr_hr)
+    protocol, bicubic = figures.get("protocol"), figures.get("bicubic")
+    said = protocol if isinstance(protocol, str) and protocol else "protocol not recorded"
+    without = {"eer": bicubic.get("eer"), "eer_vlr_hr": bicubic.get("eer_vlr_hr")} if isinstance(bicubic, dict) else {}
+    return Measured(said, eer, vlr_hr, read_figures({"protocol": said, **without}))
 
 
-def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned") -> dict[str, Any]:
+def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha256: str = "") -> dict[str, Any]:
     """The figures to keep in a header, from a report of `evaluate pairs` (its report.json): listed pairs, one mode, of
-    the first system that it measured.
+    the first system that it measured with the file of that SHA-256, else of the first one; beside it the same encoder
+    with bicubic, where the report has it.
 
     Raises KeyError, TypeError and IndexError for what is no such report.
     """
     told = report["protocol"]
-    system = told["systems"][0]
-    found: dict[str, dict[str, list[float | None]]] = {"eer": {}, "eer_vlr_hr": {}}
-    for row in report["figures"]["verification"]:
-        if (row["system"], row["protocol"], row["mode"]) == (system["label"], "pairs file", mode):
-            size = row["probe"].removesuffix(" px")
-            rate = [row["eer"], row["eer_low"], row["eer_high"]]
-            found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = rate
+    systems = told["systems"]
+    own = [one for one in systems if sha256 and sha256 in (one.get("weights_sha256"), one.get("upscaler_id"))]
+    system = (own or systems)[0]
+    found = _rates_of(report, system["label"], mode)
+    for other in systems if system["upscaler"] != "bicubic" else []:
+        of_both = ("weights_sha256", "flip_tta")
+        if other.get("upscaler") == "bicubic" and all(other[name] == system[name] for name in of_both):
+            found["bicubic"] = _rates_of(report, other["label"], mode)
     folds = ", ".join(map(str, told["folds"]))
     protocol = (
         f"{told['data']}/{told['pairs_file']}, folds {folds}, {told['pairs']:,} pairs of {told['people']:,} people, "
@@ -118,6 +134,16 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned") -> di
         f"({system['weights_sha256'][:12]}), upscaler {system['upscaler']}"
     )
     return {"protocol": protocol, **{key: rates for key, rates in found.items() if rates}}
+
+
+def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> dict[str, Any]:
+    found: dict[str, dict[str, list[float | None]]] = {"eer": {}, "eer_vlr_hr": {}}
+    for row in report["figures"]["verification"]:
+        if (row["system"], row["protocol"], row["mode"]) == (label, "pairs file", mode):
+            size = row["probe"].removesuffix(" px")
+            rate = [row["eer"], row["eer_low"], row["eer_high"]]
+            found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = rate
+    return dict(found)
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:

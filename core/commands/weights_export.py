@@ -49,7 +49,7 @@ def export(
     path = user_path(target)
     if path.suffix.lower() != ".safetensors":
         raise UsageMistake(f"{target} doesn't end in .safetensors.", "Give it that ending.")
-    figures = _figures(user_path(report)) if report else None
+    figures = _figures(user_path(report), source) if report else None
     trained = _run(settings, run) if run else None
     progress("loading and writing ...")
     try:
@@ -68,11 +68,12 @@ def export(
         say(f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB) and {card}.")
 
 
-def _figures(path: Path) -> dict[str, Any]:
+def _figures(path: Path, source: Path) -> dict[str, Any]:
+    from core.encoder.registry import hash_file
     from core.weight_card import figures_of_report
 
     try:
-        return figures_of_report(json.loads(path.read_bytes()))
+        return figures_of_report(json.loads(path.read_bytes()), sha256=hash_file(source).sha256)
     except OSError as error:
         raise UsageMistake(f"{path} can't be read: {error.strerror}.", "Check the path.") from error
     except (ValueError, LookupError, TypeError, RecursionError) as error:

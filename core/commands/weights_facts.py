@@ -80,9 +80,8 @@ def say_card(card: Card, measured: Measured | None) -> None:
         say("  measured: not recorded")
         return
     say(f"  measured: equal error rate; {measured.protocol}")
-    for title, rates in (("both the same size", measured.eer), ("one small, one full size", measured.eer_vlr_hr)):
-        if rates:
-            say(f"    {title}: {', '.join(f'{size_name(size)} {rate.text}' for size, rate in rates.items())}")
+    for title, rates in measured.rows:
+        say(f"    {title}: {', '.join(f'{size_name(size)} {rate.text}' for size, rate in rates.items())}")
 
 
 def say_encoder(facts: dict[str, Any], info: EncoderInfo, health: HealthReport) -> None:

@@ -122,8 +122,7 @@ def _figures(measured: Measured | None) -> str:
     sizes = [size for size in ("HR", "32", "24", "16") if size in measured.eer or size in measured.eer_vlr_hr]
     rows = [
         f"| {title} | {' | '.join(rates[size].text if size in rates else '' for size in sizes)} |"
-        for title, rates in (("both the same size", measured.eer), ("one small, one full size", measured.eer_vlr_hr))
-        if rates
+        for title, rates in measured.rows
     ]
     head = f"| | {' | '.join(size_name(size) for size in sizes)} |\n|---|{'---|' * len(sizes)}"
     words = f"Equal error rate, 95 % interval over resampled people where one is given. {measured.protocol}."

@@ -94,6 +94,28 @@ def test_figures_of_a_report_come_back_from_the_header() -> None:
     assert (told.eer["16"].value, told.eer["16"].low, told.eer_vlr_hr["16"].high) == (0.1, None, 0.1)
 
 
+def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_it() -> None:
+    systems = [
+        {"label": "a + bicubic", "name": "a", "weights_sha256": "aa", "upscaler": "bicubic", "upscaler_id": "bicubic"},
+        {"label": "a + dsr", "name": "a", "weights_sha256": "aa", "upscaler": "dsr", "upscaler_id": "dd"},
+        {"label": "b + bicubic", "name": "b", "weights_sha256": "bb", "upscaler": "bicubic", "upscaler_id": "bicubic"},
+    ]
+    row = _ROW | {"probe": "16 px", "pairing": "VLR-VLR"}
+    rows = [row | {"system": one["label"], "eer": (place + 1) / 10} for place, one in enumerate(systems)]
+    report = {
+        "protocol": REPORT["protocol"] | {"systems": [one | {"flip_tta": False} for one in systems]},
+        "figures": {"verification": rows},
+    }
+    told = {sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha))}).measured for sha in
+            ("dd", "bb", "unknown")}  # fmt: skip
+    assert [(title, rates["16"].value) for title, rates in told["dd"].rows] == [
+        ("both the same size", 0.2), ("both the same size, bicubic", 0.1),
+    ]  # fmt: skip
+    assert "upscaler dsr" in told["dd"].protocol and told["dd"].bicubic.bicubic is None
+    assert told["bb"].eer["16"].value == 0.3 and told["bb"].bicubic is None
+    assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].bicubic is None
+
+
 def test_the_readmes_table_is_the_data_kept_for_official_weights() -> None:
     text = README.read_text(encoding="utf-8")
     for measured in OFFICIAL["edgeface_xxs_q"]:
