@@ -57,7 +57,8 @@ def best_line(criterion: str, value: float | None, figures: Mapping[str, Any]) -
         return f"  ✓ New best validation PSNR: {number(value, 2)} dB"
     if value is None:
         return "  ✓ Saved checkpoint"
-    return f"  ✓ New best validation EER: {number(value)} (val sim: {number(figures.get('similarity'))})"
+    said = f"VLR-HR and VLR-VLR together, val sim: {number(figures.get('similarity'))}"
+    return f"  ✓ New best validation EER: {number(value)} ({said})"
 
 
 def number(value: float | None, digits: int = 4) -> str:
