@@ -17,6 +17,7 @@ from dashboard.training_queries import Seen, best_figures, seen_runs
 from dashboard.training_words import FIGURES, figure_text
 
 MOST = 6
+_SETTINGS_OPEN = 12
 _SETTINGS_SHOWN = 40
 
 
@@ -62,8 +63,9 @@ def compared(seen: list[Seen]) -> None:
     st.table(best_table(named, measured), border="horizontal")
     differences = settings_that_differ(named)
     if len(differences):
-        st.markdown("**Settings that differ**")
-        st.table(differences.head(_SETTINGS_SHOWN), border="horizontal")
+        shown = differences.head(_SETTINGS_SHOWN)
+        with st.expander(f"Settings that differ ({len(differences)})", expanded=len(shown) <= _SETTINGS_OPEN):
+            st.table(shown, border="horizontal")
     else:
         st.caption("Their settings are the same.")
 
