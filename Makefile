@@ -35,6 +35,8 @@ STUDIO := $(BIN)/edgeface-studio
 latest = $$(ls -d data/runs/$(1)/*-$(2) | tail -n 1)
 export_run = run=$(call latest,$(1),$(2)) && $(STUDIO) weights export "$$run/checkpoints/best/$(3).safetensors" \
 	data/models/$(2).safetensors --run "$(1)/$$(basename "$$run")"
+report_run = $(STUDIO) weights export data/models/$(2).safetensors data/models/$(2).safetensors \
+	--report data/bench/models/report.json --run "$(1)/$$(basename $(call latest,$(1),$(2)))"
 
 models: $(RUNTIME)
 	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
@@ -43,12 +45,11 @@ models: $(RUNTIME)
 	$(call export_run,dsr,edgeface-dsr,upscaler)
 	$(STUDIO) train starter --dataset "$(DATASET)" --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
 	$(call export_run,starter,edgeface-xxs-starter,encoder)
-	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --mode aligned \
-		--weights data/models/edgeface-xxs-starter.safetensors --upscaler bicubic --out data/bench/starter
-	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --mode aligned \
-		--weights "$(TEACHER)" --upscaler data/models/edgeface-dsr.safetensors --out data/bench/dsr
-	$(call export_run,starter,edgeface-xxs-starter,encoder) --report data/bench/starter/report.json
-	$(call export_run,dsr,edgeface-dsr,upscaler) --report data/bench/dsr/report.json
+	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --no-all-pairs \
+		--weights "$(TEACHER)" --weights data/models/edgeface-xxs-starter.safetensors \
+		--upscaler data/models/edgeface-dsr.safetensors --upscaler bicubic --out data/bench/models
+	$(call report_run,starter,edgeface-xxs-starter)
+	$(call report_run,dsr,edgeface-dsr)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
