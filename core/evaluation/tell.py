@@ -17,6 +17,8 @@ _NAMES = {
     "size_px": "px", "failure_to_acquire": "not acquired", "fpir_target": "target FPIR",
     "eer_with_failures": "EER, those rejected",
 }  # fmt: skip
+_SMALL = ("far", "target")
+"""Shares that are meant to be far below a percent."""
 _LEFT_OUT = frozenset({"sha256", "people_in_several_folds"})
 
 
@@ -43,11 +45,14 @@ def screen(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """`screen` for a terminal: columns with the same value everywhere are left out, where others stay."""
+    """`screen` for a terminal: columns with the same value everywhere are left out, where others stay; what was measured
+    stays in any case."""
     shown = screen(name, table)
     if len(shown) < 2:
         return shown
-    kept = [column for column in shown.columns if shown[column].nunique() > 1 or column in ("probe", "pairing")]
+    measured = {_title(column.removesuffix("_low")) for column in table.columns if column.endswith("_low")}
+    always = {"probe", "pairing", *measured}
+    kept = [column for column in shown.columns if shown[column].nunique() > 1 or column in always]
     return shown[kept] if kept else shown
 
 
@@ -78,7 +83,7 @@ def _cell(column: str) -> Callable[[object], str]:
             return value
         number = float(value)  # type: ignore[arg-type]
         if percent:
-            return f"{number * 100:.2f}"
+            return f"{number * 100:.{3 if base in _SMALL else 2}f}"
         if number == round(number) and abs(number) >= 1 and column not in ("threshold",):
             return f"{round(number):,}"
         return "0" if number == 0 else f"{number:.3f}" if abs(number) < 10 else f"{number:.2f}"

@@ -254,3 +254,13 @@ def test_the_best_impostor_s_picture_is_the_one_most_like_the_probe(pipeline: Pi
     for row, vector in zip(probe_table(pictures, small, hr).to_dict("records"), small.vectors, strict=True):
         theirs = [at for at, picture in enumerate(pictures) if picture.identity == row["impostor_identity"]]
         assert row["impostor_image"] == names[max(theirs, key=lambda at: float(vector @ hr.vectors[at]))]
+
+
+def test_a_measured_rate_stays_in_the_short_table_even_where_all_rows_round_alike() -> None:
+    rows = pd.DataFrame({
+        "mode": ["aligned"] * 2, "probe": ["HR", "16 px"], "far": [0.00098, 0.00098], "far_low": [0.0009] * 2,
+        "far_high": [0.0011] * 2, "failure_to_acquire": [0.0, 0.0],
+    })  # fmt: skip
+    assert compact("calibration", rows).to_dict("list") == {
+        "probe": ["HR", "16 px"], "FAR": ["0.098 [0.090, 0.110]"] * 2,
+    }  # fmt: skip
