@@ -45,8 +45,8 @@ def screen(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """`screen` for a terminal: columns with the same value everywhere are left out, where others stay; what was measured
-    stays in any case."""
+    """`screen` for a terminal: columns with the same value everywhere are left out, where others stay; measured rates
+    stay in any case."""
     shown = screen(name, table)
     if len(shown) < 2:
         return shown
