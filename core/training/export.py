@@ -43,7 +43,8 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
         metadata.setdefault("parent_sha256", "")
     if metadata.get("trained_by"):
         metadata["trained_by"] = without_folders(metadata["trained_by"])
-    metadata |= {"exported_from": file_sha256(source), **texts}
+    # What was exported before is still the same weights: the file of the run that trained them.
+    metadata = {"exported_from": file_sha256(source), **metadata, **texts}
     if figures is not None:
         metadata["figures"] = json.dumps(figures)
     halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
@@ -54,8 +55,14 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
 
 def without_folders(command: str) -> str:
     """A command line as others may read it: of every absolute path only its last part."""
-    words = [Path(word).name if Path(word).is_absolute() and len(word) > 1 else word for word in shlex.split(command)]
-    return shlex.join(words)
+
+    def shown(word: str) -> str:
+        return Path(word).name if Path(word).is_absolute() and len(word) > 1 else word
+
+    try:
+        return shlex.join(map(shown, shlex.split(command)))
+    except ValueError:  # words of somebody else's, with an apostrophe, that no shell would take
+        return " ".join(map(shown, command.split()))
 
 
 def _dsr_tensors(source: Path) -> dict[str, Tensor]:

@@ -55,6 +55,10 @@ def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path
     assert (a * b).sum(axis=1).min() > 0.999
     file = describe(target)
     assert file.origin == "starter" and file.metadata["exported_from"] == describe(source).sha256
+    again = export_float16(target, tmp_path / "again.safetensors", trained_by="on nobody's faces")
+    assert describe(again).metadata["exported_from"] == describe(source).sha256, "the run's file, not the copy"
+    told = describe(export_float16(again, again)).metadata["trained_by"]
+    assert told == "on nobody's faces", "words that are no command line"
     card = model_card(target, config={"dataset": "/somewhere/lfw", "preset": "starter"}, report={"seconds": 5400})
     for said in ("# starter", "random initialisation", "--dataset faces --teacher t.pt", "8.00 % [7.00, 9.00]",
                  "10.00 %", "90 minutes", "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0",
