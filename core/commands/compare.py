@@ -15,14 +15,15 @@ from core.commands.common import (
     say,
     say_json,
 )
-from core.commands.pipeline_options import PipelineOptions, with_pipeline
+from core.commands.pipeline_options import PipelineOptions
+from core.commands.shared_options import takes_options
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("compare", epilog=example("compare a.jpg b.jpg", "compare a.jpg b.jpg --size 24 --json"))(compare)
 
 
-@with_pipeline
+@takes_options
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The first photograph.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The second photograph.")],

@@ -21,7 +21,8 @@ from core.commands.common import (
     say_json,
 )
 from core.commands.enroll_webcam import require_one_source, webcam_pictures
-from core.commands.pipeline_options import PipelineOptions, with_pipeline
+from core.commands.pipeline_options import PipelineOptions
+from core.commands.shared_options import takes_options
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @group.command("photos", epilog=example(*_ONE))
-@with_pipeline
+@takes_options
 def photos(
     user_id: Annotated[str, typer.Option("--user-id", metavar="NAME", help="The person's name.")],
     more: Annotated[list[str] | None, typer.Argument(metavar="PHOTO", help="Further photographs.")] = None,

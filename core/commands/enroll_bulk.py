@@ -22,7 +22,8 @@ from core.commands.common import (
     user_path,
 )
 from core.commands.enroll import AddOption, ForceOption, MatchedOption, NoCropsOption
-from core.commands.pipeline_options import PipelineOptions, with_pipeline
+from core.commands.pipeline_options import PipelineOptions
+from core.commands.shared_options import takes_options
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_to(group: typer.Typer) -> None:
     group.command("csv", epilog=csv_example)(csv)
 
 
-@with_pipeline
+@takes_options
 def folder(
     path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
     no_crops: NoCropsOption = False,
@@ -59,7 +60,7 @@ def folder(
     _enrol_plan(plan_from_folder(user_path(path)), options, how, as_json)
 
 
-@with_pipeline
+@takes_options
 def csv(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
     no_crops: NoCropsOption = False,

@@ -25,7 +25,8 @@ from core.commands.common import (
     user_path,
 )
 from core.commands.enroll import PhotosByDefault
-from core.commands.pipeline_options import PipelineOptions, with_pipeline
+from core.commands.pipeline_options import PipelineOptions
+from core.commands.shared_options import takes_options
 from core.errors import CoreError
 from core.settings import load_settings
 
@@ -50,7 +51,7 @@ def add_to(app: typer.Typer) -> None:
         "identify video hall.mp4",
     ),
 )
-@with_pipeline
+@takes_options
 def identify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Photographs, folders of them, or patterns.")],
     csv: Annotated[

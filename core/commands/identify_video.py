@@ -24,7 +24,8 @@ from core.commands.common import (
     say_table,
     user_path,
 )
-from core.commands.pipeline_options import EncoderOptions, with_pipeline
+from core.commands.pipeline_options import EncoderOptions
+from core.commands.shared_options import takes_options
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def add_to(group: typer.Typer) -> None:
     )
 
 
-@with_pipeline
+@takes_options
 def video(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A video file, a camera's number or device, or a stream's address.")
@@ -132,7 +133,7 @@ def video(
     say(f"Table and video: {run.path}")
 
 
-@with_pipeline
+@takes_options
 def rate(
     photos: Annotated[
         str | None, typer.Option("--photos", metavar="FOLDER", help="Photographs of faces; default: drawn ones.")

@@ -18,7 +18,8 @@ from core.commands.common import (
     say_json,
     user_path,
 )
-from core.commands.pipeline_options import EncoderOptions, with_pipeline
+from core.commands.pipeline_options import EncoderOptions
+from core.commands.shared_options import takes_options
 from core.settings import load_settings, write_atomically
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
     )(inspect)
 
 
-@with_pipeline
+@takes_options
 def inspect(
     image: Annotated[str | None, typer.Argument(metavar="IMAGE", help="A photograph, or an aligned crop.")] = None,
     dataset: Annotated[

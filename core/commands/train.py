@@ -7,30 +7,21 @@ from typing import Annotated, Literal
 import typer
 
 from core.commands.common import JsonOption, UsageMistake, example, progress, say, say_json, say_table, user_path
+from core.commands.shared_options import takes_options
 from core.commands.train_run import (
     BatchSize,
     Contrastive,
-    Dataset,
-    Detach,
     Device,
     EdgeFace,
     Epochs,
-    Force,
-    FullCheck,
-    HalfBatch,
-    OutName,
     Preset,
-    Processes,
-    ResumeOption,
-    Seed,
     SetOption,
     Stage1Epochs,
     Stage2Epochs,
     Teacher,
-    TrainDir,
+    TrainData,
+    TrainRun,
     Upscaler,
-    ValDir,
-    Workers,
     launch_and_follow,
     make_run_config,
     show,
@@ -56,113 +47,56 @@ def add_to(app: typer.Typer) -> None:
         "train finetune --resume last --half-batch",
     ),
 )
+@takes_options
 def finetune(
-    dataset: Dataset = None,
-    train_dir: TrainDir = None,
-    val_dir: ValDir = None,
+    data: TrainData,
     preset: Preset = None,
     edgeface: EdgeFace = None,
     teacher: Teacher = None,
     upscaler: Upscaler = None,
-    device: Device = "auto",
     stage1_epochs: Stage1Epochs = None,
     stage2_epochs: Stage2Epochs = None,
-    batch_size: BatchSize = None,
-    num_workers: Workers = 0,
     contrastive_weight: Contrastive = None,
-    processes: Processes = 1,
-    seed: Seed = 0,
-    out_name: OutName = None,
-    settings: SetOption = None,
-    check: FullCheck = False,
-    force: Force = False,
-    detach: Detach = False,
-    resume: ResumeOption = None,
-    half_batch: HalfBatch = False,
-    as_json: JsonOption = False,
+    *,
+    run: TrainRun,
 ) -> None:
     """Fine-tune EdgeFace for small faces: a run that can be stopped and resumed."""
-    values = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs, "contrastive_weight": contrastive_weight}
-    launch_and_follow(
-        "finetune", preset, values, settings, resume=resume, half_batch=half_batch, detach=detach, as_json=as_json,
-        dataset=dataset, train_dir=train_dir, val_dir=val_dir, edgeface=edgeface, teacher=teacher, upscaler=upscaler,
-        device=device, batch_size=batch_size, num_workers=num_workers, processes=processes, seed=seed,
-        out_name=out_name, full_check=check, force=force,
-    )  # fmt: skip
+    named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs, "contrastive_weight": contrastive_weight}
+    launch_and_follow("finetune", data, run, preset, named, edgeface=edgeface, teacher=teacher, upscaler=upscaler)
 
 
 @group.command("dsr", epilog=example("train dsr --dataset faces --epochs 8", "train dsr --resume last"))
+@takes_options
 def dsr(
-    dataset: Dataset = None,
-    train_dir: TrainDir = None,
-    val_dir: ValDir = None,
-    edgeface: EdgeFace = None,
-    upscaler: Upscaler = None,
-    device: Device = "auto",
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    num_workers: Workers = 0,
-    processes: Processes = 1,
-    seed: Seed = 0,
-    out_name: OutName = None,
-    settings: SetOption = None,
-    check: FullCheck = False,
-    force: Force = False,
-    detach: Detach = False,
-    resume: ResumeOption = None,
-    half_batch: HalfBatch = False,
-    as_json: JsonOption = False,
+    data: TrainData, edgeface: EdgeFace = None, upscaler: Upscaler = None, epochs: Epochs = None, *, run: TrainRun
 ) -> None:
     """Train super-resolution from 12 to 48 px to 112 px, for pixels and for identity."""
-    launch_and_follow(
-        "dsr", None, {"epochs": epochs}, settings, resume=resume, half_batch=half_batch, detach=detach,
-        as_json=as_json, dataset=dataset, train_dir=train_dir, val_dir=val_dir, edgeface=edgeface, upscaler=upscaler,
-        device=device, batch_size=batch_size, num_workers=num_workers, processes=processes, seed=seed,
-        out_name=out_name, full_check=check, force=force,
-    )  # fmt: skip
+    launch_and_follow("dsr", data, run, named={"epochs": epochs}, edgeface=edgeface, upscaler=upscaler)
 
 
 @group.command("starter", epilog=example("train starter --dataset faces --teacher edgeface_xxs"))
+@takes_options
 def starter(
-    dataset: Dataset = None,
-    train_dir: TrainDir = None,
-    val_dir: ValDir = None,
+    data: TrainData,
     teacher: Teacher = None,
     variant: Annotated[str, typer.Option("--variant", help="Which EdgeFace it becomes.")] = "edgeface_xxs",
-    device: Device = "auto",
     stage1_epochs: Stage1Epochs = None,
     stage2_epochs: Stage2Epochs = None,
-    batch_size: BatchSize = None,
-    num_workers: Workers = 0,
-    processes: Processes = 1,
-    seed: Seed = 0,
-    out_name: OutName = None,
-    settings: SetOption = None,
-    check: FullCheck = False,
-    force: Force = False,
-    detach: Detach = False,
-    resume: ResumeOption = None,
-    half_batch: HalfBatch = False,
-    as_json: JsonOption = False,
+    *,
+    run: TrainRun,
 ) -> None:
     """Train an EdgeFace from random weights, taught by others."""
-    values = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs}
-    launch_and_follow(
-        "starter", None, values, settings, resume=resume, half_batch=half_batch, detach=detach, as_json=as_json,
-        dataset=dataset, train_dir=train_dir, val_dir=val_dir, teacher=teacher, edgeface=teacher, variant=variant,
-        device=device, batch_size=batch_size, num_workers=num_workers, processes=processes, seed=seed,
-        out_name=out_name, full_check=check, force=force,
-    )  # fmt: skip
+    named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs}
+    launch_and_follow("starter", data, run, named=named, teacher=teacher, edgeface=teacher, variant=variant)
 
 
 @group.command(
     "estimate", epilog=example("train estimate finetune --dataset faces", "train estimate dsr --dataset faces --json")
 )
+@takes_options
 def estimate(
     kind: Annotated[Literal["finetune", "dsr", "starter"], typer.Argument(metavar="KIND", help="What to train.")],
-    dataset: Dataset = None,
-    train_dir: TrainDir = None,
-    val_dir: ValDir = None,
+    data: TrainData,
     preset: Preset = None,
     edgeface: EdgeFace = None,
     teacher: Teacher = None,
@@ -174,8 +108,8 @@ def estimate(
 ) -> None:
     """Say how long a training would take, by timing a few real steps of it; nothing is trained or kept."""
     config = make_run_config(
-        kind, preset, {}, settings, dataset=dataset, train_dir=train_dir, val_dir=val_dir, edgeface=edgeface,
-        teacher=teacher, upscaler=upscaler, device=device, batch_size=batch_size, force=True,
+        kind, preset, {}, settings, **vars(data), edgeface=edgeface, teacher=teacher, upscaler=upscaler, device=device,
+        batch_size=batch_size, force=True,
     )  # fmt: skip
     from core.training.planning import plan_lines, plan_of
 

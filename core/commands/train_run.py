@@ -6,13 +6,13 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.common import UsageMistake, note, plain, progress, say, say_json
+from core.commands.common import JsonOption, UsageMistake, note, plain, progress, say, say_json
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from core.jobs.run_dir import Run
     from core.training.config import TrainingConfig
 
-Dataset = Annotated[
-    str | None, typer.Option("--dataset", metavar="FOLDER|NAME", help="A data set with the splits train and val.")
-]
-TrainDir = Annotated[
-    str | None, typer.Option("--train-dir", metavar="FOLDER", help="Instead: a folder with hr_images and vlr_images.")
-]
-ValDir = Annotated[str | None, typer.Option("--val-dir", metavar="FOLDER", help="The same to validate on.")]
 Preset = Annotated[str | None, typer.Option("--preset", help="The recipe; `train presets` lists them.")]
 EdgeFace = Annotated[
     str | None,
@@ -44,26 +37,63 @@ Stage1Epochs = Annotated[int | None, typer.Option("--stage1-epochs", min=0, help
 Stage2Epochs = Annotated[int | None, typer.Option("--stage2-epochs", min=0, help="Epochs of the second stage.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=0, help="Epochs of every stage.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Images a step; default: the recipe's.")]
-Workers = Annotated[int, typer.Option("--num-workers", min=0, help="Threads that make batches ahead; 0: none.")]
 Contrastive = Annotated[
     float | None, typer.Option("--contrastive-weight", help="Weight of 1 - cos(SR embedding, HR embedding).")
 ]
-Processes = Annotated[int, typer.Option("--processes", min=1, help="Processes side by side, a GPU each if there are.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same run.")]
-OutName = Annotated[str | None, typer.Option("--out-name", metavar="NAME", help="The run's name; default: data set.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, such as stage2.patience=4."),
 ]
-Detach = Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last --follow.")]
-ResumeOption = Annotated[
-    str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted or stopped run.")
-]
-HalfBatch = Annotated[
-    bool, typer.Option("--half-batch", help="With --resume: half as many images at once, the same effective batch.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Train although the data set's check found errors.")]
-FullCheck = Annotated[bool, typer.Option("--check", help="Check every image first, not only the table.")]
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """What to train on."""
+
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="FOLDER|NAME", help="A data set with the splits train and val.")
+    ] = None
+    train_dir: Annotated[
+        str | None,
+        typer.Option("--train-dir", metavar="FOLDER", help="Instead: a folder with hr_images and vlr_images."),
+    ] = None
+    val_dir: Annotated[str | None, typer.Option("--val-dir", metavar="FOLDER", help="The same to validate on.")] = None
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """How a training runs, whatever is trained."""
+
+    device: Device = "auto"
+    batch_size: BatchSize = None
+    num_workers: Annotated[
+        int, typer.Option("--num-workers", min=0, help="Threads that make batches ahead; 0: none.")
+    ] = 0
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Processes side by side, a GPU each if there are.")
+    ] = 1
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same run.")] = 0
+    out_name: Annotated[
+        str | None, typer.Option("--out-name", metavar="NAME", help="The run's name; default: data set.")
+    ] = None
+    settings: SetOption = None
+    full_check: Annotated[bool, typer.Option("--check", help="Check every image first, not only the table.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Train although the data set's check found errors.")] = False
+    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last --follow.")] = (
+        False
+    )
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted or stopped run.")
+    ] = None
+    half_batch: Annotated[
+        bool, typer.Option("--half-batch", help="With --resume: half as many images at once, the same effective batch.")
+    ] = False
+    as_json: JsonOption = False
+
+    def config_fields(self) -> dict[str, Any]:
+        """What of it belongs into a run's configuration."""
+        names = ("device", "batch_size", "num_workers", "processes", "seed", "out_name", "full_check", "force")
+        return {name: getattr(self, name) for name in names}
 
 
 def make_run_config(
@@ -112,27 +142,29 @@ def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str,
 
 
 def launch_and_follow(
-    kind: str, preset: str | None, named: dict[str, Any], settings: list[str] | None, *, resume: str | None,
-    half_batch: bool, detach: bool, as_json: bool, **given: Any,
+    kind: str, data: TrainData, run: TrainRun, preset: str | None = None, named: dict[str, Any] | None = None,
+    **given: Any,
 ) -> None:  # fmt: skip
+    """Start a run, or go on with one, and print its log until it ends. `named` settings are the recipe's, `given` ones
+    the configuration's."""
     from core.jobs.launch import launch
 
-    if resume is not None:
-        run = _resumed(kind, resume, half_batch)
-    elif half_batch:
+    if run.resume is not None:
+        started = _resumed(kind, run.resume, run.half_batch)
+    elif run.half_batch:
         raise UsageMistake("--half-batch goes with --resume.", "Use --batch-size for a new run.")
     else:
         from core.training.config import config_to_dict
 
-        config = make_run_config(kind, preset, named, settings, **given)
+        config = make_run_config(kind, preset, named or {}, run.settings, **vars(data), **run.config_fields(), **given)
         words = sys.argv[1:] if len(sys.argv) > 2 and "train" in sys.argv[1:] else ["train", kind]
         config = replace(config, command=shlex.join(["edgeface-studio", *words]))
         slug = config.out_name or Path(config.dataset or config.train_dir or kind).name
-        run = launch(load_settings(), kind, config_to_dict(config), slug=f"{config.preset}-{slug}")
-    if detach:
-        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
+        started = launch(load_settings(), kind, config_to_dict(config), slug=f"{config.preset}-{slug}")
+    if run.detach:
+        say_json({"run": started.id}) if run.as_json else say(f"{started.id} has started.")
         return
-    _follow(run, kind, as_json)
+    _follow(started, kind, run.as_json)
 
 
 def _resumed(kind: str, text: str, half_batch: bool) -> Run:

@@ -8,6 +8,7 @@ genuine pairs twice, but no new ones between the copies, which would be pairs of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from core.evaluation.scores import Ints, Side, every_pair
 from core.evaluation.verification import FARS, Floats, group_ends
 
 Counts = NDArray[np.float32]
+Sums = NDArray[np.floating[Any]]
 
 _CELLS = 600_000
 """Pairs times resamples that are worked on at once."""
@@ -113,7 +115,7 @@ def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
     return edges
 
 
-def _draws(genuine: Floats, impostor: Floats, accuracy: Floats, *, interpolate: bool) -> Draws:
+def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, *, interpolate: bool) -> Draws:
     """Figures of every column of accepted weights (steps, R), from the strictest threshold to the laxest."""
     tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1].astype(np.float64)])
     far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1].astype(np.float64)])
@@ -142,7 +144,7 @@ def _tar_at(far: Floats, tar: Floats, level: float, *, interpolate: bool) -> Flo
     return tar_at + share * (tar_after - tar_at)
 
 
-def _exactly(weights: Counts) -> Counts | Floats:
+def _exactly(weights: Counts) -> Sums:
     """Whole numbers, whose sums float32 holds exactly up to 2^24; beyond it float64."""
     return weights if weights.sum(axis=0, dtype=np.float64).max(initial=0) < 2**24 else weights.astype(np.float64)
 
@@ -151,9 +153,9 @@ def _accuracies(
     scores: Floats,
     sign: Counts,
     folds: Ints,
-    weights: Counts | Floats,
-    gain: Counts | Floats,
-    count: Counts | Floats,
+    weights: Sums,
+    gain: Sums,
+    count: Sums,
 ) -> Floats:
     """Each resample's mean accuracy over folds (`fold_accuracies`, all resamples at once); resamples that leave one
     fold alone are left out. `scores` (N,) descend, `sign` (N, 1) is 1 for genuine pairs and -1 for impostors, `weights`
@@ -180,14 +182,12 @@ def _accuracies(
     return np.asarray(total[there] / used[there])
 
 
-def _sums(rows: Counts | Floats) -> Counts | Floats:
+def _sums(rows: Sums) -> Sums:
     """The sums of the first 0, 1, ... rows."""
     return np.vstack([np.zeros((1, rows.shape[1]), rows.dtype), np.cumsum(rows, axis=0)])
 
 
-def _best_thresholds(
-    values: Floats, gain: Counts | Floats, count: Counts | Floats, own: Counts | Floats, before: Ints
-) -> Floats:
+def _best_thresholds(values: Floats, gain: Sums, count: Sums, own: Sums, before: Ints) -> Floats:
     """`best_threshold` of every resample (R,): from the gain over accepting nothing when the first k groups of equal
     scores, `values`, are accepted. The weight of the pairs that count is `count` less the fold's `own[before]`, of
     which only those rows are looked up that matter."""

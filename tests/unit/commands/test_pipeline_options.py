@@ -9,12 +9,13 @@ import typer
 from typer.testing import CliRunner
 
 from core.commands import pipeline_options
-from core.commands.pipeline_options import EncoderOptions, PipelineOptions, with_pipeline
+from core.commands.pipeline_options import EncoderOptions, PipelineOptions
+from core.commands.shared_options import takes_options
 
 got: list[object] = []
 
 
-@with_pipeline
+@takes_options
 def recognise(
     file: Annotated[str, typer.Argument()],
     options: PipelineOptions = PipelineOptions(),  # noqa: B008
@@ -23,7 +24,7 @@ def recognise(
     got[:] = [file, options, top]
 
 
-@with_pipeline
+@takes_options
 def measure(options: EncoderOptions = EncoderOptions()) -> None:  # noqa: B008
     got[:] = [options]
 
