@@ -6,29 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import DeviceOption, JsonOption, TtaOption, UsageMistake, example, user_path
+from core.commands.common import UsageMistake, example, user_path
 from core.commands.evaluate_options import (
     BootstrapOption,
     DatasetOption,
     DegradationOption,
-    DetachOption,
+    Ending,
     ModeOption,
-    OutOption,
-    PeerBgrOption,
-    PeerOption,
-    PhotographsOption,
+    People,
     SeedOption,
+    SeveralSystems,
     SizesOption,
     SplitOption,
-    UpscalerListOption,
-    WeightsListOption,
     degradations_of,
     evaluate_and_tell,
     folds_of,
     modes_of,
     sizes_of,
-    systems_of,
+    source_of,
 )
+from core.commands.shared_options import takes_options
 from core.settings import UNCALIBRATED_THRESHOLD
 
 group = typer.Typer(
@@ -55,6 +52,7 @@ def _evaluate() -> None:
         "evaluate pairs lfw/images lfw/pairs.txt --folds 1-7 --use-tta", "evaluate pairs images pairs.txt --sizes HR,16"
     ),
 )
+@takes_options
 def pairs(
     images: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
     pairs_file: Annotated[str, typer.Argument(metavar="PAIRS", help="A pairs file in the layout of LFW.")],
@@ -69,15 +67,9 @@ def pairs(
     ] = True,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: WeightsListOption = None,
-    upscaler: UpscalerListOption = None,
-    peer: PeerOption = None,
-    peer_bgr: PeerBgrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: SeveralSystems,
+    ending: Ending,
 ) -> None:
     """Verification on pairs: EER, AUC, accuracy over folds and TAR at FAR with intervals, at full and small sizes."""
     from core.evaluation.pairs import photos_of, read_pairs, require_photos
@@ -91,15 +83,13 @@ def pairs(
         "pairs": str(listed.resolve()),
         "folds": chosen,
         "all_pairs": all_pairs,
-        "systems": systems_of(weights, upscaler, peer, use_tta=use_tta, device=device, peer_bgr=peer_bgr),
+        "systems": systems.config(),
         "plan": {
             "sizes": listed_sizes, "modes": modes_of(mode), "degradations": degradations_of(degradation),
             "bootstrap": bootstrap, "seed": seed,
         },
     }  # fmt: skip
-    evaluate_and_tell(
-        config, f"pairs-{listed.stem}", ("verification",), out=out, detach=detach, as_json=as_json
-    )  # fmt: skip
+    evaluate_and_tell(config, f"pairs-{listed.stem}", ("verification",), ending)
 
 
 @group.command(
@@ -111,10 +101,9 @@ def pairs(
         "evaluate dataset --dataset-root my-people --by sex --by age_band",
     ),
 )
+@takes_options
 def dataset(
-    dataset_root: DatasetOption = None,
-    split: SplitOption = None,
-    photographs: PhotographsOption = None,
+    people: People,
     min_images: Annotated[
         int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
     ] = 1,
@@ -139,18 +128,12 @@ def dataset(
     ] = 300,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: WeightsListOption = None,
-    upscaler: UpscalerListOption = None,
-    peer: PeerOption = None,
-    peer_bgr: PeerBgrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: SeveralSystems,
+    ending: Ending,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
-    root = source_of(dataset_root)
+    source = people.config()
     plan = {
         "sizes": sizes_of(sizes), "modes": modes_of(mode), "degradations": degradations_of(degradation),
         "threshold": threshold, "gallery_sizes": gallery_size, "enrol": enrol, "bootstrap": bootstrap, "seed": seed,
@@ -158,18 +141,17 @@ def dataset(
     }  # fmt: skip
     config = {
         "task": "dataset",
-        "dataset": root,
-        "split": split,
+        **source,
         "min_images": min_images,
-        "photographs": None if photographs is None else str(user_path(photographs).resolve()),
-        "systems": systems_of(weights, upscaler, peer, use_tta=use_tta, device=device, peer_bgr=peer_bgr),
+        "systems": systems.config(),
         "plan": _checked(plan),
     }
     told = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
-    evaluate_and_tell(config, f"dataset-{user_path(root).name}", told, out=out, detach=detach, as_json=as_json)
+    evaluate_and_tell(config, f"dataset-{user_path(source['dataset']).name}", told, ending)
 
 
 @group.command("sweep", epilog=example("evaluate sweep --dataset-root lfw --sizes 32,16"))
+@takes_options
 def sweep(
     dataset_root: DatasetOption = None,
     split: SplitOption = None,
@@ -179,13 +161,9 @@ def sweep(
         int | None, typer.Option("--gallery-size", min=1, help="People in the gallery that strangers meet.")
     ] = None,
     seed: SeedOption = 0,
-    weights: WeightsListOption = None,
-    upscaler: UpscalerListOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: SeveralSystems,
+    ending: Ending,
 ) -> None:
     """Rates at thresholds from 0 to 0.8, as the notes swept them. To choose one, calibrate: it uses other people."""
     root = source_of(dataset_root)
@@ -196,15 +174,16 @@ def sweep(
     }  # fmt: skip
     config = {
         "task": "dataset", "dataset": root, "split": split, "photographs": None,
-        "systems": systems_of(weights, upscaler, None, use_tta=use_tta, device=device), "plan": _checked(plan),
+        "systems": systems.config(), "plan": _checked(plan),
     }  # fmt: skip
-    evaluate_and_tell(config, f"sweep-{user_path(root).name}", ("sweep",), out=out, detach=detach, as_json=as_json)
+    evaluate_and_tell(config, f"sweep-{user_path(root).name}", ("sweep",), ending)
 
 
 @group.command(
     "benchmark",
     epilog=example("evaluate benchmark tinyface tinyface --use-tta", "evaluate benchmark scface SCface_database"),
 )
+@takes_options
 def benchmark(
     name: Annotated[
         Literal["tinyface", "scface", "survface", "lfw", "xqlfw"], typer.Argument(help="Which one.", metavar="NAME")
@@ -212,15 +191,9 @@ def benchmark(
     root: Annotated[str, typer.Argument(metavar="FOLDER", help="Your own copy, in the layout it is published in.")],
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: WeightsListOption = None,
-    upscaler: UpscalerListOption = None,
-    peer: PeerOption = None,
-    peer_bgr: PeerBgrOption = False,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: SeveralSystems,
+    ending: Ending,
 ) -> None:
     """A benchmark of the field by its published protocol: tinyface, scface, survface, lfw or xqlfw."""
     folder = user_path(root)
@@ -231,22 +204,10 @@ def benchmark(
     require_layout(name, folder)
     config = {
         "task": "benchmark", "benchmark": name, "root": str(folder.resolve()),
-        "systems": systems_of(weights, upscaler, peer, use_tta=use_tta, device=device, peer_bgr=peer_bgr),
+        "systems": systems.config(),
         "plan": {"bootstrap": bootstrap, "seed": seed},
     }  # fmt: skip
-    evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), out=out, detach=detach, as_json=as_json)
-
-
-def source_of(text: str | None) -> str:
-    """The data set that --dataset-root means: a folder, or a name in data/datasets. Raises UsageMistake."""
-    from core.commands.dataset_options import source_path
-
-    if text is None:
-        raise UsageMistake("Name the data set.", "Add --dataset-root FOLDER, or the name of one in data/datasets.")
-    path = source_path(text)
-    if not path.is_dir():
-        raise UsageMistake(f"There is no data set at {path}.", "See edgeface-studio dataset list.")
-    return str(path.resolve())
+    evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), ending)
 
 
 def _checked(plan: dict[str, object]) -> dict[str, object]:

@@ -6,18 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import DeviceOption, JsonOption, TtaOption, UsageMistake, example, say, say_json, user_path
-from core.commands.evaluate import source_of
+from core.commands.common import JsonOption, UsageMistake, example, say, say_json, user_path
 from core.commands.evaluate_options import (
     BootstrapOption,
     DatasetOption,
     DegradationOption,
-    DetachOption,
+    Ending,
     ModeOption,
-    OneUpscalerOption,
-    OneWeightsOption,
+    OneSystem,
     OutOption,
-    PhotographsOption,
+    People,
     SeedOption,
     SizesOption,
     SplitOption,
@@ -25,10 +23,11 @@ from core.commands.evaluate_options import (
     evaluate_and_tell,
     folds_of,
     modes_of,
-    one_system,
     sizes_of,
+    source_of,
     tell,
 )
+from core.commands.shared_options import takes_options
 from core.settings import load_settings
 
 
@@ -77,6 +76,7 @@ def compare(
         say(f"Written to {out}")
 
 
+@takes_options
 def calibrate(
     dataset_root: DatasetOption = None,
     split: SplitOption = None,
@@ -117,13 +117,9 @@ def calibrate(
     ] = None,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: OneWeightsOption = None,
-    upscaler: OneUpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: OneSystem,
+    ending: Ending,
 ) -> None:
     """Choose a threshold for each probe size on some people, and say what it gives on others."""
     if (fpir is None) == (far is None):
@@ -135,7 +131,7 @@ def calibrate(
     config = {
         "task": "calibrate",
         **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
-        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
+        "systems": systems.config(),
         "plan": {
             "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
             "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
@@ -143,18 +139,14 @@ def calibrate(
         "goal": _goal(measure, target or 0.0, people, enrol, draws),
         "gallery": str(gallery.resolve()) if store else None,
     }  # fmt: skip
-    evaluate_and_tell(
-        config, f"calibrate-{measure}", ("thresholds", "calibration"), out=out, detach=detach,
-        as_json=as_json,
-    )  # fmt: skip
-    if store and not as_json and not detach:
+    evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
+    if store and not ending.as_json and not ending.detach:
         say(f"Stored in {gallery}: identification with these weights now uses them.")
 
 
+@takes_options
 def matched(
-    dataset_root: DatasetOption = None,
-    split: SplitOption = None,
-    photographs: PhotographsOption = None,
+    people: People,
     min_images: Annotated[
         int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
     ] = 1,
@@ -162,25 +154,17 @@ def matched(
     mode: ModeOption = "aligned",
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
-    weights: OneWeightsOption = None,
-    upscaler: OneUpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: OneSystem,
+    ending: Ending,
 ) -> None:
     """Do templates at 32, 24 and 16 px beside the full-size ones find more people? Rank-1 and names at FPIR 1 %."""
-    root = source_of(dataset_root)
+    source = people.config()
     config = {
-        "task": "matched", "dataset": root, "split": split, "min_images": min_images,
-        "photographs": None if photographs is None else str(user_path(photographs).resolve()),
-        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
+        "task": "matched", **source, "min_images": min_images, "systems": systems.config(),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
     }  # fmt: skip
-    evaluate_and_tell(
-        config, f"matched-{user_path(root).name}", ("matched",), out=out, detach=detach, as_json=as_json
-    )  # fmt: skip
+    evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
 
 
 def _people_in(gallery: object) -> int:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.common import UsageMistake, plain, progress, say, say_json, user_path
+from core.commands.common import (
+    DeviceOption,
+    JsonOption,
+    TtaOption,
+    UsageMistake,
+    plain,
+    progress,
+    say,
+    say_json,
+    user_path,
+)
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -73,6 +84,74 @@ PhotographsOption = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class SeveralSystems:
+    """What is measured: every encoder with every upscaler, then the peers."""
+
+    weights: WeightsListOption = None
+    upscaler: UpscalerListOption = None
+    peer: PeerOption = None
+    peer_bgr: PeerBgrOption = False
+    use_tta: TtaOption = False
+    device: DeviceOption = "auto"
+
+    def config(self) -> list[dict[str, Any]]:
+        """As a run's config holds it. Files are looked for here, so that a mistake is told before anything starts.
+        Raises what `open_system` raises."""
+        return _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
+
+
+@dataclass(frozen=True)
+class OneSystem:
+    """What is measured: one encoder with one upscaler."""
+
+    weights: OneWeightsOption = None
+    upscaler: OneUpscalerOption = None
+    use_tta: TtaOption = False
+    device: DeviceOption = "auto"
+
+    def config(self) -> list[dict[str, Any]]:
+        """As `SeveralSystems.config`."""
+        named = None if self.weights is None else [self.weights]
+        enlarged = None if self.upscaler is None else [self.upscaler]
+        return _systems(named, enlarged, None, self.use_tta, self.device)
+
+
+@dataclass(frozen=True)
+class People:
+    """Whose pictures: a data set's."""
+
+    dataset_root: DatasetOption = None
+    split: SplitOption = None
+    photographs: PhotographsOption = None
+
+    def config(self) -> dict[str, Any]:
+        """As a run's config holds it. Raises UsageMistake."""
+        photographs = None if self.photographs is None else str(user_path(self.photographs).resolve())
+        return {"dataset": source_of(self.dataset_root), "split": self.split, "photographs": photographs}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of the run and its report."""
+
+    out: OutOption = None
+    detach: DetachOption = False
+    as_json: JsonOption = False
+
+
+def source_of(text: str | None) -> str:
+    """The data set that --dataset-root means: a folder, or a name in data/datasets. Raises UsageMistake."""
+    from core.commands.dataset_options import source_path
+
+    if text is None:
+        raise UsageMistake("Name the data set.", "Add --dataset-root FOLDER, or the name of one in data/datasets.")
+    path = source_path(text)
+    if not path.is_dir():
+        raise UsageMistake(f"There is no data set at {path}.", "See edgeface-studio dataset list.")
+    return str(path.resolve())
+
+
 def folds_of(text: str | None, option: str = "--folds") -> list[int] | None:
     """'1-3,7' -> [1, 2, 3, 7]; None for all. Raises UsageMistake."""
     if text is None:
@@ -112,17 +191,14 @@ def degradations_of(text: str) -> list[str]:
     return ["bicubic", "camera"] if text == "both" else [text]
 
 
-def systems_of(
+def _systems(
     weights: Sequence[str] | None,
     upscalers: Sequence[str] | None,
     peers: Sequence[str] | None,
-    *,
     use_tta: bool,
     device: str,
     peer_bgr: bool = False,
 ) -> list[dict[str, Any]]:
-    """Every encoder with every upscaler (default: the one in use), then the peers, as a run's config holds them. Files
-    are looked for here, so that a mistake is told before anything starts. Raises what `open_system` raises."""
     from core.evaluation.systems import every_system
     from core.sr.upscale import BICUBIC
 
@@ -132,13 +208,6 @@ def systems_of(
         load_settings(), named, enlarged or [None], [str(user_path(peer).resolve()) for peer in peers or ()],
         use_tta=use_tta, device=device, bgr=peer_bgr,
     )  # fmt: skip
-
-
-def one_system(weights: str | None, upscaler: str | None, *, use_tta: bool, device: str) -> list[dict[str, Any]]:
-    """`systems_of` for commands that measure a single encoder with a single upscaler."""
-    named = None if weights is None else [weights]
-    enlarged = None if upscaler is None else [upscaler]
-    return systems_of(named, enlarged, None, use_tta=use_tta, device=device)
 
 
 def _file_or_name(text: str) -> str:
@@ -168,18 +237,16 @@ def _show(event: Event) -> None:
         progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
 
 
-def evaluate_and_tell(
-    config: dict[str, Any], slug: str, tables: Sequence[str], *, out: str | None, detach: bool, as_json: bool
-) -> None:
-    """Run an evaluation and print `tables` of it, or JSON; copy its files to `out`."""
-    target = None if out is None else user_path(out)
+def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], ending: Ending) -> None:
+    """Run an evaluation and print `tables` of it, or JSON; copy its files to `ending.out`."""
+    target = None if ending.out is None else user_path(ending.out)
     if target is not None and target.is_file():
-        raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
-    if detach:
+        raise UsageMistake(f"--out {ending.out} is a file.", "Name a folder.")
+    if ending.detach:
         from core.jobs.launch import launch
 
         run = launch(load_settings(), "evaluate", config, slug=slug)
-        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
+        say_json({"run": run.id}) if ending.as_json else say(f"{run.id} has started.")
         return
     from core.evaluation.result import read_run
 
@@ -187,7 +254,7 @@ def evaluate_and_tell(
     evaluation = read_run(run)
     if target is not None:
         copy_report(run.path, target)
-    if as_json:
+    if ending.as_json:
         say_json({"run": run.id, "folder": str(run.path), **evaluation.report()})
         return
     tell(evaluation, tables)

@@ -6,25 +6,20 @@ from typing import Annotated
 
 import typer
 
-from core.commands.common import DeviceOption, JsonOption, TtaOption, UsageMistake, example, user_path
-from core.commands.evaluate import source_of
+from core.commands.common import UsageMistake, example, user_path
 from core.commands.evaluate_options import (
     BootstrapOption,
-    DatasetOption,
-    DetachOption,
+    Ending,
     ModeOption,
-    OneUpscalerOption,
-    OneWeightsOption,
-    OutOption,
-    PhotographsOption,
+    OneSystem,
+    People,
     SeedOption,
     SizesOption,
-    SplitOption,
     evaluate_and_tell,
     modes_of,
-    one_system,
     sizes_of,
 )
+from core.commands.shared_options import takes_options
 
 
 def add_to(group: typer.Typer) -> None:
@@ -36,10 +31,9 @@ def add_to(group: typer.Typer) -> None:
     )(pooling)
 
 
+@takes_options
 def pooling(
-    dataset_root: DatasetOption = None,
-    split: SplitOption = None,
-    photographs: PhotographsOption = None,
+    people: People,
     frames: Annotated[str, typer.Option("--frames", help="How many to pool; people with more pictures take part.")] = (
         "1,5,15"
     ),
@@ -50,25 +44,17 @@ def pooling(
     mode: ModeOption = "aligned",
     bootstrap: BootstrapOption = 300,
     seed: SeedOption = 0,
-    weights: OneWeightsOption = None,
-    upscaler: OneUpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
-    out: OutOption = None,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
+    *,
+    systems: OneSystem,
+    ending: Ending,
 ) -> None:
     """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
-    root = source_of(dataset_root)
+    source = people.config()
     config = {
-        "task": "pooling", "dataset": root, "split": split, "frames": _frames(frames), "draws": draws,
-        "photographs": None if photographs is None else str(user_path(photographs).resolve()),
-        "systems": one_system(weights, upscaler, use_tta=use_tta, device=device),
+        "task": "pooling", **source, "frames": _frames(frames), "draws": draws, "systems": systems.config(),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
     }  # fmt: skip
-    evaluate_and_tell(
-        config, f"pooling-{user_path(root).name}", ("pooling",), out=out, detach=detach, as_json=as_json
-    )  # fmt: skip
+    evaluate_and_tell(config, f"pooling-{user_path(source['dataset']).name}", ("pooling",), ending)
 
 
 def _frames(text: str) -> list[int]:
