@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import CoreError
 from core.gallery.backup import ERASED, Backup, backups_of, read_only
 from core.gallery.review import SAME_PHOTOGRAPH
@@ -107,9 +109,10 @@ def erase(
 ) -> ErasureReport:
     """Erase a person for good and report. With `from_backups` also from the backups that the gallery's key opens.
 
-    Raises IdentityNotFound, and GalleryBusy or StorageFailed when a store couldn't be written: what was erased until
+    Raises NotAllowed, IdentityNotFound, and GalleryBusy or StorageFailed when a store couldn't be written: what was erased until
     then stays erased, and the same call goes on.
     """
+    require(Permission.DELETE)  # before the first store lets anything go
     subject = _subject(gallery, name_or_id)
     erased = [one for store in STORES for one in store(settings, subject)]
     problems: list[str] = []

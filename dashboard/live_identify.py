@@ -21,6 +21,7 @@ from core.video.newest import NewestFrame, NewestStats
 from core.video.seek import SeekSettings
 from core.video.sightings import SightingLog
 from dashboard import live_stream
+from dashboard.access import Permission, allowed
 from dashboard.carry import carry
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback, show_error, show_surprise
@@ -220,9 +221,8 @@ def _face(face: LiveFace) -> Recognition | None:
             pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))
         st.html(faces_html(pictures, 72))
         st.caption(f"{in_words(found)} By {count(face.frames or 1, 'frame')} together.")
-        asked = found.outcome == "unknown" and st.button(
-            "Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:"
-        )
+        may = found.outcome == "unknown" and allowed(Permission.ENROL)
+        asked = may and st.button("Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:")
         return found if asked else None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery.rows import write_audit
@@ -74,7 +75,9 @@ def read_rule(gallery: Gallery) -> SightingRule:
 
 
 def write_rule(gallery: Gallery, rule: SightingRule, *, actor: str = "local") -> int:
-    """Put a rule into force, and delete at once what it no longer allows; how many sightings or faces that were."""
+    """Put a rule into force, and delete at once what it no longer allows; how many sightings or faces that were.
+    Raises NotAllowed."""
+    require(Permission.WEIGHTS)
     with gallery.database.transaction() as connection:
         connection.execute(
             "INSERT INTO sighting_rule(id, kept, crops, retention_h) VALUES (1, ?, ?, ?) "
