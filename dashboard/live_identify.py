@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.access.actor import acting_as, current_actor
 from core.errors import CoreError
 from core.recognition import Recognition
 from core.settings import VLR_SIZES_PX
@@ -58,6 +59,7 @@ class LiveSession:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.settings = LiveSettings()
+        self.actor = current_actor()
         self._newest: NewestFrame[NDArray[np.uint8], _Looked] | None = None
         self._lock = threading.Lock()
         self._came: deque[float] = deque(maxlen=120)
@@ -79,7 +81,8 @@ class LiveSession:
         def look(rgb: NDArray[np.uint8]) -> _Looked:
             identifier.settings = self.settings
             result = identifier.look(rgb, time.monotonic())
-            log.note(result.faces)
+            with acting_as(self.actor):  # this thread has no session that says who looks
+                log.note(result.faces)
             return _Looked(rgb, result)
 
         return look
@@ -143,6 +146,7 @@ def live_identify(pipe: Pipeline) -> None:
             disabled=bool(chosen),
             help="Also while large ones are in sight: a part of each frame is enlarged and searched in turn. Slower.",
         )
+    session.actor = current_actor()
     session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
