@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.access.actor import acting_as, current_actor
+from core.attacks import UNPROTECTED
 from core.errors import CoreError
 from core.recognition import Recognition
 from core.settings import VLR_SIZES_PX
@@ -155,6 +156,8 @@ def live_identify(pipe: Pipeline) -> None:
             st.caption(
                 "Pictures stay in this machine's memory. Nothing is kept unless sightings are switched on below."
             )
+            if pipe.attack_check is None:
+                st.caption(UNPROTECTED)
     with right:
         st.fragment(_side, run_every=LOOK_EVERY_S if state.playing else None)(session, playing=state.playing)
     draft = st.session_state.pop(f"{_KEY}_enrol", None)
