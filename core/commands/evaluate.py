@@ -150,12 +150,15 @@ def dataset(
     as_json: JsonOption = False,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
+    from core.evaluation.request import require_groups
+
     root = source_of(dataset_root)
     plan = {
         "sizes": sizes_of(sizes), "modes": modes_of(mode), "degradations": degradations_of(degradation),
         "threshold": threshold, "gallery_sizes": gallery_size, "enrol": enrol, "bootstrap": bootstrap, "seed": seed,
         "sr_images": sr_images, "by": by or [],
     }  # fmt: skip
+    require_groups(user_path(root), by or [])
     config = {
         "task": "dataset",
         "dataset": root,
