@@ -76,7 +76,7 @@ def test_the_provider_lets_in_whom_the_lists_name_with_their_role_and_nobody_els
     assert "Hopper" not in page.content()
 
     sign_in(page, guarded.url("gallery"), "vera")
-    expect(page.get_by_text("vera@example.org")).to_be_attached()
+    expect(page.get_by_test_id("stSidebar").get_by_text(", viewer")).to_be_attached()
     page.goto(guarded.url("gallery"))  # a reload doesn't ask again: the provider's cookie stays
     expect(page.get_by_text("Grace Hopper")).to_be_visible()
     expect(page.get_by_text("needs the role operator").first).to_be_visible()
@@ -96,6 +96,7 @@ def test_the_provider_lets_in_whom_the_lists_name_with_their_role_and_nobody_els
         expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
 
     sign_in(page, guarded.url("access"), "ada")
+    expect(page.get_by_test_id("stSidebar").get_by_text(", admin")).to_be_attached()
     page.goto(guarded.url("access"))
     expect(page.get_by_text("Your organisation's provider signs people in")).to_be_visible()
     told = read_trail(load_settings({"EDGEFACE_DATA_DIR": str(guarded.data_dir)}), 20)
