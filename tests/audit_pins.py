@@ -30,7 +30,9 @@ def told(found: list[dict[str, Any]] | None) -> tuple[str, bool]:
     if not checked:
         return "its service can't be reached from here; the pins weren't checked", False
     left = len(found or []) - len(checked)
-    line = f"{len(checked)} pins checked{f', {left} unknown to it' if left else ''}: {'; '.join(weak) or 'none is weak'}"
+    line = (
+        f"{len(checked)} pins checked{f', {left} unknown to it' if left else ''}: {'; '.join(weak) or 'none is weak'}"
+    )
     return line, bool(weak)
 
 

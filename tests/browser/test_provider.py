@@ -62,6 +62,13 @@ def sign_in(page: Page, address: str, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def sign_out(page: Page) -> None:
+    """At the dashboard, then at the provider, which comes back."""
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
+
+
 def keep(page: Page, name: str) -> None:
     """A picture for people to look at, where a folder for them is named."""
     if folder := os.environ.get("EDGEFACE_SHOTS"):
@@ -81,8 +88,7 @@ def test_the_provider_lets_in_whom_the_lists_name_with_their_role_and_nobody_els
     expect(page.get_by_text("Grace Hopper")).to_be_visible()
     expect(page.get_by_text("needs the role operator").first).to_be_visible()
     keep(page, "provider-viewer")
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
+    sign_out(page)
     page.goto(guarded.url("gallery"))
     expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
     assert "Hopper" not in page.content()
@@ -92,8 +98,7 @@ def test_the_provider_lets_in_whom_the_lists_name_with_their_role_and_nobody_els
         expect(page.get_by_text("has no role here")).to_be_visible()
         assert "Hopper" not in page.content()
         keep(page, f"provider-{stranger}")
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_role("button", name="Sign in with your organisation")).to_be_visible()
+        sign_out(page)
 
     sign_in(page, guarded.url("access"), "ada")
     expect(page.get_by_test_id("stSidebar").get_by_text(", admin")).to_be_attached()
