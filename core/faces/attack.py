@@ -107,7 +107,8 @@ def model_of(said: Any) -> AttackModel:
         raise AttackCheckUnusable(f"The description holds '{strange[0][:40]}', which means nothing here.", _STEP)
     if "input_px" not in said:
         raise AttackCheckUnusable("The description lacks input_px.", _STEP)
-    return AttackModel(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return AttackModel(**values)
 
 
 def read_model(path: Path) -> AttackModel:
@@ -164,7 +165,7 @@ class AttackCheck:
         at = self.model
         small = cv2.resize(square, (at.input_px, at.input_px), interpolation=cv2.INTER_AREA).astype(np.float32)
         ordered = small[..., ::-1] if at.channels == "bgr" else small
-        values = (ordered * at.scale - np.float32(at.mean)) / np.float32(at.std)
+        values = (ordered * at.scale - np.array(at.mean, np.float32)) / np.array(at.std, np.float32)
         blob = np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)  # (H, W, C) -> (1, C, H, W)
         with self._lock:
             self._network.setInput(blob)
