@@ -124,7 +124,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     identities: dict[int, Means] = {}
     revisions: dict[int, int] = {}
     name_sql = seal_of(connection).sql("name", "name", "id")
-    query = f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"  # nosec B608 - a column's name
+    query = f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"  # nosec B608  # a column's name
     for identity_id, name, revision in connection.execute(query):
         names[identity_id] = name
         before = known.get(identity_id)
@@ -175,7 +175,7 @@ def _read_some(
 ) -> dict[int, tuple[np.ndarray, tuple[tuple[Kind, int | None], ...]]]:
     vector = seal_of(connection).sql("t.vector", "vector", "t.identity_id")
     query = f"""SELECT t.identity_id, t.kind, t.size_px, {vector} FROM template t WHERE ({which}) AND {IN_SPACE}
-        ORDER BY t.identity_id, t.kind, t.size_px"""  # nosec B608 - a column's name, whole numbers, a constant
+        ORDER BY t.identity_id, t.kind, t.size_px"""  # nosec B608  # a column's name, whole numbers, a constant
     rows = connection.execute(query, space_parameters(space))
     found = {}
     for identity_id, of_identity in groupby(rows, key=lambda row: row[0]):

@@ -114,7 +114,7 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
             f"""SELECT s.id, s.identity_id, {name}, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
             s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id
             WHERE :person IS NULL OR s.identity_id = :person
-            ORDER BY s.ended DESC, s.id DESC LIMIT :limit""",  # nosec B608 - columns' names
+            ORDER BY s.ended DESC, s.id DESC LIMIT :limit""",  # nosec B608  # columns' names
             {"person": identity_id, "limit": limit},
         ).fetchall()
     return [
