@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+import skimage.data
 import torch
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
 import dashboard.access as access
-from core.access.actor import acting_as, owner
+from core.access.actor import Actor, acting_as, owner
+from core.access.errors import NotAllowed
+from core.access.handing_out import handing_out
 from core.access.roles import Role
-from core.access.users import add_user, find_user
+from core.access.trail import read_trail
+from core.access.users import add_user, change_role, find_user, remove_user
+from core.enrolment import enrol, prepare_enrolment
+from core.faces.detect import Detector
 from core.gallery.store import Gallery
 from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, write_state
+from core.pipeline import Pipeline, PipelineConfig
 from core.settings import load_settings
-from core.video.sightings import SightingRule, write_rule
+from core.sr import bicubic
+from core.video.sightings import LEAST_FRAMES, SightingRule, sightings, write_rule
+from dashboard.live_identify import LiveSession
 from dashboard.taking import LOCKED
 from tests.app.accuracy_runs import Measured
 from tests.app.conftest import ROOT, fill, shown
 from tests.app.training_runs import record
 from tests.made_weights import save_dsr, save_encoder
+from tests.unit.test_attacks import Mean
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 LOOKING = {
@@ -61,12 +72,12 @@ def full(own_data_dir: Path, measured: Measured) -> dict[str, str]:
         }
 
 
-def at(page: str, query: dict[str, str] | None = None, **state: object) -> AppTest:
-    """The dashboard at that address for the viewer."""
+def at(page: str, query: dict[str, str] | None = None, who: str = "vera", **state: object) -> AppTest:
+    """The dashboard at that address for the viewer, or for somebody else."""
     now = time.time()
     app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=120)
-    stamp = find_user(load_settings(), "vera").stamp
-    app.session_state["access_signed_in"] = access.SignedIn("vera", stamp, now, now)
+    stamp = find_user(load_settings(), who).stamp
+    app.session_state["access_signed_in"] = access.SignedIn(who, stamp, now, now)
     for key, value in state.items():
         app.session_state[key] = value
     app.run()
@@ -131,8 +142,6 @@ def tree(folder: Path) -> dict[str, int]:
 @pytest.fixture
 def recognising(full, own_data_dir, shared_dir):
     """Real weights in use, a video that was looked at, and a sighting rule."""
-    import shutil
-
     (own_data_dir / "weights").mkdir()
     shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", own_data_dir / "weights")
     (own_data_dir / "models" / "made.safetensors").unlink()
@@ -163,18 +172,37 @@ def test_a_viewer_inspects_without_measuring_whole_sets(recognising, show):
     assert show == "One face" or "needs the role operator" in shown(app)
 
 
-def test_an_operator_still_can_and_it_is_in_the_trail(own_data_dir, monkeypatch, full):
+def test_an_operator_downloads_as_long_as_the_role_lasts(full, own_data_dir):
+    settings = load_settings()
     with acting_as(owner()):
-        add_user(load_settings(), "otto", "four words quite apart", Role.OPERATOR, hasher=QUICK)
-    found = find_user(load_settings(), "otto")
-    with monkeypatch.context() as patched:
-        patched.setattr(f"{__name__}.find_user", lambda *given: found)
-        now = time.time()
-        app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=120)
-        app.session_state["access_signed_in"] = access.SignedIn("otto", found.stamp, now, now)
-        app.run()
-    app.query_params["run"] = full["measured"]
-    app.switch_page("../pages/accuracy.py").run()
-    downloads = app.get("download_button")
-    assert downloads and not any(each.proto.disabled for each in downloads)
-    assert np.all([each.proto.label for each in downloads])
+        add_user(settings, "otto", "four words quite apart", Role.OPERATOR, hasher=QUICK)
+    app = at("accuracy", {"run": full["measured"]}, who="otto")
+    assert [each.proto.disabled for each in app.get("download_button")].count(False) >= 2
+    otto = Actor("otto", Role.OPERATOR)
+    with acting_as(otto):
+        give = handing_out(settings, "report", lambda: b"x", again=access.as_of_now)
+    assert give() == b"x" and read_trail(settings, 1)[0].actor == "otto"
+    with acting_as(owner()):
+        change_role(settings, "otto", Role.VIEWER)
+    with pytest.raises(NotAllowed):
+        give()
+    with acting_as(owner()):
+        remove_user(settings, "otto")
+    assert access.as_of_now(otto).role is None
+
+
+def test_what_a_viewers_camera_sees_is_logged_by_the_rule_from_the_videos_own_thread(full):
+    """That thread has no session which says who looks: it works for whoever started the camera."""
+    seen: list[object] = []
+    with Gallery.open(":memory:") as gallery:
+        pipeline = Pipeline(PipelineConfig(), Mean(), bicubic(), Detector(), gallery)
+        rgb = skimage.data.astronaut()
+        with acting_as(owner()):
+            enrol(pipeline, "Ada", prepare_enrolment(pipeline, [rgb], ["a.png"]))
+            write_rule(gallery, SightingRule(True, False, 2.0))
+        with acting_as(Actor("vera", Role.VIEWER)):
+            look = LiveSession(pipeline)._worker()
+        thread = threading.Thread(target=lambda: seen.extend(look(rgb) for _ in range(LEAST_FRAMES)))
+        thread.start()
+        thread.join()
+        assert len(seen) == LEAST_FRAMES and [each.name for each in sightings(gallery)] == ["Ada"]
