@@ -47,6 +47,7 @@ def examine(settings: Settings, *, devices: Path = Path("/dev")) -> list[Row]:
         check_upscaler(settings),
         check_detector(),
         check_gallery(settings),
+        check_attacks(settings),
         check_camera(devices),
         check_disk(settings),
     ]
@@ -209,6 +210,21 @@ def _weights_in_use(settings: Settings) -> str | None:
         return active_weights(settings).sha256
     except CoreError:
         return None
+
+
+def check_attacks(settings: Settings) -> Row:
+    """Whether a model looks for presentation attacks. None is a choice: it is said, not blamed."""
+    from core.attacks import UNPROTECTED, chosen_check, load_check
+
+    try:
+        chosen = chosen_check(settings)
+        load_check(settings)
+    except CoreError as error:
+        return Row("attack check", "missing", error.what, error.next_step, True)
+    if chosen is None:
+        return Row("attack check", "ok", f"none: {UNPROTECTED[0].lower()}{UNPROTECTED[1:].rstrip('.')}")
+    at = chosen.model
+    return Row("attack check", "ok", f"{chosen.path.name}: faces from {at.min_face_px:g} px on, limit {at.limit:g}")
 
 
 def check_camera(devices: Path) -> Row:

@@ -8,7 +8,7 @@ record that can be kept says the person's number.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.access.actor import require
+from core.access.roles import Permission
+from core.erased_caches import forget_maps, forget_named, forget_pictures
 from core.errors import CoreError
 from core.gallery.backup import ERASED, Backup, backups_of, read_only
-from core.gallery.review import SAME_PHOTOGRAPH
 from core.gallery.sealing import PLAIN, Sealed
 from core.gallery.snapshot import folder_of, journals, remove_leftovers
 from core.gallery.store import Gallery
@@ -107,9 +109,10 @@ def erase(
 ) -> ErasureReport:
     """Erase a person for good and report. With `from_backups` also from the backups that the gallery's key opens.
 
-    Raises IdentityNotFound, and GalleryBusy or StorageFailed when a store couldn't be written: what was erased until
-    then stays erased, and the same call goes on.
+    Raises NotAllowed, IdentityNotFound, and GalleryBusy or StorageFailed when a store couldn't be written: what was
+    erased until then stays erased, and the same call goes on.
     """
+    require(Permission.DELETE)  # before the first store lets anything go
     subject = _subject(gallery, name_or_id)
     erased = [one for store in STORES for one in store(settings, subject)]
     problems: list[str] = []
@@ -134,6 +137,8 @@ def erase(
     if isinstance(gallery.path, Path):
         places += [gallery.path, *journals(gallery.path)]
     searched, traces = find_traces(places, subject.name, _raw(subject), skip={*holding, *unreadable})
+    named, traces = forget_named(settings.data_dir / "cache", traces)
+    erased.append(Erased("Other caches", named, "files in which the name or a vector stood"))
     return ErasureReport(
         subject.number, gallery.database.now(), tuple(erased), tuple(holding), tuple(unreadable), tuple(traces),
         searched, tuple(problems),
@@ -162,13 +167,15 @@ def _raw(subject: Subject) -> list[bytes]:
 # Stores -------------------------------------------------------------------------------------------------------------
 
 
-def erase_embeddings(settings: Settings, subject: Subject) -> list[Erased]:
-    """Embeddings that evaluations kept of the person's own photographs: known by their vector, for the photograph may
-    lie elsewhere under another name."""
-    found = 0
-    for path in sorted((settings.data_dir / "cache" / "embeddings").glob("*.db")):
-        found += _erase_rows(path, subject.vectors)
-    return [Erased("Kept embeddings", found, "embeddings of the same photographs")]
+def erase_caches(settings: Settings, subject: Subject) -> list[Erased]:
+    """What evaluations and inspections kept of the person's own photographs, and maps that may show them."""
+    cache = settings.data_dir / "cache"
+    rows = forget_pictures(cache, subject.vectors, subject.image_sha256s)
+    return [
+        Erased("Kept embeddings", rows["embeddings"], "embeddings of the same photographs"),
+        Erased("Kept figures", rows["inspections"], "figures of the same photographs"),
+        Erased("Kept maps", forget_maps(cache), "maps of embeddings, of anybody"),
+    ]
 
 
 def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
@@ -178,36 +185,8 @@ def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
     return [Erased("Unfinished backups", remove_leftovers(folder_of(subject.gallery.path)), "files")]
 
 
-STORES: tuple[Store, ...] = (erase_embeddings, erase_leftovers)
+STORES: tuple[Store, ...] = (erase_caches, erase_leftovers)
 """Everything beside the gallery that may hold a person's data. A new store is one more name here."""
-
-
-def _erase_rows(path: Path, vectors: Iterable[NDArray[np.float32]]) -> int:
-    try:
-        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
-            connection.execute("PRAGMA secure_delete = ON")
-            rows = connection.execute("SELECT sha256, vector FROM face WHERE vector IS NOT NULL").fetchall()
-            gone = [row[0] for row in rows if _is_of(np.frombuffer(row[1], "<f4"), vectors)]
-            if not gone:
-                return 0
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("DELETE FROM face WHERE sha256 = ?", [(sha256,) for sha256 in gone])
-            connection.execute("COMMIT")
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return len(gone)
-    except sqlite3.DatabaseError:  # damaged, or busy: a cache is thrown away rather than left
-        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            each.unlink(missing_ok=True)
-        return 0
-
-
-def _is_of(vector: NDArray[np.float32], known: Iterable[NDArray[np.float32]]) -> bool:
-    norm = float(np.linalg.norm(vector))
-    return any(
-        rows.shape[1] == len(vector) and norm > 0 and float((rows @ vector).max()) / norm >= SAME_PHOTOGRAPH
-        for rows in known
-    )
 
 
 # Backups ------------------------------------------------------------------------------------------------------------

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.attacks import load_check
 from core.errors import CoreError, SettingsInvalid
 from core.faces.align import is_aligned_crop, probe_px
+from core.faces.attack import AttackCheck
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
@@ -64,7 +66,8 @@ class PipelineConfig:
     use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
     (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so.
     While `recognition_threshold` is the stock one, a calibrated threshold of the gallery goes before it, the one for
-    the probe's own size."""
+    the probe's own size. `check_attacks`: refuse what the model against presentation attacks refuses, where one is in
+    use; photographs of data sets need none."""
 
     device: str = "auto"
     recognition_threshold: float = UNCALIBRATED_THRESHOLD
@@ -79,6 +82,7 @@ class PipelineConfig:
     top_k: int = 5
     precision: Precision = "auto"
     limits: Limits = field(default_factory=Limits)
+    check_attacks: bool = True
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.recognition_threshold <= 1.0:
@@ -94,9 +98,11 @@ class Pipeline:
     """Encoder, upscaler, detector and gallery at work together. Safe to share between threads."""
 
     def __init__(
-        self, config: PipelineConfig, encoder: Encoder, upscaler: Upscaler, detector: Detector, store: Gallery
-    ) -> None:
+        self, config: PipelineConfig, encoder: Encoder, upscaler: Upscaler, detector: Detector, store: Gallery,
+        attack_check: AttackCheck | None = None,
+    ) -> None:  # fmt: skip
         self.config = config
+        self.attack_check = attack_check
         self.encoder = encoder
         self.upscaler = upscaler
         self.detector = detector
@@ -117,7 +123,11 @@ class Pipeline:
         rgb = read_image(image)
         if self._is_aligned(rgb):
             return self.probes([cut_crop(rgb, reduce_to_px)])
-        return self.probes([cut_face(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
+        return self.probes([self.cut(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
+
+    def cut(self, frame: NDArray[np.uint8], face: Face) -> Cut:
+        """A detected face of a frame, cut out and checked for a presentation attack where that is in use."""
+        return cut_face(frame, face, self.attack_check)
 
     def probes(self, cuts: Sequence[Cut]) -> list[Probe]:
         """Faces that were cut out as probes, in order; enlarged in one batch."""
@@ -280,8 +290,8 @@ class NoFace(CoreError):
 def build_pipeline(config: PipelineConfig | None = None, settings: Settings | None = None) -> Pipeline:
     """Load everything that `config` names and join it.
 
-    Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, DetectorMissing and
-    GalleryError: nothing is half built.
+    Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, AttackCheckUnusable,
+    DetectorMissing and GalleryError: nothing is half built.
     """
     from core.encoder.encode import load_encoder, resolve_device
     from core.encoder.registry import resolve_weights
@@ -297,8 +307,9 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
         precision=config.precision,
     )
     upscaler = load_upscaler(None if config.skip_dsr else resolve_upscaler(settings, config.upscaler), device=device)
+    attack_check = load_check(settings) if config.check_attacks else None
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
-    return Pipeline(config, encoder, upscaler, Detector(), store)
+    return Pipeline(config, encoder, upscaler, Detector(), store, attack_check)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.faces.align import align, probe_px
+from core.faces.attack import AttackCheck, AttackScore
 from core.faces.detect import Face
-from core.faces.quality import Limits, assess, problems
+from core.faces.quality import Limits, Problem, assess, problems
 from core.images import resize
 from core.probe_sizes import native_crop_px, vlr_size
 from core.recognition import Probe
@@ -22,22 +23,24 @@ from core.sr import Upscaler
 class Cut:
     """A face cut out, not yet enlarged. `crop` is uint8 RGB (s, s, 3) at native size, `aligned` (112, 112, 3) the
     same square cut in one step; `probe_px` is its size, `face` where it lies in a frame of `shape` (height, width),
-    None for an aligned crop."""
+    None for an aligned crop. `attack` is what a check against presentation attacks says, None where none looked."""
 
     crop: NDArray[np.uint8]
     aligned: NDArray[np.uint8]
     probe_px: float
     face: Face | None
     shape: tuple[int, int]
+    attack: AttackScore | None = None
 
 
-def cut_face(frame: NDArray[np.uint8], face: Face) -> Cut:
-    """A detected face of a uint8 RGB frame (H, W, 3)."""
+def cut_face(frame: NDArray[np.uint8], face: Face, check: AttackCheck | None = None) -> Cut:
+    """A detected face of a uint8 RGB frame (H, W, 3), looked at by `check` where there is one."""
     size = probe_px(face.landmarks)
     aligned = align(frame, face.landmarks, CROP_PX)
     native = native_crop_px(size)
     crop = aligned if native == CROP_PX else align(frame, face.landmarks, native)
-    return Cut(crop, aligned, size, face, (frame.shape[0], frame.shape[1]))
+    attack = check.look(frame, face) if check is not None else None
+    return Cut(crop, aligned, size, face, (frame.shape[0], frame.shape[1]), attack)
 
 
 def cut_crop(rgb: NDArray[np.uint8], reduce_to_px: int | None = None) -> Cut:
@@ -66,11 +69,18 @@ def probes_of(cuts: Sequence[Cut], upscaler: Upscaler, limits: Limits) -> list[P
                 probe_px=cut.probe_px,
                 size_px=vlr_size(cut.probe_px),
                 quality=quality,
-                problems=tuple(problems(quality, limits)),
+                problems=(*_refusal(cut), *problems(quality, limits)),
                 face=cut.face,
                 frame_shape=cut.shape,
                 upscaler="" if whole else route.name,
                 upscaler_because="" if whole else route.because,
+                attack=cut.attack,
             )
         )
     return probes
+
+
+def _refusal(cut: Cut) -> tuple[Problem, ...]:
+    if cut.attack is None or not cut.attack.refused:
+        return ()
+    return (Problem("attack" if cut.attack.score is not None else "unchecked", cut.attack.text, severe=True),)

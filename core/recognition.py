@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError
+from core.faces.attack import AttackScore
 from core.faces.detect import Face
 from core.faces.quality import Problem, Quality
 from core.gallery.review import Finding
@@ -41,6 +42,8 @@ class Probe:
     frame_shape: tuple[int, int]
     upscaler: str = ""
     upscaler_because: str = ""
+    attack: AttackScore | None = None
+    """What a check against presentation attacks says; None where none is in use."""
 
     @property
     def upscaler_text(self) -> str:
@@ -104,6 +107,11 @@ class Recognition:
     @property
     def problems(self) -> tuple[Problem, ...]:
         return self.probe.problems if self.probe else ()
+
+    @property
+    def is_attack(self) -> bool:
+        """Refused because it looks like a print, a screen or a mask."""
+        return any(problem.code == "attack" for problem in self.problems)
 
     @property
     def box_xyxy(self) -> tuple[float, float, float, float] | None:

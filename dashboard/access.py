@@ -25,6 +25,7 @@ from core.settings import load_settings
 __all__ = [
     "Permission",
     "allowed",
+    "as_of_now",
     "current",
     "end_session",
     "expired",
@@ -71,6 +72,18 @@ def current() -> Actor:
         return _current()
     except CoreError:
         return NOBODY
+
+
+def as_of_now(actor: Actor) -> Actor:
+    """Somebody who acted on a page, later and in a thread without their session: nobody once their account is gone,
+    with another role once it was changed."""
+    try:
+        if way() != "passwords":
+            return actor
+        user = find_user(load_settings(), actor.name)
+    except CoreError:
+        return NOBODY
+    return NOBODY if user is None else Actor(user.name, user.role)
 
 
 def _current() -> Actor:

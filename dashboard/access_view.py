@@ -16,6 +16,7 @@ from dashboard.door import refused
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import gallery, settings
+from dashboard.taking import take
 from dashboard.text import count, plain
 
 ROLE_WORDS = {
@@ -141,9 +142,9 @@ def _trail() -> None:
         f"The latest {count(len(table), 'line')}. People enrolled appear by number, so that a deleted name stays "
         "deleted. Lines are never changed or removed by this program."
     )
-    st.download_button(
-        "As CSV", csv_text(table).encode("utf-8-sig"), "audit.csv", "text/csv", icon=":material/download:",
-        key="access_trail_csv", on_click="ignore",
+    take(
+        "As CSV", lambda: csv_text(table).encode("utf-8-sig"), "audit.csv", "text/csv", key="access_trail_csv",
+        what="audit trail",
     )  # fmt: skip
 
 

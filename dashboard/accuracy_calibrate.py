@@ -14,6 +14,7 @@ from core.evaluation.result import Evaluation
 from core.gallery.operating_points import OperatingPoint, operating_points
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
+from dashboard.access import Permission, allowed
 from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_fields import (
     choose_dataset,
@@ -25,6 +26,7 @@ from dashboard.accuracy_fields import (
 )
 from dashboard.accuracy_queries import KIND, Seen
 from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import gallery, settings, space_in_use
@@ -58,6 +60,9 @@ def thresholds_panel() -> None:
         f"For the weights and the upscaler in use, {count(people, 'person', 'people')} enrolled: {calibrated}. A score "
         "that reaches the threshold of the probe's own size is accepted."
     )
+    if not allowed(Permission.RUN):
+        not_yours("Choosing thresholds")
+        return
     st.subheader("Choose thresholds from your own data", anchor=False)
     sets = datasets_or_way()
     if sets:
@@ -110,6 +115,9 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
             "data set or a higher rate.",
             icon=":material/info:",
         )
+        return
+    if not allowed(Permission.WEIGHTS):
+        not_yours("Putting thresholds to use", "admin")
         return
     with st.container(border=True, key="accuracy_use_box"):
         _use(evaluation, points)

@@ -16,6 +16,7 @@ import streamlit as st
 from core.csv_safe import csv_text
 from core.errors import StorageFailed
 from core.jobs.run_dir import Run
+from dashboard.taking import take
 
 _FILES = ("report.html", "report.json", "operating_points.json", "config.json")
 
@@ -33,23 +34,22 @@ def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
 
 def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CSV") -> None:
     """A button that saves `table` as CSV; cells that a spreadsheet would run are quoted."""
-    st.download_button(
-        label, partial(_csv, table), file_name=f"{slug(name)}.csv", mime="text/csv", icon=":material/download:",
-        on_click="ignore", key=key, type="tertiary",
-    )  # fmt: skip
+    take(
+        label, partial(_csv, table), f"{slug(name)}.csv", "text/csv", key=key, kind="tertiary", what="evaluation table"
+    )
 
 
 def report_downloads(run: Run) -> None:
     """The report as one HTML file, and everything in one archive."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Report (HTML)", partial(_read, run.path / "report.html"), file_name=f"{run.name}.html", mime="text/html",
-            icon=":material/description:", on_click="ignore", key="accuracy_html",
+        take(
+            "Report (HTML)", partial(_read, run.path / "report.html"), f"{run.name}.html", "text/html",
+            icon=":material/description:", key="accuracy_html", what=f"report of {run.id}",
             help="One file with every chart and table; it opens without this program and without a network.",
         )  # fmt: skip
-        st.download_button(
-            "All tables (ZIP)", partial(archive, run), file_name=f"{run.name}.zip", mime="application/zip",
-            icon=":material/folder_zip:", on_click="ignore", key="accuracy_zip",
+        take(
+            "All tables (ZIP)", partial(archive, run), f"{run.name}.zip", "application/zip",
+            icon=":material/folder_zip:", key="accuracy_zip", what=f"tables of {run.id}",
         )  # fmt: skip
 
 

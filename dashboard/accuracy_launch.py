@@ -12,6 +12,7 @@ from core.dataset.library import Listed
 from core.encoder.registry import WeightsFile
 from core.errors import SettingsInvalid
 from core.evaluation import request
+from core.evaluation.data import group_columns
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from core.settings import UNCALIBRATED_THRESHOLD
@@ -26,6 +27,7 @@ from dashboard.accuracy_fields import (
 from dashboard.accuracy_queries import KIND
 from dashboard.accuracy_words import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
 from dashboard.components import empty_state
+from dashboard.dataset_reads import opened
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import settings
@@ -180,6 +182,7 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
             given["min_images"] = int(
                 columns[0].number_input("Images a person, at least", 1, 1000, 1, key="accuracy_min_images")
             )
+            plan["by"] = _groups(given["root"])
             plan["threshold"] = float(
                 columns[1].number_input(
                     "Threshold for accepted people", -1.0, 1.0, UNCALIBRATED_THRESHOLD, 0.01, key="accuracy_at",
@@ -197,6 +200,18 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
             "Another recogniser beside (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
         )
     return ([str(Path(peer.strip()).expanduser().resolve())] if peer.strip() else []), bool(use_tta)
+
+
+def _groups(root: Path) -> list[str]:
+    """Columns of the data set's table by whose values figures are broken down; nothing is asked where it has none."""
+    columns = group_columns(opened(root))
+    if not columns:
+        return []
+    return st.multiselect(
+        "Break figures down by", columns, key=f"accuracy_by_{root.name}", select_all=False,
+        placeholder="A column of its table, such as sex or age band",
+        help="Each group is told with its interval over people; one of fewer than 20 people is marked as too small.",
+    )  # fmt: skip
 
 
 def _rest(given: Mapping[str, Any], *without: str) -> dict[str, Any]:

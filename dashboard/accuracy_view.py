@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from core.jobs.run_dir import Run
+from dashboard.access import Permission, allowed
 from dashboard.accuracy_calibrate import thresholds_panel
 from dashboard.accuracy_compare import compare_panel
 from dashboard.accuracy_launch import launch_panel
 from dashboard.accuracy_list import RUNS
 from dashboard.accuracy_queries import accuracy_runs, run_of
 from dashboard.accuracy_run import run_view
-from dashboard.components import head
+from dashboard.components import empty_state, head
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.training_view import WIDE
 
@@ -54,9 +56,14 @@ def _measure(runs: list[Run]) -> None:
     if live:
         st.subheader("At work", anchor=False)
         RUNS.show(live, key="live")
-    st.subheader("Measure", anchor=False)
-    with feedback():
-        launch_panel(first=not runs)
+    if allowed(Permission.RUN):
+        st.subheader("Measure", anchor=False)
+        with feedback():
+            launch_panel(first=not runs)
+    else:
+        if not runs:
+            empty_state("monitoring", "Nothing measured yet", "Errors by size, threshold and person will be here.")
+        not_yours("Measuring, stopping and removing runs")
     earlier = [run for run in runs if run not in live]
     if earlier:
         st.subheader("Earlier runs", anchor=False)

@@ -23,8 +23,10 @@ from core.evaluation.systems import SystemSpec
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.sr.registry import active_upscaler
+from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.dataset_reads import opened
+from dashboard.door import not_yours
 from dashboard.feedback import feedback, show_error
 from dashboard.navigation import go
 from dashboard.queries import weights_in_use
@@ -156,6 +158,9 @@ def _offer(source: Source, left: int, weights: WeightsFile) -> None:
         return
     with st.container(border=True, key="diagnostics_embed_offer"):
         st.markdown(f"#### :material/grid_view: {count(left, 'image')} to embed first")
+        if not allowed(Permission.RUN):
+            not_yours("Embedding them")
+            return
         st.markdown(
             f"Each face becomes 512 numbers by {plain(weights.name)}. They are kept, so this is done once; it goes on "
             "when this page is closed."

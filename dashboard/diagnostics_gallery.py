@@ -9,9 +9,11 @@ import streamlit as st
 from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
 from core.gallery.merging import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state
 from dashboard.diagnostics_faces import BLANK, strip
 from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
 from dashboard.navigation import go, link
@@ -39,7 +41,9 @@ def gallery_panel() -> None:
     if space is None:
         text = "Once people are enrolled, photographs under a wrong name and people under two names are found here."
         with empty_state("health_and_safety", "Nobody is enrolled yet", text):
-            if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_enrol_first"):
+            if allowed(Permission.ENROL) and st.button(
+                "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_enrol_first"
+            ):
                 go("enroll")
         return
     weights, _ = weights_in_use()
@@ -50,6 +54,8 @@ def gallery_panel() -> None:
         )
     health = health_of(space, UNCALIBRATED_THRESHOLD)
     _verdict(health)
+    if health.troubles and not allowed(Permission.ENROL):
+        not_yours("Mending it")
     for code, (title, icon) in _TITLES.items():
         found = [each for each in health.troubles if each.code == code]
         if found:
@@ -135,6 +141,8 @@ def _face(photo: Photo) -> Picture:
 
 
 def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> None:
+    if not allowed(Permission.DELETE):
+        return
     with st.popover(label, icon=":material/delete:"):
         st.markdown(
             f"Erase this photograph of **{plain(shorten(photo.name))}** and its templates? This can't be undone."
@@ -148,7 +156,7 @@ def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> No
 
 def _merge(trouble: Trouble, key: str) -> None:
     other = trouble.other
-    if other is None:
+    if other is None or not allowed(Permission.ENROL):
         return
     with st.popover("Merge them", icon=":material/merge:"):
         st.markdown("One person keeps the photographs of both. The Gallery page can undo it, until the next change.")
@@ -168,7 +176,7 @@ def _merge(trouble: Trouble, key: str) -> None:
 
 
 def _enrol(trouble: Trouble, key: str) -> None:
-    if st.button("Add photographs", icon=":material/add_a_photo:", key=f"{key}_enrol"):
+    if allowed(Permission.ENROL) and st.button("Add photographs", icon=":material/add_a_photo:", key=f"{key}_enrol"):
         st.session_state["enroll_add_to"] = trouble.name
         st.session_state.pop("enroll_done", None)
         go("enroll")

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
 from core.diagnostics.job import layout_store, space_config
 from core.diagnostics.layout import METHODS, Layout, Method, pca
+from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.diagnostics_charts import map_figure
 from dashboard.diagnostics_colours import COLOURS, groups_of, hover_of
@@ -32,6 +33,7 @@ from dashboard.diagnostics_data import (
 )
 from dashboard.diagnostics_faces import faces_of
 from dashboard.diagnostics_gallery_reads import gallery_cloud, health_space
+from dashboard.door import not_yours
 from dashboard.navigation import go, link
 from dashboard.resources import settings
 from dashboard.text import count, plain, shorten
@@ -56,7 +58,9 @@ def _of_gallery() -> None:
     if space is None:
         text = "Enrol somebody, and their templates are laid out here beside everybody else's."
         with empty_state("scatter_plot", "Nobody can be shown yet", text):
-            if st.button("Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_map_enrol"):
+            if allowed(Permission.ENROL) and st.button(
+                "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_map_enrol"
+            ):
                 go("enroll")
         return
     cloud = gallery_cloud(space)
@@ -143,7 +147,9 @@ def _layout(cloud: Cloud, method: Method, config: dict[str, Any]) -> Layout | No
             "t-SNE keeps neighbours together, which two straight directions can't. It works in the background, about "
             "10 s for 1,000 points and one to three minutes for 10,000, and is kept."
         )
-        if st.button("Make the map", type="primary", icon=":material/play_arrow:", key="diagnostics_tsne"):
+        if not allowed(Permission.RUN):
+            not_yours("Making it")
+        elif st.button("Make the map", type="primary", icon=":material/play_arrow:", key="diagnostics_tsne"):
             begin(wanted)
     return None
 

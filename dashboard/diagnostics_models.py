@@ -16,9 +16,11 @@ from core.in_use import in_use
 from core.jobs.run_dir import Run
 from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
 from core.sr.registry import scan as scan_upscalers
+from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.diagnostics_data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for
 from dashboard.diagnostics_report import report_card
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.navigation import go, link
 from dashboard.resources import settings
@@ -83,7 +85,9 @@ def _causes(weights: WeightsFile) -> None:
     run = latest_run(config)
     facts = _facts(run)
     busy = run_panel(config, "Trying the weights on faces", unit="steps") if facts is None else False
-    if not busy and st.button(
+    if not allowed(Permission.RUN):
+        not_yours("Testing them")
+    elif not busy and st.button(
         "Test again" if facts else "Test the three causes", type="secondary" if facts else "primary",
         icon=":material/policy:", key="diagnostics_test",
     ):  # fmt: skip

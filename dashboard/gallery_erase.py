@@ -12,6 +12,7 @@ from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
 from dashboard.queries import forget_faces
 from dashboard.resources import gallery, settings
+from dashboard.taking import take
 from dashboard.text import count, plain
 
 _ASKING, _REPORT = "gallery_deleting", "gallery_erased"
@@ -89,15 +90,11 @@ def erase_report() -> None:
         for text in _left(report):
             st.warning(plain(text), icon=":material/inventory_2:")
         with st.container(horizontal=True):
-            st.download_button(
-                "Download the report",
-                report.text,
-                file_name=f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt",
-                mime="text/plain",
-                icon=":material/download:",
-                key="gallery_erased_download",
-                on_click="ignore",
-            )
+            take(
+                "Download the report", lambda: report.text.encode(),
+                f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt", "text/plain",
+                key="gallery_erased_download", what=f"erasure report of person {report.number}",
+            )  # fmt: skip
             if st.button("Close", key="gallery_erased_close"):
                 del st.session_state[_REPORT]
                 st.rerun()

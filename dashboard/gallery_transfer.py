@@ -17,6 +17,7 @@ from dashboard.gallery_changes import did
 from dashboard.navigation import link
 from dashboard.queries import gallery_version
 from dashboard.resources import space_in_use
+from dashboard.taking import take
 from dashboard.text import count, plain
 
 _RULES: dict[OnConflict, str] = {
@@ -41,15 +42,11 @@ def export_panel(store: Gallery) -> None:
         ready = st.session_state.get("gallery_export_ready")
         if ready is not None and ready[:2] == (gallery_version(store), crops):
             st.info(plain(ready[3]), icon=":material/inventory_2:")
-            st.download_button(
-                f"Download ({len(ready[2]) / 1e6:.1f} MB)",
-                ready[2],
-                file_name=f"gallery-{datetime.now():%Y-%m-%d}{SUFFIX}",
-                mime="application/octet-stream",
-                icon=":material/download:",
-                key="gallery_export_download",
-                on_click="ignore",
-            )
+            take(
+                f"Download ({len(ready[2]) / 1e6:.1f} MB)", lambda: ready[2],
+                f"gallery-{datetime.now():%Y-%m-%d}{SUFFIX}", "application/octet-stream",
+                key="gallery_export_download", what="gallery export",
+            )  # fmt: skip
 
 
 def _holds(store: Gallery, crops: bool) -> str:

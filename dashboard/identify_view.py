@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.csv_safe import csv_text
 from core.settings import VLR_SIZES_PX
-from dashboard.access import Permission, allowed
 from dashboard.carry import carry
 from dashboard.compare_view import compare_view
 from dashboard.components import cannot_recognise, empty_state, head
@@ -20,6 +19,7 @@ from dashboard.navigation import go, link
 from dashboard.queries import gallery_version, readiness
 from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
 from dashboard.resources import pipeline
+from dashboard.taking import take
 from dashboard.text import count, plain
 from dashboard.uploads import photographs
 from dashboard.video_jobs import video_jobs
@@ -117,16 +117,10 @@ def _summary(found: Sequence[Photograph]) -> None:
     faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
-    if not allowed(Permission.EXPORT):
-        return
-    row.download_button(
-        "Results as CSV",
-        csv_text(table(found)).encode("utf-8-sig"),
-        "identified.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    take(
+        "Results as CSV", lambda: csv_text(table(found)).encode("utf-8-sig"), "identified.csv", "text/csv",
+        key="identify_csv", what="identification results", into=row,
+    )  # fmt: skip
 
 
 def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Photograph]) -> None:

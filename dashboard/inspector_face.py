@@ -14,6 +14,7 @@ from dashboard.feedback import feedback
 from dashboard.inspector_compare import compare_pictures
 from dashboard.inspector_panels import figures_table, nearest_people, steps_panel, verdict_line
 from dashboard.inspector_reads import encoders, other_pipeline, upscalers
+from dashboard.taking import take
 from dashboard.text import plain, shorten
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     _whom(pipeline, inspection, people, who)
     steps_panel(inspection)
     with st.container(horizontal=True):
-        st.download_button(
-            "Sheet as PNG", lambda: _sheet(inspection), "inspection.png", "image/png", icon=":material/download:",
-            key="inspector_sheet", on_click="ignore",
+        take(
+            "Sheet as PNG", lambda: _sheet(inspection), "inspection.png", "image/png", key="inspector_sheet",
+            what="inspection sheet",
         )  # fmt: skip
         salient = st.toggle("Where the match rests", key="inspector_saliency")
         beside = st.toggle("Beside other weights", key="inspector_beside")

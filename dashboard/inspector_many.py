@@ -18,6 +18,7 @@ from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
 from dashboard.inspector_reads import tiles_of
 from dashboard.queries import image_address
+from dashboard.taking import take
 from dashboard.text import plain, shorten
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ def many_view(
         f"{pipeline.encoder.info.path.stem}, upscaler {name}"
     )
     with st.container(horizontal=True):
-        st.download_button(
+        take(
             "Contact sheet as PNG", lambda: contact_png(tiles, shown, ORDERS[order], protocol), "contact-sheet.png",
-            "image/png", icon=":material/download:", key="inspector_contact_png", on_click="ignore",
+            "image/png", key="inspector_contact_png",
         )  # fmt: skip
-        st.download_button(
+        take(
             "All figures as CSV", lambda: csv_text(rows).encode("utf-8-sig"), "inspected.csv", "text/csv",
-            icon=":material/table:", key="inspector_csv", on_click="ignore",
+            icon=":material/table:", key="inspector_csv", what="inspected figures",
         )  # fmt: skip
 
 

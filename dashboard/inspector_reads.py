@@ -134,7 +134,7 @@ def _other(sha256s: tuple[str, str], weights: str, upscaler: str, gallery_path: 
     from core.pipeline import PipelineConfig, build_pipeline
 
     gallery = gallery_path if Path(gallery_path).is_file() else None
-    return build_pipeline(PipelineConfig(weights=weights, upscaler=upscaler, gallery_path=gallery))
+    return build_pipeline(PipelineConfig(weights=weights, upscaler=upscaler, gallery_path=gallery, check_attacks=False))
 
 
 def _stop_unless(on_progress: Progress | None) -> Callable[[], bool] | None:

@@ -15,8 +15,10 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
+from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.dataset_reads import DRAWN, opened
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.inspector_face import face_view
 from dashboard.inspector_lab import lab
@@ -155,6 +157,9 @@ class _Whom:
             f"To see whom this face resembles, the {len(self._pictures):,} HR images of {plain(self._label)} are "
             f"embedded once (about {seconds:,} s); evaluations with these weights share them."
         )
+        if not allowed(Permission.RUN):
+            not_yours("Embedding them")
+            return
         key = f"inspector_embed_{pipeline.encoder.weights_sha256[:8]}_{pipeline.upscaler.id[:8]}"
         if st.button("Embed them", icon=":material/groups:", key=key):
             with feedback() as attempt:
@@ -216,6 +221,9 @@ def _surveyed(
         if len(chosen) > _LARGE and not reduction.params:
             st.caption("So many are better measured by a command, which needs no open page:")
             st.code(command, language=None, wrap_lines=True)
+        if not allowed(Permission.RUN):
+            not_yours("Measuring them")
+            return None
         if not st.button("Measure them", type="primary", icon=":material/speed:", key="inspector_measure"):
             return None
         reference = reference or _embedded(pipeline, pictures, label)

@@ -12,6 +12,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.access.actor import acting_as, current_actor
+from core.attacks import UNPROTECTED
 from core.errors import CoreError
 from core.recognition import Recognition
 from core.settings import VLR_SIZES_PX
@@ -21,6 +23,7 @@ from core.video.newest import NewestFrame, NewestStats
 from core.video.seek import SeekSettings
 from core.video.sightings import SightingLog
 from dashboard import live_stream
+from dashboard.access import Permission, allowed
 from dashboard.carry import carry
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback, show_error, show_surprise
@@ -57,6 +60,7 @@ class LiveSession:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.settings = LiveSettings()
+        self.actor = current_actor()
         self._newest: NewestFrame[NDArray[np.uint8], _Looked] | None = None
         self._lock = threading.Lock()
         self._came: deque[float] = deque(maxlen=120)
@@ -78,7 +82,8 @@ class LiveSession:
         def look(rgb: NDArray[np.uint8]) -> _Looked:
             identifier.settings = self.settings
             result = identifier.look(rgb, time.monotonic())
-            log.note(result.faces)
+            with acting_as(self.actor):  # this thread has no session that says who looks
+                log.note(result.faces)
             return _Looked(rgb, result)
 
         return look
@@ -142,6 +147,7 @@ def live_identify(pipe: Pipeline) -> None:
             disabled=bool(chosen),
             help="Also while large ones are in sight: a part of each frame is enlarged and searched in turn. Slower.",
         )
+    session.actor = current_actor()
     session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
@@ -150,6 +156,8 @@ def live_identify(pipe: Pipeline) -> None:
             st.caption(
                 "Pictures stay in this machine's memory. Nothing is kept unless sightings are switched on below."
             )
+            if pipe.attack_check is None:
+                st.caption(UNPROTECTED)
     with right:
         st.fragment(_side, run_every=LOOK_EVERY_S if state.playing else None)(session, playing=state.playing)
     draft = st.session_state.pop(f"{_KEY}_enrol", None)
@@ -220,9 +228,8 @@ def _face(face: LiveFace) -> Recognition | None:
             pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))
         st.html(faces_html(pictures, 72))
         st.caption(f"{in_words(found)} By {count(face.frames or 1, 'frame')} together.")
-        asked = found.outcome == "unknown" and st.button(
-            "Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:"
-        )
+        may = found.outcome == "unknown" and allowed(Permission.ENROL)
+        asked = may and st.button("Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:")
         return found if asked else None
 
 

@@ -24,6 +24,8 @@ _SIGNS: dict[Outcome, str] = {
 
 def title_of(face: Recognition) -> str:
     """The outcome in a word or a name, as plain text."""
+    if face.is_attack:
+        return "Looks like a presentation attack"
     return face.identity or ("Unknown" if face.outcome == "unknown" else "Can't be recognised")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.attacks import key_of_check
 from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Space
@@ -51,7 +52,8 @@ def pipeline() -> Pipeline:
     here = settings()
     weights, upscaler = active_weights(here), active_upscaler(here)
     files = (str(weights.path), str(upscaler.path or upscaler.name))
-    return _pipeline((weights.sha256, upscaler.sha256), files, str(here.gallery_path), use_tta=False)
+    sha256s = (weights.sha256, upscaler.sha256)
+    return _pipeline(sha256s, files, str(here.gallery_path), key_of_check(here), use_tta=False)
 
 
 def space_in_use(weights: WeightsFile) -> Space:
@@ -93,9 +95,11 @@ def _gallery(path: str) -> Gallery:
 @st.cache_resource(
     max_entries=2, show_spinner="Loading EdgeFace: a few seconds, once", on_release=lambda p: p.gallery.store.close()
 )
-def _pipeline(sha256s: tuple[str, str], files: tuple[str, str], gallery_path: str, *, use_tta: bool) -> Pipeline:
+def _pipeline(
+    sha256s: tuple[str, str], files: tuple[str, str], gallery_path: str, check: str, *, use_tta: bool
+) -> Pipeline:
     """`files` are the encoder's and the upscaler's. Their `sha256s` are part of the key: a file that was exchanged
-    under the same name is loaded anew."""
+    under the same name is loaded anew. So is `check`, which says what looks for presentation attacks."""
     from core.pipeline import PipelineConfig, build_pipeline
 
     weights, upscaler = files

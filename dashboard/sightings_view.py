@@ -8,9 +8,12 @@ import streamlit as st
 from core.csv_safe import csv_text
 from core.gallery.store import Gallery
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
+from dashboard.taking import take
 from dashboard.text import count, plain
 
 _KEY = "identify_sightings"
@@ -23,7 +26,10 @@ def sightings_panel(gallery: Gallery) -> None:
     if not box.open:
         return
     with box, feedback():
-        _rule(gallery)
+        if allowed(Permission.WEIGHTS):
+            _rule(gallery)
+        else:
+            _rule_in_words(read_rule(gallery))
         _log(gallery)
 
 
@@ -49,6 +55,17 @@ def _rule(gallery: Gallery) -> None:
     )
 
 
+def _rule_in_words(rule: SightingRule) -> None:
+    if rule.kept:
+        faces_too = "with" if rule.crops else "without"
+        st.caption(
+            f"Who is recognised is logged, {faces_too} the face's picture, and kept for {rule.retention_h:g} hours."
+        )
+    else:
+        st.caption("Nobody is logged: that is switched off.")
+    not_yours("Changing this rule", "admin")
+
+
 def _log(gallery: Gallery) -> None:
     found = sightings(gallery)
     if not found:
@@ -65,10 +82,12 @@ def _log(gallery: Gallery) -> None:
         faces(pictures[:_FACES_SHOWN], 72)
     people = {each.identity_id: each.name for each in found}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.download_button(
-            "Log as CSV", csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv", icon=":material/download:",
-            on_click="ignore", key=f"{_KEY}_csv",
+        take(
+            "Log as CSV", lambda: csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv",
+            key=f"{_KEY}_csv", what="sightings",
         )  # fmt: skip
+        if not allowed(Permission.DELETE):
+            return
         with st.popover("Delete", icon=":material/delete:"):
             whom = st.selectbox(
                 "Whose sightings", [None, *people], format_func=lambda number: people.get(number, "Everybody's"),

@@ -14,6 +14,7 @@ from core.training.history import Alarm
 from dashboard.feedback import feedback
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
+from dashboard.taking import take
 from dashboard.text import count, duration, markup, plain
 from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training_curves import curves
@@ -181,9 +182,9 @@ def _epochs(seen: Seen) -> None:
     with st.expander(f"Epochs ({len(epochs)})", icon=":material/table_rows:"):
         table = epochs.dropna(axis="columns", how="all").drop(columns=["line"], errors="ignore")
         st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
-        st.download_button(
-            "Epochs as CSV", partial(_csv, table), file_name=f"{seen.run.name}-epochs.csv", mime="text/csv",
-            icon=":material/download:", on_click="ignore", key="training_epochs_csv",
+        take(
+            "Epochs as CSV", partial(_csv, table), f"{seen.run.name}-epochs.csv", "text/csv",
+            key="training_epochs_csv", what=f"epochs of {seen.run.id}",
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 from core.jobs.events import tail_text
 from core.jobs.run_dir import Run
 from dashboard.feedback import feedback
+from dashboard.taking import take
 from dashboard.text import count, plain
 
 MOST_LINES = 2_000
@@ -59,9 +60,9 @@ def log_panel(run: Run) -> None:
                 icon=":material/search:", width=260,
             )  # fmt: skip
             follow = st.toggle("Follow", value=True, key="training_log_follow", help="Keep the newest line in sight.")
-            st.download_button(
-                "Download", partial(_whole, run.log_path), file_name=f"{run.name}.log", mime="text/plain",
-                icon=":material/download:", on_click="ignore", key="training_log_download", disabled=not lines,
+            take(
+                "Download", partial(_whole, run.log_path), f"{run.name}.log", "text/plain",
+                key="training_log_download", what=f"log of {run.id}", disabled=not lines,
             )  # fmt: skip
         found = matching(lines, query)
         with st.container(height=_HEIGHT_PX, autoscroll=follow, border=True, key="training_log"):

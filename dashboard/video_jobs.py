@@ -17,12 +17,15 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.settings import VLR_SIZES_PX, write_atomically
 from core.video.camera_book import put_away, shown
 from core.video.sources import source_of
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state, faces
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
 from dashboard.resources import settings
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
+from dashboard.taking import take
 from dashboard.text import plain, shorten
 
 if TYPE_CHECKING:
@@ -41,7 +44,10 @@ _SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_
 
 def video_jobs(pipe: Pipeline) -> None:
     """The form that starts a run, and the runs that there are, newest first."""
-    _form(pipe)
+    if allowed(Permission.RUN):
+        _form(pipe)
+    else:
+        not_yours("Starting, stopping and removing videos' runs")
     runs = list_runs(runs_root(settings()), "video")[:RUNS_SHOWN]
     if not runs:
         empty_state(
@@ -190,12 +196,12 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
     if pictures:
         faces([Picture(image_address(path.read_bytes()), f"track {path.stem}") for path in pictures], 72)
     with st.container(horizontal=True):
-        st.download_button(
-            "Table as CSV", (run.path / str(report["table"])).read_bytes(), "faces.csv", "text/csv",
-            icon=":material/download:", on_click="ignore", key=f"{_KEY}_csv_{key}",
+        take(
+            "Table as CSV", (run.path / str(report["table"])).read_bytes, "faces.csv", "text/csv",
+            key=f"{_KEY}_csv_{key}", what=f"table of {run.id}",
         )  # fmt: skip
         if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
-            st.download_button(
-                "Annotated video", film.read_bytes(), "annotated.mp4", "video/mp4", icon=":material/movie:",
-                on_click="ignore", key=f"{_KEY}_film_{key}",
+            take(
+                "Annotated video", film.read_bytes, "annotated.mp4", "video/mp4", icon=":material/movie:",
+                key=f"{_KEY}_film_{key}", what=f"film of {run.id}",
             )  # fmt: skip

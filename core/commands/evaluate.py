@@ -133,12 +133,15 @@ def dataset(
     ending: Ending,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
+    from core.evaluation.request import require_groups
+
     source = people.config()
     plan = {
         "sizes": sizes_of(sizes), "modes": modes_of(mode), "degradations": degradations_of(degradation),
         "threshold": threshold, "gallery_sizes": gallery_size, "enrol": enrol, "bootstrap": bootstrap, "seed": seed,
         "sr_images": sr_images, "by": by or [],
     }  # fmt: skip
+    require_groups(user_path(source["dataset"]), by or [])
     config = {
         "task": "dataset",
         **source,

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset import place
 from core.dataset.fill import fill
 from core.dataset.measure import OnEvent, ShouldStop
@@ -64,8 +66,9 @@ def build(
     The options come as BuildOptions or as keywords of the same names. The source isn't touched. Images of the source's
     own test split are left out. With update, images that `out` has already stay on their side and new ones are added;
     one that is killed leaves the earlier data set as it was, and the next one takes away what it had begun.
-    Raises BuildRefused, BuildStopped, SourceInvalid, StorageFailed; then nothing new is at `out`.
+    Raises NotAllowed, BuildRefused, BuildStopped, SourceInvalid, StorageFailed; then nothing new is at `out`.
     """
+    require(Permission.DATA)
     chosen = replace(options or BuildOptions(), **given)
     out = Path(out).absolute()
     refuse_options(source, out, chosen)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset.errors import DatasetError
 from core.dataset.ingest import IngestSummary, ingest
 from core.dataset.photograph import encode_png
@@ -46,6 +48,7 @@ def fetch(name: str, out: Path, *, downloads: Path, **options: Any) -> IngestSum
     `options` are those of `ingest`. Raises SettingsInvalid for another name, FetchFailed, StorageFailed, and what
     `ingest` raises.
     """
+    require(Permission.DATA)
     if name not in PUBLIC:
         raise SettingsInvalid(f"There is no public data set '{name}' here.", f"Choose {' or '.join(sorted(PUBLIC))}.")
     public = PUBLIC[name]

@@ -21,6 +21,8 @@ from typing import Any
 
 import cv2
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset.errors import BuildRefused, BuildStopped, DatasetInvalid
 from core.dataset.journal import Entry, Journal, only_one, storage, work_folder
 from core.dataset.layout import REJECTED_NAME, SPLITS
@@ -89,6 +91,7 @@ def ingest(
     `workers` (default: the processors there are) only changes the speed. Raises SourceInvalid, BuildRefused (`out`
     holds something else, or another ingest works towards it), BuildStopped, SettingsInvalid, StorageFailed.
     """
+    require(Permission.DATA)
     sizes = tuple(sizes)
     recipe = Recipe(sizes, method, seed, 32 if 32 in sizes else max(sizes, default=0), limits or Limits())
     source, out = source.resolve(), out.resolve()
@@ -112,6 +115,7 @@ def ingest_photographs(
     should_stop: Callable[[], bool] | None = None,
 ) -> IngestSummary:
     """As `ingest`, for a list that is known; every photograph's `name` must be its own."""
+    require(Permission.DATA)
     started = time.monotonic()
     tell = on_event or (lambda kind, **data: None)
     plan = _plan_key(photographs, recipe)

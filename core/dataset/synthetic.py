@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset.drawn_head import Portrait, View, portray
 from core.dataset.drawn_looks import Expression, Looks, draw_looks
 from core.dataset.errors import BuildRefused, BuildStopped
@@ -50,8 +52,9 @@ def make_demo(
     XXS has a leave-one-out rank-1 of 100 % at 112, 32 and 24 px and of 99.8 % at 16 px. These are drawings: figures on
     them say that things work, not how well real people are recognised.
 
-    Raises BuildRefused when `out` exists, BuildStopped, SettingsInvalid, StorageFailed.
+    Raises NotAllowed, BuildRefused when `out` exists, BuildStopped, SettingsInvalid, StorageFailed.
     """
+    require(Permission.DATA)
     if not 1 <= identities <= MAX_IDENTITIES or not 2 <= images <= MAX_IMAGES:
         raise SettingsInvalid(
             f"A demo has 1 to {MAX_IDENTITIES} people with 2 to {MAX_IMAGES} images, got {identities} with {images}.",

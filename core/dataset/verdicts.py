@@ -10,6 +10,8 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset.findings import Finding, Severity, Verdict
 from core.dataset.manifest import Dataset
 from core.errors import StorageFailed
@@ -35,6 +37,7 @@ class KeptVerdict:
 
 def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None:
     """Keep `verdict` for this manifest in this place; one of an earlier manifest is forgotten. Raises StorageFailed."""
+    require(Permission.DATA)
     findings = [
         {
             "code": finding.code,

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.encoder.errors import WeightsMissing, WeightsUnsafe
 from core.encoder.variants import RECOMMENDED, VARIANTS, Variant
 from core.errors import StorageFailed
@@ -188,6 +190,7 @@ def use_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
 
     Nothing changes unless all of it succeeds. Raises what `find_weights` and `load_encoder` raise, and StorageFailed.
     """
+    require(Permission.WEIGHTS)
     file = find_weights(settings, file_or_name)
     check_weights(file)
     kept, entry = keep_weights(settings, file)

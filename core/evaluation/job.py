@@ -13,11 +13,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.dataset.check import dataset_of
-from core.dataset.manifest import is_dataset, read_dataset
-from core.dataset.scan import scan
+from core.dataset.manifest import is_dataset
 from core.errors import SettingsInvalid
 from core.evaluation.calibrate import Goal, calibrate, halves, points_json, trained_people
+from core.evaluation.data import dataset_at
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.listed import evaluate_listed
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
@@ -123,16 +122,7 @@ def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pict
     vlr_images among them). Raises SettingsInvalid, SourceInvalid, DatasetInvalid.
     """
     root = Path(config["dataset"])
-    if is_dataset(root):
-        dataset = read_dataset(root)
-    else:
-        # A split's own folder (.../test) holds hr_images itself: the layout is its parent's.
-        holds_kinds = (root / "hr_images").is_dir()
-        dataset = dataset_of(scan(root.parent if holds_kinds else root))
-        if holds_kinds:
-            frame = dataset.frame
-            here = frame[frame["path"].str.startswith(f"{root.name}/")].reset_index(drop=True)
-            dataset = replace(dataset, frame=here)
+    dataset = dataset_at(root)
     dataset = _measured(dataset) if not dataset.key else dataset
     split = config.get("split")
     photographs = Path(config["photographs"]) if config.get("photographs") else None

@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.layout import HR, SPLITS, VLR
-from core.dataset.manifest import COLUMNS, Dataset
+from core.dataset.manifest import Dataset
 from core.errors import SettingsInvalid, StorageFailed
+from core.evaluation.data import require_columns
 from core.evaluation.pairs import Photo
 from core.images import ImageUnreadable, sha256_of
 
@@ -56,12 +57,7 @@ def pictures_of_dataset(
     or no such column.
     """
     frame = dataset.frame
-    further = [column for column in frame.columns if column not in COLUMNS]
-    if missing := [column for column in by if column not in further]:
-        raise SettingsInvalid(
-            f"{dataset.info.name} has no column '{missing[0]}' to tell groups by.",
-            f"Its further columns: {', '.join(further) or 'none'}. A data set made from a CSV keeps those of the CSV.",
-        )
+    require_columns(dataset, by)
     if split is not None and split not in SPLITS:
         raise SettingsInvalid(f"There is no split '{split}'.", f"Choose one of {', '.join(SPLITS)}.")
     chosen = frame if split is None else frame[frame["split"] == split]

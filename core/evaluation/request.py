@@ -23,9 +23,10 @@ def dataset_config(
     photographs: Path | None = None,
     min_images: int = 1,
 ) -> Config:
-    """Everything on a data set (see `job`). Raises SettingsInvalid for a plan that can't be, or end-to-end figures
-    without the photographs."""
+    """Everything on a data set (see `job`). Raises SettingsInvalid for a plan that can't be, end-to-end figures
+    without the photographs, or groups by a column that isn't there; what `dataset_at` raises then."""
     checked = plan_of(plan)
+    require_groups(root, checked.by)
     if "end to end" in checked.modes and photographs is None:
         raise SettingsInvalid(
             "End-to-end figures need photographs; a data set holds crops that were aligned before.",
@@ -38,6 +39,15 @@ def dataset_config(
             "plan": dict(plan),
         }
     )  # fmt: skip
+
+
+def require_groups(root: Path, by: Sequence[str]) -> None:
+    """Look, where groups are asked for, whether the data set at `root` has those columns. Raises SettingsInvalid and
+    what `dataset_at` raises."""
+    if by:
+        from core.evaluation.data import dataset_at, require_columns
+
+        require_columns(dataset_at(root), by)
 
 
 def pairs_config(
@@ -140,6 +150,8 @@ def _of_plan(plan: Mapping[str, Any], task: str) -> list[str]:
         words += ["--degradation", "both" if len(plan["degradations"]) > 1 else str(plan["degradations"][0])]
     for name in ("threshold", "bootstrap", "seed") if task == "dataset" else ("bootstrap", "seed"):
         words += [f"--{name}", f"{plan[name]:g}"] if name in plan else []
+    for column in plan.get("by") or ():
+        words += ["--by", str(column)]
     return words
 
 

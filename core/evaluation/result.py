@@ -19,6 +19,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.csv_safe import csv_text
 from core.errors import CoreError, StorageFailed
 from core.jobs.plain import plain_value
@@ -115,6 +117,7 @@ class Evaluation:
         StorageFailed."""
         from core.evaluation.html import report_html
 
+        require(Permission.RUN)
         for name, table in self.tables.items():
             write_atomically(folder / "tables" / f"{name}.csv", csv_text(table).encode())
         write_atomically(folder / "report.html", report_html(self).encode())

@@ -86,7 +86,7 @@ class System:
         spec = self._spec
         config = PipelineConfig(
             device=spec.device, use_tta=spec.use_tta, weights=self._path, upscaler=spec.upscaler, faces="centre",
-            aligned=False, precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
+            aligned=False, check_attacks=False, precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
         )  # fmt: skip
         if not spec.is_peer:
             return build_pipeline(config)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.faces.detect import Face
 
-Code = Literal["too_small", "blurred", "turned", "too_dark", "too_bright", "low_contrast"]
+Code = Literal["too_small", "blurred", "turned", "too_dark", "too_bright", "low_contrast", "attack", "unchecked"]
 
 # A face as five points: eyes at (-1, 0, 0) and (1, 0, 0), nose tip and mouth below them, in half eye distances; the
 # nose tip alone stands out towards the camera. The mouth's height is that of the ArcFace template.
@@ -75,7 +75,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason against a face: a code for programs, words for people; severe means that it can't be recognised."""
+    """One reason against a face: a code for programs, words for people; severe means that it can't be recognised.
+    "attack" and "unchecked" come from a check against presentation attacks, where one is in use."""
 
     code: Code
     text: str

@@ -124,7 +124,8 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     identities: dict[int, Means] = {}
     revisions: dict[int, int] = {}
     name_sql = seal_of(connection).sql("name", "name", "id")
-    for identity_id, name, revision in connection.execute(f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"):
+    query = f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"  # nosec B608  # a column's name
+    for identity_id, name, revision in connection.execute(query):
         names[identity_id] = name
         before = known.get(identity_id)
         if before is not None and before.revision == revision:
@@ -173,11 +174,9 @@ def _read_some(
     connection: sqlite3.Connection, space: Space, which: str
 ) -> dict[int, tuple[np.ndarray, tuple[tuple[Kind, int | None], ...]]]:
     vector = seal_of(connection).sql("t.vector", "vector", "t.identity_id")
-    rows = connection.execute(
-        f"""SELECT t.identity_id, t.kind, t.size_px, {vector} FROM template t WHERE ({which}) AND {IN_SPACE}
-        ORDER BY t.identity_id, t.kind, t.size_px""",
-        space_parameters(space),
-    )
+    query = f"""SELECT t.identity_id, t.kind, t.size_px, {vector} FROM template t WHERE ({which}) AND {IN_SPACE}
+        ORDER BY t.identity_id, t.kind, t.size_px"""  # nosec B608  # a column's name, whole numbers, a constant
+    rows = connection.execute(query, space_parameters(space))
     found = {}
     for identity_id, of_identity in groupby(rows, key=lambda row: row[0]):
         vectors: list[np.ndarray] = []

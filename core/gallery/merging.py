@@ -153,10 +153,16 @@ def _person(connection: sqlite3.Connection, number: int) -> Identity:
     return found[0]
 
 
+_IDS_OF = {
+    "template": "SELECT id FROM template WHERE identity_id = ? ORDER BY id",
+    "sighting": "SELECT id FROM sighting WHERE identity_id = ? ORDER BY id",
+}
+
+
 def _ids(
     connection: sqlite3.Connection, person: int, table: Literal["template", "sighting"] = "template"
 ) -> tuple[int, ...]:
-    found = connection.execute(f"SELECT id FROM {table} WHERE identity_id = ? ORDER BY id", (person,))
+    found = connection.execute(_IDS_OF[table], (person,))
     return tuple(int(row[0]) for row in found)
 
 

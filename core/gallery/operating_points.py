@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.store import Gallery
@@ -73,8 +75,9 @@ def decide_by(
 def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, *, actor: str = "local") -> None:
     """Store a threshold; an earlier one for the same conditions is replaced.
 
-    Raises SettingsInvalid when its numbers make no sense, SpaceMismatch when the space names no encoder.
+    Raises NotAllowed, SettingsInvalid when its numbers make no sense, SpaceMismatch when the space names no encoder.
     """
+    require(Permission.WEIGHTS)  # it decides who is recognised, as the weights do
     numbers = (point.probe_px_min, point.probe_px_max, point.target, point.threshold)
     sensible = all(math.isfinite(number) for number in numbers) and point.measure in ("fpir", "far")
     if not (

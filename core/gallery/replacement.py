@@ -19,7 +19,7 @@ _SAME_PHOTOGRAPH = """(n.identity_id = t.identity_id AND n.kind = t.kind AND n.s
     ELSE n.crop IS NOT NULL AND {crop_n} = {crop_t} END)"""
 
 _OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-    OR (t.flip_tta = :flip AND t.kind = 'sr')))"""
+    OR (t.flip_tta = :flip AND t.kind = 'sr')))"""  # nosec B608  # a constant
 """Templates that another in the space takes the place of: of other weights, or upscaled by another upscaler. Those of
 the same weights with the other flip setting aren't among them: they serve searches of their own."""
 
@@ -27,7 +27,7 @@ the same weights with the other flip setting aren't among them: they serve searc
 def _made(connection: sqlite3.Connection) -> str:
     """SQL for: there is a template of the same photograph in the space."""
     same = _SAME_PHOTOGRAPH.format(crop_n=_crop(connection, "n"), crop_t=_crop(connection, "t"))
-    return f"EXISTS (SELECT 1 FROM template n WHERE {same} AND {IN_SPACE.replace('t.', 'n.')})"
+    return f"EXISTS (SELECT 1 FROM template n WHERE {same} AND {IN_SPACE.replace('t.', 'n.')})"  # nosec B608  # constants
 
 
 def _crop(connection: sqlite3.Connection, alias: str) -> str:
@@ -61,11 +61,12 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
             WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {made}
             GROUP BY t.identity_id, t.kind, t.size_px,
                 CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} ELSE t.image_sha256 END
-            ORDER BY t.identity_id, max(t.id)""",
+            ORDER BY t.identity_id, max(t.id)""",  # nosec B608  # constants and a column's name
             parameters,
         ).fetchall()
         without = connection.execute(
-            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {made}", parameters
+            f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {made}",  # nosec B608
+            parameters,  # constants as above
         ).fetchone()[0]
         people = rows.read_identities(connection, space)
     reachable = {int(row[1]) for row in found}
@@ -104,9 +105,8 @@ def store_replacements(
 
 
 def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space: Space) -> bool:
-    row = connection.execute(
-        f"SELECT {_made(connection)} FROM template t WHERE t.id = :id", {**space_parameters(space), "id": source.id}
-    ).fetchone()
+    query = f"SELECT {_made(connection)} FROM template t WHERE t.id = :id"  # nosec B608  # constants
+    row = connection.execute(query, {**space_parameters(space), "id": source.id}).fetchone()
     return row is not None and not row[0]
 
 
@@ -118,7 +118,7 @@ def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") 
     """
     with gallery.database.transaction() as connection:
         found = connection.execute(
-            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}",
+            f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}",  # nosec B608  # constants
             space_parameters(space),
         ).fetchall()
         at = gallery.database.now()

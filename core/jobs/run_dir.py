@@ -116,8 +116,9 @@ def create_run(
     """Make the folder of a new run, queued by process `pid` (default: this one). It appears whole or not at all.
 
     `config` holds plain values (numbers, texts, paths, lists, dicts); `at` is the time in its name (default: now).
-    Raises JobError for a kind or config that can't be written, StorageFailed when the disk refuses.
+    Raises JobError for a kind or config that can't be written, StorageFailed when the disk refuses, NotAllowed.
     """
+    require(permission_for(kind))
     if not _KIND.fullmatch(kind):
         raise JobError(f"'{kind}' can't name a kind of run.", "Use small letters, digits and '-'.")
     try:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed, WeightsMissing
 from core.settings import Settings, read_active, write_active
 from core.sr.trial import require_useful
@@ -148,6 +150,7 @@ def use_upscaler(settings: Settings, file_or_name: str | Path) -> UpscalerFile:
     Nothing changes unless all of it succeeds. Raises UpscalerUnusable (also for one that does worse on faces than no
     interpolation at all), StorageFailed.
     """
+    require(Permission.WEIGHTS)
     file = find_upscaler(settings, file_or_name)
     check_upscaler(file)
     kept, entry = keep_upscaler(settings, file)

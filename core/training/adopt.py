@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.encoder import registry as encoders
 from core.encoder.registry import WeightsFile
 from core.errors import CoreError
@@ -57,6 +59,7 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adop
     trained an upscaler alone leaves the encoder in use as it is.
     Raises NothingTrained, RunNotFound, UpscalerUnusable, StorageFailed and what loading an encoder raises.
     """
+    require(Permission.WEIGHTS)
     files = trained_files(run, which)
     if not files:
         other: Which = "last" if which == "best" else "best"

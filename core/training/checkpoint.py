@@ -10,7 +10,8 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from core.dataset.journal import storage
 from core.encoder.archive import read_archive
+from core.errors import StorageFailed
 from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.training.errors import CheckpointUnusable
 
@@ -57,10 +59,11 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
             new.chmod(0o755)
-            for name, part in weights.items():
-                save_file(dict(part.tensors), new / FILES[name], metadata=dict(part.metadata))
-            if state is not None:
-                torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
+            with _room(folder.parent):
+                for name, part in weights.items():
+                    save_file(dict(part.tensors), new / FILES[name], metadata=dict(part.metadata))
+                if state is not None:
+                    torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
             for path in new.iterdir():
                 _flush(path)
             _replace(folder, new)
@@ -151,11 +154,25 @@ def export_notes(checkpoint: Path, target: Path) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
         try:
-            torch.save(content, name)
+            with _room(target.parent):
+                torch.save(content, name)
             _flush(Path(name))
             Path(name).replace(target)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """Where the disk is full safetensors and torch raise errors of their own: they become StorageFailed, too."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        free = shutil.disk_usage(folder).free
+        raise StorageFailed(
+            f"{folder} couldn't be written: {free / 1e6:,.1f} MB are free on that disk.",
+            "Free space, then resume the run: it goes on from the last checkpoint.",
+        ) from error
 
 
 def _replace(folder: Path, new: Path) -> None:

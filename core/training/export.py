@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
 from core.settings import write_atomically
@@ -32,6 +34,7 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
     The file appears whole or not at all. Raises what loading raises (a file has to be complete), SettingsInvalid for
     values that float16 can't hold, StorageFailed.
     """
+    require(Permission.EXPORT)
     metadata = dict(look_at(source).metadata)
     if is_upscaler(metadata):
         tensors = _dsr_tensors(source)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.settings import write_atomically
 
@@ -23,6 +25,7 @@ def accumulation(checkpoints: Path, configured: int) -> int:
 def halve_batch(checkpoints: Path, *, batch_size: int, processes: int, configured: int) -> int:
     """Work on half as many images at once from the next resume on; the effective batch stays. Gives the new number of
     parts. Raises SettingsInvalid when a batch can't be halved any more."""
+    require(Permission.RUN)
     parts = accumulation(checkpoints, configured) * 2
     if batch_size % (parts * processes):
         raise SettingsInvalid(

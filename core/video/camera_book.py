@@ -7,6 +7,8 @@ import json
 import os
 import secrets
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed
 from core.settings import Settings, write_atomically
 from core.video.sources import has_secret, without_secret
@@ -18,7 +20,8 @@ _MOST = 200
 
 def put_away(settings: Settings, address: str) -> str:
     """What to write down for an address: itself, or "camera:KEY ADDRESS" where it holds a secret, which is kept in
-    the camera book then. Raises StorageFailed."""
+    the camera book then. Raises NotAllowed, StorageFailed."""
+    require(Permission.RUN)
     if "://" not in address or not has_secret(address):
         return address
     book = _read(settings)

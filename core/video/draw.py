@@ -34,6 +34,7 @@ def label_of(face: LiveFace) -> str:
     if found is None:
         return f"{face.number}"
     name = found.identity or ("Unknown" if found.outcome == "unknown" else "Can't be recognised")
+    name = "Presentation attack" if found.is_attack else name
     name = name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
     return f"{face.number} {name}" if found.score is None else f"{face.number} {name} {found.score:.2f}"
 

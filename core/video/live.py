@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.probes import Cut, cut_face
+from core.probes import Cut
 from core.recognition import Probe, Recognition
 from core.video.pooling import Pool, Pooled
 from core.video.seek import DistantSeeker, Seeker, SeekSettings, Seen
@@ -114,7 +114,7 @@ class LiveIdentifier:
         self._known = {number: known for number, known in self._known.items() if number in alive}
         chosen = self._choose(tracks, at)
         with _timed(timings, "align and enlarge"):
-            cuts: list[Cut] = [cut_face(seen.frame, seen.faces[place]) for place in chosen]
+            cuts: list[Cut] = [self.pipeline.cut(seen.frame, seen.faces[place]) for place in chosen]
             probes = self.pipeline.probes(cuts)
         self._recognise([tracks[place] for place in chosen], probes, at, timings)
         faces = tuple(self._face(track, rgb.shape, place in chosen) for place, track in enumerate(tracks))
@@ -143,7 +143,9 @@ class LiveIdentifier:
         for track, recognition, pool in zip(tracks, judged, pools, strict=True):
             known = self._known[track.number]
             known.embedded_at = at
-            if recognition.outcome == "unrecognisable" and known.frames:
+            if recognition.is_attack:
+                known.pool = Pool()  # what was taken for a person before is evidence no more
+            elif recognition.outcome == "unrecognisable" and known.frames:
                 continue  # one bad frame takes nothing from what the others said
             known.recognition = replace(recognition, timings_ms={})
             known.frames = pool.frames if recognition.outcome != "unrecognisable" else 0

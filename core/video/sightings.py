@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery.rows import write_audit
@@ -74,7 +75,9 @@ def read_rule(gallery: Gallery) -> SightingRule:
 
 
 def write_rule(gallery: Gallery, rule: SightingRule, *, actor: str = "local") -> int:
-    """Put a rule into force, and delete at once what it no longer allows; how many sightings or faces that were."""
+    """Put a rule into force, and delete at once what it no longer allows; how many sightings or faces that were.
+    Raises NotAllowed."""
+    require(Permission.WEIGHTS)
     with gallery.database.transaction() as connection:
         connection.execute(
             "INSERT INTO sighting_rule(id, kept, crops, retention_h) VALUES (1, ?, ?, ?) "
@@ -104,15 +107,15 @@ def purge(gallery: Gallery) -> int:
 def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 200) -> list[Sighting]:
     """The latest sightings within the retention time, newest first; of one person, or of all."""
     purge(gallery)
-    where, values = ("WHERE s.identity_id = ?", [identity_id]) if identity_id is not None else ("", [])
     with gallery.database.reading() as connection:
         name = connection.seal.sql("i.name", "name", "i.id")
         crop = connection.seal.sql("s.crop", "crop", "s.identity_id")
         found = connection.execute(
             f"""SELECT s.id, s.identity_id, {name}, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
-            s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id {where}
-            ORDER BY s.ended DESC, s.id DESC LIMIT ?""",
-            (*values, limit),
+            s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id
+            WHERE :person IS NULL OR s.identity_id = :person
+            ORDER BY s.ended DESC, s.id DESC LIMIT :limit""",  # nosec B608  # columns' names
+            {"person": identity_id, "limit": limit},
         ).fetchall()
     return [
         Sighting(
@@ -125,9 +128,10 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
 
 def forget(gallery: Gallery, identity_id: int | None = None, *, actor: str = "local") -> int:
     """Delete the sightings of one person, or all of them, and their traces in the file; how many there were."""
-    where, values = ("", ()) if identity_id is None else (" WHERE identity_id = ?", (identity_id,))
     with gallery.database.transaction(Permission.DELETE) as connection:
-        gone = connection.execute(f"DELETE FROM sighting{where}", values).rowcount
+        gone = connection.execute(
+            "DELETE FROM sighting WHERE :person IS NULL OR identity_id = :person", {"person": identity_id}
+        ).rowcount
         write_audit(connection, gallery.database.now(), actor, "sightings deleted", identity_id)
     gallery.database.tidy()
     return gone

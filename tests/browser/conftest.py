@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +43,25 @@ class Server:
         return f"{self.address}/{page}"
 
 
-def start(data_dir: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start `streamlit run dashboard/Home.py` on a free port; returns when it answers."""
+def start(
+    data_dir: Path, log: Path, options: Callable[[int], Sequence[str]] = lambda port: ()
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run dashboard/Home.py` on a free port, with `options` for that port; returns when it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir), "EDGEFACE_MODELS_DIR": str(data_dir / "models")}
     environment.pop("EDGEFACE_GALLERY", None)
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "dashboard/Home.py",
+        "--server.port",
+        str(port),
+        *options(port),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"

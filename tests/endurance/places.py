@@ -103,7 +103,9 @@ def merge(folder: Path, say: Say) -> None:
         for number in count(max(person.id for person in gallery.identities()) + 100):
             people = [person.id for person in gallery.identities()]
             if len(people) < 4:  # kills amid merges leave fewer and fewer
-                gallery.enrol(f"person {number}", templates(number), space=SPACE)
+                # A number that no template has: one that was merged away keeps its templates, not its name.
+                seed = 1 + max(int(source.partition("-")[0]) for source in sources_in(gallery))
+                gallery.enrol(f"person {seed}", templates(seed), space=SPACE)
                 continue
             change = merge_identities(gallery, people[number % len(people)], people[(number + 1) % len(people)])
             say("merged")
@@ -111,10 +113,15 @@ def merge(folder: Path, say: Say) -> None:
             say("undone")
 
 
+def sources_in(gallery: Gallery) -> list[str]:
+    """Where every template came from: no two from one place."""
+    return [each.source for person in gallery.identities() for each in gallery.templates(person.id)]
+
+
 def merged(folder: Path, said: Sequence[str]) -> None:
     whole(folder / "gallery.db")
     with opened(folder) as gallery:
-        sources = [each.source for person in gallery.identities() for each in gallery.templates(person.id)]
+        sources = sources_in(gallery)
         assert len(sources) == len(set(sources)), "a template is there twice"
         assert {f"{seed}-{n}.jpg" for seed in range(8) for n in range(2)} <= set(sources), "a template is lost"
 

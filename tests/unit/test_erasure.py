@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from core import cli
+from core.diagnostics.job import layout_store
+from core.diagnostics.layout import Layout
 from core.erasure import erase
 from core.evaluation.store import EmbeddingStore, Kept
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.backup import back_up
 from core.gallery.keys import Key
 from core.gallery.protection import change_key, encrypt
+from core.inspection.store import InspectionStore, Looked
 from core.settings import Settings, load_settings
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
@@ -118,6 +121,39 @@ def test_kept_embeddings_of_the_same_photographs_go_and_others_stay(settings, ga
     gallery.enrol(NAME, person(1), space=SPACE)
     erase(settings, gallery, NAME)
     assert not damaged.exists(), "a cache that can't be searched is thrown away"
+
+
+def test_caches_of_the_inspector_and_of_diagnostics_let_go_too(settings, gallery):
+    """The same photograph's small views have other vectors: they follow by its hash."""
+    cache = settings.data_dir / "cache"
+    mine, others = f"{1:064x}", f"{2:064x}"
+    figures, quality = np.arange(3.0), np.zeros(9, np.float32)
+    embeddings, inspections = EmbeddingStore(cache / "embeddings"), InspectionStore(cache / "inspections")
+    for view, seeds in (("HR", (1, 700)), ("16 px", (800, 701))):
+        pictures = zip((mine, others), seeds, strict=True)
+        embeddings.write({"view": view}, {one: Kept(True, True, unit(seed), quality) for one, seed in pictures}, {})
+    looked = {mine: Looked(figures, unit(810), figures, unit(811)), others: Looked(figures, unit(812))}
+    inspections.write({"size": 16}, looked)
+    layout_store(settings).write("c" * 64, Layout(np.zeros((40, 2)), "tsne", 0.0, 0.0, 0.0))
+    (cache / "verdicts").mkdir()
+    (cache / "verdicts" / "small.json").write_text(json.dumps({"rows": [{"identity": NAME}]}))
+    (cache / "speeds.json").write_text("{}")
+    report = erase(settings, gallery, NAME)
+    raw = everywhere(settings.data_dir)
+    assert not any(unit(seed).tobytes() in raw for seed in (1, 800, 810, 811)) and NAME.encode() not in raw
+    assert all(unit(seed).tobytes() in raw for seed in (700, 701, 812)) and (cache / "speeds.json").exists()
+    told = {one.store: one.count for one in report.erased}
+    assert told | {"Kept embeddings": 2, "Kept figures": 1, "Kept maps": 1, "Other caches": 1} == told
+    assert report.complete, report.text
+
+
+def test_a_picture_that_was_enrolled_as_it_lies_in_a_data_set_is_known_by_its_hash(settings, gallery):
+    store = InspectionStore(settings.data_dir / "cache" / "inspections")
+    same = f"{7:064x}"
+    gallery.add_templates(NAME, [NewTemplate(unit(40), "hr", 112.0, image_sha256=same)], space=SPACE)
+    store.write({"size": 16}, {same: Looked(np.arange(3.0), unit(820))})
+    erase(settings, gallery, NAME)
+    assert store.read({"size": 16}, [same]) == {}
 
 
 def test_files_that_still_mention_the_person_are_found_however_they_write_it(settings, gallery):

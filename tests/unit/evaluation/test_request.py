@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.cli import run as run_command
+from core.dataset.manifest import write_dataset
 from core.errors import CoreError, SettingsInvalid
 from core.evaluation.request import (
     benchmark_config,
@@ -22,6 +23,7 @@ from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
 from tests.app.accuracy_runs import sface
 from tests.made_weights import save_dsr
+from tests.unit.evaluation.sets import small_dataset
 
 PLAN = {
     "sizes": [None, 16], "modes": ["aligned"], "degradations": ["camera"], "threshold": 0.4, "bootstrap": 5, "seed": 3,
@@ -51,6 +53,19 @@ def test_the_command_asks_for_the_same(systems, own_data_dir, monkeypatch, tmp_p
         name: config[name] for name in ("task", "dataset", "split", "min_images", "systems")
     }
     assert {name: asked["plan"][name] for name in PLAN} == PLAN
+
+
+def test_groups_by_a_column_that_isnt_there_are_refused_at_launch(systems, tmp_path, capsys) -> None:
+    dataset = small_dataset(tmp_path / "small", people=2, each=1, single=0)
+    table = dataset.frame.assign(sex="f")
+    write_dataset(dataset.root, table, dataset.info)
+    config = dataset_config(dataset.root, systems, {**PLAN, "by": ["sex"]})
+    assert "--by sex" in str(config["command"])
+    with pytest.raises(SettingsInvalid, match=r"no column 'age' to tell groups by.*\n?.*Its further columns: sex"):
+        dataset_config(dataset.root, systems, {**PLAN, "by": ["sex", "age"]})
+    asked = ["evaluate", "dataset", "--dataset-root", str(dataset.root), "--weights", sface(), "--by", "age"]
+    assert run_command(asked) != 0 and "no column 'age'" in capsys.readouterr().err
+    assert list_runs(runs_root(load_settings())) == []
 
 
 def test_what_cant_be_is_refused_before_a_run_is_made(systems, tmp_path) -> None:

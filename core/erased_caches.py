@@ -1,0 +1,111 @@
+"""What caches hold of a person, and how they let it go: kept embeddings and figures of pictures, maps, and any other
+file of the cache folder in which the name or a vector stands. Everything in that folder can be made again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.gallery.review import SAME_PHOTOGRAPH
+from core.traces import Trace
+
+Vectors = Sequence[NDArray[np.float32]]
+
+_QUERIES = {
+    "embeddings": "SELECT sha256, vector, NULL FROM face",
+    "inspections": "SELECT sha256, bicubic_vector, dsr_vector FROM face",
+}
+"""Folders of SQLite files with a row a picture, and what reads its hash and its vectors."""
+
+
+def forget_pictures(cache: Path, vectors: Vectors, image_sha256s: Collection[str]) -> dict[str, int]:
+    """Remove what is kept of a person's photographs, at every size and by whichever weights; how many rows in each
+    folder of _QUERIES.
+
+    A photograph is theirs when its hash is known, or when one of its vectors is one of `vectors` (N, dim): it may lie
+    elsewhere under another name, cut out anew. Its rows in other files, where its vectors are others, follow by its
+    hash. A file that can't be read is removed: it is a cache.
+    """
+    files = {folder: sorted((cache / folder).glob("*.db")) for folder in _QUERIES}
+    theirs = {bytes.fromhex(one) for one in image_sha256s if _is_hash(one)}
+    for folder, paths in files.items():
+        for path in paths:
+            theirs |= _recognised(path, _QUERIES[folder], vectors)
+    return {folder: sum(_let_go(path, theirs) for path in paths) for folder, paths in files.items()}
+
+
+def forget_maps(cache: Path) -> int:
+    """Remove every kept map of embeddings: a map doesn't say whose points it holds. How many there were."""
+    maps = list((cache / "maps").glob("*.npz"))
+    for path in maps:
+        path.unlink(missing_ok=True)
+    return len(maps)
+
+
+def forget_named(cache: Path, traces: Iterable[Trace]) -> tuple[int, list[Trace]]:
+    """Remove the files of the cache folder among `traces`; how many, and the traces that are left."""
+    gone: set[Path] = set()
+    left: list[Trace] = []
+    for trace in traces:
+        if trace.path in gone:
+            continue
+        if cache in trace.path.parents and trace.path.is_file():
+            trace.path.unlink(missing_ok=True)
+            gone.add(trace.path)
+        else:
+            left.append(trace)
+    return len(gone), left
+
+
+def _recognised(path: Path, query: str, vectors: Vectors) -> set[bytes]:
+    try:
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+            rows = connection.execute(query)
+            return {
+                row[0] for row in rows if any(_is_of(np.frombuffer(part, "<f4"), vectors) for part in row[1:] if part)
+            }
+    except (sqlite3.DatabaseError, ValueError, TypeError):  # damaged, or busy
+        _remove(path)
+        return set()
+
+
+def _let_go(path: Path, hashes: Collection[bytes]) -> int:
+    if not hashes or not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("BEGIN IMMEDIATE")
+            marks = [(one,) for one in hashes]
+            gone = connection.executemany("DELETE FROM face WHERE sha256 = ?", marks).rowcount
+            connection.execute("COMMIT")
+            if gone:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return gone
+    except sqlite3.DatabaseError:
+        _remove(path)
+        return 0
+
+
+def _remove(path: Path) -> None:
+    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        each.unlink(missing_ok=True)
+
+
+def _is_of(vector: NDArray[np.float32], known: Vectors) -> bool:
+    norm = float(np.linalg.norm(vector))
+    return any(
+        rows.shape[1] == len(vector) and norm > 0 and float((rows @ vector).max()) / norm >= SAME_PHOTOGRAPH
+        for rows in known
+    )
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)

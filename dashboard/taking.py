@@ -1,0 +1,41 @@
+"""Downloads: a button where the role may export, an unusable one that says why elsewhere. Each is made when it is
+clicked, never before, and is in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.access.handing_out import handing_out
+from core.access.roles import Permission, least_role
+from dashboard.access import allowed, as_of_now
+from dashboard.resources import settings
+
+LOCKED = f"Downloads need the role {least_role(Permission.EXPORT)}."
+
+
+def take(
+    label: str,
+    make: Callable[[], bytes],
+    file_name: str,
+    mime: str,
+    *,
+    key: str,
+    what: str = "",
+    icon: str = ":material/download:",
+    kind: Literal["primary", "secondary", "tertiary"] = "secondary",
+    help: str | None = None,
+    disabled: bool = False,
+    into: DeltaGenerator | None = None,
+) -> None:
+    """A download button. `what` is the trail's word for it (the label in lower case when left out): no names in it.
+    `into`: where it is put, instead of here."""
+    may = allowed(Permission.EXPORT)
+    data = handing_out(settings(), what or label.lower(), make, again=as_of_now) if may else b""
+    (into or st).download_button(
+        label, data, file_name=file_name, mime=mime, icon=icon, key=key, type=kind, on_click="ignore",
+        disabled=disabled or not may, help=help if may else LOCKED,
+    )  # fmt: skip
