@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery import rows
 from core.gallery.store import Gallery
@@ -125,8 +127,9 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
 
 
 def take_back(gallery: Gallery, space: Space, *, run: str | None = None, actor: str = "local") -> list[OperatingPoint]:
-    """Remove the thresholds of this space, those of one run or all; what was removed, to be saved again by whom that was
-    a mistake for. Sizes without one go by the uncalibrated default again. Raises GalleryBusy, NotAllowed."""
+    """Remove the thresholds of this space, those of one run or all; sizes without one go by the uncalibrated default
+    again. Returns what was removed: saved again, it is undone. Raises GalleryBusy, NotAllowed."""
+    require(Permission.WEIGHTS)  # it decides who is recognised, as the weights do
     gone = [point for point in operating_points(gallery, space) if run is None or point.run == run]
     with gallery.database.transaction() as connection:
         removed = connection.execute(
