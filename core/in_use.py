@@ -10,11 +10,23 @@ from pathlib import Path
 
 from core.encoder.registry import WeightsFile, active_weights, find_weights, use_weights
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
+from core.gallery.values import Space
 from core.settings import Settings
 from core.sr.registry import UpscalerFile, active_upscaler, describe, find_upscaler, use_upscaler
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
 from core.weight_card import is_upscaler, read_card
+
+MEASURED_TOGETHER = frozenset(
+    {
+        (
+            "577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20",  # edgeface-xxs-starter
+            "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b",  # edgeface-dsr
+        ),
+    }
+)
+"""Encoder and upscaler (SHA-256) that weren't trained together, and measured as well or better so than with what the
+encoder was trained with (DECISIONS.md, "The shipped pair")."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +40,15 @@ class InUse:
 
     @property
     def mismatch(self) -> str:
-        """A sentence where the encoder was trained with another upscaler than the one in use, else ""."""
+        """A sentence where the encoder was trained with another upscaler than the one in use, unless that was measured
+        to do no harm; else ""."""
         if self.encoder is None or self.upscaler is None:
             return ""
         trained_with = read_card(self.encoder.metadata).trained_with_upscaler
         same = {self.upscaler.sha256, self.upscaler.metadata.get("exported_from", "")}
         if not trained_with or trained_with in same:
+            return ""
+        if (self.encoder.sha256, self.upscaler.sha256) in MEASURED_TOGETHER:
             return ""
         what = (
             BICUBIC if trained_with == BICUBIC else f"another super-resolution network (SHA-256 {trained_with[:10]}…)"
@@ -57,6 +72,18 @@ def in_use(settings: Settings) -> InUse:
     except CoreError as error:
         upscaler_problem = error
     return InUse(encoder, encoder_problem, upscaler, upscaler_problem)
+
+
+def space_in_use(settings: Settings, weights: WeightsFile) -> Space:
+    """Which templates those weights can search with the upscaler in use, without flip; known without loading anything.
+
+    Where the upscaler in use is gone or was changed, only templates of full size: no upscaler took part in them.
+    """
+    try:
+        upscaler = active_upscaler(settings)
+    except UpscalerUnusable:
+        return Space(weights.name, weights.sha256, "", flip_tta=False)
+    return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
 
 
 def find_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:

@@ -136,7 +136,12 @@ def _trail() -> None:
         hide_index=True,
         width="stretch",
         height=min(420, 38 + 35 * len(table)),
-        column_config={"when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
+        column_config={
+            "when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
+            "who": st.column_config.TextColumn(width="small"),
+            "what": st.column_config.TextColumn(width="large"),
+            "to what": st.column_config.TextColumn(width="small"),
+        },
     )
     st.caption(
         f"The latest {count(len(table), 'line')}. People enrolled appear by number, so that a deleted name stays "

@@ -17,14 +17,14 @@ from core.jobs.run_dir import Run
 from dashboard.access import Permission, allowed
 from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_fields import (
-    choose_dataset,
     choose_sizes,
     choose_upscalers,
     choose_weights,
-    datasets_or_way,
     weights_or_way,
 )
+from dashboard.accuracy_people_from import choose_people, folds_of
 from dashboard.accuracy_queries import KIND, Seen
+from dashboard.accuracy_take_back import taking_back, told
 from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
 from dashboard.door import not_yours
 from dashboard.feedback import feedback
@@ -48,6 +48,7 @@ def thresholds_panel() -> None:
     if weights is None:
         return
     st.subheader("Thresholds in use", anchor=False)
+    told()
     store = gallery()
     points = operating_points(store, space_in_use(weights))
     people = store.size
@@ -63,11 +64,10 @@ def thresholds_panel() -> None:
     if not allowed(Permission.RUN):
         not_yours("Choosing thresholds")
         return
+    taking_back(store, space_in_use(weights), "all", "Take thresholds back")
     st.subheader("Choose thresholds from your own data", anchor=False)
-    sets = datasets_or_way()
-    if sets:
-        with st.container(border=True, key="accuracy_calibrate"):
-            _form(weights, sets, people)
+    with st.container(border=True, key="accuracy_calibrate"):
+        _form(weights, people)
 
 
 def in_use_html(points: list[OperatingPoint], people: int) -> str:
@@ -79,11 +79,14 @@ def in_use_html(points: list[OperatingPoint], people: int) -> str:
     return cells_html("Probe", [((probe, ""), cells) for probe, cells in rows.items()])
 
 
-def start(
-    root: Path, system: dict[str, Any], plan: dict[str, Any], goal: dict[str, Any], split: str | None = None
-) -> Run:
-    """Launch a calibration that stores nothing by itself. Raises SettingsInvalid, JobError, StorageFailed."""
-    config = request.calibration_config(root, system, plan, goal, split=split)
+def start(people: dict[str, Any], system: dict[str, Any], plan: dict[str, Any], goal: dict[str, Any]) -> Run:
+    """Launch a calibration on the people that `choose_people` gave. It stores nothing by itself. Raises
+    SettingsInvalid, PairsInvalid, JobError, StorageFailed."""
+    if "pairs" in people:
+        plan = {**plan, "modes": [people["mode"]]}
+        config = request.calibration_folds_config(*folds_of(people), system, plan, goal)
+    else:
+        config = request.calibration_config(people["root"], system, plan, goal, split=people["split"])
     return launch(settings(), KIND, config, slug=f"calibrate-{goal['measure']}-{data_name(config)}")
 
 
@@ -105,9 +108,7 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
             "with 95 % intervals."
         )
     )
-    told = st.session_state.pop("accuracy_said", "")
-    if told:
-        st.success(plain(told), icon=":material/check_circle:")
+    told()
     points = points_of(seen.run)
     if not points:
         st.info(
@@ -153,7 +154,15 @@ def _use(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
     if used:
         st.markdown(":green[:material/verified:] This gallery uses them.")
     label = "Put them in again" if used else "Use these thresholds"
-    if st.button(label, type="secondary" if used else "primary", icon=":material/check:", key="accuracy_use"):
+    row = st.container(horizontal=True)
+    with row:
+        clicked = st.button(label, type="secondary" if used else "primary", icon=":material/check:", key="accuracy_use")
+    if path == str(settings().gallery_path):
+        from core.evaluation.operating import space_of
+
+        with row:
+            taking_back(gallery(), space_of(evaluation), points[0].run, "Take them back")
+    if clicked:
         with feedback() as attempt:
             number = put_to_use(Path(path).expanduser(), evaluation, points)
             st.session_state["accuracy_said"] = f"{count(number, 'threshold')} put into {Path(path).name}."
@@ -173,9 +182,9 @@ def _used(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> b
     }
 
 
-def _form(weights: Any, sets: list[Any], people: int) -> None:
+def _form(weights: Any, people: int) -> None:
     measure = str(st.radio("For which question", list(MEASURES), format_func=MEASURES.__getitem__, key="accuracy_goal"))
-    chosen = choose_dataset(sets, "accuracy_calibrate")
+    chosen = choose_people()
     if chosen is None:
         return
     left, right = st.columns(2, gap="medium")
@@ -202,9 +211,14 @@ def _form(weights: Any, sets: list[Any], people: int) -> None:
         "Degradation", list(DEGRADATIONS)[:2], default="bicubic", required=True, format_func=DEGRADATIONS.__getitem__,
         key="accuracy_calibrate_degradation",
     )  # fmt: skip
+    halves = (
+        "The people of some folds choose the thresholds, those of the others"
+        if "pairs" in chosen
+        else "Half of the people choose the thresholds, the other half"
+    )
     st.caption(
-        "Half of the people choose the thresholds, the other half say what they give. Whom the weights were trained on "
-        "is left out where that is known. Nothing changes until you put them to use."
+        f"{halves} say what they give. Whom the weights were trained on is left out where that is known. Nothing "
+        "changes until you put them to use."
     )
     clicked = st.button("Choose thresholds", type="primary", icon=":material/tune:", key="accuracy_calibrate_start")
     link("help", "What a threshold is chosen for", icon=":material/help:", topic="accuracy")
@@ -213,20 +227,15 @@ def _form(weights: Any, sets: list[Any], people: int) -> None:
 
 
 def _start(
-    chosen: Any, encoder: list[str], upscaler: list[str], plan: dict[str, Any], measure: str, target: float, size: int
-) -> None:
+    chosen: dict[str, Any], encoder: list[str], upscaler: list[str], plan: dict[str, Any], measure: str, target: float,
+    size: int,
+) -> None:  # fmt: skip
     from core.evaluation.systems import every_system
 
-    listed, split = chosen
     with feedback() as attempt:
         [system] = every_system(settings(), encoder, upscaler)
-        run = start(
-            listed.root,
-            system,
-            plan,
-            {"measure": measure, "target": round(target / 100, 8), "gallery_size": size},
-            split,
-        )
+        goal = {"measure": measure, "target": round(target / 100, 8), "gallery_size": size}
+        run = start(chosen, system, plan, goal)
     if attempt.ok:
         st.query_params["run"] = run.id
         st.rerun()

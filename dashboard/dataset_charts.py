@@ -38,6 +38,7 @@ def split_figure(counts: Mapping[str, Any]) -> go.Figure:
                 text=[f"{value:,}{part}" for value, part in zip(values, share, strict=True)],
                 textposition="auto",
                 insidetextanchor="start",
+                textangle=0,
                 insidetextfont={"color": "#FFFFFF"},
                 hovertemplate=f"%{{y}}: %{{x:,}} {unit}<extra></extra>",
                 showlegend=False,

@@ -197,7 +197,7 @@ def _verdict(dataset: Dataset) -> None:
         st.info("It is being checked, see above.", icon=":material/policy:")
     else:
         st.warning(
-            "**Not checked yet.** Whether training on it would lie isn't known.", icon=":material/unknown_document:"
+            "**Not checked yet.** Whether figures on it can be trusted isn't known.", icon=":material/unknown_document:"
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if checked:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
 from core.gallery.merging import merge_identities
+from core.gallery.reviewed import Left, leave, take_up
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state
@@ -60,6 +61,8 @@ def gallery_panel() -> None:
         found = [each for each in health.troubles if each.code == code]
         if found:
             _group(code, title, icon, found)
+    if health.left:
+        _left(health.left)
     how = "calibrated for this gallery" if health.calibrated else "uncalibrated"
     st.caption(
         f"{plain(health.line)} Templates of {plain(space.encoder_name)} ({space.weights_sha256[:10]}); threshold "
@@ -107,6 +110,7 @@ def _trouble(trouble: Trouble) -> None:
                     _merge(trouble, key)
                 elif trouble.code != "unlike_groups":
                     _enrol(trouble, key)
+            _leave(trouble, key)
             _open(trouble.person, trouble.name, key)
             if trouble.other is not None:
                 _open(trouble.other, trouble.other_name, f"{key}_other")
@@ -180,6 +184,36 @@ def _enrol(trouble: Trouble, key: str) -> None:
         st.session_state["enroll_add_to"] = trouble.name
         st.session_state.pop("enroll_done", None)
         go("enroll")
+
+
+def _leave(trouble: Trouble, key: str) -> None:
+    if st.button(
+        "Leave it", icon=":material/done:", key=f"{key}_leave",
+        help="You have looked, and it is as it should be. It comes back when its photographs change.",
+    ):  # fmt: skip
+        with feedback() as attempt:
+            leave(gallery(), trouble.key, actor="dashboard")
+        if attempt.ok:
+            _say("Left as it is. It stands at the end of this page, and can be taken up again.")
+
+
+def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
+    """What somebody looked at and left, with who and when, and the way back."""
+    with st.expander(f"Looked at and left ({len(left):,})", icon=":material/done_all:", key="diagnostics_left"):
+        for trouble, mark in left[: 2 * MOST_SHOWN]:
+            key = f"{_key(trouble)}_left"
+            with st.container(border=True, key=key):
+                st.markdown(plain(trouble.text))
+                st.caption(plain(f"Left by {mark.by}, {mark.at.astimezone():%-d %b %Y, %H:%M}"))
+                if st.button("Take it up again", icon=":material/undo:", key=f"{key}_back"):
+                    with feedback() as attempt:
+                        take_up(gallery(), trouble.key, actor="dashboard")
+                    if attempt.ok:
+                        _say("It is told again.")
+        if len(left) > 2 * MOST_SHOWN:
+            st.caption(
+                f"{len(left) - 2 * MOST_SHOWN:,} more: `edgeface-studio diagnose gallery --json` lists them all."
+            )
 
 
 def _open(person: int, name: str, key: str) -> None:

@@ -88,8 +88,9 @@ def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | No
         st.info(f"Nobody's name contains “{plain(shorten(search))}”.", icon=":material/search_off:")
         return
     pictures = covers(store)
+    here = _one_page(shown)
     with st.container(horizontal=True, gap="small", key="gallery_grid"):
-        for person in _one_page(shown):
+        for person in here:
             _card(person, pictures.get(person.id), weights)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_safe import csv_text
 from core.evaluation.pictures import Picture
 from core.images import encode_image
 from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line
-from core.inspection.survey import ORDERS
+from core.inspection.survey import FIGURES, figures_of, sorted_by
 from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
 from dashboard.inspector_reads import tiles_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from core.inspection.subject import Reduction
     from core.pipeline import Pipeline
 
+SORT_KEPT = "inspector_sort_kept"
+
 _HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
@@ -35,10 +38,32 @@ _component = st.components.v2.component(
 )
 
 
+def sorted_as_asked(rows: pd.DataFrame, place: DeltaGenerator | None) -> pd.DataFrame:
+    """The rows by the figure that is chosen; with a `place` the choice stands there. One face after the other follows
+    the same order, so the choice is kept beside the fields, which go while they aren't shown."""
+    kept: tuple[str, bool] | None = st.session_state.get(SORT_KEPT)
+    if place is not None:
+        columns = figures_of(rows)
+        st.session_state.setdefault("inspector_sort", kept[0] if kept and kept[0] in columns else None)
+        st.session_state.setdefault("inspector_sort_down", bool(kept and kept[1]))
+        with place:
+            column = st.selectbox(
+                "Sort by", columns, index=None, placeholder="Sort by any figure", key="inspector_sort", width=300,
+                format_func=lambda each: FIGURES[each], label_visibility="collapsed",
+            )  # fmt: skip
+            down = st.toggle("Largest first", key="inspector_sort_down", disabled=column is None)
+        kept = (str(column), down) if column is not None else None
+        if kept is None:
+            st.session_state.pop(SORT_KEPT, None)
+        else:
+            st.session_state[SORT_KEPT] = kept
+    return rows if kept is None else sorted_by(rows, kept[0], largest_first=kept[1])
+
+
 def many_view(
     pipeline: Pipeline, pictures: Sequence[Picture], rows: pd.DataFrame, reduction: Reduction, order: str, label: str
 ) -> None:
-    """The sheet of the first 200 rows of a survey, in their order."""
+    """The sheet of the first 200 rows of a survey, in their order; `order` says it in words."""
     shown = rows.head(MOST_FACES)
     by_hash = {picture.sha256: picture for picture in pictures}
     tiles = tiles_of(pipeline, [by_hash[sha256] for sha256 in shown["sha256"]], reduction)
@@ -53,9 +78,11 @@ def many_view(
         f"{len(shown)} of {len(rows):,} faces of {label}, {reduction.size_px} px by {reduction.degradation}; encoder "
         f"{pipeline.encoder.info.path.stem}, upscaler {name}"
     )
+    kept: tuple[str, bool] | None = st.session_state.get(SORT_KEPT)
+    title = order if kept is None else f"{FIGURES[kept[0]]}, {'largest' if kept[1] else 'smallest'} first"
     with st.container(horizontal=True):
         take(
-            "Contact sheet as PNG", lambda: contact_png(tiles, shown, ORDERS[order], protocol), "contact-sheet.png",
+            "Contact sheet as PNG", lambda: contact_png(tiles, shown, title, protocol), "contact-sheet.png",
             "image/png", key="inspector_contact_png",
         )  # fmt: skip
         take(

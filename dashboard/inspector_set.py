@@ -22,7 +22,7 @@ from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.inspector_face import face_view
 from dashboard.inspector_lab import lab
-from dashboard.inspector_many import many_view
+from dashboard.inspector_many import SORT_KEPT, many_view, sorted_as_asked
 from dashboard.inspector_reads import dataset_reference, gallery_reference, pictures_in, survey_of
 from dashboard.navigation import go
 from dashboard.resources import settings
@@ -77,14 +77,16 @@ def set_view(pipeline: Pipeline) -> None:
     asked = (listed.name, split, who, order)
     if st.session_state.setdefault("inspector_asked", asked) != asked:  # another list begins with its first face
         st.session_state["inspector_asked"] = asked
-        st.session_state.pop("inspector_face", None)
+        for key in ("inspector_face", SORT_KEPT, "inspector_sort"):
+            st.session_state.pop(key, None)
     table = None
-    if order != "listed" or many:
+    if order != "listed" or many or SORT_KEPT in st.session_state:
         table = _surveyed(pipeline, mine, pictures, label, reduction, order, _command(listed.name, split, reduction))
         if table is None:
             return
+        table = sorted_as_asked(table, row if many else None)
     if many and table is not None:
-        many_view(pipeline, mine, table, reduction, order, label)
+        many_view(pipeline, mine, table, reduction, ORDERS[order], label)
     else:
         _one(pipeline, _in_order(mine, table), reduction, _Whom(pipeline, pictures, label), row)
 

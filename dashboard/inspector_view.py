@@ -38,11 +38,11 @@ def view() -> None:
     head("Inspector", "What does super-resolution make of a face, and does it help to recognise it?")
     if cannot_recognise(readiness()):
         return
-    joined = pipeline()
     source = st.segmented_control(
         "A face from", list(_SOURCES), default="set", required=True, key="inspector_source",
         format_func=lambda each: _SOURCES[each], label_visibility="collapsed",
     )  # fmt: skip
+    joined = pipeline()  # after the first field: the page stands while the network is loaded
     if joined.upscaler.interpolates:
         st.info(
             "No super-resolution network is in use: faces are enlarged by bicubic. Train one, or choose one on Home, "

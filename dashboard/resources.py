@@ -57,18 +57,10 @@ def pipeline() -> Pipeline:
 
 
 def space_in_use(weights: WeightsFile) -> Space:
-    """Which templates those weights can search, as the pipeline above makes them; known without loading anything.
+    """Which templates those weights can search, as the pipeline above makes them (see core.in_use)."""
+    from core import in_use
 
-    Where the upscaler in use is gone or was changed, only templates of full size: no upscaler took part in them.
-    """
-    from core.sr.registry import active_upscaler
-    from core.sr.upscale import UpscalerUnusable
-
-    try:
-        upscaler = active_upscaler(settings())
-    except UpscalerUnusable:
-        return Space(weights.name, weights.sha256, "", flip_tta=False)
-    return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
+    return in_use.space_in_use(settings(), weights)
 
 
 @st.cache_resource(show_spinner=False)

@@ -59,7 +59,7 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
         if at_work_on(listed.root):
             st.info("Its check is at work. A run looks its table over in any case.", icon=":material/policy:")
         else:
-            st.warning("Not checked yet: training on it may lie.", icon=":material/unknown_document:")
+            st.warning("Not checked yet: what is trained on it may mislead.", icon=":material/unknown_document:")
             if st.button("Check it now", icon=":material/policy:", key="training_check", type="tertiary"):
                 with feedback() as attempt:
                     start("check", {"root": str(listed.root)})

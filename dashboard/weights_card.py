@@ -178,9 +178,10 @@ def _facts_html(title: str, facts: dict[str, str]) -> str:
 def starter_offer() -> None:
     """While the starter is in use: what it is good for, and the official weights, to fetch or from a file."""
     official = OFFICIAL[f"{RECOMMENDED}_q"][0]
-    st.warning(
+    figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")  # a line breaks between sizes
+    st.info(
         "**Starter weights: limited accuracy.** They came with this project so that it works without a download. The "
-        f"official ones recognise better: equal error rate {plain(official.line)} ({plain(official.protocol)}).",
-        icon=":material/warning:",
+        f"official ones recognise better: equal error rate {figures} ({plain(official.protocol)}).",
+        icon=":material/tips_and_updates:",
     )
     weights_panel(primary=False)

@@ -152,6 +152,9 @@ def gallery(
                 "people": health.people, "photographs": health.photographs, "encoder": health.space.encoder_name,
                 "weights_sha256": health.space.weights_sha256, "threshold": health.threshold,
                 "calibrated": health.calibrated, "troubles": [_trouble(each) for each in health.troubles],
+                "left": [
+                    {**_trouble(each), "left_by": mark.by, "left_at": mark.at.isoformat()} for each, mark in health.left
+                ],
             }
         )  # fmt: skip
     else:

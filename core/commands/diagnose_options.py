@@ -21,13 +21,11 @@ def space_of(gallery: Gallery) -> Space:
     """The space of the weights in use where it holds anybody, else the one with the most templates."""
     from core.encoder.registry import active_weights
     from core.errors import CoreError
-    from core.gallery.values import Space as GallerySpace
-    from core.sr.registry import active_upscaler
+    from core.in_use import space_in_use
 
     settings = load_settings()
     try:
-        file, upscaler = active_weights(settings), active_upscaler(settings)
-        space = GallerySpace(file.name, file.sha256, upscaler.sha256, False, bicubic_px=upscaler.bicubic_px)
+        space = space_in_use(settings, active_weights(settings))
         if gallery.index(space).size:
             return space
     except CoreError:

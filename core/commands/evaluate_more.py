@@ -205,13 +205,7 @@ def _source(
         raise UsageMistake(
             "--pairs goes with --images, --calibrate-folds and --report-folds.", "Add those, without --dataset-root."
         )
-    chosen, tried = folds_of(calibrate_folds, "--calibrate-folds"), folds_of(report_folds, "--report-folds")
-    if both := sorted(set(chosen or ()) & set(tried or ())):
-        raise UsageMistake(f"Fold {both[0]} would choose and be reported on.", "Name different folds.")
-    from core.evaluation.pairs import photos_of, read_pairs, require_photos
+    from core.evaluation.request import folds_source
 
-    root, listed = user_path(images), user_path(pairs)
-    require_photos(photos_of(read_pairs(listed, [*(chosen or ()), *(tried or ())])), root)
-    return {
-        "images": str(root.resolve()), "pairs": str(listed.resolve()), "calibrate_folds": chosen, "report_folds": tried,
-    }  # fmt: skip
+    chosen, tried = folds_of(calibrate_folds, "--calibrate-folds"), folds_of(report_folds, "--report-folds")
+    return folds_source(user_path(images), user_path(pairs), chosen or [], tried or [])

@@ -23,6 +23,7 @@ from core.gallery.review import (
     UNLIKE_BELOW,
     unlike_one_another,
 )
+from core.gallery.reviewed import left_findings
 from core.gallery.store import Gallery
 from core.gallery.values import Space, StoredTemplate
 from core.settings import UNCALIBRATED_THRESHOLD
@@ -72,7 +73,12 @@ def examine(
     ordered = sorted(troubles, key=lambda each: (not each.serious, ORDER.index(each.code), each.name.casefold()))
     full = decide(112.0)
     photographs = sum(len(person.photos) for person in people)
-    return GalleryHealth(space, len(people), photographs, full.threshold, full.calibrated, tuple(ordered))
+    reviewed = left_findings(gallery)
+    return GalleryHealth(
+        space, len(people), photographs, full.threshold, full.calibrated,
+        troubles=tuple(each for each in ordered if each.key not in reviewed),
+        left=tuple((each, reviewed[each.key]) for each in ordered if each.key in reviewed),
+    )  # fmt: skip
 
 
 def _person(number: int, name: str, templates: Sequence[StoredTemplate]) -> _Person:

@@ -9,6 +9,7 @@ from core.diagnostics.cloud import photograph_of
 from core.errors import SettingsInvalid
 from core.gallery.errors import IdentityNotFound
 from core.gallery.review import SAME_ABOVE
+from core.gallery.reviewed import FindingKey, Left
 from core.gallery.store import Gallery
 from core.gallery.values import Space
 
@@ -56,6 +57,14 @@ class Trouble:
         )
 
     @property
+    def key(self) -> FindingKey:
+        """What a mark on this finding goes by: the photographs that it rests on."""
+        concerned = self.photos + (self.beside if self.code == "two_names" else ())
+        return FindingKey(
+            self.code, self.person, self.other, tuple(sorted(number for one in concerned for number in one.templates))
+        )
+
+    @property
     def remedies(self) -> tuple[Remedy, ...]:
         """What mends it, the likeliest first."""
         if self.code == "two_names":
@@ -68,7 +77,8 @@ class Trouble:
 @dataclass(frozen=True)
 class GalleryHealth:
     """Of the people and photographs that `space` meets. `threshold` is what "looks like somebody else" went by for a
-    face at full size, `calibrated` whether it was measured for this gallery. Troubles: serious ones first."""
+    face at full size, `calibrated` whether it was measured for this gallery. Troubles: serious ones first. `left`:
+    those that somebody looked at and left."""
 
     space: Space
     people: int
@@ -76,6 +86,7 @@ class GalleryHealth:
     threshold: float
     calibrated: bool
     troubles: tuple[Trouble, ...]
+    left: tuple[tuple[Trouble, Left], ...] = ()
 
     @property
     def serious(self) -> tuple[Trouble, ...]:
@@ -85,10 +96,11 @@ class GalleryHealth:
     def line(self) -> str:
         """The result in a sentence."""
         looked = f"{self.people:,} people with {self.photographs:,} photographs"
+        left = f" {len(self.left):,} looked at and left." if self.left else ""
         if not self.troubles:
-            return f"Nothing odd was found among {looked}."
+            return f"Nothing {'else is odd' if left else 'odd was found'} among {looked}.{left}"
         others = len(self.troubles) - len(self.serious)
-        return f"Among {looked}: {len(self.serious):,} to look at now, {others:,} to know of."
+        return f"Among {looked}: {len(self.serious):,} to look at now, {others:,} to know of.{left}"
 
 
 def remove_photograph(gallery: Gallery, photo: Photo, *, actor: str = "local") -> None:

@@ -69,7 +69,7 @@ def load_state(path: Path, variant: str | None = None) -> EncoderState:
     """
     archive = read_archive(path)
     tensors, companions = encoder_tensors(archive.tensors)
-    reports = compare_with_variants(tensors)
+    reports = compare_with_variants(tensors, until_one_fits=variant is None)
     report = reports[0]
     if variant is not None:
         wanted = VARIANTS[variant].architecture
@@ -116,10 +116,16 @@ def _strip(name: str) -> str:
     return _WRAPPERS.sub("", name)
 
 
-def compare_with_variants(tensors: Mapping[str, Tensor]) -> list[KeyReport]:
-    """One report an architecture, the best fit first."""
+def compare_with_variants(tensors: Mapping[str, Tensor], *, until_one_fits: bool = False) -> list[KeyReport]:
+    """One report an architecture, the best fit first. `until_one_fits`: none more once one fits completely, which no
+    other can then; each takes a network to be built, a tenth of a second."""
     architectures = {variant.architecture: variant for variant in reversed(VARIANTS.values())}
-    return sorted((_compare(tensors, variant) for variant in architectures.values()), key=lambda r: r.faults)
+    reports: list[KeyReport] = []
+    for variant in reversed(architectures.values()):
+        reports.append(_compare(tensors, variant))
+        if until_one_fits and not reports[-1].faults:
+            break
+    return sorted(reports, key=lambda report: report.faults)
 
 
 def _compare(tensors: Mapping[str, Tensor], variant: Variant) -> KeyReport:

@@ -24,10 +24,17 @@ from core.images import ImageUnreadable, sha256_of
 
 @dataclass(frozen=True)
 class Stored:
-    """A VLR image that the data set holds."""
+    """A VLR image that the data set in the folder `root` holds. Its path is joined when it is asked for: a large data
+    set has tens of thousands, of which few are opened."""
 
-    path: Path
+    root: Path
+    name: str
     sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.root / self.name
 
 
 @dataclass(frozen=True)
@@ -148,13 +155,15 @@ def _vlr_of(dataset: Dataset, chosen: pd.DataFrame) -> dict[str, dict[int, Store
     small: dict[str, dict[int, Stored]] = {}
     rows = chosen[chosen["kind"] == VLR]
     for path, pair, size, sha256 in zip(rows["path"], rows["pair"], rows["size_px"], rows["sha256"], strict=True):
-        small.setdefault(str(pair), {})[int(size)] = Stored(dataset.file(path), str(sha256))
+        small.setdefault(str(pair), {})[int(size)] = Stored(dataset.root, str(path), str(sha256))
     return small
 
 
 def _hashes(paths: Sequence[Path], known: Sequence[str] | None = None) -> list[str]:
     """SHA-256 of each file, read where it isn't known."""
     given = list(known) if known is not None else [""] * len(paths)
+    if all(given):
+        return given
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda one: one[1] or hash_of(one[0]), zip(paths, given, strict=True), chunksize=64))
 

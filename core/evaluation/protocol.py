@@ -118,6 +118,8 @@ def embed(
     todo = [picture for picture in unique.values() if any(lacks(view, picture) for view in views)]
     if store is not None and not todo and views:
         system.remember(store.about(keys[views[0]]))
+    if todo and should_stop is not None and should_stop():  # before anything is read
+        raise JobStopped
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     with ThreadPoolExecutor(_WORKERS) as workers:
 

@@ -107,6 +107,45 @@ def calibration_config(
     )  # fmt: skip
 
 
+def calibration_folds_config(
+    images: Path,
+    pairs: Path,
+    folds: tuple[Sequence[int], Sequence[int]],
+    system: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    goal: Mapping[str, Any],
+) -> Config:
+    """Thresholds from photographs that a pairs file names: `folds` to choose by, and to try them on. Nothing is stored.
+
+    Raises SettingsInvalid (no folds, or one in both), PairsInvalid when the file or a photograph isn't there.
+    """
+    from core.evaluation.calibrate import Goal
+
+    plan_of(plan)
+    return _with_command(
+        {
+            "task": "calibrate", **folds_source(images, pairs, *folds), "systems": [dict(system)], "plan": dict(plan),
+            "goal": dict(vars(Goal(**goal))), "gallery": None,
+        }
+    )  # fmt: skip
+
+
+def folds_source(images: Path, pairs: Path, chosen: Sequence[int], tried: Sequence[int]) -> Config:
+    """The people of a calibration by folds, as its config holds them. Raises SettingsInvalid, PairsInvalid."""
+    from core.evaluation.pairs import photos_of, read_pairs, require_photos
+
+    if not chosen or not tried:
+        raise SettingsInvalid("Folds are needed to choose by, and others to try on.", "Write 1-4 and 5-7.")
+    if both := sorted(set(chosen) & set(tried)):
+        raise SettingsInvalid(f"Fold {both[0]} would choose and be reported on.", "Name different folds.")
+    root = _folder(images)
+    require_photos(photos_of(read_pairs(pairs, [*chosen, *tried])), root)
+    return {
+        "images": str(root), "pairs": str(pairs.resolve()), "calibrate_folds": list(chosen),
+        "report_folds": list(tried),
+    }  # fmt: skip
+
+
 def folds_of_text(text: str) -> list[int] | None:
     """ "1-3,7" -> [1, 2, 3, 7]; None for an empty text. Raises SettingsInvalid."""
     folds: set[int] = set()
@@ -125,6 +164,7 @@ def command_for(config: Mapping[str, Any]) -> str:
     words += {
         "pairs": lambda: [str(config["images"]), str(config["pairs"])],
         "benchmark": lambda: [str(config["benchmark"]), str(config["root"])],
+        "calibrate": lambda: _calibrated_on(config),
     }.get(str(config["task"]), lambda: ["--dataset-root", str(config["dataset"])])()
     for name, option in (("split", "--split"), ("photographs", "--photographs")):
         words += [option, str(config[name])] if config.get(name) else []
@@ -137,6 +177,14 @@ def command_for(config: Mapping[str, Any]) -> str:
         words += ["--gallery-size", str(goal["gallery_size"])] if goal["measure"] == "fpir" else []
     words += _of_plan(plan, str(config["task"])) + _of_systems(config.get("systems") or [])
     return shlex.join(words)
+
+
+def _calibrated_on(config: Mapping[str, Any]) -> list[str]:
+    if not config.get("pairs"):
+        return ["--dataset-root", str(config["dataset"])]
+    folds = {"--calibrate-folds": config["calibrate_folds"], "--report-folds": config["report_folds"]}
+    words = ["--images", str(config["images"]), "--pairs", str(config["pairs"])]
+    return words + [word for name, some in folds.items() for word in (name, ",".join(map(str, some)))]
 
 
 def _of_plan(plan: Mapping[str, Any], task: str) -> list[str]:

@@ -125,3 +125,19 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
             replace(OperatingPoint(*row[:-1]), at=rows.stored_moment(row[-1]))
             for row in connection.execute(query, rows.space_parameters(space))
         ]
+
+
+def take_back(gallery: Gallery, space: Space, *, run: str | None = None, actor: str = "local") -> list[OperatingPoint]:
+    """Remove the thresholds of this space, those of one run or all; sizes without one go by the uncalibrated default
+    again. Returns what was removed: saved again, it is undone. Raises GalleryBusy, NotAllowed."""
+    require(Permission.WEIGHTS)  # it decides who is recognised, as the weights do
+    gone = [point for point in operating_points(gallery, space) if run is None or point.run == run]
+    with gallery.database.transaction() as connection:
+        removed = connection.execute(
+            """DELETE FROM operating_point WHERE encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
+            AND upscaler_sha256 = :upscaler AND flip_tta = :flip AND (:run IS NULL OR run = :run)""",
+            {**rows.space_parameters(space), "run": run},
+        ).rowcount
+        if removed:
+            rows.write_audit(connection, gallery.database.now(), actor, f"{removed} operating points removed")
+    return gone

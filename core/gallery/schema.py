@@ -93,6 +93,19 @@ MIGRATIONS: tuple[Migration, ...] = (
                 retention_h REAL NOT NULL CHECK (retention_h > 0)) STRICT""",
         ),
     ),
+    Migration(
+        "reviewed findings",
+        (
+            # What somebody looked at and left. `templates` are numbers, in order, with a space between.
+            """CREATE TABLE reviewed(
+                id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL,
+                identity_id INTEGER NOT NULL REFERENCES identity(id) ON DELETE CASCADE,
+                other_id INTEGER REFERENCES identity(id) ON DELETE CASCADE,
+                templates TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL) STRICT""",
+            "CREATE UNIQUE INDEX reviewed_once ON reviewed(code, identity_id, ifnull(other_id, 0), templates)",
+            "CREATE INDEX reviewed_with ON reviewed(other_id)",
+        ),
+    ),
 )
 
 

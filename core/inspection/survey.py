@@ -47,6 +47,23 @@ ORDERS = {
 
 NEED_DSR = ("gain", "loss")
 
+FIGURES = {
+    "similarity_gain": "Gain in cosine by DSR",
+    "rank_gain": "Gain in rank by DSR",
+    "similarity_dsr": "Cosine to HR, DSR",
+    "similarity_bicubic": "Cosine to HR, bicubic",
+    "psnr_db_dsr": "PSNR, DSR",
+    "psnr_db_bicubic": "PSNR, bicubic",
+    "ssim_dsr": "SSIM, DSR",
+    "ssim_bicubic": "SSIM, bicubic",
+    "genuine_dsr": "Score of the true person, DSR",
+    "genuine_bicubic": "Score of the true person, bicubic",
+    "rank_dsr": "Rank of the true person, DSR",
+    "rank_bicubic": "Rank of the true person, bicubic",
+    "identity": "Name",
+}
+"""Columns that a survey can be sorted by, with the words for them."""
+
 _BATCH = 64
 _WORKERS = 2
 
@@ -143,6 +160,22 @@ def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
         # By likeness to HR: a rank moves little among the right, and by hundreds among the hopeless.
         return table.sort_values("similarity_gain", ascending=order == "loss", kind="stable")
     return table
+
+
+def figures_of(table: pd.DataFrame) -> list[str]:
+    """Those of FIGURES that at least one row of a survey has."""
+    return [column for column in FIGURES if table[column].notna().any()]
+
+
+def sorted_by(table: pd.DataFrame, column: str, *, largest_first: bool = False) -> pd.DataFrame:
+    """The rows by one of FIGURES, the smallest (or A) first unless said otherwise; rows without that figure come last,
+    equals stay as they were. Raises SettingsInvalid for another column."""
+    if column not in FIGURES:
+        raise SettingsInvalid(f"Faces can't be sorted by '{column}'.", f"Choose one of {', '.join(FIGURES)}.")
+    return table.sort_values(
+        column, ascending=not largest_first, kind="stable", na_position="last",
+        key=(lambda names: names.str.casefold()) if column == "identity" else None,
+    )  # fmt: skip
 
 
 def _key(pipeline: Pipeline, reduction: Reduction) -> dict[str, Any]:

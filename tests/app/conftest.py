@@ -13,6 +13,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.access.actor import resolve_with
+from core.dataset.manifest import Dataset, read_dataset
+from core.dataset.synthetic import make_demo
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, Space
 from dashboard.access import current
@@ -101,3 +103,31 @@ def button(app: AppTest, label: str):
     found = [each for each in app.button if each.label == label]
     assert found, f"no button {label!r} among {[each.label for each in app.button]}"
     return found[0]
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four drawn people of six images each, closed-set."""
+    root = tmp_path_factory.mktemp("drawn") / "demo"
+    make_demo(root, 4, 6)
+    return root
+
+
+@pytest.fixture
+def demo(drawn: Path, own_data_dir: Path) -> Dataset:
+    """The same in this test's own data folder."""
+    root = own_data_dir / "datasets" / "demo"
+    shutil.copytree(drawn, root)
+    return read_dataset(root)
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+    """What the page would start, instead of a process."""
+    calls: list[tuple[str, dict[str, object]]] = []
+
+    def instead(settings, kind, config, *, slug):
+        calls.append((kind, dict(config)))
+
+    monkeypatch.setattr("dashboard.dataset_work.launch", instead)
+    return calls

@@ -210,6 +210,13 @@ def test_thresholds_are_put_into_the_gallery_and_shown_as_in_use(open_page, meas
     with Gallery.open(settings.gallery_path) as gallery:
         kept = operating_points(gallery, space_of(read_run(run)))
         assert [(p.threshold, p.run) for p in kept] == [(p.threshold, p.run) for p in points]
+    button(app, "Take back").click().run()
+    assert not app.exception and "taken back" in said(app) and "This gallery uses them" not in said(app)
+    with Gallery.open(settings.gallery_path) as gallery:
+        assert operating_points(gallery, space_of(read_run(run))) == []
+        assert gallery.audit(1)[0].event.endswith("operating points removed")
+    button(app, "Put them back").click().run()
+    assert not app.exception and "in use again" in said(app) and "This gallery uses them" in said(app)
 
 
 def test_a_gallery_that_isnt_there_is_refused(open_page, measured, own_data_dir):
@@ -237,6 +244,35 @@ def test_what_the_gallery_uses_now(open_page, measured, with_weights):
     assert lines["HR"].startswith("<td><b>0.350</b><span>uncalibrated default</span></td>")
     assert f"<b>{measured.points[0].threshold:.3f}</b><span>FAR 50 %, " in lines["HR"]
     assert lines["16 px"].count("<b>0.350</b><span>uncalibrated default") == 2
+
+
+def test_thresholds_by_folds_of_a_pairs_file_are_launched_as_said(open_page, own_data_dir, with_weights, monkeypatch):
+    asked: list[dict[str, Any]] = []
+
+    def launched(settings: Any, kind: str, config: dict[str, Any], *, slug: str) -> Any:
+        asked.append(config)
+        return under_way(settings, config, "queued")
+
+    monkeypatch.setattr("dashboard.accuracy_calibrate.launch", launched)
+    images, pairs = own_data_dir / "images", own_data_dir / "pairs.txt"
+    pairs.write_text("2\t1\nAda\t1\t2\nAda\t1\tBen\t1\nCid\t1\t2\nCid\t1\tDot\t1\n")
+    for name in ("Ada_0001", "Ada_0002", "Ben_0001", "Cid_0001", "Cid_0002", "Dot_0001"):
+        (images / name[:3]).mkdir(parents=True, exist_ok=True)
+        (images / name[:3] / f"{name}.jpg").touch()
+    app = opened(open_page, accuracy_show="thresholds")
+    app.segmented_control(key="accuracy_people_from").set_value("pairs").run()
+    app.text_input(key="accuracy_calibrate_images").set_value(str(images))
+    app.text_input(key="accuracy_calibrate_pairs").set_value(str(pairs)).run()
+    button(app, "Choose thresholds").click().run()
+    assert len(app.error) == 1 and not asked, "folds 3 and 4 aren't there"
+    app.text_input(key="accuracy_choose_folds").set_value("1")
+    app.text_input(key="accuracy_try_folds").set_value("2")
+    app.segmented_control(key="accuracy_calibrate_mode").set_value("end to end").run()
+    button(app, "Choose thresholds").click().run()
+    [config] = asked
+    assert not app.exception and not app.error and config["pairs"] == str(pairs.resolve())
+    assert (config["calibrate_folds"], config["report_folds"], config["gallery"]) == ([1], [2], None)
+    assert config["plan"]["modes"] == ["end to end"] and config["goal"]["measure"] == "fpir"
 
 
 # Launching ----------------------------------------------------------------------------------------------------------

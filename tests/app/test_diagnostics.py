@@ -93,6 +93,18 @@ def test_two_names_become_one_and_the_other_is_erased(open_page, own_data_dir):
     assert people(own_data_dir) == {"Ada": 4, "Eve": 2, "Grace Hopper": 6}
 
 
+def test_a_finding_is_left_with_who_and_when_and_taken_up_again(open_page, own_data_dir):
+    plant(own_data_dir)
+    app = open_page("diagnostics", query={"show": "gallery"})
+    first = next(each for each in app.button if each.label == "Leave it")
+    first.click().run()
+    text = said(app)
+    assert not app.exception and "1 to look at now, 1 to know of. 1 looked at and left" in text
+    assert "Left by dashboard, " in text
+    button(app, "Take it up again").click().run()
+    assert "2 to look at now, 1 to know of" in said(app) and "looked at and left" not in said(app)
+
+
 def test_too_few_photographs_lead_to_enrol(open_page, own_data_dir):
     plant(own_data_dir)
     app = open_page("diagnostics", query={"show": "gallery"})

@@ -125,6 +125,17 @@ def test_many_faces_are_measured_ordered_and_opened(open_page: OpenPage, ready: 
     assert len(faces) == 9 and all(INVENTED in face["label"] for face in faces) and INVENTED in shown(app)
     gains = [float(face["line"].split(" ")[3]) - float(face["line"].split(" ")[1]) for face in faces]
     assert all(before >= after - 0.011 for before, after in pairwise(gains))
+    app.selectbox(key="inspector_sort").set_value("psnr_db_dsr").run()
+    app.toggle(key="inspector_sort_down").set_value(True).run()
+    [proto] = [each.proto for each in app.get("bidi_component") if each.key == "inspector_contact"]
+    faces = json.loads(proto.json)["faces"]
+    sharp = [float(face["line"].split(" · ")[1].removesuffix(" dB")) for face in faces]
+    assert sharp == sorted(sharp, reverse=True) and len(set(sharp)) > 1
+    app.session_state["inspector_face"] = faces[1]["id"]
+    app.segmented_control(key="inspector_show").set_value("One face").run()
+    assert "2 of 9" in shown(app), "one face after the other, in the sheet's order"
+    app.segmented_control(key="inspector_show").set_value("Many faces").run()
+    assert app.selectbox(key="inspector_sort").value == "psnr_db_dsr", "the choice outlives the visit to one face"
     app.session_state["inspector_order"] = "wrong"
     app.run()
     assert not app.exception

@@ -1,4 +1,4 @@
-"""The Training page in every state of a run, from folders as runs leave them; and launching, up to the worker."""
+"""The Training page: what is missing, one run in every state, the list and the comparison."""
 
 from __future__ import annotations
 
@@ -8,50 +8,13 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from core.dataset.synthetic import make_demo
-from core.dataset.verdicts import keep_verdict
 from core.jobs.events import EventLog
-from core.jobs.run_dir import list_runs
-from core.settings import load_settings
-from core.training.config import config_from_dict
-from dashboard.training_launch import start_training
-from tests.app.conftest import ROOT, button, fill, shown
+from tests.app.conftest import ROOT, button, shown
+from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import COLLAPSED, NO_SHARED, OUT_OF_MEMORY, record
-from tests.made_weights import official_tensors, save_encoder
-
-
-def opened(open_page: Any, run: Any = None, **query: str) -> AppTest:
-    """The page at one run, or at the list."""
-    app = open_page("training", query={**({"run": run.id} if run else {}), **query})
-    assert not app.exception
-    return app
-
-
-def bars(app: AppTest) -> list[str]:
-    return [plainly(each.proto.text) for each in app.get("progress")]
-
-
-def plainly(text: str) -> str:
-    return text.replace("\\", "").replace("\u2060", "")
-
-
-def asked_for(app: AppTest, name: str) -> str | list[str]:
-    """What the address says; one value as it is."""
-    value = app.query_params[name]
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def primary(app: AppTest) -> list[str]:
-    return [each.label for each in app.button if each.proto.type == "primary"]
-
-
-# What is missing ----------------------------------------------------------------------------------------------------
 
 
 def test_without_weights_it_leads_to_home(open_page):
@@ -73,9 +36,6 @@ def test_a_run_that_isnt_there_is_said_and_the_others_are_listed(open_page, own_
     app = open_page("training", query={"run": "finetune/../../etc"})
     assert not app.exception and "isn't here" in plainly(app.error[0].value)
     assert "25 of 25 epochs" in shown(app)
-
-
-# One run, in every state --------------------------------------------------------------------------------------------
 
 
 def test_a_running_run_says_where_it_is_and_can_be_stopped(open_page, own_data_dir):
@@ -206,9 +166,6 @@ def test_what_came_from_a_run_is_text_wherever_it_is_shown(open_page, own_data_d
         assert "<img src=x" not in shown(app) and not app.exception
 
 
-# The list and the comparison ----------------------------------------------------------------------------------------
-
-
 def test_runs_are_listed_with_what_came_of_them_and_open_by_their_address(open_page, own_data_dir):
     at = datetime.now(UTC) - timedelta(hours=2)
     done = record(own_data_dir, status="done", at=at)
@@ -247,94 +204,6 @@ def test_runs_are_compared_and_the_choice_stands_in_the_address(open_page, own_d
     assert again.multiselect(key="training_compare").value == [first.id, second.id]
 
 
-# Launching ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def demo(ready: Path) -> Path:
-    root = ready / "datasets" / "demo"
-    make_demo(root, 3, 4)
-    return root
-
-
-@pytest.fixture
-def started(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
-    """Launches are noted; no process is started."""
-    seen: list[tuple[str, dict[str, Any]]] = []
-
-    def note(settings, kind, config, *, slug):
-        seen.append((kind, dict(config)))
-        return record(settings.data_dir, status="queued", kind=kind, slug=slug, config=dict(config))
-
-    monkeypatch.setattr("dashboard.training_launch.launch", note)
-    return seen
-
-
-@pytest.mark.shared
-def test_a_launch_carries_what_was_chosen_and_shows_its_run(open_page, demo, started):
-    app = opened(open_page)
-    assert "Not checked yet" in app.warning[0].value and "About" in shown(app)
-    app.radio(key="training_preset_finetune").set_value("notes").run()
-    app.number_input(key="training_finetune_notes_stage2.epochs").set_value(2).run()
-    app.number_input(key="training_finetune_notes_batch_size").set_value(4).run()
-    app.number_input(key="training_seed").set_value(5).run()
-    button(app, "Start training").click().run()
-    assert not app.exception
-    [(kind, config)] = started
-    asked = config_from_dict(config)
-    assert kind == "finetune" and asked.preset == "notes" and asked.seed == 5 and asked.recipe.batch_size == 4
-    assert [stage.epochs for stage in asked.recipe.stages] == [5, 2]
-    assert asked.dataset == str(demo) and asked.edgeface is not None and Path(asked.edgeface).is_file()
-    assert asked.upscaler == "bicubic"
-    assert "--set stage2.epochs=2" in asked.command and "--preset notes" in asked.command
-    assert str(asked_for(app, "run")).startswith("finetune/") and bars(app) == ["It begins in a moment."]
-
-
-@pytest.mark.shared
-def test_dsr_and_starter_are_launched_too(open_page, demo, started):
-    app = opened(open_page)
-    app.segmented_control(key="training_kind").set_value("dsr").run()
-    button(app, "Start training").click().run()
-    app = opened(open_page)
-    app.toggle(key="training_starter").set_value(True).run()
-    button(app, "Start training").click().run()
-    assert not app.exception and [kind for kind, _ in started] == ["dsr", "starter"]
-    assert config_from_dict(started[0][1]).upscaler is None
-    assert config_from_dict(started[1][1]).recipe.start == "random"
-
-
-@pytest.mark.shared
-def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, demo, started):
-    import pandas as pd
-
-    from core.dataset.findings import Finding, Verdict
-    from core.dataset.manifest import read_dataset
-
-    dataset = read_dataset(demo)
-    finding = Finding("identity_overlap", "error", "3 people are in two splits.", pd.DataFrame())
-    keep_verdict(load_settings(), dataset, Verdict((finding,), 12))
-    app = opened(open_page)
-    assert "Training on it would lie" in app.error[0].value and button(app, "Start training").disabled
-    app.checkbox(key="training_force").set_value(True).run()
-    button(app, "Start training").click().run()
-    assert config_from_dict(started[0][1]).force is True
-
-
-@pytest.mark.shared
-def test_a_setting_that_cant_be_is_refused_before_anything_starts(open_page, demo, started):
-    from core.errors import SettingsInvalid
-
-    with pytest.raises(SettingsInvalid, match="batch of 5"):
-        start_training("finetune", "notes", {"batch_size": 5}, {"dataset": str(demo), "accumulate": 2})
-    app = opened(open_page)
-    app.number_input(key="training_finetune_recommended_batch_size").set_value(0).run()
-    assert "batch_size is 0" in plainly(app.error[0].value) and button(app, "Start training").disabled
-    assert started == [] and list_runs(load_settings().data_dir / "runs") == []
-
-
-# The whole page -----------------------------------------------------------------------------------------------------
-
-
 def test_the_page_opens_without_torch(own_data_dir):
     record(own_data_dir, status="done")
     run = record(own_data_dir, epochs=4)
@@ -354,42 +223,3 @@ def test_the_page_opens_without_torch(own_data_dir):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
-
-
-# Use ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.shared
-def test_a_runs_weights_are_taken_into_use_and_the_gallery_offers_new_templates(open_page, ready, shared_dir):
-    fill(ready, "Ada", "Grace")
-    run = record(ready, status="done")
-    save_encoder(run.checkpoints / "best" / "encoder.safetensors", official_tensors(shared_dir))
-    app = opened(open_page, run)
-    assert "Put it to use" in shown(app) and primary(app) == ["Use these weights"]
-    button(app, "Use these weights").click().run()
-    assert not app.exception and plainly(app.success[0].value).startswith("In use: finetune-")
-    for look in (app, opened(open_page, run)):
-        assert "In use**: the encoder of this run" in shown(look) and "2 people made with other weights" in shown(look)
-        assert "Put it to use" not in shown(look)
-
-
-@pytest.mark.shared
-def test_weights_that_dont_tell_faces_apart_are_refused_and_nothing_changes(open_page, ready, shared_dir):
-    run = record(ready, status="stopped", epochs=3)
-    broken = {name: tensor * 0 + 0.01 for name, tensor in official_tensors(shared_dir).items()}
-    save_encoder(run.checkpoints / "best" / "encoder.safetensors", broken)
-    app = opened(open_page, run)
-    assert primary(app) == ["Resume"]
-    button(app, "Use these weights").click().run()
-    assert not app.exception and len(app.error) == 1 and "Traceback" not in shown(app)
-    assert load_settings().active_path.exists() is False
-
-
-@pytest.mark.shared
-def test_where_no_epoch_was_better_it_is_said_and_the_last_can_be_used(open_page, ready, shared_dir):
-    run = record(ready, status="done")
-    save_encoder(run.checkpoints / "last" / "encoder.safetensors", official_tensors(shared_dir))
-    app = opened(open_page, run)
-    assert "No epoch of this run measured better" in shown(app) and primary(app) == []
-    button(app, "Use the last epoch's weights").click().run()
-    assert "In use**: the encoder of this run" in shown(app)

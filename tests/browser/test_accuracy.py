@@ -79,6 +79,13 @@ def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None
     with page.expect_download() as taken:
         page.get_by_role("button", name="Report (HTML)").click()
     assert Path(taken.value.path()).read_text(encoding="utf-8").startswith("<!doctype html>")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Histogram as CSV").click()
+    assert Path(taken.value.path()).read_text(encoding="utf-8").count("\n") > 2
+    with page.expect_download() as taken:
+        page.locator(".modebar-btn").first.click()
+    assert taken.value.suggested_filename.endswith(".png")
+    assert Path(taken.value.path()).read_bytes().startswith(b"\x89PNG")
 
     page.set_viewport_size({"width": 400, "height": 800})
     for part in ("Overview", "Scores", "People", "Protocol"):

@@ -11,6 +11,7 @@ from core.errors import SettingsInvalid
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.merging import merge_identities
 from core.gallery.operating_points import OperatingPoint, save_operating_point
+from core.gallery.reviewed import leave, left_findings, take_up
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
 DIM = 512
@@ -148,3 +149,45 @@ def test_removing_takes_small_versions_and_other_weights_along_but_never_the_las
         remove_photograph(gallery, Photo(person, "Ada", (ids[1],)))
     with pytest.raises(IdentityNotFound):
         remove_photograph(gallery, Photo(person, "Ada", (ids[0],)))
+
+
+def test_a_finding_that_was_left_stays_away_until_its_photographs_change_and_comes_back_when_asked(gallery, maker):
+    centre = maker.person()
+    person = gallery.enrol("Ada", templates("a", maker.of(centre, 4)), space=SPACE)
+    gallery.add_templates(person.id, templates("x", [maker.person()]), space=SPACE)
+    [found] = examine(gallery, SPACE).troubles
+    assert found.code == "unlike_own"
+    for _ in range(2):  # twice is once
+        leave(gallery, found.key, actor="Grace")
+    health = examine(gallery, SPACE)
+    assert health.troubles == () and health.serious == () and "1 looked at and left" in health.line
+    [(left, mark)] = health.left
+    assert left.key == found.key and mark.by == "Grace" and mark.at.tzinfo is not None
+    trail = [(entry.actor, entry.event, entry.identity_id) for entry in gallery.audit() if "finding" in entry.event]
+    assert trail == [("Grace", "finding left: unlike own", person.id)], "who and when, and no name of the person"
+
+    take_up(gallery, found.key, actor="Joan")
+    assert codes(examine(gallery, SPACE)) == ["unlike_own"] and not examine(gallery, SPACE).left
+    assert gallery.audit(1)[0].event == "finding taken up again: unlike own"
+
+    leave(gallery, found.key)
+    gallery.add_templates(person.id, templates("y", [maker.person()]), space=SPACE)
+    now = examine(gallery, SPACE)
+    assert [each.key.templates for each in now.troubles] != [found.key.templates] and now.troubles, "a new stranger"
+    gallery.remove(person.id)
+    assert not left_findings(gallery), "the mark goes with the person"
+
+
+def test_two_names_left_name_both_and_need_both(gallery, maker):
+    centre = maker.person()
+    first = gallery.enrol("Ada", templates("a", maker.of(centre, 4)), space=SPACE)
+    second = gallery.enrol("Countess", templates("c", maker.of(centre, 4)), space=SPACE)
+    [found] = examine(gallery, SPACE).troubles
+    leave(gallery, found.key)
+    assert not examine(gallery, SPACE).troubles
+    assert gallery.audit(1)[0].event == f"finding left: two names, with person {second.id}"
+    gallery.add_templates(first.id, templates("n", maker.of(centre, 1)), space=SPACE)
+    assert codes(examine(gallery, SPACE)) == ["two_names"], "another photograph is another finding"
+    gallery.remove(second.id)
+    with pytest.raises(IdentityNotFound):
+        leave(gallery, found.key)

@@ -14,6 +14,7 @@ from core.errors import CoreError, SettingsInvalid
 from core.evaluation.request import (
     benchmark_config,
     calibration_config,
+    calibration_folds_config,
     dataset_config,
     folds_of_text,
     pairs_config,
@@ -89,6 +90,26 @@ def test_a_calibration_stores_nothing_by_itself(systems, tmp_path) -> None:
     config = calibration_config(tmp_path, systems[0], {"sizes": [None]}, goal)
     assert config["gallery"] is None and config["goal"]["gallery_size"] == 300
     assert "--fpir 0.01 --gallery-size 300" in config["command"] and "--store" not in config["command"]
+
+
+def test_a_calibration_by_folds_names_them_in_its_config_and_command(systems, tmp_path) -> None:
+    images, pairs = tmp_path / "images", tmp_path / "pairs.txt"
+    pairs.write_text("2\t1\nAda\t1\t2\nAda\t1\tBen\t1\nCid\t1\t2\nCid\t1\tDot\t1\n")
+    for name in ("Ada_0001", "Ada_0002", "Ben_0001", "Cid_0001", "Cid_0002", "Dot_0001"):
+        (images / name[:3]).mkdir(parents=True, exist_ok=True)
+        (images / name[:3] / f"{name}.jpg").touch()
+    goal = {"measure": "far", "target": 0.1}
+    plan = {"sizes": [None], "modes": ["end to end"]}
+    config = calibration_folds_config(images, pairs, ([1], [2]), systems[0], plan, goal)
+    assert (config["calibrate_folds"], config["report_folds"], config["gallery"]) == ([1], [2], None)
+    assert f"calibrate --images {images} --pairs {pairs} --calibrate-folds 1 --report-folds 2" in config["command"]
+    assert "--far 0.1" in config["command"] and "--mode end-to-end" in config["command"]
+    for folds, words in ((([1], [1, 2]), "Fold 1 would choose"), (([], [2]), "Folds are needed")):
+        with pytest.raises(SettingsInvalid, match=words):
+            calibration_folds_config(images, pairs, folds, systems[0], plan, goal)
+    (images / "Dot" / "Dot_0001.jpg").unlink()
+    with pytest.raises(CoreError):
+        calibration_folds_config(images, pairs, ([1], [2]), systems[0], plan, goal)
 
 
 @pytest.mark.parametrize(

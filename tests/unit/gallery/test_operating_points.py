@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import SettingsInvalid
-from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
+from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point, take_back
 
 POINT = OperatingPoint(12, 20, "fpir", 0.01, 50, 0.41, "calibrate-1")
 
@@ -35,3 +35,19 @@ def test_numbers_without_sense_are_refused(gallery, space, change):
     with pytest.raises(SettingsInvalid):
         save_operating_point(gallery, space, replace(POINT, **change))
     assert operating_points(gallery, space) == []
+
+
+def test_thresholds_are_taken_back_by_run_or_all_for_their_space_only(gallery, space):
+    other = replace(space, upscaler="d" * 64)
+    second = replace(POINT, probe_px_min=21, probe_px_max=28, run="calibrate-2")
+    save_operating_point(gallery, space, POINT)
+    save_operating_point(gallery, space, second)
+    save_operating_point(gallery, other, POINT)
+    [gone] = take_back(gallery, space, run="calibrate-1")
+    assert replace(gone, at=None) == POINT and [p.run for p in operating_points(gallery, space)] == ["calibrate-2"]
+    assert gallery.audit(1)[0].event == "1 operating points removed"
+    save_operating_point(gallery, space, gone)  # undone
+    assert len(take_back(gallery, space)) == 2 and operating_points(gallery, space) == []
+    assert len(operating_points(gallery, other)) == 1
+    lines = len(gallery.audit())
+    assert take_back(gallery, space) == [] and len(gallery.audit()) == lines, "nothing was done, and nothing is told"

@@ -15,7 +15,18 @@ from core.inspection import survey as surveys
 from core.inspection.reference import Reference
 from core.inspection.store import InspectionStore, Looked
 from core.inspection.subject import Reduction
-from core.inspection.survey import ORDERS, inspection_store, ordered, reference_of_dataset, spread, survey, surveyed
+from core.inspection.survey import (
+    FIGURES,
+    ORDERS,
+    figures_of,
+    inspection_store,
+    ordered,
+    reference_of_dataset,
+    sorted_by,
+    spread,
+    survey,
+    surveyed,
+)
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
 from core.settings import load_settings
@@ -70,6 +81,22 @@ def test_orders(pipeline: Pipeline, pictures: Pictures, reference: Reference) ->
         ordered(table, "best")
 
 
+def test_any_figure_sorts_and_rows_without_it_come_last(
+    pipeline: Pipeline, pictures: Pictures, reference: Reference
+) -> None:
+    table = survey(pipeline, pictures, AT, reference)
+    assert figures_of(table) == list(FIGURES)
+    for column in FIGURES:
+        for largest_first in (False, True):
+            rows = sorted_by(table, column, largest_first=largest_first)
+            known = rows[column].dropna()
+            known = known.str.casefold() if column == "identity" else known
+            assert known.is_monotonic_decreasing if largest_first else known.is_monotonic_increasing
+            assert set(rows["sha256"]) == set(table["sha256"]) and rows[column].iloc[: len(known)].notna().all()
+    with pytest.raises(SettingsInvalid, match="can't be sorted by 'image'"):
+        sorted_by(table, "image")
+
+
 def test_without_a_network_the_orders_go_by_bicubic_and_gain_is_refused(
     plain_pipeline: Pipeline, pictures: Pictures, reference: Reference
 ) -> None:
@@ -82,6 +109,7 @@ def test_without_a_network_the_orders_go_by_bicubic_and_gain_is_refused(
         else:
             assert len(ordered(table, order)) <= len(table)
     assert ordered(table, "psnr")["psnr_db_bicubic"].is_monotonic_increasing
+    assert not [column for column in figures_of(table) if column.endswith(("_dsr", "_gain"))]
 
 
 def test_a_choice_is_spread_evenly(pictures: Pictures) -> None:

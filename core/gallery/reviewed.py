@@ -1,0 +1,84 @@
+"""Findings of the gallery's health that somebody looked at and left: kept with who and when, and taken up again.
+
+A mark belongs to the photographs concerned, by their templates' numbers, which are never given twice: once one of them
+goes, another comes, or other weights look, the finding is a new one. It goes with either person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.access.actor import named_in_trail
+from core.gallery import rows
+from core.gallery.store import Gallery
+
+
+@dataclass(frozen=True)
+class FindingKey:
+    """Which finding: its code, whom it is about, whom they resemble (None: nobody), and the templates concerned."""
+
+    code: str
+    person: int
+    other: int | None
+    templates: tuple[int, ...]
+
+    @property
+    def numbers(self) -> str:
+        """The templates as they are stored: "3 17 18"."""
+        return " ".join(str(number) for number in sorted(self.templates))
+
+
+@dataclass(frozen=True)
+class Left:
+    """A finding that was left: by whom, and when (UTC)."""
+
+    by: str
+    at: datetime
+
+
+def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
+    """Mark a finding as looked at. Twice is once. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
+    with gallery.database.transaction() as connection:
+        for person in filter(None, (key.person, key.other)):
+            rows.find_identity(connection, person)
+        at = gallery.database.now()
+        added = connection.execute(
+            "INSERT OR IGNORE INTO reviewed(code, identity_id, other_id, templates, at, actor) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (key.code, key.person, key.other, key.numbers, at.isoformat(), named_in_trail(actor)),
+        )
+        if added.rowcount:
+            rows.write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
+
+
+def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
+    """Remove the mark, where there is one: the finding is told again. Raises GalleryBusy, NotAllowed."""
+    with gallery.database.transaction() as connection:
+        gone = connection.execute(
+            "DELETE FROM reviewed WHERE code = ? AND identity_id = ? AND other_id IS ? AND templates = ?",
+            (key.code, key.person, key.other, key.numbers),
+        )
+        if gone.rowcount:
+            at = gallery.database.now()
+            rows.write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
+
+
+def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
+    """Everything that was left."""
+    with gallery.database.reading() as connection:
+        found: Iterable[tuple[str, int, int | None, str, str, str]] = connection.execute(
+            "SELECT code, identity_id, other_id, templates, at, actor FROM reviewed ORDER BY id"
+        ).fetchall()
+    return {
+        FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Left(
+            by, rows.stored_moment(at)
+        )
+        for code, person, other, numbers, at, by in found
+    }
+
+
+def _words(key: FindingKey) -> str:
+    """A finding in the audit trail: people by their numbers, never by name."""
+    return key.code.replace("_", " ") + (f", with person {key.other}" if key.other is not None else "")
