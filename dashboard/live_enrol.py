@@ -116,9 +116,12 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
         # While nothing plays nothing changes by itself; the page only shows that it is still there.
         every_s = 1.0 if st.session_state.get(f"{_KEY}_playing") else 5.0
         st.fragment(_side, run_every=every_s)(enrolment, live=how == LIVE)
-    if st.session_state.pop(f"{_KEY}_go_on", False):
-        return _draft(load, enrolment)
-    return None
+    if not st.session_state.get(f"{_KEY}_go_on"):
+        return None
+    draft = _draft(load, enrolment)
+    # Taken back only now: whatever made the page run anew meanwhile, that run takes it up again.
+    st.session_state.pop(f"{_KEY}_go_on", None)
+    return draft
 
 
 def forget_live() -> None:
@@ -127,7 +130,7 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    for name in ("agreed", "consent"):
+    for name in ("agreed", "consent", "go_on"):
         st.session_state.pop(f"{_KEY}_{name}", None)
 
 
