@@ -23,6 +23,7 @@ from core.video.liveness import Challenge
 from core.video.newest import NewestFrame
 from core.video.preview import draw_preview
 from dashboard import live_stream
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
@@ -196,6 +197,9 @@ def _single(enrolment: LiveEnrolment) -> None:
 
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
     """Again and again: what to do now, the captures with their quality, and the way on."""
+    if not allowed(Permission.ENROL):  # the time is over, or the role was taken: the page says so
+        forget_live()
+        st.rerun()
     enrolment.touch()
     session = enrolment.session
     captures, taken = session.captures, len(session.taken)

@@ -57,7 +57,8 @@ class StreamState:
 @dataclass
 class _Stream:
     """What is known of one stream, in the visitor's session. `asked` numbers its connections: what a connection that is
-    over still sends or says, however late, changes nothing. The video thread writes `seen_at`, `size_px` and `fault`."""
+    over still sends or says, however late, changes nothing. The video's thread writes `seen_at`, `size_px`,
+    `fault`."""
 
     phase: Literal["idle", "asking", "streaming", "stopping"] = "idle"
     trouble: Verdict = ""

@@ -8,7 +8,9 @@ import streamlit as st
 from core.csv_safe import csv_text
 from core.gallery.store import Gallery
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
 from dashboard.text import count, plain
@@ -29,6 +31,25 @@ def sightings_panel(gallery: Gallery) -> None:
 
 def _rule(gallery: Gallery) -> None:
     rule = read_rule(gallery)
+    if allowed(Permission.ENROL):
+        _rule_form(gallery, rule)
+    else:
+        st.markdown(_in_words(rule))
+        not_yours("Changing this rule")
+    st.caption(
+        "One entry is one stay of one person before one camera, kept in the gallery's file on this machine. It is "
+        "deleted after that time, and with the person."
+    )
+
+
+def _in_words(rule: SightingRule) -> str:
+    if not rule.kept:
+        return "Nobody is logged."
+    pictures = "with" if rule.crops else "without"
+    return f"Who is recognised is logged, {pictures} the face's picture, and kept for {rule.retention_h:g} hours."
+
+
+def _rule_form(gallery: Gallery, rule: SightingRule) -> None:
     with st.form(f"{_KEY}_rule", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             kept = st.toggle("Log who is recognised", rule.kept, key=f"{_KEY}_kept", help="Strangers are never logged.")
@@ -43,10 +64,6 @@ def _rule(gallery: Gallery) -> None:
         if attempt.ok:
             deleted = f" {count(gone, 'earlier entry', 'earlier entries')} or pictures deleted." if gone else ""
             st.success(f"The rule is in force, for every camera.{deleted}", icon=":material/check_circle:")
-    st.caption(
-        "One entry is one stay of one person before one camera, kept in the gallery's file on this machine. It is "
-        "deleted after that time, and with the person."
-    )
 
 
 def _log(gallery: Gallery) -> None:
@@ -65,10 +82,13 @@ def _log(gallery: Gallery) -> None:
         faces(pictures[:_FACES_SHOWN], 72)
     people = {each.identity_id: each.name for each in found}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.download_button(
-            "Log as CSV", csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv", icon=":material/download:",
-            on_click="ignore", key=f"{_KEY}_csv",
-        )  # fmt: skip
+        if allowed(Permission.EXPORT):
+            st.download_button(
+                "Log as CSV", csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv",
+                icon=":material/download:", on_click="ignore", key=f"{_KEY}_csv",
+            )  # fmt: skip
+        if not allowed(Permission.DELETE):
+            return
         with st.popover("Delete", icon=":material/delete:"):
             whom = st.selectbox(
                 "Whose sightings", [None, *people], format_func=lambda number: people.get(number, "Everybody's"),

@@ -13,11 +13,14 @@ import streamlit as st
 from core.errors import CoreError, StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
+from core.jobs.permissions import permission_for
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.settings import VLR_SIZES_PX, write_atomically
 from core.video.camera_book import put_away, shown
 from core.video.sources import source_of
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state, faces
+from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
 from dashboard.resources import settings
@@ -41,7 +44,10 @@ _SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_
 
 def video_jobs(pipe: Pipeline) -> None:
     """The form that starts a run, and the runs that there are, newest first."""
-    _form(pipe)
+    if allowed(permission_for("video")):
+        _form(pipe)
+    else:
+        not_yours("Having a video or a stream looked at")
     runs = list_runs(runs_root(settings()), "video")[:RUNS_SHOWN]
     if not runs:
         empty_state(
@@ -189,6 +195,8 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
     pictures = sorted((run.path / "faces").glob("*.png"), key=lambda path: int(path.stem))[:24]
     if pictures:
         faces([Picture(image_address(path.read_bytes()), f"track {path.stem}") for path in pictures], 72)
+    if not allowed(Permission.EXPORT):
+        return
     with st.container(horizontal=True):
         st.download_button(
             "Table as CSV", (run.path / str(report["table"])).read_bytes(), "faces.csv", "text/csv",
