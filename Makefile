@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check endurance models clean
+.PHONY: run test check endurance endurance-live models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -27,6 +27,10 @@ check: $(DEV)
 # Kills processes at random moments, 200 times, and lets eight work at once for a minute; takes some minutes.
 endurance: $(DEV)
 	$(BIN)/python -m tests.endurance --kills 200 --seconds 60 --processes 8
+
+# Streams from two browsers for ten minutes and looks at the server's memory, rates and log; wants an idle machine.
+endurance-live: $(DEV)
+	$(BIN)/python -m tests.endurance.live --minutes 10 --browsers 2
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.
