@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check endurance fuzz models clean
+.PHONY: run test check endurance endurance-live fuzz models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -29,6 +29,10 @@ endurance: $(DEV)
 # Feeds every reader of files for a minute with what atheris invents; takes twenty minutes.
 fuzz: $(DEV)
 	$(BIN)/python -m tests.fuzz --seconds 60
+
+# Streams from two browsers for ten minutes and looks at the server's memory, rates and log; wants an idle machine.
+endurance-live: $(DEV)
+	$(BIN)/python -m tests.endurance.live --minutes 10 --browsers 2
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.

@@ -23,6 +23,7 @@ from core.video.liveness import Challenge
 from core.video.newest import NewestFrame
 from core.video.preview import draw_preview
 from dashboard import live_stream
+from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
@@ -116,9 +117,12 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
         # While nothing plays nothing changes by itself; the page only shows that it is still there.
         every_s = 1.0 if st.session_state.get(f"{_KEY}_playing") else 5.0
         st.fragment(_side, run_every=every_s)(enrolment, live=how == LIVE)
-    if st.session_state.pop(f"{_KEY}_go_on", False):
-        return _draft(load, enrolment)
-    return None
+    if not st.session_state.get(f"{_KEY}_go_on"):
+        return None
+    draft = _draft(load, enrolment)
+    # Taken back only now: whatever made the page run anew meanwhile, that run takes it up again.
+    st.session_state.pop(f"{_KEY}_go_on", None)
+    return draft
 
 
 def forget_live() -> None:
@@ -127,7 +131,7 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    for name in ("agreed", "consent"):
+    for name in ("agreed", "consent", "go_on"):
         st.session_state.pop(f"{_KEY}_{name}", None)
 
 
@@ -193,6 +197,9 @@ def _single(enrolment: LiveEnrolment) -> None:
 
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
     """Again and again: what to do now, the captures with their quality, and the way on."""
+    if not allowed(Permission.ENROL):  # the time is over, or the role was taken: the page says so
+        forget_live()
+        st.rerun()
     enrolment.touch()
     session = enrolment.session
     captures, taken = session.captures, len(session.taken)

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-LONG_S, GIVE_UP_S, SILENT_S = 10.0, 180.0, 8.0
-"""Seconds of connecting after which the page says that it takes long, after which it gives up, and of no new frame
-after which the picture counts as lost."""
+LONG_S, GIVE_UP_S, SILENT_S, CLOSE_S = 10.0, 180.0, 20.0, 8.0
+"""Seconds of connecting after which the page says that it takes long, after which it gives up; of no new frame after
+which the picture counts as lost (a busy machine may pause; a camera that is unplugged ends at once); and of closing
+after which the page goes on without the browser's word."""
 
 _log = logging.getLogger("edgeface_studio")
 _VIDEO = {
@@ -55,7 +56,9 @@ class StreamState:
 
 @dataclass
 class _Stream:
-    """What is known of one stream, in the visitor's session; `saw` and `fault` are written by the video thread."""
+    """What is known of one stream, in the visitor's session. `asked` numbers its connections: what a connection that is
+    over still sends or says, however late, changes nothing. The video's thread writes `seen_at`, `size_px`,
+    `fault`."""
 
     phase: Literal["idle", "asking", "streaming", "stopping"] = "idle"
     trouble: Verdict = ""
@@ -66,6 +69,7 @@ class _Stream:
     seen_at: float = 0.0
     size_px: tuple[int, int] | None = None
     fault: bool = False
+    over: bool = True
     on_end: Callable[[], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,15 +77,37 @@ class _Stream:
         self.phase, self.since, self.shown = phase, time.monotonic(), False
         if phase == "asking":
             self.asked, self.trouble, self.fault, self.played = self.asked + 1, "", False, False
-            self.seen_at, self.size_px = 0.0, None
+            self.seen_at, self.size_px, self.over = 0.0, None, False
         elif trouble:
             self.trouble = trouble
         if phase == "idle":
-            self.end()
+            self.end(self.asked)
 
-    def end(self) -> None:
-        """Let go what looked at the frames, once, whoever comes first: the page or the video's event loop."""
+    def look(self, connection: int, rgb: NDArray[np.uint8], on_frame: OnFrame) -> NDArray[np.uint8]:
+        """What is to be shown for a frame of a connection; the frame itself once that is over. On the video thread."""
+        with self.lock:  # `end` waits for a frame that is being looked at, and none is looked at after it
+            if self.over or connection != self.asked:
+                return rgb
+            self.seen_at, self.size_px = time.monotonic(), (rgb.shape[1], rgb.shape[0])
+            try:
+                return on_frame(rgb)
+            except Exception as error:  # noqa: BLE001 - the video thread's last line of defence; the page says it
+                if not self.fault:
+                    _log.error("live video: %s while looking at a frame", type(error).__name__)
+                self.fault = True
+                return rgb
+
+    def ended(self, connection: int) -> None:
+        """The video's event loop says that a connection is over. One that never gave a frame may be tried again."""
+        if self.seen_at:
+            self.end(connection)
+
+    def end(self, connection: int) -> None:
+        """Let go what looks at a connection's frames, once, whoever comes first: the page or the video's event loop."""
         with self.lock:
+            if connection != self.asked:
+                return
+            self.over = True
             on_end, self.on_end = self.on_end, None
         if on_end is not None:
             # Closing may wait for work that has begun, and the video's event loop serves every visitor.
@@ -116,7 +142,8 @@ def video(
         st.info("Your browser asks whether this page may use the camera: allow it.", icon=":material/videocam:")
         _stop_button(key, stream, "Cancel")
         return StreamState(connecting=True)
-    stream.on_end = on_end
+    if not stream.over:
+        stream.on_end = on_end
     playing = _stream(key, stream, settings, on_frame)
     if stream.phase == "streaming":
         _stop_button(key, stream, stop)
@@ -173,6 +200,7 @@ def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
     from streamlit_webrtc.webrtc import SignallingTimeoutError
 
+    connection = stream.asked
     try:
         context = webrtc_streamer(
             f"{key}_webrtc",
@@ -180,8 +208,8 @@ def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame
             rtc_configuration=settings.rtc_configuration,
             media_stream_constraints=settings.constraints,
             desired_playing_state=stream.phase == "streaming",
-            video_frame_callback=_callback(stream, on_frame),
-            on_video_ended=stream.end,
+            video_frame_callback=_callback(stream, connection, on_frame),
+            on_video_ended=lambda: stream.ended(connection),
             video_html_attrs=_VIDEO,
             sendback_audio=False,
             media_toggle_controls=False,
@@ -200,18 +228,12 @@ def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame
     return stream.phase == "streaming" and context.state.playing
 
 
-def _callback(stream: _Stream, on_frame: OnFrame) -> Callable[[av.VideoFrame], av.VideoFrame]:
+def _callback(stream: _Stream, connection: int, on_frame: OnFrame) -> Callable[[av.VideoFrame], av.VideoFrame]:
     import av
 
     def each(frame: av.VideoFrame) -> av.VideoFrame:
         rgb = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-        stream.seen_at, stream.size_px = time.monotonic(), (frame.width, frame.height)
-        try:
-            shown = on_frame(rgb)
-        except Exception as error:  # noqa: BLE001 - the video thread's last line of defence; the page says it
-            if not stream.fault:
-                _log.error("live video: %s while looking at a frame", type(error).__name__)
-            stream.fault, shown = True, rgb
+        shown = stream.look(connection, rgb, on_frame)
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
 
     return each
@@ -225,7 +247,7 @@ def _watch(key: str) -> None:
     now = time.monotonic()
     waited = now - stream.since
     if stream.phase == "stopping":
-        if waited > SILENT_S:
+        if waited > CLOSE_S:
             stream.enter("idle")
             st.rerun()
         return

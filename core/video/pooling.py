@@ -18,8 +18,9 @@ from core.errors import SettingsInvalid
 from core.faces.quality import Quality
 
 FRAMES = 15
-WINDOW_S = 5.0
-"""The latest evidence counts: at most so many frames, none older than this."""
+WINDOW_S = 10.0
+"""The latest evidence counts: at most so many frames, none older than this. The time matters only where looks are less
+frequent than one or two a second."""
 
 APART = 0.1
 """A frame whose cosine to the pooled evidence is below this shows somebody else, if the next one does too: pictures of

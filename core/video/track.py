@@ -18,6 +18,10 @@ from core.faces.face import Face, moved, overlap
 KEEP_S = 1.0
 """A track that isn't seen lives on for so long: somebody who blinked out of a frame or two stays the same."""
 
+KEEP_LOOKS, MOST_KEEP_S = 2.5, 8.0
+"""Where looks are further apart than usual (a busy or a small machine) it lives on for so many of them instead, and at
+most for so many seconds: else everybody would be somebody new at every look, and no evidence would ever add up."""
+
 _NEAR = 0.75
 """A face belongs to a track when the boxes overlap, or when their centres are nearer than this, in face widths."""
 
@@ -60,6 +64,8 @@ class Tracker:
     keep_s: float = KEEP_S
     tracks: list[Track] = field(default_factory=list)
     _next: int = 1
+    _looked_at: float | None = None
+    _apart_s: float = 0.0
 
     def expected(self, at: float) -> list[Face]:
         """Where the known faces should be at a time: for who looks there."""
@@ -67,8 +73,9 @@ class Tracker:
 
     def update(self, faces: Sequence[Face], at: float) -> list[Track]:
         """The track of each face, in the faces' order; new ones for faces that belong to none. Tracks that weren't
-        seen for `keep_s` are forgotten."""
-        known = [track for track in self.tracks if at - track.seen_at <= self.keep_s]
+        seen for `keep_s`, or for some looks where those are rare, are forgotten."""
+        patience_s = self._patience_s(at)
+        known = [track for track in self.tracks if at - track.seen_at <= patience_s]
         chosen = _assign([track.expected(at) for track in known], faces)
         found: list[Track] = []
         for place, face in enumerate(faces):
@@ -82,6 +89,14 @@ class Tracker:
             found.append(track)
         self.tracks = known
         return found
+
+    def _patience_s(self, at: float) -> float:
+        """How long a track lives on unseen, by how far apart the looks before this one were."""
+        patience_s = max(self.keep_s, min(KEEP_LOOKS * self._apart_s, MOST_KEEP_S))
+        if self._looked_at is not None:
+            self._apart_s = (self._apart_s + at - self._looked_at) / 2
+        self._looked_at = at
+        return patience_s
 
 
 def _assign(expected: Sequence[Face], faces: Sequence[Face]) -> dict[int, int]:

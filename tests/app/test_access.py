@@ -251,3 +251,13 @@ def test_a_secrets_file_that_cant_be_read_lets_nobody_in(open_page, own_data_dir
 
 def test_outside_of_a_visitors_thread_nobody_acts_where_people_sign_in(people):
     assert access.current().role is None
+
+
+def test_a_viewer_sees_videos_and_sightings_but_starts_and_changes_nothing(ready, page_of) -> None:
+    for name, may in (("vera", False), ("otto", True)):
+        app = page_of(name, "identify", identify_source="Video or stream")
+        assert ("Look at the video" in [each.label for each in app.button]) is may
+        app = page_of(name, "identify", identify_source="Camera", identify_sightings=True)
+        assert ("Use this rule" in [each.label for each in app.button]) is may
+        if not may:
+            assert "Nobody is logged." in shown(app) and "Changing this rule needs the role operator" in shown(app)

@@ -6,8 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
+from core.access.actor import NOBODY, Actor, acting_as, owner, resolve_with
+from core.access.errors import NotAllowed
+from core.access.roles import Role
+from core.access.users import add_user
 from core.gallery.store import Gallery
 from core.images import read_image
 from core.jobs.run_dir import create_run, list_runs, runs_root
@@ -15,8 +20,8 @@ from core.pipeline import PipelineConfig, build_pipeline
 from core.settings import load_settings
 from core.video.live import LiveResult, LiveSettings
 from core.video.newest import NewestStats
-from core.video.sightings import SightingRule, read_rule, write_rule
-from dashboard import video_jobs
+from core.video.sightings import LEAST_FRAMES, SightingRule, read_rule, sightings, write_rule
+from dashboard import access, video_jobs
 from dashboard.identify_view import CAMERA, VIDEO
 from dashboard.live_identify import LiveSession, speed_text
 from tests.app.conftest import OpenPage, button, fill, shown
@@ -35,7 +40,7 @@ def test_frames_fed_in_come_back_with_names_and_threads_end(ready: Path, astrona
         write_rule(pipeline.gallery.store, SightingRule(kept=True))
         rgb = read_image(astronaut)
         before = threading.active_count()
-        session = LiveSession(pipeline)
+        session = LiveSession(pipeline, owner())
         assert (session.on_frame(rgb) == rgb).all(), "nothing is known at the first frame"
         for count in range(4):
             assert session._newest.wait(count, 60)
@@ -50,6 +55,30 @@ def test_frames_fed_in_come_back_with_names_and_threads_end(ready: Path, astrona
         session.on_end()
         assert session.result() is None and session.error is None
         assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_with_accounts_the_thread_logs_sightings_for_whoever_is_signed_in(
+    ready: Path, astronaut: bytes, signed_in: bool
+) -> None:
+    with acting_as(owner()):
+        enrol_people(ready, {"Eileen Collins": astronaut})
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        add_user(load_settings(), "ada", "four words quite apart", Role.ADMIN, hasher=quick)
+        add_user(load_settings(), "vera", "four words quite apart", Role.VIEWER, hasher=quick)
+        pipeline = build_pipeline(PipelineConfig(device="cpu", gallery_path=ready / "gallery.db"))
+        write_rule(pipeline.gallery.store, SightingRule(kept=True))
+    resolve_with(access.current)  # as the running dashboard does
+    with acting_as(owner()), pipeline.gallery.store:
+        session = LiveSession(pipeline, Actor("vera", Role.VIEWER) if signed_in else NOBODY)
+        for count in range(LEAST_FRAMES + 1):
+            session.on_frame(read_image(astronaut))
+            assert session._newest.wait(count, 60)
+        error = session.error
+        session.on_end()
+        seen = [each.name for each in sightings(pipeline.gallery.store)]
+    assert seen == (["Eileen Collins"] if signed_in else [])
+    assert error is None if signed_in else isinstance(error, NotAllowed)
 
 
 def test_the_camera_is_offered_and_says_what_is_kept(open_page: OpenPage, ready: Path) -> None:
@@ -129,5 +158,5 @@ def test_a_stream_starts_a_run_whose_config_holds_no_password(
 
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:
-    session = LiveSession(None)  # type: ignore[arg-type]  # no frame comes, so no pipeline is asked
+    session = LiveSession(None, NOBODY)  # type: ignore[arg-type]  # no frame comes, so no pipeline is asked
     assert session.frames_per_s == 0.0 and session.stats == NewestStats() and session.looked() is None

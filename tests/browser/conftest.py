@@ -43,25 +43,35 @@ class Server:
         return f"{self.address}/{page}"
 
 
+# As `python -m streamlit`, but on SIGUSR1 it writes what each thread is doing to the file named first.
+_WATCHED = """
+import faulthandler, runpy, signal, sys
+faulthandler.register(signal.SIGUSR1, open(sys.argv.pop(1), "w"), all_threads=True)
+sys.argv[0] = "streamlit"
+runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+"""
+
+
 def start(
-    data_dir: Path, log: Path, options: Callable[[int], Sequence[str]] = lambda port: ()
+    data_dir: Path,
+    log: Path,
+    options: Callable[[int], Sequence[str]] = lambda port: (),
+    *,
+    stacks: Path | None = None,
+    **variables: str,
 ) -> tuple[subprocess.Popen[bytes], str]:
-    """Start `streamlit run dashboard/Home.py` on a free port, with `options` for that port; returns when it answers."""
+    """Start `streamlit run dashboard/Home.py` on a free port, with `options` for that port; returns when it answers.
+
+    `stacks` is the file into which the process writes the stacks of its threads at each SIGUSR1, if wanted.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir), "EDGEFACE_MODELS_DIR": str(data_dir / "models")}
+    environment.update(variables)
     environment.pop("EDGEFACE_GALLERY", None)
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "dashboard/Home.py",
-        "--server.port",
-        str(port),
-        *options(port),
-    ]
+    streamlit = ["-m", "streamlit"] if stacks is None else ["-c", _WATCHED, str(stacks)]
+    command = [sys.executable, *streamlit, "run", "dashboard/Home.py", "--server.port", str(port), *options(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"

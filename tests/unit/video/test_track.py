@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.video.track import KEEP_S, Tracker
+from core.video.track import KEEP_S, MOST_KEEP_S, Tracker
 
 
 def numbers(tracker: Tracker, faces, at: float) -> list[int]:
@@ -25,7 +25,16 @@ def test_a_gap_shorter_than_a_second_is_bridged_a_longer_one_is_not(make_face) -
     numbers(tracker, [make_face(50, 50)], 0.0)
     assert numbers(tracker, [], 0.5) == []
     assert numbers(tracker, [make_face(52, 50)], KEEP_S) == [1]
+    for tenths in range(1, 11):
+        assert numbers(tracker, [], KEEP_S + tenths / 10) == []
     assert numbers(tracker, [make_face(52, 50)], 2 * KEEP_S + 0.1) == [2]
+
+
+def test_where_looks_are_rare_a_track_outlives_the_time_between_them(make_face):
+    tracker = Tracker()
+    found = [numbers(tracker, [make_face(50, 50)], at)[0] for at in (0.0, 2.0, 4.0, 6.5, 8.0)]
+    assert found[2:] == found[1:2] * 3, "after the first long wait it is known how long waits are"
+    assert numbers(tracker, [make_face(50, 50)], 8.0 + MOST_KEEP_S + 0.1) != found[-1:]
 
 
 def test_where_a_face_should_be_follows_its_speed(make_face) -> None:
