@@ -71,6 +71,10 @@ def unit_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
     Raises SpaceMismatch (another length), TemplateInvalid (not numbers, not finite, norm not 1).
     """
     rows = np.asarray(vectors)
+    if rows.dtype == np.float32 and rows.size == dim and rows.shape in ((dim,), (1, dim)):
+        one = rows.reshape(dim)
+        if abs(float(one @ one) - 1.0) <= FLOAT32_DRIFT:  # what every encoder gives; NaN and infinity fail here
+            return np.ascontiguousarray(rows.reshape(1, dim))
     if rows.dtype.kind != "f":
         raise TemplateInvalid(
             f"Embeddings are floating-point numbers, not {rows.dtype}.", "Encode the photograph again."

@@ -117,6 +117,12 @@ class Database:
         data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         return (self._opened, self._changes, data_version)
 
+    def is_still(self, version: tuple[int, int, int]) -> bool:
+        """Whether the file's content is what it was at `version`, without a transaction: microseconds. False amid a
+        write of this connection's, and where it can't be told."""
+        with self._turn() as connection:
+            return not connection.in_transaction and self.version(connection) == version
+
     def tidy(self) -> bool:
         """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the
         journal.

@@ -4,47 +4,39 @@ approximation.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
 from core.errors import SettingsInvalid
+from core.gallery.best import best_positions
 from core.gallery.checks import unit_rows
-from core.gallery.rows import IN_SPACE, space_parameters, stored_vector
-from core.gallery.sealing import seal_of
 from core.gallery.values import Candidate, Kind, Space
 
 _BLOCK_BYTES = 64_000_000
 """How large the matrix of scores may grow before the probes are taken in several blocks."""
 
-_IDS_AT_ONCE = 500
-
-
-@dataclass(frozen=True, eq=False)
-class Means:
-    """An identity's means in one space: `vectors` (m, dim) float32 unit rows, `groups` (kind, size_px) of
-    each.
-    """
-
-    name: str
-    revision: int
-    vectors: np.ndarray
-    groups: tuple[tuple[Kind, int | None], ...]
+Group = tuple[Kind, int | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A gallery in one space, as it was at one moment. `matrix` (M, dim) holds every mean; `starts` (I,) says
-    where each identity's rows begin; `identities` maps the number of every identity, also of those without a
-    mean here."""
+    """A gallery in one space, as it was at one moment.
+
+    `everyone` (E,) int64 are the numbers of all identities, rising, and `revisions` (E,) their revisions, also of those
+    without a mean here. `ids` (I,) and `names` are who can be found. `matrix` (M, dim) float32 holds every mean,
+    identity by identity; `starts` (I,) says where each identity's rows begin, `sizes` (M,) each mean's size_px, 0 for
+    full size.
+    """
 
     space: Space
-    identities: Mapping[int, Means]
+    everyone: np.ndarray
+    revisions: np.ndarray
     ids: np.ndarray
+    names: list[str]
     starts: np.ndarray
+    sizes: np.ndarray
     matrix: np.ndarray
 
     @property
@@ -52,10 +44,14 @@ class Index:
         """How many identities can be found."""
         return len(self.ids)
 
-    @property
-    def names(self) -> list[str]:
-        """Their names, in the order of `ids`."""
-        return [self.identities[int(identity_id)].name for identity_id in self.ids]
+    def means(self, position: int) -> tuple[np.ndarray, list[Group]]:
+        """The means (m, dim) of the identity at `position` in `ids`, and the kind and size of each."""
+        first, end = self._rows(position)
+        return self.matrix[first:end], [_group(size) for size in self.sizes[first:end].tolist()]
+
+    def _rows(self, position: int) -> tuple[int, int]:
+        end = int(self.starts[position + 1]) if position + 1 < self.size else len(self.matrix)
+        return int(self.starts[position]), end
 
     def search(self, probes: np.ndarray, k: int = 5) -> list[list[Candidate]]:
         """The k best candidates for each probe, best first; fewer when the gallery is smaller, equal scores
@@ -80,32 +76,51 @@ class Index:
         return self._reduce(self._products(unit_rows(probes, self.space.dim)))
 
     def _products(self, rows: np.ndarray) -> np.ndarray:
-        return np.clip(rows @ self.matrix.T, -1.0, 1.0)  # (N, dim) x (dim, M) -> (N, M)
+        if len(rows) == 1:  # a matrix times a vector goes through the matrix as it lies
+            products: np.ndarray = (self.matrix @ rows[0])[None]
+        else:
+            products = rows @ self.matrix.T  # (N, dim) x (dim, M) -> (N, M)
+        # The product of two unit vectors may leave [-1, 1] by a rounding. numpy's own clip costs more than a search.
+        np.minimum(products, 1.0, out=products)
+        return np.maximum(products, -1.0, out=products)
 
     def _reduce(self, products: np.ndarray) -> np.ndarray:
         if not self.size:
             return np.zeros((len(products), 0), np.float32)
+        if self.size == len(self.matrix):  # one mean each
+            return products
         return np.maximum.reduceat(products, self.starts, axis=1)  # (N, M) -> (N, I)
 
     def _search_block(self, rows: np.ndarray, k: int) -> list[list[Candidate]]:
         products = self._products(rows)
         scores = self._reduce(products)
-        return [self._best(products[n], scores[n], k) for n in range(len(rows))]
+        best = best_positions(scores, k)
+        return [self._candidates(*each) for each in zip(products, scores, best, strict=True)]
 
-    def _best(self, products: np.ndarray, scores: np.ndarray, k: int) -> list[Candidate]:
-        positions = np.arange(self.size)
-        if k < self.size:
-            at_least = scores[np.argpartition(scores, self.size - k)[self.size - k :]].min()
-            positions = np.flatnonzero(scores >= at_least)  # those that tie for the last place too
-        ranked = positions[np.argsort(-scores[positions], kind="stable")][:k]
-        return [self._candidate(int(position), products, float(scores[position])) for position in ranked]
+    def _candidates(self, products: np.ndarray, scores: np.ndarray, positions: np.ndarray) -> list[Candidate]:
+        firsts = self.starts[positions]
+        if self.size == len(self.matrix):
+            rows = firsts
+        else:
+            ends = [self._rows(position)[1] for position in positions.tolist()]
+            rows = np.array(
+                [first + int(products[first:end].argmax()) for first, end in zip(firsts.tolist(), ends, strict=True)]
+            )
+        names = self.names
+        return [
+            Candidate(number, names[position], score, "sr" if size else "hr", size or None)
+            for number, position, score, size in zip(
+                self.ids[positions].tolist(),
+                positions.tolist(),
+                scores[positions].tolist(),
+                self.sizes[rows].tolist(),
+                strict=True,
+            )
+        ]
 
-    def _candidate(self, position: int, products: np.ndarray, score: float) -> Candidate:
-        identity_id = int(self.ids[position])
-        means = self.identities[identity_id]
-        start = int(self.starts[position])
-        kind, size_px = means.groups[int(np.argmax(products[start : start + len(means.groups)]))]
-        return Candidate(identity_id, means.name, score, kind, size_px)
+
+def _group(size: int) -> Group:
+    return ("sr", size) if size else ("hr", None)
 
 
 def mean_of(vectors: Iterable[np.ndarray]) -> np.ndarray:
@@ -115,75 +130,3 @@ def mean_of(vectors: Iterable[np.ndarray]) -> np.ndarray:
     norm = float(np.linalg.norm(total))
     direction = total / norm if norm > 1e-6 else stacked[0]
     return direction.astype(np.float32)
-
-
-def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | None = None) -> Index:
-    """The index of `space` as the database is now. What hasn't changed since `earlier` isn't read again."""
-    known = earlier.identities if earlier is not None else {}
-    names: dict[int, str] = {}
-    identities: dict[int, Means] = {}
-    revisions: dict[int, int] = {}
-    name_sql = seal_of(connection).sql("name", "name", "id")
-    for identity_id, name, revision in connection.execute(f"SELECT id, {name_sql}, revision FROM identity ORDER BY id"):
-        names[identity_id] = name
-        before = known.get(identity_id)
-        if before is not None and before.revision == revision:
-            identities[identity_id] = before if before.name == name else _renamed(before, name)
-        else:
-            revisions[identity_id] = revision
-    read = _read_means(connection, space, list(revisions), everything=len(revisions) == len(names))
-    for identity_id, revision in revisions.items():
-        vectors, groups = read.get(identity_id, (np.zeros((0, space.dim), np.float32), ()))
-        identities[identity_id] = Means(names[identity_id], revision, vectors, groups)
-    return _assemble(space, {identity_id: identities[identity_id] for identity_id in names})
-
-
-def _renamed(means: Means, name: str) -> Means:
-    return Means(name, means.revision, means.vectors, means.groups)
-
-
-def _assemble(space: Space, identities: dict[int, Means]) -> Index:
-    present = [(identity_id, means) for identity_id, means in identities.items() if means.groups]
-    counts = [len(means.groups) for _, means in present]
-    return Index(
-        space=space,
-        identities=identities,
-        ids=np.array([identity_id for identity_id, _ in present], dtype=np.int64),
-        starts=np.cumsum([0, *counts[:-1]]) if present else np.zeros(0, np.int64),
-        matrix=np.concatenate([means.vectors for _, means in present])
-        if present
-        else np.zeros((0, space.dim), np.float32),
-    )
-
-
-def _read_means(
-    connection: sqlite3.Connection, space: Space, ids: list[int], *, everything: bool
-) -> dict[int, tuple[np.ndarray, tuple[tuple[Kind, int | None], ...]]]:
-    """(means (m, dim), their groups) of each identity that has templates in `space`."""
-    if everything:
-        return _read_some(connection, space, "1")
-    found = {}
-    for first in range(0, len(ids), _IDS_AT_ONCE):
-        listed = ",".join(str(int(identity_id)) for identity_id in ids[first : first + _IDS_AT_ONCE])
-        found.update(_read_some(connection, space, f"t.identity_id IN ({listed})"))
-    return found
-
-
-def _read_some(
-    connection: sqlite3.Connection, space: Space, which: str
-) -> dict[int, tuple[np.ndarray, tuple[tuple[Kind, int | None], ...]]]:
-    vector = seal_of(connection).sql("t.vector", "vector", "t.identity_id")
-    rows = connection.execute(
-        f"""SELECT t.identity_id, t.kind, t.size_px, {vector} FROM template t WHERE ({which}) AND {IN_SPACE}
-        ORDER BY t.identity_id, t.kind, t.size_px""",
-        space_parameters(space),
-    )
-    found = {}
-    for identity_id, of_identity in groupby(rows, key=lambda row: row[0]):
-        vectors: list[np.ndarray] = []
-        groups: list[tuple[Kind, int | None]] = []
-        for group, of_group in groupby(of_identity, key=lambda row: (row[1], row[2])):
-            vectors.append(mean_of(stored_vector(row[3], space.dim) for row in of_group))
-            groups.append(group)
-        found[int(identity_id)] = (np.stack(vectors), tuple(groups))
-    return found

@@ -18,7 +18,8 @@ from core.gallery.checks import clean_name, clean_note
 from core.gallery.database import Clock, Database, utc_now
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
 from core.gallery.keys import key_given
-from core.gallery.match import Index, build_index
+from core.gallery.index_build import build_index
+from core.gallery.match import Index
 from core.gallery.protection import Keys
 from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 
@@ -254,6 +255,9 @@ class Gallery:
         """The in-memory matrix of `space`, as the file is at this moment; read again only where it has
         changed.
         """
+        cached = self._indexes.get(space)
+        if cached is not None and self.database.is_still(cached[0]):
+            return cached[1]
         with self.database.reading() as connection:
             version = self.database.version(connection)
             if version is None:
