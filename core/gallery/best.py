@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
+_FEW = 16
+"""So many are picked out one after the other; more by partitioning."""
+
 _GROUP = 64
-"""Scores that are looked at by their maximum alone, first."""
-
 _GROUPS_FROM = 4_096
-"""Scores from which on that is quicker than partitioning them."""
+"""Scores from which on they are first looked at by the maxima of groups."""
 
 
-def best_positions(scores: np.ndarray, k: int) -> list[np.ndarray]:
-    """For each row of `scores` (N, I) float32 the positions of its k highest, the highest first, equal ones by position.
+def take_best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(positions (N, k) int64, their scores (N, k)) of the k highest in each row of `scores` (N, I) float32, the
+    highest first, equal ones by position; fewer columns where I is smaller. Uses `scores` up.
 
-    Fewer where I is smaller. k must be 1 or more; scores must be finite.
+    k must be 1 or more; scores must be finite.
     """
-    count = scores.shape[1]
-    if k >= count:
-        return [np.argsort(-row, kind="stable") for row in scores]
+    rows, count = scores.shape
+    k = min(k, count)
     if count >= _GROUPS_FROM and k <= count // (4 * _GROUP):
         return _by_groups(scores, k)
-    least = np.partition(scores, count - k, axis=1)[:, count - k]
-    return [_ranked(row, (row >= limit).nonzero()[0], k) for row, limit in zip(scores, least, strict=True)]
+    if k > _FEW or not rows:
+        positions = np.empty((rows, k), np.int64)
+        for number, row in enumerate(scores):
+            least = np.partition(row, count - k)[count - k]
+            positions[number] = _ranked(row, (row >= least).nonzero()[0], k)
+        return positions, np.take_along_axis(scores, positions, axis=1)
+    return _one_by_one(scores[0], k) if rows == 1 else _round_by_round(scores, k)
 
 
-def _by_groups(scores: np.ndarray, k: int) -> list[np.ndarray]:
+def _one_by_one(row: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    positions, values = [], []
+    for _ in range(k):
+        position = int(row.argmax())  # of equal ones the first
+        positions.append(position)
+        values.append(row[position])
+        row[position] = -np.inf
+    return np.array([positions]), np.array([values], row.dtype)
+
+
+def _round_by_round(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    each = np.arange(len(scores))
+    positions, values = np.empty((len(scores), k), np.int64), np.empty((len(scores), k), scores.dtype)
+    for place in range(k):
+        positions[:, place] = at = scores.argmax(axis=1)
+        values[:, place] = scores[each, at]
+        scores[each, at] = -np.inf
+    return positions, values
+
+
+def _by_groups(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Group j holds the positions j, j + width, j + 2 width ...: the maxima of all groups are then taken along runs of
     memory. The k-th highest maximum can't be above the k-th highest score, so only groups that reach it are opened."""
     count = scores.shape[1]
@@ -35,19 +61,16 @@ def _by_groups(scores: np.ndarray, k: int) -> list[np.ndarray]:
     rest = count - whole  # below _GROUP, and so below width
     np.maximum(highest[:, :rest], scores[:, whole:], out=highest[:, :rest])
     limits = np.partition(highest, width - k, axis=1)[:, width - k]
-    steps = np.arange(0, count, width)
-    found = []
-    for row, maxima, limit in zip(scores, highest, limits, strict=True):
-        members = ((maxima >= limit).nonzero()[0] + steps[:, None]).ravel()  # rising only within a step: see _ranked
-        members = members[members < count]
-        members = members[row[members] >= limit]
-        members.sort()
-        found.append(_ranked(row, members, k))
-    return found
+    steps = np.arange(0, count, width)[:, None]
+    positions = np.empty((len(scores), k), np.int64)
+    for number, (row, maxima, limit) in enumerate(zip(scores, highest, limits, strict=True)):
+        members = ((maxima >= limit).nonzero()[0] + steps).ravel()  # rising: every step ends before the next begins
+        members = members[: np.searchsorted(members, count)]
+        positions[number] = _ranked(row, members[row[members] >= limit], k)
+    return positions, np.take_along_axis(scores, positions, axis=1)
 
 
 def _ranked(row: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:
     """The first k of rising `positions` by falling score, those that tie for the last place by position."""
-    order = np.argsort(-row[positions], kind="stable")[:k]
-    ranked: np.ndarray = positions[order]
+    ranked: np.ndarray = positions[np.argsort(-row[positions], kind="stable")[:k]]
     return ranked

@@ -118,10 +118,17 @@ class Database:
         return (self._opened, self._changes, data_version)
 
     def is_still(self, version: tuple[int, int, int]) -> bool:
-        """Whether the file's content is what it was at `version`, without a transaction: microseconds. False amid a
-        write of this connection's, and where it can't be told."""
-        with self._turn() as connection:
-            return not connection.in_transaction and self.version(connection) == version
+        """Whether the file's content is what it was at `version`, asked without a transaction: some microseconds. False
+        where that can't be told, and amid a transaction of this connection's."""
+        with self._lock:
+            if self._closed or os.getpid() != self._process or version[:2] != (self._opened, self._changes):
+                return False
+            if self._connection.in_transaction or (self._identity is not None and self._moved()):
+                return False
+            try:
+                return bool(self._connection.execute("PRAGMA data_version").fetchone()[0] == version[2])
+            except sqlite3.Error:
+                return False
 
     def tidy(self) -> bool:
         """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SettingsInvalid
-from core.gallery.best import best_positions
+from core.gallery.best import take_best
 from core.gallery.checks import unit_rows
 from core.gallery.values import Candidate, Kind, Space
 
@@ -73,16 +73,16 @@ class Index:
 
     def scores(self, probes: np.ndarray) -> np.ndarray:
         """Every identity's score, (N, I) float32 in [-1, 1], columns in the order of `ids`."""
-        return self._reduce(self._products(unit_rows(probes, self.space.dim)))
+        scores = self._reduce(self._products(unit_rows(probes, self.space.dim)))
+        return np.maximum(scores, -1.0, out=scores)
 
     def _products(self, rows: np.ndarray) -> np.ndarray:
+        """(N, M) cosines; the few that a rounding puts above 1 are 1."""
         if len(rows) == 1:  # a matrix times a vector goes through the matrix as it lies
             products: np.ndarray = (self.matrix @ rows[0])[None]
         else:
             products = rows @ self.matrix.T  # (N, dim) x (dim, M) -> (N, M)
-        # The product of two unit vectors may leave [-1, 1] by a rounding. numpy's own clip costs more than a search.
-        np.minimum(products, 1.0, out=products)
-        return np.maximum(products, -1.0, out=products)
+        return np.minimum(products, 1.0, out=products)
 
     def _reduce(self, products: np.ndarray) -> np.ndarray:
         if not self.size:
@@ -93,30 +93,24 @@ class Index:
 
     def _search_block(self, rows: np.ndarray, k: int) -> list[list[Candidate]]:
         products = self._products(rows)
-        scores = self._reduce(products)
-        best = best_positions(scores, k)
-        return [self._candidates(*each) for each in zip(products, scores, best, strict=True)]
-
-    def _candidates(self, products: np.ndarray, scores: np.ndarray, positions: np.ndarray) -> list[Candidate]:
-        firsts = self.starts[positions]
-        if self.size == len(self.matrix):
-            rows = firsts
-        else:
-            ends = [self._rows(position)[1] for position in positions.tolist()]
-            rows = np.array(
-                [first + int(products[first:end].argmax()) for first, end in zip(firsts.tolist(), ends, strict=True)]
-            )
+        best, scores = take_best(self._reduce(products), k)
+        sizes = self.sizes[best if self.size == len(self.matrix) else self._best_means(products, best)]
         names = self.names
         return [
-            Candidate(number, names[position], score, "sr" if size else "hr", size or None)
-            for number, position, score, size in zip(
-                self.ids[positions].tolist(),
-                positions.tolist(),
-                scores[positions].tolist(),
-                self.sizes[rows].tolist(),
-                strict=True,
-            )
+            [
+                Candidate(number, names[position], max(-1.0, score), "sr" if size else "hr", size or None)
+                for number, position, score, size in zip(*columns, strict=True)
+            ]
+            for columns in zip(self.ids[best].tolist(), best.tolist(), scores.tolist(), sizes.tolist(), strict=True)
         ]
+
+    def _best_means(self, products: np.ndarray, best: np.ndarray) -> np.ndarray:
+        """Which mean gave each of the best identities (N, k) its score: its row of the matrix."""
+        found = np.empty_like(best)
+        for number, positions in enumerate(best.tolist()):
+            spans = [self._rows(position) for position in positions]
+            found[number] = [first + int(products[number, first:end].argmax()) for first, end in spans]
+        return found
 
 
 def _group(size: int) -> Group:
