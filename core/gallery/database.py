@@ -108,6 +108,11 @@ class Database:
             finally:
                 connection.execute("ROLLBACK")
 
+    @property
+    def opened(self) -> int:
+        """How often the file was opened; the first part of `version`. Another number may mean another file."""
+        return self._opened
+
     def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
         """What changes whenever the file's content may have; None amid a write, when nothing should be
         remembered.

@@ -17,8 +17,8 @@ from core.gallery import rows
 from core.gallery.checks import clean_name, clean_note
 from core.gallery.database import Clock, Database, utc_now
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
-from core.gallery.keys import key_given
 from core.gallery.index_build import build_index
+from core.gallery.keys import key_given
 from core.gallery.match import Index
 from core.gallery.protection import Keys
 from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
@@ -260,13 +260,13 @@ class Gallery:
             return cached[1]
         with self.database.reading() as connection:
             version = self.database.version(connection)
-            if version is None:
-                return build_index(connection, space)
             cached = self._indexes.get(space)
             if cached is not None and cached[0] == version:
                 return cached[1]
-            same_file = cached is not None and cached[0][0] == version[0]
+            same_file = cached is not None and cached[0][0] == self.database.opened
             index = build_index(connection, space, cached[1] if cached is not None and same_file else None)
+            if version is None:  # amid a write, which may be rolled back
+                return index
             self._indexes.pop(space, None)
             while len(self._indexes) >= _CACHED_SPACES:
                 self._indexes.pop(next(iter(self._indexes)))
