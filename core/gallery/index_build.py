@@ -46,9 +46,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     starts = np.flatnonzero(np.diff(means.owners, prepend=-1))
     ids = means.owners[starts]
     places = np.searchsorted(everyone, ids).tolist()
-    return Index(
-        space, everyone, revisions, ids, [names[place] for place in places], starts, means.sizes, means.matrix
-    )
+    return Index(space, everyone, revisions, ids, [names[place] for place in places], starts, means.sizes, means.matrix)
 
 
 def _unchanged(everyone: np.ndarray, revisions: np.ndarray, earlier: Index) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""Exact search: who in the gallery is most like each probe. Means in memory, one matrix product, no
-approximation.
+"""Search: who in the gallery is most like each probe. Means in memory and one matrix product, exact; beyond some
+hundred thousand means a sketch names the candidates, and those are compared exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +15,14 @@ from core.gallery.best import take_best
 from core.gallery.checks import unit_rows
 from core.gallery.values import Candidate, Kind, Space
 
+if TYPE_CHECKING:
+    from core.gallery.sketch import Sketch
+
 _BLOCK_BYTES = 64_000_000
 """How large the matrix of scores may grow before the probes are taken in several blocks."""
+
+_MOST_NEAR = 100
+"""So many candidates may be asked of a sketch; more are found by comparing everybody."""
 
 Group = tuple[Kind, int | None]
 
@@ -27,7 +34,7 @@ class Index:
     `everyone` (E,) int64 are the numbers of all identities, rising, and `revisions` (E,) their revisions, also of those
     without a mean here. `ids` (I,) and `names` are who can be found. `matrix` (M, dim) float32 holds every mean,
     identity by identity; `starts` (I,) says where each identity's rows begin, `sizes` (M,) each mean's size_px, 0 for
-    full size.
+    full size. `sketch` finds candidates where the matrix is too long to be gone through (core.gallery.sketch).
     """
 
     space: Space
@@ -38,6 +45,7 @@ class Index:
     starts: np.ndarray
     sizes: np.ndarray
     matrix: np.ndarray
+    sketch: Sketch | None = None
 
     @property
     def size(self) -> int:
@@ -65,6 +73,8 @@ class Index:
         rows = unit_rows(probes, self.space.dim)
         if not self.size:
             return [[] for _ in rows]
+        if self.sketch is not None and k <= _MOST_NEAR:
+            return [self._search_near(self.sketch, row, k) for row in rows]
         block = max(1, _BLOCK_BYTES // (4 * len(self.matrix)))
         found: list[list[Candidate]] = []
         for first in range(0, len(rows), block):
@@ -93,16 +103,32 @@ class Index:
 
     def _search_block(self, rows: np.ndarray, k: int) -> list[list[Candidate]]:
         products = self._products(rows)
+        one_each = self.size == len(self.matrix)
+        # The scores are used up; where there are several means each, they are no longer the products.
         best, scores = take_best(self._reduce(products), k)
-        sizes = self.sizes[best if self.size == len(self.matrix) else self._best_means(products, best)]
+        return self._named(best, scores, best if one_each else self._best_means(products, best))
+
+    def _named(self, best: np.ndarray, scores: np.ndarray, means: np.ndarray) -> list[list[Candidate]]:
+        """Candidates of the identities at `best` (N, k), their scores, and the rows of the means that gave them."""
         names = self.names
+        columns = (self.ids[best].tolist(), best.tolist(), scores.tolist(), self.sizes[means].tolist())
         return [
             [
                 Candidate(number, names[position], max(-1.0, score), "sr" if size else "hr", size or None)
-                for number, position, score, size in zip(*columns, strict=True)
+                for number, position, score, size in zip(*row, strict=True)
             ]
-            for columns in zip(self.ids[best].tolist(), best.tolist(), scores.tolist(), sizes.tolist(), strict=True)
+            for row in zip(*columns, strict=True)
         ]
+
+    def _search_near(self, sketch: Sketch, probe: np.ndarray, k: int) -> list[Candidate]:
+        """Only the means that the sketch names are compared: whoever isn't among them isn't found."""
+        means, scores = sketch.nearest(probe)
+        scores = np.minimum(scores, 1.0)
+        positions = np.searchsorted(self.starts, means, side="right") - 1
+        order = np.lexsort((positions, -scores))
+        _, firsts = np.unique(positions[order], return_index=True)  # of each identity its best mean
+        best = order[np.sort(firsts)[:k]]
+        return self._named(positions[best][None], scores[best][None], means[best][None])[0]
 
     def _best_means(self, products: np.ndarray, best: np.ndarray) -> np.ndarray:
         """Which mean gave each of the best identities (N, k) its score: its row of the matrix."""
