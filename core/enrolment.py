@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from core.drafts import embedded, look, looked_ahead, workers
 from core.errors import CoreError
 from core.gallery.review import Finding, review_enrolment
 from core.gallery.values import Identity, NewTemplate
-from core.images import encode_image, read_image, sha256_of
+from core.images import encode_image
 from core.matched import matched_templates
 from core.pipeline import Pipeline
 from core.recognition import DraftPhoto, EnrolmentDraft, Probe
@@ -54,12 +55,8 @@ def prepare_enrolment(
     name that they are meant for. Unreadable files and photographs without a usable face come back with their reason.
     """
     labels = names if names is not None else [_label(image, i) for i, image in enumerate(images)]
-    photos = [_look(pipeline, image, label) for image, label in zip(images, labels, strict=True)]
-    ready = [photo for photo in photos if photo.probe is not None and not photo.probe.unrecognisable_because]
-    vectors = pipeline.embed([photo.probe for photo in ready if photo.probe is not None])
-    by_name = {id(photo): vector for photo, vector in zip(ready, vectors, strict=True)}
-    draft = EnrolmentDraft(tuple(replace(photo, vector=by_name.get(id(photo))) for photo in photos))
-    return review(pipeline, draft, person)
+    photos = [look(pipeline, image, label) for image, label in zip(images, labels, strict=True)]
+    return review(pipeline, EnrolmentDraft(tuple(embedded(pipeline, photos))), person)
 
 
 def review(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> EnrolmentDraft:
@@ -94,13 +91,21 @@ def enrol(
     with the person of that name who is there already (or a new one). Raises NothingToEnrol, NameTaken, NameInvalid, and
     GalleryError or StorageFailed when the gallery can't be written.
     """
-    if not draft.usable:
-        reasons = (
-            "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3]) or "no photographs were given"
-        )
-        raise NothingToEnrol(f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen.")
-    templates = [_template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None]
-    templates += matched_templates(pipeline, draft.usable, matched_sizes, store_crops=store_crops)
+    _require_usable(draft)
+    templates = _templates(pipeline, draft, store_crops, matched_sizes)
+    return _store(pipeline, name, templates, note=note, actor=actor, add=add)
+
+
+def _templates(
+    pipeline: Pipeline, draft: EnrolmentDraft, store_crops: bool, matched_sizes: Sequence[int]
+) -> list[NewTemplate]:
+    own = [_template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None]
+    return own + matched_templates(pipeline, draft.usable, matched_sizes, store_crops=store_crops)
+
+
+def _store(
+    pipeline: Pipeline, name: str, templates: Sequence[NewTemplate], *, note: str, actor: str, add: bool
+) -> Identity:
     store = pipeline.gallery.store
     known = store.find(name) if add else None
     if known is not None:
@@ -119,43 +124,91 @@ def enrol_many(
     matched_sizes: Sequence[int] = (),
     on_person: Callable[[int, int, BulkRow], None] | None = None,
 ) -> list[BulkRow]:
-    """Enrol every (name, photographs) of a plan. One person's failure stops nobody else's enrolment.
+    """Enrol every (name, photographs) of a plan, in order. One person's failure stops nobody else's enrolment.
 
     A person with a serious finding (a photograph unlike the others, enrolled under another name) is held back and
-    told of in the row's error, unless `force`.
+    told of in the row's error, unless `force`. People are embedded and stored some at a time; `on_person` is told of
+    each once what became of them is on the disk.
     """
     rows: list[BulkRow] = []
-    for done, (name, paths) in enumerate(plan, start=1):
-        draft = prepare_enrolment(pipeline, list(paths), person=name)
-        rejected = tuple((photo.name, photo.reason) for photo in draft.photos if not photo.usable)
-        row = BulkRow(name, len(paths), len(draft.usable), rejected, draft.findings)
-        serious = [finding.text for finding in draft.findings if finding.serious]
-        try:
-            if serious and not force:
-                raise HeldBack(f"Held back: {' '.join(serious)}", "Look at the photographs, then enrol with --force.")
-            enrol(
-                pipeline, name, draft, store_crops=store_crops, actor=actor, add=add, matched_sizes=matched_sizes
-            )  # fmt: skip
-        except CoreError as error:
-            row = replace(row, stored=0, error=str(error))
-        rows.append(row)
-        if on_person is not None:
-            on_person(done, len(plan), row)
+    how = _How(actor, add, force)
+    with workers() as pool:
+        for group in looked_ahead(pipeline, plan, pool):
+            drafts = [EnrolmentDraft(tuple(photos)) for _, photos in group]
+            made = pool.map(lambda draft: _templates(pipeline, draft, store_crops, matched_sizes), drafts)
+            waiting = [
+                _Waiting(name, len(paths), draft, templates)
+                for ((name, paths), _), draft, templates in zip(group, drafts, made, strict=True)
+            ]
+            for row in _store_group(pipeline, waiting, how):
+                rows.append(row)
+                if on_person is not None:
+                    on_person(len(rows), len(plan), row)
     return rows
 
 
-def _look(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
+@dataclass(frozen=True)
+class _How:
+    actor: str
+    add: bool
+    force: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A person of a bulk enrolment, looked at and ready to be stored; not reviewed yet."""
+
+    name: str
+    offered: int
+    draft: EnrolmentDraft
+    templates: list[NewTemplate]
+
+
+def _store_group(pipeline: Pipeline, waiting: Sequence[_Waiting], how: _How) -> list[BulkRow]:
+    """Store people in one transaction; where that fails as a whole, each in one of their own."""
+    database = pipeline.gallery.store.database
     try:
-        rgb = read_image(image, name=label)
-        found = pipeline.find(rgb)
+        with database.transaction() as connection:
+            rows = []
+            for person in waiting:
+                connection.execute("SAVEPOINT person")
+                row = _store_one(pipeline, person, how)
+                if row.error:
+                    connection.execute("ROLLBACK TO person")  # fails when the error ended the transaction
+                connection.execute("RELEASE person")
+                rows.append(row)
+            return rows
     except CoreError as error:
-        return DraftPhoto(label, error=error)
-    return DraftPhoto(label, sha256_of(rgb.tobytes()), found[0] if found else None, faces_found=len(found))
+        if len(waiting) == 1:
+            return [_row(waiting[0], waiting[0].draft, error)]
+        return [row for person in waiting for row in _store_group(pipeline, [person], how)]
 
 
-def _why_unusable(photo: DraftPhoto) -> str:
-    # An error names its file already.
-    return photo.error.what.rstrip(".") if photo.error is not None else f"{photo.name}: {photo.reason}"
+def _store_one(pipeline: Pipeline, person: _Waiting, how: _How) -> BulkRow:
+    draft = person.draft
+    try:
+        draft = review(pipeline, draft, person.name)
+        serious = [finding.text for finding in draft.findings if finding.serious]
+        if serious and not how.force:
+            raise HeldBack(f"Held back: {' '.join(serious)}", "Look at the photographs, then enrol with --force.")
+        _require_usable(draft)
+        _store(pipeline, person.name, person.templates, note="", actor=how.actor, add=how.add)
+    except CoreError as error:
+        return _row(person, draft, error)
+    return _row(person, draft)
+
+
+def _row(person: _Waiting, draft: EnrolmentDraft, error: CoreError | None = None) -> BulkRow:
+    rejected = tuple((photo.name, photo.reason) for photo in draft.photos if not photo.usable)
+    stored = len(draft.usable) if error is None else 0
+    return BulkRow(person.name, person.offered, stored, rejected, draft.findings, "" if error is None else str(error))
+
+
+def _require_usable(draft: EnrolmentDraft) -> None:
+    if draft.usable:
+        return
+    reasons = "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3]) or "no photographs were given"
+    raise NothingToEnrol(f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen.")
 
 
 def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate:

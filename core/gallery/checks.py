@@ -71,6 +71,12 @@ def unit_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
     Raises SpaceMismatch (another length), TemplateInvalid (not numbers, not finite, norm not 1).
     """
     rows = np.asarray(vectors)
+    if rows.dtype == np.float32 and rows.ndim in (1, 2) and rows.shape[-1] == dim and rows.size:
+        ready = np.ascontiguousarray(rows.reshape(-1, dim))
+        # What every encoder gives is ready to be used, at a tenth of the cost below. NaN and infinity fail here.
+        squares = ready[0] @ ready[0] if len(ready) == 1 else np.einsum("ij,ij->i", ready, ready)
+        if (abs(squares - 1.0) <= FLOAT32_DRIFT).all():
+            return ready
     if rows.dtype.kind != "f":
         raise TemplateInvalid(
             f"Embeddings are floating-point numbers, not {rows.dtype}.", "Encode the photograph again."

@@ -108,6 +108,11 @@ class Database:
             finally:
                 connection.execute("ROLLBACK")
 
+    @property
+    def opened(self) -> int:
+        """How often the file was opened; the first part of `version`. Another number may mean another file."""
+        return self._opened
+
     def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
         """What changes whenever the file's content may have; None amid a write, when nothing should be
         remembered.
@@ -116,6 +121,19 @@ class Database:
             return None
         data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         return (self._opened, self._changes, data_version)
+
+    def is_still(self, version: tuple[int, int, int]) -> bool:
+        """Whether the file's content is what it was at `version`, asked without a transaction: some microseconds. False
+        where that can't be told, and amid a transaction of this connection's."""
+        with self._lock:
+            if self._closed or os.getpid() != self._process or version[:2] != (self._opened, self._changes):
+                return False
+            if self._connection.in_transaction or (self._identity is not None and self._moved()):
+                return False
+            try:
+                return bool(self._connection.execute("PRAGMA data_version").fetchone()[0] == version[2])
+            except sqlite3.Error:
+                return False
 
     def tidy(self) -> bool:
         """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the

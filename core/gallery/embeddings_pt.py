@@ -102,10 +102,10 @@ def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int
     require(Permission.EXPORT)
     index = gallery.index(space)
     means = {}
-    for identity_id, name in zip(index.ids, index.names, strict=True):
-        person = index.identities[int(identity_id)]
-        full = [row for row, (kind, _) in zip(person.vectors, person.groups, strict=True) if kind == "hr"]
-        means[name] = torch.from_numpy(mean_of(full or list(person.vectors)).copy())
+    for position, name in enumerate(index.names):
+        vectors, groups = index.means(position)
+        full = [row for row, (kind, _) in zip(vectors, groups, strict=True) if kind == "hr"]
+        means[name] = torch.from_numpy(mean_of(full or list(vectors)).copy())
     buffer = io.BytesIO()
     torch.save(means, buffer)
     with gallery.database.transaction() as connection:

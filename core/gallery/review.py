@@ -206,10 +206,10 @@ def _enrolled_already(
     index = gallery.index(space)
     scores = index.scores(np.concatenate([mean_of(rows)[None], rows]))  # (1 + N, I)
     findings = []
-    for position, (identity_id, name) in enumerate(zip(index.ids, index.names, strict=True)):
-        best = int(np.argmax(scores[:, position]))
+    for position in np.flatnonzero(scores.max(axis=0) >= same_above).tolist():
+        name, best = index.names[position], int(np.argmax(scores[:, position]))
         score = float(scores[best, position])
-        if int(identity_id) == own_id or score < same_above:
+        if int(index.ids[position]) == own_id:
             continue
         of_mean = float(scores[0, position]) >= same_above
         subject = "This person" if of_mean or len(rows) == 1 else f"Photograph {best}"

@@ -1,0 +1,92 @@
+"""Galleries to measure in: on disk with one template for each person, or only as the index that one would have."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.bench.material import Material
+from core.gallery.keys import Key
+from core.gallery.match import Index
+from core.gallery.rows import encoder_id, write_audit
+from core.gallery.sealing import seal_of
+from core.gallery.sketch import Sketch
+from core.gallery.store import Gallery
+from core.gallery.values import Space
+
+_ROWS_AT_ONCE = 10_000
+
+
+def space_of(material: Material) -> Space:
+    encoder = material.encoder
+    return Space(encoder.name, encoder.weights_sha256, "bicubic", encoder.flip_tta)
+
+
+def names_of(count: int) -> list[str]:
+    return [f"Person {number:07d}" for number in range(count)]
+
+
+@contextmanager
+def filled_gallery(
+    material: Material, templates: NDArray[np.float32], name: str, key: Key | None = None
+) -> Iterator[Gallery]:
+    """A gallery on disk, gone afterwards; encrypted where there is a key. Its rows are what enrolling would write."""
+    folder, space = material.folder / name, space_of(material)
+    folder.mkdir()
+    try:
+        with Gallery.open(folder / "gallery.db", keys=lambda: key) as gallery:
+            names = names_of(len(templates))
+            for first in range(0, len(templates), _ROWS_AT_ONCE):
+                with gallery.database.transaction() as connection:
+                    _write(connection, space, templates, names, range(first, min(first + _ROWS_AT_ONCE, len(names))))
+                    write_audit(connection, gallery.database.now(), "bench", "enrolled")
+            yield gallery
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    connection: sqlite3.Connection, space: Space, templates: NDArray[np.float32], names: list[str], places: range
+) -> None:
+    encoder, seal, at = encoder_id(connection, space), seal_of(connection), "2026-01-01T00:00:00+00:00"
+    connection.executemany(
+        "INSERT INTO identity(id, name, name_key, note, enrolled_at, revision) VALUES (?, ?, ?, ?, ?, 1)",
+        [
+            (
+                n + 1,
+                seal.close_text(names[n], "name", n + 1),
+                seal.token(names[n]),
+                seal.close_text("", "note", n + 1),
+                at,
+            )
+            for n in places
+        ],
+    )
+    connection.executemany(
+        """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, flip_tta, image_sha256, source,
+            added_at) VALUES (?, ?, ?, 'hr', 112, ?, '', ?, ?)""",
+        [
+            (
+                n + 1,
+                encoder,
+                seal.close(templates[n].astype("<f4").tobytes(), "vector", n + 1),
+                int(space.flip_tta),
+                seal.close_text("", "source", n + 1),
+                at,
+            )
+            for n in places
+        ],
+    )
+
+
+def index_of(templates: NDArray[np.float32], space: Space, sketch: Sketch | None = None) -> Index:
+    """The index that a gallery of one template a person has, without the file."""
+    count = len(templates)
+    numbers, sizes = np.arange(1, count + 1), np.zeros(count, np.int64)
+    revisions, starts = np.ones(count, np.int64), np.arange(count)
+    return Index(space, numbers, revisions, numbers, names_of(count), starts, sizes, templates, sketch)
