@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check endurance models clean
+.PHONY: run test check endurance bench models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -27,6 +27,11 @@ check: $(DEV)
 # Kills processes at random moments, 200 times, and lets eight work at once for a minute; takes some minutes.
 endurance: $(DEV)
 	$(BIN)/python -m tests.endurance --kills 200 --seconds 60 --processes 8
+
+# Speed beside baselines, under ten minutes on two cores; BENCH="--only embed", or BENCH=--large for a million templates.
+bench: $(DEV)
+	$(BIN)/python -m pip install -q -r requirements-bench.txt
+	$(BIN)/edgeface-studio bench $(BENCH)
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.

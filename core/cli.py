@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from core.commands import (
+    bench,
     compare,
     dataset,
     dataset_fetch,
@@ -71,6 +72,7 @@ diagnose.add_to(app)
 dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
 users.add_to(app)
+bench.add_to(app)
 
 
 @app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))
