@@ -1,60 +1,52 @@
-"""Speed: the latest measurements beside their baselines, earlier ones, and how cost grows."""
+"""Speed: the latest measurements beside their baselines, how cost grows, and earlier runs."""
 
-import pandas as pd
 import streamlit as st
 
 from core.bench.row import outcomes
 from dashboard.components import empty_state, head
 from dashboard.resources import settings
-from dashboard.speed_view import growth_figure, table
+from dashboard.speed_view import growth_figure, history, measure_button, measure_panel, show_table, when
+from dashboard.text import plain
 
-head("Speed", "What this machine does, measured beside what people would use instead.")
+head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
 
 found = outcomes(settings())
+at_work = measure_panel()
 if not found:
-    with empty_state(
-        "speed", "Nothing measured yet", "Measure this machine once it has nothing else to do (a few minutes)."
-    ):
-        st.code("edgeface-studio bench", language="bash")
+    if not at_work:
+        with empty_state(
+            "speed",
+            "Nothing measured yet",
+            "Every figure is measured beside its baseline, in turns, in some ten minutes. Leave the machine alone "
+            "meanwhile: whatever else works on it shows in the figures.",
+        ):
+            measure_button(primary=True)
+            st.caption("Or in a terminal, with nothing else running:", text_alignment="center")
+            st.code("edgeface-studio bench", language="bash")
     st.stop()
 
-labels = {f"{each.at[:16].replace('T', ' ')} UTC{' (quick)' if each.quick else ''}": each for each in found}
-chosen = labels[st.selectbox("Measured", list(labels), key="speed_run")]
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen = found[st.selectbox("Measured", range(len(found)), format_func=lambda n: when(found[n]), key="speed_run")]
+    if not at_work:
+        measure_button(primary=False)
 facts = chosen.machine
 st.caption(
-    f"{facts.get('cpu', '')}, {facts.get('threads', '?')} threads, PyTorch {facts.get('torch', '?')}, "
-    f"{'with' if facts.get('bfloat16') else 'without'} bfloat16; medians of calls in turns, {chosen.seconds:.0f} s."
+    f"{plain(facts.get('cpu', ''))}, {facts.get('threads', '?')} threads, PyTorch {plain(facts.get('torch', '?'))}, "
+    f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; medians of calls "
+    f"in turns; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
 )
 if chosen.quick:
     st.warning("A quick run: tiny sizes that show that all works. Its figures mean nothing.", icon=":material/info:")
-st.dataframe(table(chosen), hide_index=True, width="stretch")
-with st.expander("Baselines and notes"):
-    for row in chosen.rows:
-        if row.command or row.note or row.skipped:
-            st.markdown(f"**{row.what}**")
-            st.text(row.skipped or row.note)
-            if row.command:
-                st.code(row.command, language=None, wrap_lines=True)
+show_table(chosen)
 
 if chosen.curves:
     st.subheader("How cost grows", anchor=False)
-    st.plotly_chart(growth_figure(chosen.curves), width="stretch", config={"displayModeBar": False})
+    st.plotly_chart(growth_figure(chosen.curves), width="stretch", config={"displayModeBar": False}, key="speed_growth")
     st.caption(
-        "Both axes are logarithmic: a straight line that rises as steeply as its neighbours grows in proportion."
+        "Both axes are logarithmic. A line that rises by one step for each step to the right grows in proportion."
     )
 
-history = [
-    {
-        "Measured": each.at[:16].replace("T", " "),
-        "What": row.what,
-        "Ours": row.ours,
-        "Unit": row.unit,
-        "Times": row.ratio,
-    }
-    for each in found
-    for row in each.rows
-    if row.ratio is not None and not each.quick and not row.name.startswith("engine-")
-]
-if len({row["Measured"] for row in history}) > 1:
-    st.subheader("Earlier runs", anchor=False)
-    st.dataframe(pd.DataFrame(history), hide_index=True, width="stretch")
+earlier = history(found)
+if not earlier.empty:
+    with st.expander("Earlier runs", icon=":material/history:"):
+        st.dataframe(earlier, hide_index=True, width="stretch", key="speed_history")

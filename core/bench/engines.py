@@ -58,7 +58,7 @@ def rows(material: Material) -> Iterator[Row]:
 
 
 def _engines(network: nn.Module, crops: Tensor, material: Material) -> tuple[dict[str, Run], dict[str, str]]:
-    last = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
     calls: dict[str, Run] = {
         _FIRST: _torch(network, torch.contiguous_format),
         "PyTorch float32 channels-last": _torch(last),

@@ -37,9 +37,11 @@ def run_bench(
     large: bool = False,
     tell: Callable[[str], None] = lambda text: None,
     on_row: Callable[[Row], None] = lambda row: None,
+    on_part: Callable[[str, int, int], None] = lambda part, done, total: None,
 ) -> Outcome:
     """Measure the parts named by `only` (all by default) and write data/bench/<time>.json.
 
+    `tell` hears what is under way, `on_row` each row, `on_part` each part with how many are done, of how many.
     A part that can't be measured leaves a skipped row that says why. Raises SettingsInvalid for an unknown part,
     StorageFailed.
     """
@@ -50,10 +52,10 @@ def run_bench(
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-", ignore_cleanup_errors=True) as folder:
         material = Material(settings, Path(folder), quick, large, tell)
-        for part, functions in PARTS.items():
-            if only and part not in only:
-                continue
-            for function in functions:
+        parts = [part for part in PARTS if not only or part in only]
+        for done, part in enumerate(parts):
+            on_part(part, done, len(parts))
+            for function in PARTS[part]:
                 for found in _measured(part, function, material):
                     if isinstance(found, Curve):
                         curves.append(found)
