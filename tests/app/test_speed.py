@@ -41,7 +41,7 @@ def test_the_latest_run_is_shown_beside_its_baselines(open_page: OpenPage) -> No
     assert list(shown["What"]) == ["Embedding, batch of 32", "Embedding, one crop", "Search"]
     assert list(shown["Result"]) == ["met", "missed", ""] and shown["Here"][2] == "not measured"
     assert any("faiss isn" in each.value for each in app.markdown)
-    assert len(history([outcome(), outcome("2026-11-25T11:00:00+00:00")])) == 6
+    assert len(history([outcome(), outcome("2026-11-25T11:00:00+00:00")])) == 4
 
 
 def test_a_quick_run_says_that_its_figures_mean_nothing(open_page: OpenPage) -> None:
