@@ -82,12 +82,9 @@ def show_table(outcome: Outcome) -> None:
 
 
 def _frame(rows: Sequence[Row], key: str) -> None:
-    columns = {
-        "What": st.column_config.TextColumn(width="large"),
-        "Target": st.column_config.TextColumn(width="medium"),
-    }
-    for name in ("Here", "Baseline", "Times better"):
-        columns[name] = st.column_config.TextColumn(width="small", alignment="right")
+    columns = {"What": st.column_config.TextColumn(width=270), "Result": st.column_config.TextColumn(width=70)}
+    for name, width in (("Here", 112), ("Baseline", 112), ("Ratio", 64)):
+        columns[name] = st.column_config.TextColumn(width=width, alignment="right")
     st.dataframe(table(rows), hide_index=True, width="stretch", key=key, column_config=columns)
 
 
@@ -101,12 +98,12 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "What": row.what,
                 "Here": "not measured" if row.ours is None else f"{row.ours:,.4g} {row.unit}",
                 "Baseline": "" if row.baseline is None else f"{row.baseline:,.4g} {row.unit}",
-                "Times better": "" if row.ratio is None else f"{row.ratio:,.2f}",
-                "Target": row.target,
+                "Ratio": "" if row.ratio is None else f"{row.ratio:,.2f}",
                 "Result": met,
+                "Target": row.target,
             }
         )
-    return pd.DataFrame(lines, columns=["What", "Here", "Baseline", "Times better", "Target", "Result"])
+    return pd.DataFrame(lines, columns=["What", "Here", "Baseline", "Ratio", "Result", "Target"])
 
 
 def growth_figure(curves: Sequence[Curve]) -> go.Figure:
@@ -114,8 +111,7 @@ def growth_figure(curves: Sequence[Curve]) -> go.Figure:
     figure = go.Figure()
     for number, curve in enumerate(curves):
         seconds = [value / 1e3 if curve.unit == "ms" else value for value in curve.y]
-        memory = list(curve.memory_mb) or [None] * len(seconds)
-        held = ["" if mb is None else f", {mb:,.0f} MB" for mb in memory]
+        held = [f", {mb:,.0f} MB" for mb in curve.memory_mb] or [""] * len(seconds)
         figure.add_scatter(
             x=list(curve.x), y=seconds, mode="lines+markers", name=f"{curve.name} ({curve.x_title})", customdata=held,
             line_color=_COLOURS[number % len(_COLOURS)],
@@ -131,7 +127,7 @@ def growth_figure(curves: Sequence[Curve]) -> go.Figure:
 def history(found: Sequence[Outcome]) -> pd.DataFrame:
     """Rows with a ratio of every whole run, newest first; empty when there is only one."""
     lines = [
-        {"Measured": when(each), "What": row.what, "Here": f"{row.ours:,.4g} {row.unit}", "Times better": row.ratio}
+        {"Measured": when(each), "What": row.what, "Here": f"{row.ours:,.4g} {row.unit}", "Ratio": row.ratio}
         for each in found
         for row in each.rows
         if row.ratio is not None and not each.quick and not row.name.startswith(_ENGINE)

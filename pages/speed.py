@@ -6,7 +6,7 @@ from core.bench.row import outcomes
 from dashboard.components import empty_state, head
 from dashboard.resources import settings
 from dashboard.speed_view import growth_figure, history, measure_button, measure_panel, show_table, when
-from dashboard.text import plain
+from dashboard.text import count, plain
 
 head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
 
@@ -31,13 +31,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         measure_button(primary=False)
 facts = chosen.machine
 st.caption(
-    f"{plain(facts.get('cpu', ''))}, {facts.get('threads', '?')} threads, PyTorch {plain(facts.get('torch', '?'))}, "
+    f"{plain(facts.get('cpu', ''))}, {count(int(facts.get('threads', 0)), 'thread')}, PyTorch {plain(facts.get('torch', '?'))}, "
     f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; medians of calls "
     f"in turns; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
 )
 if chosen.quick:
     st.warning("A quick run: tiny sizes that show that all works. Its figures mean nothing.", icon=":material/info:")
 show_table(chosen)
+st.caption("Ratio: how many times better it is here than the baseline.")
 
 if chosen.curves:
     st.subheader("How cost grows", anchor=False)

@@ -14,7 +14,7 @@ from core.bench.embedding import PLAIN, plain_embeddings, plain_images, plain_mo
 from core.bench.material import Material, shared_folder
 from core.bench.row import Row
 from core.evaluation.pairs import Pair, Photo, photos_of, read_pairs
-from core.evaluation.verification import equal_error_rate, roc
+from core.evaluation.verification import equal_error_rate, roc, roc_of_sorted
 from core.images import resize
 
 _FOLDS = (5, 6, 7)
@@ -40,14 +40,16 @@ def rows(material: Material) -> Iterator[Row]:
         plain = np.concatenate(
             [plain_embeddings(network, plain_images(seen[i : i + 32])).numpy() for i in range(0, len(seen), 32)]
         )
-        base = _eer(pairs, photos, plain)
-        batches = _eer(pairs, photos, encoder.encode(seen))
+        base = all_pairs_eer(photos, plain)
+        listed = eer(pairs, photos, plain)
+        batches = encoder.encode(seen)
         settled(encoder, seen[0])
-        alone = _eer(pairs, photos, np.concatenate([encoder.encode(crop[None]) for crop in seen]))
-        for value, name, words in (
+        alone = np.concatenate([encoder.encode(crop[None]) for crop in seen])
+        for vectors, name, words in (
             (batches, "batch", f"batches, {encoder.info.precision}"),
             (alone, "single", f"one crop at a time, engine {encoder.engine}"),
         ):
+            value = all_pairs_eer(photos, vectors)
             yield Row(
                 f"eer-{size}-{name}",
                 f"EER at {size} px, {words}",
@@ -58,7 +60,9 @@ def rows(material: Material) -> Iterator[Row]:
                 "within 0.1 points",
                 abs(value - base) <= _MOST_APART + 1e-12,
                 PLAIN,
-                f"{len(pairs):,} pairs of LFW folds 5 to 7, aligned, {encoder.name}, no flip",
+                f"all pairs of {len(photos):,} photographs in LFW's folds 5 to 7, aligned, {material.weights.name}, no "
+                f"flip; the {len(pairs):,} listed pairs alone, where one is 0.11 points: "
+                f"{100 * eer(pairs, photos, vectors):.2f} %, plain {100 * listed:.2f} %",
             )
 
 
@@ -82,7 +86,16 @@ def aligned(photos: list[Photo], root: Path) -> NDArray[np.uint8]:
         return np.stack(list(pool.map(cut, photos)))
 
 
-def _eer(pairs: list[Pair], photos: list[Photo], vectors: NDArray[np.float32]) -> float:
+def all_pairs_eer(photos: list[Photo], vectors: NDArray[np.float32]) -> float:
+    """The EER of the cosines of every two photographs: thousands of genuine pairs, millions of impostor pairs."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    _, people = np.unique([photo.name for photo in photos], return_inverse=True)
+    left, right = np.triu_indices(len(photos), 1)
+    scores, same = (unit @ unit.T)[left, right], people[left] == people[right]
+    return equal_error_rate(roc_of_sorted(np.sort(scores[same]), np.sort(scores[~same])))
+
+
+def eer(pairs: list[Pair], photos: list[Photo], vectors: NDArray[np.float32]) -> float:
     """The EER of the cosines of those pairs, `vectors` (N, 512) in the order of `photos`, of any length."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     place = {photo: number for number, photo in enumerate(photos)}

@@ -27,13 +27,14 @@ GENUINE_COSINE = 0.62
 
 @dataclass
 class Material:
-    """One run's needs. `tell(text)` reports what is under way; `folder` is thrown away at the end."""
+    """One run's needs; `chosen` weights (a file or a name), None for those in use. `tell(text)` reports what is under way; `folder` is thrown away at the end."""
 
     settings: Settings
     folder: Path
     quick: bool
     large: bool
     tell: Callable[[str], None]
+    chosen: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def size(self, full: int, quick: int) -> int:
@@ -41,14 +42,18 @@ class Material:
 
     @cached_property
     def weights(self) -> Path:
-        """The weights in use, else the official XXS beside the shared photographs, else the project's own."""
+        """Those chosen, else those in use, else the official XXS beside the shared photographs."""
         from core.encoder.registry import resolve_weights
 
         try:
-            return resolve_weights(self.settings, None)
+            return resolve_weights(self.settings, self.chosen)
         except CoreError:
+            if self.chosen is not None:
+                raise
             shared = shared_folder() / "weights" / "edgeface_xxs_q.pt"
-            return shared if shared.is_file() else self.settings.models_dir / "edgeface-xxs-starter.safetensors"
+            if not shared.is_file():
+                raise
+            return shared
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -35,6 +35,7 @@ def run_bench(
     only: Sequence[str] = (),
     quick: bool = False,
     large: bool = False,
+    weights: str | None = None,
     tell: Callable[[str], None] = lambda text: None,
     on_row: Callable[[Row], None] = lambda row: None,
     on_part: Callable[[str, int, int], None] = lambda part, done, total: None,
@@ -51,7 +52,7 @@ def run_bench(
     began, rows, curves = time.monotonic(), [], []
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-", ignore_cleanup_errors=True) as folder:
-        material = Material(settings, Path(folder), quick, large, tell)
+        material = Material(settings, Path(folder), quick, large, tell, weights)
         parts = [part for part in PARTS if not only or part in only]
         for done, part in enumerate(parts):
             on_part(part, done, len(parts))
@@ -62,7 +63,12 @@ def run_bench(
                     else:
                         rows.append(found)
                         on_row(found)
-        facts = {**machine(), "load_before": busy, "encoder": material.encoder.name, "notes": list(material.notes)}
+        facts = {
+            **machine(),
+            "load_before": busy,
+            "encoder": f"{material.weights.name} ({material.encoder.name})",
+            "notes": list(material.notes),
+        }
     outcome = Outcome(now(), facts, quick, round(time.monotonic() - began, 1), tuple(rows), tuple(curves))
     write_outcome(outcome, settings)
     return outcome

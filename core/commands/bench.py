@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.commands.common import JsonOption, example, note, progress, say, say_json, say_table
+from core.commands.common import JsonOption, WeightsOption, example, note, progress, say, say_json, say_table
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes: shows that all works, its figures mean nothing.")
     ] = False,
+    weights: WeightsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure speed beside baselines, in turns in one run; written to data/bench and shown on the Speed page.
@@ -40,7 +41,12 @@ def bench(
     from core.bench.run import run_bench
 
     outcome = run_bench(
-        load_settings(), only=only or (), large=large, quick=quick, tell=lambda text: progress(f"{text} ...")
+        load_settings(),
+        only=only or (),
+        large=large,
+        quick=quick,
+        weights=weights,
+        tell=lambda text: progress(f"{text} ..."),
     )
     progress("")
     if as_json:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bench.accuracy import _eer
+from core.bench.accuracy import all_pairs_eer, eer
 from core.bench.measure import in_turns
 from core.bench.row import Curve, Outcome, Row, bench_folder, outcomes, write_outcome
 from core.bench.run import PARTS, run_bench
@@ -94,5 +94,7 @@ def test_the_eer_goes_by_cosines_whatever_the_vectors_lengths():
         Pair(1, False, photos[0], photos[2]),
         Pair(1, False, photos[1], photos[3]),
     ]
-    assert _eer(pairs, photos, vectors) == 0.0
-    assert _eer(pairs, photos, vectors[[0, 2, 1, 3]]) == 1.0  # the wrong ones are alike
+    assert eer(pairs, photos, vectors) == 0.0
+    assert eer(pairs, photos, vectors[[0, 2, 1, 3]]) == 1.0  # the wrong ones are alike
+    assert all_pairs_eer(photos, vectors) == 0.0  # two genuine pairs, four impostor pairs
+    assert all_pairs_eer(photos, vectors[[0, 2, 1, 3]]) > 0.5
