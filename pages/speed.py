@@ -31,7 +31,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         measure_button(primary=False)
 facts = chosen.machine
 st.caption(
-    f"{plain(facts.get('cpu', ''))}, {count(int(facts.get('threads', 0)), 'thread')}, PyTorch {plain(facts.get('torch', '?'))}, "
+    f"{plain(facts.get('cpu', ''))}, {count(int(facts.get('threads', 0)), 'thread')}, "
+    f"PyTorch {plain(facts.get('torch', '?'))}, "
     f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; medians of calls "
     f"in turns; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
 )

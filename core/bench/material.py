@@ -27,7 +27,8 @@ GENUINE_COSINE = 0.62
 
 @dataclass
 class Material:
-    """One run's needs; `chosen` weights (a file or a name), None for those in use. `tell(text)` reports what is under way; `folder` is thrown away at the end."""
+    """One run's needs; `chosen` weights (a file or a name), None for those in use. `tell(text)` reports what is under
+    way; `folder` is thrown away at the end."""
 
     settings: Settings
     folder: Path
