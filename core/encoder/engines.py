@@ -27,7 +27,8 @@ from core.settings import CROP_PX, Settings, load_settings, write_atomically
 Single = Callable[[Tensor], Tensor]
 """(1, 3, 112, 112) in [-1, 1] -> (1, 512), not normalised."""
 
-ENGINES = ("eager", "traced", "onnx")
+ENGINES = ("eager", "traced", "onnx", "onnx-threads")
+"""PyTorch as it is, recorded, ONNX Runtime on one thread, and on as many as PyTorch has."""
 OVERRIDE = "EDGEFACE_ENGINE"
 """Environment variable: "auto" (measure), or one of ENGINES."""
 
@@ -116,8 +117,9 @@ def _candidates(network: nn.Module, weights_sha256: str, settings: Settings) -> 
 def _make(name: str, network: nn.Module, weights_sha256: str, settings: Settings) -> Single:
     if name == "traced":
         return traced(network)
-    if name == "onnx":
-        return in_onnx_runtime(network, onnx_file(settings, weights_sha256))
+    if name in ("onnx", "onnx-threads"):
+        threads = 1 if name == "onnx" else torch.get_num_threads()
+        return in_onnx_runtime(network, onnx_file(settings, weights_sha256), threads)
     return eager(network)
 
 
@@ -142,30 +144,28 @@ def traced(network: nn.Module) -> Single:
     return eager(frozen)
 
 
-def in_onnx_runtime(network: nn.Module, path: Path) -> Single:
-    """The network in ONNX Runtime, written to `path` where it isn't there or isn't this network's.
-
-    On one thread: it is as fast on one as on two, and several visitors' faces don't compete for threads then.
-    Raises ImportError where onnx or onnxruntime isn't installed, OSError, RuntimeError.
-    """
+def in_onnx_runtime(network: nn.Module, path: Path, threads: int = 1) -> Single:
+    """The network in ONNX Runtime, written to `path` where it isn't there or isn't this network's. Raises ImportError where onnx or onnxruntime isn't installed, OSError, RuntimeError."""
     if find_spec("onnxruntime") is None:
         raise ModuleNotFoundError("onnxruntime isn't installed", name="onnxruntime")
     if path.is_file():
         try:
-            run = _session(path)
+            run = _session(path, threads)
             if agrees(run, eager(network)):
                 return run
         except (OSError, RuntimeError):
             pass  # cut short, or of another version: it is written anew
     export_onnx(network, path, any_number=False)
-    return _session(path)
+    return _session(path, threads)
 
 
-def _session(path: Path) -> Single:
+def _session(path: Path, threads: int) -> Single:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Threads that wait by spinning take the processor from PyTorch's, and from other visitors.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
