@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check endurance endurance-live fuzz models clean
+.PHONY: run test check endurance endurance-live fuzz bench models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -33,6 +33,11 @@ fuzz: $(DEV)
 # Streams from two browsers for ten minutes and looks at the server's memory, rates and log; wants an idle machine.
 endurance-live: $(DEV)
 	$(BIN)/python -m tests.endurance.live --minutes 10 --browsers 2
+
+# Speed beside baselines, under ten minutes on two cores; BENCH="--only embed", or BENCH=--large for a million templates.
+bench: $(DEV)
+	$(BIN)/python -m pip install -q -r requirements-bench.txt
+	$(BIN)/edgeface-studio bench $(BENCH)
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.

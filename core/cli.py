@@ -15,6 +15,7 @@ import typer
 
 from core.commands import (
     attacks,
+    bench,
     compare,
     dataset,
     dataset_fetch,
@@ -73,6 +74,7 @@ dataset_fetch.add_to(dataset.group)
 dataset.add_to(app)
 users.add_to(app)
 attacks.add_to(app)
+bench.add_to(app)
 
 
 @app.callback(invoke_without_command=True, epilog=example("doctor", "identify photo.jpg"))

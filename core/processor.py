@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
+BFLOAT16 = "EDGEFACE_BFLOAT16"
+"""Environment variable: "off" computes in float32 also where the CPU has bfloat16."""
+
 
 def cpu_has_bfloat16() -> bool:
-    """True where the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); elsewhere bfloat16 is emulated and slow."""
+    """True where the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); elsewhere bfloat16 is emulated and slow.
+    False where EDGEFACE_BFLOAT16 is "off"."""
     import torch
 
+    if os.environ.get(BFLOAT16, "").lower() in ("off", "0", "no", "false"):
+        return False
     read = getattr(torch.cpu, "get_capabilities", None)  # absent before torch 2.10
     capabilities = read() if read is not None else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

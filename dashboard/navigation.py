@@ -22,6 +22,7 @@ _PAGES = {
     "accuracy": ("Accuracy", ":material/monitoring:"),
     "inspector": ("Inspector", ":material/compare:"),
     "diagnostics": ("Diagnostics", ":material/troubleshoot:"),
+    "speed": ("Speed", ":material/speed:"),
     "access": ("Access", ":material/shield_person:"),
     "help": ("Help", ":material/help:"),
 }
@@ -32,7 +33,7 @@ _SECTIONS = {
     "": ("home",),
     "Recognise": ("enroll", "identify", "gallery"),
     "Train": ("dataset", "training"),
-    "Look": ("accuracy", "inspector", "diagnostics"),
+    "Look": ("accuracy", "inspector", "diagnostics", "speed"),
     " ": ("access", "help"),
 }
 """The sidebar: headings, and the pages under each, in the order in which people come to need them."""

@@ -38,6 +38,7 @@ def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("EDGEFACE_DATA_DIR", str(path))
     monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(path / "models"))
     monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
+    monkeypatch.setenv("EDGEFACE_ENGINE", "eager")  # choosing one takes a second, and each test would again
     return path
 
 

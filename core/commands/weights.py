@@ -38,10 +38,11 @@ LICENCE_OF_DERIVED = (
 
 
 def add_to(app: typer.Typer) -> None:
-    from core.commands import weights_choose, weights_export
+    from core.commands import weights_choose, weights_export, weights_onnx
 
     weights_choose.add_to(group)
     weights_export.add_to(group)
+    weights_onnx.add_to(group)
     app.add_typer(group, name="weights")
 
 

@@ -41,6 +41,7 @@ KINDS: dict[str, str] = {
     "evaluate": "core.evaluation.job:run",
     "diagnose": "core.diagnostics.job:run",
     "video": "core.video.job:run",
+    "bench": "core.bench.job:run",
 }
 """The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
 

@@ -1,0 +1,132 @@
+"""The dashboard in a browser: from a server that has just started to Home on the screen, and from page to page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from core.bench.material import Material
+from core.bench.row import Row
+from core.settings import PROJECT_ROOT
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_WAIT_MS = 60_000
+
+
+def rows(material: Material) -> Iterator[Row]:
+    """Home after a cold start of the server, and every page of the sidebar, from click to heading."""
+    chromium = os.environ.get("EDGEFACE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if find_spec("playwright") is None or chromium is None:
+        missing = "Playwright (requirements-dev.txt)" if chromium is not None else "Chromium"
+        for name, what in (("home-cold", "Home cold to first paint"), ("page-to-page", "Page to page")):
+            yield Row(name, what, skipped=f"{missing} isn't installed")
+        return
+    from playwright.sync_api import sync_playwright
+
+    cold: list[float] = []
+    pages: dict[str, list[float]] = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        for turn in range(material.size(3, 1)):
+            material.tell(f"the dashboard, cold start {turn + 1}")
+            with _server(material) as address:
+                context = browser.new_context(viewport={"width": 1280, "height": 900})
+                context.set_default_timeout(_WAIT_MS)
+                page = context.new_page()
+                began = time.perf_counter()
+                page.goto(address)
+                _shown(page, "EdgeFace Studio")
+                cold.append(time.perf_counter() - began)
+                if turn == 0:
+                    _walk(page, pages, material.size(3, 1))
+                context.close()
+        browser.close()
+    home = float(np.median(cold))
+    yield Row(
+        "home-cold",
+        "Home cold to first paint",
+        "s",
+        home,
+        target="<= 3 s",
+        met=home <= 3,
+        note=f"a server's first visitor, address to heading; {len(cold)} cold starts, slowest {max(cold):.2f} s",
+    )
+    medians = {name: float(np.median(times)) for name, times in pages.items()}
+    slowest = max(medians, key=lambda name: medians[name])
+    first = {name: times[0] for name, times in pages.items()}
+    later = max(first, key=lambda name: first[name])
+    yield Row(
+        "page-to-page",
+        "Page to page, the slowest page",
+        "s",
+        medians[slowest],
+        target="<= 1 s",
+        met=medians[slowest] <= 1,
+        note=f"from click to heading and nothing running; {len(medians)} pages, slowest {slowest}, median of all "
+        f"{float(np.median(list(medians.values()))):.2f} s; slowest first visit {later}, {first[later]:.2f} s",
+    )
+
+
+def _walk(page: Any, pages: dict[str, list[float]], rounds: int) -> None:
+    """Every page of the sidebar in turn, so many times."""
+    names = page.locator("[data-testid=stSidebarNavLink]").all_inner_texts()
+    for _ in range(rounds):
+        for name in names[1:] + names[:1]:
+            label = name.splitlines()[-1].strip()
+            link = page.locator("[data-testid=stSidebarNavLink]").filter(has_text=label).first
+            began = time.perf_counter()
+            link.click()
+            _shown(page, "EdgeFace Studio" if label == "Home" else label)
+            pages.setdefault(label, []).append(time.perf_counter() - began)
+
+
+def _shown(page: Any, heading: str) -> None:
+    """Wait for a page's heading, and until the server has nothing more to send."""
+    page.locator("h1").filter(has_text=heading).first.wait_for(state="visible")
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
+
+
+@contextmanager
+def _server(material: Material) -> Iterator[str]:
+    """The dashboard on a free port with an empty data folder of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(material.folder / "dashboard")}
+    environment.pop("EDGEFACE_GALLERY", None)
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port)]
+    command += ["--server.headless", "true"]
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://localhost:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(f"{address}/_stcore/health"):
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError("the dashboard didn't start")
+            time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # nosec B310 (an address of this machine)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

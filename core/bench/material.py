@@ -1,0 +1,194 @@
+"""What is measured on: real crops and photographs where they are, else drawn ones, and galleries like real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CoreError
+from core.processor import BFLOAT16
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.encoder.encode import Encoder
+
+GENUINE_COSINE = 0.62
+"""Stands in for the median cosine of two photographs of a person where there aren't enough to measure it."""
+
+
+@dataclass
+class Material:
+    """One run's needs; `chosen` weights (a file or a name), None for those in use. `tell(text)` reports what is under
+    way; `folder` is thrown away at the end."""
+
+    settings: Settings
+    folder: Path
+    quick: bool
+    large: bool
+    tell: Callable[[str], None]
+    chosen: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def size(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+    @cached_property
+    def weights(self) -> Path:
+        """Those chosen, else those in use, else the official XXS beside the shared photographs."""
+        from core.encoder.registry import resolve_weights
+
+        try:
+            return resolve_weights(self.settings, self.chosen)
+        except CoreError:
+            if self.chosen is not None:
+                raise
+            shared = shared_folder() / "weights" / "edgeface_xxs_q.pt"
+            if not shared.is_file():
+                raise
+            return shared
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return self.load_encoder()
+
+    def load_encoder(self) -> Encoder:
+        """Those weights anew, as the environment has it at the moment."""
+        from core.encoder.encode import load_encoder
+
+        return load_encoder(self.weights, device="cpu", check=False)
+
+    @contextmanager
+    def without_bfloat16(self) -> Iterator[None]:
+        """What is loaded inside computes in float32, also where the processor has bfloat16."""
+        before = os.environ.get(BFLOAT16)
+        os.environ[BFLOAT16] = "off"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[BFLOAT16]
+            else:
+                os.environ[BFLOAT16] = before
+
+    @cached_property
+    def photographs(self) -> list[tuple[str, Path]]:
+        """(person, photograph), LFW's where EDGEFACE_SHARED has them, else drawn portraits."""
+        root = shared_folder() / "data" / "lfw" / "images"
+        if root.is_dir():
+            return [(path.parent.name, path) for path in sorted(root.glob("*/*.jpg"))]
+        from core.dataset.synthetic import make_demo
+
+        self.notes.append("Drawn faces: EDGEFACE_SHARED names no photographs.")
+        made = make_demo(self.folder / "demo", self.size(60, 8), 8)
+        large = made.frame[made.frame["kind"] == "hr"]
+        return [(name, made.root / path) for name, path in zip(large["identity"], large["path"], strict=True)]
+
+    @cached_property
+    def crops(self) -> NDArray[np.uint8]:
+        """Aligned 112 px crops (N, 112, 112, 3) of the first photographs in which a face is found."""
+        from core.faces.align import align
+        from core.faces.detect import Detector, choose_faces
+        from core.images import read_image, resize
+
+        detector, found = Detector(), []
+        step = max(1, len(self.photographs) // 200)
+        for _, path in self.photographs[::step]:
+            rgb = read_image(path)
+            faces = detector.detect(rgb)
+            if faces:
+                [face] = choose_faces(faces, "centre", rgb.shape)
+                found.append(align(rgb, face.landmarks, 112))
+            elif rgb.shape[0] == rgb.shape[1]:
+                found.append(resize(rgb, 112))
+            if len(found) >= self.size(128, 32):
+                break
+        return np.stack(found)
+
+    @cached_property
+    def dsr_file(self) -> Path:
+        """The DSR file that ships; without it one of the same network, whose random weights cost the same."""
+        from safetensors.torch import save_file
+
+        from core.sr.network import DSR, DSRConfig
+        from core.weight_card import DSR_FORMAT
+
+        shipped = self.settings.models_dir / "edgeface-dsr.safetensors"
+        if shipped.is_file():
+            return shipped
+        channels, blocks = 48, 8
+        path = self.folder / "dsr.safetensors"
+        config = {"channels": channels, "blocks": blocks, "min_px": 12, "max_px": 48, "use_bicubic_px": []}
+        tensors = {name: tensor.contiguous() for name, tensor in DSR(DSRConfig(channels, blocks)).state_dict().items()}
+        save_file(tensors, path, {"format": DSR_FORMAT, "config": json.dumps(config)})
+        return path
+
+    def templates(self, count: int, seed: int = 0) -> NDArray[np.float32]:
+        """Unit vectors (count, 512) spread as the embeddings of real crops are: their covariance, new directions."""
+        rng = np.random.default_rng(seed)
+        out = np.empty((count, 512), np.float32)
+        for first in range(0, count, 65_536):
+            drawn = rng.standard_normal((min(65_536, count - first), 512), dtype=np.float32) @ self._spread
+            out[first : first + len(drawn)] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return out
+
+    def queries(
+        self, templates: NDArray[np.float32], count: int, seed: int = 1
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(rows asked for, queries): other looks of some templates, each at the cosine that genuine pairs have."""
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(templates), count, replace=False)
+        away = self.templates(count, seed + 1)
+        base = templates[rows]
+        away -= (away * base).sum(1, keepdims=True) * base
+        away /= np.linalg.norm(away, axis=1, keepdims=True)
+        cosine = np.clip(rng.normal(self.genuine, 0.1, (count, 1)), 0.3, 0.95).astype(np.float32)
+        return rows, (cosine * base + np.sqrt(1 - cosine**2) * away).astype(np.float32)
+
+    @cached_property
+    def _spread(self) -> NDArray[np.float32]:
+        """A root of the embeddings' covariance, so much of the identity added that all 512 directions live."""
+        vectors = self.encoder.encode(self.crops)
+        covariance = np.cov(vectors.T) * 0.7 + np.eye(512) * (0.3 / 512)
+        values, basis = np.linalg.eigh(covariance)
+        root: NDArray[np.float32] = ((basis * np.sqrt(np.maximum(values, 0))) @ basis.T).astype(np.float32)
+        return root
+
+    @cached_property
+    def genuine(self) -> float:
+        """Median cosine of two photographs of a person, measured where there are enough."""
+        from core.faces.align import align
+        from core.faces.detect import Detector, choose_faces
+        from core.images import read_image
+
+        by_person: dict[str, list[Path]] = {}
+        for person, path in self.photographs:
+            by_person.setdefault(person, []).append(path)
+        pairs = [paths[:2] for paths in by_person.values() if len(paths) > 1][:: 1 if self.quick else 4]
+        detector, crops = Detector(), []
+        for pair in pairs[: self.size(40, 6)]:
+            both = []
+            for path in pair:
+                rgb = read_image(path)
+                faces = detector.detect(rgb)
+                if faces:
+                    both.append(align(rgb, choose_faces(faces, "centre", rgb.shape)[0].landmarks, 112))
+            if len(both) == 2:
+                crops += both
+        if len(crops) < 8:
+            return GENUINE_COSINE
+        vectors = self.encoder.encode(np.stack(crops))
+        return float(np.median((vectors[::2] * vectors[1::2]).sum(1)))
+
+
+def shared_folder() -> Path:
+    """Where real photographs and weights lie, if anywhere: EDGEFACE_SHARED."""
+    return Path(os.environ.get("EDGEFACE_SHARED") or "/nonexistent")

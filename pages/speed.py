@@ -1,0 +1,54 @@
+"""Speed: the latest measurements beside their baselines, how cost grows, and earlier runs."""
+
+import streamlit as st
+
+from core.bench.row import outcomes
+from dashboard.components import empty_state, head
+from dashboard.resources import settings
+from dashboard.speed_view import growth_figure, history, measure_button, measure_panel, show_table, when
+from dashboard.text import count, plain
+
+head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
+
+found = outcomes(settings())
+at_work = measure_panel()
+if not found:
+    if not at_work:
+        with empty_state(
+            "speed",
+            "Nothing measured yet",
+            "Every figure is measured beside its baseline, in turns, in some ten minutes. Leave the machine alone "
+            "meanwhile: whatever else works on it shows in the figures.",
+        ):
+            measure_button(primary=True)
+            st.caption("Or in a terminal, with nothing else running:", text_alignment="center")
+            st.code("edgeface-studio bench", language="bash")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen = found[st.selectbox("Measured", range(len(found)), format_func=lambda n: when(found[n]), key="speed_run")]
+    if not at_work:
+        measure_button(primary=False)
+facts = chosen.machine
+st.caption(
+    f"{plain(facts.get('cpu', ''))}, {count(int(facts.get('threads', 0)), 'thread')}, "
+    f"PyTorch {plain(facts.get('torch', '?'))}, "
+    f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; medians of calls "
+    f"in turns; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
+)
+if chosen.quick:
+    st.warning("A quick run: tiny sizes that show that all works. Its figures mean nothing.", icon=":material/info:")
+show_table(chosen)
+st.caption("Ratio: how many times better it is here than the baseline.")
+
+if chosen.curves:
+    st.subheader("How cost grows", anchor=False)
+    st.plotly_chart(growth_figure(chosen.curves), width="stretch", config={"displayModeBar": False}, key="speed_growth")
+    st.caption(
+        "Both axes are logarithmic. A line that rises by one step for each step to the right grows in proportion."
+    )
+
+earlier = history(found)
+if not earlier.empty:
+    with st.expander("Earlier runs", icon=":material/history:"):
+        st.dataframe(earlier, hide_index=True, width="stretch", key="speed_history")
