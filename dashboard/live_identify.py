@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.access.actor import acting_as, current_actor
+from core.access.actor import Actor, acting_as
 from core.attacks import UNPROTECTED
 from core.errors import CoreError
 from core.recognition import Recognition
@@ -23,7 +23,7 @@ from core.video.newest import NewestFrame, NewestStats
 from core.video.seek import SeekSettings
 from core.video.sightings import SightingLog
 from dashboard import live_stream
-from dashboard.access import Permission, allowed
+from dashboard.access import Permission, allowed, current
 from dashboard.carry import carry
 from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback, show_error, show_surprise
@@ -55,12 +55,13 @@ class _Looked:
 
 class LiveSession:
     """One visitor's stream: its tracks, and the thread that looks at the frames while the camera runs. The pipeline
-    is shared by all visitors."""
+    is shared by all visitors. `actor` is the visitor, for whom that thread works: the page says who that is, again and
+    again, so that whoever signs out or loses a role has their say no longer."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, actor: Actor) -> None:
         self.pipeline = pipeline
+        self.actor = actor
         self.settings = LiveSettings()
-        self.actor = current_actor()
         self._newest: NewestFrame[NDArray[np.uint8], _Looked] | None = None
         self._lock = threading.Lock()
         self._came: deque[float] = deque(maxlen=120)
@@ -81,8 +82,8 @@ class LiveSession:
 
         def look(rgb: NDArray[np.uint8]) -> _Looked:
             identifier.settings = self.settings
-            result = identifier.look(rgb, time.monotonic())
-            with acting_as(self.actor):  # this thread has no session that says who looks
+            with acting_as(self.actor):  # a thread of its own knows nobody
+                result = identifier.look(rgb, time.monotonic())
                 log.note(result.faces)
             return _Looked(rgb, result)
 
@@ -147,7 +148,7 @@ def live_identify(pipe: Pipeline) -> None:
             disabled=bool(chosen),
             help="Also while large ones are in sight: a part of each frame is enlarged and searched in turn. Slower.",
         )
-    session.actor = current_actor()
+    session.actor = current()
     session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
@@ -174,7 +175,7 @@ def _session(pipe: Pipeline) -> LiveSession:
     if session is None or session.pipeline is not pipe:
         if session is not None:
             session.on_end()
-        session = LiveSession(pipe)
+        session = LiveSession(pipe, current())
         st.session_state[f"{_KEY}_session"] = session
     return session
 
@@ -184,6 +185,10 @@ def _side(session: LiveSession, *, playing: bool) -> None:
     if not playing:
         st.markdown("You will see a name and a score on every face, and the reasons here.")
         return
+    session.actor = current()
+    if not allowed(Permission.VIEW):  # the time is over, or the role was taken: the page says so
+        live_stream.end(_KEY)
+        st.rerun()
     error = session.error
     if isinstance(error, CoreError):
         show_error(error)
