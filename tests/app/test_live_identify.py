@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.access.actor import NOBODY, owner
 from core.gallery.store import Gallery
 from core.images import read_image
 from core.jobs.run_dir import create_run, list_runs, runs_root
@@ -35,7 +36,7 @@ def test_frames_fed_in_come_back_with_names_and_threads_end(ready: Path, astrona
         write_rule(pipeline.gallery.store, SightingRule(kept=True))
         rgb = read_image(astronaut)
         before = threading.active_count()
-        session = LiveSession(pipeline)
+        session = LiveSession(pipeline, owner())
         assert (session.on_frame(rgb) == rgb).all(), "nothing is known at the first frame"
         for count in range(4):
             assert session._newest.wait(count, 60)
@@ -129,5 +130,5 @@ def test_a_stream_starts_a_run_whose_config_holds_no_password(
 
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:
-    session = LiveSession(None)  # type: ignore[arg-type]  # no frame comes, so no pipeline is asked
+    session = LiveSession(None, NOBODY)  # type: ignore[arg-type]  # no frame comes, so no pipeline is asked
     assert session.frames_per_s == 0.0 and session.stats == NewestStats() and session.looked() is None
