@@ -26,20 +26,17 @@ def sightings_panel(gallery: Gallery) -> None:
     if not box.open:
         return
     with box, feedback():
-        if allowed(Permission.WEIGHTS):
-            _rule(gallery)
-        else:
-            _rule_in_words(read_rule(gallery))
+        _rule(gallery)
         _log(gallery)
 
 
 def _rule(gallery: Gallery) -> None:
     rule = read_rule(gallery)
-    if allowed(Permission.ENROL):
+    if allowed(Permission.WEIGHTS):
         _rule_form(gallery, rule)
     else:
         st.markdown(_in_words(rule))
-        not_yours("Changing this rule")
+        not_yours("Changing this rule", "admin")
     st.caption(
         "One entry is one stay of one person before one camera, kept in the gallery's file on this machine. It is "
         "deleted after that time, and with the person."
@@ -68,17 +65,6 @@ def _rule_form(gallery: Gallery, rule: SightingRule) -> None:
         if attempt.ok:
             deleted = f" {count(gone, 'earlier entry', 'earlier entries')} or pictures deleted." if gone else ""
             st.success(f"The rule is in force, for every camera.{deleted}", icon=":material/check_circle:")
-
-
-def _rule_in_words(rule: SightingRule) -> None:
-    if rule.kept:
-        faces_too = "with" if rule.crops else "without"
-        st.caption(
-            f"Who is recognised is logged, {faces_too} the face's picture, and kept for {rule.retention_h:g} hours."
-        )
-    else:
-        st.caption("Nobody is logged: that is switched off.")
-    not_yours("Changing this rule", "admin")
 
 
 def _log(gallery: Gallery) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from core.errors import CoreError, StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
+from core.jobs.permissions import permission_for
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.settings import VLR_SIZES_PX, write_atomically
 from core.video.camera_book import put_away, shown
@@ -44,10 +45,10 @@ _SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_
 
 def video_jobs(pipe: Pipeline) -> None:
     """The form that starts a run, and the runs that there are, newest first."""
-    if allowed(Permission.RUN):
+    if allowed(permission_for("video")):
         _form(pipe)
     else:
-        not_yours("Starting, stopping and removing videos' runs")
+        not_yours("Having a video or a stream looked at")
     runs = list_runs(runs_root(settings()), "video")[:RUNS_SHOWN]
     if not runs:
         empty_state(
@@ -195,6 +196,8 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
     pictures = sorted((run.path / "faces").glob("*.png"), key=lambda path: int(path.stem))[:24]
     if pictures:
         faces([Picture(image_address(path.read_bytes()), f"track {path.stem}") for path in pictures], 72)
+    if not allowed(Permission.EXPORT):
+        return
     with st.container(horizontal=True):
         take(
             "Table as CSV", (run.path / str(report["table"])).read_bytes, "faces.csv", "text/csv",

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
 import dashboard.access as access
-from core.access.actor import Actor, acting_as, owner
+from core.access.actor import Actor, acting_as, current_actor, owner
 from core.access.errors import NotAllowed
 from core.access.handing_out import handing_out
 from core.access.roles import Role
@@ -161,7 +161,7 @@ def test_a_viewer_identifies_and_starts_no_run(recognising, source):
     looking = {"upload: Photographs", "upload: First photograph", "upload: Second photograph", "Start the camera"}
     assert offered(app) <= looking, offered(app)
     if source == "Video or stream":
-        assert "needs the role operator" in shown(app) and len(app.get("download_button")) == 1
+        assert "needs the role operator" in shown(app) and not app.get("download_button")
 
 
 @pytest.mark.parametrize("show", ["One face", "Many faces"])
@@ -201,7 +201,7 @@ def test_what_a_viewers_camera_sees_is_logged_by_the_rule_from_the_videos_own_th
             enrol(pipeline, "Ada", prepare_enrolment(pipeline, [rgb], ["a.png"]))
             write_rule(gallery, SightingRule(True, False, 2.0))
         with acting_as(Actor("vera", Role.VIEWER)):
-            look = LiveSession(pipeline)._worker()
+            look = LiveSession(pipeline, current_actor())._worker()
         thread = threading.Thread(target=lambda: seen.extend(look(rgb) for _ in range(LEAST_FRAMES)))
         thread.start()
         thread.join()

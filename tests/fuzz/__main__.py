@@ -1,8 +1,8 @@
-"""Feed every reader of files with what atheris invents by watching which lines run.
+"""Feed every reader of files with what atheris invents by watching which lines run: `python -m tests.fuzz`.
 
-`python -m tests.fuzz --seconds 60`: each reader gets so many seconds in a process of its own: an answer or a CoreError
-within 10 s and 1 GB, or its input is kept and the program ends with code 1. Prints how many inputs each was given, as
-JSON. Without atheris (it has wheels for Linux and Python 3.11 to 3.13) Hypothesis's damaged files are fed instead.
+Each reader gets some seconds in a process of its own: an answer or a CoreError within 10 s and 1 GB, or its input is
+kept and the program ends with code 1. Prints how many inputs each was given, as JSON. Without atheris (it has wheels
+for Linux and Python 3.11 to 3.13) Hypothesis's damaged files are fed instead.
 """
 
 from __future__ import annotations
