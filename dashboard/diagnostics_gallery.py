@@ -187,7 +187,7 @@ def _enrol(trouble: Trouble, key: str) -> None:
 
 
 def _leave(trouble: Trouble, key: str) -> None:
-    if st.button(
+    if allowed(Permission.ENROL) and st.button(
         "Leave it", icon=":material/done:", key=f"{key}_leave",
         help="You have looked, and it is as it should be. It comes back when its photographs change.",
     ):  # fmt: skip
@@ -205,7 +205,9 @@ def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
             with st.container(border=True, key=key):
                 st.markdown(plain(trouble.text))
                 st.caption(plain(f"Left by {mark.by}, {mark.at.astimezone():%-d %b %Y, %H:%M}"))
-                if st.button("Take it up again", icon=":material/undo:", key=f"{key}_back"):
+                if allowed(Permission.ENROL) and st.button(
+                    "Take it up again", icon=":material/undo:", key=f"{key}_back"
+                ):
                     with feedback() as attempt:
                         take_up(gallery(), trouble.key, actor="dashboard")
                     if attempt.ok:
