@@ -95,7 +95,8 @@ class GalleryHealth:
     @property
     def line(self) -> str:
         """The result in a sentence."""
-        looked = f"{self.people:,} people with {self.photographs:,} photographs"
+        people = "1 person" if self.people == 1 else f"{self.people:,} people"
+        looked = f"{people} with {self.photographs:,} photograph{'' if self.photographs == 1 else 's'}"
         left = f" {len(self.left):,} looked at and left." if self.left else ""
         if not self.troubles:
             return f"Nothing {'else is odd' if left else 'odd was found'} among {looked}.{left}"
