@@ -131,8 +131,9 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    for name in ("agreed", "consent", "go_on"):
+    for name in ("agreed", "go_on"):
         st.session_state.pop(f"{_KEY}_{name}", None)
+    st.session_state[f"{_KEY}_person"] = st.session_state.get(f"{_KEY}_person", 0) + 1
 
 
 def _consent() -> bool:
@@ -144,7 +145,8 @@ def _consent() -> bool:
     agreed = st.checkbox(
         "The person before the camera knows this and agrees to be enrolled",
         value=bool(st.session_state.get(f"{_KEY}_agreed")),
-        key=f"{_KEY}_consent",
+        # A box of its own for each person: the browser would keep the last one's tick, whatever is forgotten here.
+        key=f"{_KEY}_consent_{st.session_state.get(f'{_KEY}_person', 0)}",
     )
     st.session_state[f"{_KEY}_agreed"] = agreed
     return agreed
