@@ -218,7 +218,7 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
         _way_on(taken, complete=complete)
     with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
         for position, capture in enumerate(captures):
-            with st.container(width=86, gap=None):
+            with st.container(width=80, gap=None):
                 st.html(_card_html(session.steps[position], capture))
                 if capture is not None:
                     st.button(
@@ -256,7 +256,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
         return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
-    face = faces_html([picture], 86).replace("class='ef-faces'", "class='ef-faces ef-one'")
+    face = faces_html([picture], 80).replace("class='ef-faces'", "class='ef-faces ef-one'")
     facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 
