@@ -131,8 +131,9 @@ def forget_live() -> None:
     if enrolment is not None:
         enrolment.session.clear()
     live_stream.end(_KEY)
-    for name in ("agreed", "consent", "go_on"):
+    for name in ("agreed", "go_on"):
         st.session_state.pop(f"{_KEY}_{name}", None)
+    st.session_state[f"{_KEY}_person"] = st.session_state.get(f"{_KEY}_person", 0) + 1
 
 
 def _consent() -> bool:
@@ -144,7 +145,8 @@ def _consent() -> bool:
     agreed = st.checkbox(
         "The person before the camera knows this and agrees to be enrolled",
         value=bool(st.session_state.get(f"{_KEY}_agreed")),
-        key=f"{_KEY}_consent",
+        # A box of its own for each person: the browser would keep the last one's tick, whatever is forgotten here.
+        key=f"{_KEY}_consent_{st.session_state.get(f'{_KEY}_person', 0)}",
     )
     st.session_state[f"{_KEY}_agreed"] = agreed
     return agreed
@@ -216,7 +218,7 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
         _way_on(taken, complete=complete)
     with st.container(horizontal=True, gap="small", key=f"{_KEY}_cards"):
         for position, capture in enumerate(captures):
-            with st.container(width=86, gap=None):
+            with st.container(width=80, gap=None):
                 st.html(_card_html(session.steps[position], capture))
                 if capture is not None:
                     st.button(
@@ -254,7 +256,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
         return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
-    face = faces_html([picture], 86).replace("class='ef-faces'", "class='ef-faces ef-one'")
+    face = faces_html([picture], 80).replace("class='ef-faces'", "class='ef-faces ef-one'")
     facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 

@@ -37,7 +37,7 @@ def test_the_camera_is_offered_after_consent_only(open_page, ready):
     said = shown(app)
     assert "512 numbers" in said and "forgotten when you cancel or leave" in said
     assert all(each.label != "Start the camera" for each in app.button)
-    app.checkbox(key="enroll_live_consent").check().run()
+    app.checkbox(key="enroll_live_consent_0").check().run()
     assert not app.exception
     button(app, "Start the camera")
     assert "0 of 5 pictures" in shown(app)
@@ -46,7 +46,7 @@ def test_the_camera_is_offered_after_consent_only(open_page, ready):
 @pytest.mark.shared
 def test_single_pictures_become_a_draft_that_is_saved_with_matched_sizes(open_page, ready, astronaut):
     app = at_the_camera(open_page)
-    app.checkbox(key="enroll_live_consent").check().run()
+    app.checkbox(key="enroll_live_consent_0").check().run()
     app.number_input(key="enroll_live_captures").set_value(3).run()
     app.segmented_control(key="enroll_live_how").set_value(SINGLE).run()
     for number, (_, content, _) in enumerate(variants(astronaut)):
@@ -76,7 +76,7 @@ def test_single_pictures_become_a_draft_that_is_saved_with_matched_sizes(open_pa
 @pytest.mark.shared
 def test_a_picture_without_a_face_is_refused_in_words_and_cancelling_forgets(open_page, ready, astronaut):
     app = at_the_camera(open_page)
-    app.checkbox(key="enroll_live_consent").check().run()
+    app.checkbox(key="enroll_live_consent_0").check().run()
     app.segmented_control(key="enroll_live_how").set_value(SINGLE).run()
     blank = png(np.full((240, 320, 3), 120, np.uint8))
     app.get("camera_input")[0].set_value(jpeg(blank)).run()
@@ -88,6 +88,7 @@ def test_a_picture_without_a_face_is_refused_in_words_and_cancelling_forgets(ope
     app.get("camera_input")[0].set_value(jpeg(astronaut)).run()
     button(app, "Cancel").click().run()
     assert "0 of 5 pictures" not in shown(app), "consent is asked for anew"
+    assert not app.checkbox(key="enroll_live_consent_1").value, "by a box that the browser knows nothing of"
     assert "enroll_live_session" not in app.session_state
     with Gallery.open(ready / "gallery.db") as gallery:
         assert gallery.size == 0

@@ -197,9 +197,9 @@ def test_enrolled_from_the_video_a_person_is_named_before_the_camera(live: Live)
             page.locator(LIST).get_by_text(NAME).first.wait_for()
             page.get_by_text(re.compile("results a second of .* frames")).wait_for()
             until(lambda: [each.name for each in sightings(gallery)] == [NAME], "a sighting of hers in the log")
-        page.get_by_text("16 px", exact=True).first.click()
+        page.get_by_text("24 px", exact=True).first.click()
+        page.locator(LIST).get_by_text("24 px", exact=True).first.wait_for()
         page.locator(LIST).get_by_text("by bicubic").first.wait_for()
-        assert page.locator(LIST).locator("img").count() == 2, "what is left of the face, and what was made of it"
 
 
 def test_another_person_stays_unknown_and_can_be_enrolled(live: Live) -> None:
@@ -235,7 +235,8 @@ def test_stopping_leaving_and_reloading_end_sockets_and_threads(live: Live) -> N
         to_the_camera(page, live)
         gone("the tests before")
         start_the_camera(page)
-        assert live.peers > 0 and live.threads > 1
+        assert live.peers > 0
+        until(lambda: live.threads > 1, "threads of a stream that plays")
         page.keyboard.press("Space")
         page.get_by_role("button", name="Retake").first.wait_for()
         page.get_by_role("button", name="Stop the camera").click()
