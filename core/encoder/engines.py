@@ -145,7 +145,10 @@ def traced(network: nn.Module) -> Single:
 
 
 def in_onnx_runtime(network: nn.Module, path: Path, threads: int = 1) -> Single:
-    """The network in ONNX Runtime, written to `path` where it isn't there or isn't this network's. Raises ImportError where onnx or onnxruntime isn't installed, OSError, RuntimeError."""
+    """The network in ONNX Runtime, written to `path` where it isn't there or isn't this network's.
+
+    Raises ImportError where onnx or onnxruntime isn't installed, OSError, RuntimeError.
+    """
     if find_spec("onnxruntime") is None:
         raise ModuleNotFoundError("onnxruntime isn't installed", name="onnxruntime")
     if path.is_file():
