@@ -41,7 +41,7 @@ def test_the_promised_commands_are_there():
         "gallery merge", "gallery erase", "gallery retention", "gallery purge", "gallery backup", "gallery backups",
         "gallery restore", "gallery make-key", "gallery encrypt", "gallery change-key", "gallery decrypt",
         "evaluate pairs", "evaluate dataset", "evaluate sweep", "evaluate compare", "evaluate calibrate",
-        "evaluate benchmark", "evaluate matched", "evaluate pooling",
+        "evaluate benchmark", "evaluate matched", "evaluate pooling", "bench", "weights export-onnx",
     } <= names  # fmt: skip
 
 
