@@ -69,7 +69,7 @@ def rows(material: Material) -> Iterator[Row]:
 
 
 def genuine_cosines(material: Material) -> dict[int, NDArray[np.float64]]:
-    """Cosines of one photograph at full size with another of the same person, by its size in px, 112 for full."""
+    """Cosines of one photograph at full size with another of the same person, by the other's size in px (112: full)."""
     pairs = [pair for person in _people(material) if len(pair := _crops(person[:2])) == 2]
     full = material.encoder.encode(np.stack([first for first, _ in pairs]))
     found: dict[int, NDArray[np.float64]] = {}
