@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,12 @@ import torch
 from torch import Tensor
 
 from core.encoder.errors import WeightsMissing, WeightsUnsafe
+
+UNREADABLE = (
+    pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, ValueError, LookupError,
+    TypeError, AttributeError, OSError, ArithmeticError, MemoryError, ImportError, AssertionError,
+)  # fmt: skip
+"""What torch's reader raises on damaged files."""
 
 Kind = Literal["state dict", "TorchScript", "safetensors"]
 
@@ -80,11 +87,7 @@ def read_archive(path: Path) -> Archive:
         if zipfile.is_zipfile(path):
             return _read_zip(path)
         return _collect(_load(path), "state dict")
-    except (
-        pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, IndexError,
-        TypeError, AttributeError, OSError, OverflowError, MemoryError, ImportError, AssertionError,
-        SafetensorError,
-    ) as error:  # fmt: skip
+    except (*UNREADABLE, SafetensorError) as error:
         raise WeightsUnsafe(
             f"{path.name} can't be read as weights: {_first_line(error)}",
             "Only PyTorch state dicts, TorchScript archives and safetensors are read, and no code in them is ever run.",

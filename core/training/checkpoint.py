@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.dataset.journal import storage
-from core.encoder.archive import read_archive
+from core.encoder.archive import UNREADABLE, read_archive
 from core.errors import StorageFailed
 from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.training.errors import CheckpointUnusable
@@ -31,8 +30,6 @@ ENCODER_FORMAT = "edgeface-studio-encoder-1"
 HEAD_FORMAT = "edgeface-studio-head-1"
 STATE_NAME = "state.pt"
 STATE_VERSION = 1
-_DAMAGE = (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError)
-"""What torch and safetensors raise on damaged files."""
 FILES = {"encoder": "encoder.safetensors", "upscaler": "upscaler.safetensors", "head": "head.safetensors"}
 
 
@@ -79,7 +76,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise CheckpointUnusable(f"{path} is damaged.", "Start a new run: this one can't be resumed.") from error
     if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
         raise CheckpointUnusable(f"{path} is of another version.", "Start a new run.")
@@ -94,7 +91,7 @@ def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
         return None
     try:
         return load_file(path)
-    except (*_DAMAGE, SafetensorError) as error:
+    except (*UNREADABLE, SafetensorError) as error:
         raise CheckpointUnusable(f"{path} is damaged.", "Use another checkpoint.") from error
 
 

@@ -34,7 +34,7 @@ def fuzz(name: str, seconds: int, corpus: Path, found: Path) -> dict[str, object
     count = _COUNT.search(done.stderr)
     told: dict[str, object] = {"inputs": int(count[1]) if count else 0, "ok": done.returncode == 0 and bool(count)}
     if not told["ok"]:
-        told["said"] = done.stderr[-3000:]
+        told |= {"code": done.returncode, "said": (done.stdout + done.stderr)[-3000:]}
     return told
 
 

@@ -27,6 +27,7 @@ from core.evaluation.pairs import read_pairs
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import look_at, restore
 from core.gallery.bulk import plan_from_csv
+from core.gallery.embeddings_pt import read_embeddings_pt
 from core.gallery.keys import read_key_file
 from core.gallery.portable import read_portable
 from core.gallery.transfer import export_bytes
@@ -132,6 +133,7 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "header.safetensors": (lambda _: weights("safetensors"), lambda path: read_card(read_metadata(path))),
     "people.efgallery": (lambda _: portable(), read_portable),
     "gallery.db": (database, restored),
+    "people.pt": (lambda _: weights("pt"), read_embeddings_pt),
     "people.csv": (lambda _: CSV, plan_from_csv),
     "pairs.txt": (lambda _: PAIRS, read_pairs),
     "manifest.csv": (lambda _: manifest(), set_folder("manifest.csv", read_dataset)),
@@ -208,7 +210,9 @@ def test_a_damaged_file_is_read_or_refused(name, tmp_path):
 @pytest.mark.parametrize("name", READERS)
 def test_a_file_of_anything_is_read_or_refused(name, tmp_path):
     _, read = READERS[name]
-    for number, content in enumerate((b"", b"\0", b"\xff" * 70_000, b"[" * 100_000, "𝕏\u202e\u0000".encode() * 3000)):
+    for number, content in enumerate(
+        (b"", b"\0", b"\xff" * 70_000, b"[" * 100_000, b"X\0#\x04", "𝕏\u202e\u0000".encode() * 3000)
+    ):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / name).write_bytes(content)
