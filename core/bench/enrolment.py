@@ -24,7 +24,7 @@ Plan = Sequence[tuple[str, Sequence[Path]]]
 
 def rows(material: Material) -> list[Row]:
     """People with five photographs each into an empty gallery: 1,000 with `large`, else 40."""
-    plan = plan_of(material, 1_000 if material.large else material.size(40, 3))
+    plan = plan_of(material, material.size(1_000 if material.large else 40, 3))
     material.tell(f"enrolment of {len(plan):,} people")
     folder = material.folder / "enrolment"
     config = PipelineConfig(device="cpu", weights=material.weights, skip_dsr=True)

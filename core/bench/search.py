@@ -152,8 +152,9 @@ def read_stacked(path: str) -> Vectors:
 
 def curve(material: Material) -> Curve:
     """Milliseconds of one search against the number of people, and what is held in memory for it."""
-    sizes: tuple[int, ...] = (100, 1_000) if material.quick else (100, 1_000, 10_000, 100_000)
-    sizes += (1_000_000,) if material.large else ()
+    sizes = [100, 1_000] if material.quick else [100, 1_000, 10_000, 100_000]
+    if material.large and not material.quick:
+        sizes.append(1_000_000)
     space, spent, memory = space_of(material), [], []
     for size in sizes:
         templates = material.templates(size)

@@ -92,8 +92,9 @@ def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) 
 
 def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
     where, values = f"({which}) AND {IN_SPACE}", space_parameters(space)
-    counting = f"SELECT count(*) FROM template t WHERE {where}"  # nosec B608  # whole numbers and a constant
-    (count,) = connection.execute(counting, values).fetchone()
+    # At most so many: counting all of them reads a small index, counting these would read the whole table once more.
+    # What isn't filled of the arrays takes no memory.
+    (most,) = connection.execute("SELECT count(*) FROM template").fetchone()
     # As they lie in the file: SQLite would carry every vector through its sorter. Sealed vectors are opened here, since
     # a function of SQL's costs as much again as opening one.
     query = (
@@ -102,8 +103,8 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
     )
     cursor = connection.execute(query, values)
     seal = seal_of(connection)
-    owners, sizes = np.empty(count, np.int64), np.empty(count, np.int64)
-    vectors, done = np.empty((count, space.dim), np.float32), 0
+    owners, sizes = np.empty(most, np.int64), np.empty(most, np.int64)
+    vectors, done = np.empty((most, space.dim), np.float32), 0
     while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
         people, side, blobs = zip(*chunk, strict=True)
         if seal is not PLAIN:
@@ -115,7 +116,7 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
         owners[part], sizes[part] = people, side
         vectors[part] = stored_vectors(blobs, space.dim)
         done = part.stop
-    return _averaged(_in_order(_Means(owners, sizes, vectors)))
+    return _averaged(_in_order(_Means(owners[:done], sizes[:done], vectors[:done])))
 
 
 def _averaged(templates: _Means) -> _Means:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -80,7 +81,7 @@ class SketchMaker:
 
     def of(self, matrix: np.ndarray) -> Sketch | None:
         """The sketch of this very matrix, if it was made; else it is begun, and None comes back."""
-        if len(matrix) < SKETCH_FROM or matrix.shape[1] % 8:
+        if len(matrix) < SKETCH_FROM or matrix.shape[1] % 8 or find_spec("faiss") is None:
             return None
         with self._lock:
             if self._made is not None and self._made[0] is matrix:
