@@ -58,7 +58,7 @@ def _search(material: Material, gallery: Gallery, templates: Vectors) -> Iterato
     size, space, names = len(templates), space_of(material), names_of(len(templates))
     flat = faiss.IndexFlatIP(templates.shape[1])
     flat.add(templates)
-    _, probes = material.queries(templates, BATCH)
+    probes = np.asarray(material.queries(templates, BATCH)[1], dtype=np.float32)
     index, turn = gallery.index(space), counted()
 
     def theirs(asked: Vectors) -> list[list[tuple[str, float]]]:
