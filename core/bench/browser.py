@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,7 +24,7 @@ from core.jobs.run_dir import Run
 from core.settings import PROJECT_ROOT, load_settings
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-_WAIT_MS = 30_000
+_WAIT_MS = 60_000
 _MOST_S = 60.0
 _ROWS = {
     "home-cold": "Home cold to first paint",
@@ -47,7 +47,7 @@ def rows(material: Material) -> Iterator[Row]:
     try:
         yield from _measured(material, chromium)
     except Error as error:
-        raise RuntimeError(f"the browser gave up: {str(error).splitlines()[0]}") from error
+        raise RuntimeError(f"the browser gave up: {' '.join(str(error).split())[:140]}") from error
 
 
 def _measured(material: Material, chromium: str) -> Iterator[Row]:
@@ -70,6 +70,17 @@ def _measured(material: Material, chromium: str) -> Iterator[Row]:
                 if turn == 0:
                     _walk(page, pages, material.size(3, 1))
                 context.close()
+        home = float(np.median(cold))
+        yield Row(
+            "home-cold",
+            _ROWS["home-cold"],
+            "s",
+            home,
+            target="<= 3 s",
+            met=home <= 3,
+            note=f"a server's first visitor, address to heading; {len(cold)} cold starts, slowest {max(cold):.2f} s",
+        )
+        yield _page_row("page-to-page", pages, "from click to heading and nothing running")
         material.tell("pages while a run trains")
         busy: dict[str, list[float]] = {}
         with _server(material) as address, training(material) as run:
@@ -78,42 +89,30 @@ def _measured(material: Material, chromium: str) -> Iterator[Row]:
             page = context.new_page()
             page.goto(address)
             _shown(page, "EdgeFace Studio")
-            _walk(page, busy, material.size(3, 1))
+            # A page that shows the run is drawn anew all the time: only its heading is waited for.
+            _walk(page, busy, material.size(3, 1), settled=False)
             context.close()
             trained = run.state().status == "running"
         browser.close()
-    home = float(np.median(cold))
-    yield Row(
-        "home-cold",
-        "Home cold to first paint",
-        "s",
-        home,
-        target="<= 3 s",
-        met=home <= 3,
-        note=f"a server's first visitor, address to heading; {len(cold)} cold starts, slowest {max(cold):.2f} s",
-    )
-    yield _page_row("page-to-page", "Page to page, the slowest page", pages)
     if trained:
-        yield _page_row("page-while-training", "Page to page while a run trains, the slowest page", busy)
+        yield _page_row("page-while-training", busy, "another visitor's, from click to heading")
     else:
-        yield Row(
-            "page-while-training", "Page to page while a run trains", skipped="the run ended before the pages did"
-        )
+        yield Row("page-while-training", _ROWS["page-while-training"], skipped="the run ended before the pages did")
 
 
-def _page_row(name: str, what: str, pages: dict[str, list[float]]) -> Row:
+def _page_row(name: str, pages: dict[str, list[float]], how: str) -> Row:
     medians = {page: float(np.median(times)) for page, times in pages.items()}
     slowest = max(medians, key=lambda page: medians[page])
     first = {page: times[0] for page, times in pages.items()}
     later = max(first, key=lambda page: first[page])
     return Row(
         name,
-        what,
+        f"{_ROWS[name]}, the slowest page",
         "s",
         medians[slowest],
         target="<= 1 s",
         met=medians[slowest] <= 1,
-        note=f"from click to heading and nothing running; {len(medians)} pages, slowest {slowest}, median of all "
+        note=f"{how}; {len(medians)} pages, slowest {slowest}, median of all "
         f"{float(np.median(list(medians.values()))):.2f} s; slowest first visit {later}, {first[later]:.2f} s",
     )
 
@@ -142,8 +141,10 @@ def training(material: Material) -> Iterator[Run]:
             pass
 
 
-def _walk(page: Any, pages: dict[str, list[float]], rounds: int) -> None:
+def _walk(page: Any, pages: dict[str, list[float]], rounds: int, *, settled: bool = True) -> None:
     """Every page of the sidebar in turn, so many times, or until a minute has gone."""
+    from playwright.sync_api import Error
+
     started = time.monotonic()
     names = page.locator("[data-testid=stSidebarNavLink]").all_inner_texts()
     for _ in range(rounds):
@@ -151,17 +152,19 @@ def _walk(page: Any, pages: dict[str, list[float]], rounds: int) -> None:
             label = name.splitlines()[-1].strip()
             link = page.locator("[data-testid=stSidebarNavLink]").filter(has_text=label).first
             began = time.perf_counter()
-            link.click()
-            _shown(page, "EdgeFace Studio" if label == "Home" else label)
+            with suppress(Error):  # it counts with the time that was waited
+                link.click()
+                _shown(page, "EdgeFace Studio" if label == "Home" else label, settled=settled)
             pages.setdefault(label, []).append(time.perf_counter() - began)
             if time.monotonic() - started > _MOST_S:
                 return
 
 
-def _shown(page: Any, heading: str) -> None:
-    """Wait for a page's heading, and until the server has nothing more to send."""
+def _shown(page: Any, heading: str, *, settled: bool = True) -> None:
+    """Wait for a page's heading, and, `settled`, until the server has nothing more to send."""
     page.locator("h1").filter(has_text=heading).first.wait_for(state="visible")
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
+    if settled:
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
 
 
 @contextmanager
