@@ -118,8 +118,6 @@ def embed(
     todo = [picture for picture in unique.values() if any(lacks(view, picture) for view in views)]
     if store is not None and not todo and views:
         system.remember(store.about(keys[views[0]]))
-    if todo and should_stop is not None and should_stop():  # before anything is read
-        raise JobStopped
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     with ThreadPoolExecutor(_WORKERS) as workers:
 
@@ -130,12 +128,12 @@ def embed(
                 for one in (batches[number] if number < len(batches) else [])
             ]
 
-        coming = begin(0)
+        coming: list[Future[dict[View, Shown]]] = []
         for number, batch in enumerate(batches):
-            if should_stop is not None and should_stop():
+            if should_stop is not None and should_stop():  # the first time before anything is read
                 workers.shutdown(cancel_futures=True)
                 raise JobStopped
-            shown = [one.result() for one in coming]
+            shown = [one.result() for one in coming or begin(number)]
             coming = begin(number + 1)
             for view, rows in _embed_batch(system.pipeline, batch, shown, asked).items():
                 known[view].update(rows)

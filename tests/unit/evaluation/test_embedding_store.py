@@ -101,9 +101,10 @@ def test_a_stop_keeps_what_was_done(pipeline: Pipeline, pictures, store, counted
     asked = iter([False, True])
     with pytest.raises(JobStopped):
         embed(system_of(pipeline), pictures, VIEWS[:1], store=store, should_stop=lambda: next(asked))
-    assert len(counted) == 2
+    first = counted[:2]
+    assert len(counted) <= 4, "the pictures after those may have been read ahead"
     embed(system_of(pipeline), pictures, VIEWS[:1], store=store)
-    assert len(counted) == 5, "the first two weren't looked at again"
+    assert len(set(counted)) == 5 and not set(first) & set(counted[2:]), "the first two weren't looked at again"
 
 
 def test_rows_come_back_as_they_went_in(store: EmbeddingStore) -> None:
