@@ -134,3 +134,10 @@ def narrow_page(chromium: object) -> Iterator[object]:
     context.set_default_timeout(WAIT_MS)
     yield context.new_page()
     context.close()
+
+
+def give_files(page: Any, files: str | Path | list[Path], field: str = "input[type=file]") -> None:
+    """Choose files in the first upload field, once the page has come to rest: a field that is put there anew while it
+    still runs forgets what it was given."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.locator(field).first.set_input_files(files)

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app.conftest import fill
+from tests.browser.conftest import give_files
 
 pytestmark = pytest.mark.browser
 
@@ -80,7 +81,7 @@ def test_a_person_is_enrolled_from_uploaded_files(ready_server, page, tmp_path):
         astronaut.resize((size, size)).save(tmp_path / f"photograph-{number}.png")
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     page.goto(ready_server.url("enroll"))
-    page.locator("input[type=file]").first.set_input_files(sorted(tmp_path.iterdir()))
+    give_files(page, sorted(tmp_path.iterdir()))
     for name in ("photograph-1.png", "photograph-2.png", "broken.jpg"):
         expect(page.get_by_text(name)).to_be_visible()
     page.get_by_role("button", name="Look at the photographs").click()

@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import give_files
+
 pytestmark = pytest.mark.browser
 
 
@@ -39,7 +41,7 @@ def test_a_weights_file_that_is_none_is_refused_in_words(server, page, tmp_path)
     bad.write_bytes(b"not weights")
     page.goto(server.url())
     page.get_by_role("tab", name="Use a file you have").click()
-    page.locator("input[type=file]").first.set_input_files(bad)
+    give_files(page, bad)
     expect(page.get_by_text("holiday.pt").first).to_be_visible()
     page.get_by_role("button", name="Check it and use it").click()
     expect(page.get_by_test_id("stAlert").filter(has_text="holiday.pt")).to_be_visible()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.enrolment import enrol, prepare_enrolment
 from core.pipeline import PipelineConfig, build_pipeline
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, give_files
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +43,7 @@ def filled(ready_server: Server, photograph: Path) -> Server:
 
 def identify(page: Any, server: Server, photograph: Path) -> None:
     page.goto(server.url("identify"))
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(str(photograph))
+    give_files(page, photograph)
     page.get_by_text("Results as CSV").wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
 
@@ -84,7 +84,7 @@ def test_a_broken_file_leads_to_the_answer_in_help(filled: Server, page: Any, tm
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not a picture")
     page.goto(filled.url("identify"))
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(str(broken))
+    give_files(page, broken)
     page.get_by_text("Read about this in Help").click()
     page.get_by_text("JPEG, PNG, WebP, BMP, TIFF and GIF are read").wait_for()
 
