@@ -27,6 +27,7 @@ from core.jobs.run_dir import Run
 from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
 from core.settings import Settings, load_settings
+from core.threads import let_threads_wait
 
 KINDS: dict[str, str] = {
     "ingest": "core.dataset.runs:ingest",
@@ -197,9 +198,7 @@ def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
 def _behave(policy: Policy) -> None:
     """Be as nice as chosen, and set the threads before any library of numbers is imported."""
     os.nice(max(0, policy.niceness - os.nice(0)))
-    # Threads that wait for work by spinning take the cores from those that have some: photographs are read and searched
-    # beside the networks. Evaluating 960 photographs at four sizes on 2 cores: 26.4 ms each spinning, 20.3 so.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    let_threads_wait()
     if policy.threads is not None:
         os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(policy.threads)))
 
