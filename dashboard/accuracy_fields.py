@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,6 +19,9 @@ from dashboard.navigation import go
 from dashboard.queries import weights_in_use
 from dashboard.resources import settings
 from dashboard.text import count, plain, shorten
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 SPLITS = ("test", "val", "train")
 EVERYTHING = "everything"
@@ -118,3 +121,12 @@ def _split_label(side: str, splits: dict[str, Any]) -> str:
         return "Everybody"
     found = splits.get(side, {})
     return f"{side}: {count(int(found.get('hr', 0)), 'image')}"
+
+
+def photographs_and_pairs(place: DeltaGenerator, *, photographs_key: str, pairs_key: str) -> tuple[str, str]:
+    """The folder of photographs and the pairs file, as they were typed."""
+    photographs = place.text_input(
+        "Folder of photographs", key=photographs_key, placeholder="lfw/images",
+        help="A folder that holds one for each person: Name/Name_0001.jpg.",
+    )  # fmt: skip
+    return photographs, place.text_input("Pairs file", key=pairs_key, placeholder="lfw/pairs.txt")

@@ -22,6 +22,7 @@ from dashboard.accuracy_fields import (
     choose_upscalers,
     choose_weights,
     datasets_or_way,
+    photographs_and_pairs,
     weights_or_way,
 )
 from dashboard.accuracy_queries import KIND
@@ -127,11 +128,9 @@ def _dataset_fields() -> dict[str, Any] | None:
 
 def _pairs_fields() -> dict[str, Any]:
     left, right = st.columns([3, 1], gap="medium")
-    images = left.text_input(
-        "Folder of photographs", key="accuracy_images_folder", placeholder="lfw/images",
-        help="A folder that holds one for each person: Name/Name_0001.jpg.",
-    )  # fmt: skip
-    pairs = left.text_input("Pairs file", key="accuracy_pairs_file", placeholder="lfw/pairs.txt")
+    images, pairs = photographs_and_pairs(
+        left, photographs_key="accuracy_images_folder", pairs_key="accuracy_pairs_file"
+    )
     folds = right.text_input("Folds", key="accuracy_folds", placeholder="all, or 1-7")
     return {"images": images, "pairs": pairs, "folds": folds}
 

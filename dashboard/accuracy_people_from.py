@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation.request import folds_of_text
-from dashboard.accuracy_fields import choose_dataset, datasets_or_way
+from dashboard.accuracy_fields import choose_dataset, datasets_or_way, photographs_and_pairs
 from dashboard.accuracy_words import MODE_HELP, MODES
 
 _SOURCES = {"dataset": "A data set", "pairs": "Folds of a pairs file"}
@@ -37,11 +37,9 @@ def folds_of(people: Mapping[str, Any]) -> tuple[Path, Path, tuple[list[int], li
 
 def _folds() -> dict[str, Any]:
     left, right = st.columns([3, 1], gap="medium")
-    images = left.text_input(
-        "Folder of photographs", key="accuracy_calibrate_images", placeholder="lfw/images",
-        help="A folder that holds one for each person: Name/Name_0001.jpg.",
-    )  # fmt: skip
-    pairs = left.text_input("Pairs file", key="accuracy_calibrate_pairs", placeholder="lfw/pairs.txt")
+    images, pairs = photographs_and_pairs(
+        left, photographs_key="accuracy_calibrate_images", pairs_key="accuracy_calibrate_pairs"
+    )
     chosen = right.text_input("Folds to choose by", "1-4", key="accuracy_choose_folds")
     tried = right.text_input("Folds to try on", "5-7", key="accuracy_try_folds")
     mode = st.segmented_control(

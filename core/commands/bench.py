@@ -23,7 +23,8 @@ def bench(
         list[str] | None,
         typer.Option(
             "--only",
-            help="A part: embed, one-crop, search, ingest, epochs, browser, accuracy, engines or growth; repeat it.",
+            help="A part: embed, one-crop, search, enrolment, ingest, epochs, browser, accuracy, engines or growth; "
+            "repeat it.",
         ),
     ] = None,
     large: Annotated[bool, typer.Option("--large", help="Also search among a million templates (about 8 GB).")] = False,

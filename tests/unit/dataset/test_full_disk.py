@@ -3,9 +3,6 @@ again the work is done."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
 from core.dataset.synthetic import make_demo
 from core.errors import StorageFailed
+from tests.small_disk import enlarge, small_disk
 
 FULL_KB = 120
 ROOMY_KB = 20_000
@@ -26,24 +24,8 @@ ROOMY_KB = 20_000
 
 @pytest.fixture()
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 120 kB. Only root may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None or not shutil.which("umount"):
-        pytest.skip("only root may mount a small disk")
-    command = [mount, "-t", "tmpfs", "-o", f"size={FULL_KB}k", "tmpfs", str(place)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", FULL_KB) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def enlarge(disk: Path) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={ROOMY_KB}k", str(disk)], check=True)
 
 
 @pytest.fixture()
@@ -56,7 +38,7 @@ def refused_then_done(disk: Path, work: Callable[[], object]) -> None:
     with pytest.raises(StorageFailed, match="No space left"):
         work()
     assert list(disk.iterdir()) == []
-    enlarge(disk)
+    enlarge(disk, ROOMY_KB)
     work()
 
 
@@ -79,7 +61,7 @@ def test_an_update(disk: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="No space left"):
         build(scan(source), disk / "out", min_images=2, update=True)
     assert tree(disk / "out") == before
-    enlarge(disk)
+    enlarge(disk, ROOMY_KB)
     [summary] = build(scan(source), disk / "out", min_images=2, update=True)
     assert summary.added == 30 and before.keys() <= tree(disk / "out").keys()
 
@@ -99,7 +81,7 @@ def test_an_ingest_goes_on_where_it_stopped(disk: Path, people: Path, tmp_path: 
     with pytest.raises(StorageFailed, match="No space left"):
         ingest(people, disk / "set", workers=1)
     assert not (disk / "set").exists()
-    enlarge(disk)
+    enlarge(disk, ROOMY_KB)
     assert ingest(people, disk / "set", workers=1).reused > 0
     ingest(people, tmp_path / "undisturbed", workers=1)
     made, expected = tree(disk / "set"), tree(tmp_path / "undisturbed")

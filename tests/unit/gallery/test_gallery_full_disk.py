@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,29 +17,15 @@ from core.gallery.merging import merge_identities
 from core.gallery.protection import encrypt, protection_of
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery
+from tests.small_disk import fill, small_disk
+
+SIZE_KB = 8 * 1024
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB. Only root may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root may mount a small disk")
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", SIZE_KB) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill_up(disk: Path, *, but: int) -> Path:
-    """Take all room but some bytes."""
-    ballast, free = disk / "ballast", shutil.disk_usage(disk).free
-    ballast.write_bytes(bytes(max(0, free - but)))
-    return ballast
 
 
 def whole(path: Path) -> None:
@@ -74,7 +57,7 @@ def test_a_full_disk_changes_nothing_and_is_said(disk, what, space, person, temp
             "encryption": lambda: encrypt(gallery, KEY),
         }
         before = gallery.identities()
-        ballast = fill_up(disk, but=4096)
+        ballast = fill(disk, but=4096)
         try:
             works[what]()
         except GalleryBusy as error:  # what was merged is merged; the rewriting that erases traces found no room
@@ -98,7 +81,7 @@ def test_a_migration_without_room_for_its_backup_isnt_begun(disk):
         row = (number, f"p{number}", f"p{number}", "a long note " * 500, "2030-01-01T00:00:00+00:00", 0)
         raw.execute("INSERT INTO identity VALUES (?, ?, ?, ?, ?, ?)", row)
     raw.close()
-    ballast = fill_up(disk, but=20_000)
+    ballast = fill(disk, but=20_000)
     with pytest.raises(StorageFailed):
         Gallery.open(path, keys=lambda: None)
     ballast.unlink()

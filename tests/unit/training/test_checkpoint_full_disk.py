@@ -3,9 +3,6 @@ with room again the run goes on."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,39 +15,22 @@ from core.errors import StorageFailed
 from core.settings import load_settings
 from core.training.checkpoint import Weights, load_state, load_weights, save_checkpoint
 from core.training.engine import train
+from tests.small_disk import fill, small_disk
 
 SIZE_KB = 6_000
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 6 MB. Only root may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None or not shutil.which("umount"):
-        pytest.skip("only root may mount a small disk")
-    command = [mount, "-t", "tmpfs", "-o", f"size={SIZE_KB}k", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", SIZE_KB) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(disk: Path, leave: int = 20_000) -> Path:
-    """Take all room but `leave` bytes."""
-    filler = disk / "filler"
-    filler.write_bytes(b"\1" * max(0, shutil.disk_usage(disk).free - leave))
-    return filler
 
 
 @pytest.mark.parametrize("what", ["weights", "state"])
 def test_the_earlier_checkpoint_stays_whole_whichever_file_finds_no_room(disk, what):
     folder = disk / "checkpoints" / "last"
     save_checkpoint(folder, {"encoder": Weights({"a": torch.ones(10)}, {})}, {"epoch": 1, "m": torch.ones(10)})
-    fill(disk)
+    fill(disk, but=20_000)
     large, small = torch.zeros(100_000), torch.zeros(10)
     with pytest.raises(StorageFailed, match="couldn't be written"):
         save_checkpoint(
@@ -72,7 +52,7 @@ def test_a_training_that_finds_no_room_fails_in_words_and_goes_on_where_it_was(d
         events.append((kind, data))
         last = disk / "checkpoints" / "last"
         if kind == "progress" and data.get("stage") == "stage2" and last.exists() and not fillers:
-            fillers.append(fill(disk))
+            fillers.append(fill(disk, but=20_000))
 
     def go() -> dict:
         return train(config, load_settings(), disk / "checkpoints", on_event=on_event, should_stop=lambda: False)
