@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 BFLOAT16 = "EDGEFACE_BFLOAT16"
 """Environment variable: "off" computes in float32 also where the CPU has bfloat16."""
@@ -18,3 +20,12 @@ def cpu_has_bfloat16() -> bool:
     read = getattr(torch.cpu, "get_capabilities", None)  # absent before torch 2.10
     capabilities = read() if read is not None else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def processor_name() -> str:
+    """The processor's model as the system tells it; "" where it doesn't."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

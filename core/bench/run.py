@@ -94,15 +94,10 @@ def machine() -> dict[str, object]:
     """What the figures were taken on; no name of the computer."""
     import torch
 
-    from core.processor import cpu_has_bfloat16
+    from core.processor import cpu_has_bfloat16, processor_name
 
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    except OSError:
-        cpu = platform.processor()
     return {
-        "cpu": cpu,
+        "cpu": processor_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "bfloat16": cpu_has_bfloat16(),

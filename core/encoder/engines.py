@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import platform
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from core.encoder.export_onnx import INPUT, export_onnx
 from core.errors import CoreError, SettingsInvalid
+from core.processor import processor_name
 from core.settings import CROP_PX, Settings, load_settings, write_atomically
 
 Single = Callable[[Tensor], Tensor]
@@ -183,13 +183,9 @@ def _session(path: Path, threads: int) -> Single:
 
 def _machine(weights_sha256: str) -> str:
     """What a choice holds for: this processor, these threads, these libraries, these weights."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    except OSError:
-        model = platform.processor()
     there = all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
-    return f"{model}/{torch.get_num_threads()}/{torch.__version__}/{'onnx' if there else '-'}/{weights_sha256[:24]}"
+    processor = f"{processor_name()}/{torch.get_num_threads()}"
+    return f"{processor}/{torch.__version__}/{'onnx' if there else '-'}/{weights_sha256[:24]}"
 
 
 def _remembered(settings: Settings, weights_sha256: str) -> str | None:
