@@ -22,7 +22,7 @@ from dashboard.accuracy_fields import (
     choose_weights,
     weights_or_way,
 )
-from dashboard.accuracy_people_from import choose_people, folds_of
+from dashboard.accuracy_people_from import both_folds, choose_people
 from dashboard.accuracy_queries import KIND, Seen
 from dashboard.accuracy_take_back import taking_back, told
 from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
@@ -84,7 +84,7 @@ def start(people: dict[str, Any], system: dict[str, Any], plan: dict[str, Any], 
     SettingsInvalid, PairsInvalid, JobError, StorageFailed."""
     if "pairs" in people:
         plan = {**plan, "modes": [people["mode"]]}
-        config = request.calibration_folds_config(*folds_of(people), system, plan, goal)
+        config = request.calibration_folds_config(*both_folds(people), system, plan, goal)
     else:
         config = request.calibration_config(people["root"], system, plan, goal, split=people["split"])
     return launch(settings(), KIND, config, slug=f"calibrate-{goal['measure']}-{data_name(config)}")

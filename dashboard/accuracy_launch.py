@@ -13,6 +13,7 @@ from core.encoder.registry import WeightsFile
 from core.errors import SettingsInvalid
 from core.evaluation import request
 from core.evaluation.data import group_columns
+from core.evaluation.fold_list import folds_of
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from core.settings import UNCALIBRATED_THRESHOLD
@@ -108,7 +109,7 @@ def start(
     elif source == "pairs":
         config = request.pairs_config(
             Path(given["images"]).expanduser(), Path(given["pairs"]).expanduser(), systems, plan,
-            folds=request.folds_of_text(str(given.get("folds") or "")),
+            folds=folds_of(str(given.get("folds") or "")),
         )  # fmt: skip
     else:
         config = request.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.evaluation.request import folds_of_text
+from core.evaluation.fold_list import folds_of
 from dashboard.accuracy_fields import choose_dataset, datasets_or_way, photographs_and_pairs
 from dashboard.accuracy_words import MODE_HELP, MODES
 
@@ -29,9 +29,9 @@ def choose_people() -> dict[str, Any] | None:
     return None if chosen is None else {"root": chosen[0].root, "split": chosen[1]}
 
 
-def folds_of(people: Mapping[str, Any]) -> tuple[Path, Path, tuple[list[int], list[int]]]:
+def both_folds(people: Mapping[str, Any]) -> tuple[Path, Path, tuple[list[int], list[int]]]:
     """Images, pairs file and both folds of what was typed. Raises SettingsInvalid for what is no list of folds."""
-    chosen, tried = (folds_of_text(str(people[name])) or [] for name in ("calibrate_folds", "report_folds"))
+    chosen, tried = (folds_of(str(people[name])) or [] for name in ("calibrate_folds", "report_folds"))
     return Path(people["images"]).expanduser(), Path(people["pairs"]).expanduser(), (chosen, tried)
 
 

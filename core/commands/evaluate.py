@@ -20,7 +20,7 @@ from core.commands.evaluate_options import (
     SplitOption,
     degradations_of,
     evaluate_and_tell,
-    folds_of,
+    folds_given,
     modes_of,
     sizes_of,
     source_of,
@@ -74,7 +74,7 @@ def pairs(
     """Verification on pairs: EER, AUC, accuracy over folds and TAR at FAR with intervals, at full and small sizes."""
     from core.evaluation.pairs import photos_of, read_pairs, require_photos
 
-    chosen, listed_sizes = folds_of(folds), sizes_of(sizes)
+    chosen, listed_sizes = folds_given(folds), sizes_of(sizes)
     root, listed = user_path(images), user_path(pairs_file)
     require_photos(photos_of(read_pairs(listed, chosen)), root)
     config = {

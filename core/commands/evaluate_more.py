@@ -21,7 +21,7 @@ from core.commands.evaluate_options import (
     SplitOption,
     degradations_of,
     evaluate_and_tell,
-    folds_of,
+    folds_given,
     modes_of,
     sizes_of,
     source_of,
@@ -207,5 +207,5 @@ def _source(
         )
     from core.evaluation.request import folds_source
 
-    chosen, tried = folds_of(calibrate_folds, "--calibrate-folds"), folds_of(report_folds, "--report-folds")
+    chosen, tried = folds_given(calibrate_folds, "--calibrate-folds"), folds_given(report_folds, "--report-folds")
     return folds_source(user_path(images), user_path(pairs), chosen or [], tried or [])

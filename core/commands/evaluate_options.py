@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from core.commands.common import (
     say_json,
     user_path,
 )
+from core.errors import SettingsInvalid
+from core.evaluation.fold_list import folds_of
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -152,17 +153,15 @@ def source_of(text: str | None) -> str:
     return str(path.resolve())
 
 
-def folds_of(text: str | None, option: str = "--folds") -> list[int] | None:
-    """'1-3,7' -> [1, 2, 3, 7]; None for all. Raises UsageMistake."""
-    if text is None:
-        return None
-    folds: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,4})(?:-([0-9]{1,4}))?\s*", part)
-        if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise UsageMistake(f"{option} '{text}' isn't a list of folds.", "Write 1-7, or 1,3,5.")
-        folds.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return sorted(folds)
+def folds_given(text: str | None, option: str = "--folds") -> list[int] | None:
+    """'1-3,7' -> [1, 2, 3, 7]; None for all. Raises UsageMistake, also for an empty text."""
+    try:
+        folds = folds_of(text)
+    except SettingsInvalid as error:
+        raise UsageMistake(f"{option}: {error.what}", error.next_step) from error
+    if folds is None and text is not None:
+        raise UsageMistake(f"{option} is empty.", "Write 1-7, or 1,3,5; leave it out for all.")
+    return folds
 
 
 def sizes_of(text: str) -> list[Size]:

@@ -146,17 +146,6 @@ def folds_source(images: Path, pairs: Path, chosen: Sequence[int], tried: Sequen
     }  # fmt: skip
 
 
-def folds_of_text(text: str) -> list[int] | None:
-    """ "1-3,7" -> [1, 2, 3, 7]; None for an empty text. Raises SettingsInvalid."""
-    folds: set[int] = set()
-    for part in filter(None, (each.strip() for each in text.split(","))):
-        first, _, last = part.partition("-")
-        if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) > 9999:
-            raise SettingsInvalid(f"'{text[:40]}' isn't a list of folds.", "Write 1-7, or 1,3,5.")
-        folds.update(range(int(first), int(last or first) + 1))
-    return sorted(folds) or None
-
-
 def command_for(config: Mapping[str, Any]) -> str:
     """The command line that asks for the same: told to the user, never run."""
     plan = config.get("plan") or {}

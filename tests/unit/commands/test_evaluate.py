@@ -130,13 +130,13 @@ def test_mistakes_are_told_in_a_line(arguments, words, capsys, tmp_path, monkeyp
 
 def test_sizes_are_any_small_ones_and_hr(capsys) -> None:
     from core.commands.common import UsageMistake
-    from core.commands.evaluate_options import folds_of, sizes_of
+    from core.commands.evaluate_options import folds_given, sizes_of
 
     assert sizes_of("HR, 16,12,16") == [None, 16, 12] and sizes_of("curve")[0] is None and len(sizes_of("curve")) == 8
-    assert folds_of("1-3,7") == [1, 2, 3, 7] and folds_of(None) is None
+    assert folds_given("1-3,7") == [1, 2, 3, 7] and folds_given(None) is None
     for text in ("7", "112", "big", ""):
         with pytest.raises(UsageMistake):
             sizes_of(text)
     for text in ("3-1", "x", ""):
         with pytest.raises(UsageMistake):
-            folds_of(text)
+            folds_given(text)

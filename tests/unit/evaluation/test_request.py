@@ -16,7 +16,6 @@ from core.evaluation.request import (
     calibration_config,
     calibration_folds_config,
     dataset_config,
-    folds_of_text,
     pairs_config,
 )
 from core.evaluation.systems import every_system
@@ -110,19 +109,6 @@ def test_a_calibration_by_folds_names_them_in_its_config_and_command(systems, tm
     (images / "Dot" / "Dot_0001.jpg").unlink()
     with pytest.raises(CoreError):
         calibration_folds_config(images, pairs, ([1], [2]), systems[0], plan, goal)
-
-
-@pytest.mark.parametrize(
-    ("text", "folds"), [("", None), (" , ", None), ("1-3,7", [1, 2, 3, 7]), ("4", [4]), ("2-1", None)]
-)
-def test_folds(text: str, folds: list[int] | None) -> None:
-    assert folds_of_text(text) == folds
-
-
-@pytest.mark.parametrize("text", ["x", "1-x", "-2", "1-99999"])
-def test_folds_that_arent(text: str) -> None:
-    with pytest.raises(SettingsInvalid, match="list of folds"):
-        folds_of_text(text)
 
 
 def test_the_upscaler_in_use_is_taken_unless_another_is_named(own_data_dir) -> None:
