@@ -26,6 +26,9 @@ from dashboard.navigation import link
 if TYPE_CHECKING:
     import av
 
+Phase = Literal["idle", "asking", "loading", "streaming", "stopping"]
+"""Of a stream: the browser is asked for the camera, loads the picture, is connected with it, and lets it go."""
+
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 LONG_S, GIVE_UP_S, SILENT_S, CLOSE_S = 10.0, 180.0, 20.0, 8.0
@@ -60,7 +63,7 @@ class _Stream:
     over still sends or says, however late, changes nothing. The video's thread writes `seen_at`, `size_px`,
     `fault`."""
 
-    phase: Literal["idle", "asking", "streaming", "stopping"] = "idle"
+    phase: Phase = "idle"
     trouble: Verdict = ""
     asked: int = 0
     since: float = 0.0
@@ -73,7 +76,7 @@ class _Stream:
     on_end: Callable[[], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def enter(self, phase: Literal["idle", "asking", "streaming", "stopping"], trouble: Verdict = "") -> None:
+    def enter(self, phase: Phase, trouble: Verdict = "") -> None:
         self.phase, self.since, self.shown = phase, time.monotonic(), False
         if phase == "asking":
             self.asked, self.trouble, self.fault, self.played = self.asked + 1, "", False, False
@@ -137,7 +140,7 @@ def video(
     if stream.phase == "asking":
         verdict = ask_camera(f"{key}_ask_{stream.asked}")
         if verdict:
-            stream.enter("streaming" if verdict == "ok" else "idle", verdict if verdict != "ok" else "")
+            stream.enter("loading" if verdict == "ok" else "idle", verdict if verdict != "ok" else "")
             st.rerun()
         st.info("Your browser asks whether this page may use the camera: allow it.", icon=":material/videocam:")
         _stop_button(key, stream, "Cancel")
@@ -145,15 +148,15 @@ def video(
     if not stream.over:
         stream.on_end = on_end
     playing = _stream(key, stream, settings, on_frame)
-    if stream.phase == "streaming":
+    if stream.phase != "stopping":
         _stop_button(key, stream, stop)
     st.fragment(_watch, run_every=1.0)(key)
-    return StreamState(playing, stream.phase == "streaming" and not playing, "", stream.size_px)
+    return StreamState(playing, stream.phase != "stopping" and not playing, "", stream.size_px)
 
 
 def running(key: str) -> bool:
     """Whether the stream called `key` was asked for and hasn't ended."""
-    return _known(key).phase in ("asking", "streaming")
+    return _known(key).phase in ("asking", "loading", "streaming")
 
 
 def end(key: str) -> None:
@@ -191,12 +194,16 @@ def _offer(key: str, stream: _Stream, label: str) -> None:
 def _stop_button(key: str, stream: _Stream, label: str) -> None:
     stream.shown = True
     if st.button(label, icon=":material/videocam_off:", key=f"{key}_stop"):
-        stream.enter("stopping" if stream.phase == "streaming" else "idle")
+        stream.enter("stopping" if stream.phase in ("loading", "streaming") else "idle")
         st.rerun()
 
 
 def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame) -> bool:
-    """Mount the picture, follow its state, and say whether it plays."""
+    """Put the picture on the page, follow its state, and say whether it plays.
+
+    It is put there unconnected first. Told to connect while it loads, streamlit-webrtc opens a connection for each run
+    of the page meanwhile and gives the answer for one to another, which fails after 15 seconds.
+    """
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
     from streamlit_webrtc.webrtc import SignallingTimeoutError
 
@@ -218,6 +225,11 @@ def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame
         stream.enter("stopping", "unreached")
         st.rerun()
     over = not context.state.playing and not context.state.signalling
+    if stream.phase == "loading":
+        said = context._component_value_snapshot  # the version is pinned
+        if said is not None and said.component_value is not None:
+            stream.enter("streaming")
+            st.rerun()
     if stream.phase == "stopping" and over:
         stream.enter("idle")
         st.rerun()
@@ -242,7 +254,7 @@ def _callback(stream: _Stream, connection: int, on_frame: OnFrame) -> Callable[[
 def _watch(key: str) -> None:
     """Once a second: say that connecting takes long, and end what doesn't come, has stopped or fails."""
     stream: Any = st.session_state.get(f"{key}_stream")
-    if stream is None or stream.phase not in ("streaming", "stopping"):
+    if stream is None or stream.phase in ("idle", "asking"):
         return
     now = time.monotonic()
     waited = now - stream.since

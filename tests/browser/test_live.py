@@ -40,6 +40,9 @@ frame_rate = 8
 PLAYING = """() => { const frame = document.querySelector('iframe[title*=webrtc]');
   const video = frame && frame.contentDocument && frame.contentDocument.querySelector('video');
   return Boolean(video && video.videoWidth && video.currentTime > 0.2) }"""
+COUNTED = """(() => { const Own = window.RTCPeerConnection; if (!Own) return;
+  window.RTCPeerConnection = class extends Own {
+    constructor(...given) { super(...given); window.top.opened = (window.top.opened || 0) + 1 } } })()"""
 LIST = "[class*=st-key-identify_live_list]"
 
 
@@ -202,6 +205,8 @@ def test_enrolled_from_the_video_a_person_is_named_before_the_camera(live: Live)
         page.get_by_text("24 px", exact=True).first.click()
         page.locator(LIST).get_by_text("24 px", exact=True).first.wait_for()
         page.locator(LIST).get_by_text("by bicubic").first.wait_for()
+        page.get_by_role("button", name="Stop the camera").click()
+        until(lambda: live.peers == 0, "sockets after stopping")
 
 
 def test_another_person_stays_unknown_and_can_be_enrolled(live: Live) -> None:
@@ -234,6 +239,7 @@ def test_stopping_leaving_and_reloading_end_sockets_and_threads(live: Live) -> N
         until(lambda: live.threads == 0, f"threads after {after}")
 
     with live.page("ada") as page:
+        page.add_init_script(COUNTED)
         to_the_camera(page, live)
         gone("the tests before")
         start_the_camera(page)
@@ -250,6 +256,7 @@ def test_stopping_leaving_and_reloading_end_sockets_and_threads(live: Live) -> N
 
         page.get_by_text("agrees to be enrolled").click()
         start_the_camera(page)
+        assert page.evaluate("window.opened") == 2, "one connection for each start"
         page.get_by_role("link", name="Gallery").click()
         page.get_by_role("heading", name="Gallery").first.wait_for()
         gone("leaving the page")
