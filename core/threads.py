@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 
+_WAITING = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Some microseconds, as long as the next layer of a network lets them wait. None at all, and every layer wakes them.
+    "GOMP_SPINCOUNT": "3000",
+    # 2^14 instead of 2^26 cycles. After a search numpy's thread would hold its core for as long as a network takes.
+    "OPENBLAS_THREAD_TIMEOUT": "14",
+}
+
 
 def let_threads_wait() -> None:
-    """Have threads that wait for work sleep instead of spin, unless the user chose. Call it before torch is imported.
+    """Have threads that wait for work soon sleep instead of spin, where the user hasn't chosen otherwise. Call it
+    before numpy and torch are imported.
 
-    Spinning threads take the cores from those that have some: photographs are read and searched beside the networks.
-    On 2 cores, spinning and not: a photograph at four sizes 26.4 and 20.3 ms; live video with one face 19 and 24
-    results a second; one crop from 32 px to its name at the 99th percentile 115 and 16 ms.
+    Spinning threads take the cores from those that have work: detection, networks and search take turns, each with
+    threads of its own. The figures are in DECISIONS.md.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in _WAITING.items():
+        os.environ.setdefault(name, value)

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.threads import let_threads_wait
 from dashboard.door import account, at_the_door, is_open
 from dashboard.feedback import feedback
 from dashboard.navigation import all_pages
@@ -15,7 +14,6 @@ def home() -> None:
         view()
 
 
-let_threads_wait()
 st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
 inside = is_open()
 chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")

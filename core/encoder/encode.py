@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.encoder.engines import Single, single_engine
+from core.encoder.engines import FUSED_ENGINES, Single, single_engine
 from core.encoder.health import HealthReport, check_health, require_healthy
 from core.encoder.network import build_network
 from core.encoder.variants import EMBEDDING_DIM, VARIANTS
@@ -31,6 +31,10 @@ Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | Tensor
 SINGLES_FIRST = 8
 """Single crops that are embedded the plain way before a faster one is sought: who looks at one photograph needn't wait
 for that."""
+
+FEW = 4
+"""So many crops are embedded one after the other where the engine fuses the network's operations: on 2 cores 2 take 4.3
+instead of 8.0 ms, 4 take 8.6 instead of 9.4 ms; 6 take longer than as a batch."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +149,10 @@ class Encoder:
         return unit
 
     def _raw(self, batch: Tensor) -> Tensor:
-        """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one crop by the fastest engine."""
-        single = self._engine() if len(batch) == 1 else None
-        if single is not None:
-            return single(batch).float()
+        """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one or a few by the fastest engine."""
+        single = self._engine() if len(batch) <= FEW else None
+        if single is not None and (len(batch) == 1 or self.engine in FUSED_ENGINES):
+            return torch.cat([single(crop) for crop in batch.split(1)]).float()
         with self._autocast():
             raw: Tensor = self._network(batch).float()
         return raw

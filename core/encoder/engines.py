@@ -29,6 +29,8 @@ Single = Callable[[Tensor], Tensor]
 
 ENGINES = ("eager", "traced", "onnx", "onnx-threads")
 """PyTorch as it is, recorded, ONNX Runtime on one thread, and on as many as PyTorch has."""
+FUSED_ENGINES = ("onnx", "onnx-threads")
+"""Those of them that take as long for a crop in a batch as for one alone."""
 OVERRIDE = "EDGEFACE_ENGINE"
 """Environment variable: "auto" (measure), or one of ENGINES."""
 

@@ -62,7 +62,9 @@ class DSR(nn.Module):
             # With antialias torch's bicubic has Pillow's kernel (a = -0.5) also where it enlarges.
             size = (CROP_PX, CROP_PX)
             skip = functional.interpolate(skip, size=size, mode="bicubic", align_corners=False, antialias=True)
-        features = self.head(functional.pixel_unshuffle(skip, SHUFFLE))  # (N, channels, 28, 28)
+        # The image stays float32; only the residual is computed in the weights' precision.
+        pixels = functional.pixel_unshuffle(skip, SHUFFLE).to(self.head.weight.dtype)
+        features = self.head(pixels)  # (N, channels, 28, 28)
         residual = functional.pixel_shuffle(self.tail(features + self.body(features)), SHUFFLE)  # (N, 3, 112, 112)
         image = skip + residual
         return image if self.training else torch.clamp(image, -1, 1)
