@@ -253,6 +253,7 @@ def _callback(stream: _Stream, connection: int, on_frame: OnFrame) -> Callable[[
 
 def _watch(key: str) -> None:
     """Once a second: say that connecting takes long, and end what doesn't come, has stopped or fails."""
+    said = st.empty()  # always there: a part of a page that shows nothing any more leaves what it showed last
     stream: Any = st.session_state.get(f"{key}_stream")
     if stream is None or stream.phase in ("idle", "asking"):
         return
@@ -276,4 +277,4 @@ def _watch(key: str) -> None:
         slow = (
             "Still connecting. This machine is busy, or browser and server are in two networks without a TURN server."
         )
-        st.caption("Connecting to the camera" if waited < LONG_S else slow)
+        said.caption("Connecting to the camera" if waited < LONG_S else slow)
