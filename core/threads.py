@@ -8,8 +8,8 @@ _WAITING = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # Some microseconds, as long as the next layer of a network lets them wait. None at all, and every layer wakes them.
     "GOMP_SPINCOUNT": "3000",
-    # 2^14 instead of 2^26 cycles. After a search numpy's thread would hold its core for as long as a network takes.
-    "OPENBLAS_THREAD_TIMEOUT": "14",
+    # 2^18 instead of 2^26 cycles: after a search numpy's thread would hold its core for as long as a network takes.
+    "OPENBLAS_THREAD_TIMEOUT": "18",
 }
 
 

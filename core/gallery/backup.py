@@ -13,8 +13,8 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError
 from core.gallery import rows, schema
-from core.gallery.database import explained
 from core.gallery.errors import GalleryError, GalleryUnreadable
+from core.gallery.faults import explained
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.gallery.database import damaged
+from core.gallery.faults import damaged
 from core.gallery.match import Index
 from core.gallery.rows import IN_SPACE, space_parameters, stored_vectors
 from core.gallery.sealing import CANT_OPEN, PLAIN, seal_of

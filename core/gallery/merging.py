@@ -13,8 +13,8 @@ from typing import Literal
 
 from core.gallery import rows
 from core.gallery.checks import clean_name
-from core.gallery.database import damaged
 from core.gallery.errors import GalleryError, IdentityNotFound
+from core.gallery.faults import damaged
 from core.gallery.protection import move, move_sighting
 from core.gallery.sealing import CANT_OPEN, SealedConnection
 from core.gallery.store import Gallery

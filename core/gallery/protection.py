@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.access.actor import require
 from core.access.roles import Permission
 from core.gallery.errors import GalleryError, GalleryLocked, GalleryNewer
+from core.gallery.faults import damaged
 from core.gallery.keys import KEY_FILE_VARIABLE, Key
 from core.gallery.sealing import CANT_OPEN, PLAIN, SCHEME, Place, Plain, Seal, Sealed, SealedConnection
 
@@ -117,7 +118,6 @@ def decrypt(gallery: Gallery, *, actor: str = "local") -> None:
 
 
 def _reseal(gallery: Gallery, new: Seal, event: str, actor: str, *, encrypted: bool) -> None:
-    from core.gallery.database import damaged
     from core.gallery.rows import write_audit
 
     require(Permission.MAINTAIN)

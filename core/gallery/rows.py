@@ -11,8 +11,8 @@ import numpy as np
 
 from core.access.actor import named_in_trail
 from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
-from core.gallery.database import damaged
 from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
+from core.gallery.faults import damaged
 from core.gallery.sealing import CANT_OPEN, Place, seal_of
 from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
 
