@@ -26,8 +26,8 @@ _COLOURS = ("#2A9187", "#C2711B", "#5B6F8C")
 _ENGINE = "engine-"
 
 STEPS = {
-    "embed": "Embedding", "one-crop": "One small crop", "search": "Search", "enrolment": "Enrolment", "ingest": "Ingest",
-    "epochs": "Training", "browser": "The dashboard", "accuracy": "Accuracy", "engines": "Engines",
+    "embed": "Embedding", "one-crop": "One small crop", "search": "Search", "enrolment": "Enrolment",
+    "ingest": "Ingest", "epochs": "Training", "browser": "The dashboard", "accuracy": "Accuracy", "engines": "Engines",
     "growth": "How cost grows",
 }  # fmt: skip
 """What is being measured, in words, by the names of the parts."""
