@@ -65,6 +65,7 @@ def account() -> None:
             end_session()
             if how == "oidc":
                 st.logout()
+                st.stop()  # a run that begins now would throw away what sends the browser to the provider
             st.rerun()
 
 
