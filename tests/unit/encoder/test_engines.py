@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.encoder import engines
-from core.encoder.encode import SINGLES_FIRST, Encoder, load_encoder
+from core.encoder.encode import FEW, SINGLES_FIRST, Encoder, load_encoder
 from core.encoder.engines import LEAST_COSINE, in_onnx_runtime, measure, onnx_file, single_engine
 from core.encoder.export_onnx import export_onnx, worst_cosine
 from core.errors import SettingsInvalid
@@ -106,6 +106,22 @@ def test_single_crops_change_over_and_stay_alike(encoder, settings, monkeypatch)
     for vectors in (first, again):
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
         assert (vectors * batch).sum(1).min() > 0.998
+
+
+@pytest.mark.parametrize(("engine", "count", "alone"), [("onnx", FEW, FEW), ("onnx", FEW + 1, 0), ("traced", 2, 0)])
+def test_a_few_crops_go_one_by_one_where_the_engine_fuses(settings, monkeypatch, engine, count, alone):
+    monkeypatch.setenv("EDGEFACE_ENGINE", engine)
+    own = load_encoder(STARTER, device="cpu", check=False)
+    faces = crops(count)
+    batch = own.encode(faces)
+    for face in crops(SINGLES_FIRST + 1):
+        own.encode(face[None])
+    assert own.engine == engine
+    calls, single = [], own._single
+    monkeypatch.setattr(own, "_single", lambda crop: calls.append(len(crop)) or single(crop))
+    again = own.encode(faces)
+    assert calls == [1] * alone
+    assert (again * batch).sum(1).min() > 0.998
 
 
 def test_an_exported_file_serves_any_number_of_crops(encoder, tmp_path):
