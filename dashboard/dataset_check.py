@@ -35,7 +35,7 @@ _TITLES = {
     "unreadable": "Files that can't be read",
     "odd_size": "Odd sizes",
     "changed": "Changed files",
-    "name_case": "Names that differ in case",
+    "name_case": "Names that differ only in case or spacing",
     "few_people": "Too few people",
     "empty_split": "An empty split",
     "few_images": "Too few images",

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -149,7 +150,8 @@ def clean_user_name(name: str) -> str:
 
 def key_of(name: str) -> str:
     """What two ways to type one name have in common."""
-    return " ".join(name.split()).casefold()
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 def _change(settings: Settings, name: str, **changes: Any) -> User:

@@ -10,6 +10,7 @@ from core.dataset.columns import among
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
 from core.dataset.split import MIN_IMAGES
+from core.gallery.checks import name_key
 
 IMBALANCE = 10
 """A person with so many times the median's train images outweighs the others."""
@@ -62,14 +63,14 @@ def _strangers(hr: pd.DataFrame, strangers: set[str], val: set[str], severity: s
 
 
 def check_look_alikes(frame: pd.DataFrame) -> list[Finding]:
-    """Names that differ only in upper and lower case."""
+    """Names that differ only in case, spacing or Unicode form."""
     names = pd.Series(sorted(frame["identity"].unique()), dtype="str")
-    again = names[names.str.casefold().duplicated(keep=False)]
+    again = names[names.map(name_key).duplicated(keep=False)]
     if again.empty:
         return []
     text = (
-        f"Names that differ only in upper and lower case: {', '.join(again[:4])}. If that is one person, "
-        "training pushes their images apart. Give one person one spelling."
+        f"Names that differ only in case, spacing or the form of an accent: {', '.join(again[:4])}. If that is one "
+        "person, training pushes their images apart. Give one person one spelling."
     )
     return [Finding("name_case", "error", text, frame[among(frame["identity"], set(again))])]
 

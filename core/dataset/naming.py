@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from core.dataset.errors import SourceInvalid
+from core.gallery.checks import name_key
 
 NOTES_PATTERN = (
     r"(?P<identity>\d{3})(?:_(?P<session>\d{2})_(?P<recording>\d{2})_(?P<camera>\d{3})_(?P<illumination>\d{2}))?"
@@ -48,12 +49,13 @@ def pair_key(stem: str) -> str:
 
 
 def refuse_look_alikes(identities: Iterable[str]) -> None:
-    """Raises SourceInvalid for two identities that differ only in case: one person, or one folder on some disks."""
+    """Raises SourceInvalid for two identities that differ only in case, spacing or Unicode form: one person to the
+    gallery, or one folder on some disks."""
     seen: dict[str, str] = {}
     for identity in sorted(set(identities)):
-        other = seen.setdefault(identity.casefold(), identity)
+        other = seen.setdefault(name_key(identity), identity)
         if other != identity:
             raise SourceInvalid(
-                f"Two identities differ only in upper and lower case: '{other}' and '{identity}'.",
+                f"Two identities differ only in case, spacing or the form of an accent: '{other}' and '{identity}'.",
                 "Give one person one spelling, or two people clearly different names.",
             )

@@ -62,7 +62,7 @@ def plan_from_folder(folder: Path | str) -> BulkPlan:
             continue
         if not images:
             plan.rejected.append(Rejected(subfolder.name, "There is no image in this folder."))
-        elif name := plan.name(subfolder.name, subfolder.name):
+        elif name := plan.name(subfolder.name, subfolder.name, alone=True):
             plan.people[name] = images
     return plan.finished(f"{root} holds no folder with images in it.", "Give each person a folder of photographs.")
 
@@ -75,7 +75,8 @@ def plan_from_csv(path: Path | str) -> BulkPlan:
     """
     source = Path(path).expanduser()
     reader, delimiter_text = _open_csv(source)
-    columns = {(name or "").strip().casefold(): position for position, name in enumerate(next(reader, []))}
+    header = [name.strip().casefold() for name in next(reader, [])]
+    columns = {name: position for position, name in enumerate(header)}
     missing = [name for name in ("path", "identity") if name not in columns]
     if missing:
         found = ", ".join(columns)[:200] or "none"
@@ -83,6 +84,9 @@ def plan_from_csv(path: Path | str) -> BulkPlan:
             f"{source.name} has no column {' and no column '.join(missing)}; found: {found}.",
             f"The first line must hold path{delimiter_text}identity.",
         )
+    twice = [name for name in ("path", "identity") if header.count(name) > 1]
+    if twice:
+        raise ImportRejected(f"{source.name} has more than one column {twice[0]}.", "Keep one of them.")
     plan = _Plan()
     owners: dict[Path, str] = {}
     try:
@@ -133,18 +137,27 @@ class _Plan:
         self.rejected: list[Rejected] = []
         self._spellings: dict[str, str] = {}
 
-    def name(self, given: str, where: str) -> str | None:
-        """The cleaned name; None, with the reason kept, when it can't be used."""
+    def name(self, given: str, where: str, *, alone: bool = False) -> str | None:
+        """The cleaned name; None, with the reason kept, when it can't be used. `alone`: also when it came before."""
         try:
             name = clean_name(given)
         except NameInvalid as error:
             self.rejected.append(Rejected(where, error.what))
             return None
+        again = name_key(name) in self._spellings
         first = self._spellings.setdefault(name_key(name), name)
         if first != name:
             self.rejected.append(
                 Rejected(where, f"“{name}” differs from “{first}” only in case or spacing: use one spelling.")
             )
+            return None
+        if alone and again:
+            reason = (
+                f"Another folder gives the name “{name}” too; the two differ only in invisible ways (spaces at an end, "
+                "composed or decomposed accents). If it is the same person, move the photographs into that folder; "
+                "else rename this one."
+            )
+            self.rejected.append(Rejected(where, reason))
             return None
         return name
 

@@ -19,6 +19,7 @@ from core.access.users import (
     change_password,
     change_role,
     find_user,
+    key_of,
     read_users,
     remove_user,
     sign_in_needed,
@@ -152,3 +153,7 @@ def test_the_commands_add_list_change_and_remove(settings, monkeypatch, capsys):
     code, out = typed("", "audit", "--json")
     assert code == 0 and [each["event"] for each in json.loads(out)][:2] == ["user removed", "role changed to operator"]
     assert PASSWORD not in out
+
+
+def test_an_accent_composed_or_not_is_one_name():
+    assert key_of("Zoe\u0308") == key_of("ZO\u00cb") == key_of(" zo\u00eb ")

@@ -123,8 +123,9 @@ def test_nothing_to_read(tmp_path: Path) -> None:
         scan(tmp_path, layout="magic")
 
 
-def test_two_names_that_differ_in_case(tmp_path: Path) -> None:
-    picture(tmp_path / "Ada" / "1.png")
-    picture(tmp_path / "ada" / "2.png")
-    with pytest.raises(SourceInvalid, match="'Ada' and 'ada'"):
+@pytest.mark.parametrize("pair", [("Ada", "ada"), ("Ada", "Ada "), ("Ada  L", "Ada L"), ("Zoe\u0308", "Zo\u00eb")])
+def test_two_names_that_look_alike(tmp_path: Path, pair: tuple[str, str]) -> None:
+    picture(tmp_path / pair[0] / "1.png")
+    picture(tmp_path / pair[1] / "2.png")
+    with pytest.raises(SourceInvalid, match=f"'{pair[0]}' and '{pair[1]}'"):
         scan(tmp_path)

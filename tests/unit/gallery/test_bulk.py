@@ -42,6 +42,25 @@ def test_a_folder_for_each_person(photographs):
     assert "case" in reasons["ada"] and "no image" in reasons["Empty"] and "201" in reasons["a" * 201]
 
 
+@pytest.mark.parametrize("pair", [("Ada", "Ada "), ("Zoe\u0308", "Zo\u00eb"), (" Ada", "Ada")])
+def test_two_folders_of_one_name_once_cleaned(tmp_path, pair):
+    for folder in pair:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").write_bytes(b"no image is opened")
+    first, second = sorted(pair)
+    plan = plan_from_folder(tmp_path)
+    assert [paths for _, paths in plan.people] == [[tmp_path / first / "1.jpg"]]
+    assert [rejected.where for rejected in plan.rejected] == [second]
+    assert "Another folder gives the name" in plan.rejected[0].reason and "rename" in plan.rejected[0].reason
+
+
+def test_rows_of_one_name_once_cleaned_are_one_person(photographs):
+    table = photographs / "list.csv"
+    table.write_text("path,identity\nAda/1.jpg,Zoe\u0308\nAda/2.PNG,Zo\u00eb \n", encoding="utf-8")
+    plan = plan_from_csv(table)
+    assert plan.people == [("Zo\u00eb", [photographs / "Ada/1.jpg", photographs / "Ada/2.PNG"])]
+
+
 @pytest.mark.parametrize("make", ["missing", "file", "empty"])
 def test_folders_that_hold_nobody(tmp_path, make):
     folder = tmp_path / "x"
@@ -94,6 +113,7 @@ def test_semicolons_and_quotes(photographs):
         (b"", "no column path and no column identity"),
         (b"path,name\na,b\n", "no column identity"),
         (b"path,identity\n", "No row"),
+        (b"path,identity,Path\na,b,c\n", "more than one column path"),
         (b"path,identity\nnone.jpg,Ada\n", "There is no file none.jpg"),
         (b"\xff\xfe\x00p", "UTF-8"),
         (b"path,identity\n\x00", "text file"),
