@@ -7,10 +7,8 @@ record that can be kept says the person's number.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,11 @@ from numpy.typing import NDArray
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.erased_backups import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
 from core.erased_caches import forget_maps, forget_named, forget_pictures
 from core.errors import CoreError
-from core.gallery.backup import ERASED, Backup, backups_of, read_only
-from core.gallery.sealing import PLAIN, Sealed
+from core.gallery.backup import ERASED
+from core.gallery.rows import write_audit
 from core.gallery.snapshot import folder_of, journals, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
@@ -33,14 +32,16 @@ from core.video.sightings import forget
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """Who is to be erased: what stores recognise them by. `vectors` (N, dim) are of every space that has any."""
+    """Who is to be erased: what stores recognise them by. `vectors` (N, dim) are of every space that has any; they,
+    `crops` and `names` (the present one first) include what backups know of them."""
 
     gallery: Gallery
     number: int
-    name: str
+    names: tuple[str, ...]
     vectors: tuple[NDArray[np.float32], ...]
     crops: tuple[bytes, ...]
     image_sha256s: frozenset[str]
+    numbers: Mapping[int, Line]
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,10 @@ def erase(
     """
     require(Permission.DELETE)  # before the first store lets anything go
     subject = _subject(gallery, name_or_id)
+    templates = gallery.templates(subject.number)
+    subject = _as_backups_know(subject, held_by(gallery, _wanted(subject)))
     erased = [one for store in STORES for one in store(settings, subject)]
     problems: list[str] = []
-    templates, crops = sum(len(rows) for rows in subject.vectors), len(subject.crops)
     seen = forget(gallery, subject.number, actor=actor)
     try:
         gallery.remove(subject.number, actor=actor, event=ERASED)
@@ -124,19 +126,24 @@ def erase(
         if any(person.id == subject.number for person in gallery.identities()):
             raise
         problems.append(str(error))  # gone, and traces may stay: what has to be done is in the message
+    _note_merged(gallery, subject, actor)
     erased += [
-        Erased("Gallery", templates, "templates"),
-        Erased("Gallery", crops, "pictures of the face"),
+        Erased("Gallery", len(templates), "templates"),
+        Erased("Gallery", sum(template.crop is not None for template in templates), "pictures of the face"),
         Erased("Gallery", seen, "sightings"),
+        *erase_leftovers(settings, subject),  # a backup that began before the removal would still hold them
     ]
-    holding, unreadable = _backups_with(gallery, subject)
+    held = held_by(gallery, _wanted(subject))
     if from_backups:
-        erased.append(Erased("Backups", len(holding), "files that held the person, now without them"))
-        holding = [path for path in holding if not _erase_in(gallery, path, subject, actor, problems)]
+        done = erase_from([one for one in held if one.numbers], problems)
+        erased.append(Erased("Backups", done, "files that held the person, now without them"))
+        held = held_by(gallery, _wanted(subject))
+    holding = [one.path for one in held if one.numbers]
+    unreadable = [one.path for one in held if one.unsure]
     places = [settings.data_dir]
     if isinstance(gallery.path, Path):
         places += [gallery.path, *journals(gallery.path)]
-    searched, traces = find_traces(places, subject.name, _raw(subject), skip={*holding, *unreadable})
+    searched, traces = find_traces(places, _not_of_others(subject), _raw(subject), skip={*holding, *unreadable})
     named, traces = forget_named(settings.data_dir / "cache", traces)
     erased.append(Erased("Other caches", named, "files in which the name or a vector stood"))
     return ErasureReport(
@@ -152,11 +159,39 @@ def _subject(gallery: Gallery, name_or_id: str | int) -> Subject:
     return Subject(
         gallery=gallery,
         number=person.id,
-        name=person.name,
+        names=(person.name,),
         vectors=tuple(np.stack([t.vector for t in templates if t.space.dim == dim]) for dim in dims),
         crops=tuple(t.crop for t in templates if t.crop is not None),
         image_sha256s=frozenset(t.image_sha256 for t in templates if t.image_sha256),
+        numbers=numbers_of(gallery, person.id),
     )
+
+
+def _as_backups_know(subject: Subject, held: Sequence[Held]) -> Subject:
+    """With the names, vectors and pictures that backups hold of the person: earlier ones, of other weights."""
+    names = dict.fromkeys([*subject.names, *(name for one in held for name in sorted(one.names))])
+    vectors = dict.fromkeys(row.astype("<f4").tobytes() for rows in subject.vectors for row in rows)
+    vectors |= dict.fromkeys(each for one in held for each in one.vectors)
+    crops = dict.fromkeys([*subject.crops, *(each for one in held for each in one.crops)])
+    return replace(subject, names=tuple(names), vectors=tuple(vectors_in(vectors)), crops=tuple(crops))
+
+
+def _wanted(subject: Subject) -> Person:
+    return Person(subject.names[0], subject.numbers, frozenset(_raw(subject)))
+
+
+def _not_of_others(subject: Subject) -> list[str]:
+    """The names to search for: an earlier one that somebody else has now isn't the person's any more."""
+    return [name for name in subject.names if subject.gallery.find(name) is None]
+
+
+def _note_merged(gallery: Gallery, subject: Subject, actor: str) -> None:
+    """Entries that had been merged into the person don't come back with a backup either."""
+    merged = [number for number in subject.numbers if number != subject.number]
+    if merged:
+        with gallery.database.transaction(Permission.DELETE) as connection:
+            for number in merged:
+                write_audit(connection, gallery.database.now(), actor, ERASED, number)
 
 
 def _raw(subject: Subject) -> list[bytes]:
@@ -185,54 +220,5 @@ def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
     return [Erased("Unfinished backups", remove_leftovers(folder_of(subject.gallery.path)), "files")]
 
 
-STORES: tuple[Store, ...] = (erase_caches, erase_leftovers)
+STORES: tuple[Store, ...] = (erase_caches,)
 """Everything beside the gallery that may hold a person's data. A new store is one more name here."""
-
-
-# Backups ------------------------------------------------------------------------------------------------------------
-
-
-def _backups_with(gallery: Gallery, subject: Subject) -> tuple[list[Path], list[Path]]:
-    holding, unreadable = [], []
-    for backup in backups_of(gallery.path):
-        held = None if backup.problem else _holds(gallery, backup, subject)
-        if held is None:
-            unreadable.append(backup.path)
-        elif held:
-            holding.append(backup.path)
-    return holding, unreadable
-
-
-def _holds(gallery: Gallery, backup: Backup, subject: Subject) -> bool | None:
-    """Whether a backup has an identity of the name, or any of the vectors; None when it can't be opened."""
-    key = gallery.database.keys() if backup.protection.encrypted else None
-    if backup.protection.encrypted and (key is None or key.fingerprint != backup.protection.fingerprint):
-        return None
-    wanted = set(_raw(subject))
-    try:
-        with closing(read_only(backup.path)) as connection:
-            seal = PLAIN if key is None else Sealed(key)
-            token = seal.token(subject.name)
-            if connection.execute("SELECT 1 FROM identity WHERE name_key = ?", (token,)).fetchone():
-                return True
-            found = connection.execute("SELECT identity_id, vector FROM template")
-            return any(seal.open(vector, "vector", person) in wanted for person, vector in found)
-    except (sqlite3.Error, ValueError):
-        return None
-
-
-def _erase_in(gallery: Gallery, path: Path, subject: Subject, actor: str, problems: list[str]) -> bool:
-    wanted = set(_raw(subject))
-    try:
-        with Gallery.open(path, create=False, keys=gallery.database.keys, backup_first=False) as backup:
-            numbers = {
-                person.id
-                for person in backup.identities()
-                if person.name == subject.name
-                or any(t.vector.astype("<f4").tobytes() in wanted for t in backup.templates(person.id))
-            }
-            backup.remove(*numbers, actor=actor, event=ERASED)
-        return True
-    except CoreError as error:
-        problems.append(f"{path.name}: {error}")
-        return False

@@ -25,21 +25,21 @@ class Trace:
 
 
 def find_traces(
-    places: Sequence[Path], name: str, pieces: Sequence[bytes], skip: Collection[Path] = ()
+    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], skip: Collection[Path] = ()
 ) -> tuple[int, list[Trace]]:
     """(files searched, what was found) in `places`: files, and folders with all that is in them.
 
-    The name counts where it stands as a word of its own, case aside, in UTF-8, or escaped as JSON escapes it; in a
+    A name counts where it stands as a word of its own, case aside, in UTF-8, or escaped as JSON escapes it; in a
     file's or folder's name too. A piece (a vector's bytes, a picture) counts anywhere. Files that vanish meanwhile are
     passed over.
     """
-    word, escaped = _pattern(name), _pattern(json.dumps(name)[1:-1])
+    words = [pattern for name in names for pattern in (_pattern(name), _pattern(json.dumps(name)[1:-1]))]
     found: list[Trace] = []
     searched = 0
     for path in dict.fromkeys(path for place in places for path in _files(place)):
         if path in skip:
             continue
-        if word.search(path.name.encode("utf-8", "surrogateescape")):
+        if any(word.search(path.name.encode("utf-8", "surrogateescape")) for word in words):
             found.append(Trace(path, "name"))
         if not path.is_file() or path.suffix.lower() in _NOT_SEARCHED:
             continue
@@ -47,7 +47,7 @@ def find_traces(
             if not 0 < path.stat().st_size <= MAX_FILE_BYTES:
                 continue
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                has_name = word.search(content) or escaped.search(content)
+                has_name = any(word.search(content) for word in words)
                 has_piece = any(content.find(piece) >= 0 for piece in pieces)
         except (OSError, ValueError):  # gone, or emptied, meanwhile
             continue

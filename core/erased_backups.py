@@ -1,0 +1,180 @@
+"""A person in the backups of a gallery: which files hold them, by one rule, and how they are erased from those files.
+
+An entry of a backup is the person when it has one of their numbers, the name (case and Unicode form aside), or one of
+their vectors or pictures. Numbers survive a new name and other weights; they count only where the backup's audit trail
+gave them to the same person, since the folder may hold backups of another gallery. They need no key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.gallery.backup import Backup, backups_of, read_only
+from core.gallery.keys import Key
+from core.gallery.sealing import PLAIN, Seal, Sealed
+from core.gallery.snapshot import journals
+from core.gallery.store import Gallery
+
+_MERGED = "merged into number "
+
+Line = tuple[str, str, str]
+"""A line of the audit trail, as it is compared: when, who, what."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom to look for. `numbers`: the person's, and those of entries that were merged into theirs, with the line of
+    the audit trail that began each. `raw`: bytes of vectors (float32, little-endian) and of pictures."""
+
+    name: str
+    numbers: Mapping[int, Line]
+    raw: frozenset[bytes]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a backup holds of a person: `numbers` of its entries, what those are called, and their vectors and pictures.
+    `locked`: it is encrypted with a key that isn't given, so only numbers could be compared. `problem` is "" or why
+    the file can't be read."""
+
+    path: Path
+    numbers: frozenset[int] = frozenset()
+    names: frozenset[str] = frozenset()
+    vectors: tuple[bytes, ...] = ()
+    crops: tuple[bytes, ...] = ()
+    locked: bool = False
+    problem: str = ""
+
+    @property
+    def unsure(self) -> bool:
+        """Nothing was found, and it may hold the person all the same."""
+        return not self.numbers and (self.locked or bool(self.problem))
+
+
+def numbers_of(gallery: Gallery, number: int) -> dict[int, Line]:
+    """The numbers that a person has had: their own, and those of entries that were merged into it and not taken
+    out again; with the line of the trail that began each."""
+    with gallery.database.reading() as connection:
+        query = "SELECT at, actor, event, identity_id FROM audit WHERE identity_id IS NOT NULL ORDER BY id"
+        trail = connection.execute(query).fetchall()
+    began: dict[int, Line] = {}
+    ended: dict[int, str] = {}
+    for at, actor, event, other in trail:
+        began.setdefault(other, (at, actor, event))
+        ended[other] = event
+    numbers = {number}
+    for _, _, event, other in reversed(trail):  # from the last merge to those that it took along
+        if event == ended[other] and event.startswith(_MERGED) and event[len(_MERGED) :] in map(str, numbers):
+            numbers.add(other)
+    return {one: began[one] for one in numbers if one in began}
+
+
+def held_by(gallery: Gallery, person: Person) -> list[Held]:
+    """What each backup beside the gallery holds of the person; those that hold nothing of them are left out."""
+    found = [look_into(backup, gallery.database.keys(), person) for backup in _backups(gallery)]
+    return [one for one in found if one.numbers or one.unsure]
+
+
+def look_into(backup: Backup, key: Key | None, person: Person) -> Held:
+    """What one backup holds of the person. The file and its folder stay as they are."""
+    if backup.problem:
+        return Held(backup.path, problem=backup.problem)
+    seal = _seal(backup, key)
+    try:
+        with _reading(backup.path) as connection:
+            numbers = _matching(connection, seal, person)
+            names = _names(connection, seal, numbers) if seal is not None else ()
+            rows = list(_templates(connection, seal, numbers)) if seal is not None else []
+    except (sqlite3.Error, ValueError) as error:
+        return Held(backup.path, problem=str(error) or type(error).__name__)
+    vectors, crops = tuple(v for _, v, _ in rows), tuple(c for _, _, c in rows if c is not None)
+    return Held(backup.path, frozenset(numbers), frozenset(names), vectors, crops, locked=seal is None)
+
+
+def erase_from(held: Iterable[Held], problems: list[str]) -> int:
+    """Erase the entries from each backup, pages and all; how many files. What fails is added to `problems`.
+
+    The backup's audit trail stays as it was made: by it a restore knows the backup as the gallery's own, so that others
+    who were erased since don't come back with it.
+    """
+    done = 0
+    for one in held:
+        try:
+            with closing(sqlite3.connect(one.path, timeout=60, isolation_level=None)) as connection:
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("DELETE FROM identity WHERE id = ?", [(number,) for number in one.numbers])
+                connection.execute("COMMIT")
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            done += 1
+        except sqlite3.Error as error:
+            problems.append(f"{one.path.name} couldn't be written: {error}.")
+    return done
+
+
+def _backups(gallery: Gallery) -> list[Backup]:
+    return backups_of(gallery.path) if isinstance(gallery.path, Path) else []
+
+
+def _seal(backup: Backup, key: Key | None) -> Seal | None:
+    if not backup.protection.encrypted:
+        return PLAIN
+    return Sealed(key) if key is not None and key.fingerprint == backup.protection.fingerprint else None
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A reader that sees what a journal beside the file holds too: a gallery copied by hand may have one."""
+    journal = any(each.exists() for each in journals(path))
+    with closing(sqlite3.connect(path, timeout=60) if journal else read_only(path)) as connection:
+        yield connection
+
+
+def _matching(connection: sqlite3.Connection, seal: Seal | None, person: Person) -> set[int]:
+    """The one rule: which entries are the person."""
+    entries = {int(row[0]) for row in connection.execute("SELECT id FROM identity")}
+    numbers = {one for one, line in person.numbers.items() if one in entries and _began(connection, one) == line}
+    if seal is None:
+        return numbers
+    named = connection.execute("SELECT id FROM identity WHERE name_key = ?", (seal.token(person.name),))
+    numbers |= {int(row[0]) for row in named}
+    for number, vector, crop in _templates(connection, seal, entries - numbers):
+        if vector in person.raw or (crop is not None and crop in person.raw):
+            numbers.add(number)
+    return numbers
+
+
+def _began(connection: sqlite3.Connection, number: int) -> Line | None:
+    query = "SELECT at, actor, event FROM audit WHERE identity_id = ? ORDER BY id LIMIT 1"
+    line: Line | None = connection.execute(query, (number,)).fetchone()
+    return line
+
+
+def _names(connection: sqlite3.Connection, seal: Seal, numbers: Collection[int]) -> list[str]:
+    rows = connection.execute("SELECT id, name FROM identity").fetchall()
+    return [seal.open_text(name, "name", number) for number, name in rows if number in numbers]
+
+
+def _templates(
+    connection: sqlite3.Connection, seal: Seal, numbers: Collection[int]
+) -> Iterator[tuple[int, bytes, bytes | None]]:
+    for number, vector, crop in connection.execute("SELECT identity_id, vector, crop FROM template"):
+        if number in numbers:
+            yield number, seal.open(vector, "vector", number), None if crop is None else seal.open(crop, "crop", number)
+
+
+def vectors_in(raw: Iterable[bytes]) -> list[np.ndarray]:
+    """Vectors' bytes as arrays (N, dim), one for each length."""
+    by_dim: dict[int, list[np.ndarray]] = {}
+    for each in raw:
+        row = np.frombuffer(each[: len(each) // 4 * 4], "<f4")
+        by_dim.setdefault(len(row), []).append(row)
+    return [np.stack(rows) for _, rows in sorted(by_dim.items())]
