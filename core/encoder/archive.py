@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from core.encoder.errors import WeightsMissing, WeightsUnsafe
+from core.file_kinds import stray
 
 UNREADABLE = (
     pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, ValueError, LookupError,
@@ -72,8 +73,8 @@ def read_archive(path: Path) -> Archive:
     if not path.is_file():
         raise WeightsMissing(f"There is no weights file at {path}.", "Check the path, or fetch official weights.")
     size = path.stat().st_size
-    if size == 0:
-        raise WeightsUnsafe(f"{path.name} is empty (0 bytes).", "Copy or download it again.")
+    if found := stray(path, "torch"):
+        raise WeightsUnsafe(f"{path.name} can't be read as weights: it is {found.what}.", found.next_step)
     if size > MAX_FILE_BYTES:
         raise WeightsUnsafe(
             f"{path.name} has {size / 1e9:.1f} GB; EdgeFace weights have at most 0.1 GB.",
@@ -88,9 +89,11 @@ def read_archive(path: Path) -> Archive:
             return _read_zip(path)
         return _collect(_load(path), "state dict")
     except (*UNREADABLE, SafetensorError) as error:
+        # What torch says here advises to load without its protection: it stays in the cause.
+        why = "it holds something other than tensors" if isinstance(error, pickle.UnpicklingError) else "it is damaged"
         raise WeightsUnsafe(
-            f"{path.name} can't be read as weights: {_first_line(error)}",
-            "Only PyTorch state dicts, TorchScript archives and safetensors are read, and no code in them is ever run.",
+            f"{path.name} can't be read as weights: {why}, is cut off, or is of another kind. Nothing in it was run.",
+            "Copy or download it again. PyTorch state dicts, TorchScript archives and safetensors are read.",
         ) from error
 
 
@@ -110,7 +113,7 @@ def _read_safetensors(path: Path) -> Archive:
             metadata = dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsUnsafe(
-            f"{path.name} is a damaged safetensors file: {_first_line(error)}", "Copy or download it again."
+            f"{path.name} can't be read as weights: it is a damaged safetensors file.", "Copy or download it again."
         ) from error
     return Archive(tensors, "safetensors", metadata)
 
@@ -211,8 +214,3 @@ def _leaves(node: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]
             yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), seen)
     elif prefix:
         yield prefix, node
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:200]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.encoder.registry import hash_file
 from core.errors import CoreError
+from core.file_kinds import stray
 from core.settings import CROP_PX
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class OnnxEncoder:
         try:
             out = self._forward([np.full((CROP_PX, CROP_PX, 3), 128, np.uint8)])
         except cv2.error as error:
-            raise PeerUnusable(f"{path.name} doesn't take a 112 x 112 px crop ({_first(error)}).", step) from error
+            raise PeerUnusable(f"{path.name} doesn't take a 112 x 112 px crop.", step) from error
         if not 32 <= out.shape[1] <= 4096 or not np.isfinite(out).all():
             raise PeerUnusable(f"{path.name} gives {out.shape[1]} numbers for a face, expected 32 to 4,096.", step)
         return int(out.shape[1])
@@ -97,10 +98,15 @@ class OnnxEncoder:
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise PeerUnusable(f"There is no ONNX file at {path}.", "Check the path.")
+    if found := stray(path, "onnx"):
+        raise PeerUnusable(f"{path.name} can't be read as ONNX: it is {found.what}.", found.next_step)
     try:
         return cv2.dnn.readNetFromONNX(str(path))
     except cv2.error as error:
-        raise PeerUnusable(f"{path.name} can't be read as ONNX ({_first(error)}).", "Export it again.") from error
+        raise PeerUnusable(
+            f"{path.name} can't be read as ONNX: it is damaged, cut off, or holds operations that OpenCV lacks.",
+            "Copy it again, or export it again with a fixed input of 112 x 112 px.",
+        ) from error
 
 
 def _scales_itself(network: Any) -> bool:
@@ -111,8 +117,3 @@ def _scales_itself(network: Any) -> bool:
         if kind in _OWN_SCALING:
             return True
     return False
-
-
-def _first(error: cv2.error) -> str:
-    text = str(getattr(error, "err", "") or error).strip().splitlines()
-    return text[0][:120] if text else "unknown"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.faces.face import Face
+from core.file_kinds import stray
 
 _MOST_BYTES = 100_000
 _STEP = "Correct it; `edgeface-studio attacks --help` shows one that is whole."
@@ -137,13 +138,15 @@ class AttackCheck:
                 f"The model against presentation attacks isn't at {path} any more.",
                 "Put it back, choose it anew (edgeface-studio attacks use), or switch the check off (attacks off).",
             )
+        if found := stray(path, "onnx"):
+            raise AttackCheckUnusable(f"{path.name} can't be read as ONNX: it is {found.what}.", found.next_step)
         try:
             self._network = cv2.dnn.readNetFromONNX(str(path))
             numbers = self._numbers(np.full((model.input_px, model.input_px, 3), 128, np.uint8))
         except cv2.error as error:
             raise AttackCheckUnusable(
-                f"OpenCV can't run {path.name} on {model.input_px} px: {str(error.err)[:120]}.",
-                "Check input_px, or export the model anew with a fixed input.",
+                f"OpenCV can't run {path.name} on {model.input_px} x {model.input_px} px.",
+                "Check input_px and that the file is whole, or export the model again with a fixed input.",
             ) from error
         highest = max((*model.attack, *model.genuine))
         if highest >= len(numbers) or not np.isfinite(numbers).all():

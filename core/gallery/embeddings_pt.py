@@ -20,6 +20,7 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.file_kinds import stray
 from core.gallery import rows
 from core.gallery.checks import clean_name, name_key
 from core.gallery.errors import ImportRejected, NameInvalid
@@ -120,6 +121,8 @@ def _load(source: Path | str | bytes) -> Any:
     name = "The file" if isinstance(source, bytes) else Path(source).name
     try:
         content = source if isinstance(source, bytes) else _read(Path(source).expanduser())
+        if found := stray(content, "torch"):
+            raise ImportRejected(f"{name} isn't a torch file: it is {found.what}.", found.next_step)
         _refuse_inflated(content, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed, WeightsMissing
+from core.file_kinds import stray
 from core.settings import Settings, read_active, write_active
 from core.sr.trial import require_useful
 from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope, UpscalerUnusable
@@ -69,6 +70,8 @@ def describe(path: Path) -> UpscalerFile:
         raise UpscalerUnusable(
             f"There is no upscaler file at {path}.", f"Check the path, or {_BICUBIC_INSTEAD}."
         ) from error
+    if found := stray(facts.path, "torch"):
+        raise UpscalerUnusable(f"{facts.path.name} isn't a DSR network: it is {found.what}.", found.next_step)
     if not is_upscaler(facts.metadata):
         raise UpscalerUnusable(
             f"{facts.path.name} isn't a DSR network (format {facts.metadata.get('format', 'none')!r}, expected "

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.file_kinds import stray
 from core.images import from_tensor, resize, to_tensor
 from core.probe_sizes import VLR_PROBE_PX, vlr_size
 from core.processor import cpu_has_bfloat16
@@ -183,6 +184,8 @@ def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay o
     step = "Choose a DSR file that this project trained (.safetensors), or use bicubic."
     if not path.is_file():
         raise UpscalerUnusable(f"There is no upscaler file at {path}.", step)
+    if found := stray(path, "torch"):
+        raise UpscalerUnusable(f"{path.name} isn't a readable safetensors file: it is {found.what}.", found.next_step)
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})
@@ -198,12 +201,17 @@ def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay o
             raise ValueError(f"{size.channels} channels and {size.blocks} blocks are out of range")
         network = DSR(size)
         scope = Scope.of(config)
+        if {key: tensor.shape for key, tensor in network.state_dict().items()} != {
+            key: tensor.shape for key, tensor in tensors.items()
+        }:
+            raise ValueError(f"its tensors aren't those of {size.channels} channels and {size.blocks} blocks")
         network.load_state_dict(tensors, strict=True)
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("it holds values that aren't finite")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UpscalerUnusable(f"{path.name} doesn't fit the DSR network: {first[:160]}", step) from error
+    except KeyError as error:
+        raise UpscalerUnusable(f"{path.name} doesn't fit the DSR network: its header lacks {error}.", step) from error
+    except (TypeError, ValueError) as error:
+        raise UpscalerUnusable(f"{path.name} doesn't fit the DSR network: {str(error)[:160]}.", step) from error
     with path.open("rb") as content:
         return network, scope, hashlib.file_digest(content, "sha256").hexdigest()
 

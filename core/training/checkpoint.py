@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from core.dataset.journal import storage
 from core.encoder.archive import UNREADABLE, read_archive
 from core.errors import StorageFailed
+from core.file_kinds import stray
 from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.training.errors import CheckpointUnusable
 
@@ -77,7 +78,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise CheckpointUnusable(f"{path} is damaged.", "Start a new run: this one can't be resumed.") from error
+        raise CheckpointUnusable(_damaged(path), "Start a new run: this one can't be resumed.") from error
     if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
         raise CheckpointUnusable(f"{path} is of another version.", "Start a new run.")
     return state
@@ -92,7 +93,12 @@ def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
     try:
         return load_file(path)
     except (*UNREADABLE, SafetensorError) as error:
-        raise CheckpointUnusable(f"{path} is damaged.", "Use another checkpoint.") from error
+        raise CheckpointUnusable(_damaged(path), "Use another checkpoint.") from error
+
+
+def _damaged(path: Path) -> str:
+    found = stray(path, "torch")
+    return f"{path} is {found.what if found else 'damaged'}."
 
 
 def recover(folder: Path) -> None:
