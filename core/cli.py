@@ -37,6 +37,7 @@ from core.commands import (
 )
 from core.commands.common import example, plain
 from core.errors import CoreError
+from core.private_files import keep_private
 from core.settings import load_settings, write_atomically
 from core.threads import let_threads_wait
 
@@ -99,6 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    keep_private()
     let_threads_wait()
     try:
         code = app(args=arguments, prog_name="edgeface-studio", standalone_mode=False)

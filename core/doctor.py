@@ -1,4 +1,5 @@
-"""What is installed and in use, what is missing and how to get it. Nothing is changed, and weights aren't needed."""
+"""What is installed and in use, what is missing and how to get it. Nothing is changed but permissions of files that
+others could read; weights aren't needed."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from typing import Literal
 import numpy as np
 
 from core.errors import CoreError
+from core.gallery.snapshot import folder_of, journals
+from core.private_files import make_private
 from core.settings import Settings
 
 State = Literal["ok", "missing", "warning"]
@@ -50,6 +53,7 @@ def examine(settings: Settings, *, devices: Path = Path("/dev")) -> list[Row]:
         check_attacks(settings),
         check_camera(devices),
         check_disk(settings),
+        check_private(settings),
     ]
 
 
@@ -260,3 +264,17 @@ def check_disk(settings: Settings) -> Row:
     if free < LOW_SPACE_BYTES:
         return Row("disk", "warning", detail, "Free space, or choose another folder: EDGEFACE_DATA_DIR.")
     return Row("disk", "ok", detail)
+
+
+def check_private(settings: Settings) -> Row:
+    """Nobody but the owner has permissions on the data folder and the gallery. Those of others are taken away."""
+    gallery = settings.gallery_path
+    places = [settings.data_dir, gallery, *journals(gallery), folder_of(gallery)]
+    repaired = make_private(places)
+    if repaired.refused:
+        first, more = repaired.refused[0], len(repaired.refused) - 1
+        detail = f"others can open {first}{f' and {more:,} more' if more else ''}, and this account can't change that"
+        return Row("privacy", "warning", detail, "Give the files to the account that runs this, then run it again.")
+    files = "1 file or folder" if repaired.count == 1 else f"{repaired.count:,} files and folders"
+    done = f"; permissions of others removed from {files}" if repaired.count else ""
+    return Row("privacy", "ok", f"{settings.data_dir} is for its owner alone{done}")

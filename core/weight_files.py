@@ -194,7 +194,6 @@ def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") ->
         if hash_file(temporary).sha256 != sha256:
             raise WeightsUnsafe(f"{path.name} changed while it was copied.", "Try again when it is complete.")
         target = free_path(settings.weights_dir, f"{stem}{ending}")
-        temporary.chmod(0o644)
         temporary.replace(target)
     except OSError as error:
         raise StorageFailed(

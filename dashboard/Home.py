@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.private_files import keep_private
 from dashboard.door import account, at_the_door, is_open
 from dashboard.feedback import feedback
 from dashboard.navigation import all_pages
@@ -14,6 +15,7 @@ def home() -> None:
         view()
 
 
+keep_private()
 st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
 inside = is_open()
 chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")

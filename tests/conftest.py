@@ -50,6 +50,14 @@ def who_acts() -> Iterator[None]:
     resolve_with(earlier)
 
 
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """A command that a test runs in its own process makes that process private: the next test begins as usual."""
+    earlier = os.umask(0o022)
+    yield
+    os.umask(earlier)
+
+
 @pytest.fixture
 def models_dir(own_data_dir: Path) -> Path:
     """Where the weights that the project ships lie in a test: empty at first."""

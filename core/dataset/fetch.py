@@ -21,6 +21,7 @@ from core.dataset.ingest import IngestSummary, ingest
 from core.dataset.photograph import encode_png
 from core.errors import SettingsInvalid, StorageFailed
 from core.images import RGB, sha256_of
+from core.private_files import make_private
 
 OLIVETTI_SHA256 = "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794"
 """Of olivettifaces.mat, as scikit-learn has it."""
@@ -58,6 +59,7 @@ def fetch(name: str, out: Path, *, downloads: Path, **options: Any) -> IngestSum
         downloads.mkdir(parents=True, exist_ok=True)
         with contextlib.redirect_stdout(io.StringIO()):  # scikit-learn prints
             folder = public.prepare(downloads)
+        make_private([downloads])  # unpacking gives files the permissions that the archive names
     except OSError as error:
         if error.errno in _DISK:
             raise StorageFailed(
@@ -98,7 +100,6 @@ def _prepare_olivetti(downloads: Path) -> Path:
             target = hidden / f"s{number // 10 + 1:02d}" / f"{number % 10 + 1:02d}.png"
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(encode_png(face))
-        hidden.chmod(0o755)
         hidden.rename(folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

@@ -93,7 +93,6 @@ def whole_folder(out: Path, purpose: str = "building") -> Iterator[Path]:
         raise StorageFailed(f"{out} can't be made: {error.strerror or error}.", "Choose another folder.") from error
     try:
         yield hidden
-        hidden.chmod(0o755)
         refuse_existing(out)
         hidden.rename(out)
     except OSError as error:

@@ -66,7 +66,6 @@ def make_demo(
     with storage(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        hidden.chmod(0o755)
         try:
             rows = _draw_all(hidden, draw_looks(identities, seed), images, recipe, on_event, should_stop)
             parameters = {**recipe.as_dict(), "identities": identities, "images": images}

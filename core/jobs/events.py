@@ -41,7 +41,7 @@ class EventLog:
         with self._lock:
             try:
                 if self._handle is None:
-                    self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                    self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                     _close_torn_line(self._handle)
                 _write(self._handle, line)
             except OSError as error:

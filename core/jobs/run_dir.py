@@ -132,7 +132,6 @@ def create_run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = tempfile.mkdtemp(prefix=".new-", dir=folder)
-        Path(hidden).chmod(0o755)
         (Path(hidden) / "checkpoints").mkdir()
         write_atomically(Path(hidden) / "config.json", content)
         write_state(Path(hidden), State("queued", queued=now(), pid=holder, process_start=process_start(holder)))

@@ -56,7 +56,6 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
-            new.chmod(0o755)
             with _room(folder.parent):
                 for name, part in weights.items():
                     save_file(dict(part.tensors), new / FILES[name], metadata=dict(part.metadata))

@@ -52,7 +52,6 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
         metadata["figures"] = json.dumps(figures)
     halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
     write_atomically(target, save(halved, metadata=metadata))
-    target.chmod(0o644)
     return target
 
 

@@ -4,12 +4,11 @@ config, its log and the screen show the address without it."""
 from __future__ import annotations
 
 import json
-import os
 import secrets
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.errors import SettingsInvalid, StorageFailed
+from core.errors import SettingsInvalid
 from core.settings import Settings, write_atomically
 from core.video.sources import has_secret, without_secret
 
@@ -31,10 +30,6 @@ def put_away(settings: Settings, address: str) -> str:
         del book[old]
     path = settings.data_dir / _FILE
     write_atomically(path, json.dumps(book, indent=2).encode())
-    try:
-        os.chmod(path, 0o600)  # noqa: PTH101
-    except OSError as error:
-        raise StorageFailed(f"{path} can't be made private: {error.strerror}.", "Check its permissions.") from error
     return f"{_MARK}{key} {without_secret(address)}"
 
 
