@@ -11,7 +11,7 @@ import streamlit as st
 from core.diagnostics.causes import Diagnosis, diagnosis_of
 from core.encoder.registry import WeightsFile, scan
 from core.errors import CoreError
-from core.evaluation.verification import wilson
+from core.evaluation.intervals import wilson
 from core.in_use import in_use
 from core.jobs.run_dir import Run
 from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile, active_upscaler

@@ -19,9 +19,9 @@ from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import HealthReport, check_health
 from core.errors import SettingsInvalid
 from core.evaluation.identification import Templates, identify
+from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.scores import pair_scores
-from core.evaluation.verification import wilson
 from core.images import RGB, read_image, resize
 from core.jobs.errors import JobStopped
 from core.settings import CROP_PX, VLR_SIZES_PX

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.evaluation.bootstrap import draw_people
+from core.evaluation.intervals import resampled_interval
 from core.evaluation.scores import Side, every_pair
-from core.evaluation.verification import percentile_interval
 
 Bounds = tuple[float | None, float | None]
 
@@ -52,7 +52,8 @@ def rates_at_threshold(
         every = np.einsum("pr,pr->r", counts, pairs.astype(np.float32) @ counts, dtype=np.float64)
         true, all_true = own_accepted @ counts.astype(np.float64), own @ counts.astype(np.float64)
         usable = (every > 0) & (all_true > 0)
-        if usable.any():
-            far_interval = percentile_interval(false[usable] / every[usable])
-            tar_interval = percentile_interval(true[usable] / all_true[usable])
+        there = int(np.count_nonzero(pairs.any(axis=0) | pairs.any(axis=1)))
+        mated = int(np.count_nonzero(own))
+        far_interval = resampled_interval(far, false[usable] / every[usable], there, trials=impostor)
+        tar_interval = resampled_interval(tar, true[usable] / all_true[usable], mated, trials=genuine)
     return Rates(genuine, impostor, far, far_interval, tar, tar_interval)

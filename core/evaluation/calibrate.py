@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from core.dataset.degrade import seed_for
 from core.dataset.manifest import is_dataset, read_dataset
 from core.errors import CoreError, SettingsInvalid
-from core.evaluation.identification import share_interval, threshold_at
+from core.evaluation.identification import threshold_at
+from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
 from core.evaluation.plan import Plan

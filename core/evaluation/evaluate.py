@@ -21,7 +21,8 @@ from core.evaluation import curves, open_set, per_identity, reject, sr_quality
 from core.evaluation.figures import failed_pairs, measure_all_pairs
 from core.evaluation.groups import by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
-from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates, share_interval
+from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
+from core.evaluation.intervals import share_interval, wilson
 from core.evaluation.pictures import Picture, codes_of, data_sha256
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
@@ -31,7 +32,7 @@ from core.evaluation.scores import Ints, side, sorted_scores
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.table import Pairing, Row, row_values
-from core.evaluation.verification import roc_of_sorted, wilson
+from core.evaluation.verification import roc_of_sorted
 from core.jobs.errors import JobStopped
 
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
@@ -173,7 +174,7 @@ def _verification(
     values = {
         name: value
         for name, value in row_values(row, "").items()
-        if name not in ("mode", "probe", "folds", "accuracy", "accuracy_low", "accuracy_high", "accuracy_std")
+        if name not in ("mode", "probe", "folds", "accuracy", "accuracy_low", "accuracy_high", "accuracy_se")
     }
     points = curves.roc_points(roc_of_sorted(genuine, impostor))
     bins = curves.score_histogram(genuine, impostor)

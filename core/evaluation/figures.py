@@ -8,22 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.evaluation.bootstrap import Draws, draw_people, resample_all_pairs, resample_pairs
+from core.evaluation.intervals import Interval, resampled_interval
 from core.evaluation.scores import Side, count_pairs, sorted_scores
 from core.evaluation.verification import (
     FARS,
     Floats,
     Roc,
     area_under,
-    enough_for,
     equal_error_rate,
     fold_accuracies,
-    percentile_interval,
     roc,
     roc_of_sorted,
     tar_at_far,
 )
-
-Interval = tuple[float, float]
 
 REJECTED = -2.0
 """The score of a pair with a failure to acquire, where it counts as rejected: below every cosine."""
@@ -31,10 +28,12 @@ REJECTED = -2.0
 
 @dataclass(frozen=True)
 class Figures:
-    """Rates as fractions. Intervals are 95 %, None where they weren't asked for.
+    """Rates as fractions. Intervals are 95 %, None where they weren't asked for; where no resample differs, the people
+    with genuine pairs are the trials.
 
     `tar` maps a FAR to (TAR, interval); TAR is None where the impostor pairs are too few to tell. `accuracy` is the
-    mean over folds and `accuracy_std` their standard deviation, None without folds.
+    mean over folds and `accuracy_se` its standard error over folds (their standard deviation, n - 1 below, over
+    the root of their number: LFW's), None without folds.
     """
 
     genuine: int
@@ -46,7 +45,7 @@ class Figures:
     tar: dict[float, tuple[float | None, Interval | None]]
     accuracy: float | None = None
     accuracy_interval: Interval | None = None
-    accuracy_std: float | None = None
+    accuracy_se: float | None = None
 
 
 def measure(
@@ -113,24 +112,24 @@ def _with_failed(ascending: NDArray[np.float32], count: int) -> NDArray[np.float
 
 
 def _figures(curve: Roc, genuine: int, impostor: int, draws: Draws | None, accuracies: Floats) -> Figures:
-    def interval(values: Floats) -> Interval | None:
-        return percentile_interval(values) if len(values) else None
+    def interval(share: float, drawn: Floats, trials: int = 0) -> Interval | None:
+        return resampled_interval(share, drawn, draws.people, trials=trials) if draws else None
 
+    eer, auc = equal_error_rate(curve), area_under(curve)
+    accuracy = float(accuracies.mean()) if len(accuracies) else None
+    tar = {far: tar_at_far(curve, far, impostor) for far in FARS}
     return Figures(
         genuine=genuine,
         impostor=impostor,
-        eer=equal_error_rate(curve),
-        eer_interval=interval(draws.eer) if draws else None,
-        auc=area_under(curve),
-        auc_interval=interval(draws.auc) if draws else None,
+        eer=eer,
+        eer_interval=interval(eer, draws.eer) if draws else None,
+        auc=auc,
+        auc_interval=interval(auc, draws.auc) if draws else None,
         tar={
-            far: (
-                tar_at_far(curve, far, impostor),
-                interval(draws.tar[row]) if draws and enough_for(far, impostor) else None,
-            )
-            for row, far in enumerate(FARS)
+            far: (share, interval(share, draws.tar[row], genuine) if draws and share is not None else None)
+            for row, (far, share) in enumerate(tar.items())
         },
-        accuracy=float(accuracies.mean()) if len(accuracies) else None,
-        accuracy_interval=interval(draws.accuracy) if draws and len(accuracies) else None,
-        accuracy_std=float(accuracies.std(ddof=1)) if len(accuracies) else None,
+        accuracy=accuracy,
+        accuracy_interval=interval(accuracy, draws.accuracy) if draws and accuracy is not None else None,
+        accuracy_se=float(accuracies.std(ddof=1) / np.sqrt(len(accuracies))) if len(accuracies) > 1 else None,
     )

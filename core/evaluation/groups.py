@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from core.errors import SettingsInvalid
-from core.evaluation.identification import share_interval
+from core.evaluation.intervals import share_interval
 from core.evaluation.pictures import Picture
 from core.evaluation.scores import Ints
-from core.evaluation.verification import wilson
 
 FEW_PEOPLE = 20
 """A group of fewer people is too small to compare: half of its interval spans ten points and more."""
@@ -84,19 +83,6 @@ def _figures(
         "wrongly_accepted": (wrong, people[scored]),
     }  # fmt: skip
     for name, (hits, whose) in measured.items():
-        low, high = interval_of_share(hits, whose, resamples=resamples, seed=seed)
+        low, high = share_interval(hits, whose, resamples=resamples, seed=seed) or (None, None)
         values |= {name: float(hits.mean()) if len(hits) else np.nan, f"{name}_low": low, f"{name}_high": high}
     return values
-
-
-def interval_of_share(
-    hits: np.ndarray, people: Ints, *, resamples: int, seed: int
-) -> tuple[float | None, float | None]:
-    """95 % interval of a share of probes by resampling people. Where every probe hit or none did, resampling has
-    nothing to vary: Wilson's interval with people as trials then. (None, None) without probes or resamples."""
-    if not len(hits) or not resamples:
-        return None, None
-    if hits.all() or not hits.any():
-        count = len(np.unique(people))
-        return wilson(count if hits.all() else 0, count)
-    return share_interval(hits, people, resamples=resamples, seed=seed) or (None, None)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError
-from core.evaluation.verification import wilson
+from core.evaluation.intervals import wilson
 
 HEAD_NAME = "head.safetensors"
 

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.bootstrap import draw_people
 from core.evaluation.scores import Ints, Vectors
-from core.evaluation.verification import Floats, percentile_interval
+from core.evaluation.verification import Floats
 
 RANKS = (1, 5, 10)
 _BLOCK = 512
@@ -182,16 +181,3 @@ def threshold_at(scores: Floats, rate: float) -> float:
     if allowed >= len(descending):
         return float(descending[-1])
     return float(np.nextafter(descending[allowed], np.inf))
-
-
-def share_interval(
-    hits: NDArray[np.bool_], people: Ints, *, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float] | None:
-    """95 % interval of a share of probes, by resampling people; None without resamples or probes."""
-    if not resamples or not len(hits):
-        return None
-    present, codes = np.unique(people, return_inverse=True)
-    of_person = np.bincount(codes, minlength=len(present))
-    hit = np.bincount(codes, weights=hits.astype(np.float64), minlength=len(present))
-    counts = draw_people(len(present), resamples, seed).astype(np.float64)
-    return percentile_interval((hit @ counts) / (of_person @ counts))

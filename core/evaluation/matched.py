@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.evaluation.bootstrap import draw_people
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.identification import (
     Outcomes,
     Templates,
     identified,
     identify,
-    share_interval,
     threshold_at,
 )
+from core.evaluation.intervals import paired_interval, share_interval
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
@@ -33,7 +31,7 @@ from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
-from core.evaluation.verification import Floats, percentile_interval
+from core.evaluation.verification import Floats
 from core.matched import MATCHED_SIZES_PX
 
 FPIR = 0.01
@@ -89,19 +87,6 @@ def evaluate_matched(
          "protocol": "leave one out; templates: means of all other pictures of a person, one mean a size"},
         {"matched": table},
     )  # fmt: skip
-
-
-def paired_interval(
-    before: NDArray[np.bool_], after: NDArray[np.bool_], people: Ints, *, resamples: int, seed: int
-) -> tuple[float, float] | None:
-    """95 % interval of the mean of `after` - `before` (N,), by resampling people; None without resamples or probes."""
-    if not resamples or not len(before):
-        return None
-    present, codes = np.unique(people, return_inverse=True)
-    change = np.bincount(codes, weights=after.astype(np.float64) - before, minlength=len(present))
-    count = np.bincount(codes, minlength=len(present))
-    drawn = draw_people(len(present), resamples, seed).astype(np.float64)
-    return percentile_interval((change @ drawn) / (count @ drawn))
 
 
 def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:

@@ -22,9 +22,9 @@ from core.evaluation.identification import (
     fpir,
     identified,
     identify,
-    share_interval,
     threshold_at,
 )
+from core.evaluation.intervals import share_interval
 from core.evaluation.protocol import Embedded
 from core.evaluation.scores import Ints
 from core.evaluation.verification import Floats

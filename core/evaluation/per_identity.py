@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from core.evaluation.identification import Outcomes, Templates, identify
+from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.protocol import Embedded
-from core.evaluation.verification import wilson
 
 PROBE_COLUMNS = (
     "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "impostor_image", "rank", "quality",

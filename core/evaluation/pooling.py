@@ -16,6 +16,7 @@ import pandas as pd
 from core.errors import SettingsInvalid
 from core.evaluation.bootstrap import draw_people
 from core.evaluation.evaluate import protocol_of
+from core.evaluation.intervals import Interval, change_interval, resampled_interval
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
@@ -24,7 +25,7 @@ from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.store import QUALITY, EmbeddingStore
 from core.evaluation.systems import System
-from core.evaluation.verification import Floats, equal_error_rate, percentile_interval, roc
+from core.evaluation.verification import Floats, equal_error_rate, roc
 from core.faces.quality import Quality
 from core.video.pooling import pooled, weight_of
 
@@ -156,10 +157,14 @@ def _told(
             "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
             "frames": case[0], "pooling": case[1] if case[0] > 1 else "one frame", "people": people,
             "gallery": people + others, "probes": people * len(scores[case]), "eer": eer,
-            **_interval("eer", eer_drawn), "rank1": float(hit.mean()), **_interval("rank1", rank1_drawn),
+            **_bounds("eer", resampled_interval(eer, eer_drawn, people) if resamples else None),
+            "rank1": float(hit.mean()),
+            **_bounds("rank1", resampled_interval(float(hit.mean()), rank1_drawn, people) if resamples else None),
         }  # fmt: skip
         if case[0] > 1:
-            row |= {"eer_change": eer - single, **_interval("eer_change", eer_drawn - single_drawn)}
+            change = eer - single
+            interval = change_interval(change, eer_drawn - single_drawn, people) if resamples else None
+            row |= {"eer_change": change, **_bounds("eer_change", interval)}
         rows.append(row)
     return rows
 
@@ -177,8 +182,8 @@ def _errors(mine: Floats, drawn: Floats) -> tuple[float, Floats]:
     return whole, np.array(each)
 
 
-def _interval(name: str, values: Floats) -> dict[str, float | None]:
-    low, high = percentile_interval(values) if len(values) else (None, None)
+def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
     return {f"{name}_low": low, f"{name}_high": high}
 
 

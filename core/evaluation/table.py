@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from core.csv_safe import csv_text
-from core.evaluation.figures import Figures, Interval
+from core.evaluation.figures import Figures
+from core.evaluation.intervals import Interval
 from core.evaluation.protocol import Mode, Size
 from core.evaluation.verification import FARS
 from core.settings import write_atomically
@@ -106,7 +107,7 @@ def row_values(row: Row, folds: str) -> dict[str, Any]:
         **_bounds("auc", f.auc_interval),
         "accuracy": f.accuracy,
         **_bounds("accuracy", f.accuracy_interval),
-        "accuracy_std": f.accuracy_std,
+        "accuracy_se": f.accuracy_se,
     }
     for far in FARS:
         value, interval = f.tar[far]
@@ -136,13 +137,19 @@ def _cells(row: Row) -> dict[str, str]:
         "impostor": f"{f.impostor:,}",
         "EER": _percent(f.eer, f.eer_interval),
         "AUC": f"{f.auc:.4f}",
-        "accuracy": "-" if f.accuracy is None else f"{f.accuracy * 100:.2f} ± {(f.accuracy_std or 0) * 100:.2f}",
+        "accuracy": _mean(f.accuracy, f.accuracy_se),
     }
     for far in FARS:
         cells[f"TAR at FAR {far * 100:g}"] = _percent(*f.tar[far])
     cells["not acquired"] = f"{row.failure_to_acquire * 100:.2f}"
     cells["EER, those rejected"] = f"{row.with_failures.eer * 100:.2f}"
     return cells
+
+
+def _mean(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 100:.2f}" if error is None else f"{value * 100:.2f} ± {error * 100:.2f}"
 
 
 def _percent(value: float | None, interval: Interval | None) -> str:

@@ -6,13 +6,11 @@ Rates are fractions in [0, 1]. Weights count a pair as so many; a weight of 2 eq
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri  # scipy.stats takes half a second to import
 
 Floats = NDArray[np.float64]
 
@@ -168,22 +166,3 @@ def fold_accuracies(scores: ArrayLike, same: ArrayLike, folds: ArrayLike, weight
         right = (values[here] >= threshold) == genuine[here]
         accuracies.append(float(weight[here] @ right / weight[here].sum()))
     return np.array(accuracies)
-
-
-def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a proportion (JASA 1927), (0, 1) without trials."""
-    if trials == 0:
-        return (0.0, 1.0)
-    z = float(ndtri(0.5 + confidence / 2))
-    share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    low, high = float(centre - half), float(centre + half)
-    return (0.0 if successes == 0 else low, 1.0 if successes == trials else high)  # exact where rounding isn't
-
-
-def percentile_interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle `confidence` of bootstrap values."""
-    tail = (1 - confidence) / 2 * 100
-    low, high = np.percentile(np.asarray(values, dtype=np.float64), [tail, 100 - tail])
-    return (float(low), float(high))

@@ -22,7 +22,8 @@ import pandas as pd
 from core.evaluation.benchmarks.layouts import IDENTIFICATION, Files, read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
 from core.evaluation.evaluate import protocol_of
-from core.evaluation.identification import Outcomes, Templates, identify, share_interval, threshold_at
+from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
+from core.evaluation.intervals import share_interval
 from core.evaluation.listed import evaluate_listed
 from core.evaluation.pictures import Picture, pictures_of_paths
 from core.evaluation.plan import Plan

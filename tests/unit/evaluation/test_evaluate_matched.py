@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation.matched import HR_ONLY, KINDS, evaluate_matched, paired_interval
+from core.evaluation.matched import HR_ONLY, KINDS, evaluate_matched
 from core.evaluation.pictures import codes_of, pictures_of_dataset
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import View, embed
@@ -84,16 +84,6 @@ def test_it_is_written_and_read_again(evaluation: Evaluation, tmp_path: Path) ->
     assert again.kind == "matched"
     assert again.table("matched")["rank1"].tolist() == pytest.approx(evaluation.table("matched")["rank1"].tolist())
     assert "resolution-matched" in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-def test_the_paired_interval_knows_what_changed_for_the_same_probes():
-    people = np.repeat(np.arange(40), 5)
-    before = np.zeros(200, bool)
-    after = before.copy()
-    after[::5] = True  # one probe of each person
-    assert paired_interval(before, after, people, resamples=200, seed=0) == pytest.approx((0.2, 0.2))
-    assert paired_interval(before, before, people, resamples=200, seed=0) == (0.0, 0.0)
-    assert paired_interval(before, after, people, resamples=0, seed=0) is None
 
 
 def test_people_with_one_picture_each_cannot_be_measured(pipeline: Pipeline, pictures) -> None:

@@ -11,10 +11,9 @@ import pytest
 
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame
 from core.errors import SettingsInvalid
-from core.evaluation.groups import FEW_PEOPLE, MOST_GROUPS, NOT_GIVEN, by_group, interval_of_share
-from core.evaluation.identification import share_interval
+from core.evaluation.groups import FEW_PEOPLE, MOST_GROUPS, NOT_GIVEN, by_group
+from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.evaluation.verification import wilson
 
 NAN = float("nan")
 ROWS = [
@@ -53,18 +52,6 @@ def test_a_group_of_enough_people_isnt_few_and_one_less_is():
         assert bool(row["few"]) is few
         # Everybody hit: resampling can't vary, so people are Wilson's trials.
         assert (row["rank1_low"], row["rank1_high"]) == wilson(count, count)
-
-
-def test_intervals_come_from_people_and_narrow_with_them():
-    hits = np.array([True, False] * 40)
-    few, many = np.repeat(np.arange(8), 10), np.arange(80)
-    low, high = interval_of_share(hits, many, resamples=500, seed=1)
-    assert (low, high) == share_interval(hits, many, resamples=500, seed=1) and low < 0.5 < high
-    apart = np.repeat([True, False], 40)  # whole people hit or miss: fewer independent units
-    wide = interval_of_share(apart, few, resamples=500, seed=1)
-    assert wide[1] - wide[0] > high - low
-    assert interval_of_share(hits, many, resamples=0, seed=1) == (None, None)
-    assert interval_of_share(hits[:0], many[:0], resamples=9, seed=1) == (None, None)
 
 
 def test_a_column_of_single_values_is_refused():

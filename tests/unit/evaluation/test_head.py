@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from core.evaluation.head import HeadUnusable, find_head, head_accuracy, read_head
-from core.evaluation.verification import wilson
+from core.evaluation.intervals import wilson
 
 WEIGHT = np.array([[2, 0], [0, 5]], np.float32)
 

@@ -16,9 +16,9 @@ from core.evaluation.identification import (
     identified,
     identify,
     rank_rates,
-    share_interval,
     threshold_at,
 )
+from core.evaluation.intervals import share_interval
 
 
 def unit(*rows: list[float]) -> np.ndarray:

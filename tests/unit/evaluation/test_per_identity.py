@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.evaluation.intervals import wilson
 from core.evaluation.per_identity import (
     confused_pairs,
     gained_and_lost,
@@ -19,7 +20,6 @@ from core.evaluation.per_identity import (
 from core.evaluation.pictures import Picture
 from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
-from core.evaluation.verification import wilson
 
 NAN = float("nan")
 

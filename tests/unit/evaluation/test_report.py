@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.evaluation.intervals import wilson
 from core.evaluation.pairs import PairsInvalid, Photo
 from core.evaluation.protocol import embed_photographs
 from core.evaluation.report import PairsReport, evaluate_pairs
-from core.evaluation.verification import wilson
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 
 
@@ -121,7 +121,7 @@ def test_json_and_csv_hold_every_row(report: PairsReport, tmp_path: Path) -> Non
     frame = pd.read_csv(io.StringIO((tmp_path / "out" / "report.csv").read_text()))
     assert len(frame) == len(report.rows)
     assert {"protocol", "mode", "probe", "pairing", "folds", "genuine", "impostor", "eer", "eer_low", "eer_high", "auc",
-            "accuracy", "accuracy_std", "tar_at_far_0.01", "tar_at_far_0.0001", "failure_to_acquire", "no_face",
+            "accuracy", "accuracy_se", "tar_at_far_0.01", "tar_at_far_0.0001", "failure_to_acquire", "no_face",
             "eer_with_failures"} <= set(frame.columns)  # fmt: skip
     assert frame["eer"].tolist() == pytest.approx([row.figures.eer for row in report.rows])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -14,11 +14,9 @@ from core.evaluation.verification import (
     eer_threshold,
     equal_error_rate,
     fold_accuracies,
-    percentile_interval,
     roc,
     roc_of_sorted,
     tar_at_far,
-    wilson,
 )
 
 # Few distinct values, so that ties within and between the kinds are common.
@@ -200,26 +198,3 @@ def test_weights_repeat_pairs_in_the_accuracy_too(rows: list[tuple[int, bool, in
 
 def test_one_fold_has_no_accuracy() -> None:
     assert len(fold_accuracies([0.9, 0.1], [True, False], [4, 4])) == 0
-
-
-def test_wilson_by_the_formula() -> None:
-    # 0 of 10: the upper end is z^2 / (n + z^2), with z = 1.959964.
-    low, high = wilson(0, 10)
-    assert low == 0
-    assert high == pytest.approx(1.959964**2 / (10 + 1.959964**2), abs=1e-6)
-    assert wilson(10, 10) == pytest.approx((1 - high, 1))
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    assert wilson(0, 0) == (0, 1)
-
-
-@example(0, 7)
-@given(st.integers(0, 200), st.integers(1, 200))
-def test_wilson_holds_the_share(successes: int, more: int) -> None:
-    trials = successes + more
-    low, high = wilson(successes, trials)
-    assert 0 <= low <= successes / trials <= high <= 1
-    assert high - low > wilson(successes * 4, trials * 4)[1] - wilson(successes * 4, trials * 4)[0]
-
-
-def test_percentiles_cut_off_two_and_a_half_percent_at_each_end() -> None:
-    assert percentile_interval(list(range(1001))) == pytest.approx((25, 975))
