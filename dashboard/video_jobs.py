@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from core.errors import CoreError, StorageFailed
+from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.permissions import permission_for
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.settings import VLR_SIZES_PX, write_atomically
+from core.settings import VLR_SIZES_PX
 from core.video.camera_book import put_away, shown
 from core.video.sources import source_of
 from dashboard.access import Permission, allowed
@@ -100,18 +99,22 @@ def _start(
     log: bool,
 ) -> Run:  # fmt: skip
     here = settings()
-    kept = _keep_upload(file) if file is not None else None
-    source = source_of(str(kept) if kept is not None else address)
-    name = file.name if file is not None else source.shown
+    if file is not None:
+        ending = Path(file.name).suffix.lower()
+        name, written = file.name, f"upload{ending if ending[1:] in VIDEO_TYPES else ''}"
+        files = {written: file.getvalue()}
+    else:
+        source = source_of(address)
+        name, written, files = source.shown, put_away(here, source.address), {}
     slug = "".join(c if c.isalnum() else "-" for c in Path(name).stem.lower()).strip("-") or "video"
     from core.encoder.registry import active_weights
     from core.sr.registry import active_upscaler
 
     upscaler = active_upscaler(here)
     config: dict[str, Any] = {
-        "source": put_away(here, source.address),
+        "source": written,
         "title": name,
-        "uploaded": kept is not None,
+        "uploaded": file is not None,
         "seconds": seconds,
         "reduce_to_px": reduce_to,
         "small_faces": far,
@@ -122,14 +125,7 @@ def _start(
         "weights": str(active_weights(here).path),
         "upscaler": str(upscaler.path or upscaler.name),
     }
-    return launch(here, "video", config, slug=slug)
-
-
-def _keep_upload(file: UploadedFile) -> Path:
-    """The upload where the run's own process can read it; it goes when the run is done or removed."""
-    path = settings().data_dir / "uploads" / f"{secrets.token_hex(16)}{Path(file.name).suffix.lower()}"
-    write_atomically(path, file.getvalue())
-    return path
+    return launch(here, "video", config, slug=slug, files=files)
 
 
 def _shown(run: Run) -> Shown:
@@ -141,20 +137,8 @@ def _shown(run: Run) -> Shown:
         unit="s",
         steps={"look": "Looking"},
         body=_results,
-        on_remove=lambda removed: _drop_upload(config),
-        removal="Its table and annotated video go too.",
+        removal="Its table, annotated video and uploaded film go too.",
     )
-
-
-def _drop_upload(config: dict[str, Any]) -> None:
-    if not config.get("uploaded"):
-        return
-    path = Path(str(config["source"]))
-    if path.parent == settings().data_dir / "uploads":
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageFailed(f"{path.name} couldn't be removed: {error.strerror}.", "Remove it by hand.") from error
 
 
 def _results(snapshot: Snapshot) -> None:

@@ -30,15 +30,22 @@ FOLLOW_POLL_S = 0.2
 
 
 def launch(
-    settings: Settings, kind: str, config: Mapping[str, Any], *, slug: str, worker: Sequence[str] = WORKER
+    settings: Settings,
+    kind: str,
+    config: Mapping[str, Any],
+    *,
+    slug: str,
+    files: Mapping[str, bytes] | None = None,
+    worker: Sequence[str] = WORKER,
 ) -> Run:
     """Start a job in a process of its own and come back at once; it works when it is its turn (see `policy`).
 
-    `config` is complete and plain, with absolute paths: the worker starts in the project's folder. `worker` is the
-    command that is given the run's folder. Raises JobError and StorageFailed when nothing could be started, NotAllowed.
+    `config` is complete and plain, with absolute paths: the worker starts in the project's folder. `files` are what was
+    uploaded for the run, by name: they are put into its folder. `worker` is the command that is given the run's folder.
+    Raises JobError and StorageFailed when nothing could be started, NotAllowed.
     """
     require(permission_for(kind))
-    run = create_run(runs_root(settings), kind, slug, config)
+    run = create_run(runs_root(settings), kind, slug, config, files=files)
     record(settings, "run started", run.id)
     _start(run, settings, worker)
     return run

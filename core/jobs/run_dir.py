@@ -111,11 +111,19 @@ def runs_root(settings: Settings) -> Path:
 
 
 def create_run(
-    root: Path, kind: str, slug: str, config: Mapping[str, Any], *, at: datetime | None = None, pid: int | None = None
+    root: Path,
+    kind: str,
+    slug: str,
+    config: Mapping[str, Any],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    at: datetime | None = None,
+    pid: int | None = None,
 ) -> Run:
     """Make the folder of a new run, queued by process `pid` (default: this one). It appears whole or not at all.
 
-    `config` holds plain values (numbers, texts, paths, lists, dicts); `at` is the time in its name (default: now).
+    `config` holds plain values (numbers, texts, paths, lists, dicts); `files` are written into the folder by name, and
+    go with it; `at` is the time in its name (default: now).
     Raises JobError for a kind or config that can't be written, StorageFailed when the disk refuses, NotAllowed.
     """
     require(permission_for(kind))
@@ -134,6 +142,8 @@ def create_run(
         hidden = tempfile.mkdtemp(prefix=".new-", dir=folder)
         (Path(hidden) / "checkpoints").mkdir()
         write_atomically(Path(hidden) / "config.json", content)
+        for name, given in (files or {}).items():
+            write_atomically(Path(hidden) / name, given)
         write_state(Path(hidden), State("queued", queued=now(), pid=holder, process_start=process_start(holder)))
         return Run(_move_into_place(Path(hidden), folder, slugged(slug), when))
     except OSError as error:

@@ -1,8 +1,8 @@
 """The job of the kind `video`: who is in a file, before a camera or in a stream, as a table and an annotated video.
 
 config: source (as the camera book writes it down), seconds, looks_per_s, reduce_to_px, small_faces, annotate,
-keep_faces, log_sightings, uploaded (the file is this run's own and goes with its end), and the pipeline's weights,
-upscaler, skip_dsr, use_tta, device, gallery, threshold.
+keep_faces, log_sightings, uploaded (the source is a file of the run's own folder, and goes when it was looked at), and
+the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def run(context: JobContext) -> Mapping[str, Any]:
     from core.pipeline import PipelineConfig, build_pipeline
 
     config, settings = context.config, load_settings()
-    source = source_of(address_of(settings, str(config["source"])))
+    written = str(context.run.path / config["source"]) if config.get("uploaded") else str(config["source"])
+    source = source_of(address_of(settings, written))
     seconds = float(config["seconds"]) if config.get("seconds") else (_LIVE_SECONDS if source.live else None)
     looks_per_s = float(config.get("looks_per_s") or LOOKS_PER_S)
     if not 0 < looks_per_s <= 60:
@@ -87,7 +88,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if source.live and context.should_stop():
         context.run.write_report(report)  # stopping is how a look at a camera ends: what was seen counts
     if config.get("uploaded"):
-        Path(source.address).unlink(missing_ok=True)  # a visitor's file was for this run alone
+        Path(source.address).unlink(missing_ok=True)
     return report
 
 

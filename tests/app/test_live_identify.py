@@ -144,9 +144,7 @@ def test_a_source_that_is_none_starts_nothing(open_page: OpenPage, ready: Path) 
 def test_a_stream_starts_a_run_whose_config_holds_no_password(
     open_page: OpenPage, ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        video_jobs, "launch", lambda here, kind, config, slug: create_run(runs_root(here), kind, slug, config)
-    )
+    monkeypatch.setattr(video_jobs, "launch", _created)
     app = at(open_page, VIDEO)
     app.text_input(key="identify_video_address").set_value("rtsp://guard:hunter2@10.0.0.7:554/cam")
     app.number_input(key="identify_video_seconds").set_value(20)
@@ -155,6 +153,25 @@ def test_a_stream_starts_a_run_whose_config_holds_no_password(
     [run] = list_runs(runs_root(load_settings()), "video")
     assert run.config["seconds"] == 20 and "hunter2" not in (run.path / "config.json").read_text()
     assert "rtsp://guard:...@10.0.0.7:554/cam" in shown(app).replace("\\", "").replace("\u2060", "")
+
+
+def _created(here, kind, config, slug, files):
+    return create_run(runs_root(here), kind, slug, config, files=files)
+
+
+def test_an_uploaded_film_lies_in_its_run_s_folder_and_nowhere_else(
+    open_page: OpenPage, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_jobs, "launch", _created)
+    app = at(open_page, VIDEO)
+    app.file_uploader(key="identify_video_file").set_value(("Ada at the door.MP4", b"a film", "video/mp4"))
+    button(app, "Look at the video").click().run()
+    assert not app.exception and "Ada at the door.MP4" in shown(app).replace("\\", "").replace("\u2060", "")
+    [run] = list_runs(runs_root(load_settings()), "video")
+    assert run.config["uploaded"] and (run.path / run.config["source"]).read_bytes() == b"a film"
+    assert [path for path in ready.rglob("*") if path.is_file() and path.read_bytes() == b"a film"] == [
+        run.path / "upload.mp4"
+    ]
 
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from core.faces.quality import Quality
 from core.gallery.store import Gallery
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.jobs.run_dir import create_run, runs_root
+from core.jobs.run_dir import create_run, delete_run, runs_root
+from core.jobs.state import write_state
 from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition import Probe, Recognition
 from core.settings import load_settings
@@ -22,7 +24,7 @@ from core.video import job
 from core.video.appearances import Appearances
 from core.video.live import LiveFace, LiveResult
 from core.video.sightings import SightingRule, sightings, write_rule
-from core.video.sources import frames_of_file, source_of
+from core.video.sources import SourceUnusable, frames_of_file, source_of
 
 
 @pytest.fixture
@@ -36,12 +38,12 @@ def context(clip: Path, portrait: np.ndarray, random_weights: Path, monkeypatch)
     enrol(pipeline, "Eileen", prepare_enrolment(pipeline, [portrait], ["one"]))
     pipeline.gallery.store.close()
 
-    def make(should_stop=lambda: False, **changes) -> JobContext:
+    def make(should_stop=lambda: False, files=None, **changes) -> JobContext:
         config = {
             "source": str(clip), "seconds": 1.0, "looks_per_s": 5, "annotate": True, "keep_faces": True,
             "weights": str(random_weights), "skip_dsr": True, "gallery": str(settings.gallery_path), **changes,
         }  # fmt: skip
-        run = create_run(runs_root(settings), "video", "clip", config)
+        run = create_run(runs_root(settings), "video", "clip", config, files=files)
         told: list[tuple[str, dict]] = []
         made = JobContext(run, config, lambda kind, /, **data: told.append((kind, data)), should_stop, False)
         object.__setattr__(made, "told", told)
@@ -71,11 +73,22 @@ def test_a_clip_becomes_a_table_a_film_and_a_report(context) -> None:
         assert [each.name for each in sightings(gallery)] == ["Eileen"]
 
 
-def test_a_visitor_s_upload_goes_when_the_run_is_done(context, clip, tmp_path) -> None:
-    upload = tmp_path / "upload.mp4"
-    upload.write_bytes(clip.read_bytes())
-    job.run(context(source=str(upload), uploaded=True, seconds=0.3, annotate=False))
-    assert not upload.exists()
+def test_a_visitor_s_film_is_looked_at_in_the_run_s_folder_and_goes(context, clip) -> None:
+    here = context(
+        files={"upload.mp4": clip.read_bytes()}, source="upload.mp4", uploaded=True, seconds=0.3, annotate=False
+    )
+    assert job.run(here)["looks"] >= 1
+    assert not list(here.run.path.glob("upload*"))
+
+
+def test_a_visitor_s_film_goes_with_a_run_that_failed(context, clip) -> None:
+    here = context(files={"upload.mp4": b"no film"}, source="upload.mp4", uploaded=True)
+    with pytest.raises(SourceUnusable):
+        job.run(here)
+    assert (here.run.path / "upload.mp4").exists(), "it is needed to resume"
+    write_state(here.run.path, replace(here.run.state(), status="failed"))
+    delete_run(here.run)
+    assert not [path for path in load_settings().data_dir.rglob("*upload*")]
 
 
 def test_a_file_that_is_stopped_leaves_no_half_film(context) -> None:
