@@ -18,8 +18,10 @@ import numpy as np
 from core.gallery.backup import Backup, backups_of, read_only
 from core.gallery.keys import Key
 from core.gallery.sealing import PLAIN, Seal, Sealed
-from core.gallery.snapshot import journals
 from core.gallery.store import Gallery
+from core.sqlite_files import connect, side_files
+
+WAIT_S = 60.0
 
 _MERGED = "merged into number "
 
@@ -106,7 +108,7 @@ def erase_from(held: Iterable[Held], problems: list[str]) -> int:
     done = 0
     for one in held:
         try:
-            with closing(sqlite3.connect(one.path, timeout=60, isolation_level=None)) as connection:
+            with closing(connect(one.path, wait_s=WAIT_S, mode="rw")) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("BEGIN IMMEDIATE")
@@ -133,8 +135,8 @@ def _seal(backup: Backup, key: Key | None) -> Seal | None:
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A reader that sees what a journal beside the file holds too: a gallery copied by hand may have one."""
-    journal = any(each.exists() for each in journals(path))
-    with closing(sqlite3.connect(path, timeout=60) if journal else read_only(path)) as connection:
+    journal = any(each.exists() for each in side_files(path))
+    with closing(connect(path, wait_s=WAIT_S, mode="rw") if journal else read_only(path)) as connection:
         yield connection
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.gallery.review import SAME_PHOTOGRAPH
+from core.sqlite_files import connect, remove_database
 from core.traces import Trace
 
 Vectors = Sequence[NDArray[np.float32]]
@@ -65,13 +66,13 @@ def forget_named(cache: Path, traces: Iterable[Trace]) -> tuple[int, list[Trace]
 
 def _recognised(path: Path, query: str, vectors: Vectors) -> set[bytes]:
     try:
-        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+        with closing(connect(path, wait_s=60)) as connection:
             rows = connection.execute(query)
             return {
                 row[0] for row in rows if any(_is_of(np.frombuffer(part, "<f4"), vectors) for part in row[1:] if part)
             }
     except (sqlite3.DatabaseError, ValueError, TypeError):  # damaged, or busy
-        _remove(path)
+        remove_database(path)
         return set()
 
 
@@ -79,7 +80,7 @@ def _let_go(path: Path, hashes: Collection[bytes]) -> int:
     if not hashes or not path.exists():
         return 0
     try:
-        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+        with closing(connect(path, wait_s=60)) as connection:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("BEGIN IMMEDIATE")
             marks = [(one,) for one in hashes]
@@ -90,13 +91,8 @@ def _let_go(path: Path, hashes: Collection[bytes]) -> int:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return gone
     except sqlite3.DatabaseError:
-        _remove(path)
+        remove_database(path)
         return 0
-
-
-def _remove(path: Path) -> None:
-    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        each.unlink(missing_ok=True)
 
 
 def _is_of(vector: NDArray[np.float32], known: Vectors) -> bool:

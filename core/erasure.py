@@ -23,9 +23,10 @@ from core.erased_caches import forget_maps, forget_named, forget_pictures
 from core.errors import CoreError
 from core.gallery.backup import ERASED
 from core.gallery.rows import write_audit
-from core.gallery.snapshot import folder_of, journals, remove_leftovers
+from core.gallery.snapshot import folder_of, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
+from core.sqlite_files import side_files
 from core.traces import Trace, find_traces
 from core.video.sightings import forget
 
@@ -142,7 +143,7 @@ def erase(
     unreadable = [one.path for one in held if one.unsure]
     places = [settings.data_dir]
     if isinstance(gallery.path, Path):
-        places += [gallery.path, *journals(gallery.path)]
+        places += [gallery.path, *side_files(gallery.path)]
     searched, traces = find_traces(places, _not_of_others(subject), _raw(subject), skip={*holding, *unreadable})
     named, traces = forget_named(settings.data_dir / "cache", traces)
     erased.append(Erased("Other caches", named, "files in which the name or a vector stood"))

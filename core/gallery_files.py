@@ -11,11 +11,10 @@ from core.gallery.embeddings_pt import import_embeddings_pt, write_embeddings_pt
 from core.gallery.merge import ImportReport
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_gallery, import_gallery
+from core.sqlite_files import is_database
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
-
-_SQLITE_START = b"SQLite format 3\x00"
 
 
 def load_gallery(pipeline: Pipeline, path: str | Path) -> ImportReport | None:
@@ -27,7 +26,7 @@ def load_gallery(pipeline: Pipeline, path: str | Path) -> ImportReport | None:
     Raises GalleryUnreadable, ImportRejected and the like; nothing is changed then.
     """
     path = Path(path)
-    if _starts_with_sqlite(path):
+    if is_database(path):
         opened = Gallery.open(path, create=False)
         earlier, pipeline.gallery = pipeline.gallery, BoundGallery(opened, pipeline.space)
         earlier.store.close()
@@ -53,11 +52,3 @@ def save_gallery(pipeline: Pipeline, path: str | Path, *, include_crops: bool = 
     raise SettingsInvalid(
         f"A gallery is saved as .pt or {SUFFIX}, not '{path.suffix}'.", "Give the file one of these endings."
     )
-
-
-def _starts_with_sqlite(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE_START)) == _SQLITE_START
-    except OSError:
-        return False

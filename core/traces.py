@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import mmap
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from core.sqlite_files import must_stay_open, raw_chunks
 
 MAX_FILE_BYTES = 512_000_000
 """Larger files are weights and the like; they are passed over."""
@@ -34,6 +37,7 @@ def find_traces(
     passed over.
     """
     words = [pattern for name in names for pattern in (_pattern(name), _pattern(json.dumps(name)[1:-1]))]
+    overlap = max(map(len, (*(name.encode("utf-8") * 8 for name in names), *pieces)), default=0)
     found: list[Trace] = []
     searched = 0
     for path in dict.fromkeys(path for place in places for path in _files(place)):
@@ -41,14 +45,16 @@ def find_traces(
             continue
         if any(word.search(path.name.encode("utf-8", "surrogateescape")) for word in words):
             found.append(Trace(path, "name"))
-        if not path.is_file() or path.suffix.lower() in _NOT_SEARCHED:
+        if not path.is_file() or path.suffix.lower() in _NOT_SEARCHED or path.name.endswith("-shm"):
             continue
         try:
             if not 0 < path.stat().st_size <= MAX_FILE_BYTES:
                 continue
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                has_name = any(word.search(content) for word in words)
-                has_piece = any(content.find(piece) >= 0 for piece in pieces)
+            has_name, has_piece = False, False
+            with _content(path, overlap) as parts:
+                for part in parts:
+                    has_name = has_name or any(word.search(part) for word in words)
+                    has_piece = has_piece or any(part.find(piece) >= 0 for piece in pieces)
         except (OSError, ValueError):  # gone, or emptied, meanwhile
             continue
         searched += 1
@@ -57,6 +63,16 @@ def find_traces(
         if has_piece:
             found.append(Trace(path, "biometric data"))
     return searched, list(dict.fromkeys(found))
+
+
+@contextmanager
+def _content(path: Path, overlap: int) -> Iterator[Iterable[bytes | mmap.mmap]]:
+    """A file's bytes: databases in overlapping pieces, so that no descriptor of theirs is closed; others as a whole."""
+    if must_stay_open(path):
+        yield raw_chunks(path, overlap=overlap)
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield (content,)
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -5,7 +5,6 @@ The trail only grows: the database refuses to change or to delete a line of it.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from core.errors import StorageFailed
 from core.settings import Settings
+from core.sqlite_files import connect
 
 WAIT_S = 10.0
 _TABLES = (
@@ -39,8 +39,7 @@ def writing(settings: Settings) -> Iterator[sqlite3.Connection]:
     path = ledger_path(settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)) as connection:
+        with closing(connect(path, wait_s=WAIT_S)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -64,11 +63,7 @@ def reading(settings: Settings) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, timeout=WAIT_S)) as connection:
+        with closing(connect(path, wait_s=WAIT_S, mode="ro")) as connection:
             yield connection
     except (sqlite3.Error, OSError) as error:
         raise StorageFailed(f"{path} can't be read: {error}.", "Put a copy of it back.") from error
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

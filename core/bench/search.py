@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count as counted
@@ -20,6 +19,7 @@ from core.gallery.keys import Key
 from core.gallery.sketch import SKETCH_FROM, Sketch
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+from core.sqlite_files import connect
 
 K = 5
 BATCH = 100
@@ -137,7 +137,7 @@ def opened(path: str, space: Space, key: Key | None = None) -> int:
 
 def read_one_by_one(path: str) -> Vectors:
     """Every vector of a gallery's file, a query each."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(connect(path, wait_s=60)) as connection:
         ids = [row[0] for row in connection.execute("SELECT id FROM template").fetchall()]
         query = "SELECT vector FROM template WHERE id = ?"
         return np.stack([np.frombuffer(connection.execute(query, (id,)).fetchone()[0], np.float32) for id in ids])
@@ -145,7 +145,7 @@ def read_one_by_one(path: str) -> Vectors:
 
 def read_stacked(path: str) -> Vectors:
     """Every vector of a gallery's file, by one query."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(connect(path, wait_s=60)) as connection:
         found = connection.execute("SELECT vector FROM template")
         return np.stack([np.frombuffer(blob, np.float32) for (blob,) in found])
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StorageFailed
+from core.sqlite_files import cache_file, is_damage, remove_database
 
 FORMAT = 1
 """Goes up when the same picture and settings would give other vectors."""
@@ -30,6 +30,11 @@ QUALITY = (
 )  # fmt: skip
 """The measures kept beside each vector, in this order; NaN where there is none. mirror_agreement is the encoder's."""
 
+_TABLES = (
+    "about(id INTEGER PRIMARY KEY, value TEXT NOT NULL)",
+    """face(sha256 BLOB PRIMARY KEY, found INTEGER NOT NULL, acquired INTEGER NOT NULL, quality BLOB NOT NULL,
+        vector BLOB)""",
+)
 _AT_ONCE = 500
 
 
@@ -60,12 +65,13 @@ class EmbeddingStore:
             return {}
         wanted = {bytes.fromhex(one) for one in hashes}
         try:
-            with self._open(path) as connection:
+            with cache_file(path, _TABLES) as connection:
                 count = int(connection.execute("SELECT count(*) FROM face").fetchone()[0])
                 rows = _all(connection) if count <= 4 * len(wanted) else _some(connection, sorted(wanted))
                 return {row[0].hex(): _kept(row) for row in rows if row[0] in wanted}
-        except (sqlite3.DatabaseError, ValueError):
-            path.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            if is_damage(error):
+                remove_database(path)
             return {}
 
     def write(self, key: Mapping[str, Any], rows: Mapping[str, Kept], about: Mapping[str, Any]) -> None:
@@ -83,7 +89,7 @@ class EmbeddingStore:
         ]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._open(path) as connection, connection:
+            with cache_file(path, _TABLES, writing=True) as connection:
                 connection.execute("INSERT OR REPLACE INTO about VALUES (1, ?)", (json.dumps({**key, **about}),))
                 connection.executemany("INSERT OR REPLACE INTO face VALUES (?, ?, ?, ?, ?)", values)
         except (OSError, sqlite3.Error) as error:
@@ -97,26 +103,11 @@ class EmbeddingStore:
         if not path.is_file():
             return {}
         try:
-            with self._open(path) as connection:
+            with cache_file(path, _TABLES) as connection:
                 row = connection.execute("SELECT value FROM about").fetchone()
                 return dict(json.loads(row[0])) if row else {}
-        except (sqlite3.DatabaseError, ValueError):
+        except (sqlite3.Error, OSError, ValueError):
             return {}
-
-    @contextmanager
-    def _open(self, path: Path) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(path, timeout=60)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("CREATE TABLE IF NOT EXISTS about(id INTEGER PRIMARY KEY, value TEXT NOT NULL)")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS face(sha256 BLOB PRIMARY KEY, found INTEGER NOT NULL, "
-                "acquired INTEGER NOT NULL, quality BLOB NOT NULL, vector BLOB)"
-            )
-            yield connection
-        finally:
-            connection.close()
 
 
 def _all(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

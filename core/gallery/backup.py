@@ -19,6 +19,7 @@ from core.gallery.keys import Key
 from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
 from core.gallery.store import Gallery
+from core.sqlite_files import connect
 
 SUFFIX = ".db"
 ERASED = "erased"
@@ -111,7 +112,7 @@ def look_at(path: Path) -> Backup:
 
 def read_only(path: Path) -> sqlite3.Connection:
     """A connection that leaves the file, and its folder, as they are."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    return connect(path, wait_s=0, mode="ro", immutable=True)
 
 
 def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local") -> Restored:
@@ -145,7 +146,7 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
             _keep_encrypted(gallery, incoming, actor)
             people, templates = incoming.size, sum(person.templates for person in incoming.identities())
         earlier = back_up(gallery, why="before-restore", actor=actor).path if _worth_keeping(gallery) else None
-        with closing(sqlite3.connect(temporary)) as whole:
+        with closing(connect(temporary, wait_s=0)) as whole:
             if problem := problem_in(whole):
                 raise GalleryUnreadable(f"{origin} is damaged: {problem}.", "Choose another backup.")
             gallery.database.replace_content(whole)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.errors import StorageFailed
 from core.gallery import schema
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
 from core.gallery.faults import explained
@@ -22,8 +23,12 @@ from core.gallery.keys import key_given
 from core.gallery.protection import Keys, follow, protect_new
 from core.gallery.sealing import SealedConnection
 from core.gallery.snapshot import folder_of, snapshot
+from core.sqlite_files import connect, identity_of, side_files
 
 IN_MEMORY = ":memory:"
+
+_NO_FILE = (-1, -1)
+_WRITABLE = "Nothing was changed. Change the permissions, or copy the gallery to a folder that can be written."
 
 Clock = Callable[[], datetime]
 
@@ -53,6 +58,8 @@ class Database:
     ) -> None:
         """`keys` gives the key when the gallery is encrypted, or new. `backup_first`: keep a copy beside the file
         before its format changes."""
+        self.read_only = False
+        """The file is on a read-only file system, or may not be written: it can be read and searched only."""
         self.path: Path | str = IN_MEMORY if str(path) == IN_MEMORY else Path(path).expanduser().absolute()
         self.now = now
         self._wait_s = wait_s
@@ -73,6 +80,8 @@ class Database:
         """A write: commits at the end of the block, rolls back when anything is raised in it. Raises NotAllowed."""
         require(needs)  # every change passes here, whichever page or library call asked for it
         with self._turn() as connection:
+            if self.read_only:
+                raise StorageFailed(f"{self.path} can't be written: it, or its folder, is read-only.", _WRITABLE)
             if self._writing:
                 yield connection
                 return
@@ -199,7 +208,7 @@ class Database:
 
     def _moved(self) -> bool:
         """Whether the path names another file now: deleted, or put back from a copy."""
-        return _file_identity(self.path) != self._identity
+        return (identity_of(Path(self.path)) or _NO_FILE) != self._identity
 
     def _open(self) -> SealedConnection:
         self._opened += 1
@@ -210,19 +219,47 @@ class Database:
             )
         path = Path(self.path)
         with explained(path):
-            if not schema.check_file(path):
+            there = schema.check_file(path)
+            self.read_only = there and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+            if self.read_only:
+                prepared = self._prepare_read_only(path)
+            else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(
-                path,
-                timeout=self._wait_s,
-                isolation_level=None,
-                check_same_thread=False,
-                factory=SealedConnection,
-            )
-            prepared = self._prepare(connection)
-            self._identity = _file_identity(path)
+                prepared = self._prepare(connect(path, wait_s=self._wait_s, any_thread=True, factory=SealedConnection))
+            self._identity = identity_of(path) or _NO_FILE
             return prepared
+
+    def _prepare_read_only(self, path: Path) -> SealedConnection:
+        """A connection that writes nothing, not even beside the file."""
+        try:
+            connection = connect(path, wait_s=self._wait_s, mode="ro", any_thread=True, factory=SealedConnection)
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            wal = side_files(path)[0]
+            if wal.exists() and wal.stat().st_size:
+                raise StorageFailed(
+                    f"{path} has a journal that must be written into it first, and it, or its folder, is read-only.",
+                    _WRITABLE,
+                ) from error
+            connection = connect(
+                path, wait_s=self._wait_s, mode="ro", immutable=True, any_thread=True, factory=SealedConnection
+            )
+        try:
+            connection.teach()
+            version = schema.user_version(connection)
+            schema.refuse_newer(path, version)
+            if version < len(schema.MIGRATIONS):
+                raise StorageFailed(
+                    f"{path} has an earlier format, {version}, and it, or its folder, is read-only.",
+                    _WRITABLE,
+                )
+            follow(connection, self.keys, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _prepare(self, connection: SealedConnection) -> SealedConnection:
         try:
@@ -274,11 +311,3 @@ class Database:
         with suppress(sqlite3.Error):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {round(self._wait_s * 1000)}")
-
-
-def _file_identity(path: Path | str) -> tuple[int, int] | None:
-    try:
-        status = Path(path).stat()
-    except FileNotFoundError:
-        return (-1, -1)
-    return (status.st_dev, status.st_ino)

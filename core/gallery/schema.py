@@ -9,13 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
+from core.gallery.faults import explained
+from core.sqlite_files import read_header
 
 APPLICATION_ID = 0x45464753
 """Written into the file's header ("EFGS"): a database of another programme is told apart without opening it.
 """
-
-_SQLITE_MAGIC = b"SQLite format 3\x00"
-_HEADER_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -112,28 +111,31 @@ MIGRATIONS: tuple[Migration, ...] = (
 def check_file(path: Path) -> bool:
     """Whether there is a gallery at `path`; False when there is no file yet, or an empty one.
 
-    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable or
-    GalleryNewer.
+    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable, GalleryNewer, and
+    StorageFailed when the file can't be read.
     """
     if not path.exists():
         return False
     if not path.is_file():
         raise GalleryUnreadable(f"{path} is a folder, not a gallery.", "Name a file, such as gallery.db in it.")
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    if not header:
+    with explained(path):
+        try:
+            header = read_header(path)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB:
+                raise
+            raise GalleryUnreadable(
+                f"{path} is no gallery: it isn't an SQLite database.",
+                "Choose another file, or a new name for a new one.",
+            ) from error
+    if header is None:
         return False
-    if len(header) < _HEADER_BYTES or not header.startswith(_SQLITE_MAGIC):
-        raise GalleryUnreadable(
-            f"{path} is no gallery: it isn't an SQLite database.",
-            "Choose another file, or a new name for a new one.",
-        )
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+    if header.application_id != APPLICATION_ID:
         raise GalleryUnreadable(
             f"{path} is a database of another programme, not a gallery.",
             "Choose another file, or a new name for a new one.",
         )
-    refuse_newer(path, int.from_bytes(header[60:64], "big"))
+    refuse_newer(path, header.user_version)
     return True
 
 

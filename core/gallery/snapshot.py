@@ -12,9 +12,11 @@ from pathlib import Path
 
 from core.errors import StorageFailed
 from core.gallery.errors import GalleryUnreadable
+from core.sqlite_files import connect, remove_database
 
 FOLDER = "backups"
 
+WAIT_S = 30.0
 LEFTOVER_S = 3600.0
 """An unfinished file of that age is nobody's: copying a gallery takes seconds."""
 
@@ -50,8 +52,7 @@ def unfinished(target: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        for path in (temporary, *journals(temporary)):
-            path.unlink(missing_ok=True)
+        remove_database(temporary)
 
 
 def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
@@ -68,8 +69,8 @@ def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
 def copy(source: Path, target: Path) -> None:
     """Copy page by page into `target`, and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
     with (
-        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as reading,
-        closing(sqlite3.connect(target, isolation_level=None)) as writing,
+        closing(connect(source, wait_s=WAIT_S, mode="ro")) as reading,
+        closing(connect(target, wait_s=WAIT_S)) as writing,
     ):
         reading.backup(writing)  # in one step: a reader's view of one moment
         writing.execute("PRAGMA journal_mode = DELETE")
@@ -79,10 +80,8 @@ def copy(source: Path, target: Path) -> None:
 
 
 def finish(temporary: Path, target: Path) -> None:
-    """Flush `temporary` to the disk and give it its name. Raises StorageFailed."""
+    """Give `temporary`, which SQLite has flushed to the disk at its last commit, its name. Raises StorageFailed."""
     try:
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
         temporary.replace(target)
         handle = os.open(target.parent, os.O_RDONLY)
         try:
@@ -100,11 +99,6 @@ def problem_in(connection: sqlite3.Connection) -> str:
         return verdict.splitlines()[0]
     orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
     return "" if orphan is None else f"a row of {orphan[0]} belongs to nothing"
-
-
-def journals(path: Path) -> list[Path]:
-    """The files that SQLite may keep beside a database."""
-    return [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
 
 
 def _refused(target: Path, error: OSError) -> StorageFailed:

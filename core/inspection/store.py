@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StorageFailed
+from core.sqlite_files import cache_file, is_damage, remove_database
 
 FORMAT = 1
 """Goes up when the same picture and settings would give other figures."""
 
+_TABLES = (
+    "face(sha256 BLOB PRIMARY KEY, bicubic BLOB NOT NULL, bicubic_vector BLOB NOT NULL, dsr BLOB, dsr_vector BLOB)",
+)
 _AT_ONCE = 500
 _MEASURES = 3  # psnr_db, ssim, similarity
 
@@ -57,15 +60,16 @@ class InspectionStore:
             return {}
         found: dict[str, Looked] = {}
         try:
-            with self._open(path) as connection:
+            with cache_file(path, _TABLES) as connection:
                 for start in range(0, len(hashes), _AT_ONCE):
                     part = [bytes.fromhex(one) for one in hashes[start : start + _AT_ONCE]]
                     marks = ",".join("?" * len(part))
                     query = f"SELECT * FROM face WHERE sha256 IN ({marks})"  # nosec B608  # marks are "?" alone
                     rows = connection.execute(query, part)
                     found.update((row[0].hex(), _looked(row)) for row in rows)
-        except (sqlite3.DatabaseError, ValueError):
-            path.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            if is_damage(error):
+                remove_database(path)
             return {}
         return found
 
@@ -81,26 +85,12 @@ class InspectionStore:
         ]  # fmt: skip
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._open(self.path(key)) as connection, connection:
+            with cache_file(self.path(key), _TABLES, writing=True) as connection:
                 connection.executemany("INSERT OR REPLACE INTO face VALUES (?, ?, ?, ?, ?)", values)
         except (OSError, sqlite3.Error) as error:
             raise StorageFailed(
                 f"Figures couldn't be kept in {self.folder}: {error}.", "Free space, or remove that folder."
             ) from error
-
-    @contextmanager
-    def _open(self, path: Path) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(path, timeout=60)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS face(sha256 BLOB PRIMARY KEY, bicubic BLOB NOT NULL, "
-                "bicubic_vector BLOB NOT NULL, dsr BLOB, dsr_vector BLOB)"
-            )
-            yield connection
-        finally:
-            connection.close()
 
 
 def _looked(row: tuple[Any, ...]) -> Looked:

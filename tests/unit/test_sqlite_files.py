@@ -1,0 +1,329 @@
+"""Database files are opened through SQLite only: what a process holds locked stays locked, whatever else it does."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import sqlite_files
+from core.access import ledger, trail
+from core.erasure import erase
+from core.errors import StorageFailed
+from core.gallery import Gallery, NewTemplate, Space
+from core.gallery.backup import back_up, backups_of, look_at, restore
+from core.gallery.keys import Key
+from core.gallery.protection import encrypt, protection_of
+from core.gallery.transfer import export_bytes, export_gallery, import_gallery
+from core.settings import load_settings
+from core.traces import find_traces
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACE = Space("x", "a" * 64, "bicubic", False)
+linux = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system doesn't list its locks")
+
+
+def template(seed: int) -> NewTemplate:
+    return NewTemplate(np.roll(np.eye(512, dtype=np.float32)[0], seed), "hr", 112.0, crop=b"RIFF" + bytes(2000))
+
+
+def locks_on(path: Path) -> int:
+    """How many locks this process has on a file. A lock's line: "1: POSIX  ADVISORY  READ 123 fe:00:45 128 128"."""
+    inode, mine = path.stat().st_ino, str(os.getpid())
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return sum(words[-4] == mine and words[-3].endswith(f":{inode}") for words in lines)
+
+
+def elsewhere(code: str, *arguments: object) -> str:
+    """What a Python process of its own prints; it ends well."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+ENROL = """
+import sys
+import numpy as np
+from core.gallery import Gallery, NewTemplate, Space
+row = np.roll(np.eye(512, dtype=np.float32)[0], int(sys.argv[3]))
+with Gallery.open(sys.argv[1]) as gallery:
+    gallery.enrol(sys.argv[2], [NewTemplate(row, "hr", 112.0)], space=Space("x", "a" * 64, "bicubic", False))
+"""
+
+
+def second(gallery: Gallery, folder: Path) -> None:
+    Gallery.open(gallery.path).close()
+
+
+def load(gallery: Gallery, folder: Path) -> None:
+    with Gallery.open(gallery.path) as other:
+        other.search(template(1).vector, SPACE)
+
+
+def search_for_traces(gallery: Gallery, folder: Path) -> None:
+    searched, found = find_traces([folder], ["Ada"], [])
+    assert searched and any(trace.path == gallery.path for trace in found), "the gallery holds Ada and is searched"
+
+
+def change(gallery: Gallery, folder: Path) -> None:
+    gallery.rename("Ada", "Ada L")
+    gallery.set_note("Ada L", "noted")
+    gallery.remove("Bob")
+
+
+CALLS: dict[str, Callable[[Gallery, Path], object]] = {
+    "second connection": second,
+    "search on a second connection": load,
+    "search for traces": search_for_traces,
+    "change": change,
+    "tidy": lambda gallery, folder: gallery.tidy(),
+    "header": lambda gallery, folder: sqlite_files.read_header(Path(gallery.path)),
+    "database or not": lambda gallery, folder: sqlite_files.is_database(Path(gallery.path)),
+    "raw bytes": lambda gallery, folder: b"".join(sqlite_files.raw_chunks(Path(gallery.path))),
+    "look at": lambda gallery, folder: look_at(Path(gallery.path)),
+    "back up": lambda gallery, folder: back_up(gallery),
+    "list backups": lambda gallery, folder: (back_up(gallery), backups_of(gallery.path)),
+    "restore": lambda gallery, folder: restore(gallery, back_up(gallery).path),
+    "export": lambda gallery, folder: export_gallery(gallery, folder / "people.efgallery"),
+    "import": lambda gallery, folder: import_gallery(gallery, export_bytes(gallery)[0], on_conflict="rename"),
+    "encrypt": lambda gallery, folder: encrypt(gallery, Key(b"k" * 32)),
+    "protection": lambda gallery, folder: protection_of(gallery),
+    "erase": lambda gallery, folder: erase(load_settings(), gallery, "Ada", from_backups=True),
+}
+
+
+@linux
+@pytest.mark.parametrize("name", CALLS)
+def test_no_call_drops_the_locks_of_an_open_gallery(name: str, own_data_dir: Path):
+    path = own_data_dir / "gallery.db"
+    with Gallery.open(path, keys=lambda: Key(b"k" * 32) if name == "encrypt" else None) as gallery:
+        if name == "encrypt":
+            pytest.importorskip("cryptography")
+        if protection_of(gallery).encrypted:
+            from core.gallery.protection import decrypt
+
+            decrypt(gallery)
+        gallery.enrol("Ada", [template(1)], space=SPACE)
+        gallery.enrol("Bob", [template(2)], space=SPACE)
+        gallery.audit(1)
+        shared = Path(f"{path}-shm")
+        before = locks_on(path), locks_on(shared)
+        assert before[0] > 0, "an open gallery holds a lock, or this test shows nothing"
+        CALLS[name](gallery, own_data_dir)
+        gallery.audit(1)
+        assert (locks_on(path), locks_on(shared)) == before
+
+
+@linux
+def test_an_ordinary_read_does_drop_them(own_data_dir: Path):
+    """What the tests above guard against: without it they would pass on any code."""
+    path = own_data_dir / "gallery.db"
+    with Gallery.open(path) as gallery:
+        gallery.audit(1)
+        assert locks_on(path) > 0
+        path.read_bytes()
+        assert locks_on(path) == 0
+
+
+def test_what_a_command_enrols_is_seen_and_kept_by_an_open_dashboard(own_data_dir: Path):
+    path = own_data_dir / "gallery.db"
+    with Gallery.open(path) as page:
+        page.enrol("Ada", [template(1)], space=SPACE)
+        with Gallery.open(path) as pipeline:  # the dashboard's second connection
+            pipeline.search(template(1).vector, SPACE)
+        elsewhere("import sys; from core.gallery import Gallery; Gallery.open(sys.argv[1]).close()", path)
+        page.rename("Ada", "Ada L")
+        elsewhere(ENROL, path, "Bob", 2)
+        assert [person.name for person in page.identities()] == ["Ada L", "Bob"]
+        page.set_note("Ada L", "written after Bob")
+        elsewhere(ENROL, path, "Cleo", 3)
+        copy = back_up(page).path
+        events = [(entry.event, entry.identity_id) for entry in reversed(page.audit(100))]
+    names = elsewhere(
+        "import sys; from core.gallery import Gallery\n"
+        "with Gallery.open(sys.argv[1]) as g: print([p.name for p in g.identities()])",
+        path,
+    )
+    assert names.strip() == "['Ada L', 'Bob', 'Cleo']"
+    assert events == [
+        ("enrolled", 1), ("renamed", 1), ("enrolled", 2), ("note changed", 1), ("enrolled", 3), ("backed up", None)
+    ]  # fmt: skip
+    for file in (path, copy):
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@linux
+def test_a_line_of_the_trail_keeps_the_lock_of_another_thread(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ledger, "WAIT_S", 0.1)
+    settings = load_settings()
+    trail.record(settings, "first")
+    with ledger.writing(settings):
+        before = locks_on(ledger.ledger_path(settings))
+        assert before > 0
+        with pytest.raises(StorageFailed):
+            trail.record(settings, "meanwhile")
+        with ledger.reading(settings) as connection:
+            assert connection is not None
+            connection.execute("SELECT count(*) FROM trail").fetchone()
+        assert locks_on(ledger.ledger_path(settings)) >= before
+
+
+RECORD = """
+import sys
+from core.access.trail import record
+from core.settings import load_settings
+for number in range(int(sys.argv[2])):
+    record(load_settings(), f"{sys.argv[1]} {number}")
+"""
+
+
+def test_two_processes_and_their_threads_lose_no_line_of_the_trail():
+    settings, each = load_settings(), 15
+
+    def write(name: str) -> None:
+        for number in range(each):
+            trail.record(settings, f"{name} {number}")
+
+    threads = [threading.Thread(target=write, args=(f"thread-{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    elsewhere(RECORD, "other", each)
+    for thread in threads:
+        thread.join()
+    written = {entry.event for entry in trail.read_trail(settings, 1000)}
+    names = ["other", *(f"thread-{number}" for number in range(3))]
+    assert written == {f"{name} {number}" for name in names for number in range(each)}
+    with closing(sqlite3.connect(ledger.ledger_path(settings))) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_new_database_is_its_owners_alone(tmp_path: Path):
+    path = tmp_path / "new.db"
+    earlier = os.umask(0)
+    try:
+        with closing(sqlite_files.connect(path, wait_s=1)) as connection:
+            connection.execute("CREATE TABLE t(x)")
+    finally:
+        os.umask(earlier)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_header_is_read_without_leaving_anything(tmp_path: Path):
+    path = tmp_path / "a b?#%.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA application_id = 7")
+        connection.execute("PRAGMA user_version = 3")
+    assert sqlite_files.read_header(path) == sqlite_files.Header(7, 3)
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "empty.db").touch()
+    assert sqlite_files.read_header(tmp_path / "empty.db") is None
+    assert sqlite_files.read_header(tmp_path / "missing.db") is None
+    (tmp_path / "text.db").write_text("hello" * 1000)
+    with pytest.raises(sqlite3.DatabaseError):
+        sqlite_files.read_header(tmp_path / "text.db")
+    assert [sqlite_files.is_database(tmp_path / name) for name in ("a b?#%.db", "text.db", "missing.db")] == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+@given(st.integers(1, 40), st.integers(0, 39), st.binary(min_size=1, max_size=300))
+def test_pieces_overlap_and_leave_nothing_out(size: int, overlap: int, content: bytes):
+    overlap = min(overlap, size - 1)
+    path = Path(os.environ["EDGEFACE_DATA_DIR"]) / "raw.db"
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    pieces = list(sqlite_files.raw_chunks(path, size, overlap))
+    assert pieces[0] + b"".join(piece[overlap:] for piece in pieces[1:]) == content
+    assert all(len(piece) <= size for piece in pieces)
+    found = content[len(content) // 2 :][: overlap + 1]
+    assert any(found in piece for piece in pieces)
+
+
+def test_a_deleted_databases_descriptor_is_let_go(tmp_path: Path):
+    for number in range(5):
+        path = tmp_path / f"{number}.db"
+        path.write_bytes(b"x")
+        list(sqlite_files.raw_chunks(path))
+        path.unlink()
+    (tmp_path / "last.db").write_bytes(b"x")
+    list(sqlite_files.raw_chunks(tmp_path / "last.db"))
+    held = [os.fstat(descriptor).st_nlink for descriptor in sqlite_files._descriptors.values()]
+    assert 0 not in held
+
+
+def test_a_busy_cache_is_kept_and_a_damaged_one_goes_with_its_log(tmp_path: Path):
+    from core.evaluation.store import EmbeddingStore
+
+    store, key = EmbeddingStore(tmp_path), {"weights": "x"}
+    store.write(key, {}, {})
+    path = store.path(key)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    earlier, sqlite_files.CACHE_WAIT_S = sqlite_files.CACHE_WAIT_S, 0.1
+    try:
+        assert store.read(key, ["ab" * 32]) == {}
+        assert path.exists(), "somebody is writing to it"
+    finally:
+        sqlite_files.CACHE_WAIT_S = earlier
+        other.close()
+    path.write_bytes(b"not a database" * 100)
+    Path(f"{path}-wal").write_bytes(b"of the file before")
+    assert store.read(key, ["ab" * 32]) == {}
+    assert not path.exists() and not Path(f"{path}-wal").exists()
+
+
+OPENS = re.compile(r"(?<![\w.])open\(|\.open\(|read_bytes\(|os\.open\(|copyfile|shutil\.copy|mmap\.mmap|file_digest")
+"""How a file is opened by ordinary means."""
+
+NOT_DATABASES = {
+    ("core/gallery/embeddings_pt.py", "return path.read_bytes()"),
+    ("core/gallery/portable.py", "with archive.open(entry) as member:"),
+    ("core/gallery/keys.py", "handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)"),
+    ("core/gallery/keys.py", 'with path.open("rb") as file:'),
+    ("core/gallery/snapshot.py", "handle = os.open(target.parent, os.O_RDONLY)"),
+    ("core/access/users.py", "content = path.read_bytes()"),
+    ("core/access/users.py", "handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)"),
+}
+"""What is opened near databases and is none: exports, keys, folders, the users' file and its lock."""
+
+
+def test_near_databases_only_named_places_open_files():
+    places = [
+        *(ROOT / "core/gallery").glob("*.py"),
+        *(ROOT / "core/access").glob("*.py"),
+        ROOT / "core/gallery_files.py",
+    ]
+    found = {
+        (path.relative_to(ROOT).as_posix(), line.strip())
+        for path in places
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if OPENS.search(line.replace("Gallery.open(", "").replace("seal.open(", "").replace("old.open(", ""))
+        and "self.open(" not in line
+        and "def open(" not in line
+        and "seal_of(" not in line
+    }
+    assert found <= NOT_DATABASES, "open database files through core.sqlite_files"
+
+
+def test_only_one_module_connects_to_database_files():
+    for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py")]:
+        calls = re.findall(r"sqlite3\.connect\(\s*([^,)]+)", path.read_text(encoding="utf-8"))
+        name = path.relative_to(ROOT).as_posix()
+        assert name == "core/sqlite_files.py" or all(first == "IN_MEMORY" for first in calls), name
