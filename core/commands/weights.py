@@ -31,11 +31,6 @@ group = typer.Typer(
     rich_markup_mode=None,
 )
 
-LICENCE_OF_DERIVED = (
-    "derives from EdgeFace: for research use (the authors publish under BSD 3-Clause in the repositories and "
-    "CC BY-NC-SA 4.0 on the hub)"
-)
-
 
 def add_to(app: typer.Typer) -> None:
     from core.commands import weights_choose, weights_export, weights_onnx
@@ -124,7 +119,7 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     from core.encoder.figures import measured
     from core.encoder.health import check_health
     from core.encoder.registry import WeightsFile
-    from core.encoder.variants import LICENCE
+    from core.encoder.variants import LICENCE, LICENCE_OF_DERIVED
     from core.in_use import find_either
     from core.weight_card import read_card
 
@@ -153,6 +148,7 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
 
 
 def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
+    from core.encoder.variants import LICENCE_OF_DERIVED
     from core.sr.upscale import load_upscaler
     from core.weight_card import read_card
 

@@ -26,25 +26,28 @@ def export_to_onnx(
 ) -> None:
     """Write EdgeFace as ONNX: float32 (N, 3, 112, 112) in [-1, 1], RGB, to (N, 512), not normalised.
 
+    The file's metadata says so too, with the weights' SHA-256 and licence.
+
     The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine of 0.9999 and more).
     """
+    from core.encoder.registry import WeightsFile
     from core.in_use import find_either
 
-    source = find_either(load_settings(), file_or_name).path
-    if source is None:
-        raise UsageMistake("bicubic is no encoder.", "Name EdgeFace weights.")
+    source = find_either(load_settings(), file_or_name)
+    if not isinstance(source, WeightsFile):
+        raise UsageMistake(f"{source.name} is an upscaler, not an encoder.", "Name EdgeFace weights.")
     path = user_path(target)
     if path.suffix != ".onnx":
         raise UsageMistake(f"{path.name} doesn't end in .onnx.", "Give the file that ending.")
     progress("loading and writing ...")
     try:
         from core.encoder.encode import load_encoder
-        from core.encoder.export_onnx import export_onnx, worst_cosine
+        from core.encoder.export_onnx import export_onnx, onnx_metadata, worst_cosine
 
-        encoder = load_encoder(source, device="cpu", precision="float32", check=False)
+        encoder = load_encoder(source.path, device="cpu", precision="float32", check=False)
         making = path.with_name(f".{path.name}.making.onnx")
         try:
-            export_onnx(encoder.network, making)
+            export_onnx(encoder.network, making, metadata=onnx_metadata(source, encoder.info.variant))
             cosine = min(worst_cosine(encoder.network, making, count) for count in _NUMBERS)
             if cosine < _LEAST_COSINE:
                 raise UsageMistake(

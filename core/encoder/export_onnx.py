@@ -1,4 +1,7 @@
-"""EdgeFace as an ONNX file: for devices without PyTorch, and for ONNX Runtime on this one."""
+"""EdgeFace as an ONNX file: for devices without PyTorch, and for ONNX Runtime on this one.
+
+A file that leaves this machine says in its metadata how to feed and read it (`onnx_metadata`).
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,62 @@ import os
 import tempfile
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from core.encoder.registry import WeightsFile
+from core.encoder.variants import EMBEDDING_DIM, LICENCE, LICENCE_OF_DERIVED
 from core.settings import CROP_PX
 
 INPUT, OUTPUT = "images", "embedding"
+ONNX_FORMAT = "edgeface-studio-onnx-1"
+"""Value of the metadata key `format`."""
 
 _ALONE = threading.Lock()
 """PyTorch's exporter keeps its settings in one place for all threads."""
 
 
-def export_onnx(network: nn.Module, path: Path, *, any_number: bool = True) -> None:
+def onnx_metadata(file: WeightsFile, variant: str) -> dict[str, str]:
+    """What an exported file says of itself: how to feed it, what comes out, which weights it holds, under which terms.
+
+    Texts, as ONNX has them; `mean` and `std` are those of a byte: (byte - 127.5) / 127.5.
+    """
+    ours = file.official is None and file.origin in ("starter", "fine-tuned")
+    licence = LICENCE if file.official else LICENCE_OF_DERIVED if ours else f"unknown; if it {LICENCE_OF_DERIVED}"
+    kept = {key: file.metadata[key] for key in ("parent_sha256", "trained_with_upscaler") if file.metadata.get(key)}
+    return {
+        "format": ONNX_FORMAT,
+        "variant": variant,
+        "weights": file.name,
+        "weights_sha256": file.sha256,
+        "weights_origin": file.origin,
+        "input": INPUT,
+        "input_shape": f"N,3,{CROP_PX},{CROP_PX}",
+        "input_range": "-1,1",
+        "channel_order": "RGB",
+        "mean": "127.5",
+        "std": "127.5",
+        "alignment": f"ArcFace five-point template, {CROP_PX} x {CROP_PX} px",
+        "output": OUTPUT,
+        "output_shape": f"N,{EMBEDDING_DIM}",
+        "output_normalised": "no: divide by its L2 norm, then compare by cosine",
+        "licence": licence,
+        **kept,
+    }
+
+
+def export_onnx(
+    network: nn.Module, path: Path, *, any_number: bool = True, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write float32 (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised; `any_number` False: N is 1, a little
-    faster. `network` is on the CPU, in eval mode, and stays as it is.
+    faster. `metadata` is put into the file. `network` is on the CPU, in eval mode, and stays as it is.
 
     It appears whole or not at all. Raises ImportError where onnx isn't installed, OSError, RuntimeError.
     """
-    import onnx  # noqa: F401 (PyTorch's exporter says otherwise what is missing, later and in other words)
+    import onnx  # first: PyTorch's exporter would say later and in other words that it is missing
 
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".making-", suffix=".onnx", dir=path.parent)
@@ -40,6 +79,10 @@ def export_onnx(network: nn.Module, path: Path, *, any_number: bool = True) -> N
             torch.onnx.export(
                 plain, (images,), name, input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=axes, dynamo=False
             )
+        if metadata:
+            model = onnx.load(name)
+            onnx.helper.set_model_props(model, dict(metadata))
+            onnx.save(model, name)
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -15,6 +15,10 @@ LICENCE = (
     "The publication's repositories carry BSD 3-Clause (Idiap Research Institute); the authors' model cards on the "
     "hub say CC BY-NC-SA 4.0 for the same weights. Check which applies to your use."
 )
+LICENCE_OF_DERIVED = (
+    "derives from EdgeFace: for research use (the authors publish under BSD 3-Clause in the repositories and "
+    "CC BY-NC-SA 4.0 on the hub)"
+)
 
 
 @dataclass(frozen=True)

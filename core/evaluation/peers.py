@@ -1,13 +1,16 @@
-"""Other people's recognisers beside EdgeFace: any ONNX network with one 112 x 112 px input, run by OpenCV.
+"""Other people's recognisers beside EdgeFace: any ONNX network with one 112 x 112 px input.
 
-OpenCV's dnn module is here already and reads such files (checked with SFace, also as int8 blocks), so no ONNX runtime
-is needed. How a file wants its pixels isn't written in it. As InsightFace does, a subtraction or multiplication before
-the first convolution is taken as a sign that the network scales bytes itself; else it gets [-1, 1].
+OpenCV's dnn module runs them, and ONNX Runtime what OpenCV can't read: each takes files that the other refuses (SFace
+as int8 blocks, EdgeFace). A file that this project exported says in its metadata how it wants its pixels. Of any other,
+as InsightFace does, a subtraction or multiplication before the first convolution is taken as a sign that the network
+scales bytes itself; else it gets [-1, 1].
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +26,17 @@ from core.settings import CROP_PX
 if TYPE_CHECKING:
     from core.encoder.encode import Images
 
-_OWN_SCALING = frozenset({"NaryEltwise", "Power", "Scale", "BatchNorm", "Eltwise", "ElementWise"})
+Runner = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(1, 3, 112, 112) as the network wants it -> (D,). One caller at a time."""
+
+OWN_FORMAT = "edgeface-studio-onnx-"
+"""How the metadata key `format` begins in a file that this project exported."""
+_OWN_SCALING = frozenset({"Sub", "Mul", "Div", "Add", "BatchNormalization"})
+_STEP = "Choose a face recogniser with one 112 x 112 px RGB input and one vector as output."
 
 
 class PeerUnusable(CoreError):
-    """An ONNX file that OpenCV can't read, or that doesn't turn a 112 px crop into one vector."""
+    """An ONNX file that can't be read, or that doesn't turn a 112 px crop into one vector."""
 
     help_topic = "evaluation"
 
@@ -41,16 +50,20 @@ class OnnxEncoder:
     def __init__(self, path: Path, *, use_tta: bool = False, bgr: bool = False) -> None:
         from core.encoder.encode import EncoderInfo  # brings torch along, which a warm cache does without
 
-        self._network = _read(path)
-        self._lock = threading.Lock()  # a cv2.dnn network holds its input: one caller at a time
+        model = _model(path)
+        said = {entry.key: entry.value for entry in model.metadata_props}
+        said = said if said.get("format", "").startswith(OWN_FORMAT) else {}
+        if bgr and said.get("channel_order") == "RGB":
+            raise PeerUnusable(f"{path.name} says in its metadata that it takes RGB.", "Leave out --peer-bgr.")
+        self._lock = threading.Lock()
         self._bgr = bgr
-        self.scales_itself = _scales_itself(self._network)
+        self.scales_itself = not said and _scales_itself(model.graph)
         self.flip_tta = use_tta
         self.name = path.stem
         self.weights_sha256 = hash_file(path).sha256
-        self.dim = self._try(path)
+        self._run, self.dim = self._opened(path, own=bool(said))
         self.info = EncoderInfo(
-            variant=f"{path.stem} (peer)",
+            variant=f"{said.get('variant') or path.stem} (peer)",
             official=False,
             path=path,
             weights_sha256=self.weights_sha256,
@@ -74,46 +87,86 @@ class OnnxEncoder:
 
     def _forward(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         # One at a time: many published files hold a batch of one in their shapes.
-        scale, mean = (1.0, 0.0) if self.scales_itself else (1 / 127.5, 127.5)
-        rows = []
         with self._lock:
-            for crop in crops:
-                blob = cv2.dnn.blobFromImage(crop, scale, (CROP_PX, CROP_PX), (mean,) * 3, swapRB=self._bgr)
-                self._network.setInput(blob)
-                rows.append(np.asarray(self._network.forward(), dtype=np.float32).reshape(-1).copy())
-        return np.stack(rows)
+            return np.stack([self._run(self._fed(crop)) for crop in crops])
 
-    def _try(self, path: Path) -> int:
-        """The length of its embedding, found by trying it on a grey crop."""
-        step = "Choose a face recogniser with one 112 x 112 px RGB input and one vector as output."
-        try:
-            out = self._forward([np.full((CROP_PX, CROP_PX, 3), 128, np.uint8)])
-        except cv2.error as error:
-            raise PeerUnusable(f"{path.name} doesn't take a 112 x 112 px crop.", step) from error
-        if not 32 <= out.shape[1] <= 4096 or not np.isfinite(out).all():
-            raise PeerUnusable(f"{path.name} gives {out.shape[1]} numbers for a face, expected 32 to 4,096.", step)
-        return int(out.shape[1])
+    def _fed(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+        scale, mean = (1.0, 0.0) if self.scales_itself else (1 / 127.5, 127.5)
+        blob = cv2.dnn.blobFromImage(crop, scale, (CROP_PX, CROP_PX), (mean,) * 3, swapRB=self._bgr)
+        return np.asarray(blob, dtype=np.float32)
+
+    def _opened(self, path: Path, *, own: bool) -> tuple[Runner, int]:
+        """What runs the network, and the length of its embedding, found by trying it on a grey crop."""
+        grey = self._fed(np.full((CROP_PX, CROP_PX, 3), 128, np.uint8))
+        run, out = None if own else _in_opencv(path), None  # EdgeFace's position embeddings are beyond OpenCV
+        with suppress(cv2.error):
+            out = run(grey) if run is not None else None
+        if run is None or out is None:
+            run = _in_onnx_runtime(path)
+            try:
+                out = run(grey)
+            except Exception as error:  # ONNX Runtime's have no root of their own
+                raise PeerUnusable(f"{path.name} doesn't take a 112 x 112 px crop.", _STEP) from error
+        if not 32 <= len(out) <= 4096 or not np.isfinite(out).all():
+            raise PeerUnusable(f"{path.name} gives {len(out)} numbers for a face, expected 32 to 4,096.", _STEP)
+        return run, len(out)
 
 
-def _read(path: Path) -> Any:
+def _model(path: Path) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError
+
     if not path.is_file():
         raise PeerUnusable(f"There is no ONNX file at {path}.", "Check the path.")
     if found := stray(path, "onnx"):
         raise PeerUnusable(f"{path.name} can't be read as ONNX: it is {found.what}.", found.next_step)
     try:
-        return cv2.dnn.readNetFromONNX(str(path))
-    except cv2.error as error:
+        return onnx.load(str(path), load_external_data=False)
+    except (DecodeError, OSError, ValueError) as error:
+        raise PeerUnusable(f"{path.name} can't be read as ONNX: it is damaged or cut off.", "Copy it again.") from error
+
+
+def _in_opencv(path: Path) -> Runner | None:
+    try:
+        network = cv2.dnn.readNetFromONNX(str(path))
+    except cv2.error:
+        return None
+
+    def run(blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        network.setInput(blob)
+        return np.asarray(network.forward(), dtype=np.float32).reshape(-1).copy()
+
+    return run
+
+
+def _in_onnx_runtime(path: Path) -> Runner:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Threads that wait by spinning take the processor from PyTorch's.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's have no root of their own
         raise PeerUnusable(
-            f"{path.name} can't be read as ONNX: it is damaged, cut off, or holds operations that OpenCV lacks.",
-            "Copy it again, or export it again with a fixed input of 112 x 112 px.",
+            f"{path.name} holds operations that neither OpenCV nor ONNX Runtime knows, or is damaged.",
+            "Copy it again, or export it again with an input of 112 x 112 px.",
         ) from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise PeerUnusable(f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs.", _STEP)
+
+    def run(blob: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(session.run(None, {inputs[0].name: blob})[0], dtype=np.float32).reshape(-1)
+
+    return run
 
 
-def _scales_itself(network: Any) -> bool:
-    for name in network.getLayerNames():
-        kind = network.getLayer(name).type
-        if kind == "Convolution":
+def _scales_itself(graph: Any) -> bool:
+    for node in graph.node:
+        if node.op_type in ("Conv", "QLinearConv", "ConvInteger"):
             return False
-        if kind in _OWN_SCALING:
+        if node.op_type in _OWN_SCALING:
             return True
     return False
