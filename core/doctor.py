@@ -183,6 +183,7 @@ def check_detector() -> Row:
 
 def check_gallery(settings: Settings) -> Row:
     """The gallery opens, is whole (PRAGMA integrity_check), and its people can be found with the weights in use."""
+    from core.gallery.protection import key_unused
     from core.gallery.store import Gallery
 
     path = settings.gallery_path
@@ -191,7 +192,7 @@ def check_gallery(settings: Settings) -> Row:
         return Row("gallery", "missing", f"none yet at {path}", how)
     try:
         with Gallery.open(path, create=False) as gallery:
-            people, spaces = gallery.size, gallery.spaces()
+            people, spaces, unused = gallery.size, gallery.spaces(), key_unused(gallery)
             with gallery.database.reading() as connection:
                 verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     except CoreError as error:
@@ -200,6 +201,11 @@ def check_gallery(settings: Settings) -> Row:
         how = "Put a backup or an export in its place (edgeface-studio gallery import FILE)."
         return Row("gallery", "missing", f"{path} is damaged: {verdict.partition(chr(10))[0]}", how, True)
     detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
+    if unused is not None:
+        how = "It was made before. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
+        return Row(
+            "gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is given", how
+        )
     in_use = _weights_in_use(settings)
     if people and in_use is not None and all(space.weights_sha256 != in_use for space, _, _ in spaces):
         how = "Make their templates anew (edgeface-studio gallery reembed), or use the weights they were enrolled with."

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from core.gallery.backup import Backup, backups_of, read_only
-from core.gallery.keys import Key
+from core.gallery.protection import Keys
 from core.gallery.sealing import PLAIN, Seal, Sealed
 from core.gallery.store import Gallery
 from core.sqlite_files import connect, side_files
@@ -79,15 +79,15 @@ def numbers_of(gallery: Gallery, number: int) -> dict[int, Line]:
 
 def held_by(gallery: Gallery, person: Person) -> list[Held]:
     """What each backup beside the gallery holds of the person; those that hold nothing of them are left out."""
-    found = [look_into(backup, gallery.database.keys(), person) for backup in _backups(gallery)]
+    found = [look_into(backup, gallery.database.keys, person) for backup in _backups(gallery)]
     return [one for one in found if one.numbers or one.unsure]
 
 
-def look_into(backup: Backup, key: Key | None, person: Person) -> Held:
+def look_into(backup: Backup, keys: Keys, person: Person) -> Held:
     """What one backup holds of the person. The file and its folder stay as they are."""
     if backup.problem:
         return Held(backup.path, problem=backup.problem)
-    seal = _seal(backup, key)
+    seal = _seal(backup, keys)
     try:
         with _reading(backup.path) as connection:
             numbers = _matching(connection, seal, person)
@@ -126,9 +126,10 @@ def _backups(gallery: Gallery) -> list[Backup]:
     return backups_of(gallery.path) if isinstance(gallery.path, Path) else []
 
 
-def _seal(backup: Backup, key: Key | None) -> Seal | None:
+def _seal(backup: Backup, keys: Keys) -> Seal | None:
     if not backup.protection.encrypted:
         return PLAIN
+    key = keys()
     return Sealed(key) if key is not None and key.fingerprint == backup.protection.fingerprint else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.gallery.backup import Backup, back_up, backups_of, restore
-from core.gallery.protection import protection_of
+from core.gallery.protection import key_unused, protection_of
 from core.gallery.store import Gallery
 from core.retention import purge, read_retention, write_retention
 from dashboard.feedback import feedback
@@ -21,6 +21,13 @@ from dashboard.text import count, plain
 def safety(store: Gallery) -> None:
     """The section."""
     st.subheader("Safety", anchor=False)
+    with feedback():
+        if (unused := key_unused(store)) is not None:
+            st.warning(
+                f"A key is given ({unused.fingerprint}), and this gallery isn't encrypted: it was made before. "
+                "`edgeface-studio gallery encrypt FILE` encrypts it.",
+                icon=":material/lock_open:",
+            )
     _backups(store)
     _kept(store)
 

@@ -90,14 +90,19 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
 
 def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """Say whether the gallery is encrypted, and with which key, by its fingerprint."""
-    from core.gallery.protection import protection_of
+    from core.gallery.protection import key_unused, protection_of
 
     with open_gallery(gallery_path) as gallery:
-        state, people = protection_of(gallery), _people(gallery)
+        state, people, unused = protection_of(gallery), _people(gallery), key_unused(gallery)
+    given = "" if unused is None else unused.fingerprint
     if as_json:
-        say_json({"encrypted": state.encrypted, "key": state.fingerprint, "since": state.since, **people})
+        facts = {"encrypted": state.encrypted, "key": state.fingerprint, "since": state.since, "unused_key": given}
+        say_json({**facts, **people})
     elif state.encrypted:
         say(f"Encrypted with the key {state.fingerprint} since {state.since:%Y-%m-%d %H:%M} UTC.")
+    elif given:
+        say(f"Not encrypted, although the key {given} is given: the gallery was made before.")
+        say("Encrypt it with edgeface-studio gallery encrypt FILE.")
     else:
         say("Not encrypted. Make a key with edgeface-studio gallery make-key FILE.")
 

@@ -96,6 +96,12 @@ def protection_of(gallery: Gallery) -> Protection:
         return read_protection(connection)
 
 
+def key_unused(gallery: Gallery) -> Key | None:
+    """The operator's key, when one is given and the gallery isn't encrypted all the same: it was made before, and only
+    a new gallery is encrypted by itself."""
+    return None if protection_of(gallery).encrypted else gallery.database.keys()
+
+
 def encrypt(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
     """Encrypt names, notes, sources, vectors and crops, in one transaction, and erase the plain ones from the file.
 

@@ -14,6 +14,8 @@ from core import doctor
 from core.cli import run
 from core.doctor import Row, can_recognise, torch_for_torchvision
 from core.gallery import Gallery, NewTemplate, Space
+from core.gallery.keys import KEY_VARIABLE, new_key
+from core.gallery.protection import encrypt
 from core.settings import Settings, load_settings, write_active
 
 
@@ -100,6 +102,22 @@ def test_a_gallery_is_counted_and_checked(settings):
     row = doctor.check_gallery(settings)
     assert row.state == "ok" and "1 person" in row.detail and "integrity ok" in row.detail
     assert "Ada" not in row.detail
+
+
+def test_a_key_beside_a_plain_gallery_is_a_warning(settings, monkeypatch, capsys):
+    enrol_somebody(settings.gallery_path, "a" * 64)
+    key = new_key()
+    monkeypatch.setenv(KEY_VARIABLE, key.text)
+    row = doctor.check_gallery(settings)
+    assert row.state == "warning" and "not encrypted" in row.detail and key.fingerprint in row.detail
+    assert "gallery encrypt" in row.how_to_get
+    assert run(["gallery", "protection"]) == 0
+    assert f"Not encrypted, although the key {key.fingerprint} is given" in capsys.readouterr().out
+    assert run(["gallery", "protection", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unused_key"] == key.fingerprint
+    with Gallery.open(settings.gallery_path) as gallery:
+        encrypt(gallery, key)
+    assert doctor.check_gallery(settings).state == "ok"
 
 
 def test_people_of_other_weights_are_a_warning(settings, monkeypatch):
