@@ -16,9 +16,10 @@ from typing import Literal
 import numpy as np
 
 from core.errors import CoreError
-from core.gallery.snapshot import folder_of, journals
+from core.gallery.snapshot import folder_of
 from core.private_files import make_private
 from core.settings import Settings
+from core.sqlite_files import side_files
 
 State = Literal["ok", "missing", "warning"]
 
@@ -275,7 +276,7 @@ def check_disk(settings: Settings) -> Row:
 def check_private(settings: Settings) -> Row:
     """Nobody but the owner has permissions on the data folder and the gallery. Those of others are taken away."""
     gallery = settings.gallery_path
-    places = [settings.data_dir, gallery, *journals(gallery), folder_of(gallery)]
+    places = [settings.data_dir, gallery, *side_files(gallery), folder_of(gallery)]
     repaired = make_private(places)
     if repaired.refused:
         first, more = repaired.refused[0], len(repaired.refused) - 1
