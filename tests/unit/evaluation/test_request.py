@@ -21,7 +21,7 @@ from core.evaluation.request import (
 from core.evaluation.systems import every_system
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from tests.app.accuracy_runs import sface
+from tests.made_peer import made_peer
 from tests.made_weights import save_dsr
 from tests.unit.evaluation.sets import small_dataset
 
@@ -33,7 +33,7 @@ PLAN = {
 @pytest.fixture
 def systems(own_data_dir: Path) -> list[dict[str, object]]:
     dsr = save_dsr(own_data_dir / "dsr.safetensors")
-    return every_system(load_settings(), [sface()], ["bicubic", str(dsr)], use_tta=True)
+    return every_system(load_settings(), [str(made_peer())], ["bicubic", str(dsr)], use_tta=True)
 
 
 def test_the_command_asks_for_the_same(systems, own_data_dir, monkeypatch, tmp_path) -> None:
@@ -63,7 +63,7 @@ def test_groups_by_a_column_that_isnt_there_are_refused_at_launch(systems, tmp_p
     assert "--by sex" in str(config["command"])
     with pytest.raises(SettingsInvalid, match=r"no column 'age' to tell groups by.*\n?.*Its further columns: sex"):
         dataset_config(dataset.root, systems, {**PLAN, "by": ["sex", "age"]})
-    asked = ["evaluate", "dataset", "--dataset-root", str(dataset.root), "--weights", sface(), "--by", "age"]
+    asked = ["evaluate", "dataset", "--dataset-root", str(dataset.root), "--weights", str(made_peer()), "--by", "age"]
     assert run_command(asked) != 0 and "no column 'age'" in capsys.readouterr().err
     assert list_runs(runs_root(load_settings())) == []
 
@@ -113,8 +113,8 @@ def test_a_calibration_by_folds_names_them_in_its_config_and_command(systems, tm
 
 def test_the_upscaler_in_use_is_taken_unless_another_is_named(own_data_dir) -> None:
     settings = load_settings()
-    assert every_system(settings, [sface()], [None])[0]["upscaler"] == "bicubic"
+    assert every_system(settings, [str(made_peer())], [None])[0]["upscaler"] == "bicubic"
     dsr = save_dsr(own_data_dir / "models" / "dsr.safetensors")
-    [system] = every_system(settings, [sface()], [None])
-    assert system["upscaler"] == str(dsr) and system["weights"] == sface()
-    assert len(every_system(settings, [sface()], [None, str(dsr), "bicubic"])) == 2, "the same comes once"
+    [system] = every_system(settings, [str(made_peer())], [None])
+    assert system["upscaler"] == str(dsr) and system["weights"] == str(made_peer())
+    assert len(every_system(settings, [str(made_peer())], [None, str(dsr), "bicubic"])) == 2, "the same comes once"

