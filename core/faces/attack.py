@@ -176,12 +176,13 @@ class AttackCheck:
 
 
 def square_around(frame: NDArray[np.uint8], face: Face, crop_scale: float) -> NDArray[np.uint8]:
-    """The square of `crop_scale` times the box's longer side around its middle, edges repeated beyond the picture."""
+    """The square of `crop_scale` times the box's longer side around its middle, edges repeated beyond the picture,
+    turned by quarters until the face is upright."""
     side = max(1, round(max(face.width, face.height) * crop_scale))
     left, top = round(face.centre[0] - side / 2), round(face.centre[1] - side / 2)
     rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
     columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
-    return np.ascontiguousarray(frame[rows[:, None], columns[None, :]])
+    return np.ascontiguousarray(np.rot90(frame[rows[:, None], columns[None, :]], face.quarter))
 
 
 def _shares(numbers: NDArray[np.float64], output: str) -> NDArray[np.float64]:

@@ -20,7 +20,8 @@ SAME_SHARE_INSIDE = 0.7
 class Face:
     """One detected face. `box_xyxy` and `landmarks` are pixels of the photograph, `score` is in [0, 1].
 
-    `landmarks` (5, 2) float32: eye on the image's left, eye on its right, nose, mouth corner left, mouth corner right.
+    `landmarks` (5, 2) float32: eye on the image's left, eye on its right, nose, mouth corner left, mouth corner right,
+    as they are with the face upright: in an upside-down photograph the first eye is on the image's right.
     """
 
     box_xyxy: tuple[float, float, float, float]
@@ -43,6 +44,15 @@ class Face:
     def centre(self) -> tuple[float, float]:
         return ((self.box_xyxy[0] + self.box_xyxy[2]) / 2, (self.box_xyxy[1] + self.box_xyxy[3]) / 2)
 
+    @property
+    def quarter(self) -> int:
+        """How many quarter turns counterclockwise (`np.rot90`) bring the face nearest to upright: 0, 1, 2 or 3."""
+        eyes, mouth = self.landmarks[:2].mean(axis=0), self.landmarks[3:].mean(axis=0)
+        down, right = float(mouth[1] - eyes[1]), float(mouth[0] - eyes[0])
+        if abs(down) >= abs(right):
+            return 0 if down >= 0 else 2
+        return 3 if right > 0 else 1
+
 
 def moved(face: Face, scale: tuple[float, float], shift: tuple[float, float]) -> Face:
     """The face in another frame: each coordinate times `scale`, then plus `shift` (x, y).
@@ -62,6 +72,23 @@ def mirrored(face: Face, width: int) -> Face:
     points = face.landmarks[[1, 0, 2, 4, 3]].copy()
     points[:, 0] = width - 1 - points[:, 0]
     return replace(face, box_xyxy=(width - x1, y0, width - x0, y1), landmarks=points)
+
+
+def turned_back(face: Face, quarter: int, shape: tuple[int, ...]) -> Face:
+    """A face of `np.rot90(picture, quarter)` in the pixels of the picture, which has `shape` (H, W, ...)."""
+    quarter %= 4
+    if quarter == 0:
+        return face
+    height, width = shape[:2]
+    x0, y0, x1, y1 = face.box_xyxy
+    x, y = face.landmarks.T
+    if quarter == 1:
+        box, points = (width - y1, x0, width - y0, x1), (width - 1 - y, x)
+    elif quarter == 2:
+        box, points = (width - x1, height - y1, width - x0, height - y0), (width - 1 - x, height - 1 - y)
+    else:
+        box, points = (y0, height - x1, y1, height - x0), (y, height - 1 - x)
+    return replace(face, box_xyxy=box, landmarks=np.stack(points, axis=1).astype(np.float32))
 
 
 def between(a: Face, b: Face) -> Face:
@@ -95,6 +122,12 @@ def overlap(a: Face, b: Face) -> float:
     high = min(a.box_xyxy[3], b.box_xyxy[3]) - max(a.box_xyxy[1], b.box_xyxy[1])
     common = max(0.0, wide) * max(0.0, high)
     return common / max(a.area + b.area - common, 1e-9)
+
+
+def most_like(face: Face, others: Sequence[Face]) -> Face | None:
+    """The most certain of `others` that shows the same face; None when none does."""
+    same = [other for other in others if overlap(other, face) > SAME_OVERLAP]
+    return max(same, key=lambda other: other.score, default=None)
 
 
 def choose_faces(faces: Sequence[Face], how: Literal["largest", "centre", "all"], shape: tuple[int, ...]) -> list[Face]:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from core.faces.detect import Face
 
-Code = Literal["too_small", "blurred", "turned", "too_dark", "too_bright", "low_contrast", "attack", "unchecked"]
+Code = Literal[
+    "too_small", "blurred", "turned", "rotated", "too_dark", "too_bright", "low_contrast", "attack", "unchecked"
+]
 
 # A face as five points: eyes at (-1, 0, 0) and (1, 0, 0), nose tip and mouth below them, in half eye distances; the
 # nose tip alone stands out towards the camera. The mouth's height is that of the ArcFace template.
@@ -151,4 +153,7 @@ def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
     if quality.pitch_deg is not None:
         pitch = abs(quality.pitch_deg)
         low("turned", -pitch, None, -at.advised_pitch_deg, f"tilted {{}}far up or down ({pitch:.0f}°)")
+    if quality.roll_deg is not None and abs(quality.roll_deg) > 45:
+        how = "upside down" if abs(quality.roll_deg) > 135 else "sideways"
+        found.append(Problem("rotated", f"{how} in the photograph, matched upright", severe=False))
     return sorted(found, key=lambda problem: not problem.severe)
