@@ -1,17 +1,22 @@
 """The file behind the trail and the brake on sign-ins: SQLite in the data folder, readable by its owner only.
 
-The trail only grows: the database refuses to change or to delete a line of it.
+The trail only grows: the database refuses to change or to delete a line of it. What was typed as a name is kept for
+an hour as a hash keyed with a file of its own: a copy of the database tells nobody which names those were, or which
+passwords, typed in the wrong field. What is deleted is overwritten.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from core.errors import StorageFailed
-from core.settings import Settings
+from core.settings import Settings, write_atomically
 from core.sqlite_files import connect
 
 WAIT_S = 10.0
@@ -23,10 +28,13 @@ _TABLES = (
         BEGIN SELECT RAISE(ABORT, 'a line of the trail is never changed'); END""",
     """CREATE TRIGGER IF NOT EXISTS trail_keeps BEFORE DELETE ON trail
         BEGIN SELECT RAISE(ABORT, 'a line of the trail is never deleted'); END""",
-    # account: a hash of what was typed, since some type their password there
+    # account: `hashed` of what was typed
     "CREATE TABLE IF NOT EXISTS attempt(id INTEGER PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL) STRICT",
     "CREATE INDEX IF NOT EXISTS attempt_at ON attempt(at)",
 )
+_KEYED = 1
+"""`PRAGMA user_version` of a file whose attempts are hashed with a key; before, they were plain SHA-256."""
+_KEY_BYTES = 32
 
 
 def ledger_path(settings: Settings) -> Path:
@@ -41,6 +49,9 @@ def writing(settings: Settings) -> Iterator[sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(connect(path, wait_s=WAIT_S)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            if connection.execute("PRAGMA user_version").fetchone()[0] < _KEYED:
+                _forget_plain_hashes(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement in _TABLES:
@@ -67,3 +78,25 @@ def reading(settings: Settings) -> Iterator[sqlite3.Connection | None]:
             yield connection
     except (sqlite3.Error, OSError) as error:
         raise StorageFailed(f"{path} can't be read: {error}.", "Put a copy of it back.") from error
+
+
+def hashed(settings: Settings, text: str) -> str:
+    """What is kept of a name that was typed: HMAC-SHA-256, cut to 32 hexadecimal digits. To be called within `writing`,
+    which lets one process at a time make the key. Raises StorageFailed."""
+    path = settings.data_dir / "access.key"
+    try:
+        key = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise StorageFailed(f"{path} can't be read: {error.strerror}.", "Check its permissions.") from error
+    if len(key) != _KEY_BYTES:
+        key = secrets.token_bytes(_KEY_BYTES)
+        write_atomically(path, key)
+    return hmac.new(key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def _forget_plain_hashes(connection: sqlite3.Connection) -> None:
+    """Attempts of an earlier version go, pages and all; the brake begins again."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempt'").fetchone():
+        connection.execute("DELETE FROM attempt")
+        connection.execute("VACUUM")
+    connection.execute(f"PRAGMA user_version = {_KEYED}")

@@ -5,14 +5,13 @@ What is answered, and how long it takes, doesn't tell whether a name is there.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.access.errors import SignInRefused, TooManyAttempts
-from core.access.ledger import writing
+from core.access.ledger import hashed, writing
 from core.access.passwords import matches
 from core.access.trail import record
 from core.access.users import User, find_user, key_of
@@ -43,9 +42,9 @@ def sign_in(
 
     Raises SignInRefused, TooManyAttempts, AccessError for a damaged users' file, StorageFailed.
     """
-    account = hashlib.sha256(key_of(name).encode("utf-8", "replace")).hexdigest()[:32]
     now = clock()
     with writing(settings) as connection:
+        account = hashed(settings, key_of(name))
         connection.execute("DELETE FROM attempt WHERE at < ? OR at > ?", (now - REMEMBERED_S, now + REMEMBERED_S))
         wait = max(_of_account(connection, account, now), _in_all(connection, now))
         if wait > 0:

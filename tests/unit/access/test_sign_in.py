@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from argon2 import PasswordHasher
 
 from core.access import sign_in as module
 from core.access.errors import SignInRefused, TooManyAttempts
-from core.access.ledger import ledger_path
+from core.access.ledger import ledger_path, writing
 from core.access.roles import Role
 from core.access.sign_in import FREE_FAILURES, FREE_IN_ALL, LONGEST_WAIT_S, REMEMBERED_S, sign_in
 from core.access.trail import read_trail, record
@@ -101,10 +103,53 @@ def test_guesses_side_by_side_gain_nothing(settings):
     assert sum(isinstance(each, SignInRefused) for each in outcomes) == FREE_FAILURES
 
 
+def plain_hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).hexdigest()[:32].encode()
+
+
 def test_what_was_typed_as_a_name_isnt_kept(settings):
     attempt(settings, Clock(), "my secret pass phrase")
-    assert b"secret" not in ledger_path(settings).read_bytes()
+    raw = ledger_path(settings).read_bytes()
+    assert b"secret" not in raw and plain_hash("my secret pass phrase") not in raw, "nobody can try names on the file"
     assert read_trail(settings, 1)[0].subject == "unknown name"
+    assert stat.S_IMODE((settings.data_dir / "access.key").stat().st_mode) == 0o600
+
+
+def test_a_forgotten_attempt_is_overwritten(settings):
+    clock = Clock()
+    attempt(settings, clock, "bob")
+    with writing(settings) as connection:
+        [(account,)] = connection.execute("SELECT account FROM attempt").fetchall()
+    assert account.encode() in ledger_path(settings).read_bytes()
+    clock.now += REMEMBERED_S + 1
+    attempt(settings, clock, "ada", PASSWORD)
+    assert account.encode() not in ledger_path(settings).read_bytes()
+
+
+def test_plain_hashes_of_an_earlier_version_are_overwritten_and_the_trail_stays(settings):
+    path = ledger_path(settings)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+        connection.execute("PRAGMA secure_delete = OFF")
+        rows = [(hashlib.sha256(f"bob {n}".encode()).hexdigest()[:32],) for n in range(300)]
+        connection.executemany("INSERT INTO attempt(account, at) VALUES (?, 1000000.0)", rows)
+        connection.execute("DELETE FROM attempt WHERE id > 5")
+    assert plain_hash("bob 299") in path.read_bytes(), "deleted, and still readable"
+    lines = len(read_trail(settings, 100))
+    record(settings, "anything")
+    raw = path.read_bytes()
+    assert not any(plain_hash(f"bob {n}") in raw for n in range(300))
+    assert len(read_trail(settings, 100)) == lines + 1
+
+
+def test_a_lost_key_only_starts_the_brake_again(settings):
+    clock = Clock()
+    for _ in range(FREE_FAILURES):
+        attempt(settings, clock)
+    assert isinstance(attempt(settings, clock), TooManyAttempts)
+    (settings.data_dir / "access.key").write_bytes(b"cut")
+    assert isinstance(attempt(settings, clock), SignInRefused)
+    assert len((settings.data_dir / "access.key").read_bytes()) == 32
 
 
 def test_the_trail_only_grows_and_is_private(settings):
