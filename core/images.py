@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from core.errors import CoreError
+from core.printable import printable
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +112,7 @@ def _name_of(source: Any) -> str:
 
 def _printable(name: str) -> str:
     """A file's name as one line of at most 120 characters, whatever it holds."""
-    clean = "".join(c if c.isprintable() else "?" for c in name)
+    clean = printable(name)
     return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-37:]}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.errors import CoreError
+from core.printable import columns_of, printable
 from core.settings import UNCALIBRATED_THRESHOLD, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cu
 ThresholdOption = Annotated[
     float, typer.Option("--threshold", help="Accept a cosine from here on. The default isn't calibrated.")
 ]
+TieMarginOption = Annotated[
+    float,
+    typer.Option(
+        "--tie-margin",
+        min=0.0,
+        max=1.0,
+        help="Name nobody where the two best scores differ by no more; 0: only where they are equal.",
+    ),
+]
 FacesOption = Annotated[
     Literal["largest", "centre"], typer.Option("--faces", help="Which face of a photograph is meant.")
 ]
@@ -76,9 +86,7 @@ def example(*lines: str) -> str:
 
 def plain(text: object) -> str:
     """`text` on one line, without control characters: a file's name can't move the cursor or colour the screen."""
-    joined = " ".join(str(text).split())
-    safe = "".join(character if character.isprintable() else "?" for character in joined)
-    return safe.encode("utf-8", "replace").decode("utf-8")
+    return printable(" ".join(str(text).split())).encode("utf-8", "replace").decode("utf-8")
 
 
 def say(text: str = "") -> None:
@@ -99,9 +107,10 @@ def say_json(value: Any) -> None:
 def say_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Columns as wide as their widest cell, left-aligned, two spaces between."""
     cells = [[plain("" if cell is None else cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    widths = [max(columns_of(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        padded = [cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(padded).rstrip())
 
 
 def progress(text: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.gallery.errors import NameInvalid, SpaceMismatch, TemplateInvalid
 from core.gallery.values import NewTemplate, Space
+from core.printable import TURNING
 
 MAX_NAME_CHARS = 200
 MAX_NOTE_CHARS = 10_000
@@ -20,7 +21,6 @@ FLOAT32_DRIFT = 1e-6
 """What rounding to float32 alone may do to a norm: such a vector is left as it is, bit for bit."""
 
 _CROP_MAGIC = (b"RIFF", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
-_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def clean_name(name: str) -> str:
@@ -37,7 +37,7 @@ def clean_name(name: str) -> str:
         )
     for character in cleaned:
         category = unicodedata.category(character)
-        if category in {"Cc", "Cs", "Zl", "Zp"} or character in _TURNING:
+        if category in {"Cc", "Cs", "Zl", "Zp"} or character in TURNING:
             raise NameInvalid(
                 f"The name contains a control character (U+{ord(character):04X}), which can't be shown.",
                 "Type the name again without line breaks, tabs or invisible characters.",

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from core.images import RGB
 from core.inspection.colours import colour_bar, difference_map, font, labelled, shared_scale
 from core.inspection.values import INVENTED, Enlarged, Inspection
+from core.printable import printable
 
 _PAPER, _INK, _QUIET, _LINE = "#FBFAF7", "#1D282B", "#5C666A", "#DCD8CE"
 _EDGE, _GAP, _SIDE = 28, 16, 224
@@ -49,7 +50,7 @@ def enlarge_pixels(rgb: RGB, side: int) -> RGB:
 
 def shown_name(name: str, most: int = _NAME_CHARS) -> str:
     """A name as the sheet draws it: printable, on one line, cut where it is long."""
-    clean = "".join(each if each.isprintable() else "?" for each in " ".join(name.split()))
+    clean = printable(" ".join(name.split()))
     return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 
 from core.commands import common
 from core.commands.common import UsageMistake, image_files, plain, user_path
+from core.printable import TURNING
 
 
 @given(st.text())
 def test_plain_text_is_one_printable_line(text: str) -> None:
     shown = plain(text)
     assert "\n" not in shown and "\x1b" not in shown
-    assert all(character.isprintable() for character in shown)
+    assert all(character.isprintable() or unicodedata.category(character) == "Cf" for character in shown)
+    assert not TURNING & set(shown)
 
 
 def test_plain_keeps_names_as_they_are() -> None:
@@ -27,9 +30,19 @@ def test_plain_keeps_names_as_they_are() -> None:
     assert plain("red\x1b[31m\udcff") == "red?[31m?"
 
 
+@pytest.mark.parametrize("name", ["مه\u200cرو", "ക്\u200dഷ", "👩\u200d🚀"], ids=["Persian", "Malayalam", "emoji"])
+def test_names_that_are_spelled_with_joiners_stay_as_they_are(name: str) -> None:
+    assert plain(name) == name
+    assert plain(f"{name}\u202e") == f"{name}?", "what turns the text round it is no part of a name"
+
+
 def test_a_table_has_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
     common.say_table(("name", "n"), [("Ada", 3), ("a longer\nname", None)])
     assert capsys.readouterr().out.splitlines() == ["name           n", "Ada            3", "a longer name"]
+    common.say_table(("name", "n"), [("李雷", 1), ("مه\u200cرو", 2), ("Zoe\u0308", 3), ("Anna", 4)])
+    assert capsys.readouterr().out.splitlines() == [
+        "name  n", "李雷  1", "مه\u200cرو  2", "Zoe\u0308   3", "Anna  4",
+    ]  # fmt: skip
 
 
 def test_json_is_ascii_and_refuses_what_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
