@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.decision import once_each
 from core.errors import CoreError
 from core.images import read_image
 from core.pipeline import NO_FACE, Pipeline
@@ -54,7 +55,7 @@ def recognise_files(
                 if isinstance(found, CoreError):
                     yield FileResult(path, error=found)
                 else:
-                    yield FileResult(path, tuple(next(decided) for _ in found) or (_no_face(pipeline),))
+                    yield FileResult(path, tuple(once_each([next(decided) for _ in found])) or (_no_face(pipeline),))
 
 
 def _no_face(pipeline: Pipeline) -> Recognition:

@@ -1,11 +1,19 @@
-"""Tables as CSV that a spreadsheet shows instead of running: text that would be a formula is marked as text."""
+"""Tables as CSV that spreadsheet programs read right: UTF-8 that they recognise, and text that they show, not run.
+
+Every CSV that the product gives out is written here. A file begins with a byte order mark: without it, Excel takes the
+bytes of "Zoë" for another encoding's. A data set's manifest.csv is no such file: its hash is the data set's key.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import csv
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BOM = "\ufeff"
 
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
@@ -19,6 +27,37 @@ def csv_text(rows: pd.DataFrame) -> str:
     safe = rows.rename(columns=safe_cell)
     safe = safe.map(safe_cell)
     return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def csv_bytes(rows: pd.DataFrame) -> bytes:
+    """`csv_text` as a file holds it: UTF-8 with a byte order mark."""
+    return (BOM + csv_text(rows)).encode("utf-8", "replace")
+
+
+class CsvLines:
+    """The same, row by row as they come: each is handed to the system at once, so that whatever ends the program
+    leaves the rows that were done. `file` is a text file for newline="", its encoding UTF-8.
+
+        lines = CsvLines(file, ("file", "identity"))
+        lines.add({"file": "a.jpg", "identity": "Ada"})
+    """
+
+    def __init__(self, file: TextIO, columns: Sequence[str], *, mark: bool = True) -> None:
+        """`mark`: begin with a byte order mark; a pipe to another program gets none."""
+        self._file = file
+        self._columns = tuple(columns)
+        self._writer = csv.writer(file, lineterminator="\n")
+        if mark:
+            file.write(BOM)
+        self._write(self._columns)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write a row; columns that it lacks stay empty, others are left out."""
+        self._write([row.get(column) for column in self._columns])
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        self._writer.writerow([safe_cell(cell) for cell in cells])
+        self._file.flush()
 
 
 def safe_cell(value: Any) -> Any:

@@ -19,21 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.attacks import load_check
+from core.decision import decide, once_each
 from core.errors import CoreError, SettingsInvalid
 from core.faces.align import is_aligned_crop, probe_px
 from core.faces.attack import AttackCheck
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
-from core.gallery.operating_points import Decision
 from core.gallery.store import Gallery
-from core.gallery.values import Candidate, Space
+from core.gallery.values import Space
 from core.gallery_files import load_gallery, save_gallery
 from core.images import read_image
 from core.probe_sizes import native_crop_px, reduce_photograph, vlr_size
 from core.probes import Cut, cut_crop, cut_face, probes_of
 from core.recognition import Comparison, Probe, Recognition
-from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD, Settings, load_settings
+from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class PipelineConfig:
     use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
     (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so.
     While `recognition_threshold` is the stock one, a calibrated threshold of the gallery goes before it, the one for
-    the probe's own size. `check_attacks`: refuse what the model against presentation attacks refuses, where one is in
+    the probe's own size. `tie_margin`: two names whose scores differ by no more are a tie, and nobody is named; at 0
+    equal scores alone are. `check_attacks`: refuse what the model against presentation attacks refuses, where one is in
     use; photographs of data sets need none."""
 
     device: str = "auto"
@@ -79,6 +80,7 @@ class PipelineConfig:
     faces: Literal["largest", "centre"] = "largest"
     small_faces: bool | None = None
     aligned: bool | None = None
+    tie_margin: float = TIE_MARGIN
     top_k: int = 5
     precision: Precision = "auto"
     limits: Limits = field(default_factory=Limits)
@@ -89,6 +91,11 @@ class PipelineConfig:
             raise SettingsInvalid(
                 f"The threshold is a cosine from -1 to 1, not {self.recognition_threshold}.",
                 f"Leave it at {UNCALIBRATED_THRESHOLD} or choose one from your own data.",
+            )
+        if not 0.0 <= self.tie_margin <= 1.0:
+            raise SettingsInvalid(
+                f"The margin of a tie is a difference of cosines from 0 to 1, not {self.tie_margin}.",
+                f"Leave it at {TIE_MARGIN:g}; 0 asks for equal scores.",
             )
         if self.top_k < 1:
             raise SettingsInvalid(f"top_k is {self.top_k}; at least 1 name is shown.", "Choose 1 or more.")
@@ -205,7 +212,9 @@ class Pipeline:
             found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
         decided = iter(self.recognise([probe for probes in found for probe in probes], timings))
         nothing = Recognition("unrecognisable", NO_FACE, threshold=self.config.recognition_threshold)
-        return [[next(decided) for _ in probes] or [replace(nothing, timings_ms=timings)] for probes in found]
+        return [
+            once_each([next(decided) for _ in probes]) or [replace(nothing, timings_ms=timings)] for probes in found
+        ]
 
     def recognise(self, probes: Sequence[Probe], timings: dict[str, float] | None = None) -> list[Recognition]:
         """Decide about probes: embedded in one batch, searched in one product, one Recognition each, in order."""
@@ -232,35 +241,11 @@ class Pipeline:
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
         by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold)
-        return [self._decide(*each, share) for each in zip(probes, embeddings, candidates, by, strict=True)]
-
-    def _decide(
-        self, probe: Probe, vector: NDArray[np.float32], found: list[Candidate], by: Decision, share: dict[str, float]
-    ) -> Recognition:
-        threshold = by.threshold
-        best = found[0] if found else None
-        margin = best.score - found[1].score if best and len(found) > 1 else None
-        decided = Recognition(
-            outcome="unknown",
-            reason="the gallery is empty",
-            score=best.score if best else None,
-            threshold=threshold,
-            calibrated=by.calibrated,
-            warning=by.warning,
-            margin=margin,
-            top_k=tuple(found[: self.config.top_k]),
-            probe=probe,
-            embedding=vector,
-            timings_ms=share,
-        )
-        if because := probe.unrecognisable_because:
-            return replace(decided, outcome="unrecognisable", reason=because, score=None, margin=None, top_k=())
-        if best is None:
-            return decided
-        if best.score >= threshold:
-            reason = f"score {best.score:.2f} reaches the threshold {threshold:.2f}"
-            return replace(decided, outcome="match", identity=best.name, reason=reason)
-        return replace(decided, reason=f"best score {best.score:.2f} is below the threshold {threshold:.2f}")
+        how = {"tie_margin": self.config.tie_margin, "top_k": self.config.top_k, "timings_ms": share}
+        return [
+            decide(probe, found, decision, embedding=vector, **how)
+            for probe, vector, found, decision in zip(probes, embeddings, candidates, by, strict=True)
+        ]
 
     def compare(self, a: Image, b: Image, *, reduce_to_px: int | None = None) -> Comparison:
         """Are the chosen faces of two images the same person (cosine >= threshold)?"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,13 @@ from core.faces.quality import Problem, Quality
 from core.gallery.review import Finding
 from core.gallery.values import Candidate
 
-Outcome = Literal["match", "unknown", "unrecognisable"]
+Outcome = Literal["match", "tie", "repeat", "unknown", "unrecognisable"]
+"""A tie: two names or more are too close to tell apart. A repeat: a better face of the same photograph has the name."""
+
+POSSIBLE = "; "
+"""Between the names of a tie in a table's cell."""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,9 @@ class Recognition:
     """What the system decided about one face, and why. Fields can be read as attributes or by name in brackets.
 
     `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
-    compared. A match needs score >= threshold. `calibrated` is False while the threshold is the stock 0.35 or a given
-    one; `warning` says why a calibrated one no longer fits, "" otherwise.
+    compared. A match needs score >= threshold; only a match has an `identity`. `possible` are the names of a tie, or
+    the one of a repeat; () otherwise. `calibrated` is False while the threshold is the stock 0.35 or a given one;
+    `warning` says why a calibrated one no longer fits, "" otherwise.
     `timings_ms` are milliseconds by step (in a batch: the face's share).
     """
 
@@ -87,6 +94,18 @@ class Recognition:
     embedding: NDArray[np.float32] | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     warning: str = ""
+    possible: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The answer in a few words: "Ada", "Ada or Ben?", "Ada again?", "Unknown", "Can't be recognised"."""
+        if self.is_attack:
+            return "Presentation attack"
+        if self.outcome == "tie":
+            return f"{either(self.possible)}?"
+        if self.outcome == "repeat":
+            return f"{either(self.possible)} again?"
+        return self.identity or ("Unknown" if self.outcome == "unknown" else "Can't be recognised")
 
     @property
     def probe_px(self) -> float | None:
@@ -130,6 +149,11 @@ class Recognition:
         if name.startswith("_") or not hasattr(self, name):
             raise KeyError(name)
         return getattr(self, name)
+
+
+def either(names: Sequence[str]) -> str:
+    """ "Ada or Ben"; of three "Ada, Ben or Cleo"."""
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,15 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 UNCALIBRATED_THRESHOLD = 0.35
 """The notes' cosine threshold. It belongs to no gallery and no weights: shown as "uncalibrated" wherever it is used."""
 
+TIE_MARGIN = 0.02
+"""Two names whose scores differ by no more than this are a tie: nobody is named.
+
+Measured on the people of LFW folds 1 to 4, EdgeFace-XXS with bicubic, 10 galleries of 800 people with one photograph
+each, probes as they are and at 32, 24 and 16 px, threshold 0.35: of 219 accepted answers within 0.02 the first name was
+right in 58 % and the second in 35 %; from 0.02 to 0.03 in 76 and 19 %, from 0.05 to 0.1 in 94 and 3 %. It takes back
+20 % of the wrong names and 0.26 % of the right ones (0.7 % at 16 px; less in smaller galleries).
+"""
+
 CROP_PX = 112
 """Side of the aligned crop that EdgeFace takes."""
 

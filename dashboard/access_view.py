@@ -9,7 +9,7 @@ import streamlit as st
 from core.access.roles import Permission, Role
 from core.access.trail import TrailEntry, read_trail, whole_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from dashboard.access import current, way
 from dashboard.components import head
 from dashboard.door import refused
@@ -148,7 +148,7 @@ def _trail() -> None:
         "deleted. Lines are never changed or removed by this program."
     )
     take(
-        "As CSV", lambda: csv_text(table).encode("utf-8-sig"), "audit.csv", "text/csv", key="access_trail_csv",
+        "As CSV", lambda: csv_bytes(table), "audit.csv", "text/csv", key="access_trail_csv",
         what="audit trail",
     )  # fmt: skip
 

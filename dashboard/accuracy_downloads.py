@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.errors import StorageFailed
 from core.jobs.run_dir import Run
 from dashboard.taking import take
@@ -35,7 +35,13 @@ def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
 def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CSV") -> None:
     """A button that saves `table` as CSV; cells that a spreadsheet would run are quoted."""
     take(
-        label, partial(_csv, table), f"{slug(name)}.csv", "text/csv", key=key, kind="tertiary", what="evaluation table"
+        label,
+        partial(csv_bytes, table),
+        f"{slug(name)}.csv",
+        "text/csv",
+        key=key,
+        kind="tertiary",
+        what="evaluation table",
     )
 
 
@@ -66,10 +72,6 @@ def archive(run: Run) -> bytes:
 def slug(text: str) -> str:
     """A file's name of small letters, digits and "-"."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "table"
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return csv_text(table).encode("utf-8")
 
 
 def _read(path: Path) -> bytes:

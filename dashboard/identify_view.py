@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.settings import VLR_SIZES_PX
 from dashboard.carry import carry
 from dashboard.compare_view import compare_view
@@ -111,14 +111,16 @@ def _with_progress(joined: Pipeline, files: Sequence[UploadedFile], how: How) ->
 
 def _summary(found: Sequence[Photograph]) -> None:
     outcomes = [face.outcome for photograph in found for face in photograph.faces if face.probe is not None]
-    parts = [count(outcomes.count("match"), "match", "matches"), f"{outcomes.count('unknown')} unknown"]
+    parts = [count(outcomes.count("match"), "match", "matches")]
+    parts += [count(outcomes.count(each), each) for each in ("tie", "repeat") if each in outcomes]
+    parts.append(f"{outcomes.count('unknown')} unknown")
     if "unrecognisable" in outcomes:
         parts.append(f"{outcomes.count('unrecognisable')} unrecognisable")
     faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
     take(
-        "Results as CSV", lambda: csv_text(table(found)).encode("utf-8-sig"), "identified.csv", "text/csv",
+        "Results as CSV", lambda: csv_bytes(table(found)), "identified.csv", "text/csv",
         key="identify_csv", what="identification results", into=row,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.images import read_image, sha256_of
-from core.recognition import DraftPhoto, Probe, Recognition
+from core.recognition import POSSIBLE, DraftPhoto, Probe, Recognition
 from dashboard.feedback import feedback
 from dashboard.photo import Preview, preview
 from dashboard.resources import MAX_UPLOADS
@@ -113,6 +113,7 @@ def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[
         "face": number if face.probe is not None else None,
         "outcome": outcome,
         "identity": face.identity,
+        "possible": POSSIBLE.join(face.possible) or None,
         "score": face.score,
         "threshold": face.threshold if outcome != "unreadable" else None,
         "threshold_is": "calibrated" if face.calibrated else "uncalibrated",

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.evaluation.pictures import Picture
 from core.images import encode_image
 from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line
@@ -86,7 +86,7 @@ def many_view(
             "image/png", key="inspector_contact_png",
         )  # fmt: skip
         take(
-            "All figures as CSV", lambda: csv_text(rows).encode("utf-8-sig"), "inspected.csv", "text/csv",
+            "All figures as CSV", lambda: csv_bytes(rows), "inspected.csv", "text/csv",
             icon=":material/table:", key="inspector_csv", what="inspected figures",
         )  # fmt: skip
 

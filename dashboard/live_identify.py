@@ -29,7 +29,7 @@ from dashboard.components import Picture, faces_html
 from dashboard.feedback import feedback, show_error, show_surprise
 from dashboard.identifying import draft_of
 from dashboard.navigation import go
-from dashboard.recognition_card import in_words
+from dashboard.recognition_card import SIGNS, in_words
 from dashboard.sightings_view import sightings_panel
 from dashboard.text import count, plain
 
@@ -225,9 +225,8 @@ def _face(face: LiveFace) -> Recognition | None:
     if found is None or found.probe is None:
         st.html(f"<div class='ef-quiet'>{face.number}: looking</div>")
         return None
-    signs = {"match": ":green[:material/check_circle:]", "unknown": ":orange[:material/help:]"}
     with st.container(border=True, key=f"{_KEY}_face_{face.number}", gap="small"):
-        st.markdown(f"{signs.get(found.outcome, ':gray[:material/visibility_off:]')} **{plain(label_of(face))}**")
+        st.markdown(f"{SIGNS[found.outcome]} **{plain(label_of(face))}**")
         pictures = [Picture(found.probe.crop, f"{found.probe.crop.shape[0]} px", "Face as seen", pixels=True)]
         if found.probe.crop.shape[0] < found.probe.sr_image.shape[0]:
             pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))

@@ -18,7 +18,9 @@ PREVIEW_PX = 1280
 _FEW = 4
 _CROWD = "ef-crowd"
 
-COLOURS: dict[Outcome, str] = {"match": "#0E6B66", "unknown": "#9A5208", "unrecognisable": "#59636B"}
+COLOURS: dict[Outcome, str] = {
+    "match": "#0E6B66", "tie": "#9A5208", "repeat": "#9A5208", "unknown": "#9A5208", "unrecognisable": "#59636B",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.recognition import Outcome, Probe, Recognition
+from core.recognition import Outcome, Probe, Recognition, either
 from core.sr.upscale import BICUBIC
 from dashboard.access import Permission, allowed
 from dashboard.charts import score_bars
@@ -15,8 +15,10 @@ from dashboard.identifying import Photograph
 from dashboard.photo import Box, photo_html
 from dashboard.text import count, plain, shorten
 
-_SIGNS: dict[Outcome, str] = {
+SIGNS: dict[Outcome, str] = {
     "match": ":green[:material/check_circle:]",
+    "tie": ":orange[:material/balance:]",
+    "repeat": ":orange[:material/content_copy:]",
     "unknown": ":orange[:material/help:]",
     "unrecognisable": ":gray[:material/visibility_off:]",
 }
@@ -24,9 +26,7 @@ _SIGNS: dict[Outcome, str] = {
 
 def title_of(face: Recognition) -> str:
     """The outcome in a word or a name, as plain text."""
-    if face.is_attack:
-        return "Looks like a presentation attack"
-    return face.identity or ("Unknown" if face.outcome == "unknown" else "Can't be recognised")
+    return "Looks like a presentation attack" if face.is_attack else face.title
 
 
 def numbered_title(face: Recognition, number: int) -> str:
@@ -44,11 +44,25 @@ def in_words(face: Recognition) -> str:
     words = f"{against_threshold(face.score, face.threshold, calibrated=face.calibrated)}."
     if face.warning:
         words = f"{words} {face.warning}"
+    if face.outcome == "tie":
+        names = plain(either(face.possible))
+        return f"{words} {names}: too close to tell{_apart(face)}. Nobody is named. {_ONE_PERSON}"
+    if face.outcome == "repeat":
+        return f"{words} {plain(face.reason)}. One person is in a photograph once, so nobody is named here."
     if face.outcome == "unknown":
         return f"{words} Closest is {plain(face.top_k[0].name)}."
     if face.margin is None:
         return f"{words} Nobody else is enrolled to compare with."
     return f"{words} The runner-up, {plain(face.top_k[1].name)}, is {face.margin:.2f} behind."
+
+
+_ONE_PERSON = "If they are one person who was enrolled twice, merge them in the Gallery."
+
+
+def _apart(face: Recognition) -> str:
+    if face.margin is None:
+        return ""
+    return f", the best two scores are {face.margin:.3f} apart" if face.margin >= 0.0005 else ", their scores are equal"
 
 
 def against_threshold(score: float, threshold: float, *, calibrated: bool) -> str:
@@ -61,7 +75,7 @@ def against_threshold(score: float, threshold: float, *, calibrated: bool) -> st
 
 def outcome_line(face: Recognition, heading: str = "") -> None:
     """The outcome, large, and its reason; `heading` is plain text before it."""
-    st.subheader(f"{_SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}", anchor=False)
+    st.subheader(f"{SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}", anchor=False)
     st.markdown(in_words(face))
 
 
@@ -128,12 +142,16 @@ def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
 def group_photo(photograph: Photograph) -> None:
     """The whole photograph with a numbered box round each face."""
     boxes = [
-        Box(share, number, face.identity or ("unknown" if face.outcome == "unknown" else ""), face.outcome)
+        Box(share, number, _at_box(face), face.outcome)
         for number, face in enumerate(photograph.faces, start=1)
         if face.probe is not None and (share := face.probe.box_share) is not None
     ]
     if photograph.preview is not None:
         st.html(photo_html(photograph.preview, boxes, f"Photograph with {count(len(boxes), 'face')}"))
+
+
+def _at_box(face: Recognition) -> str:
+    return {"unrecognisable": "", "unknown": "unknown"}.get(face.outcome, face.title)
 
 
 def tiles(recognitions: Sequence[Recognition], width_px: int = 92) -> None:

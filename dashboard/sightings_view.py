@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.gallery.store import Gallery
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
 from dashboard.access import Permission, allowed
@@ -84,7 +84,7 @@ def _log(gallery: Gallery) -> None:
     people = {each.identity_id: each.name for each in found}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         take(
-            "Log as CSV", lambda: csv_text(table).encode("utf-8-sig"), "sightings.csv", "text/csv",
+            "Log as CSV", lambda: csv_bytes(table), "sightings.csv", "text/csv",
             key=f"{_KEY}_csv", what="sightings",
         )  # fmt: skip
         if not allowed(Permission.DELETE):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.csv_safe import csv_bytes
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run
 from core.training.history import Alarm
@@ -183,13 +184,9 @@ def _epochs(seen: Seen) -> None:
         table = epochs.dropna(axis="columns", how="all").drop(columns=["line"], errors="ignore")
         st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
         take(
-            "Epochs as CSV", partial(_csv, table), f"{seen.run.name}-epochs.csv", "text/csv",
+            "Epochs as CSV", partial(csv_bytes, table), f"{seen.run.name}-epochs.csv", "text/csv",
             key="training_epochs_csv", what=f"epochs of {seen.run.id}",
         )  # fmt: skip
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False).encode("utf-8")
 
 
 def _settings(seen: Seen) -> None:

@@ -164,13 +164,13 @@ def make_map(
     if method == "tsne":
         layout_store(load_settings()).write(cloud.key, layout)  # the dashboard shows it without making it again
     if target is not None:
-        from core.csv_safe import safe_cell
+        from core.csv_safe import csv_bytes
         from core.settings import write_atomically
 
-        table = cloud.table[["identity", "image", "view"]].map(safe_cell)
+        table = cloud.table[["identity", "image", "view"]].copy()
         table.insert(0, "x", layout.points[:, 0])
         table.insert(1, "y", layout.points[:, 1])
-        write_atomically(target, table.to_csv(index=False).encode("utf-8", "backslashreplace"))
+        write_atomically(target, csv_bytes(table))
     if as_json:
         say_plain(
             {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +15,7 @@ from core.commands.common import (
     GalleryOption,
     JsonOption,
     ThresholdOption,
+    TieMarginOption,
     UsageMistake,
     example,
     gallery_file,
@@ -27,10 +30,11 @@ from core.commands.common import (
 from core.commands.enroll import PhotosByDefault
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
-from core.errors import CoreError
-from core.settings import load_settings
+from core.errors import CoreError, StorageFailed
+from core.settings import TIE_MARGIN, load_settings
 
 if TYPE_CHECKING:
+    from core.csv_safe import CsvLines
     from core.pipeline import Pipeline
     from core.recognition import Recognition
 
@@ -55,7 +59,10 @@ def add_to(app: typer.Typer) -> None:
 def identify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Photographs, folders of them, or patterns.")],
     csv: Annotated[
-        str | None, typer.Option("--csv", metavar="FILE", help="Write the results as CSV; - for standard output.")
+        str | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write the results as CSV, each as it comes; - for standard output."
+        ),
     ] = None,
     as_json: JsonOption = False,
     gallery_path: GalleryOption = None,
@@ -65,12 +72,15 @@ def identify(
     ] = None,
     all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of a photograph, not only one.")] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
+    tie_margin: TieMarginOption = TIE_MARGIN,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Show so many candidates for each face.")] = None,
     options: PipelineOptions = PipelineOptions(),
 ) -> None:
     """Say who is in photographs: a match, unknown, or unrecognisable with the reason.
 
-    Every face is compared with everybody in the gallery who was enrolled with the same weights. A file that can't be
+    Every face is compared with everybody in the gallery who was enrolled with the same weights. Two names that are too
+    close to tell apart are a tie; one name at two faces of a photograph stays with the better one, and the other is a
+    repeat. Neither names anybody. A file that can't be
     read gets a row that says so and stops none of the others; the command ends with code 2 only when none can be read.
     """
     if csv == "-" and as_json:
@@ -81,27 +91,28 @@ def identify(
     open_gallery(gallery_path).close()
     pipeline = options.pipeline(
         recognition_threshold=threshold,
+        tie_margin=tie_margin,
         gallery_path=gallery_file(load_settings(), gallery_path),
         top_k=5 if top_k is None else top_k,
     )
     quiet = as_json or csv == "-"
-    with pipeline.gallery.store as store:
+    with pipeline.gallery.store as store, _rows_to(csv) as write:
         if (lost := store.size - pipeline.gallery.size) > 0:
             note(f"{lost} of {store.size} people were enrolled with other weights or settings and can't be found.")
-        results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k)
+        results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k, write)
         protocol = _protocol(pipeline, size, results)
     for warning in dict.fromkeys(str(row["warning"]) for row in results if row["warning"]):
         note(warning)
-    if csv is not None:
-        _write_csv(csv, results)
     if as_json:
         say_json({"protocol": protocol, "results": results})
     elif csv != "-":
-        counts = Counter(str(row["outcome"]) for row in results)
+        from core.decision import counted
+
+        counts = counted(str(row["outcome"]) for row in results)
         calibrated = sum(bool(row["calibrated"]) for row in results)
         stock = "stock, not calibrated" if threshold == DEFAULT_THRESHOLD else "given"
         stock = f"calibrated ones for {calibrated} of {len(results)} faces, else {stock}" if calibrated else stock
-        summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("match", "unknown", "unrecognisable"))
+        summary = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
         say(f"{summary}. Threshold {threshold:.2f} ({stock}), {protocol['gallery_size']} people in the gallery.")
     if len(unreadable) == len(paths):
         first = unreadable[0]
@@ -115,9 +126,10 @@ def identify(
 
 
 def _identify(
-    pipeline: Pipeline, paths: list[Path], size: int | None, all_faces: bool, quiet: bool, top_k: int | None
-) -> tuple[list[dict[str, Any]], list[CoreError]]:
-    """A row for every face, in order, and what was wrong with files that couldn't be used."""
+    pipeline: Pipeline, paths: list[Path], size: int | None, all_faces: bool, quiet: bool, top_k: int | None,
+    write: WriteRow,
+) -> tuple[list[dict[str, Any]], list[CoreError]]:  # fmt: skip
+    """A row for every face, in order, each written as it comes, and what was wrong with files that couldn't be used."""
     from core.batch import recognise_files
 
     rows: list[dict[str, Any]] = []
@@ -128,12 +140,14 @@ def _identify(
         if result.error is not None:
             unreadable.append(result.error)
             rows.append(_unreadable_row(result.path, result.error))
+            write(rows[-1])
             if not quiet:
                 progress("")
                 say(f"{result.path}: unreadable ({result.error.what.rstrip('.')})")
             continue
         for face, recognition in enumerate(result.faces, start=1):
             rows.append(_row(result.path, face, recognition))
+            write(rows[-1])
             if not quiet:
                 progress("")
                 _tell(rows[-1], len(result.faces), top_k)
@@ -148,6 +162,7 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
         "face": face,
         "outcome": result.outcome,
         "identity": result.identity,
+        "possible": list(result.possible),
         "nearest": result.top_k[0].name if result.top_k else None,
         "score": _rounded(result.score),
         "threshold": result.threshold,
@@ -200,6 +215,7 @@ def _protocol(pipeline: Pipeline, size: str | None, results: list[dict[str, Any]
         "upscaler": pipeline.upscaler.name,
         "flip_tta": pipeline.encoder.flip_tta,
         "threshold": pipeline.config.recognition_threshold,
+        "tie_margin": pipeline.config.tie_margin,
         "calibrated": any(row["calibrated"] for row in results),
         "reduced_to_px": int(size) if size else None,
         "gallery_size": pipeline.gallery.size,
@@ -211,6 +227,7 @@ _CSV_COLUMNS = (
     "face",
     "outcome",
     "identity",
+    "possible",
     "nearest",
     "score",
     "threshold",
@@ -223,16 +240,53 @@ _CSV_COLUMNS = (
 )
 
 
-def _write_csv(target: str, rows: list[dict[str, Any]]) -> None:
-    import pandas as pd
+WriteRow = Callable[[dict[str, Any]], None]
 
-    from core.csv_safe import csv_text
-    from core.settings import write_atomically
 
-    text = csv_text(
-        pd.DataFrame([{name: row.get(name) for name in _CSV_COLUMNS} for row in rows], columns=_CSV_COLUMNS)
-    )
+@contextmanager
+def _rows_to(target: str | None) -> Iterator[WriteRow]:
+    """A function that writes a row of results to the CSV asked for: a file, standard output ("-"), or nowhere (None).
+
+    Rows are written as they come, so a command that is ended early leaves those that were done. Raises StorageFailed.
+    """
+    if target is None:
+        yield lambda row: None
+        return
+    from core.csv_safe import CsvLines
+
     if target == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_atomically(user_path(target), text.encode("utf-8", "replace"))
+        yield _cells_of(CsvLines(sys.stdout, _CSV_COLUMNS, mark=False))
+        return
+    path, rows = user_path(target), 0
+    try:
+        file = path.open("w", encoding="utf-8", errors="replace", newline="")
+        write = _cells_of(CsvLines(file, _CSV_COLUMNS))
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+    def write_and_count(row: dict[str, Any]) -> None:
+        nonlocal rows
+        try:
+            write(row)
+        except OSError as error:
+            raise _not_written(path, error) from error
+        rows += 1
+
+    with file:
+        try:
+            yield write_and_count
+        except KeyboardInterrupt:
+            note(f"Stopped; {path} has {rows} {'row' if rows == 1 else 'rows'} of what was done.")
+            raise
+
+
+def _not_written(path: Path, error: OSError) -> StorageFailed:
+    return StorageFailed(
+        f"{path} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
+    )
+
+
+def _cells_of(lines: CsvLines) -> WriteRow:
+    from core.recognition import POSSIBLE
+
+    return lambda row: lines.add({**row, "possible": POSSIBLE.join(row["possible"])})

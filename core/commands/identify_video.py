@@ -13,6 +13,7 @@ from core.commands.common import (
     GalleryOption,
     JsonOption,
     ThresholdOption,
+    TieMarginOption,
     UsageMistake,
     example,
     gallery_file,
@@ -26,7 +27,7 @@ from core.commands.common import (
 )
 from core.commands.pipeline_options import EncoderOptions
 from core.commands.shared_options import takes_options
-from core.settings import load_settings
+from core.settings import TIE_MARGIN, load_settings
 
 if TYPE_CHECKING:
     from core.jobs.events import Event
@@ -80,6 +81,7 @@ def video(
         bool, typer.Option("--keep-faces", help="Keep the best picture of each face in the run's folder.")
     ] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
+    tie_margin: TieMarginOption = TIE_MARGIN,
     detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
     as_json: JsonOption = False,
     options: EncoderOptions = EncoderOptions(),
@@ -112,6 +114,7 @@ def video(
         "log_sightings": log_sightings,
         "gallery": str(gallery_file(settings, gallery_path).resolve()),
         "threshold": threshold,
+        "tie_margin": tie_margin,
         **_with_what(options),
     }
     run = launch(settings, "video", config, slug=_slug(found.shown))

@@ -187,7 +187,7 @@ def manifest_bytes(frame: pd.DataFrame, on_event: Callable[..., None] | None = N
 def _parse(content: bytes, path: Path) -> pd.DataFrame:
     broken = DatasetInvalid(f"{path} is damaged or cut off.", "Build the data set again.")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError) as error:
         raise broken from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.csv_safe import safe_cell
+from core.csv_safe import CsvLines
 from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import REJECTED_NAME
 from core.dataset.photograph import Photograph, Rejected
@@ -29,11 +29,11 @@ def reject_row(photograph: Photograph, why: Rejected) -> dict[str, str]:
 
 
 def rejects_bytes(rows: Sequence[dict[str, str]]) -> bytes:
-    """The rows as rejected.csv: UTF-8, "\\n", text that a spreadsheet would run marked as text."""
+    """The rows as rejected.csv (see core.csv_safe); a file's name that is no text keeps its bytes."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([safe_cell(row[column]) for column in COLUMNS] for row in rows)
+    lines = CsvLines(buffer, COLUMNS)
+    for row in rows:
+        lines.add(row)
     return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -41,7 +41,7 @@ def read_rejects(root: Path) -> pd.DataFrame:
     """The rejected photographs of the data set at `root`, all text; empty where none were. Raises DatasetInvalid."""
     path = root / REJECTED_NAME
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text("utf-8", "surrogateescape"), newline=""), strict=True))
+        rows = list(csv.reader(io.StringIO(path.read_text("utf-8-sig", "surrogateescape"), newline=""), strict=True))
     except FileNotFoundError:
         rows = [list(COLUMNS)]
     except csv.Error as error:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.errors import CoreError, StorageFailed
 from core.jobs.plain import plain_value
 from core.jobs.run_dir import Run
@@ -119,7 +119,7 @@ class Evaluation:
 
         require(Permission.RUN)
         for name, table in self.tables.items():
-            write_atomically(folder / "tables" / f"{name}.csv", csv_text(table).encode())
+            write_atomically(folder / "tables" / f"{name}.csv", csv_bytes(table))
         write_atomically(folder / "report.html", report_html(self).encode())
 
 

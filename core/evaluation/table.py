@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
 from core.evaluation.figures import Figures
 from core.evaluation.intervals import Interval
 from core.evaluation.protocol import Mode, Size
@@ -81,13 +81,10 @@ class PairsReport:
     def to_json(self) -> str:
         return json.dumps({"protocol": self.protocol, "rows": [asdict(row) for row in self.rows]}, indent=2)
 
-    def to_csv(self) -> str:
-        return csv_text(self.frame())
-
     def write(self, folder: Path) -> None:
         """report.json and report.csv into `folder`. Raises StorageFailed."""
         write_atomically(folder / "report.json", self.to_json().encode())
-        write_atomically(folder / "report.csv", self.to_csv().encode())
+        write_atomically(folder / "report.csv", csv_bytes(self.frame()))
 
 
 def row_values(row: Row, folds: str) -> dict[str, Any]:

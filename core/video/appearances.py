@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.recognition import Outcome, Recognition
+from core.recognition import POSSIBLE, Outcome, Recognition
 from core.video.live import LiveResult
 from core.video.pooling import weight_of
 
 COLUMNS = (
-    "track", "outcome", "identity", "nearest", "score", "threshold", "calibrated", "agreement", "from_s", "to_s",
-    "looks", "probe_px", "upscaler",
+    "track", "outcome", "identity", "possible", "nearest", "score", "threshold", "calibrated", "agreement",
+    "from_s", "to_s", "looks", "probe_px", "upscaler",
 )  # fmt: skip
 
 _KEPT_ANSWERS = 200
@@ -109,12 +109,14 @@ def _row(number: int, track: _Appearance) -> dict[str, Any]:
     told = track.told[(outcome, identity)]
     last = told[-1]
     scores = [each.score for each in told if each.score is not None]
+    possible = Counter(each.possible for each in told).most_common(1)[0][0]
     nearest = Counter(each.top_k[0].name for each in told if each.top_k).most_common(1)
     sizes = [each.probe_px for each in told if each.probe_px is not None]
     return {
         "track": number,
         "outcome": outcome,
         "identity": identity,
+        "possible": POSSIBLE.join(possible) or None,
         "nearest": nearest[0][0] if nearest else None,
         "score": round(float(np.median(scores)), 4) if scores else None,
         "threshold": round(last.threshold, 4),

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from core.recognition import Outcome
+from core.recognition import Outcome, either
 from core.video.live import LiveFace, LiveResult
 
 COLOURS: dict[Outcome | None, tuple[int, int, int]] = {
     "match": (14, 107, 102),
+    "tie": (154, 82, 8),
+    "repeat": (154, 82, 8),
     "unknown": (154, 82, 8),
     "unrecognisable": (89, 99, 107),
     None: (89, 99, 107),
@@ -33,10 +35,15 @@ def label_of(face: LiveFace) -> str:
     found = face.recognition
     if found is None:
         return f"{face.number}"
-    name = found.identity or ("Unknown" if found.outcome == "unknown" else "Can't be recognised")
-    name = "Presentation attack" if found.is_attack else name
-    name = name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
+    name = found.title
+    if found.outcome == "tie":  # each name shortened, so that both can be read
+        name = f"{either([_cut(each, _NAME_CHARS // len(found.possible)) for each in found.possible])}?"
+    name = _cut(name, 2 * _NAME_CHARS if found.outcome == "tie" else _NAME_CHARS)
     return f"{face.number} {name}" if found.score is None else f"{face.number} {name} {found.score:.2f}"
+
+
+def _cut(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: max(1, most - 1)]}…"
 
 
 def draw(rgb: NDArray[np.uint8], faces: Sequence[LiveFace]) -> NDArray[np.uint8]:

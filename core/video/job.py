@@ -2,7 +2,7 @@
 
 config: source (as the camera book writes it down), seconds, looks_per_s, reduce_to_px, small_faces, annotate,
 keep_faces, log_sightings, uploaded (the source is a file of the run's own folder, and goes when it was looked at), and
-the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold.
+the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold, tie_margin.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from core.csv_safe import csv_text
+from core.csv_safe import csv_bytes
+from core.decision import counted
 from core.errors import SettingsInvalid
 from core.images import encode_image
 from core.jobs.context import JobContext
-from core.settings import UNCALIBRATED_THRESHOLD, load_settings, write_atomically
+from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings, write_atomically
 from core.video.appearances import Appearances
 from core.video.camera_book import address_of
 from core.video.draw import draw_result
@@ -57,6 +58,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
             use_tta=bool(config.get("use_tta")),
             gallery_path=config.get("gallery") or settings.gallery_path,
             recognition_threshold=float(config.get("threshold") or UNCALIBRATED_THRESHOLD),
+            tie_margin=float(config.get("tie_margin", TIE_MARGIN)),
         ),
         settings,
     )
@@ -134,11 +136,11 @@ class _Seen:
         """Write the table and the faces; give the report."""
         folder: Path = self._context.run.path
         table, looks = self._appearances.table(), max(1, self._appearances.frames)
-        write_atomically(folder / TABLE, csv_text(table).encode("utf-8", "replace"))
+        write_atomically(folder / TABLE, csv_bytes(table))
         for number, face in self._appearances.faces():
             write_atomically(folder / FACES / f"{number}.png", encode_image(face, "png"))
         spent = time.monotonic() - self._began
-        counts = {name: int((table["outcome"] == name).sum()) for name in ("match", "unknown", "unrecognisable")}
+        counts = counted(table["outcome"])
         return {
             "source": source.shown,
             "text": f"{len(table)} faces in {self._at:.0f} s of video: "

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.decision import once_each
 from core.probes import Cut
 from core.recognition import Probe, Recognition
 from core.video.pooling import Pool, Pooled
@@ -117,7 +118,11 @@ class LiveIdentifier:
             cuts: list[Cut] = [self.pipeline.cut(seen.frame, seen.faces[place]) for place in chosen]
             probes = self.pipeline.probes(cuts)
         self._recognise([tracks[place] for place in chosen], probes, at, timings)
-        faces = tuple(self._face(track, rgb.shape, place in chosen) for place, track in enumerate(tracks))
+        answers = once_each([self._known[track.number].recognition for track in tracks])
+        faces = tuple(
+            self._face(track, answer, rgb.shape, place in chosen)
+            for place, (track, answer) in enumerate(zip(tracks, answers, strict=True))
+        )
         return LiveResult(faces, at, (rgb.shape[0], rgb.shape[1]), timings, self._for.reduce_to_px)
 
     def _seek(self, rgb: NDArray[np.uint8], at: float) -> Seen:
@@ -155,11 +160,10 @@ class LiveIdentifier:
             return Pooled(vector, 1, probe.probe_px)
         return self._known[track.number].pool.add(vector, probe.quality, at)
 
-    def _face(self, track: Track, shape: tuple[int, ...], fresh: bool) -> LiveFace:
-        known = self._known[track.number]
+    def _face(self, track: Track, answer: Recognition | None, shape: tuple[int, ...], fresh: bool) -> LiveFace:
         x0, y0, x1, y1 = track.face.box_xyxy
         share = (x0 / shape[1], y0 / shape[0], x1 / shape[1], y1 / shape[0])
-        return LiveFace(track.number, share, known.recognition, known.frames, fresh)
+        return LiveFace(track.number, share, answer, self._known[track.number].frames, fresh)
 
 
 @contextmanager

@@ -67,6 +67,24 @@ def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Pa
     assert "Enlarged (bicubic): adds no detail" in said and "As seen, 1" in said
 
 
+def test_one_face_under_two_names_names_nobody(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    enrol_people(ready, {"Eileen": astronaut, "<b>Zita</b>": astronaut})
+    app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
+    said = shown(app)
+    assert "0 matches, 1 tie, 0 unknown" in said and "too close to tell" in said and "Nobody is named" in said
+    assert "merge them in the Gallery" in said and "<b>Zita" not in said
+    assert "Enrol this person" not in [each.label for each in app.button]
+
+
+def test_a_person_is_in_a_photograph_once(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    enrol_people(ready, {"Eileen": astronaut})
+    one = np.asarray(Image.open(io.BytesIO(astronaut)).convert("RGB"))
+    app = upload(open_page("identify"), ("two.png", png(np.concatenate([one, one[:, ::-1]], axis=1)), "image/png"))
+    said = shown(app)
+    assert "1 match, 1 repeat, 0 unknown" in said and "Eileen again?" in said
+    assert "One person is in a photograph once" in said
+
+
 def test_names_with_markup_stay_text(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
     enrol_people(ready, {"<b>**Ada**</b> :smile: $x$": astronaut})
     app = upload(open_page("identify"), ("![x](y) <i>.png", astronaut, "image/png"))
@@ -182,6 +200,8 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
     )
     assert list(rows["outcome"]) == ["match", "unrecognisable", "unreadable"]
     assert list(rows["margin"][:1]) == [0.4] and rows["runner_up"][0] == "@Ben"
+    tie = Recognition("tie", "", score=0.5, threshold=0.35, possible=("Ada", "Ben"))
+    assert table([Photograph("3", "c.jpg", (tie,))]).loc[0, ["identity", "possible"]].tolist() == [None, "Ada; Ben"]
     assert set(rows["threshold_is"]) == {"uncalibrated"}
     lines = csv_text(rows).splitlines()
     assert lines[1].startswith("'=cmd.jpg,") and ",'=1+1," in lines[1] and ",'@Ben," in lines[1]
@@ -196,6 +216,15 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
         (Recognition("match", "", "Ada", 0.5, 0.35, top_k=(candidate("Ada", 0.5),)), "Nobody else is enrolled"),
         (Recognition("match", "", "A", 0.5, 0.35, calibrated=True, top_k=(candidate("A", 0.5),)), "threshold 0.35. "),
         (Recognition("unrecognisable", "too small (9 px)", threshold=0.35), "Too small (9 px). No name is guessed."),
+        (
+            Recognition("tie", "", None, 0.51, 0.35, margin=0.012, possible=("Ada", "Ben")),
+            "Ada or Ben: too close to tell, the best two scores are 0.012 apart. Nobody is named.",
+        ),
+        (Recognition("tie", "", None, 0.51, 0.35, margin=0.0, possible=("Ada", "Ben")), "their scores are equal."),
+        (
+            Recognition("repeat", "Ada is at another face", None, 0.51, 0.35, possible=("Ada",)),
+            "Ada is at another face. One person is in a photograph once, so nobody is named here.",
+        ),
     ],
 )
 def test_outcome_in_words(face: Recognition, words: str) -> None:

@@ -76,6 +76,18 @@ def test_nothing_unpickles_and_every_torch_load_is_weights_only() -> None:
                 assert options.get("allow_pickle") == "False", path
 
 
+def test_every_csv_is_written_in_one_place() -> None:
+    """But for a data set's manifest, whose hash is the data set's key."""
+    writers = {"csv.writer", "csv.DictWriter"}
+    for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py"), *ROOT.glob("pages/*.py")]:
+        if path.relative_to(ROOT).as_posix() in ("core/csv_safe.py", "core/dataset/manifest.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                call = ast.unparse(node.func)
+                assert call not in writers and not call.endswith(".to_csv"), f"{path}: {call}"
+
+
 def _readme_commands() -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     return re.findall(r"^edgeface-studio .+$", text, re.MULTILINE) + re.findall(r"`(edgeface-studio [^`]+)`", text)

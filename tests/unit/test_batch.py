@@ -70,5 +70,16 @@ def test_every_face_of_a_group_comes_with_the_first_one_first(pipeline, photogra
     assert alone.faces[0].identity == result.faces[0].identity
 
 
+def test_one_name_is_once_in_each_photograph_and_again_in_the_next(pipeline, photographs, tmp_path):
+    first, second = (np.asarray(Image.open(path).convert("RGB")) for path in (photographs[0], photographs[2]))
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.hstack([first, second])).save(tmp_path / name)
+    results = list(recognise_files(pipeline, [tmp_path / "a.png", tmp_path / "b.png"], every=True))
+    for result in results:
+        told = sorted(face.title for face in result.faces if face.outcome != "unknown")
+        assert told == ["Colin_Powell", "Colin_Powell again?"]
+    assert [face.title for face in pipeline.run_all(tmp_path / "a.png")] == [face.title for face in results[0].faces]
+
+
 def test_nothing_gives_nothing(pipeline):
     assert list(recognise_files(pipeline, [])) == []

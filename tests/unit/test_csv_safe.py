@@ -7,7 +7,7 @@ import io
 import pandas as pd
 import pytest
 
-from core.csv_safe import csv_text, safe_cell
+from core.csv_safe import CsvLines, csv_bytes, csv_text, safe_cell
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "=cmd|' /C calc'!A0"])
@@ -34,3 +34,26 @@ def test_headers_are_cells_too():
 
 def test_empty_values_are_empty_cells():
     assert csv_text(pd.DataFrame({"name": [None, "Ada"], "score": [None, 0.5]})) == "name,score\n,\nAda,0.5\n"
+
+
+def test_a_file_begins_with_the_mark_that_spreadsheets_go_by():
+    content = csv_bytes(pd.DataFrame({"name": ["Zoë"]}))
+    assert content == b"\xef\xbb\xbfname\nZo\xc3\xab\n"
+    assert list(pd.read_csv(io.BytesIO(content))["name"]) == ["Zoë"]
+
+
+def test_rows_are_in_the_file_as_they_come(tmp_path):
+    path = tmp_path / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = CsvLines(file, ("name", "score", "sure"))
+        lines.add({"name": "=1+1", "score": -0.5, "sure": None, "other": 1})
+        assert path.read_text("utf-8-sig") == "name,score,sure\n'=1+1,-0.5,\n"
+        lines.add({"name": "a\r\nb", "sure": True})
+    same = pd.DataFrame({"name": ["=1+1", "a\nb"], "score": [-0.5, None], "sure": [None, True]})
+    assert path.read_bytes() == csv_bytes(same)
+
+
+def test_a_pipe_gets_no_mark():
+    buffer = io.StringIO()
+    CsvLines(buffer, ("name",), mark=False)
+    assert buffer.getvalue() == "name\n"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from core import cli
+from core import batch, cli
 from core.gallery.store import Gallery
 
 pytestmark = pytest.mark.shared
@@ -89,7 +89,7 @@ def test_from_enrolment_to_identification(shell: Shell, shared_dir: Path, own_da
     ]
     assert [round(row["probe_px"]) for row in found["results"][:2]] == pytest.approx([32, 32], abs=2)
     assert found["protocol"]["encoder"] == "edgeface_xxs_q" and found["protocol"]["gallery_size"] == 2
-    table = list(csv.DictReader(io.StringIO((tmp_path / "found.csv").read_text())))
+    table = list(csv.DictReader(io.StringIO((tmp_path / "found.csv").read_text("utf-8-sig"))))
     assert [row["outcome"] for row in table] == ["match", "match", "unreadable"]
     assert table[0]["identity"] == "Ada" and float(table[0]["score"]) >= float(table[0]["threshold"])
 
@@ -106,6 +106,71 @@ def test_a_person_enrolled_with_other_settings_is_said(shell: Shell, shared_dir:
     assert "unknown" in out and "0 people in the gallery" in out
     assert "1 of 1 people were enrolled with other weights or settings" in shell.err
     assert "Ada" in shell("identify", photo(shared_dir, ADA, 2), "--use-tta")
+
+
+def test_ctrl_c_leaves_the_rows_that_were_done(
+    shell: Shell, shared_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("enroll", "--user-id", "Zoë", "--photos", photo(shared_dir, ADA, 1))
+    odd = tmp_path / b"odd\xff.jpg".decode("utf-8", "surrogateescape")
+    shutil.copy(photo(shared_dir, ADA, 2), odd)
+    real = batch.recognise_files
+
+    def cut_short(*given: Any, **more: Any) -> Iterator[batch.FileResult]:
+        for number, result in enumerate(real(*given, **more)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield result
+
+    monkeypatch.setattr(batch, "recognise_files", cut_short)
+    unseen = [photo(shared_dir, ADA, 3), odd, photo(shared_dir, ADA, 4)]
+    target = tmp_path / "found.csv"
+    shell("identify", *unseen, "--csv", target, code=cli.INTERRUPTED)
+    assert target.read_bytes().startswith(b"\xef\xbb\xbffile,")
+    table = list(csv.DictReader(io.StringIO(target.read_text("utf-8-sig"))))
+    assert [(row["identity"], Path(row["file"]).name) for row in table] == [
+        ("Zoë", f"{ADA}_0003.jpg"), ("Zoë", "odd?.jpg"),
+    ]  # fmt: skip
+    assert f"{target} has 2 rows" in shell.err
+    shell("identify", *unseen, "--csv", "-", code=cli.INTERRUPTED)
+    assert shell.out.startswith("file,face,outcome,") and shell.out.count("\n") == 3
+
+
+def test_a_csv_that_cannot_be_written_is_said_before_anything_is_looked_at(
+    shell: Shell, shared_dir: Path, tmp_path: Path
+) -> None:
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
+    shell("identify", photo(shared_dir, ADA, 2), "--csv", tmp_path / "no folder" / "found.csv", code=2)
+    assert "couldn't be written" in shell.err and "match" not in shell.out
+
+
+def test_one_face_under_two_names_is_too_close_to_tell(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
+    shell("enroll", "--user-id", "Ben", "--photos", photo(shared_dir, ADA, 1), "--force")
+    target = tmp_path / "found.csv"
+    out = shell("identify", photo(shared_dir, ADA, 2), "--csv", target)
+    assert "tie (Ada or Ben: too close to tell" in out and "0 match, 1 tie, 0 unknown" in out
+    [row] = csv.DictReader(io.StringIO(target.read_text("utf-8-sig")))
+    assert (row["outcome"], row["identity"], row["possible"]) == ("tie", "", "Ada; Ben")
+    [found] = shell.json("identify", photo(shared_dir, ADA, 2), "--tie-margin", "0")["results"]
+    assert (found["outcome"], found["possible"]) == ("tie", ["Ada", "Ben"]), "equal templates tie at any margin"
+    [found] = shell.json("identify", photo(shared_dir, BEN, 1), "--tie-margin", "0")["results"]
+    assert (found["outcome"], found["possible"]) == ("unknown", [])
+    shell("identify", photo(shared_dir, ADA, 2), "--tie-margin", "2", code=2)
+
+
+def test_one_name_is_once_in_a_photograph(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
+    halves = [Image.open(photo(shared_dir, ADA, number)) for number in (1, 2)]
+    group = Image.new("RGB", (500, 250))
+    for place, half in enumerate(halves):
+        group.paste(half, (250 * place, 0))
+    group.save(tmp_path / "group.png")
+    rows = shell.json("identify", tmp_path / "group.png", "--all-faces")["results"]
+    told = sorted((row["outcome"], row["identity"], row["possible"]) for row in rows if row["outcome"] != "unknown")
+    assert told == [("match", "Ada", []), ("repeat", None, ["Ada"])]
+    match, repeat = (next(row for row in rows if row["outcome"] == each) for each in ("match", "repeat"))
+    assert match["score"] > repeat["score"] and "another face of this photograph" in repeat["reason"]
 
 
 def test_compare_says_same_different_or_cannot_say(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:

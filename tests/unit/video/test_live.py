@@ -121,3 +121,28 @@ def test_a_clip_shows_its_faces_at_the_size_asked_for() -> None:
     assert len(frames) == 2 and frames[0].shape == (480, 640, 3)
     sizes = [probe_px(face.landmarks) for face in Detector().detect(frames[1])]
     assert sizes == pytest.approx([64, 64], rel=0.15)
+
+
+def test_one_name_at_two_faces_of_a_frame_stays_with_the_better_one(make_pipeline, group) -> None:
+    pipeline = make_pipeline()
+    e = pipeline.infer_embedding(group).numpy()
+    pipeline.gallery.add("Eileen", e)
+    away = np.roll(e, 1)
+    away = away - (away @ e) * e
+    less = 0.8 * e + 0.6 * away / np.linalg.norm(away)
+    pipeline.embed = lambda probes: np.stack([e if probe.probe_px > 80 else less for probe in probes])
+    result = LiveIdentifier(pipeline).look(group, 0.0)
+    first, second = result.faces
+    assert (first.recognition.outcome, first.recognition.identity) == ("match", "Eileen")
+    assert (second.recognition.outcome, second.recognition.possible) == ("repeat", ("Eileen",))
+    assert label_of(second) == "2 Eileen again? 0.80"
+
+
+def test_a_tie_is_drawn_with_both_names_and_no_other(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    long = "Maximiliane Wilhelmine von und zu Hohenfels"
+    for name in (long, "Zita"):
+        pipeline.gallery.add(name, pipeline.infer_embedding(portrait))
+    [face] = LiveIdentifier(pipeline).look(portrait, 0.0).faces
+    assert (face.recognition.outcome, face.recognition.identity) == ("tie", None)
+    assert label_of(face) == "1 Maximiliane W… or Zita? 1.00"

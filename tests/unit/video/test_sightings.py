@@ -93,6 +93,13 @@ def test_strangers_and_single_frames_are_never_logged(gallery) -> None:
     assert sightings(gallery) == []
 
 
+@pytest.mark.parametrize("outcome", ["tie", "repeat"])
+def test_a_face_that_nobody_is_named_for_is_never_logged(gallery, outcome) -> None:
+    write_rule(gallery, SightingRule(kept=True))
+    assert SightingLog(gallery, "hall").note([seen(gallery, "Ada", outcome=outcome)]) == 0
+    assert sightings(gallery) == []
+
+
 def test_faces_are_kept_only_when_asked_for_and_go_when_no_longer(gallery) -> None:
     write_rule(gallery, SightingRule(kept=True, crops=True))
     SightingLog(gallery, "hall").note([seen(gallery, "Ada")])

@@ -124,6 +124,29 @@ def test_a_face_is_what_most_of_its_looks_say() -> None:
     assert seen.people() == [{"identity": "Ada", "seconds": 3.0, "from_s": 0.0, "to_s": 3.0, "score": 0.6, "tracks": 1}]
 
 
+def test_a_tie_stands_in_the_table_with_its_names_and_names_nobody() -> None:
+    seen = Appearances()
+    for at in (0.0, 1.0):
+        result = result_of(at, (1, "tie", None, 0.7))
+        [face] = result.faces
+        tie = replace(face, recognition=replace(face.recognition, possible=("Ada", "Ben")))
+        seen.add(replace(result, faces=(tie,)))
+    [row] = seen.table().to_dict("records")
+    assert (row["outcome"], row["identity"], row["possible"]) == ("tie", None, "Ada; Ben")
+    assert seen.people() == []
+
+
+def test_the_margin_of_a_tie_is_a_setting_of_the_run(context, portrait) -> None:
+    here = context(annotate=False, tie_margin=1.0)
+    pipeline = build_pipeline(
+        PipelineConfig(weights=here.config["weights"], skip_dsr=True, gallery_path=here.config["gallery"])
+    )
+    pipeline.gallery.add("Zita", np.eye(512)[0])
+    pipeline.gallery.store.close()
+    assert job.run(here)["counts"] == {"match": 0, "tie": 1, "unknown": 0, "unrecognisable": 0}
+    assert job.run(context(annotate=False))["counts"]["match"] == 1
+
+
 def test_a_pattern_seen_once_is_left_out_and_nobody_gives_an_empty_table() -> None:
     seen = Appearances()
     assert seen.table().empty and seen.table().columns[0] == "track" and seen.people() == []
