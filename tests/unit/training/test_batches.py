@@ -11,7 +11,7 @@ from core.images import resize
 from core.training.augment import draw
 from core.training.batches import BatchMaker, Sources, ahead
 from core.training.data import open_data, validated_sizes
-from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
+from core.training.degrade import enlarge, resize_batch, resize_by_weights, to_network, to_pixels
 from core.training.recipe import Augment, Losses, Stage
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -42,6 +42,17 @@ def test_degrading_a_batch_is_pillows_bicubic_within_a_level(size):
     large = enlarge(torch.from_numpy(expected).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
     off = np.abs(large.astype(int) - np.stack([resize(each, 112) for each in expected]))
     assert off.max() <= 2 and (off > 1).mean() < 1e-3  # two passes, each rounded, on other fixed-point weights
+
+
+@pytest.mark.parametrize(("before", "after"), [(112, 16), (112, 24), (112, 45), (112, 7), (16, 112), (37, 112)])
+def test_without_8_bit_bicubic_a_batch_has_pillows_own_pixels(before, after):
+    noise = np.random.default_rng(0).integers(0, 256, (8, before, before, 3)).astype(np.uint8)
+    checked = (
+        np.indices((before, before)).sum(axis=0)[None, ..., None] // 4 % 2 * 255
+    )  # black and white: most overshoot
+    pictures = np.concatenate([noise, np.broadcast_to(checked, noise.shape).astype(np.uint8)])
+    made = resize_by_weights(torch.from_numpy(pictures).permute(0, 3, 1, 2), after).permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(made.numpy(), np.stack([resize(each, after) for each in pictures]))
 
 
 def test_pixels_survive_the_way_to_the_network_and_back():
