@@ -50,7 +50,7 @@ def sample_pairs(
 ) -> tuple[Ints, Ints]:
     """Positions (a, b) of every genuine pair, and of impostor pairs: all, or `most_impostors` drawn with repetition.
 
-    With `ordered` a genuine pair comes both ways round.
+    With `ordered` every pair comes both ways round: with either picture as the probe.
     """
     order = np.argsort(people, kind="stable")
     starts = np.r_[0, np.nonzero(np.diff(people[order]))[0] + 1, len(people)]
@@ -64,9 +64,11 @@ def sample_pairs(
     if ordered:
         a, b = np.r_[a, b], np.r_[b, a]
     count = len(people)
-    everything = count * (count - 1) // 2
+    everything = count * (count - 1) if ordered else count * (count - 1) // 2
     if everything <= most_impostors:
         i, j = np.triu_indices(count, 1)
+        if ordered:
+            i, j = np.r_[i, j], np.r_[j, i]
     else:
         rng = np.random.default_rng(seed)
         i, j = rng.integers(0, count, most_impostors), rng.integers(0, count, most_impostors)

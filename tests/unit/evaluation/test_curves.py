@@ -13,7 +13,7 @@ from core.evaluation.bootstrap_rates import rates_at_threshold
 from core.evaluation.curves import rates_at, roc_points, score_histogram, sweep
 from core.evaluation.identification import Outcomes
 from core.evaluation.reject import reject_curve, sample_pairs, scores_of
-from core.evaluation.scores import side
+from core.evaluation.scores import side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc, roc_of_sorted, tar_at_far
 
 
@@ -104,6 +104,20 @@ def test_scores_by_blocks_are_the_cosines() -> None:
     some_a, some_b = sample_pairs(people, ordered=True, most_impostors=1000)
     assert (people[some_a] == people[some_b]).sum() == 720
     assert 900 < (people[some_a] != people[some_b]).sum() <= 1000
+
+
+def test_the_curve_doesnt_follow_the_order_of_names() -> None:
+    vectors, people, noise = spoiled()
+    small = np.random.default_rng(1).normal(size=vectors.shape) * 0.2 + vectors * np.linspace(0.2, 2, 240)[:, None]
+    small = (small / np.linalg.norm(small, axis=1, keepdims=True)).astype(np.float32)
+    there = reject_curve(small, vectors, people, -noise, ordered=True)
+    back = np.arange(240)[::-1]  # as if the last name were the first
+    other = reject_curve(small[back], vectors[back], people.max() - people[back], -noise[back], ordered=True)
+    pd.testing.assert_frame_equal(there, other)
+    assert there["impostor"][0] == 240 * 236, "every picture small against every other person's"
+    every = reject_curve(small, vectors, people, -noise, ordered=True, shares=(0.0,))
+    genuine, impostor = sorted_scores(side(small, people), side(vectors, people), ordered=True)
+    assert every["eer"][0] == pytest.approx(equal_error_rate(roc_of_sorted(genuine, impostor)), abs=1e-4)
 
 
 def test_a_curve_without_both_kinds_is_empty() -> None:
