@@ -1,7 +1,7 @@
 """How like the truth is a super-resolved face? PSNR, SSIM and identity similarity to HR, image by image.
 
-PSNR and SSIM are scikit-image's, on 8-bit RGB (data range 255; SSIM as in Wang et al. 2004: Gaussian window, sigma 1.5,
-population statistics). Identity similarity is the cosine of the encoder's embeddings of the SR and the HR crop.
+PSNR and SSIM are those of core.evaluation.fidelity. Identity similarity is the cosine of the
+encoder's embeddings of the SR and the HR crop.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from core.evaluation.fidelity import finite_db, psnr_db, ssim
 from core.evaluation.pictures import Picture
 from core.evaluation.systems import System
 from core.evaluation.views import View, show
-from core.images import RGB
 from core.jobs.errors import JobStopped
 from core.sr.upscale import BicubicUpscaler, Upscaler
 
@@ -25,21 +24,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image", "identity", "size_px", "upscaler", "psnr_db", "ssim", "similarity")
 _BATCH = 64
-
-
-def psnr_db(sr: RGB, hr: RGB) -> float:
-    """Peak signal-to-noise ratio of two uint8 crops of one size, in dB; infinite for equal ones."""
-    with np.errstate(divide="ignore"):
-        return float(peak_signal_noise_ratio(hr, sr, data_range=255))
-
-
-def ssim(sr: RGB, hr: RGB) -> float:
-    """Structural similarity of two uint8 RGB crops of one size, 1 for equal ones."""
-    return float(
-        structural_similarity(
-            hr, sr, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-    )
 
 
 def sr_quality(
@@ -98,12 +82,18 @@ def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: S
 
 def sr_summary(quality: pd.DataFrame) -> pd.DataFrame:
     """The distributions in figures: for each size and upscaler the number of images, and of each measure the mean and
-    the 5th, 50th and 95th percentile."""
+    the 5th, 50th and 95th percentile; PSNR over pictures that aren't equal to HR, NaN without any."""
     rows = []
     for (size, upscaler), some in quality.groupby(["size_px", "upscaler"], sort=True):
         row: dict[str, object] = {"size_px": size, "upscaler": upscaler, "images": len(some)}
         for name in ("psnr_db", "ssim", "similarity"):
-            low, middle, high = np.percentile(some[name], [5, 50, 95])
-            row |= {f"{name}_mean": some[name].mean(), f"{name}_p5": low, f"{name}_p50": middle, f"{name}_p95": high}
+            values = finite_db(some[name]) or [np.nan]
+            low, middle, high = np.percentile(values, [5, 50, 95])
+            row |= {
+                f"{name}_mean": float(np.mean(values)),
+                f"{name}_p5": low,
+                f"{name}_p50": middle,
+                f"{name}_p95": high,
+            }
         rows.append(row)
     return pd.DataFrame(rows)

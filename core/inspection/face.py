@@ -1,6 +1,6 @@
 """One face through everything: enlarged both ways, measured against HR, embedded in one batch, searched, judged.
 
-PSNR, SSIM and similarity are those of core.evaluation.sr_quality, with the network itself also at sizes that the
+PSNR, SSIM and similarity are those of an evaluation (core.evaluation), with the network itself also at sizes that the
 product leaves to bicubic; so a face's figures are those that an evaluation tells for the same picture.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.evaluation.sr_quality import psnr_db, ssim
+from core.evaluation.fidelity import psnr_db, ssim
 from core.images import RGB, to_tensor
 from core.inspection.reference import Reference
 from core.inspection.values import Enlarged, Inspection, Step, Subject

@@ -243,13 +243,14 @@ def rank1(probe: Vectors, gallery: Vectors, people: NDArray[np.int64]) -> float 
 
 
 def picture_quality(made: NDArray[np.uint8], hr: NDArray[np.uint8]) -> dict[str, float | None]:
-    """Mean PSNR in dB and SSIM (data range 255, over RGB) of (N, 112, 112, 3) against HR, by scikit-image."""
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+    """Mean PSNR in dB and SSIM of (N, 112, 112, 3) against HR, as an evaluation has them."""
+    from core.evaluation.fidelity import mean_psnr_db, psnr_db, ssim
 
     pairs: list[tuple[RGB, RGB]] = list(zip(made, hr, strict=True))
-    psnr = [min(100.0, peak_signal_noise_ratio(h, m, data_range=255)) for m, h in pairs if not np.array_equal(m, h)]
-    ssim = [structural_similarity(h, m, data_range=255, channel_axis=2) for m, h in pairs]
-    return {"psnr_db": float(np.mean(psnr)) if psnr else None, "ssim": float(np.mean(ssim))}
+    return {
+        "psnr_db": mean_psnr_db(psnr_db(*pair) for pair in pairs),
+        "ssim": float(np.mean([ssim(*pair) for pair in pairs])),
+    }
 
 
 def _loss(figures: dict[str, float | None], sr: Vectors, loss: Loss | None) -> float | None:

@@ -18,7 +18,7 @@ from core.evaluation.pictures import pictures_of_dataset
 from core.evaluation.plan import Plan, plan_of
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import TITLES, Evaluation, ReportUnreadable, read_evaluation
-from core.evaluation.sr_quality import psnr_db, sr_summary, ssim
+from core.evaluation.sr_quality import sr_summary
 from core.evaluation.systems import system_of
 from core.evaluation.tell import compact, screen
 from core.pipeline import Pipeline
@@ -184,14 +184,6 @@ def test_tables_for_reading(evaluation: Evaluation) -> None:
 
 
 # Super-resolution -----------------------------------------------------------------------------------------------------
-
-
-def test_psnr_by_its_formula_and_the_bounds_of_ssim() -> None:
-    hr = np.random.default_rng(0).integers(0, 240, (112, 112, 3), dtype=np.uint8)
-    assert psnr_db(hr + 5, hr) == pytest.approx(10 * np.log10(255**2 / 25))
-    assert psnr_db(hr, hr) == np.inf and ssim(hr, hr) == pytest.approx(1)
-    noise = np.random.default_rng(1).integers(0, 255, hr.shape, dtype=np.uint8)
-    assert ssim(noise, hr) < 0.1
 
 
 def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path) -> None:
