@@ -174,7 +174,7 @@ def _verification(
     values = {
         name: value
         for name, value in row_values(row, "").items()
-        if name not in ("mode", "probe", "folds", "accuracy", "accuracy_low", "accuracy_high", "accuracy_se")
+        if name not in ("mode", "probe", "folds") and not name.startswith("accuracy")
     }
     points = curves.roc_points(roc_of_sorted(genuine, impostor))
     bins = curves.score_histogram(genuine, impostor)

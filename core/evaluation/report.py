@@ -185,9 +185,12 @@ def _pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -
         resamples=task.resamples,
         seed=task.seed,
     )
-    with_failures = measure(
-        np.where(there, scores, REJECTED), same, (first, second), folds=folds, resamples=0
-    )  # fmt: skip
+    with_failures = figures
+    if not there.all():
+        every = np.where(there, scores, REJECTED)
+        with_failures = measure(
+            every, same, (first, second), folds=folds, resamples=task.resamples, seed=task.seed
+        )  # fmt: skip
     return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
 
 

@@ -105,6 +105,9 @@ def row_values(row: Row, folds: str) -> dict[str, Any]:
         "accuracy": f.accuracy,
         **_bounds("accuracy", f.accuracy_interval),
         "accuracy_se": f.accuracy_se,
+        "accuracy_with_failures": row.with_failures.accuracy,
+        **_bounds("accuracy_with_failures", row.with_failures.accuracy_interval),
+        "accuracy_with_failures_se": row.with_failures.accuracy_se,
     }
     for far in FARS:
         value, interval = f.tar[far]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -9,16 +10,19 @@ import pandas as pd
 _PERCENT = (
     "eer", "rank1", "rank5", "rank10", "accuracy", "accuracy_at_threshold", "failure_to_acquire", "no_face", "fnir",
     "dir", "fpir", "far", "frr", "tar", "accepted", "wrong", "rejected", "rate", "target", "fpir_target", "value",
-    "with_failures", "wrongly_accepted",
+    "acquired_only", "wrongly_accepted",
 )  # fmt: skip
 _NAMES = {
     "eer": "EER", "auc": "AUC", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "fnir": "FNIR",
     "dir": "DIR", "fpir": "FPIR", "far": "FAR", "frr": "FRR", "tar": "TAR", "psnr_db": "PSNR dB", "ssim": "SSIM",
     "size_px": "px", "failure_to_acquire": "not acquired", "fpir_target": "target FPIR",
-    "eer_with_failures": "EER, those rejected",
+    "eer_with_failures": "EER, those rejected", "accuracy_with_failures": "accuracy, those rejected",
+    "accuracy_with_failures_se": "its ±", "accuracy_se": "accuracy ±", "value_se": "±",
+    "acquired_only": "of those acquired",
 }  # fmt: skip
 _SMALL = ("far", "target")
 """Shares that are meant to be far below a percent."""
+_SUFFIXES = re.compile("(_se|_with_failures|_before|_after|_change)+$")
 _LEFT_OUT = frozenset({"sha256", "people_in_several_folds"})
 
 
@@ -71,7 +75,7 @@ def _title(column: str) -> str:
 
 
 def _cell(column: str) -> Callable[[object], str]:
-    base = column.removesuffix("_with_failures").removesuffix("_before").removesuffix("_after").removesuffix("_change")
+    base = _SUFFIXES.sub("", column)
     percent = base in _PERCENT or base.startswith("tar_at_far_")
 
     def cell(value: object) -> str:

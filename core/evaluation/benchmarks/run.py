@@ -3,7 +3,8 @@
 TinyFace: every gallery picture is a template of its own, 1:N with distractors, rank-1 and rank-5 over probes. SCface:
 closed set, the mugshots enrolled, rank-1 at each distance. QMUL-SurvFace: open set, one mean a person, TPIR20 (own
 identity among the first 20 with a score >= threshold) at FPIR 30, 20, 10 and 1 % of unmated probes. LFW and XQLFW:
-accuracy over folds, each with the threshold that is best on the others.
+accuracy over folds, each with the threshold that is best on the others. As in published figures every probe counts:
+one without a usable face is an error, in a pair it is a rejection.
 
 Pictures of TinyFace and SurvFace are faces that somebody cut out. The detector looks at each; where it finds no face
 the whole picture is taken, as the benchmark means it. Nothing is trained on them.
@@ -22,10 +23,11 @@ import pandas as pd
 from core.evaluation.benchmarks.layouts import IDENTIFICATION, Files, read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
 from core.evaluation.evaluate import protocol_of
+from core.evaluation.figures import REJECTED
 from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
 from core.evaluation.intervals import share_interval
 from core.evaluation.listed import evaluate_listed
-from core.evaluation.pictures import Picture, pictures_of_paths
+from core.evaluation.pictures import Picture, codes_of, pictures_of_paths
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, embed
@@ -144,28 +146,35 @@ def _scface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
 def _ranks(
     label: str, parts: dict[str, _Part], ranks: Sequence[int], plan: Plan, *, nearest_picture: bool
 ) -> list[dict[str, Any]]:
-    """Closed-set rates over all probes of a part; probes that weren't acquired count as missed in `with_failures`."""
+    """Closed-set rates over all probes of a part; those that weren't acquired count as missed."""
     probes = parts[label]
-    found, hits_of, people = _hits(probes, parts, ranks, nearest_picture=nearest_picture)
-    rows = []
-    for rank in ranks:
-        hits = hits_of[rank]
-        interval = share_interval(hits, people, resamples=plan.bootstrap, seed=plan.seed)
-        low, high = interval or (None, None)
-        rows.append(
-            {
-                "part": label, "measure": f"rank-{rank}", "value": float(hits.mean()) if found else None,
-                "value_low": low, "value_high": high, "with_failures": float(hits.sum() / len(probes.pictures)),
-                "probes": len(probes.pictures), "failure_to_acquire": float((~probes.embedded.acquired).mean()),
-            }
-        )  # fmt: skip
-    return rows
+    hits_of = _hits(probes, parts, ranks, nearest_picture=nearest_picture)
+    return [
+        {"part": label, "measure": f"rank-{rank}", **_shares(hits_of[rank], probes, plan), **_acquired(probes)}
+        for rank in ranks
+    ]
+
+
+def _shares(hits: np.ndarray, probes: _Part, plan: Plan) -> dict[str, float | None]:
+    """The hits (N,) of the N acquired probes as a share of all probes, with its interval, and of the acquired ones."""
+    every = np.zeros(len(probes.pictures), bool)
+    every[probes.embedded.acquired] = hits
+    people, _ = codes_of(probes.pictures)
+    low, high = share_interval(every, people, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
+    return {
+        "value": float(every.mean()) if len(every) else None, "value_low": low, "value_high": high,
+        "acquired_only": float(hits.mean()) if len(hits) else None,
+    }  # fmt: skip
+
+
+def _acquired(probes: _Part) -> dict[str, float]:
+    return {"probes": len(probes.pictures), "failure_to_acquire": float((~probes.embedded.acquired).mean())}
 
 
 def _hits(
     probes: _Part, parts: dict[str, _Part], ranks: Sequence[int], *, nearest_picture: bool
-) -> tuple[int, dict[int, np.ndarray], np.ndarray]:
-    """(acquired probes, hits at each rank, their people). With `nearest_picture` a hit at rank k is one of the person's
+) -> dict[int, np.ndarray]:
+    """The hits at each rank among acquired probes. With `nearest_picture` a hit at rank k is one of the person's
     pictures among the k nearest pictures; else the person among the k nearest people, by means."""
     gallery = [parts["gallery"], parts["distractors"]]
     names = {name: code for code, name in enumerate(dict.fromkeys(p.identity for g in gallery for p in g.pictures))}
@@ -178,13 +187,13 @@ def _hits(
     own = np.array([names.get(picture.identity, -1) for picture in probes.pictures], dtype=np.int64)[there]
     queries = probes.embedded.vectors[there]
     if not len(queries) or not len(vectors):
-        return 0, {rank: np.zeros(len(queries), bool) for rank in ranks}, own
+        return {rank: np.zeros(len(queries), bool) for rank in ranks}
     if not nearest_picture:
         photos = np.arange(len(people))
         outcomes = identify(
             Templates(queries, own, -1 - np.arange(len(own))), [Templates(vectors, people, photos)]
         )  # fmt: skip
-        return len(own), {rank: outcomes.mated & (outcomes.rank <= rank) for rank in ranks}, own
+        return {rank: outcomes.mated & (outcomes.rank <= rank) for rank in ranks}
     hits = {rank: np.zeros(len(queries), bool) for rank in ranks}
     for start in range(0, len(queries), 256):
         scores = queries[start : start + 256] @ vectors.T
@@ -193,7 +202,7 @@ def _hits(
         nearer = ((scores >= best_own[:, None]) & (people[None] != mine[:, None])).sum(axis=1)
         for rank in ranks:
             hits[rank][start : start + 256] = np.isfinite(best_own) & (nearer < rank)
-    return len(own), hits, own
+    return hits
 
 
 def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
@@ -206,16 +215,17 @@ def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
         _searched(parts[label], names, templates) for label in ("mated probes", "strangers")
     )  # fmt: skip
     probes = parts["mated probes"]
-    rows = []
+    unseen = len(parts["strangers"].pictures) - len(strangers.top)
+    tops = np.concatenate([strangers.top, np.full(unseen, REJECTED)])  # a stranger who isn't acquired gets no name
+    rows: list[dict[str, Any]] = []
     for target in FPIRS:
-        tops = strangers.top
-        if len(tops) * target < 1:
-            rows.append(_tpir_row(target, None, None, None, probes))
-            continue
-        threshold = threshold_at(tops, target)
-        hits = mated.mated & (mated.rank <= TPIR_RANK) & (np.nan_to_num(mated.genuine, nan=-2) >= threshold)
-        interval = share_interval(hits, mated.person, resamples=plan.bootstrap, seed=plan.seed)
-        rows.append(_tpir_row(target, hits, interval, threshold, probes))
+        row: dict[str, Any] = {"part": "mated probes", "measure": f"TPIR{TPIR_RANK} at FPIR {target * 100:g} %"}
+        row |= dict.fromkeys(("value", "value_low", "value_high", "acquired_only", "threshold"))
+        if len(tops) * target >= 1:
+            threshold = threshold_at(tops, target)
+            hits = mated.mated & (mated.rank <= TPIR_RANK) & (np.nan_to_num(mated.genuine, nan=REJECTED) >= threshold)
+            row |= {**_shares(hits, probes, plan), "threshold": threshold}
+        rows.append({**row, **_acquired(probes)})
     return rows
 
 
@@ -223,19 +233,6 @@ def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outco
     there = part.embedded.acquired
     codes = np.array([names.get(picture.identity, -1) for picture in part.pictures], dtype=np.int64)[there]
     return identify(Templates(part.embedded.vectors[there], codes, -1 - np.arange(len(codes))), [templates])
-
-
-def _tpir_row(
-    target: float, hits: np.ndarray | None, interval: tuple[float, float] | None, threshold: float | None, probes: _Part
-) -> dict[str, Any]:
-    low, high = interval or (None, None)
-    return {
-        "part": "mated probes", "measure": f"TPIR{TPIR_RANK} at FPIR {target * 100:g} %",
-        "value": float(hits.mean()) if hits is not None and len(hits) else None, "value_low": low, "value_high": high,
-        "with_failures": float(hits.sum() / len(probes.pictures)) if hits is not None else None,
-        "threshold": threshold, "probes": len(probes.pictures),
-        "failure_to_acquire": float((~probes.embedded.acquired).mean()),
-    }  # fmt: skip
 
 
 def _verification(
@@ -257,8 +254,9 @@ def _verification(
     rows = [
         {
             "system": row["system"], "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
-            "value": row["accuracy"], "value_low": row["accuracy_low"], "value_high": row["accuracy_high"],
-            "with_failures": None, "probes": row["genuine"] + row["impostor"],
+            "value": row["accuracy_with_failures"], "value_low": row["accuracy_with_failures_low"],
+            "value_high": row["accuracy_with_failures_high"], "value_se": row["accuracy_with_failures_se"],
+            "acquired_only": row["accuracy"], "probes": evaluation.protocol["pairs"],
             "failure_to_acquire": row["failure_to_acquire"],
         }
         for row in verified.to_dict("records")

@@ -112,13 +112,13 @@ def test_scface_counts_each_image_once_and_no_infrared(scface: Path) -> None:
     assert all(len(files.paths) == 4 for files in layout.probes.values())
 
 
-def known(vectors: dict[str, list[float]]):
-    """Embeddings by file name, where arithmetic is to be checked."""
+def known(vectors: dict[str, list[float]], missed: tuple[str, ...] = ()):
+    """Embeddings by file name, where arithmetic is to be checked; `missed` files have no usable face."""
 
     def embed(system, pictures, views, **options):
         rows = np.array([vectors[picture.path.name] for picture in pictures], np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        there = np.ones(len(rows), bool)
+        there = np.array([picture.path.name not in missed for picture in pictures])
         quality = np.full((len(rows), len(QUALITY)), np.nan, np.float32)
         return {view: Embedded(view.mode, None, rows, there, there, quality) for view in views}
 
@@ -136,6 +136,15 @@ def test_tinyface_by_hand(tinyface: Path, pipeline, monkeypatch: pytest.MonkeyPa
     # The first probe's nearest picture is its person's second one; the second's is the distractor, then its own.
     assert values["rank-1"] == 0.5 and values["rank-5"] == 1.0
 
+    monkeypatch.setattr(module, "embed", known(vectors, missed=("1_3.jpg",)))
+    missing = run_benchmark("tinyface", tinyface, [system_of(pipeline)], PLAN)
+    rows = missing.table("benchmark").set_index("measure")
+    # The first probe, which was right, has no usable face now: an error, as published figures count it.
+    assert rows["value"].tolist() == [0.0, 0.5] and rows["acquired_only"].tolist() == [0.0, 1.0]
+    assert rows["probes"].tolist() == [2, 2] and rows["failure_to_acquire"].tolist() == [0.5, 0.5]
+    assert rows.loc["rank-5", "value_low"] <= 0.5 <= rows.loc["rank-5", "value_high"] < 1
+    assert "rank-5 50.00 %" in missing.text
+
 
 def test_survface_by_hand(survface: Path, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = {
@@ -150,6 +159,13 @@ def test_survface_by_hand(survface: Path, pipeline, monkeypatch: pytest.MonkeyPa
     assert 0.65 < rows.loc["TPIR20 at FPIR 30 %", "threshold"] <= 0.75
     assert rows.loc["TPIR20 at FPIR 10 %", "value"] == 0.5 and rows.loc["TPIR20 at FPIR 10 %", "threshold"] > 0.85
     assert np.isnan(rows.loc["TPIR20 at FPIR 1 %", "value"]), "ten strangers can't tell one in a hundred"
+
+    lost = ("7_cam2_1.jpg", *(f"u_cam3_{i}.jpg" for i in range(7, 10)))
+    monkeypatch.setattr(module, "embed", known(vectors, missed=lost))
+    rows = run_benchmark("survface", survface, [system_of(pipeline)], PLAN).table("benchmark").set_index("measure")
+    # Three of ten strangers have no usable face, so that none of them gets a name: three more may.
+    assert 0.34 < rows.loc["TPIR20 at FPIR 30 %", "threshold"] <= 0.45
+    assert rows.loc["TPIR20 at FPIR 30 %", "value"] == 0.5 and rows.loc["TPIR20 at FPIR 30 %", "acquired_only"] == 1
 
 
 def test_scface_by_hand(scface: Path, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

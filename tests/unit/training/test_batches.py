@@ -47,10 +47,8 @@ def test_degrading_a_batch_is_pillows_bicubic_within_a_level(size):
 @pytest.mark.parametrize(("before", "after"), [(112, 16), (112, 24), (112, 45), (112, 7), (16, 112), (37, 112)])
 def test_without_8_bit_bicubic_a_batch_has_pillows_own_pixels(before, after):
     noise = np.random.default_rng(0).integers(0, 256, (8, before, before, 3)).astype(np.uint8)
-    checked = (
-        np.indices((before, before)).sum(axis=0)[None, ..., None] // 4 % 2 * 255
-    )  # black and white: most overshoot
-    pictures = np.concatenate([noise, np.broadcast_to(checked, noise.shape).astype(np.uint8)])
+    stripes = np.indices((before, before)).sum(axis=0)[None, ..., None] // 4 % 2 * 255  # black and white overshoot most
+    pictures = np.concatenate([noise, np.broadcast_to(stripes, noise.shape).astype(np.uint8)])
     made = resize_by_weights(torch.from_numpy(pictures).permute(0, 3, 1, 2), after).permute(0, 2, 3, 1)
     np.testing.assert_array_equal(made.numpy(), np.stack([resize(each, after) for each in pictures]))
 
