@@ -38,6 +38,9 @@ _TITLES = {
     "name_case": "Names that differ only in case or spacing",
     "few_people": "Too few people",
     "empty_split": "An empty split",
+    "not_split": "Not split yet",
+    "nobody_to_compare": "Nothing to compare",
+    "few_to_compare": "Few people to compare",
     "few_images": "Too few images",
     "imbalance": "Unequal amounts",
 }

@@ -7,7 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from core.dataset.check_files import check_pairs, check_readable, read_all
-from core.dataset.check_splits import check_amounts, check_identities, check_look_alikes, check_pairing
+from core.dataset.check_splits import (
+    check_amounts,
+    check_comparable,
+    check_identities,
+    check_look_alikes,
+    check_pairing,
+)
 from core.dataset.duplicates import near_pairs
 from core.dataset.findings import Finding, Verdict, some, verdict
 from core.dataset.layout import HR
@@ -33,6 +39,7 @@ def check(dataset: Dataset, *, on_event: OnEvent | None = None, should_stop: Sho
         *check_readable(frame, read),
         *check_look_alikes(frame),
         *check_amounts(frame, dataset.info.mode),
+        *check_comparable(frame, dataset.info.mode),
     ]
     return verdict(findings, len(frame))
 

@@ -9,11 +9,18 @@ import pandas as pd
 from core.dataset.columns import among
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
-from core.dataset.split import MIN_IMAGES
+from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES
 from core.gallery.checks import name_key
 
 IMBALANCE = 10
 """A person with so many times the median's train images outweighs the others."""
+
+
+FEW_PEOPLE = 20
+"""With fewer people held back an interval spans fifteen points and more, even where there is no error."""
+
+_SQUARE = 1.96**2
+"""Wilson's upper bound of 0 of n is z^2 / (n + z^2)."""
 
 
 def check_identities(frame: pd.DataFrame, mode: str) -> list[Finding]:
@@ -103,6 +110,52 @@ def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
         many = counts[counts > IMBALANCE * counts.median()]
         findings.append(Finding("imbalance", "notice", text, learnt[among(learnt["identity"], set(many.index))]))
     return findings
+
+
+def check_comparable(frame: pd.DataFrame, mode: str) -> list[Finding]:
+    """Whether val and test have pairs of one person and of two to measure error rates on, and people enough for figures
+    that say something. A closed set is measured by accuracy over train's people."""
+    hr = _hr(frame)
+    if hr["identity"].nunique() < 2 or mode == "closed-set":
+        return []
+    if not (hr["split"] != "").any():
+        return [_not_split(hr)]
+    findings = (_held_back(hr[hr["split"] == split], split) for split in ("val", "test"))
+    return [finding for finding in findings if finding is not None]
+
+
+def _not_split(hr: pd.DataFrame) -> Finding:
+    people = hr["identity"].nunique()
+    text = f"It isn't split yet: {some(people, 'person')} and {some(len(hr), 'image')}, none in train. Build a split."
+    held = int(people * DISJOINT_SHARES["val"] + 0.5)
+    if held < 2:
+        text += (
+            f" Identity-disjoint would leave 1 of {people} people each in val and test, where nobody could be told "
+            "apart: build closed-set, or add people."
+        )
+    return Finding("not_split", "warning", text, hr.head(0))
+
+
+def _held_back(rows: pd.DataFrame, split: str) -> Finding | None:
+    counts = rows["identity"].value_counts()
+    people = len(counts)
+    if not people:
+        return None
+    genuine = int((counts * (counts - 1)).sum()) // 2
+    impostor = (len(rows) ** 2 - int((counts**2).sum())) // 2
+    held = f"{split} has {some(people, 'person')} and {some(len(rows), 'image')}"
+    if not genuine or not impostor:
+        missing = "two people to tell apart" if not impostor else "two images of one person to compare"
+        text = f"{held}: no {missing}, so that no error rate can be measured there. Add people, or build closed-set."
+        return Finding("nobody_to_compare", "warning", text, rows)
+    if people >= FEW_PEOPLE:
+        return None
+    bound = _SQUARE / (people + _SQUARE)
+    text = (
+        f"{held}: {genuine:,} pairs of one person, {impostor:,} of two. Even without one error an error rate of up to "
+        f"{bound * 100:.0f} % couldn't be excluded (95 %): figures there hardly tell. Hold back {FEW_PEOPLE} people."
+    )
+    return Finding("few_to_compare", "notice", text, rows)
 
 
 def check_pairing(frame: pd.DataFrame) -> list[Finding]:

@@ -19,7 +19,7 @@ from core.images import sha256_of
 from core.jobs.plain import to_json
 from core.settings import Settings, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 """Goes up when the check looks for more or words it otherwise: earlier verdicts are then made anew."""
 
 MOST_ROWS = 200

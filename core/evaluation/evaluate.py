@@ -23,7 +23,7 @@ from core.evaluation.groups import by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
-from core.evaluation.pictures import Picture, codes_of, data_sha256
+from core.evaluation.pictures import Picture, codes_of, data_sha256, require_comparable
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, View, embed
@@ -36,6 +36,9 @@ from core.evaluation.verification import roc_of_sorted
 from core.jobs.errors import JobStopped
 
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
+
+_COMPARING = ("verification", "identification", "open set")
+"""Sections that need pairs of two people and of one."""
 
 _PROBES_KEPT = 200_000
 """A table of probes beyond this many rows isn't kept: per-person figures are."""
@@ -64,10 +67,12 @@ def evaluate_pictures(
 ) -> Evaluation:
     """Measure `systems` on `pictures`. `data` says what the pictures are, for the protocol.
 
-    `on_event("progress", step=..., done=..., total=...)` tells of progress. Raises what `embed` raises, ValueError when
-    there are no genuine and impostor pairs at all, JobStopped.
+    `on_event("progress", step=..., done=..., total=...)` tells of progress. Raises SettingsInvalid when there are no
+    two people, or no two pictures of one, to compare; what `embed` raises; JobStopped.
     """
     people, names = codes_of(pictures)
+    if not set(plan.sections).isdisjoint(_COMPARING):
+        require_comparable((picture.identity for picture in pictures), str(data.get("data") or "The data"))
     work = _Work(pictures, people, plan, on_event or unheard, should_stop or _never)
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for system in systems:
@@ -307,7 +312,7 @@ def _people_with_one(pictures: Sequence[Picture]) -> pd.DataFrame:
 def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
     """The hardest size of the first system, in a sentence."""
     if "verification" not in tables or tables["verification"].empty:
-        return "No pair could be compared."
+        return "No pair could be compared: too few pictures gave a usable face."
     rows = tables["verification"]
     first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["pairing"] != "VLR-VLR")]
     said = [f"{row.probe} {row.eer * 100:.2f} %" for row in first.itertuples()]

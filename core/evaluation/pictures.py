@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.dataset.findings import some
 from core.dataset.layout import HR, SPLITS, VLR
 from core.dataset.manifest import Dataset
 from core.errors import SettingsInvalid, StorageFailed
@@ -114,6 +115,18 @@ def with_images(pictures: Sequence[Picture], least: int) -> list[Picture]:
             f"Nobody has {least} images; the most is {max(counts.values(), default=0)}.", "Ask for fewer."
         )
     return kept
+
+
+def require_comparable(identities: Iterable[str], where: str) -> None:
+    """Raises SettingsInvalid unless `identities` (one for each picture) make pairs of two people and of one."""
+    counts = Counter(identities)
+    people, pictures = len(counts), sum(counts.values())
+    has = f"{where} has {some(people, 'person')} and {some(pictures, 'picture')}"
+    step = "Choose a split or data set with more of them."
+    if people < 2:
+        raise SettingsInvalid(f"{has}: there are no two people to tell apart.", step)
+    if max(counts.values()) < 2:
+        raise SettingsInvalid(f"{has}, one of each: there are no two pictures of one person to compare.", step)
 
 
 def codes_of(pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], list[str]]:

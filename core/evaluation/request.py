@@ -24,9 +24,11 @@ def dataset_config(
     min_images: int = 1,
 ) -> Config:
     """Everything on a data set (see `job`). Raises SettingsInvalid for a plan that can't be, end-to-end figures
-    without the photographs, or groups by a column that isn't there; what `dataset_at` raises then."""
+    without the photographs, groups by a column that isn't there, or nobody to compare; what `dataset_at`
+    raises then."""
     checked = plan_of(plan)
     require_groups(root, checked.by)
+    _require_pairs(root, split, min_images)
     if "end to end" in checked.modes and photographs is None:
         raise SettingsInvalid(
             "End-to-end figures need photographs; a data set holds crops that were aligned before.",
@@ -39,6 +41,22 @@ def dataset_config(
             "plan": dict(plan),
         }
     )  # fmt: skip
+
+
+def _require_pairs(root: Path, split: str | None, min_images: int) -> None:
+    """Look whether a data set of ours has anybody to compare; other folders are looked at when they are measured."""
+    from core.dataset.layout import HR
+    from core.dataset.manifest import is_dataset, read_dataset
+    from core.evaluation.pictures import require_comparable
+
+    if not is_dataset(root):
+        return
+    dataset = read_dataset(root)
+    frame = dataset.frame[dataset.frame["kind"] == HR]
+    people = frame["identity"] if split is None else frame.loc[frame["split"] == split, "identity"]
+    enough = people[people.groupby(people).transform("size") >= min_images]
+    if len(enough):  # nobody at all: the run says why
+        require_comparable(enough, f"The split {split} of {dataset.info.name}" if split else dataset.info.name)
 
 
 def require_groups(root: Path, by: Sequence[str]) -> None:

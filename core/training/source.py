@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.dataset.check import check
-from core.dataset.check_splits import check_amounts, check_identities, check_look_alikes, check_pairing
+from core.dataset.check_splits import (
+    check_amounts,
+    check_comparable,
+    check_identities,
+    check_look_alikes,
+    check_pairing,
+)
 from core.dataset.findings import Finding, verdict
 from core.dataset.layout import HR
 from core.dataset.manifest import Dataset, DatasetInfo, manifest_bytes, read_dataset
@@ -69,6 +75,7 @@ def look_over(
         *check_pairing(frame),
         *check_look_alikes(frame),
         *check_amounts(frame, mode),
+        *check_comparable(frame, mode),
     ]
     return verdict(findings, len(frame)).findings
 

@@ -12,11 +12,13 @@ from sets import add_pair, notes_set, picture
 
 from core.dataset.build import build
 from core.dataset.check import check, dataset_of
+from core.dataset.check_splits import FEW_PEOPLE, check_comparable
 from core.dataset.degrade import degrade
 from core.dataset.findings import Verdict
 from core.dataset.manifest import Dataset, make_frame, read_dataset, write_dataset
 from core.dataset.measure import measure
 from core.dataset.scan import scan
+from core.evaluation.intervals import wilson
 from core.images import encode_image, read_image, resize
 
 PEOPLE = {f"{n:03}": 6 for n in range(8)}
@@ -55,9 +57,47 @@ def put(dataset: Dataset, path: str, rgb: np.ndarray, **how: object) -> None:
 
 
 def test_clean_sets_are_clean(closed: Dataset, disjoint: Dataset) -> None:
-    for dataset in (closed, disjoint):
-        verdict = check(dataset)
-        assert codes(verdict) == [] and verdict.ok and "Nothing wrong" in verdict.text
+    verdict = check(closed)
+    assert codes(verdict) == [] and verdict.ok and "Nothing wrong" in verdict.text
+    # 6, 1 and 1 people: nothing is wrong with it but that nobody can be told apart in val and test.
+    assert set(codes(check(disjoint))) == {"nobody_to_compare"}
+
+
+def table(**people: list[int]) -> pd.DataFrame:
+    """HR rows: for each split how many images each of its people has."""
+    return make_frame(
+        [
+            {"path": f"{split}/{who}/{image}.png", "identity": f"{split}{who}", "split": split.strip("_"), "kind": "hr"}
+            for split, counts in people.items()
+            for who, images in enumerate(counts)
+            for image in range(images)
+        ]
+    )
+
+
+def test_a_split_of_one_person_has_nobody_to_compare_and_the_numbers_are_said() -> None:
+    found = check_comparable(table(train=[20] * 10, val=[20], test=[20]), "identity-disjoint")
+    assert [(finding.code, finding.severity) for finding in found] == [("nobody_to_compare", "warning")] * 2
+    assert found[0].text.startswith("val has 1 person and 20 images: no two people to tell apart")
+    [single] = check_comparable(table(train=[5] * 9, val=[1] * 4), "as-found")
+    assert "val has 4 people and 4 images: no two images of one person" in single.text
+    assert check_comparable(table(train=[20] * 10, val=[1] * 10), "closed-set") == []
+
+
+def test_few_people_held_back_are_told_with_what_they_could_show() -> None:
+    [few] = check_comparable(table(train=[4] * 9, val=[3, 3]), "identity-disjoint")
+    assert (few.code, few.severity) == ("few_to_compare", "notice")
+    assert "val has 2 people and 6 images: 6 pairs of one person, 9 of two" in few.text
+    assert f"up to {wilson(0, 2)[1] * 100:.0f} %" in few.text
+    assert check_comparable(table(train=[4] * 9, val=[2] * FEW_PEOPLE), "identity-disjoint") == []
+
+
+def test_a_set_that_isnt_split_isnt_fit_for_training_yet() -> None:
+    [found] = check_comparable(table(_=[20] * 12), "unsplit")
+    assert (found.code, found.severity) == ("not_split", "warning")
+    assert "12 people and 240 images, none in train" in found.text and "would leave 1 of 12 people" in found.text
+    [many] = check_comparable(table(_=[5] * 40), "unsplit")
+    assert "would leave" not in many.text
 
 
 def test_all_five_faults_are_found_together_and_nothing_else(disjoint: Dataset) -> None:
@@ -85,7 +125,7 @@ def test_all_five_faults_are_found_together_and_nothing_else(disjoint: Dataset) 
 
     verdict = check(faulty)
     rows = {finding.code: finding.rows for finding in verdict.findings}
-    assert set(rows) == {
+    assert set(rows) - {"nobody_to_compare", "few_to_compare"} == {
         "identity_overlap", "duplicate_exact", "duplicate_near", "wrong_pair", "hr_as_vlr", "odd_size"
     }  # fmt: skip
     assert set(rows["identity_overlap"]["identity"]) == {person}
@@ -125,7 +165,7 @@ def test_the_notes_trap_is_named(tmp_path: Path) -> None:
     notes_set(root, {"006": 6}, "val", 50)
     found = dataset_of(scan(root))
     verdict = check(found)
-    assert codes(verdict) == ["identity_missing"] and verdict.ok and not verdict.clean
+    assert codes(verdict) == ["identity_missing", "nobody_to_compare"] and verdict.ok and not verdict.clean
     assert verdict.text.endswith(
         "Validation accuracy will stay at 0 %: nobody in val is in train. Use similarity, or build closed-set from "
         "this set."

@@ -214,6 +214,16 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     assert sr_summary(both.table("sr_quality")).shape[0] == 2
 
 
+def test_nobody_to_compare_is_refused_before_anything_is_embedded(pipeline: Pipeline, dataset) -> None:
+    pictures = pictures_of_dataset(dataset)
+    one = [picture for picture in pictures if picture.identity == pictures[0].identity]
+    with pytest.raises(SettingsInvalid, match=r"small has 1 person and \d pictures: there are no two people"):
+        evaluate_pictures([system_of(pipeline)], one, PLAN, data={"data": "small"})
+    single = list({picture.identity: picture for picture in pictures}.values())
+    with pytest.raises(SettingsInvalid, match="one of each: there are no two pictures of one person"):
+        evaluate_pictures([system_of(pipeline)], single, PLAN, data={"data": "small"})
+
+
 def test_one_system_of_several_can_be_taken_out(evaluation: Evaluation) -> None:
     from core.evaluation.compare_runs import of_system
 

@@ -55,8 +55,18 @@ def test_the_command_asks_for_the_same(systems, own_data_dir, monkeypatch, tmp_p
     assert {name: asked["plan"][name] for name in PLAN} == PLAN
 
 
+def test_a_split_with_nobody_to_compare_is_refused_before_it_starts(systems, tmp_path) -> None:
+    dataset = small_dataset(tmp_path / "small", people=2, each=2, single=1)
+    first = dataset.frame["identity"] == dataset.frame["identity"][0]
+    alone = dataset.frame.assign(split=first.map({True: "val", False: "train"}))
+    write_dataset(dataset.root, alone, dataset.info)
+    with pytest.raises(SettingsInvalid, match=r"The split val of .* has 1 person and 2 pictures: .* no two people"):
+        dataset_config(dataset.root, systems, PLAN, split="val")
+    assert dataset_config(dataset.root, systems, PLAN, split=None)["split"] is None
+
+
 def test_groups_by_a_column_that_isnt_there_are_refused_at_launch(systems, tmp_path, capsys) -> None:
-    dataset = small_dataset(tmp_path / "small", people=2, each=1, single=0)
+    dataset = small_dataset(tmp_path / "small", people=2, each=2, single=0)
     table = dataset.frame.assign(sex="f")
     write_dataset(dataset.root, table, dataset.info)
     config = dataset_config(dataset.root, systems, {**PLAN, "by": ["sex"]})
