@@ -1,31 +1,43 @@
-"""EdgeFace Studio's entry: `streamlit run dashboard/Home.py`."""
+"""EdgeFace Studio's entry: `streamlit run dashboard/Home.py`.
+
+Streamlit imports this file once, finds `app`, and serves it: every connection comes through the gate, from the first
+one on. For each visitor it then runs the same file as `__main__`.
+"""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from core.access.actor import resolve_with
 from core.private_files import keep_private
-from dashboard.door import account, at_the_door, is_open
-from dashboard.feedback import feedback
-from dashboard.navigation import all_pages
-from dashboard.overview import view
-from dashboard.weights_card import sidebar_status
-
-
-def home() -> None:
-    with feedback():
-        view()
-
+from dashboard.access import current
+from dashboard.gate import Gate
 
 keep_private()
-st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
-inside = is_open()
-chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
-if inside:
-    with feedback():
-        account()
-    with feedback():
-        sidebar_status()
-    with feedback():
-        chosen.run()
+resolve_with(current)
+
+if __name__ != "__main__":
+    app = st.App(__file__, middleware=[Middleware(Gate)])
 else:
-    with feedback():
-        at_the_door()
+    from dashboard.door import account, at_the_door, is_open
+    from dashboard.feedback import feedback
+    from dashboard.navigation import all_pages
+    from dashboard.overview import view
+    from dashboard.weights_card import sidebar_status
+
+    def home() -> None:
+        with feedback():
+            view()
+
+    st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
+    inside = is_open()
+    chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
+    if inside:
+        with feedback():
+            account()
+        with feedback():
+            sidebar_status()
+        with feedback():
+            chosen.run()
+    else:
+        with feedback():
+            at_the_door()

@@ -1,212 +1,196 @@
-"""Who is at the screen and what they may do. Importing this makes `core.access` ask here, in every thread.
+"""Who is at the screen and what they may do. The entry names `current` to `core.access` as the one to ask.
 
-Without a users' file and without [auth] in the secrets file whoever reaches the dashboard is the owner: it then answers
-on this machine only.
+Without a users' file and without [auth] in the secrets file whoever reaches the dashboard is the owner: the gate then
+lets in this machine alone.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from core.access.actor import NOBODY, Actor, allowed, owner, resolve_with
-from core.access.errors import AccessError
-from core.access.roles import Permission, Role
-from core.access.users import User, find_user, sign_in_needed
+from core.access.actor import NOBODY, Actor, allowed, owner
+from core.access.gate import is_loopback
+from core.access.provider import role_of_claims, role_of_name
+from core.access.roles import Permission
+from core.access.users import User, find_user
 from core.errors import CoreError
 from core.settings import load_settings
+from dashboard.gate import MARK, bind_excused, cookie_name, refusal
+from dashboard.visitors import VISITORS
+from dashboard.ways import Way, table, way
 
 __all__ = [
     "Permission",
     "allowed",
+    "arrive",
     "as_of_now",
     "current",
     "end_session",
     "expired",
     "exposed",
-    "oidc_role",
     "remember",
-    "still_here",
     "way",
 ]
 
-Way = Literal["open", "passwords", "oidc"]
-
 IDLE_S = 30 * 60.0
 LONGEST_S = 12 * 3600.0
-"""A sign-in by password ends after so long without a visit to a page, and after so long in any case."""
-
-OPEN_VARIABLE = "EDGEFACE_OPEN_ACCESS"
-"""Set to 1 it lets anybody in who reaches the port: for a container whose port is published to localhost only."""
+"""A sign-in by password ends after so long without a visit to a page; each sign-in after so long in any case."""
 
 _SIGNED_IN = "access_signed_in"
-_LISTS = {"admins": Role.ADMIN, "operators": Role.OPERATOR, "viewers": Role.VIEWER}
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A sign-in by password, kept in this browser tab's session on the server: a reload asks again."""
+    """A sign-in by password, kept in this browser tab's session on the server: a reload asks again. It counts in the
+    browser whose cookie it names, nowhere else."""
 
     name: str
     stamp: str
     since: float
     seen: float
+    browser: str = ""
 
 
-def way() -> Way:
-    """How people get in. Raises AccessError for a secrets file that can't be read."""
-    if _secrets("auth"):
-        return "oidc"
-    return "passwords" if sign_in_needed(load_settings()) else "open"
+@dataclass(frozen=True)
+class ByProvider:
+    """A sign-in by a provider, with what it says of who that is."""
+
+    claims: Mapping[str, Any]
 
 
 def current() -> Actor:
     """Who acts in this thread; nobody where that isn't known, or can't be found out."""
     try:
-        return _current()
+        how = way()
+        if how == "open":
+            return NOBODY if exposed() else owner()
+        return NOBODY if not _in_session() or _closed(accounts=True) else by_now(_record(how))
     except CoreError:
         return NOBODY
+
+
+def by_now(signed: SignedIn | ByProvider | None) -> Actor:
+    """Who that sign-in is by now (None: none was needed), in any thread: accounts, lists, times are read again."""
+    try:
+        how = way()
+        if how == "open" and signed is None:
+            return owner()
+        if how == "oidc" and isinstance(signed, ByProvider) and _fresh(signed.claims.get("iat")):
+            return Actor(*role_of_claims(signed.claims, table("access")))
+        if how == "passwords" and isinstance(signed, SignedIn) and _valid(signed):
+            user = find_user(load_settings(), signed.name)
+            if user is not None and user.stamp == signed.stamp:
+                return Actor(user.name, user.role)
+    except CoreError:
+        pass
+    return NOBODY
 
 
 def as_of_now(actor: Actor) -> Actor:
     """Somebody who acted on a page, later and in a thread without their session: nobody once their account is gone,
     with another role once it was changed."""
     try:
-        if way() != "passwords":
-            return actor
+        how = way()
+        if how == "oidc":
+            role = role_of_name(actor.name, table("access"))
+            return NOBODY if role is None else Actor(actor.name, role)
+        if how == "open":
+            return actor if actor == owner() else NOBODY
         user = find_user(load_settings(), actor.name)
     except CoreError:
         return NOBODY
     return NOBODY if user is None else Actor(user.name, user.role)
 
 
-def _current() -> Actor:
-    from streamlit.runtime.scriptrunner import get_script_run_ctx
-
-    how = way()
-    if how == "open":
-        return owner() if not _bound_wide() else NOBODY
-    if get_script_run_ctx(suppress_warning=True) is None:
-        return NOBODY
-    return _by_provider() if how == "oidc" else _by_password()
+def arrive() -> None:
+    """A run of a page begins: count it as a visit, which puts off the end of the session, and tell the gate who this
+    browser's session belongs to."""
+    try:
+        how = way()
+    except CoreError:
+        return
+    signed = _record(how)
+    if isinstance(signed, SignedIn) and _valid(signed):
+        signed = st.session_state[_SIGNED_IN] = replace(signed, seen=time.time())
+    session = _session()
+    if session:
+        VISITORS.arrive(str(st.context.headers.get(MARK, "")), session, partial(by_now, signed))
 
 
 def remember(user: User) -> None:
     """Somebody signed in by password: what the tab's session held of whoever was there before is gone."""
     end_session()
     now = time.time()
-    st.session_state[_SIGNED_IN] = SignedIn(user.name, user.stamp, now, now)
+    st.session_state[_SIGNED_IN] = SignedIn(user.name, user.stamp, now, now, _browser())
 
 
 def end_session() -> None:
     """Forget who is signed in, and everything that the pages kept for them."""
+    VISITORS.forget(_session())
     for key in list(st.session_state):
         del st.session_state[key]
 
 
-def still_here() -> None:
-    """Count a visit to a page: it puts off the end of the session."""
-    signed = st.session_state.get(_SIGNED_IN)
-    if isinstance(signed, SignedIn) and _valid(signed):
-        st.session_state[_SIGNED_IN] = replace(signed, seen=time.time())
-
-
 def expired() -> bool:
     """Whether somebody was signed in here, whose time is over, or whose password or role was changed."""
-    signed = st.session_state.get(_SIGNED_IN)
-    return isinstance(signed, SignedIn) and _by_password() == NOBODY
+    signed = _record(way())
+    return signed is not None and by_now(signed) == NOBODY
 
 
 def exposed() -> str:
-    """Why the dashboard answers to more than this machine, in a few words; "" when it doesn't, or that is wanted."""
-    if os.environ.get(OPEN_VARIABLE) == "1":
-        return ""
-    if _bound_wide():
-        return f"it listens on {st.get_option('server.address') or 'every network address'}"
-    host = str(st.context.headers.get("Host", ""))
-    if host and not _is_loopback(_without_port(host)):
-        return f"it is reached as {_without_port(host)[:80]}"
-    return ""
+    """Why the dashboard, which asks nobody to sign in, lets nobody in here, in a few words; "" where it does. Each
+    run asks what the gate asked its connection."""
+    return _closed(accounts=False)
 
 
-def oidc_role(claims: Mapping[str, Any], lists: Mapping[str, Sequence[str]]) -> tuple[str, Role | None]:
-    """(address, role) of who signed in with a provider, by the lists admins, operators and viewers of addresses.
-
-    An address that the provider says isn't verified counts for nothing.
-    """
-    address = str(claims.get("email") or "").strip().casefold()
-    if not address or claims.get("email_verified") is False:
-        return address or "somebody without an address", None
-    for name, role in _LISTS.items():
-        if address in {str(each).strip().casefold() for each in lists.get(name, ())}:
-            return address, role
-    return address, None
+def _closed(*, accounts: bool) -> str:
+    headers = [(name.lower(), each) for name in st.context.headers for each in st.context.headers.get_all(name)]
+    if not headers:  # a thread without a visitor
+        return "" if accounts or bind_excused() or is_loopback(str(st.get_option("server.address") or "")) else _WIDE
+    if not VISITORS.passed(str(st.context.headers.get(MARK, ""))):
+        return "it wasn't started through its gate (streamlit run dashboard/Home.py)"
+    return refusal(headers, accounts=accounts)
 
 
-def _by_provider() -> Actor:
-    if not st.user.is_logged_in:
-        return NOBODY
-    return Actor(*oidc_role(st.user.to_dict(), _secrets("access")))
+_WIDE = "it listens on more than this machine"
 
 
-def _by_password() -> Actor:
-    signed = st.session_state.get(_SIGNED_IN)
-    if not isinstance(signed, SignedIn) or not _valid(signed):
-        return NOBODY
-    user = find_user(load_settings(), signed.name)
-    if user is None or user.stamp != signed.stamp:
-        return NOBODY
-    return Actor(user.name, user.role)
+def _record(how: Way) -> SignedIn | ByProvider | None:
+    """The sign-in of this session, whether or not it still counts."""
+    if how == "oidc":
+        return ByProvider(st.user.to_dict()) if st.user.is_logged_in else None
+    signed = st.session_state.get(_SIGNED_IN) if how == "passwords" else None
+    return signed if isinstance(signed, SignedIn) and signed.browser == _browser() else None
 
 
 def _valid(signed: SignedIn) -> bool:
+    return _fresh(signed.since) and time.time() - signed.seen < IDLE_S
+
+
+def _fresh(since: Any) -> bool:
+    """Whether a sign-in of that time (seconds since 1970) counts; one without a time doesn't."""
     now = time.time()
-    return signed.since <= now + 60 and now - signed.seen < IDLE_S and now - signed.since < LONGEST_S
+    return isinstance(since, int | float) and since <= now + 60 and now - since < LONGEST_S
 
 
-def _secrets(table: str) -> Mapping[str, Any]:
-    from streamlit.errors import StreamlitSecretNotFoundError
-
-    try:
-        found = st.secrets.get(table, {})
-    except StreamlitSecretNotFoundError as error:
-        if "No secrets found" in str(error):
-            return {}
-        raise AccessError(
-            "The secrets file can't be read, so nobody is let in.", "Correct .streamlit/secrets.toml."
-        ) from error
-    if not isinstance(found, Mapping):
-        raise AccessError(f"[{table}] in .streamlit/secrets.toml is no table.", "Correct the file.")
-    return found
+def _browser() -> str:
+    return st.context.cookies.to_dict().get(cookie_name(), "")
 
 
-def _bound_wide() -> bool:
-    if os.environ.get(OPEN_VARIABLE) == "1":
-        return False
-    address = st.get_option("server.address")
-    return not (address and _is_loopback(str(address)))
+def _in_session() -> bool:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    return get_script_run_ctx(suppress_warning=True) is not None
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+def _session() -> str:
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-
-def _is_loopback(host: str) -> bool:
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-resolve_with(current)
+    context = get_script_run_ctx(suppress_warning=True)
+    return "" if context is None else context.session_id

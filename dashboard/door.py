@@ -12,7 +12,7 @@ from core.access.sign_in import sign_in
 from core.access.trail import record
 from core.access.users import read_users
 from core.errors import CoreError
-from dashboard.access import allowed, current, end_session, expired, exposed, remember, still_here, way
+from dashboard.access import allowed, arrive, current, end_session, expired, exposed, remember, way
 from dashboard.components import head
 from dashboard.feedback import feedback, show_error
 from dashboard.navigation import go
@@ -24,16 +24,13 @@ _WORDS = {
     Permission.ACCESS: "manage who may sign in",
 }
 _SAID = "door_said"
+_ENDED = "Your session has ended. Sign in to go on."
 
 
 def is_open() -> bool:
-    """Whether whoever is here may see pages at all. A trouble with finding that out: no."""
-    try:
-        if way() == "open" and exposed():
-            return False
-        return current().role is not None
-    except CoreError:
-        return False
+    """Whether whoever is here may see pages at all; a visit begins. A trouble with finding that out: no."""
+    arrive()
+    return current().role is not None
 
 
 def at_the_door() -> None:
@@ -52,7 +49,6 @@ def at_the_door() -> None:
 
 def account() -> None:
     """Who is signed in, and the way out, in the sidebar; nothing where nobody has to sign in."""
-    still_here()
     how = way()
     if how == "open":
         return
@@ -94,7 +90,7 @@ def _password() -> None:
     read_users(settings())  # a damaged file is said at once
     if expired():
         end_session()
-        st.session_state[_SAID] = "Your session has ended. Sign in to go on."
+        st.session_state[_SAID] = _ENDED
     said = st.session_state.get(_SAID, "")
     with middle:
         head("Sign in", "EdgeFace Studio holds biometric data. Only people with an account see it.")
@@ -118,7 +114,9 @@ def _password() -> None:
 def _provider() -> None:
     _need_authlib()
     head("Sign in", "EdgeFace Studio holds biometric data. Only people with an account see it.")
-    if not st.user.is_logged_in:
+    if not st.user.is_logged_in or expired():
+        if st.user.is_logged_in:
+            st.info(_ENDED, icon=":material/schedule:")
         if st.button("Sign in with your organisation", type="primary", icon=":material/login:", key="door_oidc"):
             st.login()
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 from argon2 import PasswordHasher
@@ -209,34 +209,6 @@ def test_a_dashboard_bound_wide_without_accounts_stays_closed(open_page, own_dat
     assert "Nobody is let in" in shown(app) and "Ada" not in shown(app)
 
 
-@pytest.mark.parametrize(
-    ("host", "closed"),
-    [("localhost:8501", False), ("127.0.0.1", False), ("[::1]:8501", False), ("evil.example:8501", True),
-     ("localhost.evil.example", True), ("192.168.1.7:8501", True)],
-)  # fmt: skip
-def test_an_address_of_elsewhere_in_the_request_counts_as_exposed(own_data_dir, monkeypatch, host, closed):
-    monkeypatch.setattr(access.st, "context", SimpleNamespace(headers={"Host": host}))
-    assert bool(access.exposed()) is closed
-
-
-LISTS = {"admins": ["Ada@Example.org"], "operators": ["otto@example.org", "ada@example.org"], "viewers": []}
-
-
-@pytest.mark.parametrize(
-    ("claims", "role"),
-    [
-        ({"email": "ada@example.org", "email_verified": True}, Role.ADMIN),
-        ({"email": " OTTO@example.org"}, Role.OPERATOR),
-        ({"email": "ada@example.org", "email_verified": False}, None),
-        ({"email": "eve@example.org"}, None),
-        ({"name": "ada@example.org"}, None),
-        ({}, None),
-    ],
-)
-def test_a_providers_word_gives_a_role_by_verified_address_only(claims, role):
-    assert access.oidc_role(claims, LISTS)[1] is role
-
-
 def test_a_secrets_file_that_cant_be_read_lets_nobody_in(open_page, own_data_dir, monkeypatch):
     from streamlit.errors import StreamlitSecretNotFoundError
 
@@ -261,3 +233,33 @@ def test_a_viewer_sees_videos_and_sightings_but_starts_and_changes_nothing(ready
         assert ("Use this rule" in [each.label for each in app.button]) is rules
         if not rules:
             assert "Nobody is logged." in shown(app) and "Changing this rule needs the role admin" in shown(app)
+
+
+def test_lists_are_read_again_and_a_providers_sign_in_has_an_age(own_data_dir, tmp_path, monkeypatch):
+    lists = tmp_path / "secrets.toml"
+    real = access.st.get_option
+    monkeypatch.setattr(access.st, "get_option", lambda name: [str(lists)] if name == "secrets.files" else real(name))
+    monkeypatch.setattr(access.st, "secrets", {"auth": {"client_id": "x"}, "access": {"admins": ["ada@example.org"]}})
+    claims = {"email": "ada@example.org", "email_verified": True, "iat": int(time.time())}
+
+    def role(**other: object) -> Role | None:
+        return access.by_now(access.ByProvider({**claims, **other})).role
+
+    lists.write_text('[access]\nadmins = ["ada@example.org"]\n')
+    assert role() is Role.ADMIN
+    for iat in (None, "now", time.time() - access.LONGEST_S - 1, time.time() + 3600):
+        assert role(iat=iat) is None
+    lists.write_text('[access]\nviewers = ["ada@example.org"]\n')
+    assert role() is Role.VIEWER
+    ada = access.Actor("ada@example.org", Role.ADMIN)
+    assert access.as_of_now(ada).role is Role.VIEWER  # a download that was offered before
+    lists.write_text("[auth]\n")
+    assert role() is None and access.as_of_now(ada).role is None
+    lists.write_text("[access\n")
+    assert role() is None
+
+
+def test_a_sign_in_counts_in_its_own_browser_alone(page_of, people):
+    elsewhere = replace(signed_in(people, "vera"), browser="the cookie of another browser")
+    app = page_of(None, "gallery", access_signed_in=elsewhere)
+    assert "Hopper" not in shown(app) and "Sign in" in labels(app)

@@ -1,0 +1,55 @@
+"""Roles of people whom an OpenID Connect provider signs in: by the lists admins, operators and viewers that an admin
+keeps. An entry is an e-mail address, or a table of `iss` and `sub`, which name an account whatever its address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from core.access.roles import Role
+
+_LISTS = {"admins": Role.ADMIN, "operators": Role.OPERATOR, "viewers": Role.VIEWER}
+NAMELESS = "somebody without an address"
+
+
+def role_of_claims(claims: Mapping[str, Any], lists: Mapping[str, Any]) -> tuple[str, Role | None]:
+    """(name for the trail, role) of who the provider says it is; the first list that names them counts.
+
+    An address counts only where the provider says with a literal true that it is verified (`email_verified`; absent,
+    "true" and 1 aren't that). `iss` and `sub` have to be equal to the letter.
+    """
+    address = _address(claims.get("email")) if claims.get("email_verified") is True else ""
+    account = (claims.get("iss"), claims.get("sub"))
+    for entry, role in _entries(lists):
+        if isinstance(entry, Mapping):
+            if all(isinstance(each, str) and each for each in account) and account == (entry.get("iss"), entry["sub"]):
+                return _account(entry), role
+        elif address and _address(entry) == address:
+            return address, role
+    return address or _address(claims.get("email")) or NAMELESS, None
+
+
+def role_of_name(name: str, lists: Mapping[str, Any]) -> Role | None:
+    """The role by now of somebody whom `role_of_claims` called `name`; None once no list names them."""
+    for entry, role in _entries(lists):
+        if name == (_account(entry) if isinstance(entry, Mapping) else _address(entry)):
+            return role
+    return None
+
+
+def _entries(lists: Mapping[str, Any]) -> Iterator[tuple[Any, Role]]:
+    for name, role in _LISTS.items():
+        named = lists.get(name)
+        for entry in named if isinstance(named, list | tuple) else ():
+            of_account = isinstance(entry, Mapping) and bool(entry.get("sub"))
+            if of_account or (isinstance(entry, str) and entry.strip()):
+                yield entry, role
+
+
+def _account(entry: Mapping[str, Any]) -> str:
+    return f"{entry['sub']} of {entry.get('iss')}"
+
+
+def _address(value: Any) -> str:
+    return value.strip().casefold() if isinstance(value, str) else ""

@@ -1,0 +1,65 @@
+"""How people get in, and the lists in the secrets file that give roles: both read again at each run. Streamlit
+reads that file once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from core.access.errors import AccessError
+from core.access.users import sign_in_needed
+from core.settings import load_settings
+
+Way = Literal["open", "passwords", "oidc"]
+
+_UNREADABLE = ("The secrets file can't be read, so nobody is let in.", "Correct .streamlit/secrets.toml.")
+_read: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
+"""By path: (time of its last change, size) and its content then."""
+
+
+def way() -> Way:
+    """How people get in. Raises AccessError for a secrets file that can't be read."""
+    if table("auth"):
+        return "oidc"
+    return "passwords" if sign_in_needed(load_settings()) else "open"
+
+
+def table(name: str) -> Mapping[str, Any]:
+    """That table of the secrets; {} without one. [auth] is as Streamlit read it at the start, since Streamlit signs
+    people in by it. Raises AccessError for a file that can't be read, or where `name` is no table."""
+    found = _of_streamlit(name)
+    files = [path for path in map(Path, st.get_option("secrets.files")) if path.suffix == ".toml" and path.exists()]
+    if name != "auth" and files:
+        found = {}
+        for path in files:
+            found = _content(path).get(name, found)
+    if not isinstance(found, Mapping):
+        raise AccessError(f"[{name}] in .streamlit/secrets.toml is no table.", "Correct the file.")
+    return found
+
+
+def _of_streamlit(name: str) -> Any:
+    from streamlit.errors import StreamlitSecretNotFoundError
+
+    try:
+        return st.secrets.get(name, {})
+    except StreamlitSecretNotFoundError as error:
+        if "No secrets found" in str(error):
+            return {}
+        raise AccessError(*_UNREADABLE) from error
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    try:
+        about = path.stat()
+        stamp = (about.st_mtime_ns, about.st_size)
+        known = _read.get(str(path))
+        if known is None or known[0] != stamp:
+            known = _read[str(path)] = (stamp, tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise AccessError(*_UNREADABLE) from error
+    return known[1]
