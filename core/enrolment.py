@@ -60,18 +60,24 @@ def prepare_enrolment(
 
 
 def review(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> EnrolmentDraft:
-    """The draft with its findings made anew: for another name, or after photographs were left out."""
-    usable = draft.usable
-    if not usable:
-        return replace(draft, findings=())
+    """The draft with its findings made again: for another name, or after photographs were left out. A photograph that
+    is there twice, or stored for the person already, isn't usable then."""
+    fresh = [replace(photo, repeats="") for photo in draft.photos]
+    offered = [place for place, photo in enumerate(fresh) if photo.usable]
+    if not offered:
+        return replace(draft, photos=tuple(fresh), findings=())
     findings = review_enrolment(
         pipeline.gallery.store,
         pipeline.space,
         person,
-        np.stack([photo.vector for photo in usable if photo.vector is not None]),
-        image_sha256s=[photo.image_sha256 for photo in usable],
+        np.stack([vector for place in offered if (vector := fresh[place].vector) is not None]),
+        image_sha256s=[fresh[place].image_sha256 for place in offered],
     )
-    return replace(draft, findings=tuple(findings))
+    for finding in findings:
+        if finding.code == "duplicate_photograph" and finding.photo is not None:
+            place = offered[finding.photo]
+            fresh[place] = replace(fresh[place], repeats="the same photograph is there already")
+    return EnrolmentDraft(tuple(fresh), tuple(findings))
 
 
 def enrol(
@@ -85,12 +91,14 @@ def enrol(
     add: bool = False,
     matched_sizes: Sequence[int] = (),
 ) -> Identity:
-    """Store the usable photographs of a draft as templates of `name`, in one transaction.
+    """Store the usable photographs of a draft as templates of `name`, in one transaction; one that is there already
+    isn't stored again.
 
     `matched_sizes` (of 32, 24 and 16 px) adds a template at each for every photograph of full size. `add` stores them
     with the person of that name who is there already (or a new one). Raises NothingToEnrol, NameTaken, NameInvalid, and
     GalleryError or StorageFailed when the gallery can't be written.
     """
+    draft = review(pipeline, draft, name)
     _require_usable(draft)
     templates = _templates(pipeline, draft, store_crops, matched_sizes)
     return _store(pipeline, name, templates, note=note, actor=actor, add=add)
@@ -131,7 +139,7 @@ def enrol_many(
     each once what became of them is on the disk.
     """
     rows: list[BulkRow] = []
-    how = _How(actor, add, force)
+    how = _How(actor, add, force, store_crops, tuple(matched_sizes))
     with workers() as pool:
         for group in looked_ahead(pipeline, plan, pool):
             drafts = [EnrolmentDraft(tuple(photos)) for _, photos in group]
@@ -152,6 +160,8 @@ class _How:
     actor: str
     add: bool
     force: bool
+    store_crops: bool
+    matched_sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +202,10 @@ def _store_one(pipeline: Pipeline, person: _Waiting, how: _How) -> BulkRow:
         if serious and not how.force:
             raise HeldBack(f"Held back: {' '.join(serious)}", "Look at the photographs, then enrol with --force.")
         _require_usable(draft)
-        _store(pipeline, person.name, person.templates, note="", actor=how.actor, add=how.add)
+        templates = person.templates
+        if any(photo.repeats for photo in draft.photos):
+            templates = _templates(pipeline, draft, how.store_crops, how.matched_sizes)
+        _store(pipeline, person.name, templates, note="", actor=how.actor, add=how.add)
     except CoreError as error:
         return _row(person, draft, error)
     return _row(person, draft)

@@ -174,7 +174,7 @@ class Comparison:
 class DraftPhoto:
     """One photograph offered for enrolment: its face and vector, or why it can't be used.
 
-    `faces_found` counts all faces in the photograph; `advice` are the problems worth saying, severe or not.
+    `faces_found` counts all faces in the photograph; `repeats` says of what it is a repetition, "" for a new one.
     """
 
     name: str
@@ -183,10 +183,12 @@ class DraftPhoto:
     vector: NDArray[np.float32] | None = None
     faces_found: int = 0
     error: CoreError | None = None
+    repeats: str = ""
 
     @property
     def usable(self) -> bool:
-        return self.vector is not None
+        """Whether it is stored: its face can be recognised, and it isn't there already."""
+        return self.vector is not None and not self.repeats
 
     @property
     def reason(self) -> str:
@@ -195,7 +197,7 @@ class DraftPhoto:
             return self.error.what
         if self.probe is None:
             return "no face found"
-        return "; ".join(problem.text for problem in self.probe.problems)
+        return "; ".join([*([self.repeats] if self.repeats else ()), *(p.text for p in self.probe.problems)])
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
     with st.container(horizontal=True, gap="small", key="enroll_cards"):
         for position, photo in enumerate(draft.photos):
             with st.container(border=True, width=164, gap="small"):
-                if not photo.usable:
+                if photo.vector is None:
                     st.html(_card(photo, "Can't be used"))
                     continue
                 key = f"enroll_use_{turn}_{position}"

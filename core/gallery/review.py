@@ -119,14 +119,14 @@ def _duplicates(rows: np.ndarray, hashes: list[str], stored: list[StoredTemplate
         for earlier in range(index):
             score = float(row @ rows[earlier])
             if score > SAME_PHOTOGRAPH or (hashes[index] and hashes[index] == hashes[earlier]):
-                text = f"Photograph {index + 1} is the same as photograph {earlier + 1}: it adds nothing."
+                text = f"Photograph {index + 1} is the same as photograph {earlier + 1}: it isn't stored again."
                 findings.append(Finding("duplicate_photograph", index, text, score=score))
                 break
         else:
             for template in stored:
                 score = float(row @ template.vector)
                 if score > SAME_PHOTOGRAPH or (hashes[index] and hashes[index] == template.image_sha256):
-                    text = f"Photograph {index + 1} is stored for this person already: it adds nothing."
+                    text = f"Photograph {index + 1} is stored for this person already: it isn't stored again."
                     findings.append(Finding("duplicate_photograph", index, text, score=score))
                     break
     return findings

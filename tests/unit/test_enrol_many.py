@@ -126,3 +126,13 @@ def test_groups_come_in_order_and_whole(pipeline, plan):
     assert all(photo.vector is not None for group in groups for _, photos in group for photo in photos)
     with workers() as pool:
         assert list(looked_ahead(pipeline, [], pool)) == []
+
+
+def test_a_photograph_that_is_there_twice_is_stored_once(pipeline, plan):
+    name, paths = plan[0]
+    [row] = enrol_many(pipeline, [(name, [*paths, paths[0]])], matched_sizes=(16,))
+    assert (row.offered, row.stored) == (3, 2)
+    assert [reason for _, reason in row.rejected] == ["the same photograph is there already"]
+    assert pipeline.gallery.store.find(name).templates == 4
+    [again] = enrol_many(pipeline, [(name, paths)], add=True)
+    assert again.stored == 0 and "the same photograph" in again.error

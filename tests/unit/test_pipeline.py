@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.encoder.errors import WeightsMissing
-from core.enrolment import enrol, prepare_enrolment
+from core.enrolment import NothingToEnrol, enrol, prepare_enrolment, review
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.gallery.bound import BoundGallery
@@ -251,6 +251,20 @@ def test_an_enrolment_is_looked_at_before_it_is_stored(make_pipeline, portrait, 
     identity = enrol(pipeline, "Eileen", draft)
     assert identity.templates == 1 and identity.has_crops
     assert pipeline.run(portrait).identity == "Eileen"
+
+
+def test_the_same_photograph_again_is_not_stored(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    twice = prepare_enrolment(pipeline, [portrait, portrait], ["a.png", "b.png"], person="Eileen")
+    assert [photo.usable for photo in twice.photos] == [True, False]
+    assert twice.photos[1].reason.startswith("the same photograph is there already")
+    assert enrol(pipeline, "Eileen", twice).templates == 1
+    for person in ("Eileen", ""):  # looked at for this person, and without knowing for whom
+        again = prepare_enrolment(pipeline, [portrait], ["c.png"], person=person)
+        with pytest.raises(NothingToEnrol, match=r"c\.png: the same photograph"):
+            enrol(pipeline, "Eileen", again, add=True)
+    first_left_out = review(pipeline, twice.only(["b.png"]), "Somebody else")
+    assert [photo.usable for photo in first_left_out.photos] == [True]
 
 
 def test_crops_are_stored_only_when_wanted(make_pipeline, portrait) -> None:
