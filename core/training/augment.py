@@ -28,7 +28,7 @@ class Draws:
     boxes: Tensor
     mix: Mix | None = None
 
-    def part(self, rows: slice) -> Draws:
+    def part(self, rows: slice | list[int]) -> Draws:
         """The draws of some of the images."""
         given = {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
         mix = None if self.mix is None else Mix(self.mix.shares[rows], self.mix.box)
@@ -37,8 +37,8 @@ class Draws:
 
 @dataclass(frozen=True)
 class Mix:
-    """Each image with the one at its mirrored place in the batch: blended by `shares` (N,) (mixup, Zhang et al., ICLR
-    2018), or with a `box` (y, x, height, width in shares) of it pasted in (CutMix, Yun et al., ICCV 2019)."""
+    """Each image with the one at its mirrored place in the whole batch: blended by `shares` (N,) (mixup, Zhang et al.,
+    ICLR 2018), or with a `box` (y, x, height, width in shares) of it pasted in (CutMix, Yun et al., ICCV 2019)."""
 
     shares: Tensor
     box: tuple[float, float, float, float] | None
@@ -95,7 +95,8 @@ def moved(images: Tensor, draws: Draws) -> Tensor:
 
 
 def coloured(images: Tensor, augment: Augment, draws: Draws) -> Tensor:
-    """float (N, 3, H, W) in 0 to 255: saturation, contrast about each image's mean, gains, brightness; not clipped."""
+    """float (N, 3, H, W) in 0 to 255: saturation, contrast about each image's mean, gains, then brightness, which is
+    added (torchvision's ColorJitter multiplies by it); not clipped."""
     device = images.device
 
     def per_image(values: Tensor) -> Tensor:
@@ -121,31 +122,37 @@ def erased(images: Tensor, draws: Draws) -> Tensor:
     return images.masked_fill(inside[:, None], 127.0)
 
 
-def mixed(images: Tensor, mix: Mix) -> Tensor:
-    """float (N, 3, H, W), each image mixed with the one at its mirrored place."""
-    other = images.flip(0)
+def mixed(images: Tensor, mix: Mix, others: Tensor) -> Tensor:
+    """float (N, 3, H, W), each image mixed with its partner in `others`, of the same shape."""
     if mix.box is None:
         share = mix.shares.to(images.device)[:, None, None, None]
-        return images * share + other * (1 - share)
+        return images * share + others * (1 - share)
     side = images.shape[-1]
     y, x, height, width = (round(value * side) for value in mix.box)
     result = images.clone()
-    result[:, :, y : y + height, x : x + width] = other[:, :, y : y + height, x : x + width]
+    result[:, :, y : y + height, x : x + width] = others[:, :, y : y + height, x : x + width]
     return result
 
 
-def changed(images: Tensor, augment: Augment, draws: Draws, *, move: bool = True) -> Tensor:
+def changed(
+    images: Tensor, augment: Augment, draws: Draws, *, move: bool = True, partners: tuple[Tensor, Draws] | None = None
+) -> Tensor:
     """uint8 (N, 3, 112, 112) -> float of whole levels in 0 to 255, with everything that was drawn done to it.
 
-    `move` false: only flip and colour, what a VLR file can share with its HR.
+    `move` false: only flip and colour, what a VLR file can share with its HR. `partners`: the images that these are
+    mixed with and their draws, where `images` are a piece of a batch; None: they are the whole batch.
     """
+    result = _unmixed(images, augment, draws, move=move)
+    if move and draws.mix is not None:
+        others = result.flip(0) if partners is None else _unmixed(partners[0], augment, partners[1], move=move)
+        result = mixed(result, draws.mix, others)
+    return result.round_().clamp_(0, 255)
+
+
+def _unmixed(images: Tensor, augment: Augment, draws: Draws, *, move: bool) -> Tensor:
     if move and moves(augment):
         result = moved(images.float(), draws)
     else:
         result = flipped(images, draws.flip.to(images.device)).float()
     result = coloured(result, augment, draws)
-    if move and augment.erase > 0:
-        result = erased(result, draws)
-    if move and draws.mix is not None:
-        result = mixed(result, draws.mix)
-    return result.round_().clamp_(0, 255)
+    return erased(result, draws) if move and augment.erase > 0 else result

@@ -118,23 +118,31 @@ class BatchMaker:
         choice = torch.rand(2, generator=generator).tolist()
         if size is None:
             size = self.sizes[min(int(choice[0] * len(self.sizes)), len(self.sizes) - 1)]
-        draws = draw(stage.augment, len(rows), generator).part(part)
+        of_all = draw(stage.augment, len(rows), generator)
+        draws = of_all.part(part)
         camera = torch.rand(len(rows), generator=generator)[part] < stage.camera
         cuts = draw_cuts(len(rows), size, generator).part(part)
         as_photographed = bool(torch.rand(1, generator=generator) < stage.photographed)
+        mirrored = [len(rows) - 1 - place for place in range(len(rows))[part]]
+        apart = of_all.mix is not None and len(mirrored) < len(rows)
+        others = rows[mirrored]
         rows = rows[part]
         from_file = choice[1] < stage.files and size in train.vlr and bool((train.vlr[size][rows] >= 0).all())
         hr_pixels = self._sources.data.hr_batch(train, rows).to(self._device)
+        partners: tuple[Tensor, Draws] | None = None
+        if apart:  # whom they are mixed with may be in another piece of the batch
+            partners = self._sources.data.hr_batch(train, others).to(self._device), of_all.part(mirrored)
         shown: Tensor | None = None
         upscales = stage.through == "upscaler" and self._sources.takes(size)
         if from_file:
             hr, view, upscales = self._filed(hr_pixels, rows, size, draws, upscales)
         elif as_photographed and size != CROP_PX:
-            hr = changed(hr_pixels, stage.augment, draws)
+            hr = changed(hr_pixels, stage.augment, draws, partners=partners)
             view, shown = photographed(hr.to(torch.uint8), size, cuts)
         else:
             seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
-            hr, view = self._made(hr_pixels, size, draws, camera, seeds, pool)
+            hr = changed(hr_pixels, stage.augment, draws, partners=partners)
+            view = _made(hr, size, camera, seeds, pool)
         targets = self._sources.targets
         target = None if targets is None else torch.from_numpy(np.array(targets[rows], dtype=np.float32))
         return Batch(
@@ -167,20 +175,18 @@ class BatchMaker:
         result = coloured(flipped(images, draws.flip.to(images.device)).float(), self._stage.augment, draws)
         return result.round_().clamp_(0, 255)
 
-    def _made(
-        self, hr: Tensor, size: int, draws: Draws, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None
-    ) -> tuple[Tensor, Tensor]:
-        """(HR, view) with VLR made of the changed HR on the fly; size 112 is HR itself."""
-        hr = changed(hr, self._stage.augment, draws)
-        if size == CROP_PX:
-            return hr, hr
-        pixels = hr.to(torch.uint8)
-        small = resize_batch(pixels, size)
-        chosen = torch.nonzero(camera)[:, 0]
-        if len(chosen):
-            small = small.clone()
-            small[chosen] = camera_batch(pixels[chosen], size, [seeds[i] for i in chosen.tolist()], pool)
-        return hr, enlarge(small)
+
+def _made(hr: Tensor, size: int, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None) -> Tensor:
+    """The view of changed HR (float, whole levels), made small on the fly; size 112 is HR itself."""
+    if size == CROP_PX:
+        return hr
+    pixels = hr.to(torch.uint8)
+    small = resize_batch(pixels, size)
+    chosen = torch.nonzero(camera)[:, 0]
+    if len(chosen):
+        small = small.clone()
+        small[chosen] = camera_batch(pixels[chosen], size, [seeds[i] for i in chosen.tolist()], pool)
+    return enlarge(small)
 
 
 def ahead(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,9 @@ class MarginHead(nn.Module):
 
     def logits(self, embeddings: Tensor, labels: Tensor, cosines: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def end_step(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Take in what the pieces of a whole batch have shown; `total` sums a tensor over processes."""
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Raw embeddings (N, D), labels (N,) -> (cross-entropy of each image (N,), cosines (N, C))."""
@@ -61,7 +65,8 @@ class AdaFace(MarginHead):
     """s (cos(theta + g_angle) - g_add), the margin by image quality, which the raw embedding's norm stands for:
     z = clip((norm - mean) / std x h, -1, 1), g_angle = -m z, g_add = m z + m (Kim et al., CVPR 2022, eq. 14 to 17).
 
-    `mean` and `std` are running ones over batches.
+    `mean` and `std` are running ones over whole batches, of one or several pieces and processes: those of the batches
+    before this one, where the authors' code lets this one in first, with the weight of 0.01.
     """
 
     def __init__(self, settings: Head, identities: int, dim: int) -> None:
@@ -70,14 +75,25 @@ class AdaFace(MarginHead):
         self.register_buffer("std", torch.tensor(100.0))
         self.mean: Tensor
         self.std: Tensor
+        self._norms: list[Tensor] = []
 
     def quality(self, norms: Tensor) -> Tensor:
-        """Norms (N,) -> z in [-1, 1] by the running mean and std, which training updates first."""
+        """Norms (N,) -> z in [-1, 1] by the running mean and std; training keeps them for `end_step`."""
         norms = norms.detach().float().clamp(0.001, 100)
-        if self.training and len(norms) > 1:
-            self.mean.lerp_(norms.mean(), ADAFACE_MOMENTUM)
-            self.std.lerp_(norms.std(), ADAFACE_MOMENTUM)
+        if self.training:
+            self._norms.append(norms)
         return ((norms - self.mean) / (self.std + 1e-3) * ADAFACE_H).clamp(-1, 1)
+
+    def end_step(self, total: Callable[[Tensor], Tensor]) -> None:
+        own = torch.cat(self._norms) if self._norms else self.mean.new_zeros(0)
+        self._norms = []
+        wide = own if own.device.type == "mps" else own.double()
+        count, plain, squares = total(torch.stack([wide.new_tensor(len(wide)), wide.sum(), (wide * wide).sum()]))
+        if count > 1:
+            mean = plain / count
+            variance = (squares - count * mean * mean) / (count - 1)
+            self.mean.lerp_(mean.to(self.mean.dtype), ADAFACE_MOMENTUM)
+            self.std.lerp_(variance.clamp_min(0).sqrt().to(self.std.dtype), ADAFACE_MOMENTUM)
 
     def logits(self, embeddings: Tensor, labels: Tensor, cosines: Tensor) -> Tensor:
         margin, scale = self.settings.margin, self.settings.scale

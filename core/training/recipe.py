@@ -56,7 +56,8 @@ class Augment:
     """How far images are changed; 0 leaves a change out. Every draw follows from the seed.
 
     `flip`, `erase`, `mix`: chances (of an image, an image, a batch). `rotate_deg`, `scale`, `shift`, `brightness`,
-    `contrast`, `saturation`, `colour`: the most, to both sides; shift as a share of the side, brightness of 255.
+    `contrast`, `saturation`, `colour`: the most, to both sides; shift as a share of the side, brightness as a
+    share of 255 that is added.
     An image that comes as a VLR file is only flipped and coloured: its HR would no longer fit it otherwise.
     """
 

@@ -23,6 +23,7 @@ from core.training.config import TrainingConfig
 from core.training.data import TrainingData
 from core.training.device import Runner
 from core.training.errors import LossNotFinite, OutOfMemory
+from core.training.heads import MarginHead
 from core.training.learner import Learner, Parts
 from core.training.networks import Networks
 from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
@@ -168,6 +169,9 @@ def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[
         parameters = [p for module in run.parts.values() for p in module.parameters() if p.requires_grad]
         runner.clip(parameters, run.stage.clip)
     run.optimizer.step()
+    head = run.parts.get("head")
+    if isinstance(head, MarginHead):
+        head.end_step(runner.sum)
     if run.mean is not None:
         run.mean.update(run.parts)
     if runner.world > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 MOVING = Augment(flip=0.5, rotate_deg=8, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3, saturation=0.2,
                  colour=0.1, erase=0.5)  # fmt: skip
+MIXING = replace(MOVING, mix=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +74,13 @@ def test_people_numbers_and_files_belong_together(data):
 
 @pytest.mark.parametrize("stage", [
     {"files": 1.0}, {"augment": MOVING, "sizes_px": (16, 20, 112)}, {"camera": 0.5, "sizes_px": (16,)},
-], ids=["files", "moved", "camera"])  # fmt: skip
+    {"augment": MIXING, "sizes_px": (16, 112)}, {"augment": MIXING, "sizes_px": (16,), "photographed": 1.0},
+], ids=["files", "moved", "camera", "mixed", "mixed and photographed"])  # fmt: skip
 def test_a_batch_in_pieces_is_the_batch(data, stage):
     made = maker(data, **stage)
     for step in range(made.steps):
         whole = made.make(1, step, slice(None))
-        pieces = [made.make(1, step, slice(i, i + 2)) for i in (0, 2)]
+        pieces = [made.make(1, step, slice(i, j)) for i, j in ((0, 1), (1, 2), (2, 4))]
         for name in ("hr", "view"):
             assert torch.equal(getattr(whole, name), torch.cat([getattr(piece, name) for piece in pieces]))
         assert whole.rows.tolist() == [row for piece in pieces for row in piece.rows]

@@ -62,10 +62,26 @@ def test_adaface_asks_more_of_good_images_and_less_of_bad_ones():
     expected = [64 * (math.cos(0.5 - 0.4 * s) - (0.4 * s + 0.4)) for s in z]
     logits = head.logits(raw, torch.tensor([0, 0]), head.cosines(raw))
     assert logits[:, 0].tolist() == pytest.approx(expected, abs=1e-3)
-    head.train()
+    head.end_step(lambda values: values)
+    assert float(head.mean) == 10.0, "what is validated isn't taken in"
+
+
+@pytest.mark.parametrize(
+    "pieces", [[[20.0, 24.0, 22.0, 30.0]], [[20.0, 24.0], [22.0, 30.0]], [[20.0], [24.0, 22.0, 30.0]]]
+)
+def test_adafaces_running_statistics_are_those_of_the_whole_batch(pieces):
+    """In one piece or several; of the batches before it, so that every piece is judged alike."""
+    head, _ = head_at(AdaFace, Head("adaface", 64.0, 0.4, 0.0), [0.5])
+    head.mean.fill_(10.0)
+    head.std.fill_(2.0)
+    found = torch.cat([head.quality(torch.tensor(piece)) for piece in pieces])
+    assert found.tolist() == [1.0, 1.0, 1.0, 1.0] and float(head.mean) == 10.0
+    head.end_step(lambda values: values)
+    assert float(head.mean) == pytest.approx(0.99 * 10 + 0.01 * 24)
+    assert float(head.std) == pytest.approx(0.99 * 2 + 0.01 * math.sqrt(56 / 3))
     head.quality(torch.tensor([20.0, 24.0]))
-    assert float(head.mean) == pytest.approx(0.99 * 10 + 0.01 * 22)
-    assert float(head.std) == pytest.approx(0.99 * 2 + 0.01 * math.sqrt(8))
+    head.end_step(lambda values: values * 2)  # another process had as many, and the same
+    assert float(head.mean) == pytest.approx(0.99 * (0.99 * 10 + 0.01 * 24) + 0.01 * 22)
 
 
 def test_prototypes_are_fixed_and_follow_from_nothing_random():
