@@ -138,7 +138,7 @@ def check_weights(settings: Settings) -> Row:
     origin = f"{encoder.name}, {ours.get(file.origin, 'not an official file')}"
     origin = f"official {file.official.name}" if file.official else origin
     detail = f"{file.path.name} ({origin}): complete, healthy, {encoder.info.parameters:,} parameters"
-    figures = measured(file)
+    figures = measured(file, settings)
     detail += f"; EER {figures.line}" if figures is not None else ""
     if file.origin == "starter":
         how = f"Limited accuracy. Official weights recognise better: {fetch_command()}, then weights use {RECOMMENDED}"

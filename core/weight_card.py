@@ -1,14 +1,16 @@
 """What a file that this project trained says of itself: parent, data, command, and how well it measured, with protocol.
 
-The texts stand in the safetensors header. `figures` is JSON:
+The texts stand in the safetensors header. `figures` is JSON, written by `Measured.to_dict` and read by `read_figures`:
 
-    {"protocol": "LFW view 2, folds 5-7, 1,800 pairs, aligned, flip TTA off, upscaler bicubic",
+    {"protocol": "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs, aligned, flip TTA off, upscaler bicubic",
+     "source": "evaluation", "upscaler": "bicubic",
      "eer": {"HR": 0.006, "32": [0.008, 0.005, 0.012], ...}, "eer_vlr_hr": {"16": ...},
-     "bicubic": {"eer": ..., "eer_vlr_hr": ...}}
+     "bicubic": {"eer": ..., "eer_vlr_hr": ...}, "further": {"16": {"rank1": 0.81, "psnr_db": 24.1}}}
 
 A rate is a fraction, or [fraction, low, high] with its 95 % interval; "bicubic" holds the same encoder's rates without
-the super-resolution network, where both were measured. `figures_of_report` makes it from the report of `evaluate
-pairs`. Texts of other forms are left out: a file's own words never stop it from being listed.
+the super-resolution network, where both were measured. `figures_of_report` makes them from an evaluation's report, and
+`figures_of_validation` from what a training measured. Texts of other forms are left out: a file's own words never stop
+it from being listed.
 """
 
 from __future__ import annotations
@@ -16,12 +18,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Source = Literal["evaluation", "validation"]
 
 ENCODER_FORMAT = "edgeface-studio-encoder-1"
 DSR_FORMAT = "edgeface-studio-dsr-1"
 """Values of the metadata key `format`."""
+
+BICUBIC = "bicubic"
+"""In the place of an upscaler's SHA-256 and name."""
+
+BESIDE = "the one in the same checkpoint"
+"""In the place of the SHA-256 of a network that was trained in the same run, and kept in the same checkpoint."""
 
 SIZES = ("HR", "32", "24", "16")
 
@@ -40,19 +50,29 @@ class Rate:
         bounds = "" if self.low is None or self.high is None else f" [{self.low * 100:.2f}, {self.high * 100:.2f}]"
         return f"{self.value * 100:.2f} %{bounds}"
 
+    def to_json(self) -> float | list[float | None]:
+        return self.value if self.low is None and self.high is None else [self.value, self.low, self.high]
+
 
 @dataclass(frozen=True)
 class Measured:
     """How well weights tell people apart: equal error rates by probe size ("HR", "32", "24", "16" px), and on what.
 
     `eer`: both images of a pair have that size. `eer_vlr_hr`: one has it, the other is at full size. `bicubic`: the
-    same measured through bicubic instead of the super-resolution network.
+    same measured through bicubic instead of the super-resolution network. `source`: an evaluation, or the validation
+    of the training that chose these weights by it, which flatters. `upscaler`: the SHA-256 of what enlarged small
+    faces, or "bicubic", "" where that isn't known; `upscaler_name` what it is called. `further`: other figures by size
+    (rank1, similarity, psnr_db, ssim).
     """
 
     protocol: str
     eer: Mapping[str, Rate] = field(default_factory=dict)
     eer_vlr_hr: Mapping[str, Rate] = field(default_factory=dict)
     bicubic: Measured | None = None
+    source: Source = "evaluation"
+    upscaler: str = ""
+    further: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    upscaler_name: str = ""
 
     @property
     def rows(self) -> list[tuple[str, Mapping[str, Rate]]]:
@@ -62,10 +82,31 @@ class Measured:
             rows += [(f"{title}, bicubic", rates) for title, rates in self.bicubic.rows]
         return [(title, rates) for title, rates in rows if rates]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, which `read_figures` reads; what is empty is left out."""
+        rates = {
+            name: {size: rate.to_json() for size, rate in found.items()}
+            for name, found in (("eer", self.eer), ("eer_vlr_hr", self.eer_vlr_hr))
+            if found
+        }
+        without = {} if self.bicubic is None else self.bicubic.to_dict()
+        further = {size: dict(values) for size, values in self.further.items()}
+        values: dict[str, Any] = {
+            "protocol": self.protocol, "source": self.source, "upscaler": self.upscaler,
+            "upscaler_name": self.upscaler_name, **rates,
+            "bicubic": {name: without[name] for name in ("eer", "eer_vlr_hr") if name in without}, "further": further,
+        }  # fmt: skip
+        return {name: value for name, value in values.items() if value}
+
     @property
     def line(self) -> str:
         """ "HR 0.76 %, 32 px 1.24 %, ..." without intervals."""
         return ", ".join(f"{size_name(size)} {rate.value * 100:.2f} %" for size, rate in self.eer.items())
+
+    @property
+    def with_intervals(self) -> str:
+        """The same with intervals: "HR 0.76 % [0.43, 1.15], ..."."""
+        return ", ".join(f"{size_name(size)} {rate.text}" for size, rate in self.eer.items())
 
 
 def size_name(size: str) -> str:
@@ -89,32 +130,96 @@ class Card:
 def read_card(metadata: Mapping[str, str]) -> Card:
     """The card of a file by its header's texts. Never raises: what isn't as it should be is left out."""
     config = _object(metadata.get("config"))
+    trained_with = metadata.get("trained_with_upscaler", "")
+    measured = read_figures(_object(metadata.get("figures")))
+    if measured is not None and measured.source == "validation" and not measured.upscaler:
+        measured = replace(measured, upscaler=trained_with)
     return Card(
         parent_sha256=metadata.get("parent_sha256", ""),
         data_sha256=metadata.get("data_sha256", ""),
         trained_by=metadata.get("trained_by", ""),
-        trained_with_upscaler=metadata.get("trained_with_upscaler", ""),
+        trained_with_upscaler=trained_with,
         made_at=metadata.get("made_at", ""),
         config=config,
-        measured=read_figures(_object(metadata.get("figures"))),
+        measured=measured,
     )
 
 
 def read_figures(figures: Mapping[str, Any]) -> Measured | None:
     """Figures as a header holds them; None when they hold no equal error rate."""
+    if isinstance(figures.get("by_size"), dict):  # a training's, in its earlier form
+        return figures_of_validation(figures, protocol="validation of the training that chose these weights by it")
     eer, vlr_hr = _rates(figures.get("eer")), _rates(figures.get("eer_vlr_hr"))
     if not eer and not vlr_hr:
         return None
-    protocol, bicubic = figures.get("protocol"), figures.get("bicubic")
-    said = protocol if isinstance(protocol, str) and protocol else "protocol not recorded"
-    without = {"eer": bicubic.get("eer"), "eer_vlr_hr": bicubic.get("eer_vlr_hr")} if isinstance(bicubic, dict) else {}
-    return Measured(said, eer, vlr_hr, read_figures({"protocol": said, **without}))
+    said, without = _text(figures.get("protocol")), figures.get("bicubic")
+    name = _text(figures.get("upscaler_name")) or said.partition(", upscaler ")[2]
+    return Measured(
+        said or "protocol not recorded",
+        eer,
+        vlr_hr,
+        _through_bicubic(figures, without) if isinstance(without, dict) else None,
+        "validation" if figures.get("source") == "validation" else "evaluation",
+        _text(figures.get("upscaler")) or (BICUBIC if name == BICUBIC else ""),
+        _further(figures.get("further")),
+        name,
+    )
 
 
-def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha256: str = "") -> dict[str, Any]:
-    """The figures to keep in a header, from a report of `evaluate pairs` (its report.json): listed pairs, one mode, of
-    the first system that it measured with the file of that SHA-256, else of the first one; beside it the same encoder
-    with bicubic, where the report has it.
+def _through_bicubic(figures: Mapping[str, Any], rates: Mapping[str, Any]) -> Measured | None:
+    said, name = _text(figures.get("protocol")), _text(figures.get("upscaler_name"))
+    kept = {"protocol": through_bicubic(said, name), "source": figures.get("source")}
+    found = {name: rates.get(name) for name in ("eer", "eer_vlr_hr")}
+    return read_figures({**kept, **found, "upscaler": BICUBIC, "upscaler_name": BICUBIC})
+
+
+def through_bicubic(protocol: str, upscaler_name: str) -> str:
+    """The protocol of the same measurement with bicubic in the place of that upscaler."""
+    name = upscaler_name or protocol.partition(", upscaler ")[2]
+    return protocol.replace(f", upscaler {name}", f", upscaler {BICUBIC}") if name else protocol
+
+
+def figures_of_validation(
+    figures: Mapping[str, Any], *, protocol: str, upscaler: tuple[str, str] = ("", ""),
+    bicubic: Mapping[str, Any] | None = None,
+) -> Measured | None:  # fmt: skip
+    """A training's figures of an epoch (`by_size` holds, for each size, `eer` of VLR-HR, `eer_vlr_vlr` and others) as
+    they stand in the header of the weights that the epoch left; `upscaler` its SHA-256 (or "bicubic") and name;
+    `bicubic` the figures without the super-resolution network. None where no error rate was measured."""
+    by_size = figures.get("by_size")
+    found = by_size.items() if isinstance(by_size, dict) else ()
+    sizes = {str(size): values for size, values in found if isinstance(values, dict)}
+    eer = _rates({size: values.get("eer_vlr_vlr") for size, values in sizes.items()})
+    vlr_hr = _rates({size: values.get("eer") for size, values in sizes.items()})
+    if not eer and not vlr_hr:
+        return None
+    further = {size: {name: values.get(name) for name in _FURTHER} for size, values in sizes.items()}
+    said = through_bicubic(protocol, upscaler[1])
+    without = None if not bicubic else figures_of_validation(bicubic, protocol=said, upscaler=(BICUBIC, BICUBIC))
+    return Measured(protocol, eer, vlr_hr, without, "validation", upscaler[0], _further(further), upscaler[1])
+
+
+_FURTHER = ("rank1", "similarity", "psnr_db", "ssim")
+
+
+def _further(value: Any) -> dict[str, dict[str, float]]:
+    """Numbers by size and name; whatever is none is left out."""
+    found: dict[str, dict[str, float]] = {}
+    for size, values in value.items() if isinstance(value, dict) else ():
+        numbers = {
+            str(name): float(number)
+            for name, number in (values.items() if isinstance(values, dict) else ())
+            if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+        }
+        if numbers:
+            found[str(size)] = numbers
+    return found
+
+
+def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha256: str = "") -> Measured:
+    """The figures of weights from an evaluation's report.json, of listed pairs or of all pairs of a data set: one mode,
+    of the first system that it measured with the file of that SHA-256, else of the first one; beside it the same
+    encoder with bicubic, where the report has it.
 
     Raises KeyError, TypeError and IndexError for what is no such report.
     """
@@ -122,33 +227,53 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha25
     systems = told["systems"]
     own = [one for one in systems if sha256 and sha256 in (one.get("weights_sha256"), one.get("upscaler_id"))]
     system = (own or systems)[0]
-    found = _rates_of(report, system["label"], mode)
-    for other in systems if system["upscaler"] != "bicubic" else []:
-        of_both = ("weights_sha256", "flip_tta")
-        if other.get("upscaler") == "bicubic" and all(other[name] == system[name] for name in of_both):
-            found["bicubic"] = _rates_of(report, other["label"], mode)
-    folds = ", ".join(map(str, told["folds"]))
     protocol = (
-        f"{told['data']}/{told['pairs_file']}, folds {folds}, {told['pairs']:,} pairs of {told['people']:,} people, "
-        f"{mode}, flip TTA {'on' if system['flip_tta'] else 'off'}, encoder {system['name']} "
+        f"{_data_of(told)}, {mode}, flip TTA {'on' if system['flip_tta'] else 'off'}, encoder {system['name']} "
         f"({system['weights_sha256'][:12]}), upscaler {system['upscaler']}"
     )
-    return {"protocol": protocol, **{key: rates for key, rates in found.items() if rates}}
+    without: Measured | None = None
+    for other in systems if system["upscaler"] != BICUBIC else []:
+        of_both = ("weights_sha256", "flip_tta")
+        if other.get("upscaler") == BICUBIC and all(other[name] == system[name] for name in of_both):
+            rates = _rates_of(report, other["label"], mode)
+            said = through_bicubic(protocol, system["upscaler"])
+            without = Measured(said, **rates, upscaler=BICUBIC, upscaler_name=BICUBIC)
+    rates = _rates_of(report, system["label"], mode)
+    upscaler, name = str(system.get("upscaler_id") or ""), str(system["upscaler"])
+    return Measured(protocol, **rates, bicubic=without, upscaler=upscaler, upscaler_name=name)
 
 
-def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> dict[str, Any]:
-    found: dict[str, dict[str, list[float | None]]] = {"eer": {}, "eer_vlr_hr": {}}
+def _data_of(told: Mapping[str, Any]) -> str:
+    """What a report was measured on, in words."""
+    if "pairs_file" in told:
+        folds = ", ".join(map(str, told["folds"]))
+        return (
+            f"{told['data']}/{told['pairs_file']}, folds {folds}, {told['pairs']:,} pairs of {told['people']:,} people"
+        )
+    split = f", {told['split']}" if told.get("split") else ""
+    return f"{told['data']}{split}, all pairs of {told['pictures']:,} pictures of {told['people']:,} people"
+
+
+def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> dict[str, dict[str, Rate]]:
+    """Rates by size, of faces at full size or reduced by bicubic."""
+    found: dict[str, dict[str, Rate]] = {"eer": {}, "eer_vlr_hr": {}}
+    protocol = "pairs file" if "pairs_file" in report["protocol"] else "all pairs"
     for row in report["figures"]["verification"]:
-        if (row["system"], row["protocol"], row["mode"]) == (label, "pairs file", mode):
+        wanted = (row["system"], row["protocol"], row["mode"]) == (label, protocol, mode)
+        if wanted and row.get("degradation", "") in ("", BICUBIC):
             size = row["probe"].removesuffix(" px")
-            rate = [row["eer"], row["eer_low"], row["eer_high"]]
+            rate = Rate(row["eer"], row["eer_low"], row["eer_high"])
             found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = rate
-    return dict(found)
+    return found
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:
     """Whether a header says that its file is a super-resolution network of this project."""
     return metadata.get("format", "").startswith("edgeface-studio-dsr")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _object(text: str | None) -> dict[str, Any]:

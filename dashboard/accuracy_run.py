@@ -52,6 +52,9 @@ def run_view(run: Run) -> None:
     report_downloads(run)
     for warning in flattery(evaluation.protocol):
         st.warning(plain(warning), icon=":material/warning:")
+    if len(known := evaluation.table("took_part")):
+        with st.expander(f"Who took part ({len(known):,})", icon=":material/group:"):
+            st.dataframe(known, hide_index=True, height=min(320, 38 + 35 * len(known)))
     parts = parts_of(evaluation)
     if st.session_state.get("accuracy_part") not in (None, *parts):
         st.session_state.pop("accuracy_part")  # chosen in a run that has it

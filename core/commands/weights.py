@@ -131,7 +131,7 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     health = check_health(encoder.encode)
     ours = found.origin in ("starter", "fine-tuned")
     derived = LICENCE_OF_DERIVED if ours else f"unknown: if it {LICENCE_OF_DERIVED}"
-    card, figures = read_card(found.metadata), measured(found)
+    card, figures = read_card(found.metadata), measured(found, load_settings())
     facts = {
         **facts_of(found),
         **held(encoder.info),

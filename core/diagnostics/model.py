@@ -14,7 +14,7 @@ from core.encoder.figures import measured
 from core.encoder.health import HealthReport, check_health
 from core.encoder.registry import WeightsFile, scan
 from core.errors import CoreError, SettingsInvalid
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from core.sr.registry import UpscalerFile, check_upscaler
 from core.sr.upscale import DSRUpscaler
 from core.weight_card import Card, Measured, read_card
@@ -108,7 +108,8 @@ def report_on(file: WeightsFile | UpscalerFile, settings: Settings | None = None
     card = read_card(file.metadata)
     facts: dict[str, Any] = {
         "kind": "encoder", "name": file.name, "path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes,
-        "origin": file.origin, "card": card, "measured": measured(file), "parent": _parent(card, settings),
+        "origin": file.origin, "card": card, "parent": _parent(card, settings),
+        "measured": measured(file, settings or load_settings()),
     }  # fmt: skip
     try:
         keys, facts["form"] = key_report(file.path)

@@ -1,35 +1,59 @@
-"""How well weights measure: the published files', measured once and kept here, and a trained file's own figures.
+"""How well weights measure: the published files' figures, measured once and kept here; a trained file's own, from its
+header; and those of an evaluation here, kept in data/figures.
 
 The README's table is this data (a test holds them together). To measure again:
-`edgeface-studio evaluate pairs lfw/images lfw/pairs.txt --folds 1-7 --use-tta --weights edgeface_xxs_q --skip-dsr`.
+`edgeface-studio evaluate pairs lfw/images lfw/pairs.txt --folds 5-7 --weights edgeface_xxs_q --upscaler bicubic
+--upscaler data/models/edgeface-dsr.safetensors`.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from core.encoder.registry import WeightsFile
-from core.weight_card import Measured, Rate, read_card
+from core.settings import Settings, write_atomically
+from core.weight_card import BICUBIC, Measured, Rate, read_card, read_figures, through_bicubic
 
-_LFW = (
-    "Labeled Faces in the Wild, view 2, folds 1 to 7, 2,100 + 2,100 pairs, {mode}, flip TTA on, bicubic enlargement; "
-    "nobody was trained on"
-)
+SHIPPED_DSR = "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b"
+"""SHA-256 of data/models/edgeface-dsr.safetensors, which the official files are measured with."""
+
+_PROTOCOL = "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, {mode}, flip TTA off, upscaler edgeface-dsr"
+"""The protocol of the weights that ship: nobody in these folds was trained on."""
 
 
 def _rates(*cells: tuple[str, float, float, float]) -> dict[str, Rate]:
     return {size: Rate(value / 100, low / 100, high / 100) for size, value, low, high in cells}
 
 
-_XXS_ALIGNED = Measured(
-    _LFW.format(mode="aligned"),
-    _rates(("HR", 0.76, 0.43, 1.15), ("32", 1.24, 0.76, 1.67), ("24", 2.33, 1.79, 3.02), ("16", 7.00, 5.92, 8.08)),
-    _rates(("32", 1.07, 0.65, 1.44), ("24", 1.67, 1.24, 2.13), ("16", 4.88, 4.26, 5.72)),
+def _measured(mode: str, dsr: tuple[dict[str, Rate], dict[str, Rate]], bicubic: tuple[dict[str, Rate], dict[str, Rate]]
+) -> Measured:  # fmt: skip
+    protocol = _PROTOCOL.format(mode=mode)
+    without = Measured(through_bicubic(protocol, "edgeface-dsr"), *bicubic, upscaler=BICUBIC, upscaler_name=BICUBIC)
+    return Measured(protocol, *dsr, bicubic=without, upscaler=SHIPPED_DSR, upscaler_name="edgeface-dsr")
+
+
+_XXS_ALIGNED = _measured(
+    "aligned",
+    (
+        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.11, 0.52, 2.02), ("24", 2.00, 1.14, 2.99), ("16", 6.11, 4.58, 7.65)),
+        _rates(("32", 1.11, 0.46, 1.79), ("24", 1.50, 0.79, 2.28), ("16", 4.06, 3.03, 5.18)),
+    ),
+    (
+        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.33, 0.59, 2.11), ("24", 2.56, 1.49, 3.60), ("16", 7.22, 5.40, 8.58)),
+        _rates(("32", 1.11, 0.51, 1.94), ("24", 1.56, 0.87, 2.41), ("16", 5.22, 4.06, 6.41)),
+    ),
 )
-_XXS_END_TO_END = Measured(
-    _LFW.format(mode="end to end"),
-    _rates(("HR", 0.76, 0.44, 1.15), ("32", 1.05, 0.68, 1.52), ("24", 2.57, 1.92, 3.25), ("16", 7.05, 5.99, 8.23)),
-    _rates(("32", 0.93, 0.62, 1.36), ("24", 1.81, 1.37, 2.27), ("16", 5.07, 4.42, 5.79)),
+_XXS_END_TO_END = _measured(
+    "end to end",
+    (
+        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.11, 0.47, 1.92), ("24", 2.44, 1.49, 3.40), ("16", 7.01, 5.31, 8.70)),
+        _rates(("32", 1.06, 0.45, 1.72), ("24", 1.78, 1.03, 2.52), ("16", 4.44, 3.48, 5.52)),
+    ),
+    (
+        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.00, 0.44, 1.86), ("24", 2.78, 1.70, 3.85), ("16", 7.22, 5.43, 9.02)),
+        _rates(("32", 1.06, 0.48, 1.78), ("24", 1.89, 1.19, 2.82), ("16", 5.11, 3.97, 6.17)),
+    ),
 )
 OFFICIAL: dict[str, tuple[Measured, Measured]] = {"edgeface_xxs_q": (_XXS_ALIGNED, _XXS_END_TO_END)}
 """Official variants that were measured: aligned, and end to end."""
@@ -38,13 +62,48 @@ _STANDS_FOR = {"edgeface_xxs": "edgeface_xxs_q"}
 """The same weights before they were rounded to int8."""
 
 
-def measured(file: WeightsFile) -> Measured | None:
-    """The aligned figures of a file, None when it was never measured."""
-    if file.official is not None:
-        name = file.official.name
-        known = _STANDS_FOR.get(name, name)
-        if known not in OFFICIAL:
-            return None
-        aligned = OFFICIAL[known][0]
-        return aligned if known == name else replace(aligned, protocol=f"measured on its int8 form; {aligned.protocol}")
-    return read_card(file.metadata).measured
+def measured(file: WeightsFile, settings: Settings, upscaler_sha256: str = "") -> Measured | None:
+    """The aligned figures of a file, None when it was never measured.
+
+    Those of the project or of the file's header come first, unless a training validated itself by them: then an
+    evaluation here does. Of several the one through the upscaler of that SHA-256 (or "bicubic") is taken, else the
+    latest: `upscaler` of what is returned says which. Raises nothing: kept figures that can't be read are left out.
+    """
+    own = _official(file.official.name) if file.official is not None else read_card(file.metadata).measured
+    found = [own] if own is not None and own.source == "evaluation" else kept_figures(settings, file.sha256)
+    found = found or ([] if own is None else [own])
+    every = [each for one in found for each in (one, one.bicubic) if each is not None]
+    fitting = [one for one in every if upscaler_sha256 and one.upscaler == upscaler_sha256]
+    return next(reversed(fitting or found), None)
+
+
+def _official(name: str) -> Measured | None:
+    known = _STANDS_FOR.get(name, name)
+    if known not in OFFICIAL:
+        return None
+    aligned = OFFICIAL[known][0]
+    if known == name:
+        return aligned
+    said, bicubic = "measured on its int8 form; ", aligned.bicubic
+    without = None if bicubic is None else replace(bicubic, protocol=said + bicubic.protocol)
+    return replace(aligned, protocol=said + aligned.protocol, bicubic=without)
+
+
+def keep_figures(settings: Settings, sha256: str, found: Measured) -> None:
+    """Keep an evaluation's figures of the weights of that SHA-256, in the place of earlier ones with the same upscaler.
+
+    Raises StorageFailed.
+    """
+    others = [one for one in kept_figures(settings, sha256) if one.upscaler != found.upscaler]
+    content = json.dumps([one.to_dict() for one in [*others, found]], indent=2)
+    write_atomically(settings.data_dir / "figures" / f"{sha256}.json", content.encode())
+
+
+def kept_figures(settings: Settings, sha256: str) -> list[Measured]:
+    """The evaluations' figures of weights, the latest last; [] where none were kept or they can't be read."""
+    try:
+        values = json.loads((settings.data_dir / "figures" / f"{sha256}.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    found = [read_figures(each) for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return [one for one in found if one is not None]

@@ -13,7 +13,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,8 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.degrade import seed_for
-from core.dataset.manifest import is_dataset, read_dataset
-from core.errors import CoreError, SettingsInvalid
+from core.errors import SettingsInvalid
 from core.evaluation.identification import threshold_at
 from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import Trial, run_trial
@@ -36,7 +34,6 @@ from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint
 from core.probe_sizes import VLR_PROBE_PX
-from core.settings import Settings
 
 Measure = Literal["fpir", "far"]
 SIZES: tuple[int | None, ...] = (None, 32, 24, 16)
@@ -68,37 +65,6 @@ def halves(people: Collection[str], seed: int = 0) -> tuple[set[str], set[str]]:
     """People for calibrating and people for reporting, by a hash of the name: the same ones whatever else is there."""
     first = {name for name in people if seed_for(seed, "calibrate", name) % 2 == 0}
     return first, set(people) - first
-
-
-def trained_people(weights: Path, settings: Settings) -> set[str] | None:
-    """Whom these weights were trained on or chosen by, as far as a data set in data/datasets with the hash that they
-    name says so; None where it can't be known (official files, a data set that is gone)."""
-    key = _metadata(weights).get("data_sha256", "")
-    if not key:
-        return None
-    root = settings.data_dir / "datasets"
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        try:
-            dataset = read_dataset(path) if is_dataset(path) else None
-        except CoreError:
-            continue
-        if dataset is not None and dataset.key == key:
-            frame = dataset.frame
-            used = frame if dataset.info.mode == "unsplit" else frame[frame["split"].isin(("train", "val"))]
-            return set(used["identity"])
-    return None
-
-
-def _metadata(weights: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    if weights.suffix != ".safetensors":
-        return {}
-    try:
-        with safe_open(str(weights), framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError):
-        return {}
 
 
 def size_ranges(sizes: Sequence[int | None]) -> dict[int | None, tuple[float, float]]:

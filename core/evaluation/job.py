@@ -8,16 +8,19 @@ report_folds, gallery; benchmark, root.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from core.dataset.manifest import is_dataset
 from core.errors import SettingsInvalid
-from core.evaluation.calibrate import Goal, calibrate, halves, points_json, trained_people
+from core.evaluation.calibrate import Goal, calibrate, halves, points_json
 from core.evaluation.data import dataset_at
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.lineage import trained_people
 from core.evaluation.listed import evaluate_listed
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pictures import (
@@ -31,6 +34,7 @@ from core.evaluation.plan import Plan, plan_of
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.weights_figures import keep_weights_figures
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.values import Space
 from core.jobs.context import JobContext
@@ -54,11 +58,13 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if task == "dataset":
         pictures, data = pictures_of_config(config, plan)
         evaluation = evaluate_pictures(
-            systems, pictures, plan, data={**data, "people_known": people_known(systems, pictures, settings)},
-            store=store, on_event=told, should_stop=context.should_stop,
-        )  # fmt: skip
+            systems, pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
+        )
+        evaluation = with_people_known(evaluation, systems, {picture.identity for picture in pictures}, settings)
     elif task == "pairs":
         evaluation = _pairs(config, systems, plan, store, told, context)
+        named = {photo.name for photo in photos_of(read_pairs(Path(config["pairs"]), config.get("folds")))}
+        evaluation = with_people_known(evaluation, systems, named, settings)
     elif task == "calibrate":
         evaluation = _calibrated(config, systems[0], plan, store, told, context, settings)
     elif task == "matched":
@@ -89,19 +95,25 @@ def run(context: JobContext) -> Mapping[str, Any]:
     context.check_stop()
     context.on_event("progress", step="write", done=0, total=1)
     evaluation.write_tables(context.run.path)
-    return {**evaluation.report(), "seconds": round(time.monotonic() - started, 1)}
+    report = evaluation.report()
+    keep_weights_figures(report, settings)
+    return {**report, "seconds": round(time.monotonic() - started, 1)}
 
 
-def people_known(systems: Sequence[System], pictures: Sequence[Picture], settings: Settings) -> dict[str, int]:
-    """How many of the people on the pictures each system was trained on or chosen by, by its label: figures on them
-    flatter. Systems of which that isn't known, or that know nobody, are left out."""
-    everybody = {picture.identity for picture in pictures}
-    known = {
-        system.label: len(everybody & (trained_people(system.path, settings) or set()))
-        for system in systems
-        if system.path is not None
-    }
-    return {label: number for label, number in known.items() if number}
+def with_people_known(
+    evaluation: Evaluation, systems: Sequence[System], everybody: Collection[str], settings: Settings
+) -> Evaluation:
+    """The evaluation, with those of `everybody` named who took part in training or choosing a system, by its label:
+    figures on them flatter. Systems of which that isn't known, or that know nobody, are left out."""
+    known = {system.label: trained_people(everybody, system.files, settings) or set() for system in systems}
+    counts = {label: len(people) for label, people in known.items() if people}
+    if not counts:
+        return evaluation
+    rows = [{"system": label, "identity": name} for label, people in known.items() for name in sorted(people)]
+    return replace(
+        evaluation, protocol={**evaluation.protocol, "people_known": counts},
+        tables={**evaluation.tables, "took_part": pd.DataFrame(rows)},
+    )  # fmt: skip
 
 
 def spec_of(config: Mapping[str, Any]) -> SystemSpec:
@@ -166,11 +178,19 @@ def _calibrated(
     settings: Settings,
 ) -> Evaluation:
     chosen, reported, data = calibration_pictures(config, plan)
-    known = trained_people(system.path, settings) if system.path is not None else None
     everybody = {picture.identity for picture in [*chosen, *reported]}
+    known = trained_people(everybody, system.files, settings)
+    for half in (chosen, reported):
+        left = {picture.identity for picture in half} - (known or set())
+        if known and len(left) < 2:
+            raise SettingsInvalid(
+                f"Of {len(everybody):,} people {len(known):,} took part in training or choosing {system.label}: "
+                f"{len(left)} would be left to calibrate on.",
+                "Calibrate on people who took no part, or use bicubic or other weights.",
+            )
     goal = Goal(**config["goal"])
     evaluation, points = calibrate(
-        system, chosen, reported, goal, plan=plan, run=context.run.id, data=data, excluded=everybody & (known or set()),
+        system, chosen, reported, goal, plan=plan, run=context.run.id, data=data, excluded=known or set(),
         store=store, on_event=told, should_stop=context.should_stop,
     )  # fmt: skip
     said = "official weights, or their data set isn't here: not known" if known is None else "left out"

@@ -40,6 +40,7 @@ TITLES: dict[str, str] = {
     "groups": "By group",
     "confused": "Confused pairs",
     "too_few": "People with too few images",
+    "took_part": "People who took part in training or choosing the weights",
     "probes": "Every probe",
     "reject": "Errors when the worst images are rejected",
     "sr_quality": "Super-resolved images against HR",
@@ -127,7 +128,7 @@ def flattery(protocol: Mapping[str, Any]) -> list[str]:
     """A sentence for each system that was measured on people whom it knows from training."""
     return [
         f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "
-        "flatter. Measure on a split that it never saw."
+        "flatter. Measure on people who took no part."
         for label, number in (protocol.get("people_known") or {}).items()
     ]
 

@@ -77,6 +77,15 @@ class System:
         """The weights' file; None for a pipeline that was built elsewhere."""
         return self._path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its weights: the encoder's and, unless that is bicubic, the upscaler's; () for a pipeline that
+        was built elsewhere."""
+        if self._path is None or self._spec is None:
+            return ()
+        upscaler = self._spec.upscaler or BICUBIC
+        return (self._path,) if upscaler == BICUBIC else (self._path, Path(upscaler).expanduser())
+
     @cached_property
     def pipeline(self) -> Pipeline:
         """The loaded system. Raises what `build_pipeline` and OnnxEncoder raise."""

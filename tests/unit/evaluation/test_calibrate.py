@@ -11,18 +11,17 @@ import pytest
 from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
 from core.evaluation import calibrate as module
-from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges, trained_people
-from core.evaluation.job import people_known, store_points
+from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges
+from core.evaluation.job import store_points
 from core.evaluation.pictures import Picture
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import Embedded, View
-from core.evaluation.result import flattery
 from core.evaluation.store import QUALITY
-from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
 from core.gallery.store import Gallery
 from core.probe_sizes import vlr_size
-from core.settings import UNCALIBRATED_THRESHOLD, load_settings
+from core.settings import UNCALIBRATED_THRESHOLD
 
 SYSTEM = System(
     name="some", encoder_sha256="0" * 64, upscaler_name="bicubic", upscaler_id="bicubic", flip_tta=False, key={}
@@ -122,35 +121,6 @@ def test_halves_share_nobody_and_stay_when_others_come() -> None:
     first, second = halves(people, 3)
     assert not first & second and first | second == people and 60 < len(first) < 140
     assert halves(people | {"new"}, 3)[0] - {"new"} == first
-
-
-def test_whom_weights_were_trained_on_is_read_from_their_data_set(tmp_path: Path, own_data_dir: Path) -> None:
-    from safetensors.numpy import save_file
-
-    from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
-
-    rows = [
-        {"path": f"{split}/hr_images/{who}.png", "identity": who, "split": split, "kind": "hr", "size_px": 112}
-        for split, who in (("train", "Ada"), ("val", "Bo"), ("test", "Cy"))
-    ]
-    frame = make_frame(rows)
-    dataset = write_dataset(own_data_dir / "datasets" / "mine", frame, DatasetInfo("mine", "identity-disjoint"))
-    weights = tmp_path / "tuned.safetensors"
-    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": dataset.key})
-    assert trained_people(weights, load_settings()) == {"Ada", "Bo"}
-    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": "0" * 64})
-    assert trained_people(weights, load_settings()) is None
-    assert trained_people(tmp_path / "official.pt", load_settings()) is None
-    # An evaluation says of how many it flatters, by system.
-    save_file({"x": np.zeros(1, np.float32)}, str(weights), {"data_sha256": dataset.key})
-    known = people_known(
-        [open_system(SystemSpec(str(weights), "bicubic", use_tta=flip)) for flip in (False, True)] + [SYSTEM],
-        [Picture(Path("x"), name, name, True, name) for name in ("Ada", "Eve", "Ada")], load_settings(),
-    )  # fmt: skip
-    assert known == {"tuned + bicubic": 1, "tuned + bicubic + flip": 1}
-    [first, _] = flattery({"people": 2, "people_known": known})
-    assert first.startswith("1 of 2 people took part in training or choosing tuned + bicubic:")
-    assert flattery({"people": 2}) == []
 
 
 # In the gallery, and in identification -------------------------------------------------------------------------------
