@@ -8,21 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.encoder.registry import WeightsFile, active_weights, find_weights, use_weights
+from core.encoder.figures import SHIPPED_DSR, measured
+from core.encoder.registry import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
 from core.gallery.values import Space
 from core.settings import Settings
-from core.sr.registry import UpscalerFile, active_upscaler, describe, find_upscaler, use_upscaler
+from core.sr.registry import (
+    BICUBIC_UPSCALER,
+    UpscalerFile,
+    active_upscaler,
+    describe,
+    find_upscaler,
+    use_upscaler,
+)
+from core.sr.registry import scan as scan_upscalers
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
-from core.weight_card import is_upscaler, read_card
+from core.weight_card import BESIDE, Measured, is_upscaler, read_card
 
 MEASURED_TOGETHER = frozenset(
     {
-        (
-            "577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20",  # edgeface-xxs-starter
-            "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b",  # edgeface-dsr
-        ),
+        ("577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20", SHIPPED_DSR),  # edgeface-xxs-starter
     }
 )
 """Encoder and upscaler (SHA-256) that weren't trained together, and measured as well or better so than with what the
@@ -31,32 +37,43 @@ encoder was trained with (DECISIONS.md, "The shipped pair")."""
 
 @dataclass(frozen=True)
 class InUse:
-    """The encoder weights and the upscaler in use, or why there is none."""
+    """The encoder weights and the upscaler in use, or why there is none. `figures`: how well the weights measure,
+    through the upscaler in use where that was measured; `paired`: the stored encoder that the upscaler was trained
+    beside, None where there is none or it is known with the weights in use."""
 
     encoder: WeightsFile | None = None
     encoder_problem: CoreError | None = None
     upscaler: UpscalerFile | None = None
     upscaler_problem: CoreError | None = None
+    figures: Measured | None = None
+    paired: WeightsFile | None = None
+
+    @property
+    def figures_pair(self) -> str:
+        """A sentence where the figures belong to another upscaler than the one in use; else ""."""
+        if self.figures is None or self.upscaler is None or not self.figures.upscaler_name:
+            return ""
+        known = self.figures.upscaler
+        if known in _hashes(self.upscaler) if known else self.figures.upscaler_name == self.upscaler.name:
+            return ""
+        return f"Measured with {self.figures.upscaler_name}; in use is {self.upscaler.name}."
 
     @property
     def mismatch(self) -> str:
-        """A sentence where the encoder was trained with another upscaler than the one in use, unless that was measured
-        to do no harm; else ""."""
-        if self.encoder is None or self.upscaler is None:
+        """A sentence where the encoder was trained with another upscaler than the one in use, or the upscaler beside
+        another encoder, unless the pair was measured to do no harm; else ""."""
+        if self.encoder is None or self.upscaler is None or _is_known(self.encoder, self.upscaler):
             return ""
         trained_with = read_card(self.encoder.metadata).trained_with_upscaler
-        same = {self.upscaler.sha256, self.upscaler.metadata.get("exported_from", "")}
-        if not trained_with or trained_with in same:
+        harm = "Small faces may be recognised less well than measured."
+        if trained_with:
+            other = f"another super-resolution network (SHA-256 {trained_with[:10]}…)"
+            what = BICUBIC if trained_with == BICUBIC else other
+            return f"These weights were trained on faces enlarged by {what}; in use is {self.upscaler.name}. {harm}"
+        if self.paired is None and not _trained_beside(self.upscaler):
             return ""
-        if (self.encoder.sha256, self.upscaler.sha256) in MEASURED_TOGETHER:
-            return ""
-        what = (
-            BICUBIC if trained_with == BICUBIC else f"another super-resolution network (SHA-256 {trained_with[:10]}…)"
-        )
-        return (
-            f"These weights were trained on faces enlarged by {what}; in use is {self.upscaler.name}. Small faces "
-            "may be recognised less well than measured."
-        )
+        other = "other weights" if self.paired is None else self.paired.name
+        return f"{self.upscaler.name}, which enlarges small faces, was trained together with {other}. {harm}"
 
 
 def in_use(settings: Settings) -> InUse:
@@ -71,7 +88,49 @@ def in_use(settings: Settings) -> InUse:
         upscaler = active_upscaler(settings)
     except CoreError as error:
         upscaler_problem = error
-    return InUse(encoder, encoder_problem, upscaler, upscaler_problem)
+    through = "" if upscaler is None else upscaler.sha256
+    figures = None if encoder is None else measured(encoder, settings, through)
+    return InUse(encoder, encoder_problem, upscaler, upscaler_problem, figures, _paired(settings, encoder, upscaler))
+
+
+def offers(settings: Settings, used: InUse) -> list[WeightsFile | UpscalerFile]:
+    """What is stored here and would make a pair of what is in use: the upscaler that the encoder was trained or
+    measured with, and the encoder that the upscaler was trained beside; [] where they are one already."""
+    if not used.mismatch or used.encoder is None or used.upscaler is None:
+        return []
+    stored = {sha256: file for file in scan_upscalers(settings) for sha256 in _hashes(file)}
+    stored[BICUBIC] = BICUBIC_UPSCALER
+    trained_with = read_card(used.encoder.metadata).trained_with_upscaler
+    figures = measured(used.encoder, settings)
+    wanted = [trained_with, figures.upscaler if figures is not None else "", "" if trained_with else BICUBIC]
+    found: list[WeightsFile | UpscalerFile] = [stored[sha256] for sha256 in wanted if sha256 in stored][:1]
+    return found + ([] if used.paired is None else [used.paired])
+
+
+def _is_known(encoder: WeightsFile, upscaler: UpscalerFile) -> bool:
+    """Whether this pair was trained or measured together."""
+    trained_with = read_card(encoder.metadata).trained_with_upscaler
+    if trained_with:
+        return trained_with in _hashes(upscaler) or (encoder.sha256, upscaler.sha256) in MEASURED_TOGETHER
+    return upscaler.path is None or (encoder.official is not None and SHIPPED_DSR in _hashes(upscaler))
+
+
+def _paired(settings: Settings, encoder: WeightsFile | None, upscaler: UpscalerFile | None) -> WeightsFile | None:
+    if encoder is None or upscaler is None or _is_known(encoder, upscaler):
+        return None
+    names = _hashes(upscaler)
+    beside = [file for file in scan(settings) if read_card(file.metadata).trained_with_upscaler in names]
+    return next((file for file in beside if file.sha256 != encoder.sha256), None)
+
+
+def _trained_beside(upscaler: UpscalerFile) -> bool:
+    """Whether a DSR's header says that an encoder was trained together with it."""
+    return upscaler.metadata.get("trained_with_encoder", "") == BESIDE
+
+
+def _hashes(upscaler: UpscalerFile) -> frozenset[str]:
+    """The SHA-256 of a file, and of the run's file that it was exported from."""
+    return frozenset({upscaler.sha256, upscaler.metadata.get("exported_from", "")} - {""})
 
 
 def space_in_use(settings: Settings, weights: WeightsFile) -> Space:

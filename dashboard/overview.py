@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.dataset.library import any_dataset, datasets_root
 from core.encoder.registry import scan
+from core.in_use import in_use
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces_html, head
 from dashboard.door import not_yours
@@ -72,7 +73,7 @@ def view() -> None:
     if not (offered and ready.findable == 0):  # then the offer is the next step
         _next(next_step(ready))
     if ready.weights is not None:
-        weights_card(ready.in_use)
+        weights_card(in_use(settings()))
         if ready.weights.origin == "starter":
             starter_offer()
     if ready.weights is None:

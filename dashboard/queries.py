@@ -11,7 +11,7 @@ from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Identity
-from core.in_use import InUse, in_use
+from core.in_use import in_use
 from core.sr.registry import UpscalerFile
 from dashboard.resources import gallery, settings, space_in_use
 
@@ -35,11 +35,6 @@ class Readiness:
         """Everything that enrolling and identifying need is here."""
         problems = (self.upscaler_problem, self.detector_problem, self.gallery_problem)
         return self.weights is not None and all(problem is None for problem in problems)
-
-    @property
-    def in_use(self) -> InUse:
-        """The weights and the upscaler alone."""
-        return InUse(self.weights, self.weights_problem, self.upscaler, self.upscaler_problem)
 
 
 def readiness() -> Readiness:

@@ -52,7 +52,7 @@ class Shown:
     called once when this visitor has seen the run end, before the page is drawn anew; `on_remove` after a removal.
     `bar` gives the bar's share in [0, 1] and its text where progress alone doesn't say them; `buttons` draws further
     buttons before Resume and Remove; `resume` is the type of the button of that name; without `details` the page shows
-    events and log itself."""
+    events and log itself. `took` says in words how long an ended run has worked, where its last attempt isn't all."""
 
     title: str
     unit: str = "images"
@@ -64,6 +64,7 @@ class Shown:
     buttons: Callable[[Snapshot], None] | None = None
     resume: Literal["primary", "secondary"] = "secondary"
     details: bool = True
+    took: Callable[[Snapshot], str] | None = None
     removal: str = "Its folder with checkpoints and report goes. What it made elsewhere stays."
 
 
@@ -144,7 +145,9 @@ def _head(snapshot: Snapshot, shown: Shown) -> None:
         st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
         told = [f"attempt {snapshot.state.attempts}"] if snapshot.state.attempts > 1 else []
         spent = spent_s(snapshot.state)
-        if spent is not None:
+        if shown.took is not None and not snapshot.state.live:
+            told += filter(None, [shown.took(snapshot)])
+        elif spent is not None:
             told.append(f"for {duration(spent)}" if snapshot.state.live else f"took {duration(spent)}")
         if told:
             st.caption(", ".join(told), width="content")

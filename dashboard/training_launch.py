@@ -15,7 +15,7 @@ from core.jobs.policy import read_policy
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.sr import registry as upscalers
 from core.sr.upscale import BICUBIC
-from core.training.config import TrainingConfig, config_to_dict, make_config
+from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
 from core.training.estimate import Amounts, estimate_s, known_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
@@ -173,15 +173,16 @@ def _preset(kind: str) -> Recipe:
     return recipes[str(name)]
 
 
-def _upscaler(kind: str, recipe: Recipe) -> str | None:
-    """A path, "bicubic", or None for a new network, where the recipe trains one."""
-    stored: dict[str | None, str] = {str(file.path): file.name for file in upscalers.scan(settings())}
+def _upscaler(kind: str, recipe: Recipe) -> str:
+    """A path, "bicubic", or NEW for a new network, where the recipe trains one."""
+    used = upscalers.active_upscaler(settings())
+    options = {} if used.path is None else {str(used.path): f"{used.name} (in use)"}
     if "upscaler" in recipe.trains:
-        options: dict[str | None, str] = {None: "A new network", **stored}
+        new = {NEW: "A new network"}
+        options = {**new, **options} if recipe.trains == ("upscaler",) else {**options, **new}
     else:
-        used = upscalers.active_upscaler(settings())
-        options = {str(used.path or BICUBIC): f"{used.name} (in use)"}
-        options |= {value: name for value, name in {BICUBIC: BICUBIC, **stored}.items() if value not in options}
+        options |= {BICUBIC: f"{BICUBIC}{' (in use)' if used.path is None else ''}"}
+    options |= {str(file.path): file.name for file in upscalers.scan(settings()) if str(file.path) not in options}
     return st.selectbox(
         "Super-resolution network", list(options), format_func=options.__getitem__,
         key=f"training_dsr_{kind}_{recipe.name}",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dashboard.run_list import RunList, failure_line
-from dashboard.text import count, duration
 from dashboard.training_live import progress_words
-from dashboard.training_queries import Seen, best_figures, seen_runs
+from dashboard.training_queries import Seen, best_figures, epochs_done, seen_runs
 from dashboard.training_words import FIGURES, figure_text
 
 _FIGURES = ("val.eer", "val.psnr_db", "val.similarity", "val.accuracy")
@@ -16,16 +15,12 @@ def _came_of_it(seen: Seen) -> list[str]:
 
 
 def figures_line(seen: Seen) -> str:
-    """ "7 of 25 epochs, 12 min. Best: EER 2.31 %, similarity 0.9121": how far it came, and its best epoch. "" before
+    """ "7 of 25 epochs in 12 min. Best: EER 2.31 %, similarity 0.9121": how far it came, and its best epoch. "" before
     its first epoch has ended."""
     epochs = seen.history.epochs()
-    planned = seen.epochs_planned
-    done = int(epochs["step"].max()) if len(epochs) else 0
-    if not done:
+    told = epochs_done(seen)
+    if not told:
         return ""
-    told = f"{done} of {count(planned, 'epoch')}" if planned else count(done, "epoch")
-    spent = float(epochs["seconds"].sum()) if len(epochs) else 0.0
-    told += f", {duration(spent)}" if spent else ""
     figures = best_figures(epochs, _FIGURES)
     if figures:
         best = "Best" if epochs["best"].any() else "Last"

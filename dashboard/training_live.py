@@ -20,7 +20,7 @@ from dashboard.text import count, duration, markup, plain
 from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training_curves import curves
 from dashboard.training_log import log_panel
-from dashboard.training_queries import Seen, best_row, look
+from dashboard.training_queries import Seen, best_row, epochs_done, look
 from dashboard.training_words import FIGURES, STEPS, figure_text
 
 CURVES_TICK_S = 5.0
@@ -44,7 +44,7 @@ def run_view(run: Run) -> None:
         run,
         Shown(
             seen.title, body=_standing, bar=_bar, buttons=resume_buttons, on_remove=_to_the_list, details=False,
-            resume="secondary" if ran_out_of_memory(seen) else "primary",
+            resume="secondary" if ran_out_of_memory(seen) else "primary", took=_took,
             removal="Its folder with checkpoints, log and report goes. Weights that were taken into use stay.",
         ),
     )  # fmt: skip
@@ -53,6 +53,10 @@ def run_view(run: Run) -> None:
     st.fragment(log_panel, run_every=LOG_TICK_S if live else None)(run)
     _epochs(seen)
     _settings(seen)
+
+
+def _took(snapshot: Snapshot) -> str:
+    return epochs_done(look(snapshot.run))
 
 
 def progress_words(seen: Seen) -> tuple[float, str] | None:

@@ -16,6 +16,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from core.training.history import History
 from dashboard.resources import settings
+from dashboard.text import count, duration
 from dashboard.training_words import FIGURES, KINDS, named, weights_name
 
 
@@ -103,6 +104,17 @@ def run_of(run_id: str) -> Run:
         if run.id == run_id:
             return run
     raise RunNotFound("That run isn't here.", "It may have been removed. The list below shows those that are.")
+
+
+def epochs_done(seen: Seen) -> str:
+    """ "7 of 25 epochs in 12 min", with the time that all attempts spent in epochs; "" before the first has ended."""
+    epochs, planned = seen.history.epochs(), seen.epochs_planned
+    done = int(epochs["step"].max()) if len(epochs) else 0
+    if not done:
+        return ""
+    told = f"{done} of {count(planned, 'epoch')}" if planned else count(done, "epoch")
+    spent = float(epochs["seconds"].sum())
+    return f"{told} in {duration(spent)}" if spent else told
 
 
 def best_row(epochs: pd.DataFrame) -> pd.Series | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.encoder.figures import OFFICIAL, measured
+from core.encoder.figures import OFFICIAL
 from core.encoder.registry import Origin, WeightsFile
 from core.encoder.variants import RECOMMENDED
-from core.in_use import InUse, in_use
+from core.in_use import InUse, in_use, offers, use_either
 from core.sr.registry import UpscalerFile
-from core.weight_card import SIZES, Card, Measured, Rate, read_card, size_name
+from core.weight_card import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
+from dashboard.access import Permission, allowed
+from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.resources import settings
 from dashboard.text import markup, plain
@@ -29,6 +31,9 @@ _ICONS: dict[Origin, str] = {
     "fine-tuned": ":material/tune:",
     "other": ":material/help:",
 }
+
+_SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
+"""What the sidebar calls figures, by their source."""
 
 RATES_STYLE = """<style>
 .ef-rates {width: 100%; border-collapse: collapse; font-size: .92rem; margin: 2px 0 4px}
@@ -67,10 +72,11 @@ def _encoder_badge(used: InUse) -> None:
         st.caption(f"{plain(weights.official.name)}, byte for byte as published")
     else:
         st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
-    figures = measured(weights)
+    figures = used.figures
     if figures is not None and figures.eer:
         small = " · ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
-        st.caption(f"EER {small}", help=plain(figures.protocol))
+        about = " ".join(filter(None, [f"{figures.protocol}.", used.figures_pair]))
+        st.caption(f"{_SHORT[figures.source]} {small}", help=plain(about))
     else:
         st.caption("Not measured yet")
 
@@ -88,22 +94,28 @@ def weights_card(used: InUse) -> None:
     weights = used.encoder
     if weights is None:
         return
-    card, figures = read_card(weights.metadata), measured(weights)
+    card, figures = read_card(weights.metadata), used.figures
     with st.container(border=True, key="home_weights_card"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("#### How well these weights measure", width="content")
             words, colour, _ = ORIGINS[weights.origin]
             st.badge(words, icon=_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
         if figures is None:
-            st.markdown("These weights bring no figures along. Measure them on your own data.")
-            link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
+            st.markdown("These weights haven't been measured yet. Measure them on your own data.")
         else:
             st.html(RATES_STYLE + rates_html(figures))
             st.caption(f"Equal error rate, lower is better. {plain(figures.protocol)}.")
+            if figures.source == "validation":
+                st.caption("The training chose these weights by these people, which flatters. Measure them on others.")
+        if figures is None or figures.source == "validation":
+            link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
         if used.upscaler is not None:
             st.markdown(f"**Small faces are enlarged by** {plain(upscaler_words(used.upscaler))}.")
+        if used.figures_pair:
+            st.caption(f"These figures belong to another pair. {plain(used.figures_pair)}")
         if used.mismatch:
             st.warning(plain(used.mismatch), icon=":material/sync_problem:")
+            _offer_partner(used)
         origin = _origin(weights, card)
         if origin or (used.upscaler is not None and used.upscaler.path is not None):
             with st.expander("Model card", icon=":material/badge:"):
@@ -112,6 +124,21 @@ def weights_card(used: InUse) -> None:
                 if used.upscaler is not None and used.upscaler.path is not None:
                     st.html(_facts_html(used.upscaler.name, _upscaler_origin(used.upscaler)))
         link("help", "What the figures mean", icon=":material/help:", topic="weights-measured")
+
+
+def _offer_partner(used: InUse) -> None:
+    """A button for each stored file that would make a pair of what is in use."""
+    if not allowed(Permission.WEIGHTS):
+        return
+    for file in offers(settings(), used):
+        kept = used.upscaler if isinstance(file, WeightsFile) else used.encoder
+        what = f"Use {file.name} with {kept.name if kept else 'it'}"
+        if st.button(plain(what), icon=":material/join_inner:", key=f"home_pair_{file.sha256[:12]}"):
+            with feedback() as attempt, st.spinner("Trying it on faces"):
+                use_either(settings(), file.path or BICUBIC)
+            if attempt.ok:
+                st.session_state["home_said"] = f"{file.name} is in use."
+                st.rerun()
 
 
 def rates_html(figures: Measured) -> str:
@@ -178,10 +205,13 @@ def _facts_html(title: str, facts: dict[str, str]) -> str:
 def starter_offer() -> None:
     """While the starter is in use: what it is good for, and the official weights, to fetch or from a file."""
     official = OFFICIAL[f"{RECOMMENDED}_q"][0]
-    figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")  # a line breaks between sizes
+    figures = (
+        plain(official.with_intervals).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
+    )  # a line breaks between sizes
     st.info(
         "**Starter weights: limited accuracy.** They came with this project so that it works without a download. The "
-        f"official ones recognise better: equal error rate {figures} ({plain(official.protocol)}).",
+        f"official ones recognise better: equal error rate with the 95 % interval {figures} "
+        f"({plain(official.protocol)}).",
         icon=":material/tips_and_updates:",
     )
     weights_panel(primary=False)

@@ -70,7 +70,7 @@ def _stage(
         kind = Caches if cached else _NothingKept
         caches = kind(material.folder / "cache", data, runner, lambda step, done, total: None)
         encoder = plain_model(material).to(memory_format=torch.channels_last)
-        networks = Networks(encoder, material.encoder.name, "", None, "", dsr, facts, "bench")
+        networks = Networks(encoder, material.encoder.name, "", None, "", dsr, facts, "bench", "bench")
         parts = Parts(encoder, dsr, make_head(config.recipe.head, len(data.identities), 512, 0), None)
         own = stage if cached else replace(stage, cached_views=0)
         began = time.perf_counter()

@@ -30,7 +30,7 @@ Teacher = Annotated[
 ]
 Upscaler = Annotated[
     str | None,
-    typer.Option("--upscaler", metavar="FILE", help='A DSR file to go through or start from, or "bicubic".'),
+    typer.Option("--upscaler", metavar="FILE", help='A DSR file to go through or start from, "bicubic", or "new".'),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 Stage1Epochs = Annotated[int | None, typer.Option("--stage1-epochs", min=0, help="Epochs of the first stage.")]
@@ -102,7 +102,9 @@ def make_run_config(
     """The configuration that options mean. Raises SettingsInvalid, UsageMistake, WeightsMissing."""
     from core.commands.dataset_options import source_path
     from core.encoder.registry import resolve_weights
-    from core.training.config import absolute, make_config
+    from core.sr.registry import resolve_upscaler
+    from core.sr.upscale import BICUBIC
+    from core.training.config import NEW, absolute, make_config
     from core.training.overrides import parse_changes
 
     batch_size = given.pop("batch_size", None)
@@ -114,7 +116,7 @@ def make_run_config(
         given["dataset"] = str(source_path(given["dataset"]).absolute())
     for name in ("train_dir", "val_dir"):
         given[name] = absolute(given.get(name))
-    if given.get("upscaler") not in (None, "bicubic"):
+    if given.get("upscaler") not in (None, BICUBIC, NEW):
         given["upscaler"] = absolute(given["upscaler"])
     given["out_name"] = given.get("out_name") or ""
     config = make_config(kind, preset, {**changes, **recipe}, **{**given, **own})
@@ -122,7 +124,11 @@ def make_run_config(
     # Looked for before anything is launched, and named by their paths: what is in use may change meanwhile.
     edgeface = str(resolve_weights(found, config.edgeface))
     taught_by = None if config.teacher is None else str(resolve_weights(found, config.teacher))
-    return replace(config, edgeface=edgeface, teacher=taught_by)
+    upscaler = config.upscaler
+    if upscaler is None and config.recipe.wants_upscaler:
+        alone = config.recipe.trains == ("upscaler",)
+        upscaler = NEW if alone else str(resolve_upscaler(found) or BICUBIC)
+    return replace(config, edgeface=edgeface, teacher=taught_by, upscaler=upscaler)
 
 
 def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

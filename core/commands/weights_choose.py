@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,36 +10,67 @@ from core.commands.common import JsonOption, example, note, progress, say, say_j
 from core.commands.weights_facts import FileOrName, facts_of, facts_of_upscaler
 from core.settings import load_settings
 
+if TYPE_CHECKING:
+    from core.encoder.registry import WeightsFile
+    from core.sr.registry import UpscalerFile
+
 
 def add_to(group: typer.Typer) -> None:
     group.command(
         "use",
-        epilog=example("weights use edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use bicubic"),
+        epilog=example(
+            "weights use edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use edgeface_xxs --pair"
+        ),
     )(use)
     group.command("use-run", epilog=example("weights use-run last", "weights use-run finetune --which last"))(use_run)
 
 
-def use(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+def use(
+    file_or_name: FileOrName,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Take the file that it was trained or measured with into use, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Take weights into use, encoder or upscaler by what the file holds, once they load completely and work on faces.
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
-    from core.encoder.registry import WeightsFile
-    from core.in_use import in_use, use_either
+    from core.in_use import in_use, offers, use_either
 
+    settings = load_settings()
     progress("loading and checking ...")
     try:
-        used = use_either(load_settings(), file_or_name)
+        used = [use_either(settings, file_or_name)]
+        partner = [file for file in offers(settings, in_use(settings)) if type(file) is not type(used[0])][:1]
+        if pair:
+            used += [use_either(settings, file.path or file.name) for file in partner]
     finally:
         progress("")
     if as_json:
-        say_json(facts_of(used) if isinstance(used, WeightsFile) else facts_of_upscaler(used))
-    elif isinstance(used, WeightsFile):
-        say(f"In use: {used.path} ({used.official.name if used.official else 'not a published file'})")
+        facts = [_facts(file) for file in used]
+        say_json(facts[0] if len(facts) == 1 else {**facts[0], "pair": facts[1]})
     else:
-        say(f"In use for small faces: {used.path or used.name}")
-    if mismatch := in_use(load_settings()).mismatch:
+        for file in used:
+            say(_in_use_words(file))
+    if mismatch := in_use(settings).mismatch:
         note(mismatch)
+        for file in partner:
+            note(f"Take {file.name} into use, too: edgeface-studio weights use {file.name}")
+
+
+def _facts(file: WeightsFile | UpscalerFile) -> dict[str, Any]:
+    from core.encoder.registry import WeightsFile
+
+    return facts_of(file) if isinstance(file, WeightsFile) else facts_of_upscaler(file)
+
+
+def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
+    from core.encoder.registry import WeightsFile
+
+    if isinstance(file, WeightsFile):
+        return f"In use: {file.path} ({file.official.name if file.official else 'not a published file'})"
+    return f"In use for small faces: {file.path or file.name}"
 
 
 def use_run(

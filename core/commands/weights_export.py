@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from core.jobs.run_dir import Run
+    from core.weight_card import Measured
 
 
 def add_to(group: typer.Typer) -> None:
@@ -68,7 +69,7 @@ def export(
         say(f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB) and {card}.")
 
 
-def _figures(path: Path, source: Path) -> dict[str, Any]:
+def _figures(path: Path, source: Path) -> Measured:
     from core.encoder.registry import hash_file
     from core.weight_card import figures_of_report
 

@@ -22,10 +22,12 @@ from torch import Tensor, nn
 
 from core.dataset.journal import storage
 from core.encoder.archive import UNREADABLE, read_archive
+from core.encoder.weights import file_sha256
 from core.errors import StorageFailed
 from core.file_kinds import stray
 from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.training.errors import CheckpointUnusable
+from core.weight_card import BESIDE
 
 ENCODER_FORMAT = "edgeface-studio-encoder-1"
 HEAD_FORMAT = "edgeface-studio-head-1"
@@ -48,7 +50,8 @@ def weights_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping[str, Any] | None = None) -> None:
-    """Replace the checkpoint `folder` by these weights and, for a resume, `state` (tensors and plain values).
+    """Replace the checkpoint `folder` by these weights and, for a resume, `state` (tensors and plain values). An
+    encoder that was trained with the upscaler kept here names its file's SHA-256.
 
     Raises StorageFailed; the earlier checkpoint is untouched then.
     """
@@ -57,8 +60,11 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
             with _room(folder.parent):
-                for name, part in weights.items():
-                    save_file(dict(part.tensors), new / FILES[name], metadata=dict(part.metadata))
+                for name in sorted(weights, key=["upscaler", "encoder", "head"].index):
+                    metadata = dict(weights[name].metadata)
+                    if metadata.get("trained_with_upscaler") == BESIDE:
+                        metadata["trained_with_upscaler"] = file_sha256(new / FILES["upscaler"])
+                    save_file(dict(weights[name].tensors), new / FILES[name], metadata=metadata)
                 if state is not None:
                     torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
             for path in new.iterdir():
@@ -109,23 +115,26 @@ def recover(folder: Path) -> None:
 
 def encoder_metadata(
     *, variant: str, parent_sha256: str, data_sha256: str, config: Mapping[str, Any], figures: Mapping[str, Any],
-    trained_by: str, trained_with_upscaler: str, made_at: str,
+    trained_by: str, trained_with_upscaler: str, made_at: str, epoch: str, ancestors: str,
 ) -> dict[str, str]:  # fmt: skip
     """What an encoder's file says of itself."""
     return {
         "format": ENCODER_FORMAT, "variant": variant, "parent_sha256": parent_sha256, "data_sha256": data_sha256,
         "config": json.dumps(config), "figures": json.dumps(figures), "trained_by": trained_by,
-        "trained_with_upscaler": trained_with_upscaler, "made_at": made_at,
+        "trained_with_upscaler": trained_with_upscaler, "made_at": made_at, "epoch": epoch,
+        "ancestors": ancestors,
     }  # fmt: skip
 
 
 def dsr_metadata(
-    *, config: str, data_sha256: str, figures: Mapping[str, Any], trained_by: str, made_at: str
-) -> dict[str, str]:
+    *, config: str, data_sha256: str, figures: Mapping[str, Any], trained_by: str, made_at: str, epoch: str,
+    trained_with_encoder: str, ancestors: str,
+) -> dict[str, str]:  # fmt: skip
     """What a DSR network's file says of itself."""
     return {
-        "format": DSR_FORMAT, "config": config, "data_sha256": data_sha256, "figures": json.dumps(figures),
-        "trained_by": trained_by, "made_at": made_at,
+        "format": DSR_FORMAT, "config": config, "trained_with_encoder": trained_with_encoder,
+        "data_sha256": data_sha256, "figures": json.dumps(figures), "trained_by": trained_by,
+        "made_at": made_at, "epoch": epoch, "ancestors": ancestors,
     }  # fmt: skip
 
 

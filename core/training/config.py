@@ -17,6 +17,10 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 MOST_PROCESSES = 64
 
 
+NEW = "new"
+"""In the place of a DSR file: a network that begins from nothing."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Everything a run needs, with absolute paths. `batch_size` is the effective one over all processes; a batch of
@@ -32,7 +36,8 @@ class TrainingConfig:
     teacher: str | None = None
     """Weights of the frozen teacher; None: the starting weights."""
     upscaler: str | None = None
-    """A DSR file to start from or to go through, "bicubic", or None for the one in use."""
+    """A DSR file to start from or to go through, "bicubic", NEW for a new network where one is trained, or None: a new
+    one where it alone is trained, else the one in use."""
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
@@ -103,6 +108,11 @@ def check_config(config: TrainingConfig) -> None:
     for size in config.val_sizes_px:
         if not 8 <= size < 112:
             raise SettingsInvalid(f"val_sizes_px has {size}, expected 8 to 111.", "Correct it.")
+    if config.upscaler == NEW and "upscaler" not in config.recipe.trains:
+        raise SettingsInvalid(
+            f"The recipe '{config.recipe.name}' trains no super-resolution network, so none can be new.",
+            "Name a DSR file, or bicubic.",
+        )
     if config.kind == "dsr" and config.recipe.trains != ("upscaler",):
         raise SettingsInvalid("A DSR run trains the upscaler alone.", "Use finetune to train both.")
 

@@ -30,6 +30,8 @@ from core.training.validate import Figures, Loss
 
 SMALL_PX = 48
 """VLR above this isn't very low resolution: a DSR network serves up to here."""
+_BESIDE = ("psnr_db", "ssim", "similarity", "eer")
+"""What an epoch's event says of bicubic, beside its own figures."""
 
 
 def train(
@@ -111,7 +113,8 @@ def _alarm(work: Work, alarm: alarms.Alarm) -> None:
 
 def _run_stage(work: Work, stage: Stage) -> None:
     standing, reporter, runner, recipe = work.standing, work.reporter, work.runner, work.config.recipe
-    if standing.epoch >= stage.epochs:
+    if standing.has_ended(stage.epochs, stage.patience):  # resumed between two stages
+        _hand_on(work, (work.resumed or {}).get("mean"))
         return
     number = standing.stage + 1
     reporter.stage = stage.name
@@ -132,10 +135,14 @@ def _run_stage(work: Work, stage: Stage) -> None:
         ended = _end_epoch(work, run, epoch)
         if runner.agree(ended):
             break
-    if run.mean is not None:  # what was validated and kept is what the next stage begins from
-        for name, module in run.mean.parts.items():
-            run.parts[name].load_state_dict(module.state_dict())
+    _hand_on(work, None if run.mean is None else run.mean.state())
     runner.release()
+
+
+def _hand_on(work: Work, mean: dict[str, Any] | None) -> None:
+    """Put a finished stage's running means in place: the next stage begins from what was validated and kept."""
+    for name, weights in ({} if mean is None else mean["parts"]).items():
+        work.parts.named()[name].load_state_dict(weights)
 
 
 def _restore_stage(work: Work, run: StageRun) -> None:
@@ -156,11 +163,12 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
     began = time.monotonic()
     found = _validate(work, stage, run)
     spent = standing.epoch_seconds
-    standing.seconds += spent + time.monotonic() - began
+    took = spent + time.monotonic() - began
+    standing.seconds += took
     images = standing.sums.get("images", 0.0)
     standing.epoch, standing.step, standing.batch = epoch, standing.step + 1, 0
     standing.sums, standing.epoch_seconds = {}, 0.0
-    work.stage_s[stage.name] = (spent or work.stage_s[stage.name][0], time.monotonic() - began)
+    work.stage_s[stage.name] = (spent or work.stage_s[stage.name][0], took - spent)
     val = None if found is None else found.event(pixels="upscaler" in stage.trains)
     if found is not None and val is not None:
         judged = alarms.judge_epoch(
@@ -185,21 +193,20 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
         standing.best = record
     if best and work.runner.first:
         keep_best(work, run)
-    if work.runner.first:
-        keep_last(work, run)
-    if val is not None and standing.bicubic is not None:
-        val["bicubic"] = {key: standing.bicubic.get(key) for key in ("psnr_db", "ssim", "similarity", "eer")}
+    beside = None if standing.bicubic is None else {key: standing.bicubic.get(key) for key in _BESIDE}
     reporter.event(
-        "epoch", stage=stage.name, epoch=epoch, epochs=stage.epochs, step=standing.step, seconds=spent,
-        images_per_s=speed, left_s=left, lr=rates, train=train, val=val, best=best,
-        criterion={"name": name, "value": value}, line=line,
+        "epoch", stage=stage.name, epoch=epoch, epochs=stage.epochs, step=standing.step, seconds=took,
+        images_per_s=speed, left_s=left, lr=rates, train=train, val=None if val is None else {**val, "bicubic": beside},
+        best=best, criterion={"name": name, "value": value}, line=line,
     )  # fmt: skip
     if best and val is not None:
         reporter.log(lines.best_line(name, value, figures))
-    if stage.patience and standing.waited >= stage.patience:
+    patient = not standing.has_ended(stage.epochs, stage.patience)
+    if not patient and epoch < stage.epochs:
         reporter.log(f"No improvement for {standing.waited} epochs: the stage ends. The best checkpoint is kept.")
-        return True
-    return False
+    # Last of all: an epoch that a kill takes before this is trained and reported again, never left out of the events.
+    keep_last(work, run)
+    return not patient
 
 
 def _validate(work: Work, stage: Stage, run: StageRun | None) -> Figures | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -21,13 +19,13 @@ from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
 from core.settings import write_atomically
-from core.weight_card import DSR_FORMAT, ENCODER_FORMAT, is_upscaler
+from core.weight_card import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
 from core.weight_files import look_at
 
 _FLOAT16_MAX = 65504.0
 
 
-def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | None = None, **texts: str) -> Path:
+def export_float16(source: Path, target: Path, *, figures: Measured | None = None, **texts: str) -> Path:
     """Write an encoder or a DSR file as float16 safetensors, its header's texts kept but for the folders in the command
     that trained it, `texts` and `figures` put in.
 
@@ -49,7 +47,7 @@ def export_float16(source: Path, target: Path, *, figures: Mapping[str, Any] | N
     # What was exported before is still the same weights: the file of the run that trained them.
     metadata = {"exported_from": file_sha256(source), **metadata, **texts}
     if figures is not None:
-        metadata["figures"] = json.dumps(figures)
+        metadata["figures"] = json.dumps(figures.to_dict())
     halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
     write_atomically(target, save(halved, metadata=metadata))
     return target

@@ -67,15 +67,15 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """ "8 s", "3 min 05 s", "1 h 20 min"."""
+    """ "8 s", "3 min 5 s", "1 h 20 min": a length of time in its two largest units, as pages write it too."""
     if seconds is None:
         return "an unknown time"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    large, small, units = (*divmod(whole, 60), "min s") if whole < 3600 else (*divmod(whole // 60, 60), "h min")
+    first, second = units.split()
+    return f"{large} {first} {small} {second}" if small else f"{large} {first}"
 
 
 def figures_text(figures: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,11 +19,12 @@ from core.encoder.registry import describe, fetch_command, resolve_weights
 from core.encoder.variants import VARIANTS
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
+from core.evaluation.lineage import Ancestors, ancestors_of
 from core.settings import CROP_PX, Settings
 from core.sr.network import DSR, DSRConfig
 from core.sr.registry import resolve_upscaler
-from core.sr.upscale import load_dsr
-from core.training.config import TrainingConfig
+from core.sr.upscale import BICUBIC, load_dsr
+from core.training.config import NEW, TrainingConfig
 from core.training.degrade import enlarge, to_network
 
 DSR_MIN_PX, DSR_MAX_PX = 12, 48
@@ -32,7 +34,8 @@ DSR_MIN_PX, DSR_MAX_PX = 12, 48
 @dataclass
 class Networks:
     """`encoder` and `upscaler` may be trained; `teacher` is frozen. Hashes are of the files they came from ("" for
-    networks that begin from nothing); `upscaler` None is bicubic."""
+    networks that begin from nothing); `upscaler` None is bicubic. `upscaler_name` is a file's, "bicubic" or "new DSR".
+    """
 
     encoder: nn.Module
     variant: str
@@ -42,10 +45,15 @@ class Networks:
     upscaler: nn.Module | None
     dsr: dict[str, Any] | None
     upscaler_sha256: str
+    upscaler_name: str
+    ancestors: Ancestors = field(default_factory=Ancestors)
+    """All weights and data sets that those files came from."""
 
     def takes(self, size_px: int) -> bool:
         """Whether the upscaler, not bicubic, enlarges images of this size."""
-        return self.dsr is not None and self.dsr["min_px"] <= size_px <= self.dsr["max_px"]
+        if self.dsr is None or size_px in self.dsr.get("use_bicubic_px", ()):
+            return False
+        return bool(self.dsr["min_px"] <= size_px <= self.dsr["max_px"])
 
 
 def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Networks:
@@ -69,10 +77,13 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     if needs_teacher(config):
         same = teaching == start and config.recipe.start != "random"
         teacher = copy.deepcopy(encoder) if same else load_encoder(teaching, device="cpu").network
-    upscaler, dsr, upscaler_sha = _load_upscaler(config, settings)
+    path = _upscaler_path(config, settings)
+    upscaler, dsr, upscaler_sha, upscaler_name = _load_upscaler(config, path)
+    begins = config.recipe.start != "random"
+    sources = {each for each, used in ((start, begins), (teaching, teacher is not None), (path, True)) if each and used}
     networks = Networks(
         encoder, variant, parent, teacher, file_sha256(teaching) if teacher is not None else "", upscaler, dsr,
-        upscaler_sha,
+        upscaler_sha, upscaler_name, ancestors_of(sources, settings),
     )  # fmt: skip
     for network in (encoder, teacher, upscaler):
         if network is not None:
@@ -107,31 +118,39 @@ def freeze(network: nn.Module) -> None:
     network.requires_grad_(False)
 
 
-def _load_upscaler(config: TrainingConfig, settings: Settings) -> tuple[nn.Module | None, dict[str, Any] | None, str]:
-    """(network, its file's config, SHA-256); None for bicubic.
+def _upscaler_path(config: TrainingConfig, settings: Settings) -> Path | None:
+    """The DSR file to start from or to go through; None for bicubic or a new network.
 
-    Without a name it is the one in use, and a new one where only the upscaler is trained. A run that trains an
-    upscaler and would begin from bicubic begins from a new one.
+    Without a name it is the one in use, and a new one where only the upscaler is trained.
     """
     recipe = config.recipe
-    if not recipe.wants_upscaler:
-        return None, None, "bicubic"
-    new = config.upscaler is None and recipe.trains == ("upscaler",)
-    path = None if new else resolve_upscaler(settings, config.upscaler)
+    new = config.upscaler == NEW or (config.upscaler is None and recipe.trains == ("upscaler",))
+    return None if new or not recipe.wants_upscaler else resolve_upscaler(settings, config.upscaler)
+
+
+def _load_upscaler(
+    config: TrainingConfig, path: Path | None
+) -> tuple[nn.Module | None, dict[str, Any] | None, str, str]:
+    """(network, its file's config, SHA-256, name); None for bicubic. A run that trains an upscaler and would begin from
+    bicubic begins from a new one."""
+    recipe = config.recipe
     if path is not None:
         network, dsr = load_dsr(path)
-        return network, dsr, file_sha256(path)
+        if "upscaler" in recipe.trains:  # which sizes it leaves to bicubic is found out at the end
+            dsr = {**dsr, "use_bicubic_px": []}
+        return network, dsr, file_sha256(path), path.stem
     if "upscaler" not in recipe.trains:
-        return None, None, "bicubic"
+        return None, None, BICUBIC, BICUBIC
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.seed, "upscaler"))
         shape = _dsr_config({"channels": config.dsr_channels, "blocks": config.dsr_blocks})
         network = DSR(shape)
-    return network, {**asdict(shape), "min_px": DSR_MIN_PX, "max_px": DSR_MAX_PX, "use_bicubic_px": []}, ""
+    dsr = {**asdict(shape), "min_px": DSR_MIN_PX, "max_px": DSR_MAX_PX, "use_bicubic_px": []}
+    return network, dsr, "", "new DSR"
 
 
 def _dsr_config(values: dict[str, Any]) -> DSRConfig:
-    return DSRConfig(**{field.name: values[field.name] for field in fields(DSRConfig) if field.name in values})
+    return DSRConfig(**{each.name: values[each.name] for each in fields(DSRConfig) if each.name in values})
 
 
 def upscaled(networks: Networks, small: Tensor) -> Tensor:

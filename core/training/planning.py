@@ -153,7 +153,7 @@ def make_plan(work: Work, speeds: Speeds) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": work.runner.world,
         "estimate_s": estimate_s(recipe, work.amounts, speeds),
-        "upscaler": upscaler_name(work),
+        "upscaler": work.networks.upscaler_name,
         "encoder": work.networks.variant,
         "sizes_px": list(work.validator.sizes) if work.validator else [],
         "criterion": recipe.criterion,
@@ -171,12 +171,3 @@ def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
         f"{plan['threads']} threads" + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
         f"About {lines.duration(plan['estimate_s'])} in all",
     ]
-
-
-def upscaler_name(work: Work) -> str:
-    """What enlarges small images in this run, in a word or a file's name."""
-    if work.networks.upscaler is None:
-        return "bicubic"
-    if work.networks.upscaler_sha256:
-        return Path(work.config.upscaler or "DSR").stem
-    return "new DSR"

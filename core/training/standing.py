@@ -35,6 +35,10 @@ class Standing:
         known = {each.name for each in fields(Standing)}
         return Standing(**{name: value for name, value in values.items() if name in known})
 
+    def has_ended(self, epochs: int, patience: int) -> bool:
+        """Whether the stage, of at most `epochs`, is over: all are done, or `patience` (0: endless) has run out."""
+        return self.epoch >= epochs or (patience > 0 and self.waited >= patience)
+
     def next_stage(self) -> None:
         self.stage, self.epoch, self.batch, self.waited = self.stage + 1, 0, 0, 0
         self.sums, self.epoch_seconds = {}, 0.0

@@ -11,12 +11,13 @@ from core.dataset.synthetic import make_demo
 from core.dataset.verdicts import keep_verdict
 from core.jobs.run_dir import list_runs
 from core.settings import load_settings
-from core.training.config import config_from_dict
+from core.sr.registry import use_upscaler
+from core.training.config import NEW, config_from_dict
 from dashboard.training_launch import start_training
 from tests.app.conftest import button, fill, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import record
-from tests.made_weights import official_tensors, save_encoder
+from tests.made_weights import official_tensors, save_dsr, save_encoder
 
 
 @pytest.fixture
@@ -68,8 +69,20 @@ def test_dsr_and_starter_are_launched_too(open_page, demo, started):
     app.toggle(key="training_starter").set_value(True).run()
     button(app, "Start training").click().run()
     assert not app.exception and [kind for kind, _ in started] == ["dsr", "starter"]
-    assert config_from_dict(started[0][1]).upscaler is None
+    assert config_from_dict(started[0][1]).upscaler == NEW and "--upscaler new" in started[0][1]["command"]
     assert config_from_dict(started[1][1]).recipe.start == "random"
+
+
+@pytest.mark.shared
+def test_a_run_names_the_network_that_it_begins_from(open_page, demo, started):
+    """Where one is in use a recipe that trains it goes on from that, by its path: what is in use may change."""
+    used = use_upscaler(load_settings(), save_dsr(load_settings().weights_dir / "mine.safetensors"))
+    app = opened(open_page)
+    choice = app.selectbox(key="training_dsr_finetune_recommended")
+    assert choice.options == ["mine (in use)", "A new network"]
+    button(app, "Start training").click().run()
+    assert not app.exception
+    assert config_from_dict(started[0][1]).upscaler == str(used.path)
 
 
 @pytest.mark.shared

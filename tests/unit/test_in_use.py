@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from core.in_use import in_use
-from core.settings import load_settings
+import pytest
+
+from core.encoder.registry import describe as describe_encoder
+from core.encoder.registry import keep_weights
+from core.in_use import InUse, in_use, offers
+from core.settings import Settings, load_settings, write_active
+from core.sr.registry import describe, keep_upscaler
+from core.weight_card import BESIDE, Measured, Rate, read_card
+from tests.made_weights import save_dsr, save_encoder
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "models"
 
@@ -24,3 +31,78 @@ def test_the_starter_with_a_network_that_was_not_measured_with_it_warns(tmp_path
     assert used.encoder is not None and used.upscaler is not None
     other = replace(used, upscaler=replace(used.upscaler, name="other", sha256="0" * 64))
     assert "trained on faces enlarged by bicubic; in use is other" in other.mismatch
+
+
+@pytest.fixture
+def settings(own_data_dir: Path) -> Settings:
+    return load_settings()
+
+
+def take(settings: Settings, encoder: Path, upscaler: Path | None) -> InUse:
+    """Note both as in use, as registries do once a file was tried."""
+    _, chosen = keep_weights(settings, describe_encoder(encoder))
+    enlarging = {"path": "bicubic"} if upscaler is None else keep_upscaler(settings, describe(upscaler))[1]
+    write_active(settings, encoder=chosen, upscaler=enlarging)
+    return in_use(settings)
+
+
+def test_another_encoder_with_a_fine_tunes_network_says_so_and_both_ways_back_are_offered(
+    settings: Settings, tmp_path: Path
+) -> None:
+    dsr = save_dsr(tmp_path / "tuned-dsr.safetensors", trained_with_encoder=BESIDE)
+    sha256 = describe(dsr).sha256
+    tuned = save_encoder(tmp_path / "tuned.safetensors", {}, parent_sha256="ab" * 32, trained_with_upscaler=sha256)
+    used = take(settings, tuned, dsr)
+    assert used.mismatch == "" and offers(settings, used) == []
+    plain = save_encoder(tmp_path / "plain.safetensors", {})
+    used = take(settings, plain, dsr)
+    assert used.mismatch.startswith("tuned-dsr, which enlarges small faces, was trained together with tuned.")
+    assert [file.name for file in offers(settings, used)] == ["bicubic", "tuned"]
+    used = take(settings, tuned, None)
+    assert f"enlarged by another super-resolution network (SHA-256 {sha256[:10]}…); in use is bicubic" in used.mismatch
+    assert [file.name for file in offers(settings, used)] == ["tuned-dsr"]
+    used.encoder.path.with_name("tuned.safetensors").unlink()
+    used = take(settings, plain, dsr)
+    assert "was trained together with other weights" in used.mismatch
+    assert [file.name for file in offers(settings, used)] == ["bicubic"]
+
+
+def test_a_network_trained_for_frozen_weights_is_calm(settings: Settings, tmp_path: Path) -> None:
+    plain = save_encoder(tmp_path / "plain.safetensors", {})
+    dsr = save_dsr(tmp_path / "dsr.safetensors", trained_with_encoder=describe_encoder(plain).sha256)
+    used = take(settings, plain, dsr)
+    assert used.mismatch == "" and offers(settings, used) == []
+
+
+def test_figures_say_which_pair_they_belong_to(settings: Settings, tmp_path: Path) -> None:
+    figures = Measured("lfw", {"16": Rate(0.07)}, upscaler="bicubic", upscaler_name="bicubic").to_dict()
+    encoder = save_encoder(tmp_path / "e.safetensors", {}, figures=figures)
+    assert take(settings, encoder, None).figures_pair == ""
+    used = take(settings, encoder, save_dsr(tmp_path / "d.safetensors"))
+    assert used.figures is not None and used.figures_pair == "Measured with bicubic; in use is d."
+
+
+def test_the_shipped_pairs_figures_are_its_own(tmp_path: Path) -> None:
+    """Its header names the network only in its protocol."""
+    used = in_use(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
+    assert used.figures is not None and used.figures.upscaler_name == "edgeface-dsr" and used.figures_pair == ""
+
+
+@pytest.mark.shared
+def test_official_weights_belong_with_the_shipped_network_and_with_bicubic(
+    settings: Settings, shared_dir: Path, tmp_path: Path
+) -> None:
+    """Under one protocol with the starter; each shows the figures of its pair."""
+    official = shared_dir / "weights" / "edgeface_xxs_q.pt"
+    used = take(settings, official, SHIPPED / "edgeface-dsr.safetensors")
+    assert used.mismatch == used.figures_pair == "" and used.figures is not None
+    starter = describe_encoder(SHIPPED / "edgeface-xxs-starter.safetensors")
+    said = read_card(starter.metadata).measured
+    assert said is not None and said.protocol.startswith(used.figures.protocol.partition(", upscaler")[0])
+    bicubic = take(settings, official, None)
+    assert bicubic.figures_pair == "" and bicubic.figures is not None
+    assert bicubic.figures.eer["16"].value > used.figures.eer["16"].value
+    beside = save_dsr(tmp_path / "finetune-dsr.safetensors", trained_with_encoder=BESIDE)
+    used = take(settings, official, beside)
+    assert "finetune-dsr, which enlarges small faces, was trained together with other weights" in used.mismatch
+    assert used.figures_pair == "Measured with edgeface-dsr; in use is finetune-dsr."

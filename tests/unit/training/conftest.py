@@ -38,11 +38,15 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def run_training(own_data_dir, tmp_path):
-    """Train in this process; gives (report, events, folder). `stop_at` stops after so many looks."""
+    """Train in this process; gives (report, events, folder). `stop_at` stops after so many looks; `killed` is asked at
+    every event, by its kind and data, whether the process dies there."""
     from core.jobs.errors import JobStopped
     from core.training.engine import train
 
-    def go(config, folder=None, *, stop_at=None):
+    class Killed(BaseException):
+        """Nothing that training could catch."""
+
+    def go(config, folder=None, *, stop_at=None, killed=lambda kind, data: False):
         folder = folder or tmp_path / "checkpoints"
         events, looks = [], [0]
 
@@ -52,12 +56,16 @@ def run_training(own_data_dir, tmp_path):
 
         def on_event(kind, /, **data):
             events.append((kind, data))
+            if killed(kind, data):
+                raise Killed
 
         report = None
         try:
             report = train(config, load_settings(), folder, on_event=on_event, should_stop=should_stop)
         except JobStopped:
             events.append(("stopped", {}))
+        except Killed:
+            events.append(("killed", {}))
         return report, events, folder
 
     return go

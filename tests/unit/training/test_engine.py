@@ -12,9 +12,18 @@ from safetensors.torch import load_file, save, save_file
 from tiny_training import NAME, tiny_config, tiny_dataset
 
 from core.encoder.encode import load_encoder
+from core.encoder.registry import describe
+from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
+from core.in_use import in_use
+from core.jobs.run_dir import Run
+from core.settings import load_settings
+from core.training.adopt import use_run_weights
 from core.training.checkpoint import load_state
-from core.weight_card import ENCODER_FORMAT
+from core.training.networks import load_networks
+from core.weight_card import ENCODER_FORMAT, read_card
+from core.weight_files import look_at
+from tests.made_weights import save_dsr
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -115,6 +124,121 @@ def test_a_stopped_run_resumed_is_the_run_that_would_have_been(kind, preset, cha
     assert kept(straight / "best") == kept(halting / "best")
     drop = ("seconds", "text")
     assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
+
+
+def after_last(step):
+    """The moment when checkpoints/last has taken in so many epochs, of all stages together."""
+    return lambda kind, data: kind == "checkpoint" and data["which"] == "last" and data["step"] == step
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset", "changes", "step"),
+    [
+        ("finetune", "recommended", {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.9}, 1),
+        ("finetune", "recommended", {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.9}, 2),
+        ("dsr", None, {"epochs": 3, "sizes_px": "16,32"}, 1),
+    ],
+)  # fmt: skip
+def test_a_killed_run_resumed_is_the_run_that_would_have_been(kind, preset, changes, step, closed, weights,
+                                                              run_training, tmp_path):  # fmt: skip
+    """Killed once an epoch is kept: also between two stages, whose running means the next one begins from, and at the
+    end."""
+    config = tiny_config(kind, preset, closed, weights, changes)
+    whole, _, straight = run_training(config, tmp_path / "straight")
+    halting = tmp_path / "halting"
+    report, events, _ = run_training(config, halting, killed=after_last(step))
+    assert report is None and events[-1][0] == "killed"
+    resumed, _, _ = run_training(config, halting)
+    a, b = load_state(straight / "last"), load_state(halting / "last")
+    assert differences(without_times(a), without_times(b)) == []
+    assert kept(straight / "best") == kept(halting / "best")
+    drop = ("seconds", "text")
+    assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
+
+
+def test_patience_that_has_run_out_stays_so_after_a_kill(closed, weights, run_training, tmp_path):
+    changes = {"stage1_epochs": 1, "stage2_epochs": 6, "stage2.patience": 2, "backbone_lr": 0, "head_lr_stage2": 0}
+    config = tiny_config("finetune", "notes", closed, weights, changes)
+    run_training(config, killed=after_last(3))
+    report, events, _ = run_training(config)
+    assert of_kind(events, "epoch") == [] and report["last"]["step"] == 3
+
+
+def test_events_name_every_epoch_that_a_checkpoint_has_taken_in(closed, weights, run_training):
+    _, events, _ = run_training(tiny_config("finetune", "notes", closed, weights, NOTES), killed=after_last(2))
+    assert [e["step"] for e in of_kind(events, "epoch")] == [1, 2]
+
+
+def test_the_best_epoch_is_the_same_in_events_report_and_file(closed, weights, run_training):
+    """Also where later epochs were worse, and where the file is written again at the end, for its sizes."""
+    config = tiny_config("dsr", None, closed, weights, {"epochs": 4, "dsr.rates.upscaler": 0.3, "sizes_px": "16,32"})
+    report, events, folder = run_training(config)
+    best = [e for e in of_kind(events, "epoch") if e["best"]][-1]
+    assert best["step"] < 4
+    with safe_open(folder / "best/upscaler.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert int(metadata["epoch"]) == best["step"] == report["best"]["step"]
+    assert [e["step"] for e in of_kind(events, "checkpoint") if e["which"] == "best"][-1] == best["step"]
+    assert f"best in epoch {best['step']}" in report["text"]
+    assert report["seconds"] == pytest.approx(sum(e["seconds"] for e in of_kind(events, "epoch")))
+
+
+@pytest.mark.parametrize("best", ["adapt", "together"])
+def test_a_file_names_what_enlarged_its_faces(best, closed, weights, run_training, own_data_dir, tmp_path):
+    """An encoder that is trained beside an upscaler names the one that is kept with it; one of a stage that went
+    through bicubic names that. Their figures say which they were measured with, and are read back."""
+    rate = {"adapt": {"together.rates.encoder": 0.5}, "together": {"stage1_epochs": 0}}
+    changes = {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.0, **rate[best]}
+    dsr = save_dsr(tmp_path / "start.safetensors")
+    config = tiny_config("finetune", "recommended", closed, weights, changes, upscaler=str(dsr))
+    report, _, folder = run_training(config, tmp_path / "run" / "checkpoints")
+    assert report["best"]["stage"] == best
+    encoder = describe(folder / "best/encoder.safetensors").metadata
+    measured = read_card(encoder).measured
+    assert measured is not None and measured.source == "validation" and set(measured.eer_vlr_hr) == {"16", "32"}
+    assert "val, 8 images" in measured.protocol and measured.further["16"].keys() >= {"rank1", "similarity"}
+    if best == "adapt":
+        assert (
+            encoder["trained_with_upscaler"] == measured.upscaler == "bicubic"
+            and "upscaler bicubic" in measured.protocol
+        )
+    else:
+        beside = file_sha256(folder / "best/upscaler.safetensors")
+        assert encoder["trained_with_upscaler"] == measured.upscaler == beside != file_sha256(dsr)
+    assert describe(folder / "last/encoder.safetensors").metadata["trained_with_upscaler"] == file_sha256(
+        folder / "last/upscaler.safetensors"
+    )
+    taken = use_run_weights(load_settings(), Run(tmp_path / "run"), "last")
+    assert in_use(load_settings()).mismatch == "" and taken.upscaler is not None
+
+
+def test_files_name_everything_that_they_came_from(closed, weights, run_training, own_data_dir, tmp_path):
+    """Two generations, the second of which starts from the first's encoder and goes on with its upscaler."""
+    grandparent, dsr = file_sha256(weights), save_dsr(tmp_path / "start.safetensors", data_sha256="f" * 64)
+    changes = {"stage1_epochs": 0, "stage2_epochs": 1}
+    first = tiny_config("finetune", "recommended", closed, weights, changes, upscaler=str(dsr))
+    run_training(first, tmp_path / "one")
+    best = tmp_path / "one" / "best"
+    second = tiny_config("finetune", "recommended", closed, best / "encoder.safetensors", changes,
+                         upscaler=str(best / "upscaler.safetensors"))  # fmt: skip
+    run_training(second, tmp_path / "two")
+    for part in ("encoder", "upscaler"):
+        told = json.loads(look_at(tmp_path / "two" / "best" / f"{part}.safetensors").metadata["ancestors"])
+        files = {grandparent, file_sha256(dsr), *(file_sha256(path) for path in best.glob("[eu]*.safetensors"))}
+        assert set(told["weights"]) == files
+        assert (
+            "f" * 64 in told["data"] and look_at(best / "encoder.safetensors").metadata["data_sha256"] in told["data"]
+        )
+
+
+def test_a_frozen_upscaler_is_used_as_recognition_uses_it(closed, weights, tmp_path):
+    """Sizes that its file leaves to bicubic go through bicubic; where it is trained, none does."""
+    dsr = str(save_dsr(tmp_path / "d.safetensors", bicubic_px=(16,)))
+    through = tiny_config("finetune", "notes", closed, weights, {"through": "upscaler"}, upscaler=dsr)
+    networks = load_networks(through, load_settings(), "cpu")
+    assert not networks.takes(16) and networks.takes(24)
+    trained = load_networks(tiny_config("dsr", None, closed, weights, {}, upscaler=dsr), load_settings(), "cpu")
+    assert trained.takes(16) and trained.takes(24)
 
 
 def test_recommended_trains_both_and_routes_sizes(weights, run_training, tmp_path):

@@ -20,6 +20,7 @@ from core.sr.upscale import load_upscaler
 from core.training.export import export_float16
 from core.training.model_card import model_card
 from core.weight_card import figures_of_report, read_card, size_name
+from core.weight_files import read_metadata
 from tests.made_weights import save_dsr, save_encoder
 
 README = Path(__file__).resolve().parents[3] / "README.md"
@@ -93,7 +94,7 @@ def test_what_float16_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 
 def test_figures_of_a_report_come_back_from_the_header() -> None:
-    told = read_card({"figures": json.dumps(figures_of_report(REPORT))}).measured
+    told = read_card({"figures": json.dumps(figures_of_report(REPORT).to_dict())}).measured
     assert told is not None and told.eer["HR"].text == "8.00 % [7.00, 9.00]"
     assert (told.eer["16"].value, told.eer["16"].low, told.eer_vlr_hr["16"].high) == (0.1, None, 0.1)
 
@@ -110,7 +111,7 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
         "protocol": REPORT["protocol"] | {"systems": [one | {"flip_tta": False} for one in systems]},
         "figures": {"verification": rows},
     }
-    told = {sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha))}).measured for sha in
+    told = {sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha).to_dict())}).measured for sha in
             ("dd", "bb", "unknown")}  # fmt: skip
     assert [(title, rates["16"].value) for title, rates in told["dd"].rows] == [
         ("both the same size", 0.2), ("both the same size, bicubic", 0.1),
@@ -120,9 +121,14 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
     assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].bicubic is None
 
 
-def test_the_readmes_table_is_the_data_kept_for_official_weights() -> None:
+def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_starters() -> None:
+    """Both under one protocol."""
     text = README.read_text(encoding="utf-8")
-    for measured in OFFICIAL["edgeface_xxs_q"]:
+    starter = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-starter.safetensors")).measured
+    assert starter is not None and "folds 5, 6, 7, 1,800 pairs" in starter.protocol
+    for measured in (*OFFICIAL["edgeface_xxs_q"], starter):
+        assert measured.protocol.startswith("lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, ")
+        assert "flip TTA off" in measured.protocol and measured.upscaler_name == "edgeface-dsr"
         for rates in (measured.eer, measured.eer_vlr_hr):
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
             assert f" {cells} |" in text, (size_name("16"), cells)
