@@ -237,10 +237,10 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha25
         if other.get("upscaler") == BICUBIC and all(other[name] == system[name] for name in of_both):
             rates = _rates_of(report, other["label"], mode)
             said = through_bicubic(protocol, system["upscaler"])
-            without = Measured(said, **rates, upscaler=BICUBIC, upscaler_name=BICUBIC)
+            without = Measured(said, *rates, upscaler=BICUBIC, upscaler_name=BICUBIC)
     rates = _rates_of(report, system["label"], mode)
     upscaler, name = str(system.get("upscaler_id") or ""), str(system["upscaler"])
-    return Measured(protocol, **rates, bicubic=without, upscaler=upscaler, upscaler_name=name)
+    return Measured(protocol, *rates, bicubic=without, upscaler=upscaler, upscaler_name=name)
 
 
 def _data_of(told: Mapping[str, Any]) -> str:
@@ -254,17 +254,18 @@ def _data_of(told: Mapping[str, Any]) -> str:
     return f"{told['data']}{split}, all pairs of {told['pictures']:,} pictures of {told['people']:,} people"
 
 
-def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> dict[str, dict[str, Rate]]:
-    """Rates by size, of faces at full size or reduced by bicubic."""
-    found: dict[str, dict[str, Rate]] = {"eer": {}, "eer_vlr_hr": {}}
+def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> tuple[dict[str, Rate], dict[str, Rate]]:
+    """Rates by size, of faces at full size or reduced by bicubic: both the same size; one small, one at full size."""
+    same: dict[str, Rate] = {}
+    one_small: dict[str, Rate] = {}
     protocol = "pairs file" if "pairs_file" in report["protocol"] else "all pairs"
     for row in report["figures"]["verification"]:
         wanted = (row["system"], row["protocol"], row["mode"]) == (label, protocol, mode)
         if wanted and row.get("degradation", "") in ("", BICUBIC):
             size = row["probe"].removesuffix(" px")
             rate = Rate(row["eer"], row["eer_low"], row["eer_high"])
-            found["eer_vlr_hr" if row["pairing"] == "VLR-HR" else "eer"][size] = rate
-    return found
+            (one_small if row["pairing"] == "VLR-HR" else same)[size] = rate
+    return same, one_small
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:

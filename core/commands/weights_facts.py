@@ -63,6 +63,8 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
         if measured is None
         else {
             "protocol": measured.protocol,
+            "source": measured.source,
+            "upscaler": measured.upscaler_name or None,
             "eer": {size: _rate(rate) for size, rate in measured.eer.items()},
             "eer_vlr_hr": {size: _rate(rate) for size, rate in measured.eer_vlr_hr.items()},
         },

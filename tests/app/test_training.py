@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.jobs.events import EventLog
+from dashboard.training_list import figures_line
+from dashboard.training_queries import look
 from tests.app.conftest import ROOT, button, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import COLLAPSED, NO_SHARED, OUT_OF_MEMORY, record
@@ -47,6 +49,15 @@ def test_a_running_run_says_where_it_is_and_can_be_stopped(open_page, own_data_d
     assert primary(app) == []
     button(app, "Stop").click().run()
     assert run.stop_path.exists() and button(app, "Stop").disabled
+
+
+def test_an_ended_run_took_as_long_in_the_list_as_on_its_page(open_page, own_data_dir):
+    """The time of all attempts' epochs, not that of the last attempt."""
+    run = record(own_data_dir, status="done")
+    told = figures_line(look(run)).partition(". ")[0]
+    assert told.startswith("25 of 25 epochs in ")
+    captions = [each.value for each in opened(open_page, run).caption]
+    assert told in captions and not any("took" in each for each in captions)
 
 
 def test_figures_come_with_their_epoch_and_what_training_gained(open_page, own_data_dir):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from core.encoder.registry import active_weights
 from core.gallery.store import Gallery
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
 from core.sr.registry import active_upscaler, use_upscaler
-from core.weight_card import read_figures
+from core.weight_card import BESIDE, read_figures
+from dashboard.text import plain
 from dashboard.weights_card import rates_html, upscaler_words
 from tests.app.conftest import button, fill, shown
 from tests.made_weights import official_tensors, save_dsr, save_encoder
@@ -64,6 +66,20 @@ def test_upscalers_stored_here_can_be_chosen_on_home(open_page, ready):
     button(app, "Use this file").click().run()
     assert "dsr" in app.success[0].value and active_upscaler(load_settings()).name == "dsr-own"
     assert "Small faces: dsr" in sidebar(app)
+
+
+@pytest.mark.shared
+def test_a_fine_tunes_network_left_beside_other_weights_is_said_and_replaced(open_page, ready):
+    dsr = save_dsr(ready / "weights" / "tuned-dsr.safetensors", trained_with_encoder=BESIDE)
+    use_upscaler(load_settings(), dsr)
+    app = open_page()
+    [said] = [each.value for each in app.warning if "trained together with other weights" in each.value]
+    assert "tuned" in said
+    assert "These figures belong to another pair. Measured with edgeface" in shown(app)
+    button(app, f"Use bicubic with {plain(active_weights(load_settings()).name)}").click().run()
+    assert not app.exception and active_upscaler(load_settings()).sha256 == "bicubic"
+    assert not any("trained together" in each.value for each in app.warning)
+    assert "belong to another pair" not in shown(app)
 
 
 @pytest.mark.shared
