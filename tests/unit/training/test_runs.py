@@ -112,7 +112,7 @@ def test_from_the_command_line_through_folders(weights, tmp_path, capsys, monkey
     from core.jobs import launch as launching
 
     monkeypatch.setattr(launching, "WORKER", WORKER)
-    monkeypatch.setattr(launching.launch, "__kwdefaults__", {"worker": WORKER})
+    monkeypatch.setattr(launching.launch, "__kwdefaults__", {**launching.launch.__kwdefaults__, "worker": WORKER})
     root = tiny_dataset(tmp_path / "set", people=2, train=3, sizes=(32,)).root
     for split in ("train", "val"):
         (root / split / "vlr_images_32").rename(root / split / "vlr_images")
