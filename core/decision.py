@@ -33,18 +33,20 @@ def decide(
     *,
     tie_margin: float = TIE_MARGIN,
     top_k: int = 5,
+    nobody: str = "the gallery is empty",
     embedding: NDArray[np.float32] | None = None,
     timings_ms: dict[str, float] | None = None,
 ) -> Recognition:
     """The answer for one probe. `found` are the closest people, best first, at least two where there are so many.
 
     A best score >= the threshold is a match, unless the runner-up's is within `tie_margin` of it: then nobody is
-    named, and `possible` holds every name that close. The runner-up of a tie may itself lie below the threshold.
+    named, and `possible` holds every name that close. The runner-up of a tie may itself be below the threshold.
+    `nobody` is the reason given where `found` is empty.
     """
     best = found[0] if found else None
     decided = Recognition(
         outcome="unknown",
-        reason="the gallery is empty",
+        reason=nobody,
         score=best.score if best else None,
         threshold=by.threshold,
         calibrated=by.calibrated,

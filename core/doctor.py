@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from core.gallery.snapshot import folder_of
 from core.private_files import make_private
 from core.settings import Settings
 from core.sqlite_files import side_files
+
+if TYPE_CHECKING:
+    from core.gallery.values import Space
 
 State = Literal["ok", "missing", "warning"]
 
@@ -193,7 +196,9 @@ def check_gallery(settings: Settings) -> Row:
         return Row("gallery", "missing", f"none yet at {path}", how)
     try:
         with Gallery.open(path, create=False) as gallery:
-            people, spaces, unused = gallery.size, gallery.spaces(), key_unused(gallery)
+            people, unused = gallery.size, key_unused(gallery)
+            space = _space_in_use(settings)
+            lost = 0 if space is None else sum(each.in_space == 0 for each in gallery.identities(space=space))
             with gallery.database.reading() as connection:
                 verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     except CoreError as error:
@@ -207,18 +212,20 @@ def check_gallery(settings: Settings) -> Row:
         return Row(
             "gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is given", how
         )
-    in_use = _weights_in_use(settings)
-    if people and in_use is not None and all(space.weights_sha256 != in_use for space, _, _ in spaces):
-        how = "Make their templates anew (edgeface-studio gallery reembed), or use the weights they were enrolled with."
-        return Row("gallery", "warning", f"{detail}; enrolled with other weights than those in use", how)
+    if lost:
+        how = "Re-embed them (edgeface-studio gallery reembed), or use the weights they were enrolled with."
+        return Row(
+            "gallery", "warning", f"{detail}; {lost} enrolled with other weights or settings than those in use", how
+        )
     return Row("gallery", "ok", detail)
 
 
-def _weights_in_use(settings: Settings) -> str | None:
+def _space_in_use(settings: Settings) -> Space | None:
     from core.encoder.registry import active_weights
+    from core.in_use import space_in_use
 
     try:
-        return active_weights(settings).sha256
+        return space_in_use(settings, active_weights(settings))
     except CoreError:
         return None
 

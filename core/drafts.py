@@ -31,7 +31,9 @@ def look(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
         found = pipeline.find(rgb)
     except CoreError as error:
         return DraftPhoto(label, error=error)
-    return DraftPhoto(label, sha256_of(rgb.tobytes()), found[0] if found else None, faces_found=len(found))
+    return DraftPhoto(
+        label, sha256_of(rgb.tobytes()), found[0] if found else None, faces_found=len(found), made_by=pipeline.made_by
+    )
 
 
 def embedded(pipeline: Pipeline, photos: Sequence[DraftPhoto]) -> list[DraftPhoto]:

@@ -25,6 +25,12 @@ class NothingToEnrol(CoreError):
     help_topic = "enrol"
 
 
+class DraftOutdated(CoreError):
+    """Photographs that were looked at with other weights, another upscaler or another check than those in use now."""
+
+    help_topic = "other-weights"
+
+
 class HeldBack(CoreError):
     """Photographs that may show somebody else: stored only after a person has looked."""
 
@@ -95,13 +101,23 @@ def enrol(
     isn't stored again.
 
     `matched_sizes` (of 32, 24 and 16 px) adds a template at each for every photograph of full size. `add` stores them
-    with the person of that name who is there already (or a new one). Raises NothingToEnrol, NameTaken, NameInvalid, and
-    GalleryError or StorageFailed when the gallery can't be written.
+    with the person of that name who is there already (or a new one). Raises NothingToEnrol, DraftOutdated, NameTaken,
+    NameInvalid, and GalleryError or StorageFailed when the gallery can't be written.
     """
     draft = review(pipeline, draft, name)
     _require_usable(draft)
+    require_current(pipeline, draft)
     templates = _templates(pipeline, draft, store_crops, matched_sizes)
     return _store(pipeline, name, templates, note=note, actor=actor, add=add)
+
+
+def require_current(pipeline: Pipeline, draft: EnrolmentDraft) -> None:
+    """Raises DraftOutdated where the pipeline isn't the one that looked at the photographs: their embeddings would be
+    stored as another network's, or past a check that they never met."""
+    if any(photo.made_by not in ("", pipeline.made_by) for photo in draft.usable):
+        raise DraftOutdated(
+            "What recognises faces has changed since these photographs were looked at.", "Look at them again."
+        )
 
 
 def _templates(

@@ -8,6 +8,7 @@ result.identity, result["score"]
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -117,6 +118,21 @@ class Pipeline:
             encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px
         )
         self.gallery = BoundGallery(store, self.space)
+
+    @property
+    def made_by(self) -> str:
+        """What decides whether a face is taken and what its embedding is, as one short text: weights, upscaler, flip,
+        detector, the check against presentation attacks, limits. For keys of what keeps faces and embeddings."""
+        config, check = self.config, self.attack_check
+        faces = (config.faces, config.small_faces, config.aligned, config.limits, check.id if check else "")
+        return _short_hash(self.space, config.device, config.precision, self.detector.id, faces)
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides an answer, as one short text: `made_by`, thresholds and margins, the gallery and its revision.
+        For keys of what keeps answers."""
+        store = self.gallery.store
+        return _short_hash(self.made_by, self.config, store.path, store.revision)
 
     # From image to probes -----------------------------------------------------------------------------------------
 
@@ -241,7 +257,8 @@ class Pipeline:
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
         by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold)
-        how = {"tie_margin": self.config.tie_margin, "top_k": self.config.top_k, "timings_ms": share}
+        nobody = "" if any(candidates) else self.gallery.nobody
+        how = {"nobody": nobody, "tie_margin": self.config.tie_margin, "top_k": self.config.top_k, "timings_ms": share}
         return [
             decide(probe, found, decision, embedding=vector, **how)
             for probe, vector, found, decision in zip(probes, embeddings, candidates, by, strict=True)
@@ -295,6 +312,10 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     attack_check = load_check(settings) if config.check_attacks else None
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
     return Pipeline(config, encoder, upscaler, Detector(), store, attack_check)
+
+
+def _short_hash(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 @contextmanager

@@ -175,6 +175,7 @@ class DraftPhoto:
     """One photograph offered for enrolment: its face and vector, or why it can't be used.
 
     `faces_found` counts all faces in the photograph; `repeats` says of what it is a repetition, "" for a new one.
+    `made_by` is that of the pipeline which looked at it: other weights or another check may see it otherwise.
     """
 
     name: str
@@ -184,6 +185,7 @@ class DraftPhoto:
     faces_found: int = 0
     error: CoreError | None = None
     repeats: str = ""
+    made_by: str = ""
 
     @property
     def usable(self) -> bool:

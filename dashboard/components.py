@@ -96,6 +96,28 @@ def cannot_recognise(ready: Readiness) -> bool:
     return True
 
 
+def say_who_is_missing(ready: Readiness) -> None:
+    """Where people can't be found, why, and the step that mends it; nothing where everybody can."""
+    others = ready.people - ready.findable
+    if not ready.people:
+        st.info("Nobody is enrolled yet: every face will be unknown.", icon=":material/person_add:")
+        link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
+    elif not ready.findable:
+        who = "1 person is enrolled" if others == 1 else f"{others:,} people are enrolled"
+        st.warning(
+            f"**{who}, but with other weights than those in use.** Every face will be unknown until they are "
+            "re-embedded from their stored pictures.",
+            icon=":material/sync_problem:",
+        )
+        link("gallery", "Re-embed them", icon=":material/sync:")
+    elif others:
+        who = "1 person enrolled with other weights isn't" if others == 1 else (
+            f"{others:,} people enrolled with other weights aren't"
+        )  # fmt: skip
+        st.caption(f"{who} found until they are re-embedded.")
+        link("gallery", "Re-embed them", icon=":material/sync:")
+
+
 def faces_html(pictures: Sequence[Picture], width_px: int = 112) -> str:
     """A row of faces that wraps on a narrow screen. Captions and alternative texts are escaped."""
     return f"<div class='ef-faces' style='--w:{width_px}px'>{''.join(map(_figure, pictures))}</div>"

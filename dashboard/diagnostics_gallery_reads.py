@@ -8,9 +8,9 @@ from core.diagnostics.cloud import Cloud, cloud_of_gallery
 from core.diagnostics.gallery_health import examine
 from core.diagnostics.gallery_troubles import GalleryHealth
 from core.gallery.errors import IdentityNotFound
-from core.gallery.store import Gallery
+from core.gallery.store import Gallery, Revision
 from core.gallery.values import Space
-from dashboard.queries import gallery_version, image_address, weights_in_use
+from dashboard.queries import image_address, weights_in_use
 from dashboard.resources import gallery, space_in_use
 
 
@@ -29,23 +29,23 @@ def health_space() -> Space | None:
 def gallery_cloud(space: Space) -> Cloud:
     """Every template of the space. Raises SettingsInvalid when there is none."""
     store = gallery()
-    return _cloud(str(store.path), gallery_version(store), repr(space), store, space)
+    return _cloud(str(store.path), store.revision, repr(space), store, space)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the gallery's templates")
-def _cloud(path: str, version: int, space_name: str, _store: Gallery, _space: Space) -> Cloud:
+def _cloud(path: str, version: Revision, space_name: str, _store: Gallery, _space: Space) -> Cloud:
     return cloud_of_gallery(_store, _space)
 
 
 def health_of(space: Space, threshold: float) -> GalleryHealth:
     """The gallery examined. Raises GalleryError."""
     store = gallery()
-    return _health(str(store.path), gallery_version(store), repr(space), threshold, store, space)
+    return _health(str(store.path), store.revision, repr(space), threshold, store, space)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing everybody with everybody")
 def _health(
-    path: str, version: int, space_name: str, threshold: float, _store: Gallery, _space: Space
+    path: str, version: Revision, space_name: str, threshold: float, _store: Gallery, _space: Space
 ) -> GalleryHealth:
     return examine(_store, _space, threshold=threshold)
 
@@ -53,11 +53,11 @@ def _health(
 def crop_address(person: int, template: int) -> str | None:
     """A stored crop as an address for <img>; None where none is kept, or it is gone."""
     store = gallery()
-    return _crops(str(store.path), gallery_version(store), person, store).get(template)
+    return _crops(str(store.path), store.revision, person, store).get(template)
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
-def _crops(path: str, version: int, person: int, _store: Gallery) -> dict[int, str]:
+def _crops(path: str, version: Revision, person: int, _store: Gallery) -> dict[int, str]:
     try:
         return {each.id: image_address(each.crop) for each in _store.crops(person) if each.crop}
     except IdentityNotFound:

@@ -47,6 +47,8 @@ def view() -> None:
         _say_done(*done)
         return
     draft = _take_up_carried(st.session_state.get("enroll_draft"))
+    if draft is not None and not _is_current(draft):
+        draft = None
     if draft is None:
         _say_for_whom()
         _begin()
@@ -130,6 +132,17 @@ def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
     names = unique_names([photo.name for photo in photos])
     photos = tuple(replace(photo, name=name) for photo, name in zip(photos, names, strict=True))
     return _keep(EnrolmentDraft(photos))
+
+
+def _is_current(draft: EnrolmentDraft) -> bool:
+    """Whether what is in use looked at it; what something else saw is forgotten, and that is said."""
+    from core.enrolment import require_current
+
+    with feedback() as attempt:
+        require_current(pipeline(), draft)
+    if not attempt.ok:
+        st.session_state.pop("enroll_draft", None)
+    return attempt.ok
 
 
 def _keep(draft: EnrolmentDraft) -> EnrolmentDraft:

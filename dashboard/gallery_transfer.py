@@ -15,7 +15,6 @@ from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, im
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
 from dashboard.navigation import link
-from dashboard.queries import gallery_version
 from dashboard.resources import space_in_use
 from dashboard.taking import take
 from dashboard.text import count, plain
@@ -38,9 +37,9 @@ def export_panel(store: Gallery) -> None:
         if st.button("Make the file", icon=":material/archive:", key="gallery_export", disabled=not agreed):
             with feedback(), st.spinner("Writing the file"):
                 content, report = export_bytes(store, include_crops=crops, actor="dashboard")
-                st.session_state["gallery_export_ready"] = (gallery_version(store), crops, content, report.text)
+                st.session_state["gallery_export_ready"] = (store.revision, crops, content, report.text)
         ready = st.session_state.get("gallery_export_ready")
-        if ready is not None and ready[:2] == (gallery_version(store), crops):
+        if ready is not None and ready[:2] == (store.revision, crops):
             st.info(plain(ready[3]), icon=":material/inventory_2:")
             take(
                 f"Download ({len(ready[2]) / 1e6:.1f} MB)", lambda: ready[2],

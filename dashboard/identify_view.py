@@ -11,12 +11,12 @@ from core.csv_safe import csv_bytes
 from core.settings import VLR_SIZES_PX
 from dashboard.carry import carry
 from dashboard.compare_view import compare_view
-from dashboard.components import cannot_recognise, empty_state, head
+from dashboard.components import cannot_recognise, empty_state, head, say_who_is_missing
 from dashboard.feedback import feedback, show_error
 from dashboard.identifying import How, Photograph, draft_of, identify_all, table
 from dashboard.live_identify import live_identify
 from dashboard.navigation import go, link
-from dashboard.queries import gallery_version, readiness
+from dashboard.queries import readiness
 from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
 from dashboard.resources import pipeline
 from dashboard.taking import take
@@ -46,11 +46,12 @@ def view() -> None:
         return
     many, two = st.tabs(["Identify", "Compare two"])
     with many, feedback():
+        say_who_is_missing(ready)
         source = st.segmented_control(
             "From", _SOURCES, default=PHOTOGRAPHS, required=True, key="identify_source", label_visibility="collapsed"
         )
         if source == PHOTOGRAPHS:
-            _identify(findable=ready.findable)
+            _identify()
         elif source == CAMERA:
             live_identify(pipeline())
         else:
@@ -72,14 +73,11 @@ def _reduction(key: str) -> int | None:
     return chosen or None
 
 
-def _identify(*, findable: int) -> None:
+def _identify() -> None:
     files = photographs("Photographs", key="identify_photographs")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         reduce_to_px = _reduction("identify_size")
         every = st.toggle("Everybody in the photograph", value=True, key="identify_every")
-    if findable == 0:
-        st.info("Nobody is enrolled with these weights yet: every face will be unknown.", icon=":material/person_add:")
-        link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
     if not files:
         empty_state(
             "frame_person",
@@ -88,8 +86,7 @@ def _identify(*, findable: int) -> None:
         )
         return
     joined = pipeline()
-    rests_on = (joined.space, str(joined.gallery.store.path), gallery_version(joined.gallery.store))
-    found = _with_progress(joined, files, How(reduce_to_px, every, rests_on))
+    found = _with_progress(joined, files, How(reduce_to_px, every, joined.fingerprint))
     if found:
         st.session_state["identify_done"] = True
         _summary(found)

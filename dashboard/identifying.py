@@ -44,12 +44,12 @@ class Photograph:
 
 @dataclass(frozen=True)
 class How:
-    """How to look at photographs. `reduce_to_px`: 16, 24 or 32 to try a distance, None as they are. `rests_on`:
-    weights, upscaler and version of the gallery; other answers may follow when it changes."""
+    """How to look at photographs. `reduce_to_px`: 16, 24 or 32 to try a distance, None as they are. `rests_on`: the
+    pipeline's fingerprint; other answers may follow when it changes."""
 
     reduce_to_px: int | None
     every: bool
-    rests_on: tuple[Any, ...]
+    rests_on: str
 
 
 def identify(pipeline: Pipeline, name: str, content: bytes, how: How, key: str = "") -> Photograph:
@@ -135,7 +135,9 @@ def draft_of(pipeline: Pipeline, name: str, content: bytes | NDArray[np.uint8], 
     probes = pipeline.find(rgb)
     probe = nearest(face.probe, probes) or face.probe
     vector = pipeline.embed([probe])[0] if probe is not None else None
-    return DraftPhoto(name, sha256_of(rgb.tobytes()), probe, vector, faces_found=max(1, len(probes)))
+    return DraftPhoto(
+        name, sha256_of(rgb.tobytes()), probe, vector, faces_found=max(1, len(probes)), made_by=pipeline.made_by
+    )
 
 
 def nearest(wanted: Probe | None, probes: Sequence[Probe]) -> Probe | None:

@@ -17,7 +17,6 @@ from core.inspection.reference import Reference, reference_of_index
 from core.jobs.errors import JobStopped
 from core.sr.registry import UpscalerFile
 from core.sr.registry import scan as scan_upscalers
-from dashboard.queries import gallery_version
 from dashboard.resources import settings
 
 if TYPE_CHECKING:
@@ -40,12 +39,11 @@ def _pictures(root: str, key: str, split: str | None, _dataset: Dataset) -> list
 
 def gallery_reference(pipeline: Pipeline) -> Reference:
     """The people of the gallery whose templates these weights can meet."""
-    store = pipeline.gallery.store
-    return _gallery(str(store.path), gallery_version(store), _made_by(pipeline), pipeline)
+    return _gallery(pipeline.fingerprint, pipeline)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _gallery(path: str, version: int, made_by: tuple[object, ...], _pipeline: Pipeline) -> Reference:
+def _gallery(fingerprint: str, _pipeline: Pipeline) -> Reference:
     return reference_of_index(_pipeline.gallery.store.index(_pipeline.space))
 
 
@@ -54,7 +52,7 @@ def dataset_reference(
 ) -> Reference | None:
     """The HR images as people to search among. Without `on_progress` None is given unless all embeddings are kept;
     with it, those that are missing are made, which takes a while."""
-    key = (_made_by(pipeline), _of(pictures), label)
+    key = (pipeline.made_by, _of(pictures), label)
     kept: dict[object, Reference] = _references()
     if key not in kept:
         from core.inspection.survey import reference_of_dataset
@@ -78,7 +76,7 @@ def survey_of(
     on_progress: Progress | None = None,
 ) -> pd.DataFrame | None:
     """The figures of many faces; None without `on_progress` unless all are kept. Don't change what is given."""
-    key = (_made_by(pipeline), _of(pictures), reduction.size_px, reduction.degradation, reduction.seed,
+    key = (pipeline.made_by, _of(pictures), reduction.size_px, reduction.degradation, reduction.seed,
            str(reduction.params), reference.label)  # fmt: skip
     kept: dict[object, pd.DataFrame] = _surveys()
     if key not in kept:
@@ -98,7 +96,7 @@ def survey_of(
 
 def tiles_of(pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction) -> list[Tile]:
     """The pictures of a contact sheet; made again when faces, size or weights change."""
-    return _tiles((_made_by(pipeline), _of(pictures), str(reduction)), pipeline, pictures, reduction)
+    return _tiles((pipeline.made_by, _of(pictures), str(reduction)), pipeline, pictures, reduction)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Enlarging the faces of the sheet")
@@ -140,11 +138,6 @@ def _other(sha256s: tuple[str, str], weights: str, upscaler: str, gallery_path: 
 def _stop_unless(on_progress: Progress | None) -> Callable[[], bool] | None:
     """Asked to work only where progress is shown: else whatever isn't kept stops it at once."""
     return None if on_progress is not None else lambda: True
-
-
-def _made_by(pipeline: Pipeline) -> tuple[object, ...]:
-    info = pipeline.encoder.info
-    return (info.weights_sha256, info.flip_tta, info.precision, pipeline.upscaler.id)
 
 
 def _of(pictures: Sequence[Picture]) -> tuple[int, int]:

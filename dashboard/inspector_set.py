@@ -16,7 +16,7 @@ from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
 from dashboard.access import Permission, allowed
-from dashboard.components import empty_state
+from dashboard.components import empty_state, say_who_is_missing
 from dashboard.dataset_reads import DRAWN, opened
 from dashboard.door import not_yours
 from dashboard.feedback import feedback
@@ -25,6 +25,7 @@ from dashboard.inspector_lab import lab
 from dashboard.inspector_many import SORT_KEPT, many_view, sorted_as_asked
 from dashboard.inspector_reads import dataset_reference, gallery_reference, pictures_in, survey_of
 from dashboard.navigation import go
+from dashboard.queries import readiness
 from dashboard.resources import settings
 from dashboard.text import count, plain, shorten
 
@@ -152,7 +153,7 @@ class _Whom:
     def offer(self, pipeline: Pipeline) -> None:
         """A button that embeds the data set's HR images; once done, they stay embedded for these weights."""
         if self._gallery:
-            st.caption("Nobody is enrolled with these weights.")
+            say_who_is_missing(readiness())
             return
         seconds = max(1, len(self._pictures) // _EMBEDDED_A_SECOND)
         st.markdown(

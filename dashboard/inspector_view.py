@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.images import read_image
-from dashboard.components import Picture, cannot_recognise, empty_state, faces, head
+from dashboard.components import Picture, cannot_recognise, empty_state, faces, head, say_who_is_missing
 from dashboard.feedback import feedback
 from dashboard.inspector_face import face_view
 from dashboard.inspector_lab import lab
@@ -99,8 +99,7 @@ class _Enrolled:
         return None
 
     def offer(self, pipeline: Pipeline) -> None:
-        st.caption("Nobody is enrolled with these weights yet.")
-        link("enroll", "Enrol somebody", icon=":material/person_add:")
+        say_who_is_missing(readiness())
 
 
 def _chosen(found: list[Subject], content: bytes) -> Subject:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.encoder.registry import WeightsFile
 from core.errors import CoreError
-from core.gallery.store import Gallery
+from core.gallery.store import Gallery, Revision
 from core.gallery.values import Identity
 from core.in_use import in_use
 from core.sr.registry import UpscalerFile
@@ -77,19 +77,13 @@ def _detector_problem() -> CoreError | None:
     return None
 
 
-def gallery_version(store: Gallery) -> int:
-    """A number that changes with every change to the gallery, from whichever programme it comes."""
-    latest = store.audit(1)
-    return latest[0].id if latest else 0
-
-
 def covers(store: Gallery) -> dict[int, str]:
     """One face for each identity that has any, as an address that <img> takes."""
-    return _covers(str(store.path), gallery_version(store), store)
+    return _covers(str(store.path), store.revision, store)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _covers(path: str, version: int, _store: Gallery) -> dict[int, str]:
+def _covers(path: str, version: Revision, _store: Gallery) -> dict[int, str]:
     return {number: image_address(crop) for number, crop in _store.covers().items()}
 
 

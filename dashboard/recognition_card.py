@@ -40,7 +40,7 @@ def in_words(face: Recognition) -> str:
     if face.outcome == "unrecognisable":
         return f"{_sentence(face.reason)} No name is guessed."
     if face.score is None:
-        return "Nobody is enrolled with these weights yet, so there is nobody to compare with."
+        return _sentence(plain(face.reason))
     words = f"{against_threshold(face.score, face.threshold, calibrated=face.calibrated)}."
     if face.warning:
         words = f"{words} {face.warning}"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import StorageFailed
 from core.gallery.replacement import Replacement, plan_replacement
-from core.gallery.store import Gallery
+from core.gallery.store import Gallery, Revision
 from core.gallery.values import Space
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
@@ -15,7 +15,7 @@ from core.reembed import KIND, job_config
 from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback
 from dashboard.navigation import link
-from dashboard.queries import Readiness, gallery_version
+from dashboard.queries import Readiness
 from dashboard.resources import gallery, settings, space_in_use
 from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
@@ -46,11 +46,11 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
 
 
 def _plan(store: Gallery, space: Space) -> Replacement:
-    return _planned(str(store.path), gallery_version(store), space.upscaler, space, store)
+    return _planned(str(store.path), store.revision, space.upscaler, space, store)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs={Space: repr})
-def _planned(path: str, version: int, upscaler: str, space: Space, _store: Gallery) -> Replacement:
+def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: Gallery) -> Replacement:
     return plan_replacement(_store, space)
 
 

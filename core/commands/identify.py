@@ -97,8 +97,9 @@ def identify(
     )
     quiet = as_json or csv == "-"
     with pipeline.gallery.store as store, _rows_to(csv) as write:
-        if (lost := store.size - pipeline.gallery.size) > 0:
+        if lost := pipeline.gallery.elsewhere:
             note(f"{lost} of {store.size} people were enrolled with other weights or settings and can't be found.")
+            note("Re-embed them: edgeface-studio gallery reembed")
         results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k, write)
         protocol = _protocol(pipeline, size, results)
     for warning in dict.fromkeys(str(row["warning"]) for row in results if row["warning"]):

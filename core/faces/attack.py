@@ -6,6 +6,7 @@ wants its pixels and what its numbers mean (AttackModel); OpenCV runs it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from dataclasses import asdict, dataclass, fields
@@ -148,6 +149,8 @@ class AttackCheck:
                 f"OpenCV can't run {path.name} on {model.input_px} x {model.input_px} px.",
                 "Check input_px and that the file is whole, or export the model again with a fixed input.",
             ) from error
+        self.id = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {model}"
+        """What decides its answers: the file's content, and how it is fed and read."""
         highest = max((*model.attack, *model.genuine))
         if highest >= len(numbers) or not np.isfinite(numbers).all():
             raise AttackCheckUnusable(

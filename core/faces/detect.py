@@ -117,6 +117,11 @@ class Detector:
         if not self._path.is_file():
             raise DetectorMissing(f"There is no detector model at {self._path}.", "Check the path.")
 
+    @property
+    def id(self) -> str:
+        """What decides where it finds faces: its model and the score from which on it takes one."""
+        return f"{self._path} {self._score_threshold}"
+
     def detect(self, rgb: RGB, *, small_faces: bool | None = None) -> list[Face]:
         """The faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
 

@@ -29,6 +29,20 @@ class BoundGallery:
         return len(self._labels)
 
     @property
+    def elsewhere(self) -> int:
+        """How many people are enrolled with other weights or settings alone: they can't be found here."""
+        return self.store.size - self.size
+
+    @property
+    def nobody(self) -> str:
+        """Why there is nobody to compare with, where `size` is 0."""
+        others = self.elsewhere
+        if not others:
+            return "the gallery is empty"
+        who = "1 person is" if others == 1 else f"{others:,} people are"
+        return f"nobody is enrolled with these weights; {who}, with others, and can be found once re-embedded"
+
+    @property
     def _labels(self) -> list[str]:
         """Names of the people in this space, in alphabetical order."""
         return sorted(self.store.names_in(self.space))

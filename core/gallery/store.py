@@ -28,6 +28,10 @@ from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Sp
 _CACHED_SPACES = 4
 
 
+Revision = tuple[int, str]
+"""The number and time of the latest line of the audit trail."""
+
+
 class Gallery:
     """An open gallery. Use `Gallery.open`; any thread may call any method; other processes may use the file
     too.
@@ -251,6 +255,15 @@ class Gallery:
         """The latest `limit` entries of the audit trail, newest first."""
         with self.database.reading() as connection:
             return rows.read_audit(connection, max(0, min(limit, 1_000_000)))
+
+    @property
+    def revision(self) -> Revision:
+        """What changes with every change that the audit trail knows of, from whichever process it comes: number and
+        time of its latest line. The time tells a restored gallery, which counts on from an earlier number, from what
+        it was before."""
+        with self.database.reading() as connection:
+            latest = connection.execute("SELECT id, at FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+        return (int(latest[0]), str(latest[1])) if latest else (0, "")
 
     @property
     def size(self) -> int:

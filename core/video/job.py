@@ -17,6 +17,7 @@ from typing import Any
 from core.csv_safe import csv_bytes
 from core.decision import counted
 from core.errors import SettingsInvalid
+from core.gallery.bound import BoundGallery
 from core.images import encode_image
 from core.jobs.context import JobContext
 from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings, write_atomically
@@ -86,7 +87,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
                     size = (frame.rgb.shape[1], frame.rgb.shape[0])
                     writer = stack.enter_context(VideoWriter(context.run.path / VIDEO, size, _WRITTEN_RATE))
                 writer.add(draw_result(frame.rgb, result), frame.at)
-        report = seen.finish(source, pipeline.gallery.size, annotated=writer is not None)
+        report = seen.finish(source, pipeline.gallery, annotated=writer is not None)
     if source.live and context.should_stop():
         context.run.write_report(report)  # stopping is how a look at a camera ends: what was seen counts
     if config.get("uploaded"):
@@ -132,7 +133,7 @@ class _Seen:
                 faces=len(result.faces), results_per_s=self._appearances.frames / max(now - self._began, 1e-9),
             )  # fmt: skip
 
-    def finish(self, source: Source, people: int, *, annotated: bool) -> dict[str, Any]:
+    def finish(self, source: Source, gallery: BoundGallery, *, annotated: bool) -> dict[str, Any]:
         """Write the table and the faces; give the report."""
         folder: Path = self._context.run.path
         table, looks = self._appearances.table(), max(1, self._appearances.frames)
@@ -140,17 +141,19 @@ class _Seen:
         for number, face in self._appearances.faces():
             write_atomically(folder / FACES / f"{number}.png", encode_image(face, "png"))
         spent = time.monotonic() - self._began
-        counts = counted(table["outcome"])
+        counts, lost = counted(table["outcome"]), gallery.elsewhere
         return {
             "source": source.shown,
             "text": f"{len(table)} faces in {self._at:.0f} s of video: "
             + ", ".join(f"{number} {name}" for name, number in counts.items())
-            + ".",
+            + "."
+            + (f" {lost:,} of those enrolled can't be found with these weights: re-embed them." if lost else ""),
             "seconds": round(self._at, 2),
             "looks": self._appearances.frames,
             "looks_per_s": round(self._appearances.frames / max(spent, 1e-9), 2),
             "ms_by_step": {step: round(ms / looks, 2) for step, ms in self._steps.items()},
-            "gallery_size": people,
+            "gallery_size": gallery.size,
+            "elsewhere": lost,
             "counts": counts,
             "people": self._appearances.people(),
             "table": TABLE,

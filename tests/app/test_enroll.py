@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 
+from core.attacks import use_check
+from core.faces.attack import AttackModel
 from core.gallery.review import Finding
 from core.gallery.store import Gallery
+from core.settings import load_settings
 from dashboard.enrol_review import serious
 from dashboard.enrol_view import KNOWN, unique_names
 from tests.app.conftest import button, png, shown
+from tests.unit.faces.onnx_model import write_model
 
 
 def test_without_weights_the_page_leads_to_home(open_page):
@@ -71,6 +76,21 @@ def test_three_photographs_become_a_person(open_page, ready, astronaut):
         )
     button(app, "Identify a photograph").click().run()
     assert app.title[0].value == "Identify"
+
+
+@pytest.mark.shared
+def test_photographs_looked_at_before_a_check_came_into_use_are_looked_at_again(open_page, ready, astronaut, tmp_path):
+    app = look(open_page("enroll"), variants(astronaut)[:1])
+    app.text_input(key="enroll_name").set_value("Eileen").run()
+    everything = write_model(tmp_path / "m.onnx", np.zeros((3, 2), np.float32), np.float32([0, 9]), 32)
+    use_check(load_settings(), everything, AttackModel(32, attack=(1,)))
+    app.run()
+    assert "What recognises faces has changed since these photographs were looked at" in app.error[0].value.replace(
+        "\\", ""
+    )
+    assert "Save" not in [each.label for each in app.button]
+    app = look(app, variants(astronaut)[:1])
+    assert "None of these photographs can be used" in shown(app)
 
 
 @pytest.mark.shared

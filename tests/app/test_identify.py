@@ -10,10 +10,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.attacks import switch_off, use_check
 from core.csv_safe import csv_text
 from core.encoder.registry import active_weights
 from core.enrolment import enrol, prepare_enrolment
 from core.errors import CoreError
+from core.faces.attack import AttackModel
+from core.gallery.backup import back_up, restore
+from core.gallery.store import Gallery
 from core.gallery.values import Candidate
 from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition import Probe, Recognition
@@ -22,6 +26,7 @@ from dashboard.identifying import Photograph, nearest, table
 from dashboard.recognition_card import against_threshold, in_words
 from dashboard.resources import MAX_UPLOADS, space_in_use
 from tests.app.conftest import OpenPage, button, fill, png, shown
+from tests.unit.faces.onnx_model import write_model
 
 Upload = tuple[str, bytes, str]
 
@@ -49,7 +54,7 @@ def test_without_weights_the_page_says_what_to_do(open_page: OpenPage) -> None:
 
 def test_empty_page_says_what_will_be_here(open_page: OpenPage, ready: Path) -> None:
     app = open_page("identify")
-    assert "No photograph yet" in shown(app) and "Nobody is enrolled with these weights yet" in shown(app)
+    assert "No photograph yet" in shown(app) and "Nobody is enrolled yet" in shown(app)
     assert [tab.label for tab in app.tabs] == ["Identify", "Compare two"]
     assert len(app.file_uploader) == 3
 
@@ -103,6 +108,49 @@ def test_a_stranger_is_unknown_and_can_be_enrolled(open_page: OpenPage, ready: P
     [photo] = app.session_state["enroll_draft"].photos
     assert photo.name == "who.png" and photo.usable
     assert photo.probe.probe_px > 64, "the photograph as it is, not the reduced one"
+
+
+def test_people_enrolled_with_other_weights_are_said_and_the_step_is_to_re_embed(
+    open_page: OpenPage, ready: Path, astronaut: bytes
+) -> None:
+    fill(ready, "Ada", "Ben", "Cleo")
+    app = open_page("identify")
+    assert "3 people are enrolled, but with other weights than those in use." in shown(app)
+    assert "Re-embed them" in [link.proto.label for link in app.page_link]
+    app = upload(app, ("a.png", astronaut, "image/png"))
+    said = shown(app).replace("\\", "")
+    assert "Nobody is enrolled with these weights; 3 people are, with others" in said
+    assert "Nobody is enrolled yet" not in said and "gallery is empty" not in said
+    fill(ready, "Dan", space=space_in_use(active_weights(load_settings())))
+    app.run()
+    assert "3 people enrolled with other weights aren't found until they are re-embedded" in shown(app)
+
+
+def test_a_check_that_comes_into_use_reaches_an_open_session(
+    open_page: OpenPage, ready: Path, astronaut: bytes, tmp_path: Path
+) -> None:
+    enrol_people(ready, {"Eileen": astronaut})
+    app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
+    assert "1 match" in shown(app)
+    everything = write_model(tmp_path / "m.onnx", np.zeros((3, 2), np.float32), np.float32([0, 9]), 32)
+    use_check(load_settings(), everything, AttackModel(32, attack=(1,)))
+    said = shown(app.run())
+    assert "0 matches" in said and "Looks like a presentation attack" in said
+    switch_off(load_settings())
+    assert "1 match" in shown(app.run())
+
+
+def test_an_answer_follows_a_gallery_that_was_restored(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
+    enrol_people(ready, {"Eileen": astronaut})
+    with Gallery.open(ready / "gallery.db") as gallery:
+        copy = back_up(gallery)
+        gallery.rename("Eileen", "Zita")
+    app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
+    assert "Zita" in shown(app)
+    with Gallery.open(ready / "gallery.db") as gallery:
+        restore(gallery, copy.path)
+    said = shown(app.run())
+    assert "Eileen" in said and "Zita" not in said
 
 
 def hostile_files() -> dict[str, bytes]:
@@ -211,7 +259,7 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
 @pytest.mark.parametrize(
     ("face", "words"),
     [
-        (Recognition("unknown", "", None, None, 0.35), "Nobody is enrolled with these weights yet"),
+        (Recognition("unknown", "the gallery is empty", None, None, 0.35), "The gallery is empty."),
         (Recognition("unknown", "", None, 0.2, 0.35, top_k=(candidate("Ada", 0.2),)), "Closest is Ada."),
         (Recognition("match", "", "Ada", 0.5, 0.35, top_k=(candidate("Ada", 0.5),)), "Nobody else is enrolled"),
         (Recognition("match", "", "A", 0.5, 0.35, calibrated=True, top_k=(candidate("A", 0.5),)), "threshold 0.35. "),

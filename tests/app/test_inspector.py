@@ -111,6 +111,18 @@ def test_a_data_sets_faces_one_by_one(open_page: OpenPage, ready: Path) -> None:
     assert "edgeface_xxs_q + bicubic" in shown(app).replace("\\", "") and not app.error and not app.exception
 
 
+def test_people_enrolled_with_other_weights_are_said_and_the_step_is_to_re_embed(
+    open_page: OpenPage, ready: Path, astronaut: bytes
+) -> None:
+    fill(ready, "Ada", "Ben", "Cleo")
+    app = open_page("inspector")
+    app.segmented_control(key="inspector_source").set_value("upload").run()
+    app.file_uploader(key="inspector_upload").set_value(("a.png", astronaut, "image/png")).run()
+    assert "3 people are enrolled, but with other weights than those in use." in shown(app)
+    assert "Re-embed them" in [link.proto.label for link in app.page_link]
+    assert not [each for each in app.caption if "Nobody is enrolled" in each.value]
+
+
 def test_many_faces_are_measured_ordered_and_opened(open_page: OpenPage, ready: Path) -> None:
     make_set(ready)
     use_dsr(ready)

@@ -129,7 +129,13 @@ def test_people_of_other_weights_are_a_warning(settings, monkeypatch):
 
     write_active(settings, encoder={"path": "weights/other.pt", "sha256": describe(file).sha256})
     row = doctor.check_gallery(settings)
-    assert row.state == "warning" and "other weights" in row.detail
+    assert row.state == "warning" and "1 enrolled with other weights" in row.detail
+    assert "gallery reembed" in row.how_to_get
+    with Gallery.open(settings.gallery_path) as gallery:
+        template = NewTemplate(np.eye(512, dtype=np.float32)[0], "hr", 112.0)
+        gallery.enrol("Grace", [template], space=Space("other", describe(file).sha256, "bicubic", False))
+    row = doctor.check_gallery(settings)
+    assert row.state == "warning" and "2 people" in row.detail and "1 enrolled with other weights" in row.detail
 
 
 def test_a_file_that_is_no_gallery_is_said_to_be_none_and_left_as_it_is(settings):

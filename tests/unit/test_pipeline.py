@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from core.encoder.errors import WeightsMissing
-from core.enrolment import NothingToEnrol, enrol, prepare_enrolment, review
+from core.enrolment import DraftOutdated, NothingToEnrol, enrol, prepare_enrolment, review
 from core.errors import SettingsInvalid
 from core.faces.align import align
+from core.faces.attack import AttackCheck, AttackModel
+from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
-from core.gallery.values import NewTemplate
+from core.gallery.values import NewTemplate, Space
 from core.images import ImageUnreadable, resize
 from core.pipeline import NoFace, PipelineConfig, build_pipeline, native_crop_px, reduce_photograph, vlr_size
+from tests.unit.faces.onnx_model import write_model
 
 BLANK = np.full((200, 200, 3), 128, np.uint8)
 
@@ -42,6 +45,50 @@ def test_an_empty_gallery_knows_nobody(make_pipeline, portrait) -> None:
     result = make_pipeline().run(portrait)
     assert (result.outcome, result.identity, result.score) == ("unknown", None, None)
     assert result.reason == "the gallery is empty"
+
+
+def test_people_of_other_weights_are_not_an_empty_gallery(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    template = NewTemplate(np.eye(512, dtype=np.float32)[0], "hr", 112.0)
+    pipeline.gallery.store.enrol("Ada", [template], space=Space("other", "b" * 64, "bicubic", False))
+    result = pipeline.run(portrait)
+    assert (result.outcome, result.score, pipeline.gallery.elsewhere) == ("unknown", None, 1)
+    assert result.reason.startswith("nobody is enrolled with these weights; 1 person is, with others")
+
+
+def test_the_fingerprint_follows_everything_that_an_answer_rests_on(make_pipeline, portrait, tmp_path) -> None:
+    pipeline = make_pipeline()
+    before, made_by = pipeline.fingerprint, pipeline.made_by
+    assert (make_pipeline().fingerprint, make_pipeline().made_by) == (before, made_by)
+    for changed in ({"recognition_threshold": 0.4}, {"tie_margin": 0.0}, {"top_k": 3}):
+        other = make_pipeline(**changed)
+        assert other.fingerprint != before and other.made_by == made_by, changed
+    for changed in (
+        {"limits": Limits(severe_sharpness=0.5)},
+        {"faces": "centre"},
+        {"aligned": False},
+        {"small_faces": True},
+    ):
+        other = make_pipeline(**changed)
+        assert other.fingerprint != before and other.made_by != made_by, changed
+    model = write_model(tmp_path / "m.onnx", np.zeros((3, 2), np.float32), np.float32([0, 0]), 32)
+    checks = [AttackCheck(model, AttackModel(32, attack=(1,), limit=limit)) for limit in (0.5, 0.6)]
+    others = []
+    for check in checks:
+        other = make_pipeline()
+        other.attack_check = check
+        others.append(other.made_by)
+    assert len({made_by, *others}) == 3
+    pipeline.gallery.add("Eileen", pipeline.infer_embedding(portrait))
+    assert pipeline.fingerprint != before and pipeline.made_by == made_by
+
+
+def test_a_draft_that_another_pipeline_made_is_not_stored(make_pipeline, portrait) -> None:
+    draft = prepare_enrolment(make_pipeline(), [portrait], ["one"])
+    other = make_pipeline(limits=Limits(severe_sharpness=0.5))
+    with pytest.raises(DraftOutdated, match="has changed"):
+        enrol(other, "Eileen", draft)
+    assert other.gallery.store.size == 0 and enrol(make_pipeline(), "Eileen", draft).photographs == 1
 
 
 def test_the_threshold_is_inclusive_and_decides(make_pipeline, portrait) -> None:

@@ -60,6 +60,7 @@ def test_a_clip_becomes_a_table_a_film_and_a_report(context) -> None:
     table = pd.read_csv(here.run.path / report["table"])
     assert list(table["outcome"]) == ["match"] and list(table["identity"]) == ["Eileen"]
     assert table["looks"][0] == report["looks"] == 5
+    assert (report["gallery_size"], report["elsewhere"]) == (1, 0) and "re-embed" not in report["text"]
     assert table["to_s"][0] == pytest.approx(0.8) and table["score"][0] > 0.9
     assert report["people"][0]["identity"] == "Eileen" and report["counts"] == {
         "match": 1,
