@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.image_files import IMAGE_SUFFIXES
 from dashboard.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
 from dashboard.text import count
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-PHOTOGRAPH_TYPES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif")
+PHOTOGRAPH_TYPES = tuple(sorted(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES))
 
 
 def photographs(label: str, *, key: str, help: str | None = None) -> list[UploadedFile]:

@@ -180,12 +180,12 @@ def build(config: PipelineConfig) -> Pipeline:
 
 
 def image_files(items: Sequence[str]) -> list[Path]:
-    """The image files that arguments mean: a folder stands for the images in it, a pattern for what it matches.
+    """The image files that arguments mean: a folder stands for the images right in it, a pattern for what it matches.
 
     A file that isn't there stays in the list, to be reported by whoever reads it. Raises UsageMistake when a folder or
     pattern holds no image, or when nothing was named.
     """
-    from core.gallery.bulk import IMAGE_SUFFIXES
+    from core.image_files import endings_text, is_picture
 
     found: list[Path] = []
     for item in items:
@@ -195,18 +195,33 @@ def image_files(items: Sequence[str]) -> list[Path]:
         except OSError:  # a name too long, a loop of links: whoever reads it says so
             is_dir, exists = False, True
         if is_dir:
-            inside = [p for p in _listed(path) if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+            inside = [file for file in _listed(path) if is_picture(file)]
+            _tell_deeper(path, inside)
         elif not exists and _GLOB & set(item):
             inside = sorted(_matching(item))
         else:
             inside = [path]
         if not inside:
             kind = "The folder" if is_dir else "The pattern"
-            raise UsageMistake(f"{kind} {item} holds no image.", f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}.")
+            raise UsageMistake(f"{kind} {item} holds no image.", f"Images end in {endings_text()}.")
         found.extend(inside)
     if not found:
         raise UsageMistake("No photograph was named.", "Name image files or a folder of them.")
     return found
+
+
+def _tell_deeper(folder: Path, inside: Sequence[Path]) -> None:
+    """Say that a folder's own folders hold pictures, which aren't taken. Raises UsageMistake when it holds no other."""
+    from core.image_files import pictures_under
+
+    deeper = sum(1 for path in pictures_under(folder, lambda error: None) if path.parent != folder)
+    if deeper and not inside:
+        raise UsageMistake(
+            f"{folder} holds no image itself; its folders hold {deeper}.",
+            "Name those folders, or a pattern such as 'FOLDER/**/*.jpg'; many people: `enroll folder`.",
+        )
+    if deeper:
+        note(f"{folder}: {deeper} more in folders of its own, not taken.")
 
 
 def _listed(folder: Path) -> list[Path]:

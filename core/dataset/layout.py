@@ -18,8 +18,6 @@ INFO_NAME = "dataset.json"
 REJECTED_NAME = "rejected.csv"
 UNFINISHED_NAME = "unfinished.json"
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-
 _SPLIT_FOLDER = re.compile(r"(train|val|test|all)(_processed)?", re.IGNORECASE)
 _KIND_FOLDER = re.compile(r"(hr|vlr)_images(?:_(\d{1,3}))?", re.IGNORECASE)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')

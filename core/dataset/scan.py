@@ -13,9 +13,10 @@ import pandas as pd
 from core.dataset import naming
 from core.dataset.csv_source import read_csv
 from core.dataset.errors import SourceInvalid
-from core.dataset.layout import HR, IMAGE_SUFFIXES, INFO_NAME, kind_of_folder, split_of_folder
+from core.dataset.layout import HR, INFO_NAME, kind_of_folder, split_of_folder
 from core.dataset.manifest import is_dataset, make_frame, read_dataset
 from core.errors import CoreError, StorageFailed
+from core.image_files import is_set_aside, pictures_under
 from core.images import read_image
 
 LAYOUTS = ("dataset", "notes", "photographs", "crops", "csv")
@@ -224,7 +225,7 @@ def _refuse_none(root: Path, rows: list[dict[str, object]]) -> None:
 
 def _children(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_set_aside(path.name))
     except NotADirectoryError as error:
         raise SourceInvalid(f"{folder} is no folder.", "Choose a folder or a CSV.") from error
     except OSError as error:
@@ -236,15 +237,12 @@ def _kinds(split_folder: Path) -> list[tuple[Path, str, int | None]]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    """Image files under `folder`, at any depth, in order; hidden ones are left out. Raises StorageFailed."""
+    """Image files under `folder`, at any depth, in order; hidden ones and a system's own are left out. Raises
+    StorageFailed."""
 
     def stop(error: OSError) -> None:
         raise StorageFailed(
             f"{error.filename} can't be read: {error.strerror or error}.", "Check its permissions."
         ) from error
 
-    for at, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(at, name)
+    return pictures_under(folder, stop)

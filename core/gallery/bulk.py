@@ -10,8 +10,8 @@ from typing import Any
 
 from core.gallery.checks import clean_name, name_key
 from core.gallery.errors import ImportRejected, NameInvalid
+from core.image_files import is_picture, is_set_aside, pictures_under
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".avif"})
 MAX_CSV_BYTES = 64_000_000
 
 
@@ -37,15 +37,16 @@ class BulkPlan:
 
 
 def plan_from_folder(folder: Path | str) -> BulkPlan:
-    """One person for each sub-folder, called as the folder is, with the images directly in it.
+    """One person for each sub-folder, called as the folder is, with the images in it and in folders of it. A sub-folder
+    whose images all lie in several folders of its own is left out: these may be people themselves.
 
     Raises ImportRejected when there is no such folder or it holds no folder of images.
     """
     root = Path(folder).expanduser()
     try:
         entries = sorted(root.iterdir())
-        subfolders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        loose = sum(_is_image(entry) for entry in entries)
+        subfolders = [entry for entry in entries if entry.is_dir() and not is_set_aside(entry.name)]
+        loose = sum(is_picture(entry) for entry in entries)
     except (OSError, ValueError) as error:
         raise ImportRejected(
             f"{root} can't be read as a folder: {getattr(error, 'strerror', None) or error}.",
@@ -56,11 +57,15 @@ def plan_from_folder(folder: Path | str) -> BulkPlan:
         plan.rejected.append(Rejected(root.name, f"Images outside a person's folder: {loose}."))
     for subfolder in subfolders:
         try:
-            images = sorted(entry for entry in subfolder.iterdir() if _is_image(entry))
+            images = list(pictures_under(subfolder, _stop))
         except OSError as error:
             plan.rejected.append(Rejected(subfolder.name, f"The folder can't be read: {error.strerror or error}."))
             continue
-        if not images:
+        inside = {path.relative_to(subfolder).parts[0] if path.parent != subfolder else "" for path in images}
+        if len(inside) > 1 and "" not in inside:
+            reason = f"Its images lie in {len(inside)} folders: if those are people, choose “{subfolder.name}” itself."
+            plan.rejected.append(Rejected(subfolder.name, reason))
+        elif not images:
             plan.rejected.append(Rejected(subfolder.name, "There is no image in this folder."))
         elif name := plan.name(subfolder.name, subfolder.name, alone=True):
             plan.people[name] = images
@@ -112,7 +117,7 @@ def _take_row(
         problem = "" if photograph.is_file() else f"There is no file {cells[0]}."
     except (OSError, ValueError):
         problem = "The path can't be read."
-    if not problem and not _is_image(photograph):
+    if not problem and not is_picture(photograph):
         problem = f"{cells[0]} isn't an image, by its name."
     if problem:
         plan.rejected.append(Rejected(where, problem))
@@ -188,5 +193,5 @@ def _open_csv(source: Path) -> tuple[Any, str]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), delimiter
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.casefold() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _stop(error: OSError) -> None:
+    raise error

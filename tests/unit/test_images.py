@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.image_files import IMAGE_SUFFIXES
 from core.images import (
     ImageUnreadable,
     encode_image,
@@ -74,13 +77,60 @@ def test_cmyk_jpeg() -> None:
 
 def test_a_mode_of_its_own_is_scaled_or_refused() -> None:
     dark = Image.fromarray(np.full((2, 2), 200, np.uint16))
-    assert (read_image(_png(dark)) == 1).all(), "200 of 65,535 is nearly black"
+    assert (read_image(_png(dark)) == 200).all(), "values that 8 bits hold are 8-bit values in a wider file"
     assert (read_image(Image.fromarray(np.full((2, 2), 25_700, np.int32))) == 100).all()
     assert (read_image(_png(Image.fromarray(np.array([[True, False]])))) == [[[255] * 3, [0] * 3]]).all()
+
+
+def _float_tiff(values: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).random((4, 4), dtype=np.float32)).save(buffer, "TIFF")
-    with pytest.raises(ImageUnreadable, match="float32"):
-        read_image(buffer.getvalue())
+    Image.fromarray(values.astype(np.float32)).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_a_cameras_bits_in_sixteen(bits: int) -> None:
+    ramp = np.linspace(0, 2**bits - 1, 64).round().astype(np.uint16).reshape(8, 8)
+    expected = np.rint(np.linspace(0, 255, 64)).reshape(8, 8)
+    assert np.abs(read_image(_png(Image.fromarray(ramp)))[..., 1] - expected).max() <= 1
+
+
+def test_floats_from_0_to_1_and_to_255() -> None:
+    shares = np.linspace(0, 1, 16).reshape(4, 4)
+    for scale in (1.0, 255.0):
+        assert np.abs(read_image(_float_tiff(shares * scale))[..., 2] - np.rint(shares * 255)).max() <= 1
+    for senseless in (shares - 2, shares * 9000, np.full((4, 4), np.nan), np.full((4, 4), np.inf)):
+        with pytest.raises(ImageUnreadable, match="float32 values from"):
+            read_image(_float_tiff(senseless))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "LA", "RGBA", "PA"])
+def test_every_mode_shows_the_same(mode: str) -> None:
+    picture = Image.new("RGB", (16, 16), "white")
+    picture.paste((0, 0, 0), (0, 0, 8, 16))
+    buffer = io.BytesIO()
+    (picture.convert("P").convert("PA") if mode == "PA" else picture.convert(mode)).save(buffer, "TIFF")
+    rgb = read_image(buffer.getvalue())
+    assert (rgb[:, :8] < 5).all() and (rgb[:, 8:] > 250).all()
+
+
+@pytest.mark.parametrize(("format", "ending"), [("AVIF", "avif"), ("HEIF", "heic")])
+def test_what_phones_take(tmp_path: Path, format: str, ending: str) -> None:
+    """Upright: half of the picture is dark above when the file's rotation is applied."""
+    pillow_heif.register_heif_opener()
+    stored = Image.new("RGB", (96, 64), (230, 200, 180))
+    stored.paste((20, 30, 40), (0, 0, 48, 64))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"IMG_0001.{ending.upper()}"
+    stored.save(path, format, exif=exif.tobytes())
+    for source in (path, path.read_bytes(), io.BytesIO(path.read_bytes())):
+        rgb = read_image(source)
+        assert rgb.shape == (96, 64, 3)
+        assert rgb[:40].mean() < 60 and rgb[56:].mean() > 170
+    with pytest.raises(ImageUnreadable, match="damaged"):
+        read_image(path.read_bytes()[:-40])
+    assert path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize("format", ["png", "tiff"])

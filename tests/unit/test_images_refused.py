@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,30 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, content: bytes, s
     with pytest.raises((ImageUnreadable, ImageTooLarge), match=says) as refused:
         read_image(path)
     assert "holiday.jpg" in refused.value.what and refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"%PDF-1.7", "a PDF document"),
+        (b"8BPS\0\1", "a Photoshop document"),
+        (b"\0\0\0\x0cJXL \r\n", "a JPEG XL picture"),
+        (b"\0\0\0\x18ftypmp42\0\0", "a video"),
+        (b"\n<!doctype HTML><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+    ],
+)
+def test_what_it_is_instead_is_said(content: bytes, kind: str) -> None:
+    with pytest.raises(ImageUnreadable, match=f"who.jpg is no picture that can be read: it is {kind}"):
+        read_image(content, name="who.jpg")
+
+
+@pytest.mark.parametrize("ending", ["CR2", "nef", "dng"])
+def test_a_raw_photograph_is_refused_though_its_preview_could_be_read(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"DSC_0001.{ending}"
+    Image.new("RGB", (32, 32)).save(path, "TIFF")
+    with pytest.raises(ImageUnreadable, match=rf"DSC_0001\.{ending} is a camera's raw photograph \({ending.upper()}\)"):
+        read_image(path)
 
 
 def test_a_truncated_photograph_is_refused() -> None:
@@ -125,7 +150,8 @@ def _every_format() -> tuple[bytes, ...]:
     exif = Image.Exif()
     exif[0x0112] = 6
     contents = []
-    for format in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
+    pillow_heif.register_heif_opener()
+    for format in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF"):
         buffer = io.BytesIO()
         picture.save(buffer, format, **({"exif": exif} if format in ("JPEG", "PNG", "WEBP") else {}))
         contents.append(buffer.getvalue())

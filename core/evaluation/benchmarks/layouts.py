@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from core.dataset.layout import IMAGE_SUFFIXES
 from core.errors import CoreError
+from core.image_files import IMAGE_SUFFIXES
 
 NAMES = ("tinyface", "scface", "survface", "lfw", "xqlfw")
 IDENTIFICATION = ("tinyface", "scface", "survface")
