@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, overload
 
+from core.system_files import read_at
+
 SUFFIXES = frozenset({".db", ".sqlite", ".sqlite3"})
 """Files with these endings are taken as databases, whether or not this process has opened them."""
 
@@ -130,7 +132,7 @@ def raw_chunks(path: Path, size: int = 1 << 24, overlap: int = 0) -> Iterator[by
     """
     descriptor = _kept_descriptor(path)
     end, start = os.fstat(descriptor).st_size, 0
-    while chunk := os.pread(descriptor, size, start):
+    while chunk := read_at(descriptor, size, start):
         yield chunk
         if start + len(chunk) >= end:
             return

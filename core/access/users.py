@@ -5,7 +5,6 @@ Signing in is asked for as long as the file is there, also when it is damaged.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -23,6 +22,7 @@ from core.access.roles import Permission, Role, role_of
 from core.access.trail import record
 from core.errors import StorageFailed
 from core.settings import Settings, write_atomically
+from core.system_files import lock
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -191,14 +191,14 @@ def _write(settings: Settings, users: list[User]) -> None:
 @contextmanager
 def _changing(settings: Settings) -> Iterator[list[User]]:
     """Everybody, while no other process changes them."""
-    lock = settings.data_dir / ".users.lock"
+    path = settings.data_dir / ".users.lock"
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise StorageFailed(f"{lock} can't be written: {error.strerror}.", "Check its permissions.") from error
+        raise StorageFailed(f"{path} can't be written: {error.strerror}.", "Check its permissions.") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, wait=True)
         yield read_users(settings)
     finally:
         os.close(handle)

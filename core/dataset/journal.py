@@ -6,8 +6,6 @@ after its images), and `plan.json`, which says for what list and settings. At th
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import shutil
@@ -19,6 +17,7 @@ from typing import Any, BinaryIO
 from core.dataset.errors import BuildRefused
 from core.errors import StorageFailed
 from core.images import sha256_of
+from core.system_files import lock, open_folder
 
 PLAN_NAME = "plan.json"
 JOURNAL_NAME = "journal.jsonl"
@@ -50,7 +49,7 @@ def only_one(out: Path) -> Iterator[None]:
     folder = work_folder(out)
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        handle = open_folder(folder)
     with held(handle, folder, f"Another ingest into {out} is at work."):
         yield
 
@@ -61,11 +60,11 @@ def held(handle: int, folder: Path, busy: str) -> Iterator[None]:
     another holds it, StorageFailed. The lock lives in the kernel, so a killed process leaves none behind."""
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = lock(handle, wait=False)
         except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise StorageFailed(f"{folder} can't be locked: {error.strerror}.", "Choose another folder.") from error
-            raise BuildRefused(busy, "Wait for it, or stop it first.") from error
+            raise StorageFailed(f"{folder} can't be locked: {error.strerror}.", "Choose another folder.") from error
+        if not alone:
+            raise BuildRefused(busy, "Wait for it, or stop it first.")
         yield
     finally:
         os.close(handle)

@@ -125,7 +125,7 @@ def _measured(
 def _content(path: str | Path) -> bytes | None:
     """A file's bytes by as few calls as can be; None for what is no ordinary file (a pipe isn't waited for) or too
     large. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         said = os.fstat(handle)
         if not stat.S_ISREG(said.st_mode) or said.st_size > MAX_FILE_BYTES:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
 from core.dataset.errors import BuildRefused, BuildStopped
 from core.dataset.measure import OnEvent, ShouldStop
 from core.errors import StorageFailed
@@ -34,7 +36,7 @@ def place(
     StorageFailed.
     """
     done: set[str] = set()
-    for folder in {target.rpartition("/")[0] for _, target in files}:
+    for folder in {os.path.split(target)[0] for _, target in files}:
         Path(folder).mkdir(parents=True, exist_ok=True)
     for number, (source, target) in enumerate(files):
         if number % _CHUNK == 0:
@@ -51,7 +53,7 @@ def place(
 def _place_one(source: str, target: str, link: str) -> str:
     """As `place`, for one file; paths are text here, since making Path objects takes longer than a link."""
     real = os.path.realpath(source) if stat.S_ISLNK(os.lstat(source).st_mode) else source
-    folder, _, name = target.rpartition("/")
+    folder, name = os.path.split(target)
     if link != "copy":
         try:
             try:
@@ -121,9 +123,6 @@ def remove_leftovers(out: Path, purpose: str) -> None:
 
 def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError, OSError):
+        return bool(psutil.pid_exists(pid))
+    except OverflowError:  # no number of a process: the folder is somebody else's
         return True
-    return True

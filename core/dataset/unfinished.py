@@ -7,7 +7,6 @@ whole, and beside it only files that `unfinished.json` lists.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from core.dataset.manifest import Dataset, is_outside
 from core.dataset.place import part_name
 from core.errors import StorageFailed
 from core.settings import write_atomically
+from core.system_files import open_folder
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def only_update(root: Path) -> Iterator[None]:
     """Hold the data set's folder, if it is there: two updates at once would lose one's rows. Raises BuildRefused,
     StorageFailed. The lock lives in the kernel, so a killed process leaves none behind."""
     try:
-        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        handle = open_folder(root)
     except (FileNotFoundError, NotADirectoryError):
         yield
         return

@@ -18,6 +18,7 @@ from core.encoder.errors import DownloadFailed
 from core.encoder.registry import hash_file
 from core.encoder.variants import Variant
 from core.errors import SettingsInvalid
+from core.system_files import lock
 
 if TYPE_CHECKING:
     import requests
@@ -70,7 +71,7 @@ class Transfer:
         with self.part.open("ab"):
             pass  # made where it isn't there, kept where it is
         with self.part.open("r+b") as file:
-            if not _lock(file):
+            if not lock(file.fileno(), wait=False):
                 raise DownloadFailed(
                     f"{self.variant.file_name} is being downloaded already.", "Wait until that download ends."
                 )
@@ -232,19 +233,6 @@ def _range_start(response: requests.Response) -> int | None:
 def _range_total(response: requests.Response) -> int | None:
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     return int(total) if total.isdigit() else None
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Take the file for this process alone; True also where the system has no such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def reason(error: BaseException) -> str:

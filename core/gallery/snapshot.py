@@ -13,6 +13,7 @@ from pathlib import Path
 from core.errors import StorageFailed
 from core.gallery.errors import GalleryUnreadable
 from core.sqlite_files import connect, remove_database
+from core.system_files import flush_folder
 
 FOLDER = "backups"
 
@@ -83,11 +84,7 @@ def finish(temporary: Path, target: Path) -> None:
     """Give `temporary`, which SQLite has flushed to the disk at its last commit, its name. Raises StorageFailed."""
     try:
         temporary.replace(target)
-        handle = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        flush_folder(target.parent)
     except OSError as error:
         raise _refused(target, error) from error
 

@@ -12,6 +12,10 @@ from typing import Any
 
 from core.errors import StorageFailed
 from core.jobs.plain import to_json
+from core.system_files import read_at
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+"""Windows would write two characters for the end of a line."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class EventLog:
         with self._lock:
             try:
                 if self._handle is None:
-                    self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                    self._handle = os.open(self.path, _FLAGS, 0o600)
                     _close_torn_line(self._handle)
                 _write(self._handle, line)
             except OSError as error:
@@ -95,7 +99,7 @@ def _write(handle: int, content: bytes) -> None:
 def _close_torn_line(handle: int) -> None:
     """An earlier process may have been killed, or the disk full, within a line: end it, so that no other is lost."""
     size = os.fstat(handle).st_size
-    if size and os.pread(handle, 1, size - 1) != b"\n":
+    if size and read_at(handle, 1, size - 1) != b"\n":
         _write(handle, b"\n")
 
 

@@ -27,6 +27,8 @@ from core.settings import PROJECT_ROOT, Settings
 
 WORKER = (sys.executable, "-m", "core.jobs.worker")
 FOLLOW_POLL_S = 0.2
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""What Windows has in place of a session: Ctrl-C in the terminal doesn't reach the worker."""
 
 
 def launch(
@@ -121,6 +123,7 @@ def _start(run: Run, settings: Settings, worker: Sequence[str]) -> None:
                 cwd=PROJECT_ROOT,
                 env=environ,
                 start_new_session=True,
+                creationflags=_OWN_GROUP,
             )
     except OSError as error:
         what = f"The process of {run.id} couldn't be started: {error.strerror or error}."

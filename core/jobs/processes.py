@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,12 +16,12 @@ def process_start(pid: int) -> str | None:
     """What tells process `pid` from every other that has had or will have that number; None when it is dead.
 
     On Linux the id of the boot and the clock ticks from there to the start (proc(5), field 22 of /proc/PID/stat);
-    elsewhere the second of the start, as `ps` says it. A zombie counts as dead.
+    elsewhere the second of the start. A zombie counts as dead.
     """
     if pid <= 0:
         return None
     if not (_PROC / "self" / "stat").exists():
-        return _start_by_ps(pid)
+        return _start_elsewhere(pid)
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -51,12 +50,11 @@ def die_with_parent() -> None:
             os._exit(1)
 
 
-def _start_by_ps(pid: int) -> str | None:
-    command = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
-    environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}  # the same words whoever asks
+def _start_elsewhere(pid: int) -> str | None:
+    import psutil
+
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environ).stdout.strip()
-    except OSError:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.0f}"
+    except psutil.Error:
         return None
-    status, _, start = answer.partition(" ")
-    return start.strip() if start and status[0] not in "ZX" else None

@@ -1,13 +1,13 @@
 """Taking turns: a run that may work holds the lock of a slot's file, which the system frees however the process ends.
 
-The locks are POSIX record locks (`lockf`): a forked child doesn't inherit them, so one that outlives a killed job holds
-no slot. They are lost when the process closes any handle of the same file: only this module opens these files.
+A forked child closes the files that its parent holds, so one that outlives a killed job holds no slot.
 """
 
 from __future__ import annotations
 
-import fcntl
+import os
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +17,21 @@ from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
 from core.jobs.state import State
+from core.system_files import lock
 
 SLOTS_FOLDER = ".slots"
 POLL_S = 0.25
+
+_HELD: weakref.WeakSet[BinaryIO] = weakref.WeakSet()
+
+
+def _release_in_child() -> None:
+    for file in list(_HELD):
+        file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release_in_child)
 
 
 def hold(path: Path) -> BinaryIO | None:
@@ -33,14 +45,14 @@ def hold(path: Path) -> BinaryIO | None:
     except OSError as error:
         raise _refused(path, error) from error
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # held by another: EAGAIN or EACCES, as the system likes
-        file.close()
-        return None
+        if lock(file.fileno(), wait=False):
+            _HELD.add(file)
+            return file
     except OSError as error:
         file.close()
         raise _refused(path, error) from error
-    return file
+    file.close()
+    return None
 
 
 def wait_for_slot(

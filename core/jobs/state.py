@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.processes import is_alive
 from core.settings import write_atomically
+from core.system_files import lock
 
 Status = Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
 
@@ -99,7 +99,7 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder} can't be written: {error.strerror}.", "Check its permissions and the disk."
         ) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file.fileno(), wait=True)
         if not folder.is_dir():
             raise RunNotFound(f"{folder} was removed.")
         yield

@@ -128,10 +128,12 @@ def _spoken(log: EventLog) -> OnEvent:
 def _listen() -> Callable[[], bool]:
     """Take a signal to end as a wish, as the file `stop` is one. Children (a pool's) die of it as they would anyway."""
     asked: list[int] = []
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    hang_up = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows has none
+    numbers = (signal.SIGTERM, signal.SIGINT, *hang_up)
     for number in numbers:
         signal.signal(number, lambda received, _: asked.append(received))
-    _die_of(numbers)
+    if hasattr(os, "register_at_fork"):
+        _die_of(numbers)
     return lambda: bool(asked)
 
 
@@ -199,7 +201,12 @@ def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
 
 def _behave(policy: Policy) -> None:
     """Be as nice as chosen, and set the threads before any library of numbers is imported."""
-    os.nice(max(0, policy.niceness - os.nice(0)))
+    if hasattr(os, "nice"):
+        os.nice(max(0, policy.niceness - os.nice(0)))
+    elif policy.niceness:
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)  # Windows
     let_threads_wait()
     if policy.threads is not None:
         os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(policy.threads)))

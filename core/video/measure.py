@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
@@ -94,15 +95,8 @@ def measure_rate(
 
 
 def rss_mb() -> float:
-    """Resident memory of this process in MB; NaN where the system doesn't tell."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
-            for line in status:
-                if line.startswith("VmRSS:"):
-                    return round(int(line.split()[1]) / 1024, 1)
-    except OSError:
-        pass
-    return float("nan")
+    """Resident memory of this process in MB."""
+    return round(psutil.Process().memory_info().rss / 2**20, 1)
 
 
 def _play(

@@ -300,7 +300,7 @@ NOT_DATABASES = {
     ("core/gallery/snapshot.py", "handle = os.open(target.parent, os.O_RDONLY)"),
     ("core/access/ledger.py", 'key = path.read_bytes() if path.exists() else b""'),
     ("core/access/users.py", "content = path.read_bytes()"),
-    ("core/access/users.py", "handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)"),
+    ("core/access/users.py", "handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)"),
 }
 """What is opened near databases and is none: exports, keys, folders, the users' file and its lock."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -198,12 +197,10 @@ def test_a_zombie_is_dead():
     assert not is_alive(process.pid, start) and not is_alive(None, start) and not is_alive(0, None)
 
 
-def test_ps_tells_processes_apart_where_there_is_no_proc(dead_pid):
-    if shutil.which("ps") is None:
-        pytest.skip("no ps here")
-    start = processes._start_by_ps(os.getpid())
-    assert start is not None and start == processes._start_by_ps(os.getpid())
-    assert processes._start_by_ps(dead_pid) is None
+def test_psutil_tells_processes_apart_where_there_is_no_proc(dead_pid):
+    start = processes._start_elsewhere(os.getpid())
+    assert start is not None and start == processes._start_elsewhere(os.getpid())
+    assert processes._start_elsewhere(dead_pid) is None
 
 
 # Plain values --------------------------------------------------------------------------------------------------------
