@@ -114,6 +114,7 @@ def _benchmark(evaluation: Evaluation) -> None:
         st.dataframe(compact(name, table), hide_index=True)
     if not evaluation.table("published").empty:
         st.caption(
-            "Rates in percent. Others used larger networks, other training data and their own alignment: neighbours, "
+            "Rates in percent. Every probe counts, one without a usable face as an error. "
+            "Others used larger networks, other training data and their own alignment: neighbours, "
             "not rivals under equal conditions."
         )

@@ -25,7 +25,9 @@ _NOTES = {
     "those of a sample of people.",
     "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",
     "sr_summary": "Against the HR crop. Super-resolution invents detail that a higher figure doesn't prove true.",
-    "verification": "A dash where the impostor pairs are too few to tell.",
+    "verification": "A dash where the impostor pairs are too few to tell. An accuracy's ± is its standard error over "
+    "folds.",
+    "benchmark": "Every probe counts, as in published figures: one without a usable face is an error.",
 }
 
 

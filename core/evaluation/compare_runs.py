@@ -96,7 +96,10 @@ def _change(before: Evaluation, after: Evaluation, systems: tuple[str, str], peo
     table = both[by].copy()
     for measure in ("eer", "tar", "rank1"):
         if f"{measure}_before" in both:
-            table[f"{measure}_before"], table[f"{measure}_after"] = both[f"{measure}_before"], both[f"{measure}_after"]
+            for side in ("before", "after"):
+                table[f"{measure}_{side}"] = both[f"{measure}_{side}"]
+                for end in ("low", "high"):
+                    table[f"{measure}_{side}_{end}"] = both[f"{measure}_{end}_{side}"]
             table[f"{measure}_change"] = both[f"{measure}_after"] - both[f"{measure}_before"]
     if people.empty:
         return table

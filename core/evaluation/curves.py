@@ -59,9 +59,13 @@ def sweep(
 ) -> pd.DataFrame:
     """Rates at fixed thresholds: far and frr one to one; accuracy (the notes': of all mated probes those ranked first
     with a score >= threshold), wrong (given another's name), rejected (given none); with `strangers` (an open-set
-    trial) fpir and fnir."""
+    trial) fpir and fnir. Beside them how many they are shares of: genuine and impostor pairs, probes (mated), strangers
+    (searches of strangers)."""
     descending_g, descending_i = np.sort(genuine), np.sort(impostor)
     mated = outcomes.only(outcomes.mated)
+    counts = {"genuine": len(genuine), "impostor": len(impostor), "probes": len(mated.rank)}
+    if strangers is not None:
+        counts["strangers"] = int((~strangers.mated).sum())
     rows = []
     for threshold in thresholds:
         right = identified(mated, threshold)
@@ -80,5 +84,5 @@ def sweep(
         }
         if strangers is not None:
             row |= {"fpir": fpir(strangers, threshold), "fnir": fnir(strangers, threshold)}
-        rows.append(row)
+        rows.append({**row, **counts})
     return pd.DataFrame(rows)

@@ -202,7 +202,7 @@ def _identification(
         return {}
     probes = per_identity.probe_table(work.pictures, probe, hr, probe.measure("mirror_agreement"))
     sizes = np.bincount(work.people)
-    missed = int((~probe.acquired & (sizes[work.people] > 1)).sum())
+    missed = work.people[~probe.acquired & (sizes[work.people] > 1)]
     groups = {} if not plan.by else {
         "groups": by_group(
             probes, work.pictures, plan.by, plan.threshold, resamples=plan.bootstrap, seed=plan.seed
@@ -219,9 +219,9 @@ def _identification(
     }
 
 
-def _rank_row(outcomes: Outcomes, missed: int, probe: Embedded, plan: Plan) -> dict[str, Any]:
+def _rank_row(outcomes: Outcomes, missed: Ints, probe: Embedded, plan: Plan) -> dict[str, Any]:
     mated = outcomes.only(outcomes.mated)
-    rates, with_missed = rank_rates(outcomes), rank_rates(outcomes, missed=missed)
+    rates, with_missed = rank_rates(outcomes), rank_rates(outcomes, missed=len(missed))
     row: dict[str, Any] = {"probes": len(mated.rank), "identities": len(np.unique(outcomes.person))}
     for rank in RANKS:
         interval = share_interval(mated.rank <= rank, mated.person, resamples=plan.bootstrap, seed=plan.seed)
@@ -233,9 +233,15 @@ def _rank_row(outcomes: Outcomes, missed: int, probe: Embedded, plan: Plan) -> d
         "threshold": plan.threshold, "accuracy_at_threshold": float(named.mean()),
         "accuracy_at_threshold_low": interval[0] if interval else None,
         "accuracy_at_threshold_high": interval[1] if interval else None,
-        **{f"rank{rank}_with_failures": with_missed[rank] for rank in RANKS},
         "failure_to_acquire": float((~probe.acquired).mean()), "no_face": float((~probe.found).mean()),
+        "pictures": len(probe.acquired),
     }  # fmt: skip
+    everybody = np.r_[mated.person, missed]
+    for rank in RANKS:
+        hits = np.r_[mated.rank <= rank, np.zeros(len(missed), bool)]
+        low, high = share_interval(hits, everybody, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
+        name = f"rank{rank}_with_failures"
+        row |= {name: with_missed[rank], f"{name}_low": low, f"{name}_high": high}
     return row
 
 
@@ -316,4 +322,5 @@ def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
     rows = tables["verification"]
     first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["pairing"] != "VLR-VLR")]
     said = [f"{row.probe} {row.eer * 100:.2f} %" for row in first.itertuples()]
-    return f"EER against HR with {first['system'].iloc[0]}: {', '.join(said)}."
+    pairs = f"up to {first['genuine'].max():,} genuine and {first['impostor'].max():,} impostor pairs"
+    return f"EER against HR with {first['system'].iloc[0]} ({pairs}): {', '.join(said)}."

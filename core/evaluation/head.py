@@ -40,8 +40,8 @@ class HeadAccuracy:
     """`accuracy` is a fraction with its 95 % Wilson interval, None where `shared` (identities in both) is 0."""
 
     accuracy: float | None
-    low: float | None
-    high: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
     shared: int
     identities: int
     images: int

@@ -43,8 +43,10 @@ td:first-child, th:first-child, td.text, th.text { text-align: left }
 """
 
 _NOTES = {
-    "verification": "Rates in percent, 95 % intervals over resampled people in brackets; a dash where the impostor "
-    "pairs are too few to tell. Beside every rate: the share of images without a usable face.",
+    "verification": "Rates in percent, 95 % intervals over people in brackets (Wilson's, with resampled people as "
+    "trials); a dash where the impostor pairs are too few to tell. Beside every rate: the share of images without a "
+    "usable face. An accuracy's ± is its standard error over folds.",
+    "benchmark": "As in published figures every probe counts: one without a usable face is an error.",
     "identification": "Each image searched among all people; its own photograph isn't among its person's templates.",
     "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
     "gallery size.",

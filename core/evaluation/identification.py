@@ -146,9 +146,11 @@ def rank_rates(outcomes: Outcomes, ranks: Sequence[int] = RANKS, *, missed: int 
 
 
 def cmc(outcomes: Outcomes, most: int = 50) -> pd.DataFrame:
-    """Cumulative match characteristic: columns rank (1 to `most`) and rate, a fraction that only rises."""
+    """Cumulative match characteristic: columns rank (1 to `most`), rate, a fraction that only rises, and
+    probes, of how many it is one."""
     rates = rank_rates(outcomes, range(1, most + 1))
-    return pd.DataFrame({"rank": list(rates), "rate": list(rates.values())})
+    probes = int(outcomes.mated.sum())
+    return pd.DataFrame({"rank": list(rates), "rate": list(rates.values()), "probes": probes})
 
 
 def identified(outcomes: Outcomes, threshold: float) -> NDArray[np.bool_]:

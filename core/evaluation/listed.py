@@ -128,4 +128,5 @@ def _text(rows: pd.DataFrame) -> str:
         for row in first.to_dict("records")
         if row["mode"] == first["mode"].iloc[0]
     ]
-    return f"EER of listed pairs, {first['mode'].iloc[0]}, {first['system'].iloc[0]}: {', '.join(said)}."
+    pairs = f"up to {first['genuine'].max():,} genuine and {first['impostor'].max():,} impostor"
+    return f"EER of listed pairs ({pairs}), {first['mode'].iloc[0]}, {first['system'].iloc[0]}: {', '.join(said)}."

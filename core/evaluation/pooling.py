@@ -193,4 +193,5 @@ def _headline(table: pd.DataFrame) -> str:
         f"{row['eer'] * 100:.2f} % ({row['eer_change'] * 100:+.2f})"
         for row in table[(table["frames"] > 1) & (table["pooling"] == WEIGHTED)].to_dict("records")
     ]
-    return f"EER of pooled frames, and its change against one frame: {'; '.join(said)}."
+    people = table["people"].max()
+    return f"EER of pooled frames of {people:,} people, and its change against one frame: {'; '.join(said)}."

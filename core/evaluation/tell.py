@@ -74,9 +74,15 @@ def _title(column: str) -> str:
     return column.replace("_", " ")
 
 
+def is_rate(column: str) -> bool:
+    """Whether a column of an evaluation's tables holds fractions that are written in percent."""
+    base = _SUFFIXES.sub("", column)
+    return base in _PERCENT or base.startswith("tar_at_far_")
+
+
 def _cell(column: str) -> Callable[[object], str]:
     base = _SUFFIXES.sub("", column)
-    percent = base in _PERCENT or base.startswith("tar_at_far_")
+    percent = is_rate(column)
 
     def cell(value: object) -> str:
         if _missing(value):

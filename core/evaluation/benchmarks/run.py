@@ -269,7 +269,8 @@ def _verification(
 def _text(table: pd.DataFrame) -> str:
     first = table[table["system"] == table["system"].iloc[0]]
     said = [
-        f"{row.part}: {row.measure} {'can’t be told' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
+        f"{row.part} ({row.probes:,}): {row.measure} "
+        f"{'can’t be told' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
         for row in first.itertuples()
     ]
     return f"{'; '.join(said)}, with {first['system'].iloc[0]}."

@@ -70,6 +70,7 @@ def test_the_sweep_by_hand() -> None:
     assert rows["accuracy"].tolist() == pytest.approx([2 / 3, 1 / 3, 1 / 3])
     assert rows["wrong"].tolist() == pytest.approx([1 / 3, 1 / 3, 0]), "the second is taken for another at 0.6"
     assert rows["rejected"].tolist() == pytest.approx([0, 1 / 3, 2 / 3])
+    assert rows[["genuine", "impostor", "probes", "strangers"]].values.tolist() == [[2, 2, 3, 1]] * 3
     assert rows["fpir"].tolist() == [1.0, 1.0, 1.0] and rows["fnir"].tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])
 
 

@@ -20,7 +20,7 @@ from core.evaluation.resolution import resolution_table
 from core.evaluation.result import TITLES, Evaluation, ReportUnreadable, read_evaluation
 from core.evaluation.sr_quality import sr_summary
 from core.evaluation.systems import system_of
-from core.evaluation.tell import compact, screen
+from core.evaluation.tell import compact, is_rate, screen
 from core.pipeline import Pipeline
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT, load_upscaler
@@ -67,7 +67,7 @@ def test_every_error_rate_has_its_failures_beside_it(evaluation: Evaluation) -> 
     for name in ("verification", "identification", "open_set"):
         assert "failure_to_acquire" in evaluation.table(name), name
     assert {"eer_with_failures", "no_face"} <= set(evaluation.table("verification"))
-    assert "rank1_with_failures" in evaluation.table("identification")
+    assert "rank1_with_failures_low" in evaluation.table("identification")
     assert "fnir_with_failures" in evaluation.table("open_set")
 
 
@@ -173,6 +173,23 @@ def test_the_report_is_one_document_with_every_text_escaped(evaluation: Evaluati
     assert "<script>alert(1)" not in page and "<b>x</b>" not in page
     assert page.count("Plotly.newPlot(") > 8 and "src=" not in page.split("<body>")[1]
     assert "0" * 64 in page and evaluation.protocol["data_sha256"] in page
+
+
+def test_every_rate_has_an_interval_or_says_of_how_many_it_is(evaluation: Evaluation) -> None:
+    counts = {"genuine", "impostor", "probes", "images", "pictures", "mated_probes"}
+    compared = compare_evaluations(evaluation, evaluation)
+    chosen = {"target", "fpir_target"}  # not measured
+    for name, table in [*evaluation.tables.items(), *compared.tables.items()]:
+        rates = [column for column in table if is_rate(column) and column not in chosen]
+        for column in rates if name != "curves" else ():  # points of a drawn line
+            assert f"{column}_low" in table or not counts.isdisjoint(table.columns) or column.endswith("_change"), (
+                name, column,
+            )  # fmt: skip
+    change = compared.table("change")
+    verified = evaluation.table("verification")
+    assert change["eer_before_low"].tolist() == change["eer_after_low"].tolist()
+    assert set(change["eer_before_low"]) == set(verified["eer_low"])
+    assert "[" in screen("change", change)["EER before"].iloc[0]
 
 
 def test_tables_for_reading(evaluation: Evaluation) -> None:

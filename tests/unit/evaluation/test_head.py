@@ -26,7 +26,7 @@ def test_the_highest_cosine_names_whatever_a_rows_length(tmp_path: Path) -> None
     vectors = np.array([[0.8, 0.6], [0.1, 0.9], [0.9, 0.1], [1, 0]], np.float32)
     told = head_accuracy(head, vectors, ["Ada", "Bo", "Bo", "Cy"])
     # 0.8 x 2 is less than 0.6 x 5, but the cosine is larger: rows count by direction alone.
-    assert told.accuracy == pytest.approx(2 / 3) and (told.low, told.high) == wilson(2, 3)
+    assert told.accuracy == pytest.approx(2 / 3) and (told.accuracy_low, told.accuracy_high) == wilson(2, 3)
     assert (told.shared, told.identities, told.images) == (2, 2, 3)
 
 
