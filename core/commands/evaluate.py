@@ -133,7 +133,7 @@ def dataset(
     ending: Ending,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
-    from core.evaluation.request import require_groups
+    from core.evaluation.request import require_groups, require_pairs
 
     source = people.config()
     plan = {
@@ -142,6 +142,7 @@ def dataset(
         "sr_images": sr_images, "by": by or [],
     }  # fmt: skip
     require_groups(user_path(source["dataset"]), by or [])
+    require_pairs(user_path(source["dataset"]), source.get("split"), min_images)
     config = {
         "task": "dataset",
         **source,

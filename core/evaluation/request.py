@@ -28,7 +28,7 @@ def dataset_config(
     raises then."""
     checked = plan_of(plan)
     require_groups(root, checked.by)
-    _require_pairs(root, split, min_images)
+    require_pairs(root, split, min_images)
     if "end to end" in checked.modes and photographs is None:
         raise SettingsInvalid(
             "End-to-end figures need photographs; a data set holds crops that were aligned before.",
@@ -43,8 +43,9 @@ def dataset_config(
     )  # fmt: skip
 
 
-def _require_pairs(root: Path, split: str | None, min_images: int) -> None:
-    """Look whether a data set of ours has anybody to compare; other folders are looked at when they are measured."""
+def require_pairs(root: Path, split: str | None, min_images: int) -> None:
+    """Look whether a data set of ours has anybody to compare; other folders are looked at when they are measured.
+    Raises SettingsInvalid and what `read_dataset` raises."""
     from core.dataset.layout import HR
     from core.dataset.manifest import is_dataset, read_dataset
     from core.evaluation.pictures import require_comparable

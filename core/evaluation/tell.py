@@ -50,14 +50,21 @@ def screen(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """`screen` for a terminal: columns with the same value everywhere are left out, where others stay; measured rates
-    stay in any case."""
-    shown = screen(name, table)
+    stay in any case, but those with failures only where there are some."""
+    shown = screen(name, table.drop(columns=_repeated(table)))
     if len(shown) < 2:
         return shown
     measured = {_title(column.removesuffix("_low")) for column in table.columns if column.endswith("_low")}
     always = {"probe", "pairing", *measured}
     kept = [column for column in shown.columns if shown[column].nunique() > 1 or column in always]
     return shown[kept] if kept else shown
+
+
+def _repeated(table: pd.DataFrame) -> list[str]:
+    """Columns with failures that say what those without say, and their intervals."""
+    bases = [column for column in table.columns if f"{column}_with_failures" in table.columns]
+    same = [f"{base}_with_failures" for base in bases if table[base].equals(table[f"{base}_with_failures"])]
+    return [column for column in table.columns if column.startswith(tuple(same))] if same else []
 
 
 def _title(column: str) -> str:

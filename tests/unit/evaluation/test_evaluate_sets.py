@@ -197,6 +197,9 @@ def test_tables_for_reading(evaluation: Evaluation) -> None:
     assert "EER" in shown and "[" in shown["EER"].iloc[0] and "eer_low" not in shown
     assert "TAR at FAR 0.1" in shown and (shown["TAR at FAR 0.1"] == "-").all()
     less = compact("verification", evaluation.table("verification"))
+    assert not [column for column in less if "rejected" in column], "no picture was without a face"
+    failed = evaluation.table("verification").assign(eer_with_failures=[0.5, 0.4, 0.3])
+    assert "EER, those rejected" in compact("verification", failed)
     assert "system" not in less and "pairing" in less
 
 
