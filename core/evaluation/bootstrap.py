@@ -31,10 +31,11 @@ _COLUMNS = 128
 class Draws:
     """What every resample comes to, one value each: (R,); `tar` (FARs, R); `accuracy` is empty without folds.
 
-    Resamples without any genuine or impostor pair (tiny data) are left out. `people` have genuine pairs.
+    Resamples without any genuine or impostor pair (tiny data) are left out. `mated` (P,) is how
+    many genuine pairs each person has, before any is drawn.
     """
 
-    people: int
+    mated: Ints
     eer: Floats
     auc: Floats
     tar: Floats
@@ -61,7 +62,7 @@ def resample_pairs(
     scores, same, first, second = scores[order], same[order], first[order], second[order]
     folds = None if folds is None else folds[order]
     ends = group_ends(scores)
-    mated = len(np.unique(first[same]))
+    mated = np.bincount(first[same])
     step = max(1, _CELLS // max(1, len(scores)))
     parts: list[Draws] = []
     sign = np.where(same, np.float32(1), np.float32(-1))[:, None]
@@ -76,7 +77,7 @@ def resample_pairs(
         accuracy = np.array([]) if folds is None else _accuracies(scores, sign, folds, weights, gain, count)
         parts.append(_draws((count + gain) / 2, (count - gain) / 2, accuracy, mated, interpolate=False))
     return Draws(
-        people=mated,
+        mated=mated,
         eer=np.concatenate([part.eer for part in parts]),
         auc=np.concatenate([part.auc for part in parts]),
         tar=np.concatenate([part.tar for part in parts], axis=1),
@@ -96,12 +97,12 @@ def resample_all_pairs(
     edges = _edges(impostor)
     bins = len(edges) + 1
     genuine_weight, impostor_weight = np.zeros((bins, counts.shape[1])), np.zeros((bins, counts.shape[1]))
-    mated = 0
+    mated = np.zeros(len(counts), np.int64)
     blocks = [np.ascontiguousarray(counts[:, i : i + _COLUMNS]) for i in range(0, counts.shape[1], _COLUMNS)]
     for each in every_pair(probe, other, ordered=ordered):
         of_genuine = np.bincount(np.searchsorted(edges, each.genuine, side="right"), minlength=bins)
         hit = np.nonzero(of_genuine)[0]
-        mated += bool(len(hit))
+        mated[each.person] += len(each.genuine)
         genuine_weight[hit] += of_genuine[hit, None] * counts[each.person]
         place = np.searchsorted(edges, each.impostor, side="right")
         ones = np.ones(len(place), np.float32)
@@ -120,7 +121,7 @@ def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
     return edges
 
 
-def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, people: int, *, interpolate: bool) -> Draws:
+def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, mated: Ints, *, interpolate: bool) -> Draws:
     """Figures of every column of accepted weights (steps, R), from the strictest threshold to the laxest."""
     tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1].astype(np.float64)])
     far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1].astype(np.float64)])
@@ -129,7 +130,7 @@ def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, people: int, *, inte
     low, high = (np.take_along_axis(difference, at, axis=0) for at in (after - 1, after))
     far_low, far_high = (np.take_along_axis(far, at, axis=0) for at in (after - 1, after))
     return Draws(
-        people=people,
+        mated=mated,
         eer=(far_low - low / (high - low) * (far_high - far_low))[0],
         auc=np.trapezoid(tar, far, axis=0),
         tar=np.stack([_tar_at(far, tar, level, interpolate=interpolate) for level in FARS]),

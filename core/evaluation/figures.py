@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.evaluation.bootstrap import Draws, draw_people, resample_all_pairs, resample_pairs
-from core.evaluation.intervals import Interval, resampled_interval
+from core.evaluation.intervals import Interval, alike_people, resampled_interval
 from core.evaluation.scores import Side, count_pairs, sorted_scores
 from core.evaluation.verification import (
     FARS,
@@ -112,24 +112,28 @@ def _with_failed(ascending: NDArray[np.float32], count: int) -> NDArray[np.float
 
 
 def _figures(curve: Roc, genuine: int, impostor: int, draws: Draws | None, accuracies: Floats) -> Figures:
-    def interval(share: float, drawn: Floats, trials: int = 0) -> Interval | None:
-        return resampled_interval(share, drawn, draws.people, trials=trials) if draws else None
+    def interval(share: float, drawn: Floats, trials: int) -> Interval | None:
+        if draws is None:
+            return None
+        people, alike = int(np.count_nonzero(draws.mated)), alike_people(draws.mated)
+        return resampled_interval(share, drawn, people, trials=trials, alike=alike)
 
     eer, auc = equal_error_rate(curve), area_under(curve)
     accuracy = float(accuracies.mean()) if len(accuracies) else None
+    pairs = genuine + impostor
     tar = {far: tar_at_far(curve, far, impostor) for far in FARS}
     return Figures(
         genuine=genuine,
         impostor=impostor,
         eer=eer,
-        eer_interval=interval(eer, draws.eer) if draws else None,
+        eer_interval=interval(eer, draws.eer, genuine) if draws else None,
         auc=auc,
-        auc_interval=interval(auc, draws.auc) if draws else None,
+        auc_interval=interval(auc, draws.auc, genuine) if draws else None,
         tar={
             far: (share, interval(share, draws.tar[row], genuine) if draws and share is not None else None)
             for row, (far, share) in enumerate(tar.items())
         },
         accuracy=accuracy,
-        accuracy_interval=interval(accuracy, draws.accuracy) if draws and accuracy is not None else None,
+        accuracy_interval=None if draws is None or accuracy is None else interval(accuracy, draws.accuracy, pairs),
         accuracy_se=float(accuracies.std(ddof=1) / np.sqrt(len(accuracies))) if len(accuracies) > 1 else None,
     )

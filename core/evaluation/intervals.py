@@ -32,19 +32,30 @@ def wilson(successes: float, trials: float, confidence: float = CONFIDENCE) -> I
     return _wilson(successes / trials if trials else 0.0, trials, float(ndtri(0.5 + confidence / 2)))
 
 
-def resampled_interval(share: float, drawn: Sequence[float] | Floats, people: int, *, trials: int = 0) -> Interval:
+def resampled_interval(
+    share: float, drawn: Sequence[float] | Floats, people: int, *, trials: int = 0, alike: float | None = None
+) -> Interval:
     """The interval of a proportion whose resamples of `people` came to `drawn` (R,).
 
-    `trials`, where known, is how many probes or pairs there are: people never make them worth more than that. Where no
-    two resamples differ, or the share is 0 or 1, the people are the trials. NaN for a share that is NaN.
+    `trials`, where known, is how many probes or pairs there are: people never make them worth more than that. `alike`
+    is `alike_people` of how many each person has; without it all have the same. Where no two resamples differ, or the
+    share is 0 or 1, the people are the trials. NaN for a share that is NaN.
     """
     if np.isnan(share):
         return (np.nan, np.nan)
-    variance = _variance(drawn, people)
+    units = float(people) if alike is None else alike
+    variance = _variance(drawn, units)
     if variance <= _SAME or not 0 < share < 1:
         return wilson(share * people, people)
     worth = share * (1 - share) / variance
-    return _wilson(share, min(worth, trials) if trials else worth, _student(people))
+    return _wilson(share, min(worth, trials) if trials else worth, _student(units))
+
+
+def alike_people(counts: NDArray[np.integer]) -> float:
+    """How many people with equally many probes or pairs say as much as those with `counts` (P,): (sum)^2 / sum of
+    squares (Kish). One person with most of the pairs leaves few."""
+    weights = np.asarray(counts, dtype=np.float64)
+    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 
 
 def share_interval(hits: NDArray[np.bool_], people: Ints, *, resamples: int = 1000, seed: int = 0) -> Interval | None:
@@ -57,7 +68,7 @@ def share_interval(hits: NDArray[np.bool_], people: Ints, *, resamples: int = 10
     hit = np.bincount(codes, weights=hits.astype(np.float64), minlength=len(present))
     counts = draw_people(len(present), resamples, seed).astype(np.float64)
     drawn = (hit @ counts) / (of_person @ counts)
-    return resampled_interval(float(hits.mean()), drawn, len(present), trials=len(hits))
+    return resampled_interval(float(hits.mean()), drawn, len(present), trials=len(hits), alike=alike_people(of_person))
 
 
 def change_interval(change: float, drawn: Sequence[float] | Floats, people: int) -> Interval:
@@ -83,15 +94,15 @@ def paired_interval(
     return change_interval(float(after.mean() - before.mean()), (change @ counts) / (count @ counts), len(present))
 
 
-def _variance(drawn: Sequence[float] | Floats, people: int) -> float:
+def _variance(drawn: Sequence[float] | Floats, people: float) -> float:
     """The variance over samples of so many people, of which resamples show (people - 1) / people; 0 where nothing
     varies or could."""
-    if len(drawn) < 2 or people < 2:
+    if len(drawn) < 2 or people <= 1:
         return 0.0
     return float(np.var(drawn, ddof=1)) * people / (people - 1)
 
 
-def _student(people: int) -> float:
+def _student(people: float) -> float:
     return float(stdtrit(people - 1, 0.5 + CONFIDENCE / 2))
 
 

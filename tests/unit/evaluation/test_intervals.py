@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.evaluation.figures import measure, measure_all_pairs
-from core.evaluation.intervals import change_interval, paired_interval, resampled_interval, share_interval, wilson
+from core.evaluation.intervals import (
+    alike_people,
+    change_interval,
+    paired_interval,
+    resampled_interval,
+    share_interval,
+    wilson,
+)
 from core.evaluation.scores import side
 
 SQUARE = 1.959964**2
@@ -62,6 +69,19 @@ def test_an_interval_of_a_share_holds_it_and_has_a_width(people: int, right: int
     low, high = share_interval(hits, who, resamples=50, seed=seed)
     assert 0 <= low <= hits.mean() <= high <= 1
     assert high - low > 0.02
+
+
+def test_a_person_with_most_of_the_pairs_leaves_few_that_count() -> None:
+    assert alike_people(np.full(60, 7)) == pytest.approx(60)
+    assert alike_people(np.array([100, 1, 1, 1])) == pytest.approx(103**2 / 10_003)
+    drawn = np.random.default_rng(0).normal(0.2, 0.03, 2000)
+    even, uneven = (resampled_interval(0.2, drawn, 60, alike=units) for units in (60, 10))
+    assert even == resampled_interval(0.2, drawn, 60) and np.ptp(uneven) > 1.15 * np.ptp(even)
+
+
+def test_resamples_that_hardly_differ_make_pairs_worth_no_more_than_their_number() -> None:
+    drawn = np.random.default_rng(0).normal(0.9, 1e-4, 2000)
+    assert resampled_interval(0.9, drawn, 10**6, trials=200) == pytest.approx(wilson(180, 200), abs=1e-6)
 
 
 def test_one_person_says_nothing_of_others() -> None:
