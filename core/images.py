@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from core.errors import CoreError
 from core.image_files import FORMATS_TEXT, claims_to_be_read, is_heif, kind_by_content, unread_kind
 from core.printable import printable
+from core.sqlite_files import is_open_here
 
 if TYPE_CHECKING:
     import torch
@@ -160,6 +161,8 @@ def _read_file(path: Path, label: str) -> bytes:
             raise ImageUnreadable(f"{label} is a folder.", "Choose a picture in it.")
         if path.exists() and not path.is_file():  # a pipe or a device could be read for ever
             raise ImageUnreadable(f"{label} isn't an ordinary file.", _CHOOSE)
+        if is_open_here(path):
+            raise ImageUnreadable(f"{label} is a database in use, no picture.", _CHOOSE)
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:

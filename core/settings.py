@@ -64,6 +64,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsInvalid(
             f"EDGEFACE_DATA_DIR is a file, not a folder: {data_dir}.", "Point it at a folder, or unset it."
         )
+    if env.get("EDGEFACE_GALLERY", "").strip() == ":memory:":
+        raise SettingsInvalid(
+            "EDGEFACE_GALLERY is :memory:, which would keep nothing.", "Point it at a file, or unset it."
+        )
     gallery = Path(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db").expanduser().resolve()
     models = Path(env.get("EDGEFACE_MODELS_DIR") or PROJECT_ROOT / "data" / "models").expanduser().resolve()
     return Settings(data_dir=data_dir, models_dir=models, gallery_path=gallery)

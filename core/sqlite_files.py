@@ -82,10 +82,10 @@ def connect(
 
 
 def identity_of(path: Path) -> _Identity | None:
-    """Device and inode of the file that `path` names; None when there is none."""
+    """Device and inode of the file that `path` names; None when there is none, or `path` can't name one."""
     try:
         status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return (status.st_dev, status.st_ino)
 
@@ -118,10 +118,18 @@ def is_database(path: Path) -> bool:
         return False
 
 
+def is_open_here(path: Path) -> bool:
+    """Whether this process has opened `path` as a database. Who reads a file that a user names asks first."""
+    try:
+        return identity_of(path) in _opened
+    except OSError:  # opening it will fail alike, and say so
+        return False
+
+
 def must_stay_open(path: Path) -> bool:
     """Whether opening and closing `path` by ordinary means could drop SQLite's locks: it is a database, by its ending
     or because this process has opened it as one, or the -shm beside one."""
-    return path.suffix.lower() in SUFFIXES or path.name.endswith("-shm") or identity_of(path) in _opened
+    return path.suffix.lower() in SUFFIXES or path.name.endswith("-shm") or is_open_here(path)
 
 
 def raw_chunks(path: Path, size: int = 1 << 24, overlap: int = 0) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
 from core.settings import Settings
+from core.sqlite_files import is_open_here
 
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
 
@@ -55,6 +56,10 @@ def look_at(path: Path) -> FileFacts:
         stat = path.stat()
         if not path.is_file():
             raise WeightsMissing(f"{path} is no file.", "Choose a weights file (.pt, .safetensors).")
+        if is_open_here(path):
+            raise WeightsMissing(
+                f"{path} is a database in use, no weights.", "Choose a weights file (.pt, .safetensors)."
+            )
         hashes = _hashes_of_version(path, stat.st_size, stat.st_mtime_ns)
         return FileFacts(path, stat.st_size, hashes, read_metadata(path))
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:

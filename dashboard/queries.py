@@ -10,7 +10,6 @@ import streamlit as st
 from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.gallery.store import Gallery, Revision
-from core.gallery.values import Identity
 from core.in_use import in_use
 from core.sr.registry import UpscalerFile
 from dashboard.resources import gallery, settings, space_in_use
@@ -41,11 +40,9 @@ def readiness() -> Readiness:
     """Look at weights, detector and gallery, without loading any of them. Never raises a CoreError."""
     used = in_use(settings())
     weights = used.encoder
-    people: list[Identity] = []
-    findable, gallery_problem = 0, None
+    people, findable, photographs, gallery_problem = 0, 0, 0, None
     try:
-        people = gallery().identities(space=space_in_use(weights) if weights else None)
-        findable = sum(person.in_space > 0 for person in people) if weights else 0
+        people, findable, photographs = gallery().counts(space_in_use(weights) if weights else None)
     except CoreError as error:
         gallery_problem = error
     return Readiness(
@@ -55,9 +52,9 @@ def readiness() -> Readiness:
         upscaler_problem=used.upscaler_problem,
         detector_problem=_detector_problem(),
         gallery_problem=gallery_problem,
-        people=len(people),
+        people=people,
         findable=findable,
-        photographs=sum(person.photographs for person in people),
+        photographs=photographs,
     )
 
 

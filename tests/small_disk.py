@@ -37,3 +37,13 @@ def fill(disk: Path, *, but: int) -> Path:
     filler = disk / "filler"
     filler.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - but)))
     return filler
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """Nothing on the disk can be written meanwhile, not even by root."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

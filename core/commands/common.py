@@ -144,6 +144,10 @@ def user_path(text: str) -> Path:
 
 def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
     """Where the gallery lies. Raises UsageMistake for what is no path."""
+    if gallery_path is not None and gallery_path.strip() == ":memory:":
+        raise UsageMistake(
+            "A gallery in memory ends with the command: nothing would be kept.", "Name a file for --gallery-path."
+        )
     return settings.gallery_path if gallery_path is None else user_path(gallery_path)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import JsonOption, UsageMistake, example, say, say_json, user_path
+from core.commands.common import JsonOption, UsageMistake, example, gallery_file, say, say_json, user_path
 from core.commands.evaluate_options import (
     BootstrapOption,
     DatasetOption,
@@ -125,7 +125,7 @@ def calibrate(
     if (fpir is None) == (far is None):
         raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
     target = fpir if fpir is not None else far
-    gallery = user_path(gallery_path) if gallery_path is not None else load_settings().gallery_path
+    gallery = gallery_file(load_settings(), gallery_path)
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
     config = {

@@ -29,6 +29,7 @@ from core.gallery.merge import ImportReport, OnConflict, merge_people, person_of
 from core.gallery.store import Gallery
 from core.gallery.values import EMBEDDING_DIM, NewTemplate, Space
 from core.settings import CROP_PX, write_atomically
+from core.sqlite_files import is_open_here
 
 SOURCE = "imported .pt"
 
@@ -141,6 +142,8 @@ def _load(source: Path | str | bytes) -> Any:
 
 
 def _read(path: Path) -> bytes:
+    if is_open_here(path):
+        raise ImportRejected(f"{path.name} is a gallery's database, no torch file.", _SAVE)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ImportRejected(f"{path.name} is larger than {MAX_FILE_BYTES // 10**9} GB.", "Import it in parts.")
     return path.read_bytes()

@@ -25,6 +25,7 @@ from core.gallery.checks import MAX_CROP_BYTES, check_template, clean_name, clea
 from core.gallery.errors import ImportRejected
 from core.gallery.fields import as_list, as_moment, as_object, as_real, as_text, as_whole, parse_json
 from core.gallery.values import NewTemplate, Space
+from core.sqlite_files import is_open_here
 
 FORMAT = "edgeface-gallery"
 VERSION = 1
@@ -147,6 +148,8 @@ def read_portable(source: Path | str | bytes) -> Portable:
     content that no gallery could hold. Nothing of the file is run, and no path in it is ever used.
     """
     name = "The file" if isinstance(source, bytes) else Path(source).name
+    if not isinstance(source, bytes) and is_open_here(Path(source)):
+        raise ImportRejected(f"{name} is a gallery's database, no export.", "Export it first: gallery export FILE.")
     try:
         size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
         if size > MAX_FILE_BYTES:

@@ -213,6 +213,21 @@ def read_identities(
     ]
 
 
+def count_people(connection: sqlite3.Connection, space: Space | None) -> tuple[int, int, int]:
+    """(people, those whom `space` can find, photographs), counted without reading anybody; photographs as in
+    read_identities."""
+    people = connection.execute("SELECT count(*) FROM identity").fetchone()[0]
+    findable = 0
+    if space is not None:
+        query = f"SELECT count(DISTINCT t.identity_id) FROM template t WHERE {IN_SPACE}"  # nosec B608  # a constant
+        findable = connection.execute(query, space_parameters(space)).fetchone()[0]
+    photographs = connection.execute(
+        """SELECT count(*) FROM (SELECT DISTINCT identity_id, image_sha256 FROM template WHERE image_sha256 != '')
+        UNION ALL SELECT count(*) FROM template WHERE image_sha256 = '' AND kind = 'hr'"""
+    ).fetchall()
+    return int(people), int(findable), sum(int(row[0]) for row in photographs)
+
+
 def read_templates(
     connection: sqlite3.Connection, identity_id: int, space: Space | None = None
 ) -> Iterator[StoredTemplate]:

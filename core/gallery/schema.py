@@ -105,6 +105,16 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX reviewed_with ON reviewed(other_id)",
         ),
     ),
+    Migration(
+        "indexes for counting",
+        (
+            # Rows hold vectors and crops: what a page only counts is read from these.
+            "DROP INDEX template_of_identity",
+            "CREATE INDEX template_of_identity ON template(identity_id, image_sha256, kind)",
+            """CREATE INDEX template_in_space ON template(
+                encoder_id, flip_tta, kind, upscaler_sha256, size_px, identity_id)""",
+        ),
+    ),
 )
 
 

@@ -42,6 +42,7 @@ class Gallery:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._indexes: dict[Space, tuple[tuple[int, int, int], Index]] = {}
+        self._counts: dict[Space | None, tuple[tuple[int, int, int], tuple[int, int, int]]] = {}
         self._sketches = SketchMaker()
 
     @classmethod
@@ -270,6 +271,17 @@ class Gallery:
         """How many people are enrolled, in any space."""
         with self.database.reading() as connection:
             return int(connection.execute("SELECT count(*) FROM identity").fetchone()[0])
+
+    def counts(self, space: Space | None = None) -> tuple[int, int, int]:
+        """(people, people who can be found in `space`, photographs), counted again only where the file has changed."""
+        cached = self._counts.get(space)
+        if cached is not None and self.database.is_still(cached[0]):
+            return cached[1]
+        with self.database.reading() as connection:
+            version, found = self.database.version(connection), rows.count_people(connection, space)
+        if version is not None:
+            self._counts = {space: (version, found)}
+        return found
 
     # -- search ----------------------------------------------------------------------------------------------
 

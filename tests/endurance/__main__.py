@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -122,11 +123,42 @@ def all_at_once(processes: int, seconds: float) -> dict[str, object]:
     }  # fmt: skip
 
 
+def side_by_side(dashboards: int, commands: int, seconds: float) -> dict[str, object]:
+    """Dashboards and commands in one data folder: see tests.endurance.side_by_side."""
+    from tests.endurance import side_by_side as mixed
+
+    folder, until = Path(tempfile.mkdtemp(prefix="endurance-")), time.time() + seconds
+    try:
+        works = [mixed.dashboard] * dashboards + [mixed.commands] * commands
+        workers = [
+            child(lambda say, work=work, at=at: work(folder, at, until, say)) for at, work in enumerate(works, start=1)
+        ]
+        readers = [
+            threading.Thread(target=lambda r=r: words.extend(os.fdopen(r).read().splitlines())) for _, r in workers
+        ]
+        words: list[str] = []
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        codes = [os.waitpid(number, 0)[1] for number, _ in workers]
+        failed = [word for word in words if word.startswith("FAILED")]
+        found: dict[str, object] = mixed.check(folder, [word for word in words if word not in failed])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    wrong = [name for name, value in found.items() if name not in ("people", "events") and value]
+    return {
+        "dashboards": dashboards, "commands": commands, "seconds": seconds, "acknowledged": len(words), **found,
+        "failed": failed[:3], "problem": "" if not (wrong or failed or any(codes)) else "see above",
+    }  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long many processes work at once")
     parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--side-by-side", type=float, default=600.0, help="seconds of dashboards beside commands")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gallery-only", action="store_true", help="leave out what needs torch")
     asked = parser.parse_args()
@@ -140,8 +172,9 @@ def main() -> int:
     kills = kill_all(places, asked.kills, asked.seed)
     together = all_at_once(asked.processes, asked.seconds)
     total = sum(int(str(one["kills"])) for one in kills.values())
-    print(json.dumps({"kills": total, "places": kills, "together": together}, indent=2))
-    return int(any(one["problem"] for one in (*kills.values(), together)))
+    mixed = side_by_side(2, 4, asked.side_by_side)
+    print(json.dumps({"kills": total, "places": kills, "together": together, "side by side": mixed}, indent=2))
+    return int(any(one["problem"] for one in (*kills.values(), together, mixed)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_nothing_acknowledged_is_lost():
-    command = [sys.executable, "-m", "tests.endurance", "--gallery-only", "--kills", "7", "--seconds", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.endurance",
+        "--gallery-only",
+        "--kills",
+        "7",
+        "--seconds",
+        "2",
+        "--side-by-side",
+        "5",
+    ]
     run = subprocess.run(
         [*command, "--processes", "4"], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
         text=True, check=False,
@@ -21,3 +32,5 @@ def test_nothing_acknowledged_is_lost():
     said = json.loads(run.stdout)
     assert said["kills"] == 7 and all(place["kills"] == 1 for place in said["places"].values())
     assert said["together"]["writes"] >= 4 and said["together"]["lost"] == 0
+    mixed = said["side by side"]
+    assert mixed["acknowledged"] > 20 and mixed["lost"] == mixed["unexpected"] == mixed["trail lines missing"] == 0

@@ -328,3 +328,24 @@ def test_only_one_module_connects_to_database_files():
         calls = re.findall(r"sqlite3\.connect\(\s*([^,)]+)", path.read_text(encoding="utf-8"))
         name = path.relative_to(ROOT).as_posix()
         assert name == "core/sqlite_files.py" or all(first == "IN_MEMORY" for first in calls), name
+
+
+@linux
+@pytest.mark.parametrize("reader", ["weights", "picture", "import", "embeddings"])
+def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: str, own_data_dir: Path):
+    from core.errors import CoreError
+    from core.gallery.embeddings_pt import read_embeddings_pt
+    from core.images import read_image
+    from core.weight_files import look_at as look_at_weights
+
+    path = own_data_dir / "people"  # no ending tells that it is a database
+    readers: dict[str, Callable[[Path], object]] = {
+        "weights": look_at_weights, "picture": read_image, "import": lambda p: import_gallery(Gallery.open(), p),
+        "embeddings": read_embeddings_pt,
+    }  # fmt: skip
+    with Gallery.open(path) as gallery:
+        gallery.audit(1)
+        before = locks_on(path)
+        with pytest.raises(CoreError, match="database"):
+            readers[reader](path)
+        assert locks_on(path) == before > 0

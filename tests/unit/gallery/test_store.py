@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -254,3 +256,39 @@ def test_spaces_are_listed_with_what_they_meet(gallery, space, person, templates
     assert gallery.spaces()[0] == (space, 6, 1)
     assert gallery.identity("Ada", space=other).in_space == 0
     assert gallery.names_in(space) == ["Ada"]
+
+
+def test_counts_follow_every_change_and_say_what_the_list_says(gallery, path, space, person, templates):
+    other = Space("edgeface_xs", "b" * 64, "bicubic", True)
+    gallery.enrol("Ada", templates(person(1)), space=space)
+    gallery.enrol("Bob", templates(person(2), size_px=None), space=other)
+    gallery.enrol("Cleo", [replace(templates(person(3))[0], image_sha256="")], space=space)
+
+    def listed(store: Gallery, of: Space | None) -> tuple[int, int, int]:
+        people = store.identities(space=of)
+        findable = sum(one.in_space > 0 for one in people) if of is not None else 0
+        return len(people), findable, sum(one.photographs for one in people)
+
+    for of in (space, other, None):
+        assert gallery.counts(of) == listed(gallery, of)
+    assert gallery.counts(space)[:2] == (3, 2)
+    with Gallery.open(path) as elsewhere:  # as another programme would
+        elsewhere.enrol("Dan", templates(person(4)), space=space)
+    assert gallery.counts(space) == listed(gallery, space) and gallery.counts(space)[0] == 4
+    gallery.remove("Ada")
+    assert gallery.counts(space) == listed(gallery, space) and gallery.counts(space)[0] == 3
+
+
+def test_counting_reads_no_row_of_templates(gallery, space, person, templates):
+    """The rows hold vectors and crops; with many people reading them takes seconds."""
+    gallery.enrol("Ada", templates(person(1)), space=space)
+    asked: list[str] = []
+    connection = gallery.database._connection
+    connection.set_trace_callback(asked.append)
+    gallery.counts(space)
+    connection.set_trace_callback(None)
+    queries = [query for query in asked if query.startswith("SELECT") and "template" in query]
+    assert queries
+    for query in queries:
+        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+        assert not re.search(r"(SCAN|SEARCH) (t|template)\b(?! USING COVERING INDEX)", plan), plan
