@@ -19,8 +19,8 @@ from core.evaluation.intervals import Interval, share_interval
 from core.evaluation.scores import side
 
 RUNS, RESAMPLES, DIMENSIONS = 400, 500, 64
-LEAST = 0.84
-"""The worst that was measured is 87 %, where a few people have most of the pairs."""
+LEAST = 0.82
+"""The worst that was measured is 84.5 %, where a few people have most of the pairs."""
 MEASURES = ("EER", "AUC", "TAR at FAR 1 %", "rank-1")
 
 
