@@ -55,22 +55,23 @@ def run(context: JobContext) -> Mapping[str, Any]:
     systems = [open_system(spec_of(spec), settings) for spec in config.get("systems") or [{}]]
     plan = plan_of(config.get("plan") or {})
     task = config.get("task")
+    everybody: set[str] = set()  # whose figures flatter where they took part in the weights
     if task == "dataset":
         pictures, data = pictures_of_config(config, plan)
+        everybody = {picture.identity for picture in pictures}
         evaluation = evaluate_pictures(
             systems, pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
         )
-        evaluation = with_people_known(evaluation, systems, {picture.identity for picture in pictures}, settings)
     elif task == "pairs":
         evaluation = _pairs(config, systems, plan, store, told, context)
-        named = {photo.name for photo in photos_of(read_pairs(Path(config["pairs"]), config.get("folds")))}
-        evaluation = with_people_known(evaluation, systems, named, settings)
+        everybody = {photo.name for photo in photos_of(read_pairs(Path(config["pairs"]), config.get("folds")))}
     elif task == "calibrate":
         evaluation = _calibrated(config, systems[0], plan, store, told, context, settings)
     elif task == "matched":
         from core.evaluation.matched import evaluate_matched
 
         pictures, data = pictures_of_config(config, plan)
+        everybody = {picture.identity for picture in pictures}
         evaluation = evaluate_matched(
             systems[0], pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
         )
@@ -78,6 +79,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
         from core.evaluation.pooling import DRAWS, FRAMES, evaluate_pooling
 
         pictures, data = pictures_of_config(config, plan)
+        everybody = {picture.identity for picture in pictures}
         evaluation = evaluate_pooling(
             systems[0], pictures, plan, data=data, frames=config.get("frames") or FRAMES,
             draws=int(config.get("draws") or DRAWS), store=store, on_event=told, should_stop=context.should_stop,
@@ -91,6 +93,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
         )  # fmt: skip
     else:
         raise SettingsInvalid(f"There is no evaluation '{task}'.", f"Choose one of {', '.join(TASKS)}.")
+    evaluation = with_people_known(evaluation, systems, everybody, settings)
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "run": context.run.id})
     context.check_stop()
     context.on_event("progress", step="write", done=0, total=1)

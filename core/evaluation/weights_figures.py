@@ -17,7 +17,7 @@ def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:
     aligned photographs reduced by bicubic, in pairs, of people who took part neither in training nor in choosing it.
     Drawn faces, benchmarks, calibrations and other recognisers don't fit."""
     protocol = report.get("protocol") or {}
-    if report.get("kind") not in TASKS or protocol.get("synthetic"):
+    if report.get("kind") not in TASKS or protocol.get("synthetic") or "verification" not in report["figures"]:
         return []
     found = []
     for system in protocol.get("systems") or ():

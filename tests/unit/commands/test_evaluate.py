@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.cli import run
+from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
 from core.evaluation.result import read_evaluation
 from core.gallery.operating_points import operating_points
 from core.gallery.store import Gallery
 from core.gallery.values import Space
 from tests.made_peer import made_peer
+from tests.made_weights import official_tensors, save_encoder
 from tests.unit.evaluation.sets import small_dataset
 
 
@@ -62,6 +65,44 @@ def test_a_data_set_is_evaluated_as_a_run_and_compared(
     compared = told(capsys, "evaluate", "compare", folder.name, again["run"], "--out", tmp_path / "compared")
     assert "Before and after" in compared and "0.00" in compared
     assert (tmp_path / "compared" / "report.html").is_file()
+
+
+@pytest.mark.shared
+def test_an_evaluation_becomes_its_weights_figure_unless_they_know_its_people(
+    dataset: Path, capsys, own_data_dir, tmp_path, shared_dir
+) -> None:
+    """On the way that a user takes: evaluate, then ask what the weights are worth."""
+    tensors = official_tensors(shared_dir)
+    common = [
+        "--dataset-root",
+        dataset,
+        "--sizes",
+        "HR,16",
+        "--bootstrap",
+        20,
+        "--sr-images",
+        0,
+        "--upscaler",
+        "bicubic",
+    ]
+
+    def measured(name: str, data_sha256: str) -> tuple[dict[str, Any], Any]:
+        file = save_encoder(tmp_path / f"{name}.safetensors", tensors, parent_sha256="a" * 64, data_sha256=data_sha256)
+        report = json.loads(told(capsys, "evaluate", "dataset", *common, "--weights", file, "--json"))
+        return report, json.loads(told(capsys, "weights", "info", file, "--json"))["card"]["measured"]
+
+    report, figures = measured("others", "f" * 64)
+    row = next(row for row in report["figures"]["verification"] if row["pairing"] == "VLR-HR")
+    assert figures["source"] == "evaluation" and figures["upscaler"] == "bicubic"
+    assert figures["eer_vlr_hr"]["16"] == {"value": row["eer"], "low": row["eer_low"], "high": row["eer_high"]}
+    row = {"path": "train/hr_images/0.png", "identity": "Person 0", "split": "train", "kind": "hr", "size_px": 112}
+    trained = DatasetInfo("trained", "identity-disjoint")
+    key = write_dataset(own_data_dir / "datasets" / "trained", make_frame([row]), trained).key
+    report, figures = measured("same", key)
+    assert list(report["protocol"]["people_known"].values()) == [1] and figures is None
+    assert read_evaluation(Path(report["folder"])).table("took_part")["identity"].tolist() == ["Person 0"]
+    assert "took part in training or choosing" in told(capsys, "evaluate", "dataset", *common, "--weights",
+                                                       tmp_path / "same.safetensors")  # fmt: skip
 
 
 def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:

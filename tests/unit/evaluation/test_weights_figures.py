@@ -77,6 +77,7 @@ def test_other_kinds_modes_degradations_and_recognisers_do_not_fit() -> None:
     for other in ({"mode": "end to end"}, {"degradation": "camera"}):
         rows = [row | other for row in whole["figures"]["verification"]]
         assert fitting_figures({**whole, "figures": {"verification": rows}}) == []
+    assert fitting_figures({**whole, "figures": {}}) == [], "no pair could be compared"
     peers = [{**one, "kind": "onnx"} for one in whole["protocol"]["systems"]]
     assert fitting_figures({**whole, "protocol": {**whole["protocol"], "systems": peers}}) == []
 
