@@ -17,7 +17,7 @@ from core.jobs.state import State
 from core.training.history import History
 from dashboard.resources import settings
 from dashboard.text import count, duration
-from dashboard.training_words import FIGURES, KINDS, named, weights_name
+from dashboard.training_words import FIGURES, KINDS, named, upscaler_name, weights_name
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Seen:
         told = [
             f"preset {self.preset}" if self.preset else "",
             f"from {weights_name(config['edgeface'])}" if config.get("edgeface") else "",
-            f"upscaled by {weights_name(config['upscaler'])}" if config.get("upscaler") else "",
+            f"upscaled by {upscaler_name(config['upscaler'])}" if config.get("upscaler") else "",
             f"batch {config['batch_size']}" if config.get("batch_size") else "",
             str(config.get("device") or ""),
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.training.config import NEW
 from core.training.history import Plan
 from dashboard.text import count
 
@@ -66,6 +67,11 @@ def weights_name(value: object) -> str:
     """ "edgeface_xxs" of a name or a path; "bicubic" and "none" as they are."""
     text = str(value or "none")
     return PurePath(text).stem if "/" in text or text.endswith((".pt", ".safetensors")) else text
+
+
+def upscaler_name(value: object) -> str:
+    """A DSR file's name, "bicubic", or "a new network"."""
+    return "a new network" if value == NEW else weights_name(value)
 
 
 def accuracy_words(plan: Plan | None, epochs: pd.DataFrame, preset: str) -> str:
