@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +36,12 @@ class Parts:
 
 class Learner(nn.Module):
     """Computes a stage's losses. Parts that the stage doesn't train are in eval mode and get no gradient of their own,
-    so their buffers stay as they are too."""
+    so their buffers stay as they are too. `spreads`: the teacher's `map_spreads`, for a stage that matches features."""
 
-    def __init__(self, parts: Parts, stage: Stage) -> None:
+    def __init__(self, parts: Parts, stage: Stage, spreads: Sequence[float] = ()) -> None:
         super().__init__()
         self.stage = stage
+        self._spreads = tuple(spreads)
         self.trained = nn.ModuleDict({name: module for name, module in parts.named().items() if name in stage.trains})
         # Outside of the module's own registers: neither optimised, nor synchronised, nor put into train mode.
         self._all: dict[str, Any] = {**parts.named(), "teacher": parts.teacher}
@@ -87,7 +89,7 @@ class Learner(nn.Module):
             with torch.no_grad():
                 raw, maps = feature_maps(self._all["teacher"], batch.hr)
             own, own_maps = feature_maps(encoder, view, [*maps] if self.stage.forced else None)
-            out["features"] = map_error(own_maps, maps)
+            out["features"] = map_error(own_maps, maps, self._spreads)
             out["teacher"] = cosine_loss(own, raw)
             return
         if align:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -174,11 +175,18 @@ def feature_maps(network: nn.Module, images: Tensor, given: list[Tensor] | None 
     return body.forward_head(body.norm_pre(maps[-1])), maps
 
 
-def map_error(student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+def map_spreads(teacher: nn.Module, images: Tensor) -> list[float]:
+    """The variance of each of a teacher's maps over a sample of images [-1, 1] (N, 3, 112, 112): what an error is
+    measured against, the same for every piece of every batch."""
+    with torch.no_grad():
+        return [float(each.float().var()) + 1e-6 for each in feature_maps(teacher, images)[1]]
+
+
+def map_error(student: list[Tensor], teacher: list[Tensor], spreads: Sequence[float]) -> Tensor:
     """Mean over maps of the squared error over the teacher's variance: 0 for equal maps, about 1 for their mean."""
     errors = [
-        functional.mse_loss(s.float(), t.float()) / (t.float().var() + 1e-6)
-        for s, t in zip(student, teacher, strict=True)
+        functional.mse_loss(s.float(), t.float()) / spread
+        for s, t, spread in zip(student, teacher, spreads, strict=True)
     ]
     return torch.stack(errors).mean()
 

@@ -21,11 +21,12 @@ from core.training.batches import Batch, BatchMaker, Sources, ahead
 from core.training.caches import Caches
 from core.training.config import TrainingConfig
 from core.training.data import TrainingData
+from core.training.degrade import to_network
 from core.training.device import Runner
 from core.training.errors import LossNotFinite, OutOfMemory
 from core.training.heads import MarginHead
 from core.training.learner import Learner, Parts
-from core.training.networks import Networks
+from core.training.networks import Networks, map_spreads
 from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
 from core.training.recipe import Stage
 from core.training.reporter import Reporter
@@ -33,6 +34,9 @@ from core.training.standing import Standing
 
 KEEP_EVERY_S = 300.0
 """Within a long epoch the last checkpoint is replaced so often."""
+
+SPREAD_IMAGES = 64
+"""The teacher's maps are measured on so many train images, spread evenly."""
 
 LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -62,7 +66,7 @@ def make_stage(
     runner: Runner, accumulate: int,
 ) -> StageRun:  # fmt: skip
     """Everything a stage works with; caches are made on the way."""
-    learner = Learner(parts, stage)
+    learner = Learner(parts, stage, teacher_spreads(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in parts.named().items() if name in stage.trains}
     sources = make_sources(stage, networks, data, caches)
     pieces = runner.world * accumulate
@@ -76,6 +80,14 @@ def make_stage(
     prepared, optimizer = runner.prepare(learner, optimizer, some_unused="upscaler" in stage.trains)
     mean = Mean(trained, stage.ema) if stage.ema > 0 else None
     return StageRun(stage, learner, prepared, optimizer, mean, maker, views, trained)
+
+
+def teacher_spreads(stage: Stage, networks: Networks, data: TrainingData, device: str) -> list[float]:
+    """How far the teacher's maps vary over train images, for a stage that matches them; else []."""
+    if not stage.losses.features or networks.teacher is None:
+        return []
+    rows = np.unique(np.linspace(0, len(data.train) - 1, min(SPREAD_IMAGES, len(data.train))).astype(np.int64))
+    return map_spreads(networks.teacher, to_network(data.hr_batch(data.train, rows).to(device)))
 
 
 def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: Caches) -> Sources:

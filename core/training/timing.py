@@ -20,6 +20,7 @@ from core.training.learner import Learner, Parts
 from core.training.networks import Networks
 from core.training.optimise import make_optimizer
 from core.training.recipe import Stage
+from core.training.stage import teacher_spreads
 
 _STEPS, _LONGEST_S = 5, 4.0
 
@@ -59,7 +60,7 @@ def _step_s(
 ) -> float:
     copied = replace(copy.deepcopy(replace(parts, teacher=None)), teacher=parts.teacher)
     named = copied.named()
-    learner = Learner(copied, stage)
+    learner = Learner(copied, stage, teacher_spreads(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in named.items() if name in stage.trains}
     optimizer = make_optimizer(trained, stage)
     targets = np.zeros((len(data.train), 512), dtype=np.float32) if stage.teacher_view == "clean" else None

@@ -9,6 +9,7 @@ import torch
 
 from core.training.heads import AdaFace, ArcFace, Prototypes, make_head
 from core.training.learner import cosine_loss, pixel_loss
+from core.training.networks import map_error
 from core.training.recipe import Head
 
 PLAIN = Head("arcface", scale=64.0, margin=0.5, label_smoothing=0.0)
@@ -105,6 +106,14 @@ def test_alignment_is_one_minus_the_cosine():
     a = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
     b = torch.tensor([[5.0, 0.0], [0.0, 3.0], [-1.0, -1.0]])
     assert float(cosine_loss(a, b)) == pytest.approx((0 + 1 + 2) / 3)
+
+
+def test_an_error_of_maps_is_against_the_same_variance_in_every_piece():
+    student, teacher = torch.zeros(4, 2, 3, 3), torch.arange(72.0).reshape(4, 2, 3, 3)
+    whole = map_error([student], [teacher], [5.0])
+    assert float(whole) == pytest.approx(float((teacher**2).mean()) / 5)
+    pieces = [map_error([student[i : i + 2]], [teacher[i : i + 2]], [5.0]) for i in (0, 2)]
+    assert float(sum(pieces) / 2) == pytest.approx(float(whole))
 
 
 def test_pixel_losses_by_hand():
