@@ -103,8 +103,8 @@ def offers(settings: Settings, used: InUse) -> list[WeightsFile | UpscalerFile]:
     trained_with = read_card(used.encoder.metadata).trained_with_upscaler
     figures = measured(used.encoder, settings)
     wanted = [trained_with, figures.upscaler if figures is not None else "", "" if trained_with else BICUBIC]
-    found: list[WeightsFile | UpscalerFile] = [stored[sha256] for sha256 in wanted if sha256 in stored][:1]
-    return found + ([] if used.paired is None else [used.paired])
+    found = [stored[sha256] for sha256 in wanted if sha256 in stored][:1]
+    return [*found, *([] if used.paired is None else [used.paired])]
 
 
 def _is_known(encoder: WeightsFile, upscaler: UpscalerFile) -> bool:

@@ -121,7 +121,7 @@ def _metadata(work: Work, part: str, record: Record, bicubic_px: Sequence[int] =
     if part == "head":
         return files.head_metadata(work.data.identities, asdict(config.recipe.head))
     figures = _measured(work, record, bicubic_px)
-    said = {
+    said: dict[str, Any] = {
         "data_sha256": work.data.dataset.key, "figures": {} if figures is None else figures.to_dict(),
         "trained_by": config.command, "made_at": made_at, "epoch": str(record.get("step") or 0),
         "ancestors": networks.ancestors.to_json(),
