@@ -1,0 +1,45 @@
+"""`weights use`: encoder and upscaler are a pair, and taking one offers the other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.cli import run
+from core.settings import Settings, load_settings
+from core.sr.registry import active_upscaler, use_upscaler
+from core.weight_card import BESIDE
+from tests.made_weights import save_dsr
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture
+def settings(own_data_dir: Path, shared_dir: Path) -> Settings:
+    """Official weights in the folder, and the network of a fine-tuning run in use."""
+    settings = load_settings()
+    settings.weights_dir.mkdir()
+    shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", settings.weights_dir)
+    use_upscaler(settings, save_dsr(settings.weights_dir / "tuned-dsr.safetensors", trained_with_encoder=BESIDE))
+    return settings
+
+
+def test_official_weights_beside_a_fine_tunes_network_say_so_and_name_the_way_out(settings: Settings, capsys) -> None:
+    assert run(["weights", "use", "edgeface_xxs_q"]) == 0
+    out, err = capsys.readouterr()
+    assert "In use: " in out and "tuned-dsr, which enlarges small faces, was trained together with other weights" in err
+    assert "edgeface-studio weights use bicubic" in err
+    assert active_upscaler(settings).name == "tuned-dsr", "nothing is replaced unasked"
+
+
+def test_pair_takes_the_other_one_too(settings: Settings, capsys) -> None:
+    assert run(["weights", "use", "edgeface_xxs_q", "--pair", "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["name"] == "edgeface_xxs_q" and told["pair"]["name"] == "bicubic" and err == ""
+    assert active_upscaler(settings).path is None
+    assert run(["weights", "use", "bicubic", "--pair", "--json"]) == 0
+    assert "pair" not in json.loads(capsys.readouterr().out), "they are one"
