@@ -4,6 +4,7 @@ file of the cache folder in which the name or a vector stands. Everything in tha
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.gallery.review import SAME_PHOTOGRAPH
-from core.sqlite_files import connect, remove_database
+from core.sqlite_files import connect, remove_database, side_files
 from core.traces import Trace
 
 Vectors = Sequence[NDArray[np.float32]]
@@ -53,15 +54,18 @@ def forget_named(cache: Path, traces: Iterable[Trace]) -> tuple[int, list[Trace]
     """Remove the files of the cache folder among `traces`; how many, and the traces that are left."""
     gone: set[Path] = set()
     left: list[Trace] = []
+    removed = 0
     for trace in traces:
         if trace.path in gone:
             continue
         if cache in trace.path.parents and trace.path.is_file():
-            trace.path.unlink(missing_ok=True)
-            gone.add(trace.path)
+            base = trace.path.with_name(re.sub(r"-(wal|shm|journal)$", "", trace.path.name))
+            remove_database(base)  # a log goes with its database: it would be applied to a new one
+            gone |= {base, *side_files(base)}
+            removed += 1
         else:
             left.append(trace)
-    return len(gone), left
+    return removed, left
 
 
 def _recognised(path: Path, query: str, vectors: Vectors) -> set[bytes]:

@@ -21,13 +21,13 @@ from core.access.roles import Permission
 from core.erased_backups import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
 from core.erased_caches import forget_maps, forget_named, forget_pictures
 from core.errors import CoreError
-from core.gallery.backup import ERASED
+from core.gallery.backup import ERASED, SUFFIX
 from core.gallery.rows import write_audit
 from core.gallery.snapshot import folder_of, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
 from core.sqlite_files import side_files
-from core.traces import Trace, find_traces
+from core.traces import Trace, Unsearched, find_traces
 from core.video.sightings import forget
 
 
@@ -57,7 +57,8 @@ class Erased:
 @dataclass(frozen=True)
 class ErasureReport:
     """What became of an erasure. `backups` still hold the person (and `unreadable` may: they couldn't be opened);
-    `traces` are files of the data folder in which the name or a vector is still found. Holds no name."""
+    `traces` are files of the data folder in which the name or a vector is still found; `unsearched` is what may show
+    the person and can't be searched. Holds no name."""
 
     number: int
     at: datetime
@@ -65,13 +66,14 @@ class ErasureReport:
     backups: tuple[Path, ...] = ()
     unreadable: tuple[Path, ...] = ()
     traces: tuple[Trace, ...] = ()
+    unsearched: tuple[Unsearched, ...] = ()
     searched_files: int = 0
     problems: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def complete(self) -> bool:
-        """Nothing of the person is known to be left."""
-        return not (self.backups or self.unreadable or self.traces or self.problems)
+        """Nothing of the person is left: all that could be searched was, and nothing else is there."""
+        return not (self.backups or self.unreadable or self.traces or self.unsearched or self.problems)
 
     @property
     def text(self) -> str:
@@ -82,9 +84,14 @@ class ErasureReport:
         lines += [f"The backup {path.name} can't be read here: it may hold them." for path in self.unreadable]
         lines += [f"The {trace.what} is still in {trace.path}." for trace in self.traces]
         lines += list(self.problems)
+        many = "file of the data folder was" if self.searched_files == 1 else "files of the data folder were"
         lines.append(
-            f"{self.searched_files:,} files of the data folder were searched for the name and the vectors"
+            f"{self.searched_files:,} {many} searched for the name and the vectors"
             f"{': nothing was found.' if not self.traces else '.'}"
+        )
+        lines += [f"Not searched: {one.text}" for one in self.unsearched]
+        lines.append(
+            "The erasure is complete." if self.complete else "The erasure isn't complete: see what is listed above."
         )
         return "\n".join(lines)
 
@@ -97,6 +104,7 @@ class ErasureReport:
             "backups": [str(path) for path in self.backups],
             "unreadable_backups": [str(path) for path in self.unreadable],
             "traces": [{"path": str(trace.path), "what": trace.what} for trace in self.traces],
+            "not_searched": [{**vars(one), "place": str(one.place)} for one in self.unsearched],
             "problems": list(self.problems),
             "searched_files": self.searched_files,
             "complete": self.complete,
@@ -142,15 +150,31 @@ def erase(
     holding = [one.path for one in held if one.numbers]
     unreadable = [one.path for one in held if one.unsure]
     places = [settings.data_dir]
+    known: list[Path] = []
     if isinstance(gallery.path, Path):
         places += [gallery.path, *side_files(gallery.path)]
-    searched, traces = find_traces(places, _not_of_others(subject), _raw(subject), skip={*holding, *unreadable})
-    named, traces = forget_named(settings.data_dir / "cache", traces)
+        known = [gallery.path, *folder_of(gallery.path).glob(f"*{SUFFIX}")]
+    search = find_traces(
+        places,
+        _not_of_others(subject),
+        _raw(subject),
+        home=settings.data_dir,
+        known=known,
+        skip={*holding, *unreadable},
+    )
+    named, traces = forget_named(settings.data_dir / "cache", search.traces)
     erased.append(Erased("Other caches", named, "files in which the name or a vector stood"))
     return ErasureReport(
-        subject.number, gallery.database.now(), tuple(erased), tuple(holding), tuple(unreadable), tuple(traces),
-        searched, tuple(problems),
-    )  # fmt: skip
+        subject.number,
+        gallery.database.now(),
+        tuple(erased),
+        backups=tuple(holding),
+        unreadable=tuple(unreadable),
+        traces=tuple(traces),
+        unsearched=search.unsearched,
+        searched_files=search.files,
+        problems=tuple(problems),
+    )
 
 
 def _subject(gallery: Gallery, name_or_id: str | int) -> Subject:

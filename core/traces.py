@@ -1,22 +1,24 @@
-"""Search a folder's files, byte by byte, for a name and for pieces of biometric data: is anything left of a person?"""
+"""Search a folder's files for names and for pieces of biometric data: is anything left of a person, and where couldn't
+be looked?"""
 
 from __future__ import annotations
 
 import json
-import mmap
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.sqlite_files import must_stay_open, raw_chunks
+from core.file_contents import ENCRYPTED_GALLERY, Opened, kind_of
+from core.name_variants import NameFinder
+from core.sqlite_files import must_stay_open
 
 MAX_FILE_BYTES = 512_000_000
-"""Larger files are weights and the like; they are passed over."""
+"""Larger files are passed over, and listed; databases are searched whatever their size."""
 
-_NOT_SEARCHED = frozenset({".safetensors", ".pt", ".pth", ".ckpt", ".onnx", ".png", ".jpg", ".jpeg", ".webp"})
-"""Weights, and pictures of data sets: a name isn't written in them, and they'd take most of the time."""
+_RUNS, _DATASETS, _CACHE, _DATASET_INFO = "runs", "datasets", "cache", "dataset.json"
+_DECODED = ".u8"
+_FROZEN = "frozen"
+"""Decoded pictures of data sets, and what a frozen network made of them, kept for training."""
 
 
 @dataclass(frozen=True)
@@ -27,52 +29,125 @@ class Trace:
     what: str
 
 
-def find_traces(
-    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], skip: Collection[Path] = ()
-) -> tuple[int, list[Trace]]:
-    """(files searched, what was found) in `places`: files, and folders with all that is in them.
+@dataclass(frozen=True)
+class Unsearched:
+    """What can't be searched: `count` files at or below `place`, of the kind `what` ("films", "an encrypted archive").
+    `remedy` says how they are removed."""
 
-    A name counts where it stands as a word of its own, case aside, in UTF-8, or escaped as JSON escapes it; in a
-    file's or folder's name too. A piece (a vector's bytes, a picture) counts anywhere. Files that vanish meanwhile are
-    passed over.
+    place: Path
+    what: str
+    count: int
+    remedy: str
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        return f"{self.count:,} {'file' if self.count == 1 else 'files'} ({self.what}) in {self.place}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search came to."""
+
+    files: int
+    traces: tuple[Trace, ...]
+    unsearched: tuple[Unsearched, ...]
+
+
+def find_traces(
+    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], *, home: Path, known: Collection[Path] = (),
+    skip: Collection[Path] = (),
+) -> Search:  # fmt: skip
+    """Search `places`: files, and folders with all that is in them.
+
+    A name counts as `core.name_variants` says, in a file's or folder's name too. A piece (a vector's bytes, a picture)
+    counts anywhere. Archives and databases are opened. Pictures and films aren't: they are listed by their place in the
+    data folder `home`. Galleries in `known` may be encrypted: they were looked into by other means, and are without the
+    person. Files that vanish are passed over.
     """
-    words = [pattern for name in names for pattern in (_pattern(name), _pattern(json.dumps(name)[1:-1]))]
-    overlap = max(map(len, (*(name.encode("utf-8") * 8 for name in names), *pieces)), default=0)
+    finder = NameFinder(names)
+    overlap = max([finder.longest + 256, *map(len, pieces)])
     found: list[Trace] = []
+    closed: dict[tuple[Path, str], int] = {}
     searched = 0
     for path in dict.fromkeys(path for place in places for path in _files(place)):
         if path in skip:
             continue
-        if any(word.search(path.name.encode("utf-8", "surrogateescape")) for word in words):
+        if finder.in_text(path.name):
             found.append(Trace(path, "name"))
-        if not path.is_file() or path.suffix.lower() in _NOT_SEARCHED or path.name.endswith("-shm"):
+        if not path.is_file() or path.name.endswith("-shm"):
             continue
+        opened = Opened(path, overlap)
         try:
-            if not 0 < path.stat().st_size <= MAX_FILE_BYTES:
-                continue
-            has_name, has_piece = False, False
-            with _content(path, overlap) as parts:
-                for part in parts:
-                    has_name = has_name or any(word.search(part) for word in words)
-                    has_piece = has_piece or any(part.find(piece) >= 0 for piece in pieces)
-        except (OSError, ValueError):  # gone, or emptied, meanwhile
+            size = path.stat().st_size
+            kind = _not_opened(path, size)
+            if kind is not None:
+                opened.closed.append(kind)
+                if any(len(piece) == size for piece in pieces) and path.read_bytes() in pieces:
+                    found.append(Trace(path, "biometric data"))
+            elif size:
+                searched += 1
+                found += [Trace(path, what) for what in _search(opened, finder, pieces)]
+        except FileNotFoundError:
             continue
-        searched += 1
-        if has_name:
-            found.append(Trace(path, "name"))
-        if has_piece:
-            found.append(Trace(path, "biometric data"))
-    return searched, list(dict.fromkeys(found))
+        except OSError:
+            opened.closed.append("can't be read")
+        for what in dict.fromkeys(opened.closed):
+            if what != ENCRYPTED_GALLERY or path not in known:
+                where = _place(path, home)
+                if not (what == "pictures" and _is_drawn(where)):
+                    closed[where, what] = closed.get((where, what), 0) + 1
+    unsearched = [Unsearched(place, what, count, _remedy(place, home)) for (place, what), count in closed.items()]
+    return Search(searched, tuple(dict.fromkeys(found)), tuple(unsearched))
 
 
-@contextmanager
-def _content(path: Path, overlap: int) -> Iterator[Iterable[bytes | mmap.mmap]]:
-    """A file's bytes: databases in overlapping pieces, so that no descriptor of theirs is closed; others as a whole."""
-    if must_stay_open(path):
-        yield raw_chunks(path, overlap=overlap)
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield (content,)
+def _search(opened: Opened, finder: NameFinder, pieces: Sequence[bytes]) -> list[str]:
+    has_name = has_piece = False
+    for content in opened.contents():
+        for part in content:
+            has_name = has_name or finder.in_bytes(part.content, from_start=part.first, to_end=part.last)
+            has_piece = has_piece or any(piece in part.content for piece in pieces)
+    return ["name"] * has_name + ["biometric data"] * has_piece
+
+
+def _not_opened(path: Path, size: int) -> str | None:
+    if size and (kind := kind_of(path.name)) is not None:
+        return kind
+    if path.suffix == _DECODED or path.parent.name == _FROZEN:
+        return "pictures kept for training"
+    return "too large" if size > MAX_FILE_BYTES and not must_stay_open(path) else None
+
+
+def _place(path: Path, home: Path) -> Path:
+    """What is removed as a whole: a run's folder, a data set's, else the folder that a file is in."""
+    if home not in path.parents:
+        return path
+    parts = path.relative_to(home).parts
+    if parts[0] == _RUNS and len(parts) > 3:
+        return home.joinpath(*parts[:3])
+    if parts[0] == _DATASETS and len(parts) > 2:
+        sets = (home.joinpath(*parts[:depth]) for depth in (3, 2))
+        return next((each for each in sets if (each / _DATASET_INFO).is_file()), home.joinpath(*parts[:2]))
+    return home.joinpath(*parts[:2]) if len(parts) > 2 else path
+
+
+def _remedy(place: Path, home: Path) -> str:
+    if home in place.parents and len(parts := place.relative_to(home).parts) == 3 and parts[0] == _RUNS:
+        return f"Remove the run: edgeface-studio runs remove {parts[1]}/{parts[2]}"
+    if home / _DATASETS in place.parents:
+        return "Look at them; remove the data set on the page Data sets, or its folder."
+    if home / _CACHE in place.parents:
+        return "Remove it: it is made again when it is needed."
+    return "Look at it; remove it when it isn't needed."
+
+
+def _is_drawn(place: Path) -> bool:
+    """Whether a data set shows drawn faces, nobody's."""
+    try:
+        said = json.loads((place / _DATASET_INFO).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("synthetic") is True
 
 
 def _files(place: Path) -> Iterator[Path]:
@@ -80,8 +155,3 @@ def _files(place: Path) -> Iterator[Path]:
         yield from sorted(place.rglob("*")) if place.is_dir() else ([place] if place.exists() else [])
     except OSError:
         return
-
-
-def _pattern(name: str) -> re.Pattern[bytes]:
-    letters = re.escape(name.encode("utf-8"))
-    return re.compile(rb"(?<![0-9A-Za-z_\x80-\xff])" + letters + rb"(?![0-9A-Za-z_\x80-\xff])", re.IGNORECASE)

@@ -84,11 +84,12 @@ def erase_report() -> None:
         searched = count(report.searched_files, "file")
         if report.complete:
             st.success(
-                f"{searched} of the data folder searched: neither name nor numbers are left.",
+                f"{searched} of the data folder searched: neither name nor numbers are left. The erasure is complete.",
                 icon=":material/verified:",
             )
         for text in _left(report):
             st.warning(plain(text), icon=":material/inventory_2:")
+        _unsearched(report)
         with st.container(horizontal=True):
             take(
                 "Download the report", lambda: report.text.encode(),
@@ -98,6 +99,33 @@ def erase_report() -> None:
             if st.button("Close", key="gallery_erased_close"):
                 del st.session_state[_REPORT]
                 st.rerun()
+
+
+def _unsearched(report: ErasureReport) -> None:
+    """Where nothing can search for a person, and how each of these is removed."""
+    if not report.unsearched:
+        return
+    count_of = count(len(report.unsearched), "place")
+    st.warning(
+        f"Films, pictures and closed archives can't be searched: {count_of} may still show this person. The erasure is "
+        "complete once none is left, or once you know that this person isn't in them.",
+        icon=":material/visibility_off:",
+    )
+    home = settings().data_dir
+    st.dataframe(
+        [
+            {
+                "place": str(one.place.relative_to(home) if home in one.place.parents else one.place),
+                "what": one.what,
+                "files": one.count,
+                "how to remove it": one.remedy,
+            }
+            for one in report.unsearched
+        ],
+        hide_index=True,
+        width="stretch",
+        key="gallery_erased_unsearched",
+    )
 
 
 def _left(report: ErasureReport) -> list[str]:

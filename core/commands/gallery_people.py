@@ -60,10 +60,11 @@ def erase(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a person everywhere, search for what is left, and report. Ends with code 1 where something still holds
-    them.
+    them, or may.
 
     Templates, pictures, kept embeddings, free pages and journals go; backups that still hold the person are listed, and
-    so is every file of the data folder that still has the name. An erased person doesn't come back with a backup.
+    so is every file of the data folder that still has the name, also in archives. Films and pictures can't be searched:
+    they are listed with the way to remove them. An erased person doesn't come back with a backup.
     """
     from core.erasure import erase as erase_person
 

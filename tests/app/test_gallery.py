@@ -229,6 +229,21 @@ def test_the_report_of_an_erasure_names_the_backups_and_erases_from_them_when_as
     assert "What was erased" not in shown(app)
 
 
+def test_the_report_of_an_erasure_lists_films_that_cant_be_searched(open_page, own_data_dir):
+    fill(own_data_dir, "Ada", "Grace")
+    film = own_data_dir / "runs" / "video" / "20300101T000000000Z-door" / "annotated.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"a film")
+    app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
+    button(app, "Delete").click().run()
+    button(app, "Delete for good").click().run()
+    assert "can't be searched: 1 place may still show this person" in shown(app)
+    assert "neither name nor numbers are left" not in shown(app)
+    [table] = [each.value for each in app.dataframe if "how to remove it" in each.value]
+    [row] = table.to_dict("records")
+    assert row["place"] == "runs/video/20300101T000000000Z-door" and "runs remove" in row["how to remove it"]
+
+
 def test_retention_deletes_old_pictures_and_says_how_many(open_page, own_data_dir):
     fill(own_data_dir, "Ada")
     app = open_page("gallery")

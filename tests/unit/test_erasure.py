@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from contextlib import closing
@@ -128,8 +129,9 @@ def test_a_backup_of_before_other_weights_and_another_name_is_known_by_the_numbe
 @pytest.mark.parametrize("key", [None, Key(b"k" * 32)], ids=["plain", "encrypted"])
 def test_a_name_in_other_case_and_an_entry_merged_since_are_erased_from_backups(settings, key):
     with Gallery.open(settings.gallery_path, keys=lambda: key) as gallery:
-        for name, seed in ((NAME, 1), ("Z. Quennell", 20), ("Bob", 50)):
+        for name, seed in ((NAME, 1), ("Z. Quennell", 20)):
             gallery.enrol(name, person(seed), space=SPACE)
+        gallery.enrol("Bob", [NewTemplate(unit(50), "hr", 112.0, crop=CROP)], space=SPACE)
         first = back_up(gallery).path
         merge_identities(gallery, "Z. Quennell", NAME)
         replace_with_other_weights(gallery, gallery.identity(NAME).id)
@@ -249,6 +251,37 @@ def test_files_that_still_mention_the_person_are_found_however_they_write_it(set
         (NAME, "name"), ("report.json", "name"), ("table.csv", "name"), ("vectors.bin", "biometric data")
     }  # fmt: skip
     assert not report.complete
+
+
+def test_films_and_pictures_that_cant_be_searched_keep_it_from_being_complete(settings, gallery, capsys):
+    film = settings.data_dir / "runs" / "video" / "20300101T000000000Z-door" / "annotated.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"a film with names drawn into it")
+    report = erase(settings, gallery, NAME)
+    assert not report.complete and not report.traces
+    [unsearched] = report.unsearched
+    assert (unsearched.place, unsearched.what, unsearched.count) == (film.parent, "films", 1)
+    assert "edgeface-studio runs remove video/20300101T000000000Z-door" in report.text
+    assert "isn't complete" in report.text and report.facts()["not_searched"][0]["place"] == str(film.parent)
+    gallery.enrol(NAME, person(1), space=SPACE)
+    assert cli.run(["gallery", "erase", NAME, "--yes"]) == 1
+    assert "Not searched: 1 file (films)" in capsys.readouterr().out
+    film.unlink()
+    gallery.enrol(NAME, person(1), space=SPACE)
+    assert cli.run(["gallery", "erase", NAME, "--yes"]) == 0
+    assert "The erasure is complete." in capsys.readouterr().out
+
+
+def test_a_name_in_compressed_caches_and_odd_spellings_is_found(settings, gallery):
+    here = settings.data_dir
+    (here / "runs").mkdir()
+    (here / "cache").mkdir()
+    (here / "cache" / "kept.npz").write_bytes(gzip.compress(NAME.encode("utf-16")))
+    (here / "runs" / "Zoe\u0308_Quennell_0001.txt").write_bytes(b"a file's name in NFD, with an underscore")
+    (here / "runs" / "report.html.gz").write_bytes(gzip.compress(b"<td>Zo&#xEB; Quennell</td>"))
+    report = erase(settings, gallery, NAME)
+    assert not (here / "cache" / "kept.npz").exists()
+    assert {trace.path.name for trace in report.traces} == {"Zoe\u0308_Quennell_0001.txt", "report.html.gz"}
 
 
 def test_the_command_reports_and_its_code_says_whether_something_is_left(settings, gallery, capsys):

@@ -75,8 +75,10 @@ def load(gallery: Gallery, folder: Path) -> None:
 
 
 def search_for_traces(gallery: Gallery, folder: Path) -> None:
-    searched, found = find_traces([folder], ["Ada"], [])
-    assert searched and any(trace.path == gallery.path for trace in found), "the gallery holds Ada and is searched"
+    search = find_traces([folder], ["Ada"], [], home=folder)
+    assert search.files and any(trace.path == gallery.path for trace in search.traces), (
+        "the gallery holds Ada and is searched"
+    )
 
 
 def change(gallery: Gallery, folder: Path) -> None:
