@@ -9,6 +9,7 @@ import numpy as np
 from core.evaluation.bootstrap import draw_people
 from core.evaluation.intervals import resampled_interval
 from core.evaluation.scores import Side, every_pair
+from core.gallery.best import reaches
 
 Bounds = tuple[float | None, float | None]
 
@@ -29,17 +30,18 @@ class Rates:
 def rates_at_threshold(
     probe: Side, other: Side, threshold: float, *, ordered: bool, resamples: int = 1000, seed: int = 0
 ) -> Rates:
-    """The rates at a threshold that was chosen elsewhere. A pair of two people weighs the product of how often each is
-    drawn, one within a person how often that one is. NaN without pairs of a kind."""
+    """The rates at a threshold that was chosen elsewhere; float32 scores meet it as float64. A pair of two people
+    weighs the product of how often each is drawn, one within a person how often that one is. NaN without pairs of a
+    kind."""
     people = int(max(probe.people.max(initial=0), other.people.max(initial=0))) + 1
     accepted = np.zeros((people, people), np.int32)
     pairs = np.zeros((people, people), np.int32)
     own, own_accepted = np.zeros(people, np.int64), np.zeros(people, np.int64)
     for each in every_pair(probe, other, ordered=ordered):
         own[each.person] += len(each.genuine)
-        own_accepted[each.person] += int((each.genuine >= threshold).sum())
+        own_accepted[each.person] += int(reaches(each.genuine, threshold).sum())
         pairs[each.person] += np.bincount(each.people, minlength=people).astype(np.int32)
-        hit = each.people[each.impostor >= threshold]
+        hit = each.people[reaches(each.impostor, threshold)]
         accepted[each.person] += np.bincount(hit, minlength=people).astype(np.int32)
     genuine, impostor = int(own.sum()), int(pairs.sum(dtype=np.int64))
     far = float(accepted.sum(dtype=np.int64) / impostor) if impostor else float("nan")

@@ -1,4 +1,4 @@
-"""The few highest of many scores, without sorting the rest. Plain numpy, no gallery."""
+"""The few highest of many scores, and those that reach a threshold. Plain numpy, no gallery."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ _FEW = 16
 _GROUP = 64
 _GROUPS_FROM = 4_096
 """Scores from which on they are first looked at by the maxima of groups."""
+
+
+def reaches(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """score >= threshold, compared as float64, bool as `scores` are. numpy rounds a Python float to float32 before it
+    compares it with an array of those, and would accept scores just below the threshold."""
+    reached: np.ndarray = scores >= np.float64(threshold)
+    return reached
 
 
 def take_best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from core.errors import SettingsInvalid
+from core.gallery.best import reaches
 from core.gallery.checks import unit_rows
 from core.gallery.match import mean_of
 from core.gallery.store import Gallery
@@ -177,7 +178,7 @@ def _all_unlike(fresh: list[int], best: float, *, to_stored: bool) -> Finding:
 
 def _groups(rows: np.ndarray, fresh: list[int], unlike_below: float) -> list[Finding]:
     """Two people in equal shares hide from leave-one-out: look for groups without a link between them."""
-    alike = rows @ rows.T >= unlike_below
+    alike = reaches(rows @ rows.T, unlike_below)
     groups: list[list[int]] = []
     left = set(fresh)
     while left:
@@ -206,7 +207,7 @@ def _enrolled_already(
     index = gallery.index(space)
     scores = index.scores(np.concatenate([mean_of(rows)[None], rows]))  # (1 + N, I)
     findings = []
-    for position in np.flatnonzero(scores.max(axis=0) >= same_above).tolist():
+    for position in np.flatnonzero(reaches(scores.max(axis=0), same_above)).tolist():
         name, best = index.names[position], int(np.argmax(scores[:, position]))
         score = float(scores[best, position])
         if int(index.ids[position]) == own_id:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.gallery.best import take_best
+from core.gallery.best import reaches, take_best
 
 
 def sorted_through(scores: np.ndarray, k: int) -> np.ndarray:
@@ -40,3 +40,12 @@ def test_the_best_is_found_wherever_it_stands(place):
     others = [number for number in range(4) if number != place][:2]
     assert positions.tolist() == [[place, *others]] * 2
     assert values.tolist() == [[0.5, -1.0, -1.0]] * 2
+
+
+def test_a_score_just_below_the_threshold_does_not_reach_it():
+    """A float32 score and the next float64 above it are the same number as float32."""
+    scores = np.array([0.35, 0.5], np.float32)
+    just_above = float(np.nextafter(np.float64(scores[0]), 1))
+    assert np.float32(just_above) == scores[0]
+    assert reaches(scores, just_above).tolist() == [False, True]
+    assert reaches(scores, float(scores[0])).tolist() == [True, True]
