@@ -247,16 +247,18 @@ class Pipeline:
         embeddings: NDArray[np.float32],
         sizes_px: Sequence[float],
         timings: dict[str, float] | None = None,
+        *,
+        frames: Sequence[int] | None = None,
     ) -> list[Recognition]:
-        """Decide by unit embeddings (N, 512), each a probe's own or pooled over frames, of which probes are the last;
-        `sizes_px` choose the thresholds."""
+        """Decide by unit embeddings (N, 512), each a probe's own or pooled over `frames` frames (None: one each), of
+        which probes are the last; `sizes_px` and `frames` choose the thresholds."""
         timings = {} if timings is None else timings
         if not probes:
             return []
         with _timed(timings, "search"):
             candidates = self.gallery.search(embeddings, k=max(self.config.top_k, 2))
         share = {step: ms / len(probes) for step, ms in timings.items()}
-        by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold)
+        by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold, frames)
         nobody = "" if any(candidates) else self.gallery.nobody
         how = {"nobody": nobody, "tie_margin": self.config.tie_margin, "top_k": self.config.top_k, "timings_ms": share}
         return [

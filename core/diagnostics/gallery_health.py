@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.diagnostics.cloud import photograph_of
 from core.diagnostics.gallery_troubles import ORDER, GalleryHealth, Photo, Trouble
+from core.gallery.best import reaches
 from core.gallery.match import Index, mean_of
 from core.gallery.operating_points import Decision, decide_by, operating_points
 from core.gallery.review import (
@@ -58,12 +59,11 @@ def examine(
         people.append(_person(identity.id, identity.name, gallery.templates(identity.id, space=space)))
         if on_progress is not None:
             on_progress(position + 1, len(listed))
-    points = operating_points(gallery, space)
+    points, index = operating_points(gallery, space), gallery.index(space)
 
     def decide(probe_px: float) -> Decision:
-        return decide_by(points, "fpir", probe_px, len(people), otherwise=threshold)
+        return decide_by(points, "fpir", probe_px, len(people), otherwise=threshold, mix=index.mix)
 
-    index = gallery.index(space)
     by_id = {person.id: person for person in people}
     twins = _two_names(people, index, by_id)
     joined = {frozenset((each.person, each.other)) for each in twins}
@@ -96,7 +96,7 @@ def _within(person: _Person) -> list[Trouble]:
     """What is odd about one person's photographs among themselves."""
     cosines = person.vectors @ person.vectors.T
     upper = np.triu_indices(len(person.photos), k=1)
-    twins = [(int(a), int(b)) for a, b in zip(*upper, strict=True) if cosines[a, b] > SAME_PHOTOGRAPH]
+    twins = [(int(a), int(b)) for a, b in zip(*upper, strict=True) if float(cosines[a, b]) > SAME_PHOTOGRAPH]
     copies = sorted({b for _, b in twins})
     fresh = [row for row in range(len(person.photos)) if row not in copies]
     found = [*_copies(person, twins), *_unlike(person, fresh)]
@@ -177,7 +177,7 @@ def _two_names(people: Sequence[_Person], index: Index, by_id: dict[int, _Person
     means = np.stack([mean_of(person.vectors) for person in people])
     found: dict[frozenset[int], Trouble] = {}
     for person, scores in zip(people, index.scores(means), strict=True):
-        for position in np.flatnonzero(scores >= SAME_ABOVE):
+        for position in np.flatnonzero(reaches(scores, SAME_ABOVE)):
             other = by_id.get(int(index.ids[position]))
             if other is None or other.id == person.id:
                 continue

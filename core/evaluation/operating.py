@@ -14,6 +14,7 @@ from core.errors import StorageFailed
 from core.evaluation.result import Evaluation, ReportUnreadable
 from core.gallery.operating_points import Decision, Measure, OperatingPoint, decide_by, save_operating_point
 from core.gallery.store import Gallery
+from core.gallery.template_mix import TemplateMix
 from core.gallery.values import Space
 from core.jobs.run_dir import Run
 from core.settings import UNCALIBRATED_THRESHOLD
@@ -25,12 +26,11 @@ SIZES: tuple[tuple[str, float], ...] = (("HR", 112.0), ("32 px", 32.0), ("24 px"
 
 @dataclass(frozen=True)
 class InForce:
-    """The threshold that a gallery uses for probes of a size: `point` is None where it is the uncalibrated default."""
+    """The threshold that a gallery uses for probes of a size."""
 
     probe: str
     measure: Measure
     decision: Decision
-    point: OperatingPoint | None
 
 
 def points_of(run: Run) -> list[OperatingPoint]:
@@ -39,12 +39,12 @@ def points_of(run: Run) -> list[OperatingPoint]:
     known = {field.name for field in fields(OperatingPoint)} - {"at"}
     try:
         rows = json.loads((run.path / FILE).read_bytes())
-        return [OperatingPoint(**{name: row[name] for name in known}) for row in rows]
+        return [OperatingPoint(**{name: value for name, value in row.items() if name in known}) for row in rows]
     except FileNotFoundError as error:
         raise ReportUnreadable(f"{run.id} has left no thresholds.", "Calibrate again.") from error
     except OSError as error:
         raise StorageFailed(f"{run.path / FILE} can't be read: {error.strerror}.", "Check its permissions.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ReportUnreadable(f"The thresholds of {run.id} are damaged.", "Calibrate again.") from error
 
 
@@ -69,13 +69,15 @@ def put_to_use(gallery: Path, evaluation: Evaluation, points: Sequence[Operating
 
 
 def in_force(
-    points: Sequence[OperatingPoint], people: int, *, measure: Measure, otherwise: float = UNCALIBRATED_THRESHOLD
+    points: Sequence[OperatingPoint],
+    people: int,
+    *,
+    measure: Measure,
+    mix: TemplateMix | None = None,
+    otherwise: float = UNCALIBRATED_THRESHOLD,
 ) -> list[InForce]:
-    """What probes of each size of SIZES are judged by, in a gallery of `people`."""
-    found: list[InForce] = []
-    for probe, px in SIZES:
-        decision = decide_by(points, measure, px, people, otherwise=otherwise)
-        fitting = [p for p in points if p.measure == measure and p.probe_px_min <= px <= p.probe_px_max]
-        latest = max(fitting, key=lambda p: p.at.timestamp() if p.at is not None else 0.0) if fitting else None
-        found.append(InForce(probe, measure, decision, latest))
-    return found
+    """What probes of each size of SIZES are judged by, in a gallery of `people` who are enrolled as `mix` says."""
+    return [
+        InForce(probe, measure, decide_by(points, measure, px, people, otherwise=otherwise, mix=mix))
+        for probe, px in SIZES
+    ]

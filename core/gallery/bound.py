@@ -81,9 +81,18 @@ class BoundGallery:
         """For each row of `probes` (N, 512) the k people with the highest scores, best first."""
         return self.store.search(probes, self.space, k=k)
 
-    def decide(self, measure: Measure, probes_px: Sequence[float], threshold: float) -> list[Decision]:
-        """The threshold for each probe by its size in px: where `threshold` is the stock one, this gallery's calibrated
-        one goes before it; one that was asked for stays."""
+    def decide(
+        self, measure: Measure, probes_px: Sequence[float], threshold: float, frames: Sequence[int] | None = None
+    ) -> list[Decision]:
+        """The threshold for each probe by its size in px and the `frames` that it was pooled from (None: one each):
+        where `threshold` is the stock one, this gallery's calibrated one goes before it; one that was asked for
+        stays."""
         points = operating_points(self.store, self.space) if threshold == UNCALIBRATED_THRESHOLD else []
-        people = self.size if points else 0
-        return [decide_by(points, measure, px, people, otherwise=threshold) for px in probes_px]
+        if not points:
+            return [Decision(threshold, calibrated=False) for _ in probes_px]
+        index = self.store.index(self.space)
+        mix = index.mix if index.size else None
+        return [
+            decide_by(points, measure, px, index.size, otherwise=threshold, mix=mix, frames=count)
+            for px, count in zip(probes_px, frames or [1] * len(probes_px), strict=True)
+        ]

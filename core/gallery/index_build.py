@@ -21,11 +21,13 @@ _ROWS_AT_ONCE = 512
 
 
 class _Means(NamedTuple):
-    """Means in the order of their owners: `owners` (M,) int64 never falls, `sizes` (M,), `matrix` (M, dim) float32."""
+    """Means in the order of their owners: `owners` (M,) int64 never falls, `sizes` (M,), `matrix` (M, dim) float32,
+    and `counts` (M,), the templates behind each."""
 
     owners: np.ndarray
     sizes: np.ndarray
     matrix: np.ndarray
+    counts: np.ndarray
 
 
 def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | None = None) -> Index:
@@ -47,7 +49,10 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     starts = np.flatnonzero(np.diff(means.owners, prepend=-1))
     ids = means.owners[starts]
     places = np.searchsorted(everyone, ids).tolist()
-    return Index(space, everyone, revisions, ids, [names[place] for place in places], starts, means.sizes, means.matrix)
+    found = [names[place] for place in places]
+    return Index(
+        space, everyone, revisions, ids, found, starts, means.sizes, means.matrix, counts=means.counts
+    )  # fmt: skip
 
 
 def _unchanged(everyone: np.ndarray, revisions: np.ndarray, earlier: Index) -> np.ndarray:
@@ -62,13 +67,14 @@ def _unchanged(everyone: np.ndarray, revisions: np.ndarray, earlier: Index) -> n
 def _merged(earlier: Index, unchanged: np.ndarray, fresh: _Means) -> _Means:
     """The means that `earlier` has of those who haven't changed, with the fresh ones in their places."""
     owners = np.repeat(earlier.ids, np.diff(earlier.starts, append=len(earlier.matrix)))
+    counts = np.ones(len(owners), np.int64) if earlier.counts is None else earlier.counts
     keep = np.isin(owners, unchanged)
     if keep.all():
-        kept = _Means(owners, earlier.sizes, earlier.matrix)
+        kept = _Means(owners, earlier.sizes, earlier.matrix, counts)
         if not len(fresh.owners):
             return kept
     else:
-        kept = _Means(owners[keep], earlier.sizes[keep], earlier.matrix[keep])
+        kept = _Means(owners[keep], earlier.sizes[keep], earlier.matrix[keep], counts[keep])
     return _in_order(_Means(*(np.concatenate(parts) for parts in zip(kept, fresh, strict=True))))
 
 
@@ -78,12 +84,13 @@ def _in_order(means: _Means) -> _Means:
     if not (np.diff(keys) < 0).any():
         return means
     order = np.argsort(keys, kind="stable")
-    return _Means(means.owners[order], means.sizes[order], means.matrix[order])
+    return _Means(*(column[order] for column in means))
 
 
 def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) -> _Means:
     """The means of those of `ids` who have templates in `space`."""
-    parts = [_Means(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, space.dim), np.float32))]
+    nothing = np.zeros(0, np.int64)
+    parts = [_Means(nothing, nothing, np.zeros((0, space.dim), np.float32), nothing)]
     for first in range(0, len(ids), _IDS_AT_ONCE):
         listed = ",".join(map(str, ids[first : first + _IDS_AT_ONCE].tolist()))
         parts.append(_read(connection, space, f"t.identity_id IN ({listed})"))
@@ -116,14 +123,14 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
         owners[part], sizes[part] = people, side
         vectors[part] = stored_vectors(blobs, space.dim)
         done = part.stop
-    return _averaged(_in_order(_Means(owners[:done], sizes[:done], vectors[:done])))
+    return _averaged(_in_order(_Means(owners[:done], sizes[:done], vectors[:done], np.ones(done, np.int64))))
 
 
 def _averaged(templates: _Means) -> _Means:
     """One row for each identity and size, as `mean_of` makes it; the templates come in that order.
 
     A person's only template at a size is its own mean, as it is stored."""
-    owners, sizes, vectors = templates
+    owners, sizes, vectors, _ = templates
     begins = np.flatnonzero((np.diff(owners, prepend=-1) != 0) | (np.diff(sizes, prepend=-1) != 0))
     if len(begins) == len(owners):
         return templates
@@ -141,4 +148,4 @@ def _averaged(templates: _Means) -> _Means:
             points = norms > 1e-6
             # Where templates cancel each other out, the first stands, which is there already.
             matrix[part] = np.where(points, total / np.where(points, norms, 1.0), matrix[part])
-    return _Means(owners[begins], sizes[begins], matrix)
+    return _Means(owners[begins], sizes[begins], matrix, counts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from core.errors import SettingsInvalid
 from core.gallery.best import take_best
 from core.gallery.checks import unit_rows
+from core.gallery.template_mix import TemplateMix, templates_text
 from core.gallery.values import Candidate, Kind, Space
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Index:
     `everyone` (E,) int64 are the numbers of all identities, rising, and `revisions` (E,) their revisions, also of those
     without a mean here. `ids` (I,) and `names` are who can be found. `matrix` (M, dim) float32 holds every mean,
     identity by identity; `starts` (I,) says where each identity's rows begin, `sizes` (M,) each mean's size_px, 0 for
-    full size. `sketch` finds candidates where the matrix is too long to be gone through (core.gallery.sketch).
+    full size, and `counts` (M,) how many templates it is the mean of (None: one each). `sketch` finds candidates where
+    the matrix is too long to be gone through (core.gallery.sketch).
     """
 
     space: Space
@@ -46,6 +49,15 @@ class Index:
     sizes: np.ndarray
     matrix: np.ndarray
     sketch: Sketch | None = None
+    counts: np.ndarray | None = None
+
+    @cached_property
+    def mix(self) -> TemplateMix:
+        """Which kinds of templates anybody here has, and how many photographs a person has, the mean rounded."""
+        if not self.size:
+            return TemplateMix("", 0)
+        most = 1.0 if self.counts is None else np.maximum.reduceat(self.counts, self.starts).mean()
+        return TemplateMix(templates_text(np.unique(self.sizes).tolist()), max(1, round(float(most))))
 
     @property
     def size(self) -> int:

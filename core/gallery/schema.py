@@ -115,6 +115,30 @@ MIGRATIONS: tuple[Migration, ...] = (
                 encoder_id, flip_tta, kind, upscaler_sha256, size_px, identity_id)""",
         ),
     ),
+    Migration(
+        "what thresholds were calibrated for",
+        (
+            # Templates' sizes and photographs a person that a threshold was calibrated with, frames that a probe pools,
+            # and the confidence of a bound (0: none). Earlier ones were made with full-size templates alone.
+            """CREATE TABLE calibrated_point(
+                id INTEGER PRIMARY KEY,
+                encoder_id INTEGER NOT NULL REFERENCES encoder(id),
+                upscaler_sha256 TEXT NOT NULL, flip_tta INTEGER NOT NULL CHECK (flip_tta IN (0, 1)),
+                probe_px_min REAL NOT NULL, probe_px_max REAL NOT NULL,
+                measure TEXT NOT NULL CHECK (measure IN ('fpir', 'far')), target REAL NOT NULL,
+                gallery_size INTEGER NOT NULL, threshold REAL NOT NULL, run TEXT NOT NULL, at TEXT NOT NULL,
+                templates TEXT NOT NULL, photographs INTEGER NOT NULL CHECK (photographs > 0),
+                frames INTEGER NOT NULL CHECK (frames > 0),
+                confidence REAL NOT NULL CHECK (confidence >= 0 AND confidence < 1),
+                UNIQUE (encoder_id, upscaler_sha256, flip_tta, probe_px_min, probe_px_max, measure, target,
+                        gallery_size, templates, photographs, frames)) STRICT""",
+            """INSERT INTO calibrated_point SELECT id, encoder_id, upscaler_sha256, flip_tta, probe_px_min,
+                probe_px_max, measure, target, gallery_size, threshold, run, at, 'HR', 1, 1, 0.0
+                FROM operating_point""",
+            "DROP TABLE operating_point",
+            "ALTER TABLE calibrated_point RENAME TO operating_point",
+        ),
+    ),
 )
 
 

@@ -144,7 +144,8 @@ class LiveIdentifier:
         pools = [self._pooled(*each, at) for each in zip(tracks, probes, vectors, strict=True)]
         with _timed(timings, "search"):
             evidence = np.stack([each.vector for each in pools]) if pools else vectors
-            judged = self.pipeline.judge(probes, evidence, [each.probe_px for each in pools])
+            sizes, frames = [each.probe_px for each in pools], [each.frames for each in pools]
+            judged = self.pipeline.judge(probes, evidence, sizes, frames=frames)
         for track, recognition, pool in zip(tracks, judged, pools, strict=True):
             known = self._known[track.number]
             known.embedded_at = at

@@ -109,7 +109,7 @@ def test_a_photograph_that_reaches_the_threshold_against_another_is_told_with_it
     assert ("looks_like_other", "Own", "Other") in [(t.code, t.name, t.other_name) for t in health.troubles]
     trouble = next(t for t in health.troubles if t.name == "Own")
     assert trouble.score >= trouble.limit == 0.35 and "uncalibrated" in trouble.text
-    point = OperatingPoint(0, 200, "fpir", 0.01, 100, 0.95, "run")
+    point = OperatingPoint(0, 200, "fpir", 0.01, 100, 0.95, "run", photographs=4)
     save_operating_point(gallery, SPACE, point)
     calibrated = examine(gallery, SPACE)
     assert calibrated.calibrated and calibrated.threshold == 0.95 and not calibrated.troubles

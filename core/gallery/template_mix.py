@@ -1,0 +1,74 @@
+"""What the people of a gallery are enrolled by: which kinds of templates, and how many photographs a person.
+
+A threshold for strangers belongs to both. Each further kind is one more chance for a stranger to score high, so a
+threshold that was calibrated with full-size templates alone is too low where matched ones stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.errors import SettingsInvalid
+from core.settings import VLR_SIZES_PX
+
+HR = "HR"
+FULL_SIZE = 0
+"""The size of full-size templates, where sizes are numbers."""
+
+PHOTOGRAPHS_APART = 1.5
+"""A threshold fits galleries of up to so many times as many photographs a person, or as few. Means of more photographs
+let strangers score higher: of LFW people (official XXS, galleries of 50, FPIR 1 % by one photograph) a threshold for
+one photograph gave 1.3 % with two, 1.4 to 1.5 % with three and 1.6 to 1.7 % with six; one for four gave 1.1 % with six.
+"""
+
+_OFFERED = (FULL_SIZE, *sorted(VLR_SIZES_PX, reverse=True))
+EVERY_KIND = "HR,32,24,16"
+
+
+@dataclass(frozen=True)
+class TemplateMix:
+    """`templates`: their sizes as `templates_text` writes them. `photographs` a person, the mean of all, rounded."""
+
+    templates: str = HR
+    photographs: int = 1
+
+    def __str__(self) -> str:
+        return f"{templates_said(self.templates)} of {photographs_said(self.photographs)} a person"
+
+    def fits(self, templates: str, photographs: int) -> bool:
+        """Whether a threshold calibrated with these is one for this mix."""
+        ratio = max(self.photographs, photographs) / max(1, min(self.photographs, photographs))
+        return self.templates == templates and ratio <= PHOTOGRAPHS_APART
+
+
+def templates_text(sizes: Iterable[int]) -> str:
+    """{0, 16, 32} -> "HR,32,16": full size first, then from large to small."""
+    distinct = set(sizes)
+    small = sorted(distinct - {FULL_SIZE}, reverse=True)
+    return ",".join([HR] * (FULL_SIZE in distinct) + [str(size) for size in small])
+
+
+def template_sizes(text: str) -> tuple[int, ...]:
+    """ "HR,32,16" -> (0, 32, 16). Raises SettingsInvalid for sizes that no template has."""
+    words = [word.strip().upper() for word in text.split(",")]
+    names = {templates_text([size]): size for size in _OFFERED}
+    if wrong := [word for word in words if word not in names]:
+        raise SettingsInvalid(
+            f"There are no templates of the size '{wrong[0]}'.", f"Choose from {EVERY_KIND}, with commas between."
+        )
+    return tuple(size for size in _OFFERED if templates_text([size]) in words)
+
+
+def templates_said(text: str) -> str:
+    """In words: "full-size templates", "full-size templates and matched ones at 32, 24 and 16 px"."""
+    sizes = [f"{word}" for word in text.split(",") if word and word != HR]
+    full = HR in text.split(",")
+    if not sizes:
+        return "full-size templates" if full else "no templates"
+    listed = sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
+    return f"full-size templates and matched ones at {listed} px" if full else f"templates at {listed} px alone"
+
+
+def photographs_said(number: int) -> str:
+    return "1 photograph" if number == 1 else f"{number:,} photographs"
