@@ -12,6 +12,7 @@ from core.evaluation import request
 from core.evaluation.operating import InForce, in_force, points_of, put_to_use
 from core.evaluation.result import Evaluation
 from core.gallery.operating_points import OperatingPoint, operating_points
+from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from dashboard.access import Permission, allowed
@@ -35,6 +36,7 @@ from dashboard.text import count, plain
 MEASURES = {"fpir": "Identify: strangers who get a name (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
 _ASKED = {"fpir": "Identify (1:N)", "far": "Compare (1:1)"}
 _SIZES = (None, 32, 24, 16)
+_SURE = {0.9: "90 % sure for others", 0.95: "95 % sure for others", 0.0: "As met on the data"}
 _OUTCOMES = {"fpir": "FPIR", "dir": "DIR", "far": "FAR", "tar": "TAR", "failure_to_acquire": "Not acquired"}
 _HINTS = {
     "FPIR": "strangers who get a name", "DIR": "enrolled people who get their own name",
@@ -50,32 +52,35 @@ def thresholds_panel() -> None:
     st.subheader("Thresholds in use", anchor=False)
     told()
     store = gallery()
-    points = operating_points(store, space_in_use(weights))
-    people = store.size
-    st.html(in_use_html(points, people))
-    warnings = {each.decision.warning for measure in MEASURES for each in _in_force(points, people, measure)} - {""}
+    space = space_in_use(weights)
+    points, people, index = operating_points(store, space), store.size, store.index(space)
+    mix = index.mix if index.size else None
+    used = [each for measure in _ASKED for each in _in_force(points, index.size, measure, mix)]
+    st.html(in_use_html(used))
+    warnings = {each.decision.warning for each in used} - {""}
     for text in sorted(warnings):
         st.warning(plain(text), icon=":material/warning:")
     calibrated = f"{count(len(points), 'threshold')} calibrated" if points else "none is calibrated yet"
     st.caption(
-        f"For the weights and the upscaler in use, {count(people, 'person', 'people')} enrolled: {calibrated}. A score "
-        "that reaches the threshold of the probe's own size is accepted."
+        f"For the weights and the upscaler in use, {count(people, 'person', 'people')} enrolled"
+        f"{f' by {mix}' if mix else ''}: {calibrated}. A score that reaches the threshold of the probe's own size is "
+        "accepted."
     )
     if not allowed(Permission.RUN):
         not_yours("Choosing thresholds")
         return
-    taking_back(store, space_in_use(weights), "all", "Take thresholds back")
+    taking_back(store, space, "all", "Take thresholds back")
     st.subheader("Choose thresholds from your own data", anchor=False)
     with st.container(border=True, key="accuracy_calibrate"):
-        _form(weights, people)
+        _form(weights, people, mix or TemplateMix())
 
 
-def in_use_html(points: list[OperatingPoint], people: int) -> str:
+def in_use_html(used: list[InForce]) -> str:
     """A line for each probe size: the threshold of both questions, and what each was chosen for."""
     rows: dict[str, dict[str, Cell]] = {}
-    for measure, name in _ASKED.items():
-        for each in _in_force(points, people, measure):
-            rows.setdefault(each.probe, {})[name] = (f"{each.decision.threshold:.3f}", _chosen_for(each))
+    for each in used:
+        cell = (f"{each.decision.threshold:.3f}", _chosen_for(each))
+        rows.setdefault(each.probe, {})[_ASKED[each.measure]] = cell
     return cells_html("Probe", [((probe, ""), cells) for probe, cells in rows.items()])
 
 
@@ -182,7 +187,7 @@ def _used(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> b
     }
 
 
-def _form(weights: Any, people: int) -> None:
+def _form(weights: Any, people: int, mix: TemplateMix) -> None:
     measure = str(st.radio("For which question", list(MEASURES), format_func=MEASURES.__getitem__, key="accuracy_goal"))
     chosen = choose_people()
     if chosen is None:
@@ -193,14 +198,14 @@ def _form(weights: Any, people: int) -> None:
         "At most, %", 0.001, 50.0, default, 0.1, format="%.3f", key=f"accuracy_target_{measure}",
         help="The share of strangers' searches, or of pairs of different people, that may be accepted.",
     )  # fmt: skip
-    size = 0
+    goal: dict[str, Any] = {"measure": measure, "target": round(target / 100, 8)}
+    goal["confidence"] = right.selectbox(
+        "How sure", list(_SURE), format_func=_SURE.__getitem__, key="accuracy_confidence",
+        help="People who aren't in the data may be accepted more often than those who are. With a confidence the "
+        "threshold is strict enough for them too.",
+    )  # fmt: skip
     if measure == "fpir":
-        size = int(
-            right.number_input(
-                "People in the gallery", 1, 1_000_000, people or 100, key="accuracy_gallery_size",
-                help="More people, more false alarms: a threshold belongs to a gallery's size.",
-            )
-        )  # fmt: skip
+        goal |= _gallery_asked(people, mix)
     left, right = st.columns(2, gap="medium")
     with left:
         encoder = choose_weights(weights, "accuracy_calibrate", several=False)
@@ -223,31 +228,61 @@ def _form(weights: Any, people: int) -> None:
     clicked = st.button("Choose thresholds", type="primary", icon=":material/tune:", key="accuracy_calibrate_start")
     link("help", "What a threshold is chosen for", icon=":material/help:", topic="accuracy")
     if clicked:
-        _start(chosen, encoder, upscaler, {"sizes": sizes, "degradations": [degradation]}, measure, target, size)
+        _start(chosen, encoder, upscaler, {"sizes": sizes, "degradations": [degradation]}, goal)
+
+
+def _gallery_asked(people: int, mix: TemplateMix) -> dict[str, Any]:
+    """The gallery and the probes that a threshold for strangers is for; as the gallery is, unless it is changed."""
+    left, right = st.columns(2, gap="medium")
+    size = left.number_input(
+        "People in the gallery", 1, 1_000_000, people or 100, key="accuracy_gallery_size",
+        help="More people, more false alarms: a threshold belongs to a gallery's size.",
+    )  # fmt: skip
+    offered = list(dict.fromkeys([mix.templates, HR, EVERY_KIND]))
+    templates = right.selectbox(
+        "Enrolled by", offered, format_func=lambda text: _capital(templates_said(text)), key="accuracy_templates",
+        help="Matched templates let strangers score higher: a threshold belongs to the kinds of templates.",
+    )  # fmt: skip
+    photographs = left.number_input(
+        "Photographs a person", 1, 100, mix.photographs, key="accuracy_enrol",
+        help="As many as each person is enrolled by.",
+    )  # fmt: skip
+    frames = right.number_input(
+        "Frames pooled", 1, 15, 1, key="accuracy_frames",
+        help="1 for photographs. Video is judged by up to 15 frames together and needs thresholds of its own, from "
+        "people with as many pictures.",
+    )  # fmt: skip
+    return {"gallery_size": int(size), "templates": templates, "enrol": int(photographs), "frames": int(frames)}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _start(
-    chosen: dict[str, Any], encoder: list[str], upscaler: list[str], plan: dict[str, Any], measure: str, target: float,
-    size: int,
-) -> None:  # fmt: skip
+    chosen: dict[str, Any], encoder: list[str], upscaler: list[str], plan: dict[str, Any], goal: dict[str, Any]
+) -> None:
     from core.evaluation.systems import every_system
 
     with feedback() as attempt:
         [system] = every_system(settings(), encoder, upscaler)
-        goal = {"measure": measure, "target": round(target / 100, 8), "gallery_size": size}
         run = start(chosen, system, plan, goal)
     if attempt.ok:
         st.query_params["run"] = run.id
         st.rerun()
 
 
-def _in_force(points: list[OperatingPoint], people: int, measure: str) -> list[InForce]:
-    return in_force(points, people, measure=measure)  # type: ignore[arg-type]
+def _in_force(points: list[OperatingPoint], people: int, measure: str, mix: TemplateMix | None) -> list[InForce]:
+    return in_force(points, people, measure=measure, mix=mix)  # type: ignore[arg-type]
 
 
 def _chosen_for(each: InForce) -> str:
-    if each.point is None:
+    point = each.decision.point
+    if point is None:
         return "uncalibrated default"
-    where = f" of {each.point.gallery_size:,}" if each.measure == "fpir" else ""
-    when = f", {each.point.at.astimezone():%-d %b %Y}" if each.point.at is not None else ""
-    return f"{each.measure.upper()} {each.point.target * 100:g} %{where}{when}"
+    if not each.decision.calibrated:
+        return "uncalibrated: chosen for other templates"
+    where = f" of {point.gallery_size:,}, {templates_said(point.templates)}" if each.measure == "fpir" else ""
+    sure = f", {point.confidence * 100:g} % sure" if point.confidence else ", on its data"
+    when = f", {point.at.astimezone():%-d %b %Y}" if point.at is not None else ""
+    return f"{each.measure.upper()} {point.target * 100:g} %{where}{sure}{when}"

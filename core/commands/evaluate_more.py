@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +31,7 @@ from core.commands.evaluate_options import (
     tell,
 )
 from core.commands.shared_options import takes_options
+from core.gallery.template_mix import TemplateMix
 from core.settings import load_settings
 
 
@@ -37,6 +41,7 @@ def add_to(group: typer.Typer) -> None:
         "calibrate",
         epilog=example(
             "evaluate calibrate --dataset-root lfw --fpir 0.01 --gallery-size 300 --store",
+            "evaluate calibrate --dataset-root lfw --fpir 0.01 --gallery-size 300 --templates HR,32,24,16",
             "evaluate calibrate --images lfw/images --pairs lfw/pairs.txt --calibrate-folds 1-4 --report-folds 5-7 "
             "--far 0.001",
         ),
@@ -102,7 +107,28 @@ def calibrate(
         int | None,
         typer.Option("--gallery-size", min=1, help="For --fpir: people in the gallery; default: the gallery's own."),
     ] = None,
-    enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols.")] = 1,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            "--templates",
+            metavar="SIZES",
+            help="For --fpir: what people are enrolled by, such as HR or HR,32,24,16; default: as in the gallery.",
+        ),
+    ] = None,
+    enrol: Annotated[
+        int | None,
+        typer.Option("--enrol", min=1, help="Photographs that each person enrols; default: as many as in the gallery."),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option("--frames", min=1, help="For --fpir: pictures pooled into a probe, as video is judged.")
+    ] = 1,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            "--confidence",
+            help="How sure that people who aren't in the data stay within the rate; 0: met on the data alone.",
+        ),
+    ] = 0.9,
     draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Galleries drawn for --fpir.")] = 20,
     sizes: SizesOption = "HR,32,24,16",
     mode: Annotated[
@@ -126,17 +152,19 @@ def calibrate(
         raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
     target = fpir if fpir is not None else far
     gallery = gallery_file(load_settings(), gallery_path)
-    people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
+    chosen_systems = systems.config()
+    there = _enrolled_in(gallery, chosen_systems[0]) if fpir is not None else None
+    goal = _goal(measure, target or 0.0, there, gallery_size, templates, enrol, draws, frames, confidence)
     config = {
         "task": "calibrate",
         **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
-        "systems": systems.config(),
+        "systems": chosen_systems,
         "plan": {
             "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
             "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
         },
-        "goal": _goal(measure, target or 0.0, people, enrol, draws),
+        "goal": goal,
         "gallery": str(gallery.resolve()) if store else None,
     }  # fmt: skip
     evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
@@ -167,25 +195,47 @@ def matched(
     evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
 
 
-def _people_in(gallery: object) -> int:
-    from pathlib import Path
-
+def _enrolled_in(gallery: Path, system: Mapping[str, Any]) -> tuple[int, TemplateMix] | None:
+    """How many people a gallery holds, and what those of them are enrolled by whom this system can find; None where
+    nobody is. Raises GalleryError and what `open_system` raises."""
+    from core.evaluation.job import space_for, spec_of
+    from core.evaluation.systems import open_system
     from core.gallery.store import Gallery
+    from core.sr.registry import describe
+    from core.sr.upscale import BICUBIC
 
-    path = Path(str(gallery))
-    size = 0
-    if path.is_file():
-        with Gallery.open(path, create=False) as opened:
-            size = opened.size
-    if size < 1:
+    if not gallery.is_file():
+        return None
+    spec = spec_of(system)
+    by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
+    with Gallery.open(gallery, create=False) as opened:
+        index = opened.index(replace(space_for(open_system(spec)), bicubic_px=by))
+        return (opened.size, index.mix if index.size else TemplateMix()) if opened.size else None
+
+
+def _goal(
+    measure: Literal["fpir", "far"],
+    target: float,
+    there: tuple[int, TemplateMix] | None,
+    gallery_size: int | None,
+    templates: str | None,
+    enrol: int | None,
+    draws: int,
+    frames: int,
+    confidence: float,
+) -> dict[str, object]:
+    """What was asked for; what wasn't said is as in the gallery that is `there`. Raises UsageMistake."""
+    from core.evaluation.goal import Goal
+
+    people, mix = there or (0, TemplateMix())
+    size = gallery_size or people
+    if measure == "fpir" and size < 1:
         raise UsageMistake("The gallery is empty, and FPIR belongs to a gallery size.", "Add --gallery-size N.")
-    return size
-
-
-def _goal(measure: Literal["fpir", "far"], target: float, people: int, enrol: int, draws: int) -> dict[str, object]:
-    from core.evaluation.calibrate import Goal
-
-    return dict(vars(Goal(measure, target, people, enrol, draws)))
+    goal = Goal(
+        measure, target, size if measure == "fpir" else 0, enrol or mix.photographs, draws,
+        templates=templates or mix.templates, confidence=confidence, frames=frames,
+    )  # fmt: skip
+    return dict(vars(goal))
 
 
 def _source(

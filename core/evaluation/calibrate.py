@@ -1,10 +1,11 @@
 """Thresholds from one's own data: one for each probe size, chosen on some people and tried on others.
 
 For FPIR a threshold is the lowest that at most the target share of strangers reaches with their best score against a
-gallery of the size asked for; for FAR the lowest that at most that share of impostor pairs reaches, VLR-VLR and VLR-HR
-each on its own. Two small faces of strangers are more alike than a small and a large one, so for a comparison whose
-other face may have any size the gallery keeps the stricter of both. People whom the weights were trained on are left
-out where a data set at hand says who they were, and nobody is in both halves.
+gallery of the size and templates asked for; for FAR the lowest that at most that share of impostor pairs reaches,
+VLR-VLR and VLR-HR each on its own. Two small faces of strangers are more alike than a small and a large one, so for a
+comparison whose other face may have any size the gallery keeps the stricter of both. With a confidence it is the lowest
+that so surely holds for people who weren't there (`tolerance`). People whom the weights were trained on are left out
+where a data set at hand says who they were, and nobody is in both halves.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
-from core.evaluation.identification import threshold_at
+from core.evaluation.goal import Goal, meaning
+from core.evaluation.identification import identified, threshold_at
 from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
@@ -29,36 +31,16 @@ from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
-from core.evaluation.scores import side, sorted_scores
+from core.evaluation.scores import Side, side, sorted_scores
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
+from core.evaluation.tolerance import effective_pairs, enough, tolerated_share
 from core.gallery.operating_points import OperatingPoint
+from core.gallery.template_mix import FULL_SIZE, TemplateMix, template_sizes
 from core.probe_sizes import VLR_PROBE_PX
 
-Measure = Literal["fpir", "far"]
 SIZES: tuple[int | None, ...] = (None, 32, 24, 16)
 LARGEST_PX = 10_000.0
-_ENOUGH = 10
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What to calibrate for: `target` as a fraction; `gallery_size` for fpir; `enrol` photographs a person, `draws`
-    galleries of each half."""
-
-    measure: Measure
-    target: float
-    gallery_size: int = 0
-    enrol: int = 1
-    draws: int = 20
-
-    def __post_init__(self) -> None:
-        if self.measure not in ("fpir", "far"):
-            raise SettingsInvalid(f"There is no measure '{self.measure}'.", "Choose fpir (1:N) or far (1:1).")
-        if not 0 < self.target < 1:
-            raise SettingsInvalid(f"A target rate lies between 0 and 1, not {self.target}.", "0.01 is 1 %.")
-        if self.measure == "fpir" and self.gallery_size < 1:
-            raise SettingsInvalid("FPIR belongs to a gallery size.", "Say how many people the gallery holds.")
 
 
 def halves(people: Collection[str], seed: int = 0) -> tuple[set[str], set[str]]:
@@ -107,9 +89,10 @@ def calibrate(
     _require_apart(*unknown)
     tell = on_event or unheard
     sides = []
+    views = list(dict.fromkeys([*plan.views(), *goal.enrolled_views]))
     for half, pictures in zip(("calibrate", "report"), unknown, strict=True):
         embedded = embed(
-            system, pictures, plan.views(), store=store, seed=plan.seed, should_stop=should_stop,
+            system, pictures, views, store=store, seed=plan.seed, should_stop=should_stop,
             on_progress=telling(tell, f"embed to {half}"),
         )  # fmt: skip
         sides.append((codes_of(pictures)[0], embedded))
@@ -118,21 +101,31 @@ def calibrate(
     wanted = [view for view in plan.views() if plan.wants(view)]
     for number, view in enumerate(wanted):
         tell("progress", step="calibrate", done=number, total=len(wanted))
-        (people_a, first), (people_b, second) = sides
         low, high = ranges[view.size_px]
         named = {"mode": view.mode, "degradation": view.degradation, "probe": view.probe}
-        chosen = _thresholds(goal, people_a, first[view], first[View(view.mode)], plan.seed)
-        for pairing, threshold, count in chosen:
+        of_goal = {"target": goal.target, "gallery_size": goal.gallery_size, "confidence": goal.confidence}
+        if goal.measure == "fpir":
+            named |= {"templates": goal.templates}
+        chosen_half, reported_half = (_Half(people, embedded, view, goal) for people, embedded in sides)
+        chosen = _thresholds(goal, chosen_half, plan.seed)
+        for each in chosen:
             thresholds.append(
-                {**named, "pairing": pairing, "probe_px_min": low, "probe_px_max": high, "measure": goal.measure,
-                 "target": goal.target, "gallery_size": goal.gallery_size, "threshold": threshold, "made_of": count}
+                {**named, "pairing": each.pairing, "probe_px_min": low, "probe_px_max": high, "measure": goal.measure,
+                 **of_goal, "photographs": each.photographs, "threshold": each.threshold, "made_of": each.made_of,
+                 "people": each.people}
             )  # fmt: skip
-            if threshold is not None:
-                row = _tried(goal, people_b, second[view], second[View(view.mode)], threshold, plan, pairing)
-                measured.append({**named, "pairing": pairing, "threshold": threshold, "target": goal.target, **row})
-        told = [threshold for _, threshold, _ in chosen if threshold is not None]
+            if each.threshold is not None:
+                row = _tried(goal, reported_half, each.threshold, plan, each.pairing)
+                measured.append({**named, "pairing": each.pairing, "threshold": each.threshold, **of_goal, **row})
+        told = [each.threshold for each in chosen if each.threshold is not None]
         if len(told) == len(chosen):
-            points.append(OperatingPoint(low, high, goal.measure, goal.target, goal.gallery_size, max(told), run))
+            points.append(
+                OperatingPoint(
+                    low, high, goal.measure, goal.target, goal.gallery_size, max(told), run,
+                    templates=goal.templates, photographs=max(1, round(chosen[0].photographs)), frames=goal.frames,
+                    confidence=goal.confidence,
+                )
+            )  # fmt: skip
     tables = {"thresholds": pd.DataFrame(thresholds), "calibration": pd.DataFrame(measured)}
     protocol = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -156,71 +149,86 @@ def _require_apart(chosen_on: Sequence[Picture], reported_on: Sequence[Picture])
             raise SettingsInvalid(f"There are {len(people)} people to {half}.", "Choose a data set with more people.")
 
 
-def _thresholds(
-    goal: Goal, people: NDArray[np.int64], probe: Embedded, hr: Embedded, seed: int
-) -> list[tuple[str, float | None, int]]:
-    """(pairing, threshold, how many different photographs or pairs it was made of); None where it can't be told."""
+class _Half:
+    """One half of the people as a view shows them: `hr`, and what they are enrolled by."""
+
+    def __init__(self, people: NDArray[np.int64], embedded: Mapping[View, Embedded], view: View, goal: Goal) -> None:
+        self.people, self.probe, self.hr = people, embedded[view], embedded[View(view.mode)]
+        full = [self.hr] if FULL_SIZE in template_sizes(goal.templates) else []
+        self.kinds = [*full, *(embedded[one] for one in goal.enrolled_views)]
+
+    def trial(self, goal: Goal, seed: int) -> Trial:
+        return run_trial(
+            self.people, self.probe, self.hr, goal.gallery_size, kinds=self.kinds, enrol=goal.enrol, draws=goal.draws,
+            frames=goal.frames, seed=seed,
+        )  # fmt: skip
+
+    def sides(self, *, ordered: bool) -> tuple[Side, Side]:
+        """The acquired photographs on both sides of all pairs."""
+        other = self.hr if ordered else self.probe
+        left, right = side(self.probe.vectors, self.people), side(other.vectors, self.people)
+        return left.only(self.probe.acquired[left.photos]), right.only(other.acquired[right.photos])
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A threshold, None where it can't be told, and the photographs or pairs, and the people or pairs of people, that
+    it was made of; `photographs` that each person enrolled, on average."""
+
+    pairing: str
+    threshold: float | None
+    made_of: int
+    people: int
+    photographs: float = 1.0
+
+
+def _thresholds(goal: Goal, half: _Half, seed: int) -> list[_Chosen]:
     if goal.measure == "fpir":
-        trial = _trial(goal, people, probe, hr, seed)
-        return [("1:N", trial.threshold(goal.target), trial.strangers)]
-    found: list[tuple[str, float | None, int]] = []
-    for pairing in _pairings(probe):
-        impostor = _impostors(people, probe, hr, ordered=pairing == "VLR-HR")[1]
-        enough = len(impostor) * goal.target >= _ENOUGH
-        threshold = threshold_at(impostor.astype(np.float64), goal.target) if enough else None
-        found.append((pairing, threshold, len(impostor)))
-    return found
+        trial = half.trial(goal, seed)
+        threshold = trial.threshold(goal.target, goal.confidence)
+        return [_Chosen("1:N", threshold, trial.strangers, trial.stranger_people, trial.photographs)]
+    return [_chosen_pairs(goal, half, pairing) for pairing in _pairings(half.probe)]
+
+
+def _chosen_pairs(goal: Goal, half: _Half, pairing: str) -> _Chosen:
+    ordered = pairing == "VLR-HR"
+    left, right = half.sides(ordered=ordered)
+    impostor = sorted_scores(left, right, ordered=ordered)[1].astype(np.float64)
+    count = len(np.intersect1d(left.people, right.people))
+    couples = count * (count - 1) // 2
+    share: float | None = goal.target if enough(len(impostor), couples, goal.target) else None
+    if goal.confidence and len(impostor):
+        plain = threshold_at(impostor, goal.target)
+        share = tolerated_share(effective_pairs(left, right, plain, ordered=ordered), goal.target, goal.confidence)
+    return _Chosen(pairing, None if share is None else threshold_at(impostor, share), len(impostor), couples)
 
 
 def _pairings(probe: Embedded) -> tuple[str, ...]:
     return ("HR-HR",) if probe.size_px is None else ("VLR-VLR", "VLR-HR")
 
 
-def _trial(goal: Goal, people: NDArray[np.int64], probe: Embedded, hr: Embedded, seed: int) -> Trial:
-    return run_trial(people, probe, hr, goal.gallery_size, enrol=goal.enrol, draws=goal.draws, seed=seed)
-
-
-def _impostors(
-    people: NDArray[np.int64], probe: Embedded, hr: Embedded, *, ordered: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    other = hr if ordered else probe
-    left, right = side(probe.vectors, people), side(other.vectors, people)
-    left, right = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
-    return sorted_scores(left, right, ordered=ordered)
-
-
-def _tried(
-    goal: Goal,
-    people: NDArray[np.int64],
-    probe: Embedded,
-    hr: Embedded,
-    threshold: float,
-    plan: Plan,
-    pairing: str,
-) -> dict[str, Any]:
-    """What a threshold gives on other people, with 95 % intervals by resampling them."""
-    missed = {"failure_to_acquire": float((~probe.acquired).mean())}
+def _tried(goal: Goal, half: _Half, threshold: float, plan: Plan, pairing: str) -> dict[str, Any]:
+    """What a threshold gives on other people, with 95 % intervals by resampling them; the threshold stays as it is."""
+    missed = {"failure_to_acquire": float((~half.probe.acquired).mean())}
     if goal.measure == "far":
-        return {**_one_to_one(people, probe, hr, threshold, plan, ordered=pairing == "VLR-HR"), **missed}
-    trial = _trial(goal, people, probe, hr, plan.seed + 1_000)
+        return {**_one_to_one(half, threshold, plan, ordered=pairing == "VLR-HR"), **missed}
+    trial = half.trial(goal, plan.seed + 1_000)
     outcomes = trial.outcomes
     strangers, mated = outcomes.only(~outcomes.mated), outcomes.only(outcomes.mated)
-    row: dict[str, Any] = {"gallery_size": goal.gallery_size, "strangers": trial.strangers}
-    false, found = strangers.top >= threshold, (mated.rank == 1) & (mated.genuine >= threshold)
+    row: dict[str, Any] = {
+        "photographs": trial.photographs, "strangers": trial.strangers, "stranger_people": trial.stranger_people,
+    }  # fmt: skip
+    false, found = strangers.top >= threshold, identified(mated, threshold)
     for name, hits, who in (("fpir", false, strangers.person), ("dir", found, mated.person)):
         low, high = share_interval(hits, who, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
         row |= {name: float(hits.mean()) if len(hits) else None, f"{name}_low": low, f"{name}_high": high}
     return {**row, **missed}
 
 
-def _one_to_one(
-    people: NDArray[np.int64], probe: Embedded, hr: Embedded, threshold: float, plan: Plan, *, ordered: bool
-) -> dict[str, Any]:
+def _one_to_one(half: _Half, threshold: float, plan: Plan, *, ordered: bool) -> dict[str, Any]:
     from core.evaluation.bootstrap_rates import rates_at_threshold
 
-    other = hr if ordered else probe
-    left, right = side(probe.vectors, people), side(other.vectors, people)
-    left, right = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
+    left, right = half.sides(ordered=ordered)
     rates = rates_at_threshold(left, right, threshold, ordered=ordered, resamples=plan.bootstrap, seed=plan.seed)
     return {
         "genuine": rates.genuine, "impostor": rates.impostor,
@@ -240,8 +248,12 @@ def _text(goal: Goal, thresholds: Sequence[Mapping[str, Any]]) -> str:
         f"{'can’t be told' if row['threshold'] is None else format(row['threshold'], '.3f')}"
         for row in thresholds
     ]
-    where = f" in a gallery of {goal.gallery_size:,}" if goal.measure == "fpir" else ""
-    return f"Threshold for {goal.measure.upper()} {goal.target * 100:g} %{where}: {', '.join(said)}."
+    where = ""
+    if goal.measure == "fpir":
+        mix = TemplateMix(goal.templates, goal.enrol)
+        pooled = f", probes pooled from {goal.frames} frames" if goal.frames > 1 else ""
+        where = f" in a gallery of {goal.gallery_size:,} people with {mix}{pooled}"
+    return f"Threshold for {goal.measure.upper()} {goal.target * 100:g} %{where}: {', '.join(said)}. {meaning(goal)}"
 
 
 def points_json(points: Sequence[OperatingPoint]) -> str:

@@ -208,12 +208,16 @@ def store_points(gallery: Path, system: System, points: list[OperatingPoint]) ->
     """Put thresholds into a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 
-    space = Space(
-        str(system.about().get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
-    )
     with Gallery.open(gallery) as opened:
         for point in points:
-            save_operating_point(opened, space, point)
+            save_operating_point(opened, space_for(system), point)
+
+
+def space_for(system: System) -> Space:
+    """Which templates a system makes; `bicubic_px`, which thresholds don't go by, is left out."""
+    return Space(
+        str(system.about().get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
+    )
 
 
 def calibration_pictures(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], list[Picture], dict[str, Any]]:

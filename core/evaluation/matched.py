@@ -1,7 +1,8 @@
 """Do resolution-matched templates help? Identification with full-size templates alone, and with matched ones beside.
 
 Every picture is searched among everybody's pictures without its own, first with HR templates, then with those at 16 px,
-then at 32, 24 and 16 px beside. The difference is taken probe by probe, its interval by resampling people.
+then at 32, 24 and 16 px beside. The difference is taken probe by probe, its interval by resampling people; that of
+names at an FPIR includes the error of either threshold.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
 from core.evaluation.evaluate import protocol_of
@@ -22,7 +24,8 @@ from core.evaluation.identification import (
     identify,
     threshold_at,
 )
-from core.evaluation.intervals import paired_interval, share_interval
+from core.evaluation.intervals import Interval, change_interval, paired_interval, resampled_interval, share_interval
+from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
@@ -94,39 +97,63 @@ def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:
 
 
 def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict[str, Any]]:
-    rows, hits = [], {}
+    rows: list[dict[str, Any]] = []
+    hits: dict[str, dict[str, NDArray[np.bool_]]] = {}
+    drawn: dict[str, Floats] = {}
     for name, found in outcomes.items():
         mated = found.only(found.mated)
-        threshold = threshold_at(_others(found), FPIR)
+        others, whose = _others(found)
+        threshold = threshold_at(others, FPIR)
         hits[name] = {"rank1": mated.rank == 1, "dir": identified(mated, threshold)}
+        drawn[name] = dir_draws(mated, others, whose, FPIR, resamples=plan.bootstrap, seed=plan.seed)
         row: dict[str, Any] = {
             "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
             "templates": name, "probes": len(mated.rank), "identities": len(np.unique(found.person)),
         }  # fmt: skip
-        for measure, hit in hits[name].items():
-            low, high = share_interval(hit, mated.person, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
-            row |= {measure: float(hit.mean()), f"{measure}_low": low, f"{measure}_high": high}
-            if name != HR_ONLY:
-                before = hits[HR_ONLY][measure]
-                change = paired_interval(before, hit, mated.person, resamples=plan.bootstrap, seed=plan.seed)
-                row |= {f"{measure}_change": float(hit.mean() - before.mean())}
-                row |= dict(
-                    zip((f"{measure}_change_low", f"{measure}_change_high"), change or (None, None), strict=True)
-                )
+        share = {measure: float(hit.mean()) for measure, hit in hits[name].items()}
+        row |= {"rank1": share["rank1"]}
+        row |= _bounds(
+            "rank1", share_interval(hits[name]["rank1"], mated.person, resamples=plan.bootstrap, seed=plan.seed)
+        )
+        people = len(np.unique(mated.person))
+        row |= {"dir": share["dir"]}
+        row |= _bounds("dir", resampled_interval(share["dir"], drawn[name], people) if plan.bootstrap else None)
+        if name != HR_ONLY:
+            before = {measure: float(hit.mean()) for measure, hit in hits[HR_ONLY].items()}
+            changed = {
+                "rank1": paired_interval(
+                    hits[HR_ONLY]["rank1"], hits[name]["rank1"], mated.person, resamples=plan.bootstrap, seed=plan.seed
+                ),
+                "dir": change_interval(share["dir"] - before["dir"], drawn[name] - drawn[HR_ONLY], people)
+                if plan.bootstrap  # the same people are drawn for both
+                else None,
+            }
+            for measure, change in changed.items():
+                row |= {f"{measure}_change": share[measure] - before[measure], **_bounds(f"{measure}_change", change)}
         rows.append({**row, "threshold": threshold})
     return rows
 
 
-def _others(found: Outcomes) -> Floats:
-    scores = found.impostor[~np.isnan(found.impostor)]
-    return scores if len(scores) else np.zeros(1)
+def _bounds(measure: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{measure}_low": low, f"{measure}_high": high}
+
+
+def _others(found: Outcomes) -> tuple[Floats, Ints]:
+    """Each probe's highest score against others, as if its own person weren't enrolled, and whose probe it is."""
+    there = ~np.isnan(found.impostor)
+    return (found.impostor[there], found.person[there]) if there.any() else (np.zeros(1), found.person[:1])
 
 
 def _headline(table: pd.DataFrame) -> str:
     small = table[(table["templates"] != HR_ONLY) & (table["size_px"] == table["size_px"].min())].to_dict("records")
     said = [
-        f"{row['templates']} {row['rank1_change'] * 100:+.2f}{'' if row['mode'] == 'aligned' else ' end to end'}"
+        f"{row['templates']}{'' if row['mode'] == 'aligned' else ' end to end'} {row['rank1_change'] * 100:+.2f} and "
+        f"{row['dir_change'] * 100:+.2f}"
         for row in small
     ]
     probe = small[0]["probe"] if small else ""
-    return f"Rank-1 at {probe} against HR templates alone, in points: {'; '.join(said)}."
+    return (
+        f"Rank-1, and names at FPIR {FPIR * 100:g} %, at {probe} against HR templates alone, in points: "
+        f"{'; '.join(said)}."
+    )

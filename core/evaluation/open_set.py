@@ -20,18 +20,17 @@ from core.evaluation.identification import (
     Templates,
     fnir,
     fpir,
-    identified,
     identify,
     threshold_at,
 )
-from core.evaluation.intervals import share_interval
+from core.evaluation.open_set_interval import dir_interval
+from core.evaluation.pooled_probes import pooled_probes
 from core.evaluation.protocol import Embedded
 from core.evaluation.scores import Ints
+from core.evaluation.tolerance import enough, tolerated_share
 from core.evaluation.verification import Floats
 
 FPIRS = (0.1, 0.01, 0.001)
-ENOUGH = 10
-"""A threshold for an FPIR isn't told where fewer than this many strangers' photographs make it up."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Draw:
 class Trial:
     """All draws of one gallery size and probe view: outcomes pooled, and what wasn't acquired.
 
-    `strangers` is how many different photographs of strangers there are: draws repeat them, and repetition proves
-    nothing about a rare event.
+    `strangers` is how many different probes of strangers there are, and `stranger_people` of how many people: draws
+    repeat them, and repetition proves nothing about a rare event. `photographs` a person were enrolled, on average.
     """
 
     gallery_size: int
@@ -56,6 +55,8 @@ class Trial:
     missed_mated: int
     missed_strangers: int
     strangers: int
+    stranger_people: int
+    photographs: float
     draws: int
 
     @property
@@ -63,9 +64,14 @@ class Trial:
         """The strangers' top scores."""
         return self.outcomes.top[~self.outcomes.mated]
 
-    def threshold(self, target: float) -> float | None:
-        """The lowest threshold with FPIR <= `target` among acquired strangers; None where they are too few."""
-        return threshold_at(self.tops, target) if self.strangers * target >= ENOUGH else None
+    def threshold(self, target: float, confidence: float = 0.0) -> float | None:
+        """The lowest threshold with FPIR <= `target` among acquired strangers, or with a `confidence` among all others
+        (strangers count as people then); None where they are too few to tell."""
+        if confidence:
+            share = tolerated_share(self.stranger_people, target, confidence)
+        else:
+            share = target if enough(self.strangers, self.stranger_people, target) else None
+        return None if share is None else threshold_at(self.tops, share)
 
     def fpir(self, threshold: float) -> float:
         return fpir(self.outcomes, threshold)
@@ -101,49 +107,71 @@ def draw_gallery(people: Ints, usable: NDArray[np.bool_], size: int, *, enrol: i
 
 
 def run_trial(
-    people: Ints, probe: Embedded, hr: Embedded, size: int, *, enrol: int = 1, draws: int = 10, seed: int = 0
+    people: Ints,
+    probe: Embedded,
+    hr: Embedded,
+    size: int,
+    *,
+    kinds: Sequence[Embedded] | None = None,
+    enrol: int = 1,
+    draws: int = 10,
+    frames: int = 1,
+    seed: int = 0,
 ) -> Trial:
-    """Search mated probes and strangers in `draws` galleries of `size` people. Raises SettingsInvalid."""
-    photos = np.arange(len(people))
+    """Search mated probes and strangers, each pooled from `frames` pictures, in `draws` galleries of `size` people.
+
+    Who is enrolled by which photographs is drawn among those usable in `hr`; each is enrolled once a view of `kinds`
+    (None: `hr` alone). Raises SettingsInvalid.
+    """
     parts: list[Outcomes] = []
-    missed_mated = missed_strangers = 0
+    missed_mated = missed_strangers = enrolled = 0
     seen: set[int] = set()
     for number in range(draws):
         draw = draw_gallery(people, hr.acquired, size, enrol=enrol, seed=seed + number)
-        gallery = Templates(hr.vectors[draw.enrolled], people[draw.enrolled], draw.enrolled)
+        enrolled += len(draw.enrolled)
+        gallery = [
+            Templates(each.vectors[there], people[there], there)
+            for each in (kinds or [hr])
+            if len(there := draw.enrolled[each.acquired[draw.enrolled]])
+        ]
         probes = np.concatenate([draw.mated, draw.strangers])
         there = probes[probe.acquired[probes]]
         missed_mated += int((~probe.acquired[draw.mated]).sum())
         missed_strangers += int((~probe.acquired[draw.strangers]).sum())
         seen.update(draw.strangers[probe.acquired[draw.strangers]].tolist())
-        if len(there):
-            parts.append(identify(Templates(probe.vectors[there], people[there], photos[there]), [gallery]))
+        asked = pooled_probes(probe, people, there, frames, seed + number)
+        if len(asked.people) and gallery:
+            parts.append(identify(asked, gallery))
     if not parts:
         raise SettingsInvalid("No probe was acquired.", "Choose pictures with faces, or a larger size.")
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in Outcomes.__dataclass_fields__]
-    return Trial(size, Outcomes(*columns), missed_mated, missed_strangers, len(seen), draws)
+    outcomes = Outcomes(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in Outcomes.__dataclass_fields__)
+    )
+    probed = np.unique(people[sorted(seen)], return_counts=True)[1] // frames if seen else np.zeros(0, np.int64)
+    return Trial(
+        size, outcomes, missed_mated, missed_strangers, int(probed.sum()), int((probed > 0).sum()),
+        enrolled / (draws * size), draws,
+    )  # fmt: skip
 
 
 def open_set_rows(
     trial: Trial, targets: Sequence[float] = FPIRS, *, resamples: int = 1000, seed: int = 0
 ) -> list[dict[str, object]]:
     """A row for each target FPIR: gallery_size, fpir_target, threshold (None: too few strangers), dir (= 1 - fnir) with
-    its interval, fnir, fnir_with_failures, mated and strangers (photographs), draws."""
+    its interval, which includes the threshold's error, fnir, fnir_with_failures, mated and strangers (photographs) and
+    the strangers' people, draws."""
     mated = trial.outcomes.mated
     rows: list[dict[str, object]] = []
     for target in targets:
         threshold = trial.threshold(target)
         row: dict[str, object] = {
             "gallery_size": trial.gallery_size, "fpir_target": target, "threshold": threshold,
-            "mated_probes": int(mated.sum()) // trial.draws, "strangers": trial.strangers, "draws": trial.draws,
+            "mated_probes": int(mated.sum()) // trial.draws, "strangers": trial.strangers,
+            "stranger_people": trial.stranger_people, "draws": trial.draws,
             "fnir": None, "dir": None, "dir_low": None, "dir_high": None, "fnir_with_failures": None,
         }  # fmt: skip
         if threshold is not None and mated.any():
-            hits = identified(trial.outcomes, threshold)[mated]
-            low, high = share_interval(hits, trial.outcomes.person[mated], resamples=resamples, seed=seed) or (
-                None,
-                None,
-            )
+            low, high = dir_interval(trial.outcomes, target, resamples=resamples, seed=seed)
             miss = trial.fnir(threshold)
             row |= {
                 "fnir": miss, "dir": 1 - miss, "dir_low": low, "dir_high": high,

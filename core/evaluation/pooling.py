@@ -19,15 +19,15 @@ from core.evaluation.evaluate import protocol_of
 from core.evaluation.intervals import Interval, change_interval, resampled_interval
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.plan import Plan
+from core.evaluation.pooled_probes import weights_of
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
-from core.evaluation.store import QUALITY, EmbeddingStore
+from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.verification import Floats, equal_error_rate, roc
-from core.faces.quality import Quality
-from core.video.pooling import pooled, weight_of
+from core.video.pooling import pooled
 
 FRAMES = (1, 5, 15)
 DRAWS = 20
@@ -77,23 +77,6 @@ def evaluate_pooling(
          "draws": draws, "protocol": "one full-size picture a person enrolled, others pooled; different days"},
         {"pooling": table},
     )  # fmt: skip
-
-
-def weights_of(one: Embedded) -> Floats:
-    """Every picture's weight (N,), from the measures that were kept of it."""
-    found = []
-    for row in one.quality:
-        values = {name: None if np.isnan(value) else float(value) for name, value in zip(QUALITY, row, strict=True)}
-        found.append(
-            weight_of(
-                Quality(
-                    values.get("probe_px") or 1.0, values.get("sharpness") or 0.0, values.get("brightness") or 0.0,
-                    values.get("contrast") or 0.0, values.get("yaw_deg"), values.get("pitch_deg"),
-                    values.get("roll_deg"), values.get("detection_score"),
-                )
-            )
-        )  # fmt: skip
-    return np.array(found, dtype=np.float64)
 
 
 def _rows(

@@ -115,7 +115,7 @@ def calibration_config(
 ) -> Config:
     """Thresholds from the people of a data set, halved. Nothing is stored: `operating.put_to_use` does that after a
     look. Raises SettingsInvalid."""
-    from core.evaluation.calibrate import Goal
+    from core.evaluation.goal import Goal
 
     plan_of(plan)
     return _with_command(
@@ -138,7 +138,7 @@ def calibration_folds_config(
 
     Raises SettingsInvalid (no folds, or one in both), PairsInvalid when the file or a photograph isn't there.
     """
-    from core.evaluation.calibrate import Goal
+    from core.evaluation.goal import Goal
 
     plan_of(plan)
     return _with_command(
@@ -182,7 +182,11 @@ def command_for(config: Mapping[str, Any]) -> str:
         words += ["--folds", ",".join(map(str, config["folds"]))]
     if goal := config.get("goal"):
         words += [f"--{goal['measure']}", f"{goal['target']:g}"]
-        words += ["--gallery-size", str(goal["gallery_size"])] if goal["measure"] == "fpir" else []
+        if goal["measure"] == "fpir":
+            words += ["--gallery-size", str(goal["gallery_size"]), "--templates", goal["templates"]]
+            words += ["--enrol", str(goal["enrol"])]
+            words += ["--frames", str(goal["frames"])] if goal["frames"] > 1 else []
+        words += ["--confidence", f"{goal['confidence']:g}"]
     words += _of_plan(plan, str(config["task"])) + _of_systems(config.get("systems") or [])
     return shlex.join(words)
 

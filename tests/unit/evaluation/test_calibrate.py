@@ -13,6 +13,7 @@ from core.errors import SettingsInvalid
 from core.evaluation import calibrate as module
 from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges
 from core.evaluation.job import store_points
+from core.evaluation.open_set import run_trial
 from core.evaluation.pictures import Picture
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import Embedded, View
@@ -20,6 +21,7 @@ from core.evaluation.store import QUALITY
 from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
 from core.gallery.store import Gallery
+from core.gallery.values import NewTemplate
 from core.probe_sizes import vlr_size
 from core.settings import UNCALIBRATED_THRESHOLD
 
@@ -60,7 +62,28 @@ def known_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "embed", embedded)
 
 
-@pytest.mark.parametrize(("goal", "rate"), [(Goal("far", 0.01), "far"), (Goal("fpir", 0.1, 20, draws=5), "fpir")])
+@pytest.fixture()
+def small_alike(known_vectors: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, where everything at 16 px also has something in common."""
+    embedded = module.embed
+    common = np.random.default_rng(7).normal(size=32)
+
+    def alike(*args, **options):
+        out = embedded(*args, **options)
+        for view, one in out.items():
+            if view.size_px is not None:
+                rows = one.vectors + 0.8 * common / np.linalg.norm(common)
+                vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+                out[view] = replace(one, vectors=vectors)
+        return out
+
+    monkeypatch.setattr(module, "embed", alike)
+
+
+@pytest.mark.parametrize(
+    ("goal", "rate"),
+    [(Goal("far", 0.01, confidence=0), "far"), (Goal("fpir", 0.1, 20, draws=5, confidence=0), "fpir")],
+)
 def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal, rate: str) -> None:
     evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN, run="evaluate/x")
     assert [(p.probe_px_min, p.probe_px_max) for p in points] == [
@@ -100,6 +123,83 @@ def test_too_few_to_tell_give_no_threshold(known_vectors: None) -> None:
 def test_goals_that_mean_nothing(wrong: tuple) -> None:
     with pytest.raises(SettingsInvalid):
         Goal(*wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"templates": "HR,20"}, {"confidence": 1.0}, {"confidence": -0.1}, {"frames": 0}, {"enrol": 0}]
+)
+def test_galleries_and_probes_that_cannot_be(wrong: dict) -> None:
+    with pytest.raises(SettingsInvalid):
+        Goal("fpir", 0.01, 5, **wrong)
+
+
+def test_many_photographs_of_few_people_tell_no_threshold(known_vectors: None) -> None:
+    few = Goal("fpir", 0.01, 3, draws=5, confidence=0)
+    evaluation, points = calibrate(SYSTEM, crowd(10, 120, "a"), crowd(10, 3, "b"), few, plan=Plan(sizes=(None,)))
+    [row] = evaluation.table("thresholds").to_dict("records")
+    assert points == [] and (row["made_of"], row["people"]) == (1200, 10)
+    pairs, points = calibrate(
+        SYSTEM, crowd(10, 40, "a"), crowd(10, 3, "b"), Goal("far", 0.01, confidence=0), plan=Plan(sizes=(None,))
+    )
+    assert points == [], "78,000 pairs of photographs, 45 of people"
+    assert pairs.table("thresholds")["people"].tolist() == [45]
+
+
+def test_a_confidence_makes_thresholds_stricter_and_is_said(known_vectors: None) -> None:
+    found = {}
+    for confidence in (0.0, 0.9, 0.99):
+        for measure, size in (("fpir", 20), ("far", 0)):
+            goal = Goal(measure, 0.1, size, draws=5, confidence=confidence)
+            evaluation, points = calibrate(SYSTEM, crowd(80, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN)
+            found[measure, confidence] = [point.threshold for point in points]
+            assert {point.confidence for point in points} == {confidence}
+            assert (f"{confidence * 100:g} % confidence" in evaluation.text) is (confidence > 0)
+            assert ("expect somewhat more of others" in evaluation.text) is (confidence == 0)
+    for measure in ("fpir", "far"):
+        assert all(a < b < c for a, b, c in zip(*(found[measure, sure] for sure in (0.0, 0.9, 0.99)), strict=True))
+
+
+# Template kinds ------------------------------------------------------------------------------------------------------
+
+
+def test_a_threshold_is_for_the_templates_that_it_was_calibrated_with(small_alike: None) -> None:
+    """Small faces are alike here as they are in truth, so that a matched template lets every small stranger in."""
+    plan = Plan(sizes=(16,), bootstrap=50)
+    points, met = {}, {}
+    for templates in ("HR", "16", "HR,16"):
+        goal = Goal("fpir", 0.1, 20, draws=5, templates=templates, confidence=0)
+        evaluation, [points[templates]] = calibrate(SYSTEM, crowd(80, 3, "a"), crowd(80, 3, "b"), goal, plan=plan)
+        [tried] = evaluation.table("calibration").to_dict("records")
+        met[templates] = tried["fpir"]
+        assert tried["templates"] == templates == points[templates].templates
+    assert all(rate < 0.2 for rate in met.values()), "each about meets its aim on its own templates"
+    assert points["HR,16"].threshold > points["HR"].threshold + 0.1
+    people, embedded = np.repeat(np.arange(80), 3), module.embed(
+        SYSTEM, crowd(80, 3, "b"), [View("aligned"), View("aligned", 16)]
+    )  # fmt: skip
+    hr, small = embedded[View("aligned")], embedded[View("aligned", 16)]
+    trial = run_trial(people, small, hr, 20, kinds=[hr, small], draws=5)
+    assert trial.fpir(points["HR"].threshold) > 0.4, "the fault: a threshold for HR where matched ones are enrolled"
+
+
+def test_how_many_photographs_were_enrolled_goes_with_the_threshold(known_vectors: None) -> None:
+    goal = Goal("fpir", 0.1, 20, enrol=3, draws=3, confidence=0)
+    evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 5, "b"), goal, plan=PLAN)
+    assert {point.photographs for point in points} == {2}, "one of three stays a probe"
+    assert set(evaluation.table("thresholds")["photographs"]) == {2.0}
+    assert set(evaluation.table("calibration")["photographs"]) == {3.0}
+
+
+def test_thresholds_for_pooled_frames_are_made_of_pooled_probes(known_vectors: None) -> None:
+    goals = [Goal("fpir", 0.1, 20, draws=5, confidence=0, frames=frames) for frames in (1, 3)]
+    made = [calibrate(SYSTEM, crowd(60, 8, "a"), crowd(60, 8, "b"), goal, plan=PLAN) for goal in goals]
+    rows = [evaluation.table("thresholds").to_dict("records") for evaluation, _ in made]
+    each = [{row["made_of"] / row["people"] for row in some} for some in rows]
+    assert each == [{8.0}, {2.0}], "of eight pictures a person two probes of three, and two are left over"
+    assert [{point.frames for point in points} for _, points in made] == [{1}, {3}]
+    one, three = (evaluation.table("calibration").set_index("probe").loc["16 px", "dir"] for evaluation, _ in made)
+    assert one < three, "three pictures find more than one"
+    assert "probes pooled from 3 frames" in made[1][0].text
 
 
 def test_every_probe_falls_into_the_range_of_its_size() -> None:
@@ -164,6 +264,25 @@ def test_identification_uses_what_was_calibrated_and_says_so(make_pipeline, port
     given.gallery = pipeline.gallery
     asked = given.run(portrait)
     assert (asked.threshold, asked.calibrated) == (0.2, False), "a threshold that was asked for stays"
+
+
+def test_a_gallery_with_other_templates_or_pooled_frames_does_not_decide_as_calibrated(make_pipeline, portrait) -> None:
+    pipeline = make_pipeline()
+    pipeline.gallery.add("Eileen", pipeline.infer_embedding(portrait))
+    save_operating_point(pipeline.gallery.store, pipeline.space, point(0.5, 40.1, 10_000))
+    assert pipeline.run(portrait).calibrated
+    [probe] = pipeline.find(portrait, every=False)
+    [pooled] = pipeline.judge([probe], pipeline.embed([probe]), [112.0], frames=[4])
+    assert (pooled.calibrated, pooled.threshold) == (False, 0.5) and "4 frames together" in pooled.warning
+    vector = pipeline.embed([probe])[0]
+    pipeline.gallery.store.add_templates(
+        "Eileen", [NewTemplate(vector, "sr", 16.0, 16)], space=pipeline.space
+    )  # fmt: skip
+    found = pipeline.run(portrait)
+    assert (found.calibrated, found.threshold) == (False, 0.5) and "matched ones at 16 px" in found.warning
+    save_operating_point(pipeline.gallery.store, pipeline.space, point(0.6, 40.1, 10_000, templates="HR,16"))
+    found = pipeline.run(portrait)
+    assert (found.calibrated, found.threshold, found.warning) == (True, 0.6, "")
 
 
 def test_a_comparison_uses_the_one_to_one_threshold_of_its_smaller_face(make_pipeline, portrait) -> None:

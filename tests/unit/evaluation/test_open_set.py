@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
+from core.evaluation.bootstrap import draw_people
+from core.evaluation.identification import Outcomes, identified, threshold_at
+from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import draw_gallery, gallery_sizes, open_set_rows, run_trial
+from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
 
@@ -69,11 +73,47 @@ def test_too_few_strangers_tell_no_threshold() -> None:
     one = embedded(vectors)
     trial = run_trial(people, one, one, 8, draws=30)
     assert trial.strangers == 60, "draws repeat photographs; those different ones count"
-    assert trial.threshold(0.5) is not None and trial.threshold(0.1) is None
+    assert trial.threshold(0.5) is not None and trial.threshold(0.1) is None, "20 people, 30 are needed"
     rows = open_set_rows(trial, (0.5, 0.1), resamples=20)
     assert rows[1]["threshold"] is None and rows[1]["dir"] is None
     assert rows[0]["dir"] == pytest.approx(1 - rows[0]["fnir"])  # type: ignore[operator]
     assert rows[0]["dir_low"] <= rows[0]["dir"] <= rows[0]["dir_high"]  # type: ignore[operator]
+
+
+def test_photographs_of_few_people_tell_no_threshold() -> None:
+    vectors, people = crowd(10, 120, 0.5)
+    one = embedded(vectors)
+    trial = run_trial(people, one, one, 3, draws=10)
+    assert (trial.strangers, trial.stranger_people) == (1200, 10)
+    assert trial.threshold(0.01) is None and trial.threshold(0.01, 0.9) is None
+    assert trial.threshold(0.5) is not None
+
+
+def test_the_interval_of_dir_includes_the_thresholds_error() -> None:
+    vectors, people = crowd(80, 3, 0.6)
+    one = embedded(vectors)
+    trial = run_trial(people, one, one, 60, draws=3)
+    [row] = open_set_rows(trial, (0.1,), resamples=400)
+    low, high = row["dir_low"], row["dir_high"]
+    mated = trial.outcomes.only(trial.outcomes.mated)
+    held_still = share_interval(identified(mated, row["threshold"]), mated.person, resamples=400)  # type: ignore[arg-type]
+    assert held_still is not None and low < row["dir"] < high  # type: ignore[operator]
+    assert high - low > 1.2 * (held_still[1] - held_still[0])  # type: ignore[operator]
+
+
+def test_every_resample_chooses_its_threshold_as_the_whole_does() -> None:
+    """By hand: strangers A (0.9), B (0.5), C (0.4) and a mated M (0.6), rank 1; a third of strangers may be named."""
+    mated = Outcomes(np.array([3]), np.array([0]), np.array([0.6]), np.array([0.1]), np.array([0]), np.array([1]))
+    tops, whose = np.array([0.5, 0.9, 0.4]), np.array([1, 0, 2])
+    drawn = dir_draws(mated, tops, whose, 1 / 3, resamples=300, seed=1)
+    counts = draw_people(4, 300, 1)
+    expected = []
+    for a, b, c, m in counts.T:
+        if m == 0 or a + b + c == 0:
+            continue
+        scores = np.repeat([0.9, 0.5, 0.4], [int(a), int(b), int(c)])
+        expected.append(float(threshold_at(scores, 1 / 3) <= 0.6))
+    assert drawn.tolist() == expected and 0 < np.mean(expected) < 1
 
 
 def test_a_failure_to_acquire_is_an_error_of_the_enrolled_and_none_of_strangers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,8 +33,16 @@ def a_run(root: Path, text: str | None) -> Run:
 
 
 def test_points_are_read_as_they_were_written(tmp_path: Path) -> None:
-    assert points_of(a_run(tmp_path, points_json([SMALL, LARGE]))) == [SMALL, LARGE]
+    matched = replace(LARGE, templates="HR,32,24,16", photographs=3, frames=5, confidence=0.9)
+    assert points_of(a_run(tmp_path, points_json([SMALL, matched]))) == [SMALL, matched]
     assert points_of(a_run(tmp_path, "[]")) == []
+
+
+def test_points_from_before_templates_were_told_are_for_full_size_ones(tmp_path: Path) -> None:
+    [row] = json.loads(points_json([SMALL]))
+    earlier = {name: row[name] for name in row if name not in ("templates", "photographs", "frames", "confidence")}
+    assert points_of(a_run(tmp_path, json.dumps([earlier]))) == [SMALL]
+    assert (SMALL.templates, SMALL.photographs, SMALL.frames, SMALL.confidence) == ("HR", 1, 1, 0.0)
 
 
 @pytest.mark.parametrize("text", [None, "{", "[1]", json.dumps([{"threshold": 0.3}])])
@@ -66,6 +75,6 @@ def test_each_size_has_its_own_and_the_latest_counts() -> None:
     assert {probe: each.decision.threshold for probe, each in found.items()} == {
         "HR": 0.31, "32 px": 0.31, "24 px": 0.31, "16 px": 0.40,
     }  # fmt: skip
-    assert found["16 px"].point == newer and "it has 301 people" in found["16 px"].decision.warning
+    assert found["16 px"].decision.point == newer and "it has 301 people" in found["16 px"].decision.warning
     other = in_force([older, newer, LARGE], 10, measure="far")
-    assert {each.decision.threshold for each in other} == {0.35} and all(each.point is None for each in other)
+    assert {each.decision.threshold for each in other} == {0.35} and all(each.decision.point is None for each in other)

@@ -51,7 +51,7 @@ def test_each_face_is_judged_by_the_threshold_of_its_own_size(make_pipeline, gro
     pipeline = make_pipeline()
     asked: list[float] = []
     judge = pipeline.judge
-    monkeypatch.setattr(pipeline, "judge", lambda p, v, sizes, *more: asked.extend(sizes) or judge(p, v, sizes, *more))
+    monkeypatch.setattr(pipeline, "judge", lambda p, v, sizes, **how: asked.extend(sizes) or judge(p, v, sizes, **how))
     result = LiveIdentifier(pipeline).look(group, 0.0)
     assert asked == pytest.approx([face.recognition.probe_px for face in result.faces])
 

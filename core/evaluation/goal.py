@@ -1,0 +1,58 @@
+"""What thresholds are calibrated for: a rate, how sure of it, and the gallery that it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.errors import SettingsInvalid
+from core.evaluation.views import View
+from core.gallery.template_mix import FULL_SIZE, HR, template_sizes, templates_text
+
+Measure = Literal["fpir", "far"]
+CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What to calibrate for: `target` as a fraction, and the `confidence` with which people who weren't there stay
+    within it, 0 for the share of those who were. For fpir also `gallery_size`, `enrol` photographs a person as
+    `templates` (`core.gallery.template_mix`), `draws` galleries of each half, and `frames` pooled into a probe."""
+
+    measure: Measure
+    target: float
+    gallery_size: int = 0
+    enrol: int = 1
+    draws: int = 20
+    templates: str = HR
+    confidence: float = CONFIDENCE
+    frames: int = 1
+
+    def __post_init__(self) -> None:
+        if self.measure not in ("fpir", "far"):
+            raise SettingsInvalid(f"There is no measure '{self.measure}'.", "Choose fpir (1:N) or far (1:1).")
+        if not 0 < self.target < 1:
+            raise SettingsInvalid(f"A target rate lies between 0 and 1, not {self.target}.", "0.01 is 1 %.")
+        if self.measure == "fpir" and self.gallery_size < 1:
+            raise SettingsInvalid("FPIR belongs to a gallery size.", "Say how many people the gallery holds.")
+        if not 0 <= self.confidence < 1:
+            raise SettingsInvalid(
+                f"A confidence is less than 1, not {self.confidence}.", "0.9 is 90 %; 0 asks for none."
+            )
+        if self.enrol < 1 or self.draws < 1 or self.frames < 1:
+            raise SettingsInvalid("Photographs, draws and frames are counted from 1.", "Choose 1 or more.")
+        object.__setattr__(self, "templates", templates_text(template_sizes(self.templates)))
+
+    @property
+    def enrolled_views(self) -> list[View]:
+        """Beside HR: matched templates are made from aligned crops, as enrolment makes them."""
+        small = [size for size in template_sizes(self.templates) if size != FULL_SIZE]
+        return [View("aligned", size) for size in small] if self.measure == "fpir" else []
+
+
+def meaning(goal: Goal) -> str:
+    """What "at most" means for these thresholds, in a sentence."""
+    rate = f"{goal.target * 100:g} %"
+    if goal.confidence:
+        return f"At {goal.confidence * 100:g} % confidence at most {rate} of people who weren't there are accepted."
+    return f"At most {rate} were accepted of the people it was chosen by; expect somewhat more of others."

@@ -1,0 +1,72 @@
+"""How many scores may reach a threshold, so that a rate holds: on the people it is chosen by, or with a confidence.
+
+A threshold that k of n strangers reach gives (k + 1) / (n + 1) of new ones a name on average, and more than that for
+about every second choice of people. The order statistic that meets the rate with a confidence is a stricter one: Wilks'
+tolerance bound (Ann. Math. Stat. 1941). Where observations depend on one another n is the effective sample size, as in
+Korn and Graubard's interval (Survey Methodology 1998).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import betainc  # scipy.stats takes half a second to import
+
+from core.evaluation.scores import Side, every_pair
+from core.gallery.best import reaches
+
+ENOUGH = 10
+"""A rate isn't told where fewer than this many photographs or pairs make it up."""
+
+ENOUGH_PEOPLE = 3
+"""Nor where fewer than this many people, or pairs of people, do: were none of 3 / rate people accepted, a rate above it
+would still be possible at 95 % (rule of three). One person's photographs are accepted together, so many of few people
+say little."""
+
+
+def enough(observations: int, people: int, rate: float) -> bool:
+    """Can a rate be met on the people it is chosen by? `people`: as many independent ones, or pairs of them."""
+    return observations * rate >= ENOUGH and people * rate >= ENOUGH_PEOPLE
+
+
+def tolerated(independent: float, rate: float, confidence: float) -> int | None:
+    """How many of so many independent scores may reach a threshold that, with `confidence`, at most the share `rate`
+    of all others reaches: the largest k with P(Binomial(n, rate) <= k) <= 1 - confidence. None where even 0 are too
+    many."""
+    if independent <= 0 or betainc(independent, 1, 1 - rate) > 1 - confidence:
+        return None
+    low, high = 0, math.ceil(independent)
+    while high - low > 1:  # the chance rises with k
+        middle = (low + high) // 2
+        few = middle < independent and betainc(independent - middle, middle + 1, 1 - rate) <= 1 - confidence
+        low, high = (middle, high) if few else (low, middle)
+    return low
+
+
+def tolerated_share(independent: float, rate: float, confidence: float) -> float | None:
+    """`tolerated` as a share of the scores."""
+    allowed = tolerated(independent, rate, confidence)
+    return None if allowed is None else allowed / independent
+
+
+def effective_pairs(probe: Side, other: Side, threshold: float, *, ordered: bool) -> float:
+    """As many independent impostor pairs as tell as much about the FAR at a threshold as these, which share people.
+
+    Variance by each person's part in it (Hoeffding's first term: sum over people of (accepted - FAR * pairs)^2, by the
+    squared number of pairs). At most the number of pairs; as many as share nobody where no variance shows.
+    """
+    people = int(max(probe.people.max(initial=0), other.people.max(initial=0))) + 1
+    accepted, pairs = np.zeros(people), np.zeros(people)
+    for each in every_pair(probe, other, ordered=ordered):
+        hit = reaches(each.impostor, threshold)
+        accepted += np.bincount(each.people[hit], minlength=people)
+        pairs += np.bincount(each.people, minlength=people)
+        accepted[each.person] += hit.sum()
+        pairs[each.person] += len(hit)
+    total = pairs.sum() / 2
+    far = accepted.sum() / pairs.sum() if total else 0.0
+    spread = float(((accepted - far * pairs) ** 2).sum())
+    if spread <= 0:
+        return float(len(np.unique(probe.people)) // 2)
+    return min(float(total), far * (1 - far) * total**2 / spread)
