@@ -66,7 +66,7 @@ def threshold_panel(bins: pd.DataFrame, start: float) -> None:
     columns[2].metric("TAR: right pairs accepted", rate(1 - frr, 2))
     figure = plots.histogram_chart(bins, threshold)
     chart(figure, "accuracy_histogram", alt=f"Shares of genuine and impostor scores, threshold {threshold:.3f}")
-    few = "" if impostor * far >= 10 or far == 0 else " Fewer than 10 impostor pairs reach it: the FAR is rough."
+    few = "" if impostor * far >= 10 else " Fewer than 10 impostor pairs reach it: the FAR is rough."
     st.caption(
         f"{count(genuine, 'genuine pair')}, {count(impostor, 'impostor pair')}.{few} To choose a threshold, calibrate: "
         "it takes other people than those it is reported on."

@@ -127,7 +127,7 @@ def causes_card(report: Mapping[str, Any]) -> None:
     st.dataframe(_table(report["check"]), hide_index=True, width="stretch", column_config=_COLUMNS)
     st.caption(
         f"{plain(found.protocol)}. A sample to tell causes apart; figures to report come from `evaluate`. Ranges are "
-        "95 % Wilson intervals; a face's own photograph is left out of the search."
+        "95 % intervals over people; a face's own photograph is left out of the search."
     )
     link("help", "What the three causes mean", icon=":material/help:", topic="similarity")
 
@@ -152,7 +152,7 @@ def _table(check: Mapping[str, Any]) -> pd.DataFrame:
     for one in check["sizes"]:
         first = ""
         if one["asked"]:
-            low, high = wilson(one["right"], one["asked"])
+            low, high = one.get("right_interval") or wilson(one["right"], one["asked"])  # the latter in older reports
             first = f"{one['right'] / one['asked'] * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}] of {one['asked']:,}"
         rows.append(
             {

@@ -154,9 +154,10 @@ def _really_good(size: SizeCheck, *, good: bool, too_high: bool) -> Answer:
         f"somebody else's {size.strangers:.3f}"
     )
     if size.asked:
-        figures += f"; the right person first for {_percent(*size.rate(size.right))} of {size.asked:,} faces"
+        first = _percent(size.right / size.asked, *size.right_interval)
+        figures += f"; the right person first for {first} of {size.asked:,} faces"
         if size.bicubic_similarity != size.similarity:
-            bicubic = _percent(*size.rate(size.bicubic_right))
+            bicubic = _percent(size.bicubic_right / size.asked, *size.bicubic_right_interval)
             figures += f" (bicubic: cosine {size.bicubic_similarity:.3f}, {bicubic})"
     if not good:
         return Answer("A", False, f"Can't be said while another cause is found. {figures}.")

@@ -19,7 +19,7 @@ from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import HealthReport, check_health
 from core.errors import SettingsInvalid
 from core.evaluation.identification import Templates, identify
-from core.evaluation.intervals import wilson
+from core.evaluation.intervals import Interval, share_interval
 from core.evaluation.pictures import Picture, codes_of
 from core.evaluation.scores import pair_scores
 from core.images import RGB, read_image, resize
@@ -45,7 +45,8 @@ class SizeCheck:
     similarity: cosine of each small face with its own HR, mean, 5th percentile and lowest; strangers: mean cosine with
     somebody else's HR; detail_db: PSNR of VLR enlarged by bicubic against HR, the mean; same_files: VLR files that are
     their HR file byte for byte; right, asked: small faces whose person comes first among all HR faces but their own
-    photograph; bicubic_right and bicubic_similarity: the same with bicubic in the upscaler's place.
+    photograph; bicubic_right and bicubic_similarity: the same with bicubic in the upscaler's place;
+    right_interval, bicubic_right_interval: 95 % intervals of their shares over people.
     """
 
     size_px: int
@@ -59,17 +60,14 @@ class SizeCheck:
     same_files: int
     right: int
     asked: int
+    right_interval: Interval
     bicubic_right: int
+    bicubic_right_interval: Interval
     bicubic_similarity: float
     norm: float
     norm_std: float
     mean_abs_cosine: float
     effective_rank: float
-
-    def rate(self, right: int) -> tuple[float, float, float]:
-        """(share, low, high): first right, with Wilson's 95 % interval; NaN where nobody has two pictures."""
-        low, high = wilson(right, self.asked)
-        return (right / self.asked if self.asked else float("nan"), low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,8 +190,8 @@ def _one_size(
     own = pair_scores(vectors, hr_vectors)
     norms = encoder.norms(enlarged)
     spread = spread_of(vectors, people)
-    right, asked = _recognised(vectors, hr_vectors, people)
-    bicubic_right, _ = _recognised(bicubic, hr_vectors, people)
+    right, asked, interval = _recognised(vectors, hr_vectors, people)
+    bicubic_right, _, bicubic_interval = _recognised(bicubic, hr_vectors, people)
     return SizeCheck(
         size_px=size,
         source=source,
@@ -206,7 +204,9 @@ def _one_size(
         same_files=sum(one.vlr[size].sha256 == one.sha256 for one in pictures if size in one.vlr and one.sha256),
         right=right,
         asked=asked,
+        right_interval=interval,
         bicubic_right=bicubic_right,
+        bicubic_right_interval=bicubic_interval,
         bicubic_similarity=float(pair_scores(bicubic, hr_vectors).mean()),
         norm=float(norms.mean()),
         norm_std=float(norms.std()),
@@ -215,13 +215,17 @@ def _one_size(
     )
 
 
-def _recognised(probes: NDArray[np.float32], hr: NDArray[np.float32], people: NDArray[np.int64]) -> tuple[int, int]:
-    """(first right, asked): each small face among all HR faces but its own photograph."""
+def _recognised(
+    probes: NDArray[np.float32], hr: NDArray[np.float32], people: NDArray[np.int64]
+) -> tuple[int, int, Interval]:
+    """(first right, asked, the share's 95 % interval): each small face among all HR faces but its own photograph."""
     if not (np.isfinite(probes).all() and np.isfinite(hr).all()):
-        return 0, 0
+        return 0, 0, (0.0, 1.0)
     photos = np.arange(len(people))
     found = identify(Templates(probes, people, photos), [Templates(hr, people, photos)])
-    return int((found.rank == 1).sum()), int(found.mated.sum())
+    mated = found.only(found.mated)
+    hits = mated.rank == 1
+    return int(hits.sum()), len(hits), share_interval(hits, mated.person) or (0.0, 1.0)
 
 
 def _strangers(small: NDArray[np.float32], hr: NDArray[np.float32], people: NDArray[np.int64]) -> float:
