@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check endurance endurance-live fuzz bench models clean
+.PHONY: run test check simulations endurance endurance-live fuzz bench models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -25,6 +25,10 @@ check: $(DEV)
 # Kills processes at random moments, 200 times, and lets eight work at once for a minute; takes some minutes.
 endurance: $(DEV)
 	$(BIN)/python -m tests.endurance --kills 200 --seconds 60 --processes 8
+
+# How often 95 % intervals hold the truth, by simulation: docs/measurements.md has the figures; takes some minutes.
+simulations: $(DEV)
+	$(BIN)/python -m pytest -m slow -s
 
 # Feeds every reader of files for a minute with what atheris invents; takes twenty minutes.
 fuzz: $(DEV)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.evaluation.bootstrap import draw_people
-from core.evaluation.intervals import resampled_interval
+from core.evaluation.intervals import alike_people, resampled_interval
 from core.evaluation.scores import Side, every_pair
 from core.gallery.best import reaches
 
@@ -57,5 +57,7 @@ def rates_at_threshold(
         there = int(np.count_nonzero(pairs.any(axis=0) | pairs.any(axis=1)))
         mated = int(np.count_nonzero(own))
         far_interval = resampled_interval(far, false[usable] / every[usable], there, trials=impostor)
-        tar_interval = resampled_interval(tar, true[usable] / all_true[usable], mated, trials=genuine)
+        tar_interval = resampled_interval(
+            tar, true[usable] / all_true[usable], mated, trials=genuine, alike=alike_people(own)
+        )
     return Rates(genuine, impostor, far, far_interval, tar, tar_interval)
