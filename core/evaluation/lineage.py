@@ -73,11 +73,15 @@ def trained_people(everybody: Collection[str], paths: Iterable[Path], settings: 
     as unknown.
     """
     try:
-        found = ancestors_of(paths, settings)
+        return people_of(ancestors_of(paths, settings), everybody, settings)
     except CoreError:
         return None
-    names = _names(found.data, settings)
-    marks = _marks(found.weights, settings)
+
+
+def people_of(ancestors: Ancestors, everybody: Collection[str], settings: Settings) -> set[str] | None:
+    """Those of `everybody` who took part in any of `ancestors`; None where nothing at all is known of it."""
+    names = _names(ancestors.data, settings)
+    marks = _marks(ancestors.weights, settings)
     if names is None and marks is None:
         return None
     return {name for name in everybody if name in (names or ()) or (marks and mark_of(name) in marks)}

@@ -116,6 +116,16 @@ def loss_not_finite(stage: str, epoch: int) -> Alarm:
     )  # fmt: skip
 
 
+def val_took_part(known: int, people: int) -> Alarm:
+    return Alarm(
+        "val_took_part",
+        "notice",
+        f"{known:,} of {people:,} people of val took part in the weights that this run begins with.",
+        "Figures on people whom weights know flatter, before training and after.",
+        "Compare epochs by them; what the weights are worth shows an evaluation on people who took no part.",
+    )
+
+
 def no_shared_identities(identities: int) -> Alarm:
     return Alarm(
         "no_shared_identities", "notice",

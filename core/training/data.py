@@ -61,6 +61,12 @@ class TrainingData:
         """How many train identities are in val too."""
         return 0 if self.val is None else len(set(self.val.labels[self.val.labels >= 0].tolist()))
 
+    @property
+    def val_people(self) -> set[str]:
+        """The names of everybody in val."""
+        frame = self.dataset.frame
+        return set(frame.loc[(frame["split"] == "val") & (frame["kind"] == HR), "identity"])
+
     def hr_batch(self, split: Split, rows: Ints | slice) -> Tensor:
         """uint8 (n, 3, 112, 112), channels-last, of those rows of the split."""
         return _tensor(self.hr[split.at[rows]])

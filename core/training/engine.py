@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.evaluation.lineage import people_of
 from core.jobs.errors import JobStopped
 from core.settings import Settings
 from core.training import alarms, lines
@@ -98,6 +99,9 @@ def _odd_data(work: Work) -> None:
         _alarm(work, alarms.vlr_not_small(large, SMALL_PX))
     if work.config.recipe.wants_head and work.amounts.val and not data.shared:
         _alarm(work, alarms.no_shared_identities(len(data.identities)))
+    others = data.val_people - set(data.identities)
+    if known := people_of(work.networks.ancestors, others, work.settings):
+        _alarm(work, alarms.val_took_part(len(known), len(others)))
 
 
 def _alarm(work: Work, alarm: alarms.Alarm) -> None:

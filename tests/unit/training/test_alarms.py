@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_training import tiny_config, tiny_dataset
+from safetensors.torch import load_file, save_file
+from tiny_training import NAME, tiny_config, tiny_dataset
 
 from core.training import alarms
 from core.training.errors import LossNotFinite, OutOfMemory, UnfitData
 from core.training.resume import accumulation, halve_batch
 from core.training.validate import eer, rank1
+from core.weight_card import ENCODER_FORMAT
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -27,6 +29,21 @@ def test_the_same_files_as_vlr_and_hr_are_cause_b(weights, run_training, tmp_pat
     assert found["too_similar"]["severity"] == "error" and found["too_similar"]["cause"].startswith("B: ")
     assert found["vlr_not_small"]["what"].startswith("VLR images of 112 px")
     assert all(text for alarm in found.values() for text in (alarm["what"], alarm["cause"], alarm["next_step"]))
+
+
+def test_people_of_val_who_took_part_in_the_starting_weights_are_told(weights, run_training, own_data_dir, tmp_path):
+    """Those who validate alone: in a closed set everybody is trained on anyway."""
+    earlier = tiny_dataset(own_data_dir / "datasets" / "earlier", people=2, sizes=(32,))  # p00 and p01
+    start = tmp_path / "tuned.safetensors"
+    save_file(load_file(weights), start, {"variant": NAME, "format": ENCODER_FORMAT, "data_sha256": earlier.key})
+    data = tiny_dataset(tmp_path / "now", people=2, sizes=(32,), disjoint=True).root  # p02 and p03 validate
+    changes = {"stage1_epochs": 1, "stage2_epochs": 0}
+    _, events, _ = run_training(tiny_config("finetune", "notes", data, start, changes))
+    assert "val_took_part" not in given(events)
+    other = tiny_dataset(own_data_dir / "datasets" / "other", people=3, sizes=(32,))  # p00 to p02
+    save_file(load_file(weights), start, {"variant": NAME, "format": ENCODER_FORMAT, "data_sha256": other.key})
+    _, events, _ = run_training(tiny_config("finetune", "notes", data, start, changes), tmp_path / "again")
+    assert given(events)["val_took_part"]["what"].startswith("1 of 2 people of val took part")
 
 
 def test_a_collapse_is_told_is_never_best_and_is_cause_c(closed, weights, run_training, monkeypatch):
