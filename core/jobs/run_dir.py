@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 from core.access.actor import require
 from core.errors import StorageFailed
 from core.jobs.errors import JobError, RunNotFound
+from core.jobs.kept import Kept
 from core.jobs.permissions import permission_for
 from core.jobs.plain import to_json
 from core.jobs.processes import process_start
@@ -86,7 +87,8 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """What was asked for. Raises RunNotFound, StorageFailed when the file is damaged."""
-        config = _read_object(self.path / "config.json")
+        path = self.path / "config.json"
+        config = _read_object(path, lambda: _CONFIGS.get(path, path.read_bytes))  # never edited, and often asked for
         if config is None:
             raise RunNotFound(f"There is no run at {self.path}.", "It may have been removed.")
         return config
@@ -155,10 +157,35 @@ def create_run(
 
 def list_runs(root: Path, kind: str | None = None) -> list[Run]:
     """Every run (of one kind), newest first. What is no run is passed over; no folder, no runs."""
-    pattern = f"{kind}/*/config.json" if kind is not None and _KIND.fullmatch(kind) else "*/*/config.json"
-    found = [Run(path.parent) for path in root.glob(pattern) if _is_run(path.parent)]
-    wanted = [run for run in found if kind is None or run.kind == kind]
-    return sorted(wanted, key=lambda run: (run.name, run.kind), reverse=True)
+    if kind is None:
+        found = [run for folder in _entries(root) for run in _runs_in(folder)]
+        return sorted(found, key=lambda run: (run.name, run.kind), reverse=True)
+    return list(_runs_in(root / kind)) if _KIND.fullmatch(kind) else []
+
+
+_FOLDERS: Kept[tuple[Path, ...]] = Kept()
+_LISTS: Kept[tuple[Run, ...]] = Kept()
+_CONFIGS: Kept[bytes] = Kept()
+
+
+def _runs_in(folder: Path) -> tuple[Run, ...]:
+    """The runs in a kind's folder, newest first. A run comes into it, and leaves it, by a change of name."""
+
+    def look() -> tuple[Run, ...]:
+        runs = [Run(path) for path in folder.iterdir() if _is_run(path) and (path / "config.json").is_file()]
+        return tuple(sorted(runs, key=lambda run: run.name, reverse=True))
+
+    try:
+        return _LISTS.get(folder, look)
+    except OSError:  # not there, or not to be looked at
+        return ()
+
+
+def _entries(root: Path) -> tuple[Path, ...]:
+    try:
+        return _FOLDERS.get(root, lambda: tuple(path for path in root.iterdir() if _KIND.fullmatch(path.name)))
+    except OSError:
+        return ()
 
 
 def find_run(root: Path, text: str) -> Run:
@@ -217,9 +244,9 @@ def _is_run(path: Path) -> bool:
     return _NAME.fullmatch(path.name) is not None and _KIND.fullmatch(path.parent.name) is not None
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
+def _read_object(path: Path, read: Callable[[], bytes] | None = None) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads((read or path.read_bytes)())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:

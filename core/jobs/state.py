@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
+from core.jobs.kept import Kept
 from core.jobs.processes import is_alive
 from core.settings import write_atomically
 from core.system_files import lock
@@ -50,6 +51,9 @@ class State:
         return self.status in ("interrupted", "failed", "stopped")
 
 
+_STATES: Kept[State] = Kept()
+
+
 def read_state(folder: Path) -> State:
     """The state as it is now. A file that can't be read counts as interrupted, so that the run can be resumed.
 
@@ -67,9 +71,9 @@ def read_state(folder: Path) -> State:
 
 def stored_state(folder: Path) -> State:
     """The state as written, whatever became of the process."""
+    path = folder / STATE_FILE
     try:
-        record = json.loads((folder / STATE_FILE).read_bytes())
-        return _parse(record)
+        return _STATES.get(path, lambda: _parse(json.loads(path.read_bytes())))
     except (FileNotFoundError, NotADirectoryError):
         if not folder.is_dir():
             raise RunNotFound(f"There is no run at {folder}.", "It may have been removed.") from None
