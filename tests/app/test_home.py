@@ -43,6 +43,24 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
 
 
 @pytest.mark.shared
+def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_page, ready, astronaut):
+    fill(ready, "Ada", "Ben", "Cleo")
+    app = open_page()
+    assert "3 people made with other weights" in shown(app)
+    upload = app.switch_page("../pages/identify.py").run().file_uploader(key="identify_photographs")
+    said = shown(upload.set_value(("a.png", astronaut, "image/png")).run())
+    assert "3 people are enrolled, but with other weights" in said
+    command = [sys.executable, "-m", "core", "gallery", "reembed"]
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(ready)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "9 templates made" in done.stdout, done.stdout + done.stderr
+    said = shown(app.run())
+    assert "other weights" not in said and "is below the threshold" in said, "the same photograph, searched anew"
+    home = open_page()
+    assert "made with other weights" not in shown(home) and "Next: recognise somebody" in shown(home)
+
+
+@pytest.mark.shared
 def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
     app = open_page()
     assert "edgeface_xxs_q" in shown(app) and "official file" in shown(app)
