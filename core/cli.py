@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from core.access.actor import owner, resolve_with
 from core.commands import (
     attacks,
     bench,
@@ -101,6 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     keep_private()
+    resolve_with(owner)
     let_threads_wait()
     try:
         code = app(args=arguments, prog_name="edgeface-studio", standalone_mode=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.access.actor import resolve_with
+from core.access.actor import owner, resolve_with
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,6 +24,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+def pytest_configure() -> None:
+    """Fixtures of more than one test act as the owner too."""
+    resolve_with(owner)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +60,7 @@ def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 @pytest.fixture(autouse=True)
 def who_acts() -> Iterator[None]:
     """Every test acts as the owner, whatever asks for somebody else since the dashboard was imported."""
-    earlier = resolve_with(None)
+    earlier = resolve_with(owner)
     yield
     resolve_with(earlier)
 

@@ -1,7 +1,8 @@
 """Who acts at this moment, and whether they may.
 
-Where nobody says otherwise it is the owner of this machine's data folder: a command, the library, a run's process. The
-dashboard says otherwise with `resolve_with`; a thread that works for somebody does it inside `acting_as`.
+Each entry point names who answers, with `resolve_with`: commands the owner of the data folder, a run's process whoever
+started the run, the dashboard its visitor. Where none did, nobody acts. A thread that works for somebody does it inside
+`acting_as`. A program of your own begins with `resolve_with(owner)`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from core.access.roles import Permission, Role, least_role, permissions
 LOCAL = "local"
 """The actor's name where nobody signed in."""
 
-VARIABLE = "EDGEFACE_ACTOR"
-"""Tells a run's process for whom it works. It only names somebody; it gives no permission and takes none."""
+VARIABLE, ROLE_VARIABLE = "EDGEFACE_ACTOR", "EDGEFACE_ROLE"
+"""Tell a run's process for whom it works, and with which role."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,27 @@ def owner() -> Actor:
     return Actor(os.environ.get(VARIABLE, "").strip()[:200] or LOCAL, Role.ADMIN)
 
 
+def started_by() -> Actor:
+    """Whoever started this process's run, with the role they had then; nobody where that isn't said."""
+    try:
+        return Actor(os.environ[VARIABLE].strip()[:200] or LOCAL, Role(os.environ[ROLE_VARIABLE]))
+    except (KeyError, ValueError):
+        return NOBODY
+
+
 def resolve_with(resolver: Resolver | None) -> Resolver | None:
-    """From now on ask `resolver` who acts, in every thread of this process (None: the owner); the earlier one."""
+    """From now on ask `resolver` who acts, in every thread of this process (None: nobody does); the earlier one."""
     global _resolver
     earlier, _resolver = _resolver, resolver
     return earlier
 
 
 def current_actor() -> Actor:
-    """Who acts: named by `acting_as`, else by the resolver, else the owner."""
+    """Who acts: named by `acting_as`, else by the resolver, else nobody."""
     named = _acting.get()
     if named is not None:
         return named
-    return owner() if _resolver is None else _resolver()
+    return NOBODY if _resolver is None else _resolver()
 
 
 @contextmanager
@@ -82,6 +91,11 @@ def require(permission: Permission) -> Actor:
     actor = current_actor()
     if actor.may(permission):
         return actor
+    if actor.role is None and _resolver is None:
+        raise NotAllowed(
+            "Nobody says who acts.",
+            "Begin a program of your own with: from core.access.actor import owner, resolve_with; resolve_with(owner).",
+        )
     if actor.role is None:
         raise NotAllowed("You aren't signed in.", "Sign in, then try again.")
     raise NotAllowed(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from core.access.actor import current_actor
+from core.access.actor import current_actor, require
 from core.access.ledger import reading, writing
+from core.access.roles import Permission
 from core.settings import Settings
 
 _LONGEST = 200
@@ -51,7 +52,8 @@ def record(settings: Settings, event: str, subject: str = "", *, actor: str = ""
 
 
 def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
-    """The latest `limit` lines, newest first. Raises StorageFailed."""
+    """The latest `limit` lines, newest first. Raises NotAllowed, StorageFailed."""
+    require(Permission.ACCESS)
     with reading(settings) as connection:
         if connection is None:
             return []

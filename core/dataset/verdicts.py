@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.access.trail import record
 from core.dataset.findings import Finding, Severity, Verdict
 from core.dataset.manifest import Dataset
 from core.errors import StorageFailed
@@ -48,10 +49,11 @@ def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None
         }
         for finding in verdict.findings
     ]
-    record = {"format": FORMAT, "at": datetime.now(UTC), "images": verdict.images, "findings": findings}
+    kept = {"format": FORMAT, "at": datetime.now(UTC), "images": verdict.images, "findings": findings}
     path = _path(settings, dataset.root, dataset.key)
-    write_atomically(path, to_json(record))
+    write_atomically(path, to_json(kept))
     _forget(settings, dataset.root, but=path)
+    record(settings, "data set checked", dataset.root.name)
 
 
 def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:

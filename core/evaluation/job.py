@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.dataset.manifest import is_dataset
 from core.errors import SettingsInvalid
 from core.evaluation.calibrate import Goal, calibrate, halves, points_json
@@ -49,6 +51,8 @@ def run(context: JobContext) -> Mapping[str, Any]:
     and what the parts raise."""
     settings = load_settings()
     config = context.config
+    if config.get("gallery"):  # before the work, which takes minutes
+        require(Permission.WEIGHTS)
     started = time.monotonic()
     told = _Throttled(context)
     store = embedding_store(settings)

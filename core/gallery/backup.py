@@ -154,7 +154,7 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
 
 
 def _worth_keeping(gallery: Gallery) -> bool:
-    return bool(gallery.size or gallery.audit(1))
+    return bool(gallery.size or gallery.revision[0])
 
 
 def _read_everything(gallery: Gallery) -> None:

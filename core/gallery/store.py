@@ -253,7 +253,8 @@ class Gallery:
             return rows.read_spaces(connection)
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
-        """The latest `limit` entries of the audit trail, newest first."""
+        """The latest `limit` entries of the audit trail, newest first. Raises NotAllowed."""
+        require(Permission.ACCESS)
         with self.database.reading() as connection:
             return rows.read_audit(connection, max(0, min(limit, 1_000_000)))
 

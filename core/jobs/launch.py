@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.access.actor import VARIABLE, current_actor, require
+from core.access.actor import ROLE_VARIABLE, VARIABLE, Actor, require
 from core.access.trail import record
 from core.errors import StorageFailed
 from core.jobs.errors import JobError
 from core.jobs.events import Event, read_events
 from core.jobs.permissions import permission_for
 from core.jobs.processes import process_start
-from core.jobs.run_dir import Run, create_run, runs_root
+from core.jobs.run_dir import Run, create_run, runs_root, settings_of
 from core.jobs.state import State, locked, now, stored_state, write_state
 from core.settings import PROJECT_ROOT, Settings
 
@@ -46,10 +46,10 @@ def launch(
     uploaded for the run, by name: they are put into its folder. `worker` is the command that is given the run's folder.
     Raises JobError and StorageFailed when nothing could be started, NotAllowed.
     """
-    require(permission_for(kind))
+    actor = require(permission_for(kind))
     run = create_run(runs_root(settings), kind, slug, config, files=files)
     record(settings, "run started", run.id)
-    _start(run, settings, worker)
+    _start(run, settings, worker, actor)
     return run
 
 
@@ -58,7 +58,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
 
     Raises JobError for one that is at work or done, RunNotFound, StorageFailed, NotAllowed.
     """
-    require(permission_for(run.kind))
+    actor = require(permission_for(run.kind))
     with locked(run.path):
         state = run.state()
         if not state.resumable:
@@ -74,7 +74,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
         )
         write_state(run.path, again)
     record(settings, "run resumed", run.id)
-    _start(run, settings, worker)
+    _start(run, settings, worker, actor)
 
 
 def stop(run: Run) -> None:
@@ -89,6 +89,7 @@ def stop(run: Run) -> None:
             run.stop_path.touch()
         except OSError as error:
             raise StorageFailed(f"{run.stop_path} couldn't be made: {error.strerror}.", "Free space.") from error
+    record(settings_of(run), "run asked to stop", run.id)
 
 
 def follow(run: Run, *, poll_s: float = FOLLOW_POLL_S, pause: Callable[[float], None] = time.sleep) -> Iterator[Event]:
@@ -103,13 +104,14 @@ def follow(run: Run, *, poll_s: float = FOLLOW_POLL_S, pause: Callable[[float], 
         pause(poll_s)
 
 
-def _start(run: Run, settings: Settings, worker: Sequence[str]) -> None:
+def _start(run: Run, settings: Settings, worker: Sequence[str], actor: Actor) -> None:
     environ = {
         **os.environ,
         "EDGEFACE_DATA_DIR": str(settings.data_dir),
         "EDGEFACE_GALLERY": str(settings.gallery_path),
         "EDGEFACE_MODELS_DIR": str(settings.models_dir),
-        VARIABLE: current_actor().name,  # whom the audit trail names
+        VARIABLE: actor.name,  # whom the audit trail names, and what the run may do
+        ROLE_VARIABLE: str(actor.role),
         "PYTHONUNBUFFERED": "1",  # what it printed before a kill is in the log
         "PYTHONFAULTHANDLER": "1",
     }

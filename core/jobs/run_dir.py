@@ -19,12 +19,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from core.access.actor import require
+from core.access.trail import record
 from core.errors import StorageFailed
 from core.jobs.errors import JobError, RunNotFound
 from core.jobs.kept import Kept
@@ -32,7 +33,7 @@ from core.jobs.permissions import permission_for
 from core.jobs.plain import to_json
 from core.jobs.processes import process_start
 from core.jobs.state import State, locked, now, read_state, write_state
-from core.settings import Settings, write_atomically
+from core.settings import Settings, load_settings, write_atomically
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"\d{8}T\d{9}Z-[a-z0-9-]+")
@@ -110,6 +111,11 @@ class Run:
 def runs_root(settings: Settings) -> Path:
     """Where an installation keeps its runs."""
     return settings.data_dir / "runs"
+
+
+def settings_of(run: Run) -> Settings:
+    """The settings of the installation that keeps a run."""
+    return replace(load_settings(), data_dir=run.root.parent)
 
 
 def create_run(
@@ -221,6 +227,7 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(doomed)
     except OSError as error:
         raise _refused(doomed, error) from error
+    record(settings_of(run), "run deleted", run.id)  # last: a full disk, which can't take this line, is why some delete
 
 
 def slugged(text: str) -> str:

@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from core.access.actor import owner, resolve_with
 from core.gallery import Gallery
 from tests.endurance.places import GALLERY_PLACES, SPACE, Place, Say, templates, whole
 
@@ -178,4 +179,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    resolve_with(owner)
     sys.exit(main())

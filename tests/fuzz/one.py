@@ -11,6 +11,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["core"]):
+    from core.access.actor import owner, resolve_with
     from core.errors import CoreError
     from tests.unit.test_hostile_files import MOST_BYTES, READERS, asked
 
@@ -39,4 +40,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    resolve_with(owner)
     main()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import core.reembed
+from core.access.actor import owner, resolve_with
 from core.encoder.encode import load_encoder
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
@@ -19,6 +20,7 @@ def pipeline_of(gallery: Path | str, weights: Path) -> Pipeline:
 
 
 if __name__ == "__main__":
+    resolve_with(owner)
     core.reembed.BATCH = 3
     core.reembed._TELL_EVERY_S = 0.0
     pipeline = pipeline_of(sys.argv[1], Path(sys.argv[2]))

@@ -42,7 +42,9 @@ def test_a_command_and_the_run_that_it_starts_leave_nothing_readable_by_others(o
     assert open_to_others([own_data_dir]) == []
 
 
-def test_a_worker_started_by_itself_does_too(own_data_dir):
+def test_a_worker_started_by_itself_does_too(own_data_dir, monkeypatch):
+    monkeypatch.setenv("EDGEFACE_ACTOR", "local")
+    monkeypatch.setenv("EDGEFACE_ROLE", "admin")
     earlier = os.umask(0o022)
     try:
         config = {"out": str(own_data_dir / "datasets" / "demo"), "identities": 2, "images": 2}

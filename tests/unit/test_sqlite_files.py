@@ -29,6 +29,7 @@ from core.gallery.protection import encrypt, protection_of
 from core.gallery.transfer import export_bytes, export_gallery, import_gallery
 from core.settings import load_settings
 from core.traces import find_traces
+from tests.as_owner import AS_OWNER
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = Space("x", "a" * 64, "bicubic", False)
@@ -48,7 +49,7 @@ def locks_on(path: Path) -> int:
 
 def elsewhere(code: str, *arguments: object) -> str:
     """What a Python process of its own prints; it ends well."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-c", AS_OWNER + code, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 
-from core.access.actor import NOBODY, Actor, acting_as, allowed, current_actor, owner, require, resolve_with
+from core.access.actor import NOBODY, Actor, acting_as, allowed, current_actor, owner, require, resolve_with, started_by
 from core.access.errors import AccessError, NotAllowed
 from core.access.roles import Permission, Role, least_role, permissions, role_of
 from core.access.trail import read_trail
@@ -18,7 +20,8 @@ from core.gallery.values import NewTemplate, Space
 from core.jobs.launch import launch, resume, stop
 from core.jobs.permissions import permission_for
 from core.jobs.run_dir import create_run, delete_run, runs_root
-from core.settings import load_settings, write_active
+from core.jobs.state import State, write_state
+from core.settings import PROJECT_ROOT, load_settings, write_active
 
 VIEWER, OPERATOR = Actor("vera", Role.VIEWER), Actor("otto", Role.OPERATOR)
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
@@ -50,10 +53,34 @@ def test_a_role_is_read_by_name_or_refused():
         role_of("root")
 
 
-def test_without_anybody_else_the_owner_acts_and_is_named_by_the_environment(monkeypatch):
-    assert current_actor() == owner() == Actor("local", Role.ADMIN)
+def test_where_nobody_was_named_to_say_who_acts_nobody_does():
+    resolve_with(None)  # put back by the fixture of all tests
+    assert current_actor() == NOBODY
+    with pytest.raises(NotAllowed, match="resolve_with"):
+        require(Permission.VIEW)
+
+
+def test_no_import_names_somebody():
+    code = "import core.cli, core.jobs.worker, dashboard.access; from core.access.actor import current_actor; "
+    code += "raise SystemExit(current_actor().role is not None)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False).returncode == 0
+
+
+def test_the_owner_is_named_by_the_environment(monkeypatch):
+    assert owner() == Actor("local", Role.ADMIN)
     monkeypatch.setenv("EDGEFACE_ACTOR", "grace")
-    assert current_actor() == Actor("grace", Role.ADMIN)
+    assert owner() == Actor("grace", Role.ADMIN)
+
+
+@pytest.mark.parametrize("role", ["", "root", None])
+def test_a_process_that_isnt_told_a_role_works_for_nobody(monkeypatch, role):
+    monkeypatch.setenv("EDGEFACE_ACTOR", "grace")
+    monkeypatch.delenv("EDGEFACE_ROLE", raising=False)
+    if role is not None:
+        monkeypatch.setenv("EDGEFACE_ROLE", role)
+    assert started_by() == NOBODY
+    monkeypatch.setenv("EDGEFACE_ROLE", "operator")
+    assert started_by() == Actor("grace", Role.OPERATOR)
 
 
 def test_acting_as_ends_with_its_block_and_stays_in_its_thread():
@@ -68,7 +95,7 @@ def test_acting_as_ends_with_its_block_and_stays_in_its_thread():
 
 def test_a_resolver_speaks_for_every_thread_of_the_process():
     seen = []
-    assert resolve_with(lambda: NOBODY) is None  # put back by the fixture of all tests
+    assert resolve_with(lambda: NOBODY) is owner  # put back by the fixture of all tests
     thread = threading.Thread(target=lambda: seen.append(allowed(Permission.VIEW)))
     thread.start()
     thread.join()
@@ -139,6 +166,27 @@ def test_runs_and_weights_need_their_permission_and_are_in_the_trail(own_data_di
     assert run.path.is_dir() and not settings.active_path.exists() and read_trail(settings, 9) == []
     write_active(settings, encoder={"path": "x"})
     assert [(each.actor, each.event) for each in read_trail(settings, 9)] == [("local", "in use changed: encoder")]
+
+
+def test_runs_stopped_and_deleted_are_in_the_trail(own_data_dir):
+    settings = load_settings()
+    run = create_run(runs_root(settings), "finetune", "x", {})
+    with acting_as(OPERATOR):
+        stop(run)
+        write_state(run.path, State("stopped"))
+        delete_run(run)
+    told = [(each.actor, each.event, each.subject) for each in read_trail(settings, 9)]
+    assert told == [("otto", "run deleted", run.id), ("otto", "run asked to stop", run.id)]
+
+
+@pytest.mark.parametrize("actor", [OPERATOR, VIEWER, NOBODY], ids=["operator", "viewer", "nobody"])
+def test_trails_are_read_by_admins_alone(gallery, own_data_dir, actor):
+    for read in (lambda: gallery.audit(1), lambda: read_trail(load_settings(), 1)):
+        assert read() is not None
+        with acting_as(actor), pytest.raises(NotAllowed):
+            read()
+    with acting_as(actor):
+        assert gallery.revision[0] > 0
 
 
 def test_kinds_of_runs_map_to_what_they_touch():

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 from sets import notes_set
 
+from core.access.actor import owner, resolve_with
 from core.dataset.build import build
 from core.dataset.scan import scan
 
@@ -71,4 +72,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    resolve_with(owner)
     main()

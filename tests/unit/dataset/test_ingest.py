@@ -20,6 +20,7 @@ from core.dataset.manifest import read_dataset
 from core.dataset.rejects import read_rejects, thumbnail
 from core.errors import StorageFailed
 from core.images import read_image, sha256_of
+from tests.as_owner import AS_OWNER
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -89,7 +90,7 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(people: Path, undistu
     )
     journal = work_folder(out) / JOURNAL_NAME
     for lines in (1, 4, 8):
-        process = subprocess.Popen([sys.executable, "-c", code, str(people), str(out)], cwd=ROOT)
+        process = subprocess.Popen([sys.executable, "-c", AS_OWNER + code, str(people), str(out)], cwd=ROOT)
         while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") >= lines):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)

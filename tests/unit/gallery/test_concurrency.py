@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.gallery import Gallery, Space
+from tests.as_owner import AS_OWNER
 
 WORKER = """
 import sys
@@ -39,7 +40,7 @@ SPACE = Space("x", "a" * 64, "bicubic", False)
 
 
 def start(path: Path, worker: int, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORKER, str(path), str(worker), str(count)]
+    command = [sys.executable, "-c", AS_OWNER + WORKER, str(path), str(worker), str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -134,5 +135,5 @@ sys.exit(status or gallery.size)
 """
     with Gallery.open(path) as gallery:
         gallery.enrol("Ada", templates(person(1)), space=space)
-    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", AS_OWNER + code, str(path)], check=False).returncode == 0
     assert integrity(path) == "ok"

@@ -17,6 +17,7 @@ from core.gallery.index_build import build_index
 from core.gallery.keys import new_key
 from core.gallery.match import Index, mean_of
 from core.gallery.protection import encrypt
+from tests.as_owner import AS_OWNER
 
 TINY = Space("tiny", "t" * 64, "bicubic", False, dim=8)
 
@@ -103,7 +104,7 @@ def test_another_process_s_change_is_seen_at_once(path, space, person, templates
         gallery.enrol("Ada", templates(person(1)), space=space)
         before = gallery.index(space)
         assert gallery.index(space) is before
-        subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=Path(__file__).parents[3])
+        subprocess.run([sys.executable, "-c", AS_OWNER + code, str(path)], check=True, cwd=Path(__file__).parents[3])
         assert gallery.search(person(1), space)[0][0].name == "Augusta"
 
 

@@ -16,6 +16,7 @@ import pytest
 from core.errors import CoreError, StorageFailed
 from core.gallery import Gallery, GalleryBusy, GalleryError, GalleryNewer, GalleryUnreadable
 from core.gallery.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, user_version
+from tests.as_owner import AS_OWNER
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -209,7 +210,9 @@ with Gallery.open(sys.argv[1]) as gallery:
 
 def test_a_disk_that_is_full_loses_nothing(path):
     """The system's own limit on file sizes stands for a full disk: SQLite sees a write that fails half way."""
-    run = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", AS_OWNER + FULL_DISK, str(path)], capture_output=True, text=True, check=False
+    )
     name, done, size, found = run.stdout.split()
     assert name == "StorageFailed" and int(done) == int(size) > 5 and found == "5", run.stderr
     with Gallery.open(path) as gallery:
@@ -243,7 +246,7 @@ with Gallery.open(sys.argv[1] + "/g.db") as gallery:
 def test_a_read_only_file_can_be_searched_but_not_changed():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
-        command = [sys.executable, "-c", READ_ONLY, folder]
+        command = [sys.executable, "-c", AS_OWNER + READ_ONLY, folder]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert run.stdout.split() == ["Ada", "StorageFailed", "1"], run.stderr
 

@@ -104,9 +104,11 @@ def test_children_that_outlive_a_killed_run_hold_no_slot_and_can_follow_it(jobs)
 
 LAUNCHER = """
 import sys
+from core.access.actor import owner, resolve_with
 from core.jobs.launch import launch
 from core.jobs.run_dir import create_run, runs_root
 from core.settings import load_settings
+resolve_with(owner)
 if sys.argv[1] == "launch":
     print(launch(load_settings(), "count", {"to": 50, "pause_s": 0.01}, slug="x", worker=sys.argv[2:]).id, flush=True)
     sys.stdin.read()

@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_runs import WORKER, until
 
+from core.access.actor import Actor, acting_as
+from core.access.roles import Role
 from core.errors import SettingsInvalid
 from core.jobs.errors import JobError
 from core.jobs.events import read_events
 from core.jobs.launch import follow, launch, stop
 from core.jobs.policy import Policy, read_policy, write_policy
 from core.jobs.run_dir import delete_run
-from core.jobs.state import stored_state
+from core.jobs.state import stored_state, write_state
 from core.jobs.worker import KINDS, find_job
 from core.settings import load_settings, write_active
 
@@ -47,6 +50,7 @@ def test_a_job_is_alone_polite_and_light(jobs, own_data_dir):
     run = jobs.launch("look")
     assert jobs.ended(run) == "done", run.log_path.read_text()
     assert run.report == {
+        "actor": ["local", "admin"],
         "nice": os.nice(0) + 3,
         "alone": True,
         "heavy": [],
@@ -201,6 +205,24 @@ def test_a_second_worker_for_one_run_ends_at_once(jobs):
     second = subprocess.run([*WORKER, str(run.path)], capture_output=True, text=True, cwd=Path.cwd(), check=False)
     assert second.returncode == 2 and "another process" in second.stderr
     assert stored_state(run.path) == state
+
+
+def test_a_run_works_with_the_role_of_whoever_started_or_resumed_it(jobs):
+    with acting_as(Actor("otto", Role.OPERATOR)):
+        run = jobs.launch("look")
+    assert jobs.ended(run) == "done" and run.report["actor"] == ["otto", "operator"]
+    write_state(run.path, replace(stored_state(run.path), status="stopped"))
+    with acting_as(Actor("ada", Role.ADMIN)):
+        jobs.resume(run)
+    assert jobs.ended(run) == "done" and run.report["actor"] == ["ada", "admin"]
+
+
+def test_a_calibration_that_an_operator_started_puts_no_thresholds_into_a_gallery(own_data_dir):
+    settings = load_settings()
+    with acting_as(Actor("otto", Role.OPERATOR)):
+        run = launch(settings, "evaluate", {"task": "calibrate", "gallery": str(settings.gallery_path)}, slug="x")
+    until(lambda: not run.state().live)
+    assert run.state().status == "failed" and "operator can't change the weights" in run.state().error
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from core.access.actor import current_actor
 from core.errors import CoreError
 from core.jobs.context import JobContext
 from core.jobs.processes import die_with_parent, process_start
@@ -52,6 +53,7 @@ def look(context: JobContext) -> dict[str, Any]:
     print("Hello from the job", flush=True)
     names = ("OMP_NUM_THREADS", "EDGEFACE_DATA_DIR")
     return {
+        "actor": [current_actor().name, current_actor().role],
         "nice": os.nice(0),
         "alone": os.getsid(0) == os.getpid(),
         "heavy": sorted({"torch", "numpy", "streamlit", "pandas"} & set(sys.modules)),
