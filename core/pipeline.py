@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from core.attacks import load_check
 from core.decision import decide, once_each
 from core.errors import CoreError, SettingsInvalid
-from core.faces.align import is_aligned_crop, probe_px
 from core.faces.attack import AttackCheck
+from core.faces.crops import is_aligned_crop, look_at_crop
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
@@ -32,7 +32,7 @@ from core.gallery.values import Space
 from core.gallery_files import load_gallery, save_gallery
 from core.images import read_image
 from core.probe_sizes import native_crop_px, reduce_photograph, vlr_size
-from core.probes import Cut, cut_crop, cut_face, probes_of
+from core.probes import Cut, cut_crop, cut_face, probes_of, reduce_until
 from core.recognition import Comparison, Probe, Recognition
 from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
@@ -65,7 +65,8 @@ NO_FACE = "no face found: the face may be too small, turned away or hidden"
 class PipelineConfig:
     """Everything that decides a recognition. `weights`, `upscaler` and `gallery_path` of None mean: the weights in
     use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
-    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so.
+    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so in
+    which a face is found where alignment puts it.
     While `recognition_threshold` is the stock one, a calibrated threshold of the gallery goes before it, the one for
     the probe's own size. `tie_margin`: two names whose scores differ by no more are a tie, and nobody is named; at 0
     equal scores alone are. `check_attacks`: refuse what the model against presentation attacks refuses, where one is in
@@ -145,7 +146,8 @@ class Pipeline:
         """
         rgb = read_image(image)
         if self._is_aligned(rgb):
-            return self.probes([cut_crop(rgb, reduce_to_px)])
+            quarter = look_at_crop(self.detector, rgb).quarter if self.config.aligned else 0
+            return self.probes([cut_crop(rgb, reduce_to_px, quarter)])
         return self.probes([self.cut(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
 
     def cut(self, frame: NDArray[np.uint8], face: Face) -> Cut:
@@ -158,7 +160,7 @@ class Pipeline:
 
     def _is_aligned(self, rgb: NDArray[np.uint8]) -> bool:
         if self.config.aligned is None:
-            return is_aligned_crop(rgb)
+            return is_aligned_crop(self.detector, rgb)
         if self.config.aligned and rgb.shape[0] != rgb.shape[1]:
             raise SettingsInvalid(
                 f"An aligned crop is square; this image has {rgb.shape[1]} x {rgb.shape[0]} px.",
@@ -174,9 +176,7 @@ class Pipeline:
         if not found:
             return
         if reduce_to_px is not None:
-            [chosen] = choose_faces(found, how, rgb.shape)
-            rgb = reduce_photograph(rgb, probe_px(chosen.landmarks), reduce_to_px)
-            found = self.detector.detect(rgb, small_faces=True)
+            rgb, found = reduce_until(self.detector, rgb, found, reduce_to_px, how)
             if not found:
                 return
         [first] = choose_faces(found, how, rgb.shape)

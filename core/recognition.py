@@ -57,6 +57,11 @@ class Probe:
         return f"{self.upscaler}, since {self.upscaler_because}" if self.upscaler_because else self.upscaler
 
     @property
+    def taken(self) -> Literal["face", "crop"]:
+        """Whether a face was found and aligned, or the picture was taken whole, as an aligned crop."""
+        return "crop" if self.face is None else "face"
+
+    @property
     def unrecognisable_because(self) -> str:
         """The severe problems in words, "" when the face can be recognised."""
         return "; ".join(problem.text for problem in self.problems if problem.severe)
@@ -114,6 +119,11 @@ class Recognition:
     @property
     def size_px(self) -> int | None:
         return self.probe.size_px if self.probe else None
+
+    @property
+    def taken(self) -> Literal["face", "crop"] | None:
+        """Whether a face was found in the picture, or it was taken whole, as an aligned crop; None without either."""
+        return self.probe.taken if self.probe else None
 
     @property
     def upscaler(self) -> str | None:

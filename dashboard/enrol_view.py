@@ -208,6 +208,8 @@ def _card(photo: DraftPhoto, title: str) -> str:
         face = faces_html([Picture(probe.crop, alt=f"Face in {photo.name}", pixels=probe.crop.shape[0] < 64)], 400)
         face = face.replace("class='ef-faces'", "class='ef-faces ef-one'")
         details = f"{probe.probe_px:.0f} px, {photo.reason or 'good'}"
+        if probe.taken == "crop":
+            details += ". Taken whole, as an aligned crop"
         if photo.faces_found > 1:
             details += f". {photo.faces_found} faces here: the largest is taken"
     file = "" if details.startswith(photo.name) else f"<div class='ef-quiet ef-file'>{markup(photo.name)}</div>"

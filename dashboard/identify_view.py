@@ -68,7 +68,7 @@ def _reduction(key: str) -> int | None:
         default=_AS_IT_IS,
         required=True,
         key=key,
-        help="Shrinks the whole photograph until its largest face has that width, as a far camera would see it.",
+        help="Shrinks the whole photograph until its largest face measures that size, as a far camera would see it.",
     )
     return chosen or None
 
@@ -91,7 +91,7 @@ def _identify() -> None:
         st.session_state["identify_done"] = True
         _summary(found)
         if reduce_to_px is not None:
-            st.caption(f"Each photograph was shrunk until its largest face had {reduce_to_px} px, then searched.")
+            st.caption(f"Each photograph was shrunk until its largest face measured about {reduce_to_px} px.")
         _results(joined, files, found)
 
 

@@ -84,6 +84,7 @@ def measures(probe: Probe) -> str:
     quality = probe.quality
     parts = [
         f"probe {probe.probe_px:.0f} px",
+        *(["taken whole, as an aligned crop"] if probe.taken == "crop" else []),
         f"sharpness {quality.sharpness:.2f}",
         f"brightness {quality.brightness:.0f}",
     ]

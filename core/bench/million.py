@@ -89,7 +89,7 @@ def _people(material: Material) -> list[list[object]]:
 
 
 def _crops(paths: list[object]) -> list[RGB]:
-    from core.faces.align import align, is_aligned_crop
+    from core.faces.align import align
     from core.faces.detect import Detector
 
     detector, found = Detector(), []
@@ -98,7 +98,7 @@ def _crops(paths: list[object]) -> list[RGB]:
         face = detector.detect_one(rgb, "centre")
         if face is not None:
             found.append(align(rgb, face.landmarks, CROP_PX))
-        elif is_aligned_crop(rgb) or rgb.shape[:2] == (CROP_PX, CROP_PX):
+        elif rgb.shape[:2] == (CROP_PX, CROP_PX):
             found.append(resize(rgb, CROP_PX))
     return found
 

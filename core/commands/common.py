@@ -66,7 +66,7 @@ AlignedOption = Annotated[
     bool | None,
     typer.Option(
         "--aligned/--not-aligned",
-        help="Take images as aligned crops, or never; default: square ones of at most 64 px.",
+        help="Take images as aligned crops, or never; default: squares of at most 64 px that look aligned.",
         show_default=False,
     ),
 ]

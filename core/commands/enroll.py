@@ -156,6 +156,7 @@ def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
                 "reason": photo.reason,
                 "faces_found": photo.faces_found,
                 "probe_px": round(photo.probe.probe_px, 1) if photo.probe else None,
+                "taken": photo.probe.taken if photo.probe else None,
             }
             for photo in draft.photos
         ],
@@ -167,6 +168,8 @@ def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
     for photo in draft.photos:
         size = f"{photo.probe.probe_px:.0f} px" if photo.probe else "-"
         remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
+        if photo.probe and photo.probe.taken == "crop":
+            remark = "; taken whole, as an aligned crop"
         say(f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
             f"{f' ({photo.reason})' if photo.reason else ''}")  # fmt: skip
     for finding in draft.findings:

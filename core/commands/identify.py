@@ -172,6 +172,7 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
         "margin": _rounded(result.margin),
         "reason": result.reason,
         "probe_px": _rounded(result.probe_px, 1),
+        "taken": result.taken,
         "size_px": result.size_px,
         "upscaler": result.upscaler,
         "box_share": [round(v, 4) for v in result.probe.box_share] if result.probe and result.probe.box_share else None,
@@ -196,7 +197,8 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 
 def _tell(row: dict[str, Any], faces: int, top_k: int | None) -> None:
     where = f"{row['file']}, face {row['face']}" if faces > 1 else row["file"]
-    size = f", {row['probe_px']:.0f} px" if row.get("probe_px") is not None else ""
+    crop = " aligned crop" if row.get("taken") == "crop" else ""
+    size = f", {row['probe_px']:.0f} px{crop}" if row.get("probe_px") is not None else ""
     if row.get("upscaler"):
         size += f", enlarged by {row['upscaler']}"
     margin = f", {row['margin']:.2f} ahead of the next" if row.get("margin") is not None else ""
@@ -235,6 +237,7 @@ _CSV_COLUMNS = (
     "calibrated",
     "margin",
     "probe_px",
+    "taken",
     "size_px",
     "upscaler",
     "reason",

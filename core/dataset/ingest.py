@@ -37,7 +37,7 @@ from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
 from core.settings import VLR_SIZES_PX, write_atomically
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when the same photographs and settings would give other bytes: half-done work of before is then done anew."""
 
 _EVENT_EVERY_S = 0.5

@@ -15,9 +15,10 @@ from core.dataset.degrade import METHODS, degrade, seed_for
 from core.dataset.layout import HR, VLR, relative_path
 from core.dataset.phash import phash
 from core.errors import CoreError, SettingsInvalid
-from core.faces.align import align, is_aligned_crop, probe_px
+from core.faces.align import align, probe_px
+from core.faces.crops import is_aligned_crop, look_at_crop
 from core.faces.detect import Detector
-from core.faces.quality import Limits, Quality, assess, problems
+from core.faces.quality import Limits, Quality, assess, problems, turned_crop
 from core.images import RGB, read_image, resize, sha256_of
 from core.settings import CROP_PX, VLR_SIZES_PX
 
@@ -62,7 +63,8 @@ class Recipe:
 class Photograph:
     """One to be taken in: where it lies, whose it is, the file name of its images, and columns to carry along.
 
-    `source` is what the manifest calls it; `aligned`: cut and aligned before (None: if it is a tiny square).
+    `source` is what the manifest calls it; `aligned`: cut and aligned before (None: if it is a tiny square
+    whose face lies so).
     """
 
     path: Path
@@ -96,10 +98,13 @@ def take(photograph: Photograph, recipe: Recipe, detector: Detector) -> Taken | 
         rgb = read_image(photograph.path)
     except CoreError as error:
         return Rejected(UNREADABLE, error.what)
-    whole = is_aligned_crop(rgb) if photograph.aligned is None else photograph.aligned
+    whole = is_aligned_crop(detector, rgb) if photograph.aligned is None else photograph.aligned
     found = _whole(rgb) if whole else _find(rgb, detector)
     if found is None:
         return Rejected(NO_FACE, "No face was found.")
+    if photograph.aligned and (quarter := look_at_crop(detector, rgb).quarter):
+        problem = turned_crop(quarter)
+        return Rejected(problem.code, f"It is {problem.text}.")
     crop, quality = found
     severe = [problem for problem in problems(quality, recipe.limits) if problem.severe]
     if severe:

@@ -17,6 +17,7 @@ ARCFACE_TEMPLATE: NDArray[np.float32] = np.array(
 """Where the eyes, nose and mouth corners lie in a 112 px crop (InsightFace's five points, Deng et al., CVPR 2019)."""
 
 MAX_ALIGNED_PX = 64
+"""Up to this side a square picture may be an aligned crop."""
 
 
 def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -83,8 +84,3 @@ def _prepare(
         shrink = np.array([target[0] / (x1 - x0), target[1] / (y1 - y0)])
         patch = np.asarray(cv2.resize(patch, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(patch), np.array([x0, y0], dtype=np.float64), shrink
-
-
-def is_aligned_crop(rgb: NDArray[np.uint8]) -> bool:
-    """A square of at most 64 px is taken as a face that was cut and aligned before."""
-    return rgb.shape[0] == rgb.shape[1] and rgb.shape[0] <= MAX_ALIGNED_PX

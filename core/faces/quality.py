@@ -157,3 +157,9 @@ def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
         how = "upside down" if abs(quality.roll_deg) > 135 else "sideways"
         found.append(Problem("rotated", f"{how} in the photograph, matched upright", severe=False))
     return sorted(found, key=lambda problem: not problem.severe)
+
+
+def turned_crop(quarter: int) -> Problem:
+    """The reason against an aligned crop that isn't upright: it would resemble other such crops, whoever they show."""
+    how = "upside down" if quarter == 2 else "sideways"
+    return Problem("rotated", f"an aligned crop that is {how}: turn it first", severe=True)

@@ -66,7 +66,7 @@ def subjects_of_photograph(pipeline: Pipeline, rgb: RGB, name: str, reduction: R
     """Every face of a photograph uint8 (H, W, 3), the largest first; [] when there is none.
 
     From 64 px on a face is its own truth and is made small as `reduction` says; a smaller one is taken as it is, at
-    its native size, and has no HR. A square of at most 64 px is taken as an aligned crop.
+    its native size, and has no HR. A square of at most 64 px that looks aligned is taken as an aligned crop.
     """
     if reduction.degradation == "stored":
         raise SettingsInvalid("A photograph has no stored VLR.", "Choose bicubic or camera.")

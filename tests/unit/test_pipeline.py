@@ -11,6 +11,7 @@ from core.enrolment import DraftOutdated, NothingToEnrol, enrol, prepare_enrolme
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel
+from core.faces.detect import Detector
 from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
 from core.gallery.values import NewTemplate, Space
@@ -129,7 +130,7 @@ def test_no_face_is_unrecognisable(make_pipeline) -> None:
     ids=["black", "plain", "8 px"],
 )
 def test_what_cannot_be_recognised_gets_no_name(make_pipeline, crop, why) -> None:
-    pipeline = make_pipeline(recognition_threshold=-1.0)
+    pipeline = make_pipeline(recognition_threshold=-1.0, aligned=True)
     pipeline.gallery.add("Anybody", np.ones(512))
     result = pipeline.run(crop)
     assert (result.outcome, result.identity, result.score, result.top_k) == ("unrecognisable", None, None, ())
@@ -160,10 +161,52 @@ def test_a_small_square_is_an_aligned_crop_unless_forbidden(make_pipeline, portr
         make_pipeline(aligned=True).run(np.zeros((200, 300, 3), np.uint8))
 
 
-def test_an_aligned_crop_can_be_reduced(make_pipeline) -> None:
-    crop = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    result = make_pipeline().run(crop, reduce_to_px=16)
+def _crop(portrait: np.ndarray, side: int) -> np.ndarray:
+    [face] = Detector().detect(portrait, small_faces=False)
+    return align(portrait, face.landmarks, side)
+
+
+def test_an_aligned_crop_can_be_reduced(make_pipeline, portrait) -> None:
+    result = make_pipeline().run(_crop(portrait, 64), reduce_to_px=16)
     assert result.probe_px == 16 and result.crop.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("side", [24, 32, 48, 64])
+def test_what_a_small_square_was_taken_for_is_told(make_pipeline, portrait, side: int) -> None:
+    pipeline = make_pipeline()
+    aligned = pipeline.run(_crop(portrait, side))
+    assert aligned.taken == "crop" and aligned.probe_px == side
+    thumbnail = pipeline.run(resize(portrait[:300, 80:380], side))
+    assert thumbnail.taken == "face" and thumbnail.probe_px < 0.7 * side
+    nothing = pipeline.run(np.random.default_rng(1).integers(0, 255, (side, side, 3), dtype=np.uint8))
+    assert nothing.taken is None and nothing.outcome == "unrecognisable"
+
+
+@pytest.mark.parametrize("side", [32, 64, 112])
+@pytest.mark.parametrize(("quarter", "how"), [(1, "sideways"), (2, "upside down"), (3, "sideways")])
+def test_a_turned_crop_is_matched_upright_or_refused(
+    make_pipeline, portrait, side: int, quarter: int, how: str
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(_crop(portrait, side), quarter))
+    refused = make_pipeline(aligned=True).run(turned)
+    assert refused.outcome == "unrecognisable" and refused.reason.startswith(f"an aligned crop that is {how}")
+    draft = prepare_enrolment(make_pipeline(aligned=True), [turned])
+    assert not draft.usable
+    found = make_pipeline().run(turned)
+    assert found.taken == "face" and any(problem.code == "rotated" for problem in found.problems)
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_the_face_of_a_shrunk_photograph_measures_what_was_asked_for(make_pipeline, portrait, size: int) -> None:
+    pipeline = make_pipeline()
+    for picture in (portrait, portrait[:, ::-1], resize(portrait, 400), resize(portrait[:300, 80:380], 250)):
+        result = pipeline.run(picture, reduce_to_px=size)
+        assert round(result.probe_px) == size
+
+
+def test_what_is_smaller_than_asked_for_stays_as_it_is(make_pipeline, portrait) -> None:
+    small = resize(portrait, 100)
+    assert make_pipeline().run(small, reduce_to_px=32).probe_px == pytest.approx(23, rel=0.1)
 
 
 def test_a_batch_gives_what_single_runs_give(make_pipeline, portrait) -> None:

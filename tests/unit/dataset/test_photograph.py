@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from core.dataset.degrade import replay
 from core.dataset.photograph import Photograph, Recipe, Rejected, Taken, take, unique_names
 from core.errors import SettingsInvalid
+from core.faces.align import align
 from core.faces.detect import Detector
 from core.faces.quality import Limits
 from core.images import read_image, resize, sha256_of
@@ -70,6 +72,16 @@ def test_names_stay_apart_where_capitals_do_not_count(names: list[str]) -> None:
     assert len({name.casefold() for name in unique}) == len(names)
     assert all(made.startswith(Path(name).stem) for made, name in zip(unique, names, strict=True))
     assert unique_names(unique) == unique
+
+
+def test_an_aligned_crop_upside_down_is_left_out(portrait: np.ndarray, tmp_path: Path) -> None:
+    face = Detector().detect_one(portrait, "centre")
+    assert face is not None
+    crop = align(portrait, face.landmarks)
+    Image.fromarray(np.ascontiguousarray(crop[::-1, ::-1])).save(tmp_path / "crop.png")
+    left_out = take(_photo(tmp_path / "crop.png", aligned=True), Recipe(), Detector())
+    assert isinstance(left_out, Rejected)
+    assert left_out.code == "rotated" and "upside down" in left_out.reason
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.faces.align import ARCFACE_TEMPLATE, align, is_aligned_crop, probe_px, similarity_transform
+from core.faces.align import ARCFACE_TEMPLATE, align, probe_px, similarity_transform
 from core.images import resize
 
 
@@ -77,10 +77,3 @@ def test_shrinking_is_antialiased() -> None:
 def test_beyond_the_border_the_edge_is_repeated() -> None:
     crop = align(np.full((60, 60, 3), 77, np.uint8), ARCFACE_TEMPLATE - np.float32([60, 60]), 112)
     assert (crop == 77).all()
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"), [((16, 16, 3), True), ((64, 64, 3), True), ((65, 65, 3), False), ((32, 40, 3), False)]
-)
-def test_small_squares_are_taken_as_aligned_crops(shape, expected) -> None:
-    assert is_aligned_crop(np.zeros(shape, np.uint8)) is expected
