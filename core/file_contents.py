@@ -53,8 +53,11 @@ _CLOSED = (
 
 _BROKEN = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zlib.error, lzma.LZMAError,
-    zipfile.BadZipFile, tarfile.TarError, KeyError, OverflowError,
+    zipfile.BadZipFile, tarfile.TarError, LookupError, ArithmeticError, AttributeError, SyntaxError, TypeError,
+    MemoryError,
 )  # fmt: skip
+
+"""What readers of archives raise at damaged or hostile ones: a search goes on with the next file."""
 
 
 @dataclass(frozen=True)

@@ -133,12 +133,14 @@ def _place(path: Path, home: Path) -> Path:
 
 def _remedy(place: Path, home: Path) -> str:
     if home in place.parents and len(parts := place.relative_to(home).parts) == 3 and parts[0] == _RUNS:
+        if parts[2].startswith("."):
+            return "Remove the folder: it was left by a process that was ended."
         return f"Remove the run: edgeface-studio runs remove {parts[1]}/{parts[2]}"
     if home / _DATASETS in place.parents:
-        return "Look at them; remove the data set on the page Data sets, or its folder."
+        return "Look at it; a data set is removed on the page Data sets."
     if home / _CACHE in place.parents:
         return "Remove it: it is made again when it is needed."
-    return "Look at it; remove it when it isn't needed."
+    return "Look at it, and remove it by hand when it isn't needed."
 
 
 def _is_drawn(place: Path) -> bool:

@@ -16,6 +16,7 @@ from dashboard.taking import take
 from dashboard.text import count, plain
 
 _ASKING, _REPORT = "gallery_deleting", "gallery_erased"
+_PLACES_SHOWN = 20
 
 
 def stop_asking() -> None:
@@ -112,20 +113,13 @@ def _unsearched(report: ErasureReport) -> None:
         icon=":material/visibility_off:",
     )
     home = settings().data_dir
-    st.dataframe(
-        [
-            {
-                "place": str(one.place.relative_to(home) if home in one.place.parents else one.place),
-                "what": one.what,
-                "files": one.count,
-                "how to remove it": one.remedy,
-            }
-            for one in report.unsearched
-        ],
-        hide_index=True,
-        width="stretch",
-        key="gallery_erased_unsearched",
-    )
+    lines = []
+    for one in report.unsearched[:_PLACES_SHOWN]:
+        place = one.place.relative_to(home) if home in one.place.parents else one.place
+        lines.append(f"- **{plain(str(place))}**: {count(one.count, 'file')} ({one.what}). {plain(one.remedy)}")
+    st.markdown("\n".join(lines))
+    if (more := len(report.unsearched) - _PLACES_SHOWN) > 0:
+        st.caption(f"{count(more, 'more place')}: the report lists them all.")
 
 
 def _left(report: ErasureReport) -> list[str]:
