@@ -134,15 +134,18 @@ def _misfit(point: OperatingPoint, mix: TemplateMix | None, frames: int) -> str:
             f"The threshold was calibrated for {point.mix}; people are enrolled by {mix}. It doesn't count as "
             "calibrated: calibrate again, with the gallery's templates."
         )
-    if (point.frames > 1) != (frames > 1) or frames > FRAMES_APART * point.frames:
-        made, now = (
-            "a single picture" if count == 1 else f"{count} frames together" for count in (point.frames, frames)
-        )
-        return (
-            f"The threshold was calibrated for {made}; this decision rests on {now}. It doesn't count as calibrated: "
-            "calibrate for pooled frames too."
-        )
-    return ""
+    if (point.frames > 1) == (frames > 1) and frames <= FRAMES_APART * point.frames:
+        return ""
+    made, now = _frames_said(point.frames, frames > 1), _frames_said(frames, False)
+    return (
+        f"The threshold was calibrated for {made}; this decision rests on {now}. It doesn't count as calibrated: "
+        f"calibrate for {'pooled frames' if frames > 1 else 'single pictures'} too."
+    )
+
+
+def _frames_said(frames: int, count: bool) -> str:
+    """In words; a number only where it is the point's: each track of a video rests on another number."""
+    return "a single picture" if frames == 1 else f"{frames if count else 'more'} frames together"
 
 
 def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, *, actor: str = "local") -> None:

@@ -17,7 +17,7 @@ from core.video.pooling import weight_of
 
 COLUMNS = (
     "track", "outcome", "identity", "possible", "nearest", "score", "threshold", "calibrated", "agreement",
-    "from_s", "to_s", "looks", "probe_px", "upscaler",
+    "from_s", "to_s", "looks", "probe_px", "upscaler", "warning",
 )  # fmt: skip
 
 _KEPT_ANSWERS = 200
@@ -127,4 +127,5 @@ def _row(number: int, track: _Appearance) -> dict[str, Any]:
         "looks": sum(track.answers.values()),
         "probe_px": round(float(np.median(sizes)), 1) if sizes else None,
         "upscaler": last.upscaler,
+        "warning": last.warning,
     }

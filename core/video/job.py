@@ -147,7 +147,8 @@ class _Seen:
             "text": f"{len(table)} faces in {self._at:.0f} s of video: "
             + ", ".join(f"{number} {name}" for name, number in counts.items())
             + "."
-            + (f" {lost:,} of those enrolled can't be found with these weights: re-embed them." if lost else ""),
+            + (f" {lost:,} of those enrolled can't be found with these weights: re-embed them." if lost else "")
+            + "".join(f" {warning}" for warning in table["warning"].dropna().unique() if warning),
             "seconds": round(self._at, 2),
             "looks": self._appearances.frames,
             "looks_per_s": round(self._appearances.frames / max(spent, 1e-9), 2),

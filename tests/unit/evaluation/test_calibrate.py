@@ -273,7 +273,7 @@ def test_a_gallery_with_other_templates_or_pooled_frames_does_not_decide_as_cali
     assert pipeline.run(portrait).calibrated
     [probe] = pipeline.find(portrait, every=False)
     [pooled] = pipeline.judge([probe], pipeline.embed([probe]), [112.0], frames=[4])
-    assert (pooled.calibrated, pooled.threshold) == (False, 0.5) and "4 frames together" in pooled.warning
+    assert (pooled.calibrated, pooled.threshold) == (False, 0.5) and "rests on more frames together" in pooled.warning
     vector = pipeline.embed([probe])[0]
     pipeline.gallery.store.add_templates(
         "Eileen", [NewTemplate(vector, "sr", 16.0, 16)], space=pipeline.space
