@@ -256,7 +256,8 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         "Also store what the faces look like at 32, 24 and 16 px",
         value=MATCHED_BY_DEFAULT,
         key="enroll_matched",
-        help="For far cameras: a very small face is compared with others that lost the same detail.",
+        help="Only where everybody who comes is enrolled: strangers' small faces score higher too, and at the "
+        "threshold that keeps them out fewer people are found. Thresholds must be calibrated with them.",
     )
     sizes = MATCHED_SIZES_PX if matched else ()
     rows = sum(1 + (len(sizes) if photo.probe and photo.probe.size_px is None else 0) for photo in draft.usable)

@@ -51,7 +51,10 @@ NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embedding
 ForceOption = Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")]
 MatchedOption = Annotated[
     bool,
-    typer.Option("--matched-sizes", help="Also store what each face looks like at 32, 24 and 16 px, for far cameras."),
+    typer.Option(
+        "--matched-sizes",
+        help="Also store what each face looks like at 32, 24 and 16 px; only where no strangers come by.",
+    ),
 ]
 AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
 

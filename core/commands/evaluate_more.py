@@ -148,23 +148,29 @@ def calibrate(
     ending: Ending,
 ) -> None:
     """Choose a threshold for each probe size on some people, and say what it gives on others."""
+    from core.evaluation.goal import Goal
+
     if (fpir is None) == (far is None):
         raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
     target = fpir if fpir is not None else far
     gallery = gallery_file(load_settings(), gallery_path)
+    people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
+    source = _source(dataset_root, split, images, pairs, calibrate_folds, report_folds)
     chosen_systems = systems.config()
-    there = _enrolled_in(gallery, chosen_systems[0]) if fpir is not None else None
-    goal = _goal(measure, target or 0.0, there, gallery_size, templates, enrol, draws, frames, confidence)
+    mix = _mix_in(gallery, chosen_systems[0]) if fpir is not None else TemplateMix()
+    goal = Goal(
+        measure, target or 0.0, people, enrol or mix.photographs, draws, templates or mix.templates, confidence, frames
+    )
     config = {
         "task": "calibrate",
-        **_source(dataset_root, split, images, pairs, calibrate_folds, report_folds),
+        **source,
         "systems": chosen_systems,
         "plan": {
             "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
             "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
         },
-        "goal": goal,
+        "goal": dict(vars(goal)),
         "gallery": str(gallery.resolve()) if store else None,
     }  # fmt: skip
     evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
@@ -195,9 +201,21 @@ def matched(
     evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
 
 
-def _enrolled_in(gallery: Path, system: Mapping[str, Any]) -> tuple[int, TemplateMix] | None:
-    """How many people a gallery holds, and what those of them are enrolled by whom this system can find; None where
-    nobody is. Raises GalleryError and what `open_system` raises."""
+def _people_in(gallery: Path) -> int:
+    from core.gallery.store import Gallery
+
+    size = 0
+    if gallery.is_file():
+        with Gallery.open(gallery, create=False) as opened:
+            size = opened.size
+    if size < 1:
+        raise UsageMistake("The gallery is empty, and FPIR belongs to a gallery size.", "Add --gallery-size N.")
+    return size
+
+
+def _mix_in(gallery: Path, system: Mapping[str, Any]) -> TemplateMix:
+    """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is.
+    Raises GalleryError and what `open_system` raises."""
     from core.evaluation.job import space_for, spec_of
     from core.evaluation.systems import open_system
     from core.gallery.store import Gallery
@@ -205,37 +223,12 @@ def _enrolled_in(gallery: Path, system: Mapping[str, Any]) -> tuple[int, Templat
     from core.sr.upscale import BICUBIC
 
     if not gallery.is_file():
-        return None
+        return TemplateMix()
     spec = spec_of(system)
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
     with Gallery.open(gallery, create=False) as opened:
         index = opened.index(replace(space_for(open_system(spec)), bicubic_px=by))
-        return (opened.size, index.mix if index.size else TemplateMix()) if opened.size else None
-
-
-def _goal(
-    measure: Literal["fpir", "far"],
-    target: float,
-    there: tuple[int, TemplateMix] | None,
-    gallery_size: int | None,
-    templates: str | None,
-    enrol: int | None,
-    draws: int,
-    frames: int,
-    confidence: float,
-) -> dict[str, object]:
-    """What was asked for; what wasn't said is as in the gallery that is `there`. Raises UsageMistake."""
-    from core.evaluation.goal import Goal
-
-    people, mix = there or (0, TemplateMix())
-    size = gallery_size or people
-    if measure == "fpir" and size < 1:
-        raise UsageMistake("The gallery is empty, and FPIR belongs to a gallery size.", "Add --gallery-size N.")
-    goal = Goal(
-        measure, target, size if measure == "fpir" else 0, enrol or mix.photographs, draws,
-        templates=templates or mix.templates, confidence=confidence, frames=frames,
-    )  # fmt: skip
-    return dict(vars(goal))
+        return index.mix if index.size else TemplateMix()
 
 
 def _source(

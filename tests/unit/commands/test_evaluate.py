@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.cli import run
@@ -13,7 +15,7 @@ from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
 from core.evaluation.result import read_evaluation
 from core.gallery.operating_points import operating_points
 from core.gallery.store import Gallery
-from core.gallery.values import Space
+from core.gallery.values import NewTemplate, Space
 from tests.made_peer import made_peer
 from tests.made_weights import official_tensors, save_encoder
 from tests.unit.evaluation.sets import small_dataset
@@ -121,6 +123,27 @@ def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, cap
     with Gallery.open(own_data_dir / "gallery.db") as gallery:
         [point] = operating_points(gallery, Space("", system["weights_sha256"], "bicubic", False))
     assert (point.threshold, point.gallery_size, point.run) == (row["threshold"], 2, report["run"])
+
+
+def test_a_calibration_is_for_what_the_gallery_is_enrolled_by(dataset: Path, peer: str, capsys, own_data_dir) -> None:
+    asked = (
+        "evaluate", "calibrate", "--dataset-root", dataset, "--weights", peer, "--upscaler", "bicubic", "--sizes", "HR",
+        "--fpir", 0.5, "--draws", 2, "--bootstrap", 5, "--json",
+    )  # fmt: skip
+    goal = json.loads(told(capsys, *asked, "--gallery-size", 2))["protocol"]["goal"]
+    assert (goal["templates"], goal["enrol"], goal["confidence"], goal["frames"]) == ("HR", 1, 0.9, 1)
+    weights = hashlib.sha256(Path(peer).read_bytes()).hexdigest()
+    space = Space("peer", weights, "bicubic", False)
+    vectors = np.eye(512, dtype=np.float32)
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        for name, first in (("Ada", 0), ("Bo", 10)):
+            full = [NewTemplate(row, "hr", 112.0) for row in vectors[first : first + 2]]
+            gallery.enrol(name, [*full, NewTemplate(vectors[first + 2], "sr", 16.0, 16)], space=space)
+    goal = json.loads(told(capsys, *asked))["protocol"]["goal"]
+    assert (goal["templates"], goal["enrol"], goal["gallery_size"]) == ("HR,16", 2, 2)
+    report = json.loads(told(capsys, *asked, "--templates", "hr,32", "--enrol", 1, "--confidence", 0))
+    assert (report["protocol"]["goal"]["templates"], report["protocol"]["goal"]["enrol"]) == ("HR,32", 1)
+    assert "expect somewhat more of others" in report["text"]
 
 
 def test_notes_folders_can_be_evaluated_as_they_are(peer: str, capsys, tmp_path: Path) -> None:
