@@ -47,24 +47,21 @@ bench: $(DEV)
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.
 TEACHER ?= edgeface_xxs
 STUDIO := $(BIN)/edgeface-studio
-latest = $$(ls -d data/runs/$(1)/*-$(2) | tail -n 1)
-export_run = run=$(call latest,$(1),$(2)) && $(STUDIO) weights export "$$run/checkpoints/best/$(3).safetensors" \
-	data/models/$(2).safetensors --run "$(1)/$$(basename "$$run")"
-report_run = $(STUDIO) weights export data/models/$(2).safetensors data/models/$(2).safetensors \
-	--report data/bench/models/report.json --run "$(1)/$$(basename $(call latest,$(1),$(2)))"
+report_run = $(STUDIO) weights export data/models/$(1).safetensors data/models/$(1).safetensors \
+	--report data/bench/models/report.json --run $(1)
 
 models: $(RUNTIME)
 	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
 		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
 	$(STUDIO) train dsr --dataset "$(DATASET)" --edgeface "$(TEACHER)" --out-name edgeface-dsr
-	$(call export_run,dsr,edgeface-dsr,upscaler)
+	$(STUDIO) weights export run:edgeface-dsr data/models/edgeface-dsr.safetensors
 	$(STUDIO) train starter --dataset "$(DATASET)" --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
-	$(call export_run,starter,edgeface-xxs-starter,encoder)
+	$(STUDIO) weights export run:edgeface-xxs-starter data/models/edgeface-xxs-starter.safetensors
 	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --no-all-pairs \
 		--weights "$(TEACHER)" --weights data/models/edgeface-xxs-starter.safetensors \
 		--upscaler data/models/edgeface-dsr.safetensors --upscaler bicubic --out data/bench/models
-	$(call report_run,starter,edgeface-xxs-starter)
-	$(call report_run,dsr,edgeface-dsr)
+	$(call report_run,edgeface-xxs-starter)
+	$(call report_run,edgeface-dsr)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import JsonOption, UsageMistake, example, progress, say, say_json, say_table, user_path
+from core.commands.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table, user_path
 from core.commands.shared_options import takes_options
 from core.commands.train_run import (
     BatchSize,
@@ -159,9 +159,13 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's weights in the notes' form: backbone_state_dict, arcface_state_dict, subject_to_id."""
-    from core.jobs.run_dir import find_run, runs_root
+    from core.jobs.run_dir import runs_root
+    from core.training.adopt import find_trained
 
-    found = find_run(runs_root(load_settings()), run)
+    choice = find_trained(runs_root(load_settings()), run, which)
+    found = choice.run
+    if choice.note:
+        note(choice.note)
     target = user_path(file)
     if target.exists():
         raise UsageMistake(f"{target} exists already.", "Choose another name.")

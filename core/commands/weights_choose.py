@@ -74,16 +74,24 @@ def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
 
 
 def use_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help='A training run as `runs list` shows it, or "last".')],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help='KIND/NAME as `runs list` shows it, a part of it, or "last".')
+    ],
     which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which of its checkpoints.")] = "best",
     as_json: JsonOption = False,
 ) -> None:
-    """Take over what a run has trained: its encoder, together with the upscaler that it was trained with."""
-    from core.jobs.run_dir import find_run, runs_root
-    from core.training.adopt import use_run_weights
+    """Take over what a run has trained: its encoder, together with the upscaler that it was trained with.
+
+    A part of a name, or "last", means the newest run of those that is done; a full name also one that isn't.
+    """
+    from core.jobs.run_dir import runs_root
+    from core.training.adopt import find_trained, use_run_weights
 
     settings = load_settings()
-    found = find_run(runs_root(settings), run)
+    choice = find_trained(runs_root(settings), run, which)
+    found = choice.run
+    if choice.note:
+        note(choice.note)
     progress("loading and checking ...")
     try:
         adopted = use_run_weights(settings, found, which)
@@ -99,6 +107,6 @@ def use_run(
             }
         )
         return
-    say(adopted.text)
+    say(f"{adopted.text} Trained by {found.id}.")
     if adopted.encoder is not None:
         say("Those enrolled with other weights are found again after: edgeface-studio gallery reembed")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.commands.common import JsonOption, UsageMistake, example, progress, say, say_json, user_path
-from core.commands.weights_facts import FileOrName
+from core.commands.common import JsonOption, UsageMistake, example, note, progress, say, say_json, user_path
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -22,13 +21,18 @@ def add_to(group: typer.Typer) -> None:
         "export",
         epilog=example(
             "weights export finetune-20261125T101500 tuned.safetensors",
-            "weights export best/encoder.safetensors starter.safetensors --report figures/report.json --run starter",
+            "weights export run:starter starter.safetensors --report figures/report.json",
         ),
     )(export)
 
 
 def export(
-    file_or_name: FileOrName,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|NAME|run:RUN", help='Weights, or the best of a run: its name, a part of it, or "run:last".'
+        ),
+    ],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="The .safetensors to write; its card gets .md.")],
     report: Annotated[
         str | None,
@@ -42,22 +46,30 @@ def export(
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
     from core.in_use import find_either
     from core.settings import write_atomically
+    from core.training.adopt import trained_files
 
     settings = load_settings()
-    source = find_either(settings, file_or_name).path
-    if source is None:
-        raise UsageMistake("bicubic is no file: there is nothing to export.", "Name a file of weights.")
+    trained = _run(settings, run) if run else None
+    if source.startswith("run:"):
+        if trained is not None:
+            raise UsageMistake(f"{source} and --run were both given.", "Leave out --run: the run is known.")
+        trained = _run(settings, source.removeprefix("run:"))
+        files = trained_files(trained)
+        file: Path | None = files.get("encoder") or files.get("upscaler")
+    else:
+        file = find_either(settings, source).path
+    if file is None:
+        raise UsageMistake(f"{source} is no file: there is nothing to export.", "Name a file of weights.")
     path = user_path(target)
     if path.suffix.lower() != ".safetensors":
         raise UsageMistake(f"{target} doesn't end in .safetensors.", "Give it that ending.")
-    figures = _figures(user_path(report), source) if report else None
-    trained = _run(settings, run) if run else None
+    figures = _figures(user_path(report), file) if report else None
     progress("loading and writing ...")
     try:
         from core.training.export import export_float16
         from core.training.model_card import model_card
 
-        export_float16(source, path, figures=figures)
+        export_float16(file, path, figures=figures)
         config, came = (trained.config, trained.report) if trained else ({}, None)
         card = path.with_suffix(".md")
         write_atomically(card, model_card(path, config=config, report=came).encode())
@@ -84,6 +96,10 @@ def _figures(path: Path, source: Path) -> Measured:
 
 
 def _run(settings: Settings, text: str) -> Run:
-    from core.jobs.run_dir import find_run, runs_root
+    from core.jobs.run_dir import runs_root
+    from core.training.adopt import find_trained
 
-    return find_run(runs_root(settings), text)
+    choice = find_trained(runs_root(settings), text)
+    if choice.note:
+        note(choice.note)
+    return choice.run

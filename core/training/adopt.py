@@ -12,12 +12,14 @@ from core.access.roles import Permission
 from core.encoder import registry as encoders
 from core.encoder.registry import WeightsFile
 from core.errors import CoreError
-from core.jobs.run_dir import Run
+from core.jobs.errors import RunNotFound
+from core.jobs.run_dir import Run, list_runs
 from core.settings import Settings, write_active
 from core.sr import registry as upscalers
 from core.sr.registry import UpscalerFile
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
+from core.training.presets import PRESETS
 
 Which = Literal["best", "last"]
 
@@ -49,6 +51,47 @@ def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
     folder = run.checkpoints / which
     files = {"encoder": folder / ENCODER_FILE, "upscaler": folder / UPSCALER_FILE}
     return {what: path for what, path in files.items() if path.is_file()}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The run that a text means, and newer ones that fit it but have nothing finished to give."""
+
+    run: Run
+    passed_over: tuple[Run, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Why it isn't the newest that fits; "" when it is."""
+        if not self.passed_over:
+            return ""
+        newer = ", ".join(f"{run.id} ({run.state().status})" for run in self.passed_over)
+        return f"newer, but not done or without weights: {newer}"
+
+
+def find_trained(root: Path, text: str, which: Which = "best") -> Found:
+    """A run by its full name; else of those that `text` is a part of ("last": of all) the newest that is done and has
+    left weights. Raises NothingTrained, RunNotFound.
+    """
+    runs = list_runs(root)
+    for run in runs:
+        if text in (run.id, run.name):
+            return Found(run)
+    fitting = [run for run in runs if text == "last" or (text.strip() and text in run.id)]
+    trainings = [run for run in fitting if run.kind in PRESETS]
+    for position, run in enumerate(trainings):
+        if run.state().status == "done" and trained_files(run, which):
+            return Found(run, tuple(trainings[:position]))
+    if fitting or text == "last":
+        which_runs = "No training run" if text == "last" else f"No training run that fits “{text}”"
+        if not trainings:
+            raise NothingTrained(f"{which_runs} is there.", "Train first: edgeface-studio train --help.")
+        newest = f"The newest, {trainings[0].id}, is {trainings[0].state().status}."
+        raise NothingTrained(
+            f"{which_runs} is done and has left weights. {newest}",
+            "Name it in full to take what it left.",
+        )
+    raise RunNotFound(f"There is no run '{text}'.", "`edgeface-studio runs list` shows them all.")
 
 
 def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adopted:

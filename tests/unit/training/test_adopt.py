@@ -12,11 +12,13 @@ import torch
 from core.encoder.errors import WeightsUnhealthy
 from core.encoder.registry import active_weights
 from core.in_use import in_use
+from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, create_run, runs_root
+from core.jobs.state import State, locked, write_state
 from core.settings import Settings, load_settings, read_active
 from core.sr.registry import active_upscaler, use_upscaler
 from core.sr.trial import UpscalerUnusable
-from core.training.adopt import NothingTrained, use_run_weights
+from core.training.adopt import NothingTrained, find_trained, use_run_weights
 from tests.made_weights import official_tensors, save_dsr, save_encoder
 
 
@@ -111,3 +113,36 @@ def test_an_upscaler_that_the_run_only_used_is_found_or_missed(settings: Setting
     save_encoder(bicubic.checkpoints / "best" / "encoder.safetensors", healthy, trained_with_upscaler="bicubic")
     assert use_run_weights(settings, bicubic).upscaler is not None
     assert active_upscaler(settings).path is None
+
+
+def ended(settings: Settings, status: str, kind: str = "finetune", weights: bool = True) -> Run:
+    run = run_of(settings, kind)
+    if weights:
+        (run.checkpoints / "best" / "encoder.safetensors").write_bytes(b"x")
+    with locked(run.path):
+        write_state(run.path, State(status))  # type: ignore[arg-type]
+    return run
+
+
+def test_last_is_the_newest_run_that_is_done_and_has_weights(settings: Settings) -> None:
+    root = runs_root(settings)
+    with pytest.raises(NothingTrained, match="No training run is there"):
+        find_trained(root, "last")
+    ended(settings, "done", kind="evaluate")
+    with pytest.raises(NothingTrained, match="No training run is there"):
+        find_trained(root, "last")
+    earlier = ended(settings, "done")
+    done = ended(settings, "done")
+    assert find_trained(root, "last").run == done and not find_trained(root, "last").note
+    failed, empty = ended(settings, "failed"), ended(settings, "done", kind="dsr", weights=False)
+    ended(settings, "done", kind="evaluate")
+    found = find_trained(root, "last")
+    assert found.run == done and found.passed_over == (empty, failed)
+    assert f"{failed.id} (failed)" in found.note
+    assert find_trained(root, "finetune").run == done
+    assert find_trained(root, failed.id).run == failed and find_trained(root, earlier.name).run == earlier
+    with pytest.raises(NothingTrained, match=r"fits “dsr” is done and has left weights\. The newest, dsr/") as refused:
+        find_trained(root, "dsr")
+    assert "in full" in refused.value.next_step
+    with pytest.raises(RunNotFound):
+        find_trained(root, "nothing like it")

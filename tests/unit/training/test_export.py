@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from core import cli
 from core.encoder.encode import load_encoder
 from core.encoder.figures import OFFICIAL
 from core.encoder.registry import describe
 from core.errors import SettingsInvalid
+from core.jobs.run_dir import create_run, runs_root
+from core.jobs.state import State, locked, write_state
+from core.settings import load_settings
 from core.sr.registry import describe as describe_upscaler
 from core.sr.trial import trial_faces
 from core.sr.upscale import load_upscaler
@@ -132,3 +137,21 @@ def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_starter
         for rates in (measured.eer, measured.eer_vlr_hr):
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
             assert f" {cells} |" in text, (size_name("16"), cells)
+
+
+def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_path: Path, capsys) -> None:
+    root = runs_root(load_settings())
+    made = create_run(root, "finetune", "starter", {})
+    (made.checkpoints / "best").mkdir()
+    shipped = README.parent / "data/models/edgeface-xxs-starter.safetensors"
+    shutil.copy(shipped, made.checkpoints / "best" / "encoder.safetensors")
+    target = tmp_path / "again.safetensors"
+    assert cli.run(["weights", "export", "run:starter", str(target)]) == 2
+    assert "The newest, finetune/" in capsys.readouterr().err
+    with locked(made.path):
+        write_state(made.path, State("done"))
+    assert cli.run(["weights", "export", "run:starter", str(target), "--run", "starter"]) == 2
+    assert "--run were both given" in capsys.readouterr().err
+    assert cli.run(["weights", "export", "run:starter", str(target)]) == 0
+    assert read_metadata(target)["variant"] == "edgeface_xxs" and target.with_suffix(".md").is_file()
+    assert cli.run(["weights", "export", "bicubic", str(target)]) == 2
