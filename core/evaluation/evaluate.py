@@ -170,11 +170,11 @@ def _verification(
     options = {"ordered": ordered, "scores": (genuine, impostor), "seed": work.plan.seed}
     figures = measure_all_pairs(*acquired, resamples=work.plan.bootstrap, **options)  # type: ignore[arg-type]
     rejected = figures if not any(failed) else measure_all_pairs(*acquired, resamples=0, failed=failed, **options)  # type: ignore[arg-type]
-    missed = int((~probe.acquired).sum())
-    count = len(probe.acquired)
+    missed = ~probe.acquired
+    interval = share_interval(missed, work.people, resamples=work.plan.bootstrap, seed=work.plan.seed)
     row = Row(
-        "all pairs", view.mode, view.size_px, pairing, missed / count, wilson(missed, count),
-        float(1 - probe.found.mean()), figures, rejected,
+        "all pairs", view.mode, view.size_px, pairing, float(missed.mean()),
+        interval or wilson(int(missed.sum()), len(missed)), float(1 - probe.found.mean()), figures, rejected,
     )  # fmt: skip
     values = {
         name: value

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.figures import REJECTED, failed_pairs, measure, measure_all_pairs
-from core.evaluation.intervals import wilson
+from core.evaluation.intervals import Interval, share_interval, wilson
 from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
 from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed
@@ -191,7 +191,7 @@ def _pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -
         with_failures = measure(
             every, same, (first, second), folds=folds, resamples=task.resamples, seed=task.seed
         )  # fmt: skip
-    return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
+    return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe, task), figures, with_failures)
 
 
 def _all_pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -> Row:
@@ -203,12 +203,13 @@ def _all_pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairin
     with_failures = (
         measure_all_pairs(*acquired, ordered=ordered, resamples=0, failed=failed) if any(failed) else figures
     )
-    return Row("all pairs", probe.mode, probe.size_px, pairing, *_failures(probe), figures, with_failures)
+    return Row("all pairs", probe.mode, probe.size_px, pairing, *_failures(probe, task), figures, with_failures)
 
 
-def _failures(probe: Embedded) -> tuple[float, tuple[float, float], float]:
-    failed, count = int((~probe.acquired).sum()), len(probe.acquired)
-    return failed / count, wilson(failed, count), float(1 - probe.found.mean())
+def _failures(probe: Embedded, task: Task) -> tuple[float, Interval, float]:
+    failed = ~probe.acquired
+    interval = share_interval(failed, task.people, resamples=task.resamples, seed=task.seed)
+    return float(failed.mean()), interval or wilson(int(failed.sum()), len(failed)), float(1 - probe.found.mean())
 
 
 def _require_both_kinds(same: NDArray[np.bool_], probe: Embedded) -> None:

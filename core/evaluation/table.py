@@ -26,7 +26,8 @@ class Row:
 
     `figures` leave out pairs with a failure to acquire; `with_failures` count them as rejected at every threshold: an
     error where the pair is genuine. `failure_to_acquire` is the share of photographs that gave no usable face (with
-    its 95 % Wilson interval), `no_face` the part of it in which no face was found at all.
+    its 95 % interval over people; over photographs where nothing is resampled), `no_face` the part of it in which no
+    face was found at all.
     """
 
     protocol: Protocol

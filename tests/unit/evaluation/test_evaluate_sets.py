@@ -14,6 +14,7 @@ from core.errors import SettingsInvalid
 from core.evaluation.compare_runs import compare_evaluations
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.html import report_html
+from core.evaluation.intervals import wilson
 from core.evaluation.pictures import pictures_of_dataset
 from core.evaluation.plan import Plan, plan_of
 from core.evaluation.resolution import resolution_table
@@ -190,6 +191,13 @@ def test_every_rate_has_an_interval_or_says_of_how_many_it_is(evaluation: Evalua
     assert change["eer_before_low"].tolist() == change["eer_after_low"].tolist()
     assert set(change["eer_before_low"]) == set(verified["eer_low"])
     assert "[" in screen("change", change)["EER before"].iloc[0]
+
+
+def test_failures_to_acquire_are_counted_over_people(evaluation: Evaluation) -> None:
+    people = evaluation.table("per_identity")["identity"].nunique() + len(evaluation.table("too_few"))
+    row = evaluation.table("verification").iloc[0]
+    # None of the photographs, which says as much as their people.
+    assert (row["failure_to_acquire_low"], row["failure_to_acquire_high"]) == pytest.approx(wilson(0, people))
 
 
 def test_tables_for_reading(evaluation: Evaluation) -> None:
