@@ -29,6 +29,13 @@ SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "tcp", "udp", "rtp
 """What a stream's address may begin with. FFmpeg's other protocols read files and run programs."""
 
 _STREAM_PROTOCOLS = "rtsp,rtsps,rtp,rtmp,rtmps,http,https,httpproxy,tcp,udp,tls,srt,crypto,data"
+_FORMATS = (
+    "mov,mp4,3gp,matroska,webm,avi,flv,asf,mpeg,mpegts,ogg,mjpeg,yuv4mpegpipe,gif,apng,m4v,mpegvideo,h264,hevc,av1,obu,ivf,"
+    "nut,mxf,dv"
+)
+_STREAM_FORMATS = f"{_FORMATS},rtsp,sdp,rtp,mpjpeg,live_flv,hls,mp3,aac"
+"""By FFmpeg's names, whatever a file is called: its other formats (ffconcat, playlists, patterns of file names) name
+further files, which would be read."""
 OPEN_S, READ_S = 10.0, 8.0
 """How long connecting may take, and the next piece of a stream."""
 
@@ -113,11 +120,13 @@ def open_container(source: Source, options: dict[str, str] | None = None) -> Inp
 
     try:
         if source.kind == "file":
-            container = av.open(source.address, options={"protocol_whitelist": "file,crypto,data"})
+            container = av.open(
+                source.address, options={"protocol_whitelist": "file,crypto,data", "format_whitelist": _FORMATS}
+            )
         elif source.kind == "camera":
             container = av.open(source.address, format="avfoundation" if sys.platform == "darwin" else "v4l2")
         else:
-            given = {"protocol_whitelist": _STREAM_PROTOCOLS, **(options or {})}
+            given = {"protocol_whitelist": _STREAM_PROTOCOLS, "format_whitelist": _STREAM_FORMATS, **(options or {})}
             if source.address.lower().startswith("rtsp"):
                 given = {"rtsp_transport": "tcp", **given}
             container = av.open(source.address, options=given, timeout=(OPEN_S, READ_S))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.dataset import naming
 from core.dataset.errors import SourceInvalid
 from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
 from core.dataset.scan import scan
@@ -48,11 +49,26 @@ def test_one_name_in_two_splits_makes_two_pairs(tmp_path: Path) -> None:
     assert set(scan(tmp_path).frame["pair"]) == {"train/007_01_01_051_00", "val/007_01_01_051_00"}
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+!$", "(a|aa)+!$", "(.*)*!$", r"(\w+\s?)*!$"])
+def test_no_pattern_takes_more_time_than_its_name_is_long(pattern: str) -> None:
+    """By backtracking each of these would take longer than anybody waits."""
+    assert naming.fields_of("a" * 200, naming.compiled(pattern)) is None
+
+
+def test_letters_and_digits_of_every_script_are_letters_and_digits() -> None:
+    for stem, pattern, identity in (
+        ("Zoë_1", r"(\w+)_\d", "Zoë"),
+        ("Łukasz-é x_٣", r"(?P<identity>[\w -]+)_\d", "Łukasz-é x"),
+        ("a]b", r"([^\]]+)", "a"),
+    ):
+        assert naming.fields_of(stem, naming.compiled(pattern)) == {"identity": identity}
+
+
 def test_a_pattern_of_ones_own(tmp_path: Path) -> None:
     picture(tmp_path / "train" / "hr_images" / "s3-left-ada.png")
     found = scan(tmp_path, pattern=r"s(?P<session>\d)-(?P<side>\w+)-(?P<identity>\w+)")
     assert found.frame.loc[0, ["session", "side", "identity"]].tolist() == ["3", "left", "ada"]
-    for pattern in ("(", "no group"):
+    for pattern in ("(", "no group", r"(a)(?=b)", r"(a)\1", "(a{1,1000}){1,1000}"):
         with pytest.raises(SourceInvalid, match="pattern"):
             scan(tmp_path, pattern=pattern)
 

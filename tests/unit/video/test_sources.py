@@ -88,6 +88,15 @@ def test_a_text_file_and_a_cut_off_one_are_refused_in_words(tmp_path) -> None:
         list(frames_of_file(source_of(str(tmp_path / "cut.mp4"))))
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ffconcat"])
+def test_a_list_of_files_under_a_film_s_name_reads_none_of_them(tmp_path, suffix: str) -> None:
+    write_counting(tmp_path / "another.mp4")
+    for text in ("ffconcat version 1.0\nfile another.mp4\n", "#EXTM3U\n#EXTINF:1,\nanother.mp4\n#EXT-X-ENDLIST\n"):
+        (tmp_path / f"film{suffix}").write_text(text)
+        with pytest.raises(SourceUnusable, match="isn't video"):
+            list(frames_of_file(source_of(str(tmp_path / f"film{suffix}"))))
+
+
 def test_a_playlist_cannot_reach_the_network_or_other_protocols(tmp_path) -> None:
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.ts\n")
     with pytest.raises(SourceUnusable):
