@@ -189,10 +189,10 @@ def _header(connection: sqlite3.Connection) -> Header:
 
 def _kept_descriptor(path: Path) -> int:
     with _lock:
-        for identity, descriptor in list(_descriptors.items()):
+        for kept, descriptor in list(_descriptors.items()):
             if os.fstat(descriptor).st_nlink == 0:  # deleted: nobody can open it again
-                os.close(_descriptors.pop(identity))
-                _opened.discard(identity)
+                os.close(_descriptors.pop(kept))
+                _opened.discard(kept)
         identity = identity_of(path)
         if identity is not None and identity in _descriptors:
             return _descriptors[identity]

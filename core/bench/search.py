@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count as counted
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ def opened(path: str, space: Space, key: Key | None = None) -> int:
 
 def read_one_by_one(path: str) -> Vectors:
     """Every vector of a gallery's file, a query each."""
-    with closing(connect(path, wait_s=60)) as connection:
+    with closing(connect(Path(path), wait_s=60)) as connection:
         ids = [row[0] for row in connection.execute("SELECT id FROM template").fetchall()]
         query = "SELECT vector FROM template WHERE id = ?"
         return np.stack([np.frombuffer(connection.execute(query, (id,)).fetchone()[0], np.float32) for id in ids])
@@ -145,7 +146,7 @@ def read_one_by_one(path: str) -> Vectors:
 
 def read_stacked(path: str) -> Vectors:
     """Every vector of a gallery's file, by one query."""
-    with closing(connect(path, wait_s=60)) as connection:
+    with closing(connect(Path(path), wait_s=60)) as connection:
         found = connection.execute("SELECT vector FROM template")
         return np.stack([np.frombuffer(blob, np.float32) for (blob,) in found])
 
