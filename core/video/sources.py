@@ -210,6 +210,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ("ExitError", "doesn't answer in time", "Check the network, and that the camera is on."),
     ("PermissionError", "may not be opened by this program", "Change its permissions."),
     ("InvalidDataError", "isn't video that can be read, or is damaged", "Try to play it in another program."),
+    ("ArgumentError", "isn't video in a format that is read", "Export it as MP4."),
     ("EOFError", "has ended", "Check that the camera still sends."),
 )
 
