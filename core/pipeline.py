@@ -260,9 +260,17 @@ class Pipeline:
         share = {step: ms / len(probes) for step, ms in timings.items()}
         by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold, frames)
         nobody = "" if any(candidates) else self.gallery.nobody
-        how = {"nobody": nobody, "tie_margin": self.config.tie_margin, "top_k": self.config.top_k, "timings_ms": share}
         return [
-            decide(probe, found, decision, embedding=vector, **how)
+            decide(
+                probe,
+                found,
+                decision,
+                embedding=vector,
+                nobody=nobody,
+                tie_margin=self.config.tie_margin,
+                top_k=self.config.top_k,
+                timings_ms=share,
+            )
             for probe, vector, found, decision in zip(probes, embeddings, candidates, by, strict=True)
         ]
 

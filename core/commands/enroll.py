@@ -77,9 +77,11 @@ def photos(
         bool, typer.Option("--webcam", help="Take the pictures with a camera at this machine, in a window.")
     ] = False,
     num_captures: Annotated[
-        int, typer.Option("--num-captures", metavar="N", help="With --webcam: how many pictures, 3 to 10.")
-    ] = 5,
-    camera: Annotated[int, typer.Option("--camera", min=0, help="With --webcam: which camera, from 0 on.")] = 0,
+        int | None, typer.Option("--num-captures", metavar="N", help="With --webcam: how many, 3 to 10; default: 5.")
+    ] = None,
+    camera: Annotated[
+        int | None, typer.Option("--camera", min=0, help="With --webcam: which camera, from 0 on; default: 0.")
+    ] = None,
     matched_sizes: MatchedOption = False,
     no_crops: NoCropsOption = False,
     add: AddOption = False,
@@ -102,10 +104,13 @@ def photos(
 
     given = [*(photo or ()), *(more or ())]
     require_one_source(webcam, bool(given))
+    for option, value in (("--num-captures", num_captures), ("--camera", camera)):
+        if value is not None and not webcam:
+            raise UsageMistake(f"{option} goes with --webcam.", "Leave it out, or take the pictures with a camera.")
     images: Sequence[Any]
     if webcam:
         _require_free(user_id, gallery_path, add)
-        images, names = webcam_pictures(num_captures, camera, quiet=as_json)
+        images, names = webcam_pictures(5 if num_captures is None else num_captures, camera or 0, quiet=as_json)
     else:
         images = image_files(given)
         names = [file.name for file in images]

@@ -201,6 +201,8 @@ def _systems(
     from core.evaluation.systems import every_system
     from core.sr.upscale import BICUBIC
 
+    if peer_bgr and not peers:
+        raise UsageMistake("--peer-bgr goes with --peer.", "Name the peer, or leave it out.")
     named = [_file_or_name(one) for one in weights] if weights else [None]
     enlarged = [one if one == BICUBIC else str(user_path(one).resolve()) for one in upscalers or ()]
     return every_system(

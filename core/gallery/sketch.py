@@ -38,7 +38,8 @@ class Sketch:
         edges = [len(matrix) * part // count for part in range(count + 1)]
         for first, end in pairwise(edges):
             part = faiss.IndexBinaryFlat(matrix.shape[1])
-            part.use_heap = False  # counting distances, of which there are few, takes four fifths of the time
+            # Counting distances, of which there are few, takes four fifths of the time.
+            part.use_heap = False  # type: ignore[attr-defined]
             for start in range(first, end, _ROWS_AT_ONCE):
                 part.add(signs(matrix[start : min(end, start + _ROWS_AT_ONCE)]))
             self._parts.append((first, part))

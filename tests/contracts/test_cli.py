@@ -105,6 +105,11 @@ def test_python_m_core_is_the_command():
 # Command lines that can't work ---------------------------------------------------------------------------------------
 
 MISTAKES = [
+    ("enroll", "--user-id", "Ada", "--photos", "a.jpg", "--num-captures", "5"),
+    ("enroll", "--user-id", "Ada", "--photos", "a.jpg", "--camera", "0"),
+    ("evaluate", "dataset", "--dataset-root", "here", "--peer-bgr"),
+    ("weights", "export", "run:", "x.safetensors"),
+    ("weights", "export-onnx", "bicubic", "x.onnx"),
     ("wights",),
     ("--nonsense",),
     ("identify",),
