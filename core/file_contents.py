@@ -87,13 +87,14 @@ class Opened:
         if must_stay_open(self.path):
             yield _pieces(raw_chunks(self.path, PIECE_BYTES + self.overlap, self.overlap))
             if is_database(self.path):
-                yield self._parts(self._values())
+                yield self._parts(self._guarded(self._values()))
             return
         with self.path.open("rb") as file:
             yield from self._of(file, 0)
 
     def _of(self, file: IO[bytes], depth: int) -> Iterator[Content]:
-        yield self._parts(self._chunks(file, depth))
+        chunks = self._chunks(file, depth)
+        yield self._parts(self._guarded(chunks) if depth else chunks)
         try:
             file.seek(0)
             head = file.read(512)
@@ -106,23 +107,25 @@ class Opened:
                 for member in inner(self, file):
                     yield from self._of(member, depth + 1)
             elif depth and head.startswith(_SQLITE):
-                yield self._parts(self._packed_values(file))
+                yield self._parts(self._guarded(self._packed_values(file)))
             elif head.startswith(b"\x93NUMPY"):
-                yield self._parts(_array_texts(file))
+                yield self._parts(self._guarded(_array_texts(file)))
         except _BROKEN:
             self.closed.append(_UNREADABLE)
 
     def _chunks(self, file: IO[bytes], depth: int) -> Iterator[bytes]:
+        while content := file.read(PIECE_BYTES):
+            yield content
+            self.unpacked += len(content) if depth else 0
+            if self.unpacked > MAX_UNPACKED_BYTES:
+                self.closed.append("too large when unpacked")
+                return
+
+    def _guarded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """What comes until a fault, which is noted."""
         try:
-            while content := file.read(PIECE_BYTES):
-                yield content
-                self.unpacked += len(content) if depth else 0
-                if self.unpacked > MAX_UNPACKED_BYTES:
-                    self.closed.append("too large when unpacked")
-                    return
+            yield from chunks
         except _BROKEN:
-            if not depth:
-                raise
             self.closed.append(_UNREADABLE)
 
     def _parts(self, chunks: Iterable[bytes]) -> Content:

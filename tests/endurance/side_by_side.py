@@ -89,7 +89,7 @@ def dashboard(folder: Path, worker: int, until: float, say: Say) -> None:
             export_bytes(page)
 
     def searches(chance: random.Random, number: int) -> None:
-        find_traces([folder], [f"Nobody-{number}-"], [templates(number)[0].vector.tobytes()])
+        find_traces([folder], [f"Nobody-{number}-"], [templates(number)[0].vector.tobytes()], home=folder)
         read_trail(settings, 10)
         time.sleep(0.05)
 

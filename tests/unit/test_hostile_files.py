@@ -9,6 +9,7 @@ import io
 import json
 import os
 import resource
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from core.jobs.events import read_events
 from core.jobs.state import read_state
 from core.retention import read_retention
 from core.settings import load_settings, read_active
+from core.traces import find_traces
 from core.weight_card import read_card
 from core.weight_files import read_metadata
 
@@ -116,6 +118,28 @@ def set_folder(name: str, read: Callable[[Path], object]) -> Callable[[Path], ob
     return reader
 
 
+def searched(path: Path) -> object:
+    return find_traces([path], ["Ada Lovelace"], [b"\1\2" * 1024], home=path.parent)
+
+
+def packed(folder: Path, kind: str) -> bytes:
+    """An archive with a table, an array of names and a database in it."""
+    file, array = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(array, names=np.array(["Ada Lovelace", "Bob"]))
+    members = {"a.csv": b"Ada Lovelace,1\n" * 100, "b.npz": array.getvalue(), "c.db": database(folder)}
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return file.getvalue()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
 CSV = b'path;identity\nada.jpg;Ada\n=1+1.jpg;"=cmd()"\n'
 PAIRS = b"1\t1\nAda\t1\t2\nAda\t1\tBob\t1\n"
 INFO = b'{"version": 1, "name": "x", "counts": {}}'
@@ -142,6 +166,9 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "run.json": (lambda _: STATE, run_folder),
     "active.json": (lambda _: ACTIVE, in_data_dir("active.json", lambda: read_active(load_settings()))),
     "retention.json": (lambda _: ACTIVE, in_data_dir("active.json", lambda: read_retention(load_settings()))),
+    "searched.zip": (lambda folder: packed(folder, "zip"), searched),
+    "searched.tar.gz": (lambda folder: packed(folder, "tar"), searched),
+    "searched.db": (database, searched),
     "gallery.key": (lambda _: b"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=\n", read_key_file),
 }
 
