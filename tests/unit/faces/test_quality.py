@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.faces.align import align
+from core.faces.align import align, probe_px
 from core.faces.quality import Limits, Quality, assess, head_angles_deg, problems
-from core.images import resize
+from core.images import read_image, resize
+from core.probe_sizes import native_crop_px, reduce_photograph
 
 GOOD = Quality(probe_px=120, sharpness=1.2, brightness=120, contrast=45, yaw_deg=3, pitch_deg=-4, roll_deg=1)
 
@@ -139,3 +143,57 @@ def test_hardly_a_real_face_is_unrecognisable(shared_dir, detector, size: int) -
         quality = assess(align(rgb, face.landmarks, size), size, face)
         severe += any(problem.severe for problem in problems(quality))
     assert severe <= 1
+
+
+def _judged(picture: np.ndarray, detector) -> list[str]:
+    """The codes of what makes the largest face unrecognisable; ["none"] where none is found."""
+    found = detector.detect(picture)
+    if not found:
+        return ["none"]
+    size = probe_px(found[0].landmarks)
+    quality = assess(align(picture, found[0].landmarks, native_crop_px(size)), size, found[0])
+    return [problem.code for problem in problems(quality) if problem.severe]
+
+
+@pytest.mark.parametrize("way", [(25, 1), (1, 25)])
+def test_a_motion_in_one_direction_is_a_blur(astronaut, detector, way: tuple[int, int]) -> None:
+    """25 px on a face that fills as much of 250 px as LFW's do."""
+    portrait = resize(astronaut[:250, 100:350], 250)
+    assert _judged(portrait, detector) == []
+    assert _judged(cv2.blur(portrait, way), detector) in (["blurred"], ["none"])
+
+
+def test_a_gaussian_blur_of_7_px_is_refused_and_small_sharp_faces_are_not(astronaut, astronaut_face, detector) -> None:
+    portrait = resize(astronaut[:250, 100:350], 250)
+    assert "blurred" in _judged(cv2.GaussianBlur(portrait, (0, 0), 7), detector)
+    for size in (48, 32, 24, 20, 16, 13):
+        small = resize(astronaut, round(512 * size / probe_px(astronaut_face.landmarks)))
+        assert _judged(small, detector) == [], size
+
+
+def test_what_is_little_like_a_face_is_refused(detector) -> None:
+    """Part of a motorcycle in scikit-image, of which the detector is sure by 0.70."""
+    spec = importlib.util.find_spec("skimage")
+    workshop = read_image(Path(spec.submodule_search_locations[0]) / "data" / "motorcycle_right.png")
+    assert detector.detect(workshop) and "doubtful" in _judged(workshop, detector)
+
+
+def test_a_plain_crop_has_no_detail_to_judge() -> None:
+    assert assess(np.full((32, 32, 3), 90, np.uint8), 32).detail is None
+
+
+@pytest.mark.parametrize(("blur", "least"), [("sharp", 0.0), ("16 px", 0.0), ("motion", 0.9), ("gauss", 0.9)])
+def test_blurred_faces_of_many_people_are_refused(shared_dir: Path, detector, blur: str, least: float) -> None:
+    folder = shared_dir / "data" / "lfw" / "images"
+    lines = (shared_dir / "data" / "lfw" / "pairs.txt").read_text().splitlines()[1:]
+    names = sorted({line.split("\t")[0] for line in lines[:600]})[:60]
+    refused = 0
+    for name in names:
+        picture = read_image(folder / name / f"{name}_0001.jpg")
+        if blur == "16 px":
+            face = detector.detect_one(picture, "centre")
+            picture = reduce_photograph(picture, probe_px(face.landmarks), 16)
+        elif blur != "sharp":
+            picture = cv2.blur(picture, (25, 1)) if blur == "motion" else cv2.GaussianBlur(picture, (0, 0), 7)
+        refused += bool(_judged(picture, detector))
+    assert least * len(names) <= refused <= (len(names) if least else 0.02 * len(names))
