@@ -31,8 +31,9 @@ def title_of(face: Recognition) -> str:
 
 def numbered_title(face: Recognition, number: int) -> str:
     """The face's number in its photograph, its outcome and its best score, as plain text."""
-    score = f", {face.score:.2f}" if face.score is not None else ""
-    return f"{number} {title_of(face)}{score}"
+    title = title_of(face)
+    score = f"{'' if title.endswith('?') else ','} {face.score:.2f}" if face.score is not None else ""
+    return f"{number} {title}{score}"
 
 
 def in_words(face: Recognition) -> str:
@@ -152,7 +153,8 @@ def group_photo(photograph: Photograph) -> None:
 
 
 def _at_box(face: Recognition) -> str:
-    return {"unrecognisable": "", "unknown": "unknown"}.get(face.outcome, face.title)
+    """Only a match has a name there: cut off on a narrow screen, the names of a tie would read as one."""
+    return face.identity or ("" if face.outcome == "unrecognisable" else face.outcome)
 
 
 def tiles(recognitions: Sequence[Recognition], width_px: int = 92) -> None:

@@ -35,10 +35,10 @@ def label_of(face: LiveFace) -> str:
     found = face.recognition
     if found is None:
         return f"{face.number}"
-    name = found.title
-    if found.outcome == "tie":  # each name shortened, so that both can be read
-        name = f"{either([_cut(each, _NAME_CHARS // len(found.possible)) for each in found.possible])}?"
-    name = _cut(name, 2 * _NAME_CHARS if found.outcome == "tie" else _NAME_CHARS)
+    name = _cut(found.title, _NAME_CHARS)
+    if found.possible:  # each name is shortened, so that both can be read, and that nobody is named
+        names = either([_cut(each, _NAME_CHARS // max(2, len(found.possible))) for each in found.possible])
+        name = f"{names} again?" if found.outcome == "repeat" else f"{names}?"
     return f"{face.number} {name}" if found.score is None else f"{face.number} {name} {found.score:.2f}"
 
 

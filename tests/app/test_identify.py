@@ -78,6 +78,8 @@ def test_one_face_under_two_names_names_nobody(open_page: OpenPage, ready: Path,
     said = shown(app)
     assert "0 matches, 1 tie, 0 unknown" in said and "too close to tell" in said and "Nobody is named" in said
     assert "merge them in the Gallery" in said and "<b>Zita" not in said
+    [photo] = [each.proto.body for each in app.get("html") if "ef-frame" in each.proto.body] or [""]
+    assert "Eileen" not in photo, "cut off at a box, the names of a tie would read as one"
     assert "Enrol this person" not in [each.label for each in app.button]
 
 
@@ -86,7 +88,9 @@ def test_a_person_is_in_a_photograph_once(open_page: OpenPage, ready: Path, astr
     one = np.asarray(Image.open(io.BytesIO(astronaut)).convert("RGB"))
     app = upload(open_page("identify"), ("two.png", png(np.concatenate([one, one[:, ::-1]], axis=1)), "image/png"))
     said = shown(app)
-    assert "1 match, 1 repeat, 0 unknown" in said and "Eileen again?" in said
+    assert "1 match, 1 repeat, 0 unknown" in said and "1 Eileen again" in said
+    [photo] = [each.proto.body for each in app.get("html") if "ef-frame" in each.proto.body]
+    assert photo.count("Eileen") == 1 and "> repeat</i>" in photo
     assert "One person is in a photograph once" in said
 
 

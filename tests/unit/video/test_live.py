@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,8 @@ def test_one_name_at_two_faces_of_a_frame_stays_with_the_better_one(make_pipelin
     assert (first.recognition.outcome, first.recognition.identity) == ("match", "Eileen")
     assert (second.recognition.outcome, second.recognition.possible) == ("repeat", ("Eileen",))
     assert label_of(second) == "2 Eileen again? 0.80"
+    long = replace(second.recognition, possible=("Maximiliane Wilhelmine von und zu Hohenfels",))
+    assert label_of(replace(second, recognition=long)) == "2 Maximiliane W… again? 0.80"
 
 
 def test_a_tie_is_drawn_with_both_names_and_no_other(make_pipeline, portrait) -> None:
