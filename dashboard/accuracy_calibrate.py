@@ -110,7 +110,7 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
         plain(
             f"Chosen on {count(int(chosen.get('people', 0)), 'person', 'people')}, tried on "
             f"{count(int(tried.get('people', 0)), 'other')}; {known}. The rates are those of the others, "
-            "with 95 % intervals."
+            f"with 95 % intervals. {_meaning(said.get('goal') or {})}"
         )
     )
     told()
@@ -127,6 +127,13 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
         return
     with st.container(border=True, key="accuracy_use_box"):
         _use(evaluation, points)
+
+
+def _meaning(goal: dict[str, Any]) -> str:
+    """What "at most" means for a run's thresholds; one from before that was asked for met its rate on its data."""
+    from core.evaluation.goal import Goal, meaning
+
+    return meaning(Goal(**{"confidence": 0.0, **goal})) if goal else ""
 
 
 def outcome_html(evaluation: Evaluation) -> str:
@@ -281,7 +288,7 @@ def _chosen_for(each: InForce) -> str:
     if point is None:
         return "uncalibrated default"
     if not each.decision.calibrated:
-        return "uncalibrated: chosen for other templates"
+        return "uncalibrated: chosen for another gallery"
     where = f" of {point.gallery_size:,}, {templates_said(point.templates)}" if each.measure == "fpir" else ""
     sure = f", {point.confidence * 100:g} % sure" if point.confidence else ", on its data"
     when = f", {point.at.astimezone():%-d %b %Y}" if point.at is not None else ""

@@ -34,7 +34,7 @@ class TemplateMix:
     photographs: int = 1
 
     def __str__(self) -> str:
-        return f"{templates_said(self.templates)} of {photographs_said(self.photographs)} a person"
+        return f"{templates_said(self.templates)} from {photographs_said(self.photographs)} a person"
 
     def fits(self, templates: str, photographs: int) -> bool:
         """Whether a threshold calibrated with these is one for this mix."""

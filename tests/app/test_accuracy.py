@@ -18,8 +18,9 @@ from core.evaluation.curves import rates_at
 from core.evaluation.operating import points_of, put_to_use, space_of
 from core.evaluation.result import read_run
 from core.evaluation.seen_pictures import SeenPictures
-from core.gallery.operating_points import operating_points
+from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
 from core.gallery.store import Gallery
+from core.gallery.values import NewTemplate
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
 from dashboard.accuracy_downloads import archive
@@ -247,6 +248,29 @@ def test_what_the_gallery_uses_now(open_page, measured, with_weights):
     assert lines["16 px"].count("<b>0.350</b><span>uncalibrated default") == 2
 
 
+def test_thresholds_for_other_templates_are_said_not_to_fit_and_the_form_asks_for_the_gallerys(open_page, with_weights):
+    from core.encoder.registry import active_weights
+    from dashboard.resources import space_in_use
+
+    settings = load_settings()
+    space = space_in_use(active_weights(settings))
+    vectors = np.eye(512, dtype=np.float32)
+    with Gallery.open(settings.gallery_path) as gallery:
+        save_operating_point(gallery, space, OperatingPoint(0, 10_000, "fpir", 0.01, 50, 0.4, "run", confidence=0.9))
+        gallery.enrol("Ada", [NewTemplate(vectors[0], "hr", 112.0)], space=space)
+    app = opened(open_page, accuracy_show="thresholds")
+    assert not app.warning and "FPIR 1 % of 50, full-size templates, 90 % sure" in said(app)
+    with Gallery.open(settings.gallery_path) as gallery:
+        gallery.add_templates("Ada", [NewTemplate(vectors[1], "sr", 16.0, 16)], space=space)
+    app = opened(open_page, accuracy_show="thresholds")
+    [warning] = app.warning
+    assert "people are enrolled by full-size templates and matched ones at 16 px" in plainly(warning.value)
+    assert "0.400</b><span>uncalibrated: chosen for another gallery" in said(app)
+    app.segmented_control(key="accuracy_people_from").set_value("pairs").run()
+    assert app.selectbox(key="accuracy_templates").value == "HR,16"
+    assert app.selectbox(key="accuracy_confidence").value == 0.9
+
+
 def test_thresholds_by_folds_of_a_pairs_file_are_launched_as_said(open_page, own_data_dir, with_weights, monkeypatch):
     asked: list[dict[str, Any]] = []
 
@@ -274,6 +298,8 @@ def test_thresholds_by_folds_of_a_pairs_file_are_launched_as_said(open_page, own
     assert not app.exception and not app.error and config["pairs"] == str(pairs.resolve())
     assert (config["calibrate_folds"], config["report_folds"], config["gallery"]) == ([1], [2], None)
     assert config["plan"]["modes"] == ["end to end"] and config["goal"]["measure"] == "fpir"
+    asked_for = {name: config["goal"][name] for name in ("templates", "enrol", "frames", "confidence")}
+    assert asked_for == {"templates": "HR", "enrol": 1, "frames": 1, "confidence": 0.9}
 
 
 # Launching ----------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_about_as_many_photographs_a_person_as_calibrated_for(photographs, fits)
     point = replace(POINT, photographs=3)
     decision = decide_by([point], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix("HR", photographs))
     assert decision.calibrated is fits
-    assert fits or f"of {'1 photograph' if photographs == 1 else '5 photographs'} a person" in decision.warning
+    assert fits or f"from {'1 photograph' if photographs == 1 else '5 photographs'} a person" in decision.warning
 
 
 @pytest.mark.parametrize(

@@ -47,4 +47,4 @@ def test_in_words():
     assert templates_said("HR") == "full-size templates"
     assert templates_said("HR,32,24,16") == "full-size templates and matched ones at 32, 24 and 16 px"
     assert templates_said("24,16") == "templates at 24 and 16 px alone"
-    assert str(TemplateMix("HR", 1)) == "full-size templates of 1 photograph a person"
+    assert str(TemplateMix("HR", 1)) == "full-size templates from 1 photograph a person"
