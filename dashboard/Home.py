@@ -4,6 +4,8 @@ Streamlit imports this file once, finds `app`, and serves it: every connection c
 one on. For each visitor it then runs the same file as `__main__`.
 """
 
+from pathlib import Path
+
 import streamlit as st
 from starlette.middleware import Middleware
 
@@ -28,9 +30,12 @@ else:
         with feedback():
             view()
 
-    st.set_page_config(page_title="EdgeFace Studio", page_icon=":material/familiar_face_and_zone:", layout="centered")
+    st.set_page_config(page_title="EdgeFace Studio", layout="centered")
     inside = is_open()
     chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
+    st.set_page_config(
+        page_icon=Path(__file__).with_name("icon.svg")
+    )  # after the page's own, which is another server's
     if inside:
         with feedback():
             account()

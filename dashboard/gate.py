@@ -44,8 +44,11 @@ _MESSAGES = frozenset(
 )
 """What a browser may ask of its own session. The others concern everybody's (clearing all caches) or development."""
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
+_OWN = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; frame-ancestors 'self'"
+"""The browser itself keeps pages from asking any other address: Streamlit's would ask for tab icons. Its scripts are
+inline and evaluated."""
 _ALWAYS = (
-    (b"content-security-policy", b"frame-ancestors 'self'"),
+    (b"content-security-policy", _OWN),
     (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 )

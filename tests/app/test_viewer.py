@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -128,6 +129,20 @@ def test_a_viewer_finds_nothing_that_writes_or_exports(full, own_data_dir, place
     app = at(page, {key: full.get(value, value) for key, value in query.items()}, **state)
     assert offered(app) == set(), shown(app)
     assert tree(own_data_dir) == before
+
+
+@pytest.mark.parametrize("place", ["a measurement", "a training", "data sets"])
+def test_what_a_viewers_charts_save_is_the_picture_on_the_screen(full, place):
+    page, query, state = PLACES[place]
+    app = at(page, {key: full.get(value, value) for key, value in query.items()}, **state)
+    charts = app.get("plotly_chart")
+    assert charts
+    for chart in charts:
+        config = json.loads(chart.proto.config)
+        buttons = {name for group in config.get("modeBarButtons", []) for name in group}
+        shut = config.get("displayModeBar") is False or "toImage" in config.get("modeBarButtonsToRemove", [])
+        assert shut or buttons == {"toImage"}, chart.proto.id
+        assert not {"plotlyServerURL", "showSendToCloud", "showEditInChartStudio", "modeBarButtonsToAdd"} & set(config)
 
 
 def tree(folder: Path) -> dict[str, int]:

@@ -103,7 +103,7 @@ def test_a_page_of_another_port_gets_no_picture_and_frames_nothing(open_one: Vis
     asked = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}
     assert Visitor(open_one.address).request("GET", "media/x.png", headers=asked).status_code == 403
     followed = Visitor(open_one.address).request("GET", "", headers={**asked, "Sec-Fetch-Mode": "navigate"})
-    assert followed.ok and followed.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    assert followed.ok and "frame-ancestors 'self'" in followed.headers["Content-Security-Policy"]
 
 
 def test_the_mark_of_the_gate_cant_be_brought_along(open_one: Visitor) -> None:
