@@ -159,6 +159,7 @@ def erase(
         _not_of_others(subject),
         _raw(subject),
         home=settings.data_dir,
+        others=[person.name for person in gallery.identities()],
         known=known,
         skip={*holding, *unreadable},
     )

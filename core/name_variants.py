@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from html.entities import codepoint2name
 from urllib.parse import unquote
@@ -26,24 +26,39 @@ _GAPS = (" ", "\t", "\r", "\n", "_", "+", "\u00a0", "%20", "&nbsp;", "&#160;", "
 _ESCAPE_BEFORE = re.compile(r"(?:\\[nrtbf]|%[0-9a-f]{2}|\\x[0-9a-f]{2})$", re.IGNORECASE)
 _UNICODE_BEFORE = re.compile(r"\\u([0-9a-f]{4})$", re.IGNORECASE)
 _UNICODE_AFTER = re.compile(r"\\+u([0-9a-f]{4})", re.IGNORECASE)
+_MOST_BYTES = 4 * len("&amp;#x10ffff;")
+"""So many one letter takes at most, however it is written."""
 _SHORT = 6
 """A name of fewer letters occurs in random bytes: it counts among text only, or where its length stands before it."""
 
 
 class NameFinder:
-    """Looks for any of several names. Made once, used for many files."""
+    """Looks for any of several names. Made once, used for many files. Within one of `others` a name doesn't count:
+    "Ada" in "Ada Lovelace", who is somebody else."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], others: Iterable[str] = ()) -> None:
         self._patterns = [pattern for name in names for pattern in _patterns(name)]
-        self._on_paths = [re.compile(_regex(name, extra=("-", ".")), re.IGNORECASE) for name in names]
-        self.longest = max((len(name) for name in names), default=0) * 4 * len("&amp;#x10ffff;")
-        """No name takes more bytes, however it is written."""
+        alike = [re.compile(_regex(name, extra=()), re.IGNORECASE) for name in names]
+        longer = [one for one in others if one not in names and any(each.search(one) for each in alike)]
+        self._longer = [pattern for name in longer for pattern in _patterns(name)]
+        self._reach = max([len(name) * _MOST_BYTES for name in longer], default=0)
+        self._on_paths, self._longer_on_paths = (
+            [re.compile(_regex(name, extra=("-", ".")), re.IGNORECASE) for name in each] for each in (names, longer)
+        )
+        longest = max((len(name) * _MOST_BYTES for name in names), default=0)
+        self.overlap = longest + 2 * max(self._reach, 2 * CONTEXT * max(ENCODINGS.values()))
+        """Pieces of a file that have so many bytes in common show each name whole, with what is around it."""
 
     def in_text(self, text: str) -> bool:
         """Whether a name stands in a file's or folder's name, where hyphens and dots may be gaps too."""
         text = unicodedata.normalize("NFC", text)
+        others = [match.span() for each in self._longer_on_paths for match in each.finditer(text)]
         found = (match for each in self._on_paths for match in each.finditer(text))
-        return any(_alone(text[: match.start()], text[match.end() :]) for match in found)
+        return any(
+            _alone(text[: match.start()], text[match.end() :])
+            and not any(first <= match.start() and match.end() <= last for first, last in others)
+            for match in found
+        )
 
     def in_bytes(self, content: bytes, *, from_start: bool = True, to_end: bool = True) -> bool:
         """Whether a name stands in a piece of a file. `from_start` and `to_end` say whether the piece is the first and
@@ -52,14 +67,24 @@ class NameFinder:
         for pattern in self._patterns:
             if pattern.anchor and pattern.anchor not in small:
                 continue
-            margin = CONTEXT * ENCODINGS[pattern.encoding] * 2
+            margin = max(self._reach, 2 * CONTEXT * ENCODINGS[pattern.encoding])
             for match in pattern.regex.finditer(content):
                 start, end = match.span()
                 if (start < margin and not from_start) or (end > len(content) - margin and not to_end):
                     continue
-                if pattern.fits(content, start, end):
+                if pattern.fits(content, start, end) and not self._within_longer(pattern.encoding, content, start, end):
                     return True
         return False
+
+    def _within_longer(self, encoding: str, content: bytes, start: int, end: int) -> bool:
+        first = max(0, start - self._reach)
+        near = content[first : end + self._reach]
+        return any(
+            first + match.start() <= start and end <= first + match.end()
+            for pattern in self._longer
+            if pattern.encoding == encoding
+            for match in pattern.regex.finditer(near)
+        )
 
 
 class _Pattern:

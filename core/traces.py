@@ -4,7 +4,7 @@ be looked?"""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,18 +55,19 @@ class Search:
 
 
 def find_traces(
-    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], *, home: Path, known: Collection[Path] = (),
-    skip: Collection[Path] = (),
+    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], *, home: Path, others: Iterable[str] = (),
+    known: Collection[Path] = (), skip: Collection[Path] = (),
 ) -> Search:  # fmt: skip
     """Search `places`: files, and folders with all that is in them.
 
-    A name counts as `core.name_variants` says, in a file's or folder's name too. A piece (a vector's bytes, a picture)
+    A name counts as `core.name_variants` says, in a file's or folder's name too, but not within the longer name of one
+    of `others`. A piece (a vector's bytes, a picture)
     counts anywhere. Archives and databases are opened. Pictures and films aren't: they are listed by their place in the
     data folder `home`. Galleries in `known` may be encrypted: they were looked into by other means, and are without the
     person. Files that vanish are passed over.
     """
-    finder = NameFinder(names)
-    overlap = max([finder.longest + 256, *map(len, pieces)])
+    finder = NameFinder(names, others)
+    overlap = max([finder.overlap, *map(len, pieces)])
     found: list[Trace] = []
     closed: dict[tuple[Path, str], int] = {}
     searched = 0

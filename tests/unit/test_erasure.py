@@ -284,6 +284,12 @@ def test_a_name_in_compressed_caches_and_odd_spellings_is_found(settings, galler
     assert {trace.path.name for trace in report.traces} == {"Zoe\u0308_Quennell_0001.txt", "report.html.gz"}
 
 
+def test_a_name_that_is_part_of_somebody_else_s_is_erased_completely(settings, gallery):
+    gallery.enrol("Zoë", [NewTemplate(unit(80), "hr", 112.0)], space=SPACE)
+    report = erase(settings, gallery, "Zoë")
+    assert gallery.find(NAME) is not None and report.complete, report.text
+
+
 def test_the_command_reports_and_its_code_says_whether_something_is_left(settings, gallery, capsys):
     back_up(gallery)
     assert cli.run(["gallery", "erase", NAME, "--yes", "--json"]) == 1

@@ -117,5 +117,15 @@ def test_names_of_files_have_hyphens_and_dots_for_gaps():
     assert not finder.in_text("Zoë O'Quennell-Straßer.jpg")
 
 
+def test_within_the_longer_name_of_somebody_else_it_doesnt_count():
+    finder = NameFinder(["Ada"], ["Ada", "Ada Lovelace", "Bob", "Countess Ada"])
+    for text in ("Ada Lovelace", "ada_lovelace_1.jpg", '{"x": "Ada\\u00a0Lovelace"}', "a countess Ada."):
+        assert not finder.in_bytes(text.encode()), text
+        assert not finder.in_bytes(text.encode("utf-16")), text
+    assert not finder.in_text("Ada-Lovelace_0001.jpg") and finder.in_text("Ada_0001.jpg")
+    for text in ("Ada", "Ada, Lovelace", "Ada Lovelace and Ada", "Ada Byron"):
+        assert finder.in_bytes(text.encode()), text
+
+
 def test_no_name_finds_nothing():
     assert not NameFinder([]).in_bytes(b"anything")
