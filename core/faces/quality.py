@@ -123,7 +123,7 @@ def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -
         pitch_deg=pitch,
         roll_deg=roll,
         detection_score=face.score if face is not None else None,
-        detail=_detail(coarse),
+        detail=_detail(np.asarray(coarse, dtype=np.float32)),
     )
 
 

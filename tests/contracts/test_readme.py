@@ -110,6 +110,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(launch, "_start", start)
     monkeypatch.setattr(worker, "_listen", lambda: lambda: False)
+    monkeypatch.setattr(worker, "resolve_with", lambda resolver: None)  # this process stays who it is
     environment = dict(os.environ)
     assert run(["runs", "settings", "--niceness", "0"]) == 0
     yield
