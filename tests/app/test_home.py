@@ -55,7 +55,7 @@ def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_pag
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "9 templates made" in done.stdout, done.stdout + done.stderr
     said = shown(app.run())
-    assert "other weights" not in said and "is below the threshold" in said, "the same photograph, searched anew"
+    assert "other weights" not in said and "is below the threshold" in said, "the same photograph, searched again"
     home = open_page()
     assert "made with other weights" not in shown(home) and "Next: recognise somebody" in shown(home)
 
