@@ -76,7 +76,7 @@ def test_results_come_down_as_csv(filled: Server, page: Any, photograph: Path, t
     path = tmp_path / "results.csv"
     download.value.save_as(path)
     header, *rows = path.read_text(encoding="utf-8-sig").splitlines()
-    assert header.startswith("file,face,outcome,identity,score,threshold,threshold_is")
+    assert header.startswith("file,face,outcome,identity,possible,score,threshold,threshold_is")
     assert len(rows) == 2 and all(row.startswith("group.png,") for row in rows)
 
 
@@ -86,11 +86,11 @@ def test_a_broken_file_leads_to_the_answer_in_help(filled: Server, page: Any, tm
     page.goto(filled.url("identify"))
     give_files(page, broken)
     page.get_by_text("Read about this in Help").click()
-    page.get_by_text("JPEG, PNG, WebP, BMP, TIFF and GIF are read").wait_for()
+    page.get_by_text("JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC (an iPhone's own) are read").wait_for()
 
 
 def test_the_reduced_photograph_and_the_way_to_enrol(filled: Server, page: Any, photograph: Path) -> None:
     identify(page, filled, photograph)
     page.get_by_role("radio", name="16 px").first.click()
-    page.get_by_text("shrunk until its largest face had 16 px").wait_for()
+    page.get_by_text("shrunk until its largest face measured about 16 px").wait_for()
     page.get_by_text("Enlarged (bicubic): adds no detail").first.wait_for()
