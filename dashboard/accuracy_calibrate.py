@@ -54,7 +54,7 @@ def thresholds_panel() -> None:
     store = gallery()
     space = space_in_use(weights)
     points, people, index = operating_points(store, space), store.size, store.index(space)
-    mix = index.mix if index.size else None
+    mix = index.mix
     used = [each for measure in _ASKED for each in _in_force(points, index.size, measure, mix)]
     st.html(in_use_html(used))
     warnings = {each.decision.warning for each in used} - {""}

@@ -227,8 +227,7 @@ def _mix_in(gallery: Path, system: Mapping[str, Any]) -> TemplateMix:
     spec = spec_of(system)
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
     with Gallery.open(gallery, create=False) as opened:
-        index = opened.index(replace(space_for(open_system(spec)), bicubic_px=by))
-        return index.mix if index.size else TemplateMix()
+        return opened.index(replace(space_for(open_system(spec)), bicubic_px=by)).mix or TemplateMix()
 
 
 def _source(

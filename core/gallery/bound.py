@@ -91,8 +91,7 @@ class BoundGallery:
         if not points:
             return [Decision(threshold, calibrated=False) for _ in probes_px]
         index = self.store.index(self.space)
-        mix = index.mix if index.size else None
         return [
-            decide_by(points, measure, px, index.size, otherwise=threshold, mix=mix, frames=count)
+            decide_by(points, measure, px, index.size, otherwise=threshold, mix=index.mix, frames=count)
             for px, count in zip(probes_px, frames or [1] * len(probes_px), strict=True)
         ]

@@ -52,10 +52,11 @@ class Index:
     counts: np.ndarray | None = None
 
     @cached_property
-    def mix(self) -> TemplateMix:
-        """Which kinds of templates anybody here has, and how many photographs a person has, the mean rounded."""
+    def mix(self) -> TemplateMix | None:
+        """Which kinds of templates anybody here has, and how many photographs a person has, the mean rounded; None
+        where nobody is."""
         if not self.size:
-            return TemplateMix("", 0)
+            return None
         most = 1.0 if self.counts is None else np.maximum.reduceat(self.counts, self.starts).mean()
         return TemplateMix(templates_text(np.unique(self.sizes).tolist()), max(1, round(float(most))))
 

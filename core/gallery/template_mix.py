@@ -43,14 +43,14 @@ class TemplateMix:
 
 
 def templates_text(sizes: Iterable[int]) -> str:
-    """{0, 16, 32} -> "HR,32,16": full size first, then from large to small."""
+    """The text of sizes: {0, 16, 32} -> "HR,32,16", full size first, then from large to small."""
     distinct = set(sizes)
     small = sorted(distinct - {FULL_SIZE}, reverse=True)
     return ",".join([HR] * (FULL_SIZE in distinct) + [str(size) for size in small])
 
 
 def template_sizes(text: str) -> tuple[int, ...]:
-    """ "HR,32,16" -> (0, 32, 16). Raises SettingsInvalid for sizes that no template has."""
+    """The sizes in a text: "HR,32,16" -> (0, 32, 16). Raises SettingsInvalid for sizes that no template has."""
     words = [word.strip().upper() for word in text.split(",")]
     names = {templates_text([size]): size for size in _OFFERED}
     if wrong := [word for word in words if word not in names]:
@@ -65,7 +65,7 @@ def templates_said(text: str) -> str:
     sizes = [f"{word}" for word in text.split(",") if word and word != HR]
     full = HR in text.split(",")
     if not sizes:
-        return "full-size templates" if full else "no templates"
+        return "full-size templates"
     listed = sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
     return f"full-size templates and matched ones at {listed} px" if full else f"templates at {listed} px alone"
 

@@ -191,3 +191,9 @@ def test_two_names_left_name_both_and_need_both(gallery, maker):
     gallery.remove(second.id)
     with pytest.raises(IdentityNotFound):
         leave(gallery, found.key)
+
+
+def test_an_empty_gallery_keeps_its_threshold(gallery):
+    save_operating_point(gallery, SPACE, OperatingPoint(0, 200, "fpir", 0.01, 100, 0.95, "run", photographs=4))
+    health = examine(gallery, SPACE)
+    assert (health.calibrated, health.threshold) == (True, 0.95)
