@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.access.places import require_path
 from core.dataset.errors import SourceInvalid
 from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
@@ -69,7 +70,7 @@ def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: st
 
 
 def typed_path(text: str) -> Path:
-    """The path that somebody typed, `~` expanded. Raises SourceInvalid for what can't be one."""
+    """The path that somebody typed, `~` expanded. Raises SourceInvalid for what can't be one, NotAllowed."""
     said = text.strip().strip("\"'").strip()
     if not said:
         raise SourceInvalid("No folder was named.", "Type where the photographs lie on this machine.")
@@ -79,6 +80,7 @@ def typed_path(text: str) -> Path:
             raise SourceInvalid(
                 f"'{said[:200]}' isn't a whole path.", "Begin with / or ~, such as /home/you/photographs."
             )
+        require_path(settings(), path)
         path.exists()
     except (RuntimeError, ValueError) as error:
         raise SourceInvalid(f"'{said[:200]!r}' can't be a path.", "Type it as your system shows it.") from error

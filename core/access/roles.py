@@ -17,6 +17,7 @@ class Permission(StrEnum):
     DATA = "make, check or remove data sets"
     RUN = "train, evaluate or manage runs"
     WEIGHTS = "change the weights or settings in use"
+    ANYWHERE = "name any folder or address"
     MAINTAIN = "back up, restore or encrypt the gallery"
     ACCESS = "manage who may sign in, or read the audit trail"
 
@@ -32,7 +33,7 @@ class Role(StrEnum):
 _ADDED: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW}),
     Role.OPERATOR: frozenset({Permission.ENROL, Permission.DELETE, Permission.EXPORT, Permission.DATA, Permission.RUN}),
-    Role.ADMIN: frozenset({Permission.WEIGHTS, Permission.MAINTAIN, Permission.ACCESS}),
+    Role.ADMIN: frozenset({Permission.WEIGHTS, Permission.ANYWHERE, Permission.MAINTAIN, Permission.ACCESS}),
 }
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.access.actor import ROLE_VARIABLE, VARIABLE, Actor, require
+from core.access.places import require_places
 from core.access.trail import record
 from core.errors import StorageFailed
 from core.jobs.errors import JobError
@@ -47,6 +48,7 @@ def launch(
     Raises JobError and StorageFailed when nothing could be started, NotAllowed.
     """
     actor = require(permission_for(kind))
+    require_places(settings, config)
     run = create_run(runs_root(settings), kind, slug, config, files=files)
     record(settings, "run started", run.id)
     _start(run, settings, worker, actor)

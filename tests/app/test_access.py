@@ -264,3 +264,11 @@ def test_a_sign_in_counts_in_its_own_browser_alone(page_of, people):
     elsewhere = replace(signed_in(people, "vera"), browser="the cookie of another browser")
     app = page_of(None, "gallery", access_signed_in=elsewhere)
     assert "Hopper" not in shown(app) and "Sign in" in labels(app)
+
+
+def test_an_operator_looks_into_no_folder_that_isnt_listed(page_of, tmp_path):
+    for name, said in (("otto", "Only an admin may name"), ("ada", "There is no")):
+        app = page_of(name, "dataset", dataset_way="folder")
+        app.text_input(key="dataset_path").set_value(str(tmp_path / "nothing"))
+        button(app, "Look what it holds").click().run()
+        assert said in shown(app)

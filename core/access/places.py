@@ -1,0 +1,115 @@
+"""Folders and addresses that somebody may name: an admin and the owner any; others those of this installation, and what
+the owner lists in two environment variables.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.access.actor import allowed
+from core.access.errors import NotAllowed
+from core.access.roles import Permission
+from core.settings import PROJECT_ROOT, Settings
+
+FOLDERS_VARIABLE = "EDGEFACE_FOLDERS"
+"""Folders that operators may name as well, one after the other as in PATH."""
+HOSTS_VARIABLE = "EDGEFACE_HOSTS"
+"""Names, addresses and networks of cameras within reach of this machine, such as "192.168.7.0/24,door.local"."""
+
+_CAMERA = re.compile(r"/dev/video\d+")
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+
+def require_path(settings: Settings, path: Path) -> None:
+    """Raises NotAllowed for a path outside the folders that whoever acts may name. Links in the data folder are its
+    owner's; elsewhere a path is where its links lead."""
+    if allowed(Permission.ANYWHERE):
+        return
+    named, place = _as_named(path), Path(os.path.realpath(path.expanduser()))
+    data = _as_named(settings.data_dir)
+    if data in named.parents and named.parent != data:  # not what stands beside the gallery: users, keys, the trail
+        return
+    listed = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if each]
+    if any(place.is_relative_to(os.path.realpath(root)) for root in (settings.models_dir, *listed)):
+        return
+    if named == _as_named(settings.gallery_path):
+        return
+    raise NotAllowed(
+        f"Only an admin may name {str(path)[:200]}.", f"Have its folder listed in {FOLDERS_VARIABLE}, or ask an admin."
+    )
+
+
+def require_host(address: str) -> None:
+    """Raises NotAllowed for a stream's address that leads to this machine or into a private network, unless listed."""
+    if allowed(Permission.ANYWHERE):
+        return
+    try:
+        host = (urlsplit(address).hostname or "").lower()
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)} if host else set()
+    except (OSError, ValueError):
+        found = set()
+    listed = [each.strip().lower() for each in os.environ.get(HOSTS_VARIABLE, "").split(",") if each.strip()]
+    if host and host in listed:
+        return
+    if not found or not all(_public(each) or _listed(each, listed) for each in found):
+        raise NotAllowed(
+            f"Only an admin may name {host[:80] or 'that address'}: it isn't found, or isn't a public address.",
+            f"Have it listed in {HOSTS_VARIABLE}, or ask an admin.",
+        )
+
+
+def require_places(settings: Settings, config: Mapping[str, Any]) -> None:
+    """`require_path` for every whole path of a run's settings, `require_host` for every address. Raises NotAllowed."""
+    for text in _texts(config):
+        if _ADDRESS.match(text):
+            require_host(text)
+        elif text.startswith("~") or ("/" in text and _a_path(text) and not _CAMERA.fullmatch(text)):
+            require_path(settings, Path(text) if text.startswith("~") else PROJECT_ROOT / text)
+
+
+def _as_named(path: Path) -> Path:
+    """Whole and without "..", links not followed."""
+    return Path(os.path.normpath(path.expanduser().absolute()))
+
+
+def _a_path(text: str) -> bool:
+    """Whether a run, which starts in the project's folder, could mean a file by it."""
+    try:
+        return text.startswith("/") or (PROJECT_ROOT / text).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+
+
+def _public(address: str) -> bool:
+    number = ipaddress.ip_address(address)
+    mapped = getattr(number, "ipv4_mapped", None)
+    return (mapped or number).is_global and not number.is_multicast
+
+
+def _listed(address: str, listed: list[str]) -> bool:
+    number = ipaddress.ip_address(address)
+    for each in listed:
+        try:
+            if number in ipaddress.ip_network(each, strict=False):
+                return True
+        except (ValueError, TypeError):
+            continue
+    return False

@@ -1,0 +1,72 @@
+"""What an operator may name: folders of this installation and listed ones, public addresses and listed ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.access.actor import Actor, acting_as
+from core.access.errors import NotAllowed
+from core.access.places import require_host, require_path, require_places
+from core.access.roles import Role
+from core.jobs.launch import launch
+from core.jobs.run_dir import list_runs, runs_root
+from core.settings import PROJECT_ROOT, load_settings
+
+OPERATOR, ADMIN = Actor("otto", Role.OPERATOR), Actor("ada", Role.ADMIN)
+
+
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "away").symlink_to("/etc")
+    monkeypatch.setenv("EDGEFACE_FOLDERS", str(tmp_path / "listed"))
+    return tmp_path / "listed"
+
+
+def test_an_operator_names_folders_of_the_installation_and_listed_ones(own_data_dir, listed):
+    settings = load_settings()
+    inside = [own_data_dir / "datasets" / "faces", own_data_dir / "runs" / "x" / "film.mp4", settings.gallery_path,
+              settings.models_dir / "dsr.safetensors", listed, listed / "people"]  # fmt: skip
+    outside = ["/etc/passwd", "/", own_data_dir, own_data_dir / "users.json", own_data_dir / "x" / ".." / "access.db",
+               listed / "..", listed / "away" / "passwd", f"{listed}-beside", "~", PROJECT_ROOT / "data"]  # fmt: skip
+    for path in inside:
+        with acting_as(OPERATOR):
+            require_path(settings, type(listed)(path))
+    for path in outside:
+        with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
+            require_path(settings, type(listed)(path))
+        with acting_as(ADMIN):
+            require_path(settings, type(listed)(path))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://127.0.0.1:554/x", "http://localhost/x", "http://169.254.169.254/latest/meta-data", "rtsp://10.0.0.7/x",
+     "rtsp://user:word@192.168.7.20/x", "http://[::1]/x", "http://[::ffff:10.0.0.7]/x", "http://[fe80::1]/x", "http://0/x",
+     "http://2130706433/x", "udp://224.0.0.1:5000", "http://"],
+)  # fmt: skip
+def test_an_operator_names_no_private_address_unless_it_is_listed(address, monkeypatch):
+    with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
+        require_host(address)
+    with acting_as(ADMIN):
+        require_host(address)
+    monkeypatch.setenv("EDGEFACE_HOSTS", "192.168.7.0/24, localhost")
+    for allowed in ("rtsp://192.168.7.20/x", "http://LOCALHOST:8080/x", "https://1.1.1.1/x"):
+        with acting_as(OPERATOR):
+            require_host(allowed)
+
+
+def test_a_run_starts_with_places_that_its_starter_may_name(own_data_dir):
+    settings = load_settings()
+    for config in (
+        {"address": "rtsp://10.0.0.7/x"},
+        {"systems": [{"weights": "/etc/passwd"}]},
+        {"images": "core/../../.."},
+    ):
+        with acting_as(OPERATOR):
+            with pytest.raises(NotAllowed):
+                launch(settings, "evaluate", config, slug="x")
+            require_places(
+                settings, {"address": "/dev/video0", "title": "A/B", "size": 3, "out": str(own_data_dir / "runs" / "x")}
+            )
+    assert list_runs(runs_root(settings)) == []
