@@ -1,8 +1,8 @@
 """Who acts at this moment, and whether they may.
 
-Each entry point names who answers, with `resolve_with`: commands the owner of the data folder, a run's process whoever
-started the run, the dashboard its visitor. Where none did, nobody acts. A thread that works for somebody does it inside
-`acting_as`. A program of your own begins with `resolve_with(owner)`.
+Each entry point names who answers, with `resolve_with`: commands the owner of the data folder, a run's process the
+person who started the run, the dashboard its visitor. Where none did, nobody acts. A thread that works for somebody
+does it inside `acting_as`. A program of your own begins with `resolve_with(owner)`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def owner() -> Actor:
 
 
 def started_by() -> Actor:
-    """Whoever started this process's run, with the role they had then; nobody where that isn't said."""
+    """The person who started this process's run, with the role they had then; nobody where that isn't said."""
     try:
         return Actor(os.environ[VARIABLE].strip()[:200] or LOCAL, Role(os.environ[ROLE_VARIABLE]))
     except (KeyError, ValueError):

@@ -1,7 +1,7 @@
 """The gate's rules: which request may reach the program, judged by its headers alone. Every entry asks here: pages,
 uploads, files and interfaces for programs.
 
-Where nobody signs in, whoever is let in is the owner: only this machine's own browser and programs are.
+Where nobody signs in, everybody who is let in is the owner: only this machine's own browser and programs are.
 """
 
 from __future__ import annotations

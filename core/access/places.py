@@ -28,8 +28,8 @@ _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def require_path(settings: Settings, path: Path) -> None:
-    """Raises NotAllowed for a path outside the folders that whoever acts may name. Links in the data folder are its
-    owner's; elsewhere a path is where its links lead."""
+    """Raises NotAllowed for a path outside the folders that the current actor may name. Links in the data folder are
+    its owner's; elsewhere a path is where its links lead."""
     if allowed(Permission.ANYWHERE):
         return
     named, place = _as_named(path), Path(os.path.realpath(path.expanduser()))

@@ -91,7 +91,7 @@ def test_the_owner_at_this_machine_is_let_in(open_one: Visitor) -> None:
     ],
     ids=str,
 )
-def test_whoever_else_opens_no_connection_and_gets_no_page(open_one: Visitor, headers: dict[str, str]) -> None:
+def test_everybody_else_opens_no_connection_and_gets_no_page(open_one: Visitor, headers: dict[str, str]) -> None:
     with pytest.raises(InvalidStatus) as refused, fresh(open_one).session(**headers) as session:
         assert "Grace Hopper" not in session.run("gallery")
     assert refused.value.response.status_code == 403
@@ -106,7 +106,7 @@ def test_a_page_of_another_port_gets_no_picture_and_frames_nothing(open_one: Vis
     assert followed.ok and "frame-ancestors 'self'" in followed.headers["Content-Security-Policy"]
 
 
-def test_the_mark_of_the_gate_cant_be_brought_along(open_one: Visitor) -> None:
+def test_the_mark_of_the_gate_cant_be_forged(open_one: Visitor) -> None:
     with fresh(open_one).session(**{"Edgeface-Gate": "x"}) as session:
         assert "Grace Hopper" in session.run("gallery")
 

@@ -207,7 +207,7 @@ def test_a_second_worker_for_one_run_ends_at_once(jobs):
     assert stored_state(run.path) == state
 
 
-def test_a_run_works_with_the_role_of_whoever_started_or_resumed_it(jobs):
+def test_a_run_works_with_the_role_of_the_one_who_started_or_resumed_it(jobs):
     with acting_as(Actor("otto", Role.OPERATOR)):
         run = jobs.launch("look")
     assert jobs.ended(run) == "done" and run.report["actor"] == ["otto", "operator"]
