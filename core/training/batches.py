@@ -126,8 +126,8 @@ class BatchMaker:
         mirrored = [len(rows) - 1 - place for place in range(len(rows))[part]]
         apart = of_all.mix is not None and len(mirrored) < len(rows)
         others = rows[mirrored]
-        rows = rows[part]
         from_file = choice[1] < stage.files and size in train.vlr and bool((train.vlr[size][rows] >= 0).all())
+        rows = rows[part]
         hr_pixels = self._sources.data.hr_batch(train, rows).to(self._device)
         partners: tuple[Tensor, Draws] | None = None
         if apart:  # whom they are mixed with may be in another piece of the batch

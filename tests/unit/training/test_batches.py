@@ -86,6 +86,18 @@ def test_a_batch_in_pieces_is_the_batch(data, stage):
         assert whole.rows.tolist() == [row for piece in pieces for row in piece.rows]
 
 
+def test_a_missing_file_is_missed_by_the_whole_batch_not_by_its_piece_alone(data):
+    places = data.train.vlr[16].copy()
+    places[0] = -1
+    gap = replace(data, train=replace(data.train, vlr={**data.train.vlr, 16: places}))
+    made = maker(gap, files=1.0, sizes_px=(16,), augment=MOVING)
+    step = next(step for step in range(made.steps) if 0 in made.order(1)[step * 4 : step * 4 + 4])
+    whole = made.make(1, step, slice(None))
+    pieces = [made.make(1, step, slice(i, i + 1)) for i in range(4)]
+    for name in ("hr", "view"):
+        assert torch.equal(getattr(whole, name), torch.cat([getattr(piece, name) for piece in pieces]))
+
+
 def test_the_same_step_is_the_same_batch_and_another_epoch_is_not(data):
     made = maker(data, augment=MOVING, sizes_px=(16,))
     again = maker(data, augment=MOVING, sizes_px=(16,))
