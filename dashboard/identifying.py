@@ -123,6 +123,7 @@ def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[
         "probe_px": round(face.probe_px, 1) if face.probe_px is not None else None,
         "upscaler": face.upscaler,
         "reason": face.reason,
+        "warning": face.warning,
     }
 
 

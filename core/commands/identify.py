@@ -110,11 +110,8 @@ def identify(
         from core.decision import counted
 
         counts = counted(str(row["outcome"]) for row in results)
-        calibrated = sum(bool(row["calibrated"]) for row in results)
-        stock = "stock, not calibrated" if threshold == DEFAULT_THRESHOLD else "given"
-        stock = f"calibrated ones for {calibrated} of {len(results)} faces, else {stock}" if calibrated else stock
         summary = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-        say(f"{summary}. Threshold {threshold:.2f} ({stock}), {protocol['gallery_size']} people in the gallery.")
+        say(f"{summary}. {_thresholds(results, threshold)}, {protocol['gallery_size']} people in the gallery.")
     if len(unreadable) == len(paths):
         first = unreadable[0]
         raise (
@@ -183,6 +180,21 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
     }
 
 
+def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
+    """What decided, and whether it was calibrated for that: "Threshold 0.45 (calibrated)"."""
+    decided = [row for row in results if row["score"] is not None]
+    used = sorted({f"{row['threshold']:.2f}" for row in decided}) or [f"{asked:.2f}"]
+    calibrated = sum(bool(row["calibrated"]) for row in decided)
+    if asked != DEFAULT_THRESHOLD:
+        how = "given"
+    elif calibrated:
+        how = "calibrated" + ("" if calibrated == len(decided) else f" for {calibrated} of {len(decided)} faces")
+    else:
+        how = "stock, not calibrated" if used == [f"{DEFAULT_THRESHOLD:.2f}"] else "not calibrated for this gallery"
+    said = used[0] if len(used) == 1 else f"{used[0]} to {used[-1]}"
+    return f"Threshold {said} ({how})"
+
+
 def _unreadable_row(path: Path, error: CoreError) -> dict[str, Any]:
     """A row with every column of the others, empty but for the reason."""
     from core.recognition import Recognition
@@ -241,6 +253,7 @@ _CSV_COLUMNS = (
     "size_px",
     "upscaler",
     "reason",
+    "warning",
 )
 
 

@@ -252,8 +252,9 @@ def candidate(name: str, score: float) -> Candidate:
 
 def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
     match = Recognition(
-        "match", "why", "=1+1", 0.61, 0.35, False, 0.4, (candidate("=1+1", 0.61), candidate("@Ben", 0.21))
-    )
+        "match", "why", "=1+1", 0.61, 0.35, False, 0.4, (candidate("=1+1", 0.61), candidate("@Ben", 0.21)),
+        warning="calibrated for others",
+    )  # fmt: skip
     nobody = Recognition("unrecognisable", "no face found", threshold=0.35)
     rows = table(
         [
@@ -266,6 +267,7 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
     tie = Recognition("tie", "", score=0.5, threshold=0.35, possible=("Ada", "Ben"))
     assert table([Photograph("3", "c.jpg", (tie,))]).loc[0, ["identity", "possible"]].tolist() == [None, "Ada; Ben"]
     assert set(rows["threshold_is"]) == {"uncalibrated"}
+    assert list(rows["warning"]) == ["calibrated for others", "", ""]
     lines = csv_text(rows).splitlines()
     assert lines[1].startswith("'=cmd.jpg,") and ",'=1+1," in lines[1] and ",'@Ben," in lines[1]
     assert "bad.jpg is empty (0 bytes)." in lines[3]

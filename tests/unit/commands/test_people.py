@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from core import batch, cli
+from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.store import Gallery
 
 pytestmark = pytest.mark.shared
@@ -171,6 +173,26 @@ def test_one_name_is_once_in_a_photograph(shell: Shell, shared_dir: Path, tmp_pa
     assert told == [("match", "Ada", []), ("repeat", None, ["Ada"])]
     match, repeat = (next(row for row in rows if row["outcome"] == each) for each in ("match", "repeat"))
     assert match["score"] > repeat["score"] and "another face of this photograph" in repeat["reason"]
+
+
+def test_the_threshold_that_decided_is_told_and_why_it_is_not_calibrated(
+    shell: Shell, shared_dir: Path, own_data_dir: Path, tmp_path: Path
+) -> None:
+    asked = ("identify", photo(shared_dir, ADA, 2))
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
+    assert "Threshold 0.35 (stock, not calibrated), 1 people" in shell(*asked)
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        [(space, _, _)] = gallery.spaces()
+        used = replace(space, upscaler="bicubic")
+        save_operating_point(gallery, used, OperatingPoint(40, 10_000, "fpir", 0.01, 1, 0.45, "run"))
+    assert "Threshold 0.45 (calibrated), 1 people" in shell(*asked)
+    assert "Threshold 0.30 (given), 1 people" in shell(*asked, "--threshold", "0.3")
+    shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 3), "--add", "--matched-sizes")
+    target = tmp_path / "found.csv"
+    assert "Threshold 0.45 (not calibrated for this gallery), 1 people" in shell(*asked, "--csv", target)
+    [row] = csv.DictReader(io.StringIO(target.read_text("utf-8-sig")))
+    assert row["calibrated"] == "False" and "matched ones at 32, 24 and 16 px" in row["warning"]
+    assert row["warning"] in shell.err
 
 
 def test_compare_says_same_different_or_cannot_say(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
