@@ -14,14 +14,13 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 
-from core.access.gate import Headers, refusal_of_page, refusal_without_accounts, values, without_port
+from core.access.gate import Headers, browser_of, refusal_of_page, refusal_without_accounts, values, without_port
 from core.errors import CoreError
 from dashboard.visitors import VISITORS
 from dashboard.ways import way
@@ -43,7 +42,6 @@ _MESSAGES = frozenset(
     {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
 )
 """What a browser may ask of its own session. The others concern everybody's (clearing all caches) or development."""
-_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 _OWN = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; frame-ancestors 'self'"
 """The browser itself keeps pages from asking any other address: Streamlit's would ask for tab icons. Its scripts are
 inline and evaluated."""
@@ -213,14 +211,7 @@ def _accounts() -> bool:
 
 def _browser(headers: Headers) -> str:
     """The browser's cookie, or "" without one of ours."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        for value in values(headers, "cookie"):
-            jar.load(value)
-    except CookieError:
-        return ""
-    found = jar.get(cookie_name())
-    return found.value if found is not None and _COOKIE.fullmatch(found.value) else ""
+    return browser_of(headers, cookie_name())
 
 
 def _path(scope: Scope) -> str:

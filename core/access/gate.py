@@ -7,6 +7,7 @@ Where nobody signs in, everybody who is let in is the owner: only this machine's
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ _FORWARDED = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "true-client-ip"}
 )
 _FORWARDED_PREFIX = "x-forwarded-"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What secrets.token_urlsafe(32) gives."""
 
 
 def refusal_without_accounts(headers: Headers, *, bound: str | None, bind_excused: bool) -> str:
@@ -57,6 +60,16 @@ def refusal_of_page(headers: Headers, trusted: Iterable[str] = ()) -> str:
     if site and site[0].lower() in ("cross-site", "same-site") and (not mode or mode[0].lower() != "navigate"):
         return "a page of another address asks for it"
     return ""
+
+
+def browser_of(headers: Headers, cookie: str) -> str:
+    """The value of a browser's cookie of that name, "" without one that was given out here.
+
+    Other programs on this machine set cookies for the same host, and not all of theirs are well formed: each is looked
+    at by itself.
+    """
+    pairs = (part.strip().partition("=") for value in values(headers, "cookie") for part in value.split(";"))
+    return next((value for name, _, value in pairs if name == cookie and _TOKEN.fullmatch(value)), "")
 
 
 def values(headers: Headers, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
 import tarfile
 import time
@@ -21,6 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.access import gate
+from core.access.provider import role_of_claims
+from core.access.roles import Role
 from core.dataset.manifest import make_frame, manifest_bytes, read_dataset, read_info
 from core.encoder.archive import read_archive
 from core.errors import CoreError
@@ -140,6 +144,39 @@ def packed(folder: Path, kind: str) -> bytes:
     return file.getvalue()
 
 
+def judged(path: Path) -> object:
+    """A request's headers, a line each: whatever they are, nobody is let in who isn't on this machine."""
+    lines = [line.partition(":") for line in path.read_text(encoding="latin-1").split("\n")]
+    headers = [(name.strip().lower(), value.strip()) for name, _, value in lines]
+    refusal = gate.refusal_without_accounts(headers, bound="127.0.0.1", bind_excused=False)
+    hosts = [value for name, value in headers if name == "host"]
+    if not refusal:
+        assert len(hosts) == 1 and gate.is_loopback(gate.without_port(hosts[0]))
+        assert not any(name.startswith("x-forwarded") or name in ("forwarded", "via") for name, _ in headers)
+        assert all(value.lower().rstrip("/").endswith(hosts[0].lower()) for name, value in headers if name == "origin")
+    assert gate.browser_of(headers, "visitor") in (
+        "",
+        *(part for _, value in headers for part in re.findall(r"[\w-]{43}", value)),
+    )
+    return refusal
+
+
+def claims(path: Path) -> object:
+    """What an identity provider says of somebody."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    name, role = role_of_claims(said, {"admins": ["ada@example.org"], "viewers": [{"iss": "https://id", "sub": "7"}]})
+    if role is Role.ADMIN:
+        assert said["email_verified"] is True and said["email"].strip().casefold() == "ada@example.org"
+    return name, role
+
+
+REQUEST = b'Host: localhost:8501\nOrigin: http://localhost:8501\nCookie: theme={"a": 1}; visitor=' + b"a" * 43
+CLAIMS = b'{"iss": "https://id", "sub": "7", "email": "ada@example.org", "email_verified": true}'
 CSV = b'path;identity\nada.jpg;Ada\n=1+1.jpg;"=cmd()"\n'
 PAIRS = b"1\t1\nAda\t1\t2\nAda\t1\tBob\t1\n"
 INFO = b'{"version": 1, "name": "x", "counts": {}}'
@@ -169,6 +206,8 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "searched.zip": (lambda folder: packed(folder, "zip"), searched),
     "searched.tar.gz": (lambda folder: packed(folder, "tar"), searched),
     "searched.db": (database, searched),
+    "request.headers": (lambda _: REQUEST, judged),
+    "claims.json": (lambda _: CLAIMS, claims),
     "gallery.key": (lambda _: b"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=\n", read_key_file),
 }
 

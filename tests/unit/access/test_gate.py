@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.access.gate import refusal_of_page, refusal_without_accounts
+from core.access.gate import browser_of, refusal_of_page, refusal_without_accounts
 
 HOST = ("host", "localhost:8501")
 
@@ -68,3 +68,12 @@ def test_a_picture_for_another_page_is_refused_and_a_link_is_followed() -> None:
         assert not refusal_of_page([HOST, ("sec-fetch-site", site), ("sec-fetch-mode", "navigate")])
     for site in ("same-origin", "none"):
         assert not refusal_of_page([HOST, ("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")])
+
+
+def test_a_browsers_cookie_is_found_among_those_of_other_programs() -> None:
+    ours = "k" * 43
+    others = 'theme={"dark": true}; bad name=x; =; visitor=short; ' + f"visitor={ours}; last=1"
+    assert browser_of([("cookie", others)], "visitor") == ours
+    assert browser_of([("cookie", "a=b"), ("cookie", f"visitor={ours}")], "visitor") == ours
+    for none in ("", "visitor=", f"visitor={ours}x", f"Visitor={ours}", f'visitor="{ours}"'):
+        assert browser_of([("cookie", none)], "visitor") == ""
