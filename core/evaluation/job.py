@@ -89,12 +89,13 @@ def run(context: JobContext) -> Mapping[str, Any]:
             draws=int(config.get("draws") or DRAWS), store=store, on_event=told, should_stop=context.should_stop,
         )  # fmt: skip
     elif task == "benchmark":
-        from core.evaluation.benchmarks import run_benchmark
+        from core.evaluation.benchmarks import named_people, run_benchmark
 
         evaluation = run_benchmark(
             str(config["benchmark"]), Path(config["root"]), systems, plan, store=store, on_event=told,
             should_stop=context.should_stop,
         )  # fmt: skip
+        everybody = named_people(str(config["benchmark"]), Path(config["root"]))
     else:
         raise SettingsInvalid(f"There is no evaluation '{task}'.", f"Choose one of {', '.join(TASKS)}.")
     evaluation = with_people_known(evaluation, systems, everybody, settings)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import CoreError
+from core.evaluation.pairs import photos_of, read_pairs
 from core.image_files import IMAGE_SUFFIXES
 
 NAMES = ("tinyface", "scface", "survface", "lfw", "xqlfw")
@@ -117,6 +118,16 @@ def read_pairs_layout(name: str, root: Path) -> Pairs:
             "Unpack the images beside the pairs file.",
         )
     return Pairs(listed, images, "aligned_112" in images.name)
+
+
+def named_people(name: str, root: Path) -> set[str]:
+    """Everybody in LFW's or XQLFW's pairs; nobody for the others, whose people have numbers and no names.
+
+    Raises BenchmarkMissing, PairsInvalid.
+    """
+    if name not in _PAIRS_FILES:
+        return set()
+    return {photo.name for photo in photos_of(read_pairs(read_pairs_layout(name, root).pairs_file))}
 
 
 def _places(root: Path) -> Iterator[Path]:

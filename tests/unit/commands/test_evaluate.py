@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,25 @@ def test_an_evaluation_becomes_its_weights_figure_unless_they_know_its_people(
     assert read_evaluation(Path(report["folder"])).table("took_part")["identity"].tolist() == ["Person 0"]
     assert "took part in training or choosing" in told(capsys, "evaluate", "dataset", *common, "--weights",
                                                        tmp_path / "same.safetensors")  # fmt: skip
+
+
+@pytest.mark.shared
+def test_a_benchmark_names_who_took_part_in_the_weights(capsys, own_data_dir, tmp_path, shared_dir) -> None:
+    lfw, names = shared_dir / "data" / "lfw" / "images", ("Adrien_Brody", "Ahmed_Chalabi")
+    for name in names:
+        for number in (1, 2):
+            file = f"{name}_{number:04d}.jpg"
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(lfw / name / file, tmp_path / "images" / name / file)
+    pairs = ["2\t1", *("\t".join(one) for one in ((names[0], "1", "2"), (names[0], "1", names[1], "1"),
+                                                  (names[1], "1", "2"), (names[0], "2", names[1], "2")))]  # fmt: skip
+    (tmp_path / "pairs.txt").write_text("\n".join(pairs))
+    rows = [{"path": "x.png", "identity": names[1], "split": "train", "kind": "hr", "size_px": 112}]
+    known = write_dataset(own_data_dir / "datasets" / "known", make_frame(rows), DatasetInfo("known", "unsplit"))
+    tuned = save_encoder(tmp_path / "tuned.safetensors", official_tensors(shared_dir), data_sha256=known.key)
+    out = told(capsys, "evaluate", "benchmark", "lfw", tmp_path, "--weights", tuned, "--upscaler", "bicubic",
+               "--bootstrap", 10)  # fmt: skip
+    assert "1 of 2 people took part in training or choosing tuned + bicubic: its figures flatter." in out
 
 
 def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:
