@@ -303,7 +303,9 @@ def _head(work: _Work, head: Any, embedded: Mapping[View, Embedded]) -> pd.DataF
     rows = []
     for view, one in embedded.items():
         names = [picture.identity for picture, there in zip(work.pictures, one.acquired, strict=True) if there]
-        accuracy = head_accuracy(head, one.vectors[one.acquired], names)
+        accuracy = head_accuracy(
+            head, one.vectors[one.acquired], names, resamples=work.plan.bootstrap, seed=work.plan.seed
+        )
         rows.append({"mode": view.mode, "degradation": view.degradation, "probe": view.probe, **vars(accuracy)})
     return pd.DataFrame(rows)
 

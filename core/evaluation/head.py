@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError
-from core.evaluation.intervals import wilson
+from core.evaluation.intervals import share_interval
 
 HEAD_NAME = "head.safetensors"
 
@@ -37,7 +37,8 @@ class Head:
 
 @dataclass(frozen=True)
 class HeadAccuracy:
-    """`accuracy` is a fraction with its 95 % Wilson interval, None where `shared` (identities in both) is 0."""
+    """`accuracy` is a fraction with its 95 % interval over people, None where `shared` (identities in both) is 0; the
+    interval is None without resamples."""
 
     accuracy: float | None
     accuracy_low: float | None
@@ -79,7 +80,9 @@ def read_head(path: Path) -> Head:
     return Head(weights / lengths, tuple(names))
 
 
-def head_accuracy(head: Head, vectors: NDArray[np.float32], identities: Sequence[str]) -> HeadAccuracy:
+def head_accuracy(
+    head: Head, vectors: NDArray[np.float32], identities: Sequence[str], *, resamples: int = 1000, seed: int = 0
+) -> HeadAccuracy:
     """The share of embeddings (N, D) of people whom the head knows that it names rightly, by the highest cosine over
     all its identities."""
     place = {name: row for row, name in enumerate(head.identities)}
@@ -88,7 +91,6 @@ def head_accuracy(head: Head, vectors: NDArray[np.float32], identities: Sequence
     keep = known >= 0
     if not keep.any():
         return HeadAccuracy(None, None, None, 0, len(head.identities), 0)
-    right = int((np.argmax(vectors[keep] @ head.weights.T, axis=1) == known[keep]).sum())
-    count = int(keep.sum())
-    low, high = wilson(right, count)
-    return HeadAccuracy(right / count, low, high, shared, len(head.identities), count)
+    right = np.argmax(vectors[keep] @ head.weights.T, axis=1) == known[keep]
+    low, high = share_interval(right, known[keep], resamples=resamples, seed=seed) or (None, None)
+    return HeadAccuracy(float(right.mean()), low, high, shared, len(head.identities), len(right))

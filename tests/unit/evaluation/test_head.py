@@ -26,8 +26,18 @@ def test_the_highest_cosine_names_whatever_a_rows_length(tmp_path: Path) -> None
     vectors = np.array([[0.8, 0.6], [0.1, 0.9], [0.9, 0.1], [1, 0]], np.float32)
     told = head_accuracy(head, vectors, ["Ada", "Bo", "Bo", "Cy"])
     # 0.8 x 2 is less than 0.6 x 5, but the cosine is larger: rows count by direction alone.
-    assert told.accuracy == pytest.approx(2 / 3) and (told.accuracy_low, told.accuracy_high) == wilson(2, 3)
+    assert told.accuracy == pytest.approx(2 / 3)
     assert (told.shared, told.identities, told.images) == (2, 2, 3)
+
+
+def test_its_interval_is_over_people_however_many_photographs_each_has(tmp_path: Path) -> None:
+    head = read_head(write(tmp_path / "head.safetensors"))
+    names, vectors = ["Ada", "Bo"] * 50, np.array([[1, 0], [0, 1]] * 50, np.float32)
+    right = head_accuracy(head, vectors, names)
+    assert (right.accuracy, right.accuracy_low, right.accuracy_high) == (1.0, *wilson(2, 2))
+    half = head_accuracy(head, vectors[:, [0, 0]], names)
+    assert half.accuracy == 0.5 and half.accuracy_low is not None and half.accuracy_low < wilson(50, 100)[0]
+    assert head_accuracy(head, vectors, names, resamples=0).accuracy_low is None
 
 
 def test_without_shared_identities_there_is_no_accuracy(tmp_path: Path) -> None:
