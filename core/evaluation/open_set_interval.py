@@ -32,16 +32,23 @@ def dir_interval(
 
 
 def dir_draws(
-    mated: Outcomes, tops: Floats, whose: NDArray[np.int64], target: float, *, resamples: int, seed: int = 0
+    mated: Outcomes,
+    tops: Floats,
+    whose: NDArray[np.int64],
+    target: float,
+    *,
+    resamples: int,
+    seed: int = 0,
+    rank: int = 1,
 ) -> Floats:
     """DIR in every resample of people that draws a mated probe and a stranger; `tops` are the strangers' scores (S,)
-    and `whose` they are."""
+    and `whose` they are. A probe is identified among the first `rank`; one whose rank is 0 never is."""
     present = np.unique(np.concatenate([mated.person, whose]))
     own, stranger = np.searchsorted(present, mated.person), np.searchsorted(present, whose)
     counts = draw_people(len(present), resamples, seed)
     order = np.argsort(-tops, kind="stable")
     tops, stranger = tops[order], stranger[order]
-    named = np.nonzero(mated.rank == 1)[0]
+    named = np.nonzero((mated.rank > 0) & (mated.rank <= rank))[0]
     named = named[np.argsort(-mated.genuine[named], kind="stable")]
     falling, by = -mated.genuine[named], own[named]
     every = np.bincount(own, minlength=len(present)).astype(np.float64)

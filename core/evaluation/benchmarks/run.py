@@ -25,8 +25,9 @@ from core.evaluation.benchmarks.published import published
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.figures import REJECTED
 from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
-from core.evaluation.intervals import share_interval
+from core.evaluation.intervals import resampled_interval, share_interval
 from core.evaluation.listed import evaluate_listed
+from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pictures import Picture, codes_of, pictures_of_paths
 from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
@@ -40,6 +41,8 @@ from core.settings import CROP_PX
 TITLES = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace", "lfw": "LFW", "xqlfw": "XQLFW"}
 FPIRS = (0.3, 0.2, 0.1, 0.01)
 TPIR_RANK = 20
+MOST_RESAMPLES = 200
+"""As many of the strangers of an open set are enough, and fit into memory with 150,000 of them."""
 
 
 @dataclass(frozen=True)
@@ -224,9 +227,30 @@ def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
         if len(tops) * target >= 1:
             threshold = threshold_at(tops, target)
             hits = mated.mated & (mated.rank <= TPIR_RANK) & (np.nan_to_num(mated.genuine, nan=REJECTED) >= threshold)
-            row |= {**_shares(hits, probes, plan), "threshold": threshold}
+            shares = _shares(hits, probes, plan)
+            bounds = _bounds_at(target, shares["value"], probes, mated, tops, plan)
+            row |= {**shares, **bounds, "threshold": threshold}
         rows.append({**row, **_acquired(probes)})
     return rows
+
+
+def _bounds_at(
+    target: float, value: float | None, probes: _Part, mated: Outcomes, tops: np.ndarray, plan: Plan
+) -> dict[str, float | None]:
+    """The interval of TPIR at an FPIR, which includes the threshold's error. Every stranger's picture is a person's."""
+    if not plan.bootstrap or value is None:
+        return {}
+    people, names = codes_of(probes.pictures)
+    there = probes.embedded.acquired
+    genuine, rank = np.full(len(people), REJECTED), np.zeros(len(people), np.int64)
+    genuine[there], rank[there] = np.nan_to_num(mated.genuine, nan=REJECTED), mated.rank
+    everybody = Outcomes(people, np.arange(len(people)), genuine, genuine, people, rank)
+    drawn = dir_draws(
+        everybody, tops, len(names) + np.arange(len(tops)), target, resamples=min(plan.bootstrap, MOST_RESAMPLES),
+        seed=plan.seed, rank=TPIR_RANK,
+    )  # fmt: skip
+    low, high = resampled_interval(value, drawn, len(names))
+    return {"value_low": low, "value_high": high}
 
 
 def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outcomes:

@@ -14,6 +14,8 @@ from core.evaluation.benchmarks import NAMES, BenchmarkMissing, require_layout, 
 from core.evaluation.benchmarks import run as module
 from core.evaluation.benchmarks.layouts import read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
+from core.evaluation.intervals import share_interval
+from core.evaluation.pictures import Picture
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
@@ -166,6 +168,34 @@ def test_survface_by_hand(survface: Path, pipeline, monkeypatch: pytest.MonkeyPa
     # Three of ten strangers have no usable face, so that none of them gets a name: three more may.
     assert 0.34 < rows.loc["TPIR20 at FPIR 30 %", "threshold"] <= 0.45
     assert rows.loc["TPIR20 at FPIR 30 %", "value"] == 0.5 and rows.loc["TPIR20 at FPIR 30 %", "acquired_only"] == 1
+
+
+def test_survfaces_interval_includes_the_thresholds_error() -> None:
+    """Mated scores lie where the few highest strangers decide: with the threshold held still it would be narrow."""
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(200), 2)
+    genuine, strangers = rng.normal(0.45, 0.02, len(who)), rng.normal(0.3, 0.1, 40)
+
+    def part(people: np.ndarray, cosines: np.ndarray) -> module._Part:
+        vectors = np.zeros((len(people), 201), np.float32)
+        vectors[np.arange(len(people)), people] = cosines
+        vectors[:, 200] = np.sqrt(1 - cosines**2)
+        quality = np.full((len(people), len(QUALITY)), np.nan, np.float32)
+        pictures = [Picture(Path("x"), str(person), "x", True, "") for person in people]
+        there = np.ones(len(people), bool)
+        return module._Part(pictures, Embedded("aligned", None, vectors, there, there, quality))
+
+    parts = {
+        "gallery": part(np.arange(200), np.ones(200)),
+        "mated probes": part(who, genuine),
+        "strangers": part(np.arange(40), strangers),
+    }
+    row = next(row for row in module._survface(parts, Plan(bootstrap=200)) if "10 %" in row["measure"])
+    hits = genuine >= row["threshold"]
+    still = share_interval(hits, who, resamples=200)
+    assert row["value"] == hits.mean() and still is not None
+    assert row["value_low"] < row["value"] < row["value_high"]
+    assert row["value_high"] - row["value_low"] > 2 * (still[1] - still[0])
 
 
 def test_scface_by_hand(scface: Path, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
