@@ -144,13 +144,14 @@ def overfitting(train: float, val: float, what: str) -> Alarm:
     )  # fmt: skip
 
 
-def out_of_memory(batch: int, accumulate: int) -> Alarm:
+def out_of_memory(batch: int, effective: int) -> Alarm:
+    """`batch` images at once were too many, of a batch of `effective` over all pieces."""
     half = max(1, batch // 2)
     return Alarm(
         "out_of_memory", "error",
         f"A batch of {batch} images doesn't fit into memory.",
         "The images and everything computed from them are held at once.",
-        f"Try a batch of {half}: resume with half the batch keeps the effective batch of {batch * accumulate} by "
+        f"Try a batch of {half}: resume with half the batch keeps the effective batch of {effective} by "
         "accumulation.",
     )  # fmt: skip
 

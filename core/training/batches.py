@@ -20,6 +20,7 @@ from core.settings import CROP_PX
 from core.training.augment import Draws, changed, coloured, draw, flipped
 from core.training.data import TrainingData
 from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
+from core.training.errors import UnfitData
 from core.training.photographed import draw_cuts, photographed
 from core.training.recipe import Stage
 
@@ -63,13 +64,20 @@ class BatchMaker:
     def __init__(
         self, stage: Stage, sources: Sources, *, batch_size: int, seed: int, device: str, parts: int = 1
     ) -> None:
-        """`parts`: how many equal pieces a batch is cut into by processes and accumulation."""
+        """`parts`: how many pieces, as equal as can be, processes and accumulation cut a batch into. Raises UnfitData
+        where there are fewer images than that."""
         self._stage, self._sources, self._device = stage, sources, device
         self._seed = seed_for(seed, stage.name)
         self.sizes = stage.sizes_px or sources.data.vlr_sizes or (CROP_PX,)
         count = len(sources.data.train)
-        self.batch_size = max(parts, min(batch_size, count) // parts * parts)
-        self.steps = max(1, count // self.batch_size)
+        self.batch_size = min(batch_size, count)
+        if self.batch_size < parts:
+            raise UnfitData(
+                f"{count} images of train can't be worked on in {parts} parts at once.",
+                "Use fewer processes or parts (accumulate), or add images.",
+            )
+        self._parts = parts
+        self.steps = count // self.batch_size
         """Steps of an epoch: whole batches only, other images are left out in each epoch."""
 
     @property
@@ -88,6 +96,10 @@ class BatchMaker:
         """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
         shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(len(self.labels))
         return shuffled[: self.steps * self.batch_size].astype(np.int64)
+
+    def piece(self, number: int) -> slice:
+        """Where piece `number` (from 0) of a batch begins and ends."""
+        return slice(number * self.batch_size // self._parts, (number + 1) * self.batch_size // self._parts)
 
     def make(self, epoch: int, step: int, part: slice, pool: ThreadPoolExecutor | None = None) -> Batch:
         """Rows `part` of the effective batch at `step` (from 0) of `epoch` (from 1)."""

@@ -115,9 +115,7 @@ def run_epoch(
     """
     stage, maker = run.stage, run.maker
     pieces = runner.world * accumulate
-    size = maker.batch_size // pieces
-    micro = [slice((runner.rank * accumulate + i) * size, (runner.rank * accumulate + i + 1) * size)
-             for i in range(accumulate)]  # fmt: skip
+    micro = [maker.piece(runner.rank * accumulate + number) for number in range(accumulate)]
     camera_pool = ThreadPoolExecutor(2, thread_name_prefix="camera") if stage.camera > 0 else None
     total = maker.steps * stage.epochs
     first = standing.batch
@@ -154,7 +152,7 @@ def run_epoch(
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in _MEMORY):
             raise
-        alarm = out_of_memory(size, pieces)
+        alarm = out_of_memory(math.ceil(maker.batch_size / pieces), maker.batch_size)
         reporter.alarm(alarm)
         raise OutOfMemory(alarm.what, alarm.next_step) from error
     finally:
@@ -164,18 +162,20 @@ def run_epoch(
 
 
 def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[str, Tensor]:
-    """One step of the optimizer over `accumulate` batches; their losses' means, and how many were right in all."""
+    """One step of the optimizer over the `accumulate` pieces of a batch, each of which weighs what it holds; means of
+    the losses, and how many were right in all."""
     run.optimizer.zero_grad()
     sums: dict[str, Tensor] = {}
     for piece in range(accumulate):
         batch = next(batches)
         last = piece == accumulate - 1
+        weight = len(batch) * runner.world / run.maker.batch_size
         with nullcontext() if last else runner.no_sync(run.prepared):
             out = run.prepared(batch)
             if out["total"].requires_grad:
-                runner.backward(out["total"] / accumulate)
+                runner.backward(out["total"] * weight)
         for name, value in out.items():
-            share = value.detach().float() / (1 if name == "correct" else accumulate)
+            share = value.detach().float() * (1 if name == "correct" else weight)
             sums[name] = sums[name] + share if name in sums else share
     if run.stage.clip > 0:
         parameters = [p for module in run.parts.values() for p in module.parameters() if p.requires_grad]

@@ -20,6 +20,7 @@ from core.jobs.run_dir import Run
 from core.settings import load_settings
 from core.training.adopt import use_run_weights
 from core.training.checkpoint import load_state
+from core.training.errors import UnfitData
 from core.training.networks import load_networks
 from core.weight_card import ENCODER_FORMAT, read_card
 from core.weight_files import look_at
@@ -154,6 +155,24 @@ def test_a_killed_run_resumed_is_the_run_that_would_have_been(kind, preset, chan
     assert kept(straight / "best") == kept(halting / "best")
     drop = ("seconds", "text")
     assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
+
+
+def test_a_batch_in_pieces_trains_as_the_whole_one_also_where_they_are_not_alike(weights, run_training, tmp_path):
+    """Fifteen images in four pieces: none is left out, and each weighs as much as in one piece."""
+    data = tiny_dataset(tmp_path / "set", people=3, train=5).root
+    changes = {**NOTES, "batch_size": 16, "head.kind": "adaface", "stage1.cached_views": 0}
+    folders = [tmp_path / "whole", tmp_path / "pieces"]
+    for folder, pieces in zip(folders, (1, 4), strict=True):
+        _, events, _ = run_training(tiny_config("finetune", "notes", data, weights, changes, accumulate=pieces), folder)
+        assert len(of_kind(events, "epoch")) == 4
+    whole, pieces = (load_state(folder / "last") for folder in folders)
+    assert whole["standing"]["last"]["train"] == pytest.approx(pieces["standing"]["last"]["train"], abs=1e-4)
+    for part in ("encoder", "head"):
+        for name, tensor in whole["networks"][part].items():
+            torch.testing.assert_close(pieces["networks"][part][name], tensor, atol=2e-5, rtol=1e-5)
+    config = tiny_config("finetune", "notes", data, weights, {**changes, "batch_size": 64}, accumulate=16)
+    with pytest.raises(UnfitData, match="15 images of train can't be worked on in 16 parts"):
+        run_training(config, tmp_path / "too many")
 
 
 def test_patience_that_has_run_out_stays_so_after_a_kill(closed, weights, run_training, tmp_path):
