@@ -32,7 +32,9 @@ MARK = "edgeface-gate"
 """The header that tells a page's run over which connection it came; no request can bring one of its own."""
 
 UPLOADS_OF_SESSION, UPLOADS_IN_ALL = 256 * 2**20, 1024 * 2**20
-"""Bytes that one session's uploads, and all together, may hold in memory."""
+"""Bytes that one session's uploads, and all together, may hold in memory. A small one counts as `LEAST_UPLOAD`, which
+bounds their number."""
+LEAST_UPLOAD = 64 * 2**10
 RESUME_S = 20.0
 """A session whose connection dropped may go on for so long, in its own browser. Then it is gone with its uploads."""
 
@@ -42,6 +44,8 @@ _MESSAGES = frozenset(
     {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
 )
 """What a browser may ask of its own session. The others concern everybody's (clearing all caches) or development."""
+BEFORE_SIGN_IN = 64 * 2**10
+"""Bytes of one message of a connection in whose browser nobody is signed in. A session keeps the last one's values."""
 _OWN = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; frame-ancestors 'self'"
 """The browser itself keeps pages from asking any other address: Streamlit's would ask for tab icons. Its scripts are
 inline and evaluated."""
@@ -95,7 +99,7 @@ class Gate:
         if why:
             await _refuse(scope, receive, send, 403, _sentence(why, accounts), page=True)
         elif scope["type"] == "websocket":
-            await self._connection(scope, headers, receive, send)
+            await self._connection(scope, headers, receive, send, accounts=accounts)
         else:
             await self._request(scope, headers, receive, send)
 
@@ -105,7 +109,7 @@ class Gate:
         answer = send if browser else _with_cookie(scope, send)
         answer = _with_headers(answer)
         upload = _UPLOAD.fullmatch(path)
-        if any(path == closed or path.startswith(f"{closed}/") for closed in _CLOSED):
+        if not path.isprintable() or any(path == closed or path.startswith(f"{closed}/") for closed in _CLOSED):
             await _refuse(scope, receive, answer, 404, "Not found.")
         elif upload is not None and scope["method"] != "OPTIONS":
             await self._upload(scope, headers, upload["session"], receive, answer)
@@ -119,10 +123,11 @@ class Gate:
             await _refuse(scope, receive, send, 403, "Sign in first.")
             return
         given = values(headers, "content-length")
-        if scope["method"] == "PUT" and not (len(given) == 1 and given[0].isascii() and given[0].isdigit()):
+        counted = len(given) == 1 and given[0].isascii() and given[0].isdigit()
+        if scope["method"] == "PUT" and (not counted or values(headers, "transfer-encoding")):
             await _refuse(scope, receive, send, 411, "Say how long the upload is.")
             return
-        size = int(given[0]) if scope["method"] == "PUT" else 0
+        size = max(LEAST_UPLOAD, int(given[0])) if scope["method"] == "PUT" else 0
         of_session, in_all = self._held(session)
         if of_session + size > UPLOADS_OF_SESSION or in_all + size > UPLOADS_IN_ALL:
             await _refuse(scope, receive, send, 413, "Too much is uploaded already. Take some files away.")
@@ -137,18 +142,23 @@ class Gate:
     def _held(self, session: str) -> tuple[int, int]:
         """Bytes of uploads of that session and of all: what is kept, and what is on its way."""
         kept = runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
-        sizes = {key: sum(len(each.data) for each in list(files.values())) for key, files in list(kept.items())}
+        sizes = {
+            key: sum(max(LEAST_UPLOAD, len(each.data)) for each in list(files.values()))
+            for key, files in list(kept.items())
+        }
         for key, size in self._coming.values():
             sizes[key] = sizes.get(key, 0) + size
         return sizes.get(session, 0), sum(sizes.values())
 
-    async def _connection(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _connection(
+        self, scope: Scope, headers: Headers, receive: Receive, send: Send, *, accounts: bool
+    ) -> None:
         browser = _browser(headers)
         token = VISITORS.connect(browser)
         inside = {**scope, "headers": _as_passed(headers, browser, token)}
         inside.pop("subprotocols", None)
         try:
-            await self._app(inside, _only_known(receive), send)
+            await self._app(inside, _only_known(receive, browser if accounts else None), send)
         finally:
             session = VISITORS.disconnect(token)
             if session:
@@ -174,8 +184,9 @@ def _as_passed(headers: Headers, browser: str, token: str) -> list[tuple[bytes, 
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in passed]
 
 
-def _only_known(receive: Receive) -> Receive:
-    """Messages of a browser, without those that concern more than its own session."""
+def _only_known(receive: Receive, browser: str | None) -> Receive:
+    """Messages of a browser, without those that concern more than its own session. The first long one of a browser in
+    which nobody is signed in ends the connection (None: nobody has to sign in)."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     async def known() -> Message:
@@ -184,6 +195,8 @@ def _only_known(receive: Receive) -> Receive:
             content = message.get("bytes")
             if message["type"] != "websocket.receive" or not content:
                 return message
+            if len(content) > BEFORE_SIGN_IN and browser is not None and not VISITORS.signed_in(browser):
+                return {"type": "websocket.disconnect", "code": 1009, "reason": "Sign in first."}
             try:
                 kind = BackMsg.FromString(content).WhichOneof("type")
             except Exception:  # noqa: BLE001 - protobuf's own error: Streamlit closes the connection

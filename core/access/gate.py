@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 Headers = Sequence[tuple[str, str]]
 """Names in lower case, with their values, as they came: a name may be there more than once."""
 
-_FORWARDED = frozenset(
-    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "true-client-ip"}
+_OF_A_PROXY = re.compile(
+    r"via$|forward|max-forwards|x-(forward|original-|real-?|remote-|client|cluster-|rewrite-|proxy|nginx|haproxy|traefik"
+    r"|varnish|cache|envoy-|amzn-|azure-|arr-|appengine-|cloud-trace|vercel-|auth-request-|ssl-|scheme$|url-scheme$"
+    r"|host$)|(client|remote)-(ip|addr|user)|(true-client|cf|cdn|fastly|akamai|tailscale|ngrok|ssl-client)-"
+    r"|front-end-https$"
 )
-_FORWARDED_PREFIX = "x-forwarded-"
+"""Headers by which web servers, and the services in front of them, say that they pass a request on."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """What secrets.token_urlsafe(32) gives."""
 
@@ -37,7 +40,7 @@ def refusal_without_accounts(headers: Headers, *, bound: str | None, bind_excuse
     if not is_loopback(without_port(hosts[0])):
         return f"it is reached as {without_port(hosts[0])[:80]}"
     for name, _ in headers:
-        if name in _FORWARDED or name.startswith(_FORWARDED_PREFIX):
+        if _OF_A_PROXY.match(name.replace("_", "-")):
             return f"a web server passes requests on to it ({name[:40]})"
     return refusal_of_page(headers)
 

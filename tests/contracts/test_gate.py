@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from websockets.exceptions import ConnectionClosed
 
 from core.access.actor import acting_as, owner
 from core.access.roles import Role
@@ -150,7 +151,7 @@ def test_with_accounts_pages_of_other_addresses_stay_out_and_named_ones_come_in(
 
 def test_metrics_and_the_interface_for_agents_are_closed(open_one: Visitor, guarded: tuple[Visitor, Path]) -> None:
     for visitor in (open_one, guarded[0]):
-        for path in ("metrics", "metrics/", "agent/interact", "agent/openapi.json", "agent/mcp"):
+        for path in ("metrics", "metrics/", "metrics%0A", "agent/interact", "agent/openapi.json", "agent/mcp"):
             for method in ("GET", "POST"):
                 assert visitor.request(method, f"_stcore/{path}", allow_redirects=False).status_code == 404
 
@@ -190,6 +191,28 @@ def test_an_upload_has_to_say_its_length(guarded: tuple[Visitor, Path]) -> None:
         headers = {"X-Xsrftoken": visitor.cookies["_streamlit_xsrf"]}
         path = f"_stcore/upload_file/{session.id}/chunked"
         assert visitor.request("PUT", path, data=parts, headers=headers).status_code == 411
+        parts = (each for each in [b"x" * 1000])
+        both = {**headers, "Content-Length": "10"}  # beside the chunks' own lengths: one of them isn't true
+        assert visitor.request("PUT", path, data=parts, headers=both).status_code == 411
+
+
+def test_small_uploads_are_bounded_in_number(guarded: tuple[Visitor, Path]) -> None:
+    visitor = fresh(guarded[0])
+    with visitor.session() as session:
+        sign_in(session, "ada")
+        assert [upload(visitor, session.id, 60 * 2**20, str(each)) for each in range(4)] == [204] * 4
+        small = [upload(visitor, session.id, 1, f"small {each}") for each in range(257)]
+        assert 413 in small and set(small[small.index(413) :]) == {413}
+
+
+def test_before_a_sign_in_a_connection_leaves_next_to_nothing_in_memory(guarded: tuple[Visitor, Path]) -> None:
+    with fresh(guarded[0]).session() as session:
+        assert "Sign in" in session.run("gallery")
+        with pytest.raises(ConnectionClosed):
+            session.run("gallery", junk="x" * 100_000)
+    with fresh(guarded[0]).session() as session:
+        assert "Grace Hopper" in sign_in(session, "ada")
+        assert "script_finished" in session.run("gallery", **{session.widget("Find by name"): "x" * 100_000})
 
 
 def test_a_sessions_number_alone_goes_on_with_nothing(guarded: tuple[Visitor, Path]) -> None:

@@ -40,10 +40,27 @@ def test_the_origin_has_to_be_the_host_exactly(origin: str, closed: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything", "forwarded", "via", "x-real-ip"]
-)
+    "name",
+    ["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything", "forwarded", "via", "x-real-ip", "x_forwarded_for",
+     "x_real_ip", "x-forwarded", "forwarded-for", "x-forward-for", "x-original-host", "x-original-forwarded-for",
+     "x-original-url", "x-rewrite-url", "x-host", "x-scheme", "x-url-scheme", "x-realip", "x-real-port", "x-client-ip",
+     "client-ip", "remote-addr", "x-remote-ip", "x-remote-user", "fastly-client-ip", "cf-ray", "cf-connecting-ip",
+     "cdn-loop", "true-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-amzn-trace-id",
+     "x-azure-clientip", "x-arr-ssl", "front-end-https", "x-appengine-user-ip", "x-proxyuser-ip", "x-nginx-proxy",
+     "x-varnish", "max-forwards", "tailscale-user-login", "ngrok-trace-id", "x-auth-request-user", "ssl-client-cert"],
+)  # fmt: skip
 def test_a_trace_of_a_proxy_means_exposed(name: str) -> None:
     assert name in why(HOST, (name, ""))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["accept", "cache-control", "connection", "cookie", "dnt", "priority", "referer", "save-data", "sec-ch-ua",
+     "sec-fetch-site", "sec-gpc", "te", "upgrade-insecure-requests", "user-agent", "x-requested-with", "x-xsrftoken",
+     "x-streamlit-user", "authorization", "range", "viewport-width"],
+)  # fmt: skip
+def test_what_browsers_send_by_themselves_is_no_trace_of_a_proxy(name: str) -> None:
+    assert not why(HOST, (name, "1"))
 
 
 @pytest.mark.parametrize("bound", [None, "", "0.0.0.0", "::", "192.168.1.7"])
