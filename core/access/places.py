@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,25 +25,35 @@ HOSTS_VARIABLE = "EDGEFACE_HOSTS"
 
 _CAMERA = re.compile(r"/dev/video\d+")
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_ODD = re.compile(r"[^!-~]|\\")
+_HOLDING_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+"""Addresses of IPv6 that stand for one of IPv4, which a gateway may lead into a private network."""
 
 
 def require_path(settings: Settings, path: Path) -> None:
     """Raises NotAllowed for a path outside the folders that the current actor may name. Links in the data folder are
     its owner's; elsewhere a path is where its links lead."""
+    require_paths(settings, [path])
+
+
+def require_paths(settings: Settings, paths: Iterable[Path]) -> None:
+    """`require_path` for each. Raises NotAllowed."""
     if allowed(Permission.ANYWHERE):
         return
-    named, place = _as_named(path), Path(os.path.realpath(path.expanduser()))
-    data = _as_named(settings.data_dir)
-    if data in named.parents and named.parent != data:  # not what stands beside the gallery: users, keys, the trail
-        return
-    listed = [Path(each) for each in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if each]
-    if any(place.is_relative_to(os.path.realpath(root)) for root in (settings.models_dir, *listed)):
-        return
-    if named == _as_named(settings.gallery_path):
-        return
-    raise NotAllowed(
-        f"Only an admin may name {str(path)[:200]}.", f"Have its folder listed in {FOLDERS_VARIABLE}, or ask an admin."
-    )
+    data, gallery = _as_named(settings.data_dir), _as_named(settings.gallery_path)
+    listed = [each for each in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if each]
+    roots = [os.path.realpath(each) for each in (str(settings.models_dir), *listed)]
+    for path in paths:
+        named = _as_named(path)
+        # Not what stands beside the gallery: users, keys, the trail.
+        if (data in named.parents and named.parent != data) or named == gallery:
+            continue
+        place = Path(os.path.realpath(path.expanduser()))
+        if not any(place.is_relative_to(root) for root in roots):
+            raise NotAllowed(
+                f"Only an admin may name {str(path)[:200]}.",
+                f"Have its folder listed in {FOLDERS_VARIABLE}, or ask an admin.",
+            )
 
 
 def require_host(address: str) -> None:
@@ -51,7 +61,8 @@ def require_host(address: str) -> None:
     if allowed(Permission.ANYWHERE):
         return
     try:
-        host = (urlsplit(address).hostname or "").lower()
+        # What programs read differently names no host: a space, a backslash, a character that isn't ASCII.
+        host = "" if _ODD.search(address) else (urlsplit(address).hostname or "").lower()
         found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)} if host else set()
     except (OSError, ValueError):
         found = set()
@@ -88,8 +99,8 @@ def _a_path(text: str) -> bool:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
+    if isinstance(value, str | os.PathLike):
+        yield os.fspath(value)
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _texts(each)
@@ -100,8 +111,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _public(address: str) -> bool:
     number = ipaddress.ip_address(address)
-    mapped = getattr(number, "ipv4_mapped", None)
-    return (mapped or number).is_global and not number.is_multicast
+    if isinstance(number, ipaddress.IPv6Address):
+        if number.is_site_local or any(number in each for each in _HOLDING_IPV4):
+            return False
+        number = number.ipv4_mapped or number
+    return number.is_global and not number.is_multicast
 
 
 def _listed(address: str, listed: list[str]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.access.places import require_paths
 from core.dataset import naming
 from core.dataset.csv_source import read_csv
 from core.dataset.errors import SourceInvalid
@@ -18,6 +19,7 @@ from core.dataset.manifest import is_dataset, make_frame, read_dataset
 from core.errors import CoreError, StorageFailed
 from core.image_files import is_set_aside, pictures_under
 from core.images import read_image
+from core.settings import load_settings
 
 LAYOUTS = ("dataset", "notes", "photographs", "crops", "csv")
 
@@ -50,7 +52,7 @@ def scan(
 
     `layout` overrides what would be recognised. `pattern` (a regular expression with a group `identity`, any further
     groups become columns) replaces the notes' naming; `columns` maps "path" and "identity" to a CSV's own headings.
-    Raises SourceInvalid, DatasetInvalid, StorageFailed.
+    Raises SourceInvalid, DatasetInvalid, StorageFailed, NotAllowed.
     """
     source = Path(source)
     if layout is not None and layout not in LAYOUTS:
@@ -62,6 +64,7 @@ def scan(
     if not there:
         raise SourceInvalid(f"There is no {source}.", "Check the path.")
     found = _recognised(source, layout, pattern, columns)
+    _refuse_elsewhere(found)
     naming.refuse_look_alikes(found.frame["identity"])
     return found
 
@@ -81,8 +84,14 @@ def scan_splits(train: Path, val: Path | None = None, *, pattern: str | None = N
             )
     root = Path(os.path.commonpath([folder.resolve() for folder, _ in folders]))
     found = _from_notes(root, [(folder.resolve(), split) for folder, split in folders], pattern)
+    _refuse_elsewhere(found)
     naming.refuse_look_alikes(found.frame["identity"])
     return found
+
+
+def _refuse_elsewhere(found: Scan) -> None:
+    """Links, and paths in a CSV, lead to what the current actor may name. Raises NotAllowed."""
+    require_paths(load_settings(), (found.root / path for path in found.frame["path"]))
 
 
 def _recognised(source: Path, layout: str | None, pattern: str | None, columns: Mapping[str, str] | None) -> Scan:

@@ -7,6 +7,7 @@ import json
 import secrets
 
 from core.access.actor import require
+from core.access.places import require_host
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.settings import Settings, write_atomically
@@ -21,7 +22,10 @@ def put_away(settings: Settings, address: str) -> str:
     """What to write down for an address: itself, or "camera:KEY ADDRESS" where it holds a secret, which is kept in
     the camera book then. Raises NotAllowed, StorageFailed."""
     require(Permission.RUN)
-    if "://" not in address or not has_secret(address):
+    if "://" not in address:
+        return address
+    require_host(address)  # here: a run's settings hold what is written down
+    if not has_secret(address):
         return address
     book = _read(settings)
     key = next((key for key, known in book.items() if known == address), secrets.token_hex(8))

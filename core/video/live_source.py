@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
+from core.errors import CoreError
 from core.video.sources import Frame, Source, SourceUnusable, decode, open_container
 
 Report = Callable[[str], None]
@@ -45,7 +46,7 @@ class LiveSource:
         self._options = options
         self._changed = threading.Condition()
         self._newest: Frame | None = None
-        self._over: SourceUnusable | None = None
+        self._over: CoreError | None = None
         self._ending = threading.Event()
         self._began = time.monotonic()
         self._last_at = 0.0
@@ -55,7 +56,7 @@ class LiveSource:
 
     def frames(self, should_stop: Callable[[], bool]) -> Iterator[Frame]:
         """The newest frame each time one is asked for, none twice, until `should_stop`. `at` is the time by this
-        machine's clock. Raises SourceUnusable when the source stays away."""
+        machine's clock. Raises SourceUnusable or NotAllowed when the source stays away."""
         while not should_stop() and not self._ending.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._newest is not None or self._over is not None, 0.2)
@@ -117,7 +118,7 @@ class LiveSource:
         while not self._ending.wait(wait_s):
             try:
                 self._container = open_container(self.source, self._options)
-            except SourceUnusable as again:
+            except CoreError as again:
                 wait_s = min(2 * wait_s, self._patience.most_s)
                 if time.monotonic() - seen_at <= self._patience.give_up_s:
                     continue

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from core.access.actor import allowed
+from core.access.places import require_host
+from core.access.roles import Permission
 from core.errors import CoreError
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ _STREAM_FORMATS = f"{_FORMATS},rtsp,sdp,rtp,mpjpeg,live_flv,hls,mp3,aac"
 further files, which would be read."""
 OPEN_S, READ_S = 10.0, 8.0
 """How long connecting may take, and the next piece of a stream."""
+_NAMING_OTHERS = {"hls", "sdp"}
+"""Formats of streams that name further addresses."""
 
 MAX_SIDE_PX = 8192
 
@@ -115,7 +120,7 @@ def has_secret(address: str) -> bool:
 
 
 def open_container(source: Source, options: dict[str, str] | None = None) -> InputContainer:
-    """The source opened by FFmpeg, with limits on time and on what it may read. Raises SourceUnusable."""
+    """The source opened by FFmpeg, with limits on time and on what it may read. Raises SourceUnusable, NotAllowed."""
     import av
 
     try:
@@ -127,6 +132,10 @@ def open_container(source: Source, options: dict[str, str] | None = None) -> Inp
             container = av.open(source.address, format="avfoundation" if sys.platform == "darwin" else "v4l2")
         else:
             given = {"protocol_whitelist": _STREAM_PROTOCOLS, "format_whitelist": _STREAM_FORMATS, **(options or {})}
+            if not allowed(Permission.ANYWHERE):
+                require_host(source.address)  # again at each connection: a name may lead elsewhere by now
+                own = ",".join(name for name in _STREAM_FORMATS.split(",") if name not in _NAMING_OTHERS)
+                given |= {"format_whitelist": own, "max_redirects": "0"}
             if source.address.lower().startswith("rtsp"):
                 given = {"rtsp_transport": "tcp", **given}
             container = av.open(source.address, options=given, timeout=(OPEN_S, READ_S))

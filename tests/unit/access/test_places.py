@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from core.access.actor import Actor, acting_as
 from core.access.errors import NotAllowed
 from core.access.places import require_host, require_path, require_places
 from core.access.roles import Role
+from core.dataset.errors import SourceInvalid
+from core.dataset.scan import scan
 from core.jobs.launch import launch
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import PROJECT_ROOT, load_settings
+from core.video.camera_book import put_away
 
 OPERATOR, ADMIN = Actor("otto", Role.OPERATOR), Actor("ada", Role.ADMIN)
 
@@ -43,7 +49,10 @@ def test_an_operator_names_folders_of_the_installation_and_listed_ones(own_data_
     "address",
     ["rtsp://127.0.0.1:554/x", "http://localhost/x", "http://169.254.169.254/latest/meta-data", "rtsp://10.0.0.7/x",
      "rtsp://user:word@192.168.7.20/x", "http://[::1]/x", "http://[::ffff:10.0.0.7]/x", "http://[fe80::1]/x", "http://0/x",
-     "http://2130706433/x", "udp://224.0.0.1:5000", "http://"],
+     "http://2130706433/x", "udp://224.0.0.1:5000", "http://", "http://0177.0.0.1/", "http://127.1/", "http://[::127.0.0.1]/",
+     "http://[64:ff9b::a00:7]/", "http://[2002:7f00:1::]/", "http://[fec0::1]/", "http://[fd00::1]/", "http://localhost./",
+     "http://user@127.0.0.1/", "http://127.0.0.1\\@1.1.1.1/", "rtmp://1.1.1.1 tcUrl=rtmp://10.0.0.7/",
+     "http://①②⑦.⓪.⓪.①/"],
 )  # fmt: skip
 def test_an_operator_names_no_private_address_unless_it_is_listed(address, monkeypatch):
     with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
@@ -56,12 +65,36 @@ def test_an_operator_names_no_private_address_unless_it_is_listed(address, monke
             require_host(allowed)
 
 
+@pytest.mark.parametrize(
+    "address", ["rtsp://user:word@10.0.0.7/x", "http://127.0.0.1:8501/?token=x", "rtsp://10.0.0.7/x"]
+)
+def test_an_address_with_a_password_is_put_away_for_who_may_name_it(own_data_dir, address):
+    with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
+        put_away(load_settings(), address)
+    assert not (own_data_dir / "cameras.json").exists()
+
+
+def test_links_and_tables_in_a_listed_folder_lead_nowhere_else(own_data_dir, listed, tmp_path):
+    private = tmp_path / "private" / "Somebody"
+    private.mkdir(parents=True)
+    Image.new("RGB", (120, 120)).save(private / "a.png")
+    (listed / "linked").mkdir()
+    (listed / "linked" / "Somebody").symlink_to(private)
+    (listed / "table.csv").write_text(f"path,identity\n{private}/a.png,Somebody\n")
+    for source in (listed / "linked", listed / "table.csv"):
+        with acting_as(OPERATOR), pytest.raises((NotAllowed, SourceInvalid)):
+            scan(source)
+    with acting_as(ADMIN):
+        assert len(scan(listed / "table.csv").frame) == 1
+
+
 def test_a_run_starts_with_places_that_its_starter_may_name(own_data_dir):
     settings = load_settings()
     for config in (
         {"address": "rtsp://10.0.0.7/x"},
         {"systems": [{"weights": "/etc/passwd"}]},
         {"images": "core/../../.."},
+        {"photographs": Path("/etc")},
     ):
         with acting_as(OPERATOR):
             with pytest.raises(NotAllowed):

@@ -9,12 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pytest
 
+from core.access.actor import Actor, acting_as
+from core.access.errors import NotAllowed
+from core.access.roles import Role
 from core.errors import SettingsInvalid
 from core.settings import load_settings
 from core.video.camera_book import address_of, put_away, shown
@@ -24,6 +28,7 @@ from core.video.sources import (
     frames_of_file,
     has_secret,
     length_s,
+    open_container,
     source_of,
     without_secret,
 )
@@ -265,3 +270,60 @@ def test_an_rtsp_camera_is_read_and_connected_again_when_it_drops() -> None:
     assert seen and all(frame.rgb.shape == (48, 64, 3) for frame in seen)
     assert camera.asked.count("PLAY") == 2 and live.dropped == 2
     assert not any("hunter2" in text for text in told)
+
+
+@pytest.fixture
+def two_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """A listed web server whose answers name another one, which isn't listed; and what was asked of that."""
+    asked: list[str] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Listed(Other):
+        def do_GET(self) -> None:
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", f"{there}/moved")
+                body = b""
+            else:
+                body = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{there}/piece.ts\n#EXT-X-ENDLIST\n".encode()
+                self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), each) for each in (Listed, Other)]
+    first, there = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("EDGEFACE_HOSTS", "127.0.0.1")
+    yield first, asked
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_operators_stream_leads_to_no_further_address(two_servers: tuple[str, list[str]]) -> None:
+    address, asked = two_servers
+    for path in ("/moved", "/list.m3u8"):
+        with acting_as(Actor("otto", Role.OPERATOR)), pytest.raises(SourceUnusable):
+            open_container(source_of(f"{address}{path}"))
+        assert asked == []
+    with pytest.raises(SourceUnusable):
+        open_container(source_of(f"{address}/moved"))  # the owner's does
+    assert asked == ["/moved"]
+
+
+def test_an_operators_stream_is_asked_about_again_when_it_opens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        there.settimeout(0.3)
+        source = source_of(f"http://localhost:{there.getsockname()[1]}/x")
+        with acting_as(Actor("otto", Role.OPERATOR)), pytest.raises(NotAllowed):
+            open_container(source)
+        with pytest.raises(TimeoutError):
+            there.accept()
