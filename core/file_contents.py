@@ -48,8 +48,19 @@ _SQLITE = b"SQLite format 3\0"
 _CLOSED = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "Zstandard"),
     (b"%PDF-", "a PDF document"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"), (b"\x04\x22\x4d\x18", "LZ4"), (b"MSCF", "a cabinet"),
+    (b"LZIP", "lzip"), (b"age-encryption.org/", "an encrypted file"),
+    (b"-----BEGIN PGP MESSAGE", "an encrypted file"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an older Office document"),
+    *((magic, "pictures") for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cj")),
+    *((magic, "films") for magic in (b"\x1a\x45\xdf\xa3", b"FLV\1", b"\x30\x26\xb2\x75", b"\0\0\1\xba", b"YUV4MPEG2")),
 )  # fmt: skip
-"""Compressed contents that aren't opened here."""
+"""Contents that aren't opened here, by their first bytes: compressed and encrypted ones, pictures and films whose name
+doesn't say so."""
+_CLOSED_FILES = (
+    (b"\x5d\0\0", "LZMA"), (b"\x1f\x9d", "compress"),
+    (b"\x78\x01", "zlib"), (b"\x78\x9c", "zlib"), (b"\x78\xda", "zlib"),
+)  # fmt: skip
+"""The same, for files alone: numbers in an archive may begin so by chance."""
 
 _BROKEN = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zlib.error, lzma.LZMAError,
@@ -99,7 +110,7 @@ class Opened:
             file.seek(0)
             head = file.read(512)
             inner = next((members for fits, members in _ARCHIVES if fits(head)), None)
-            closed = next((what for magic, what in _CLOSED if head.startswith(magic)), "")
+            closed = _closed(head, whole_file=not depth)
             file.seek(0)
             if closed or (inner is not None and depth == MAX_DEPTH):
                 self.closed.append(closed or "archives within archives")
@@ -210,6 +221,16 @@ def kind_of(name: str) -> str | None:
     """ "pictures" or "films" by a file's ending; None for what can be searched."""
     ending = Path(name).suffix.lower()
     return "pictures" if ending in PICTURES else "films" if ending in FILMS else None
+
+
+def _closed(head: bytes, *, whole_file: bool) -> str:
+    """What a content is that isn't opened, by its first bytes; "" for one that is."""
+    if head.startswith(b"RIFF"):
+        return {b"WEBP": "pictures", b"AVI ": "films"}.get(head[8:12], "")
+    if head[4:8] == b"ftyp":
+        return "pictures" if head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis") else "films"
+    known = (*_CLOSED, *_CLOSED_FILES) if whole_file else _CLOSED
+    return next((what for magic, what in known if head.startswith(magic)), "")
 
 
 def _array_texts(file: IO[bytes]) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """A name in the bytes of a file, however it is written there: in which letters, escapes and encodings.
 
 Case and Unicode form aside, gaps as spaces or underscores, quotation marks doubled or escaped, letters as HTML, JSON,
-URLs or Python escape them, in UTF-8, UTF-16, UTF-32 and Latin-1. It counts as a word of its own: "Ann Lee" isn't in
-"Joann Lee", nor in "Ann Leeson".
+URLs or Python escape them, in UTF-8, UTF-16, UTF-32 and Windows-1252. It counts as a word of its own: "Ann Lee" isn't
+in "Joann Lee", nor in "Ann Leeson".
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import lru_cache
 from html.entities import codepoint2name
 from urllib.parse import unquote
 
-ENCODINGS = {"utf-8": 1, "utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4, "latin-1": 1}
-"""Each with the bytes that a character takes at least."""
+ENCODINGS = {"utf-8": 1, "utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4, "cp1252": 1}
+"""Each with the bytes that a character takes at least. Windows-1252 has the letters of Latin-1, and more."""
 
 CONTEXT = 12
 """So many characters on either side decide whether a name stands for itself."""
@@ -28,6 +28,8 @@ _UNICODE_BEFORE = re.compile(r"\\u([0-9a-f]{4})$", re.IGNORECASE)
 _UNICODE_AFTER = re.compile(r"\\+u([0-9a-f]{4})", re.IGNORECASE)
 _MOST_BYTES = 4 * len("&amp;#x10ffff;")
 """So many one letter takes at most, however it is written."""
+_PLAIN = re.compile(r"[0-9A-Za-z\s_]*")
+"""A name that Windows-1252 and UTF-8 write alike."""
 _SHORT = 6
 """A name of fewer letters occurs in random bytes: it counts among text only, or where its length stands before it."""
 
@@ -113,7 +115,7 @@ def _patterns(name: str) -> list[_Pattern]:
     found = []
     for encoding in ENCODINGS:
         regex = _encoded(name, encoding)
-        if regex is not None and (encoding != "latin-1" or not name.isascii()):
+        if regex is not None and (encoding != "cp1252" or not _PLAIN.fullmatch(name)):
             found.append(_Pattern(name, encoding, regex))
     return found
 

@@ -53,6 +53,7 @@ WRITTEN = {
     "UTF-32": NAME.encode("utf-32"),
     "UTF-32 big-endian": f"a {NAME}.".encode("utf-32-be"),
     "Latin-1": f"a;{NAME};b".encode("latin-1"),
+    "Windows-1252": f"a;{NAME.replace(chr(39), '’')};b".encode("cp1252"),
     "pickle 2": pickle.dumps({NAME: 1}, protocol=2),
     "pickle 5": pickle.dumps([NAME, "x"], protocol=5),
 }

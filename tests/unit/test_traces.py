@@ -10,6 +10,7 @@ import lzma
 import sqlite3
 import tarfile
 import zipfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def test_a_piece_that_spans_two_parts_of_a_large_file_is_found(tmp_path, monkeyp
         ("cut.gz", gzip.compress(PAGE)[:-20], "an archive that can't be opened"),
         ("cut.zip", zipped("a.txt", PAGE)[:-30], "an archive that can't be opened"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c and so on", "a 7-Zip archive"),
+        ("a.feather", b"ARROW1\0\0 and so on", "an Arrow file"),
+        ("a.zz", zlib.compress(PAGE), "zlib"),
+        ("a.lzma", lzma.compress(PAGE, format=lzma.FORMAT_ALONE), "LZMA"),
+        ("a.lz4", b"\x04\x22\x4d\x18 and so on", "LZ4"),
+        ("a.age", b"age-encryption.org/v1\n", "an encrypted file"),
+        ("upload", b"\0\0\0\x18ftypmp42 and so on", "films"),
+        ("a.bin", b"\x1a\x45\xdf\xa3 and so on", "films"),
+        ("b.bin", b"RIFF\0\0\0\0AVI LIST", "films"),
+        ("face", b"\x89PNG\r\n\x1a\n and so on", "pictures"),
+        ("c.bin", b"RIFF\0\0\0\0WEBPVP8 ", "pictures"),
+        ("d.bin", b"\0\0\0\x18ftypheic and so on", "pictures"),
+        ("faces.gz", gzip.compress(b"\xff\xd8\xff\xe0 and so on"), "pictures"),
         ("a.pdf", b"%PDF-1.7", "a PDF document"),
         ("deep.gz", deep(6), "archives within archives"),
     ],
