@@ -209,7 +209,11 @@ def _pairings(probe: Embedded) -> tuple[str, ...]:
 
 def _tried(goal: Goal, half: _Half, threshold: float, plan: Plan, pairing: str) -> dict[str, Any]:
     """What a threshold gives on other people, with 95 % intervals by resampling them; the threshold stays as it is."""
-    missed = {"failure_to_acquire": float((~half.probe.acquired).mean())}
+    lost = ~half.probe.acquired
+    low, high = share_interval(lost, half.people, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
+    missed = {
+        "failure_to_acquire": float(lost.mean()), "failure_to_acquire_low": low, "failure_to_acquire_high": high
+    }  # fmt: skip
     if goal.measure == "far":
         return {**_one_to_one(half, threshold, plan, ordered=pairing == "VLR-HR"), **missed}
     trial = half.trial(goal, plan.seed + 1_000)

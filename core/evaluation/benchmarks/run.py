@@ -153,7 +153,7 @@ def _ranks(
     probes = parts[label]
     hits_of = _hits(probes, parts, ranks, nearest_picture=nearest_picture)
     return [
-        {"part": label, "measure": f"rank-{rank}", **_shares(hits_of[rank], probes, plan), **_acquired(probes)}
+        {"part": label, "measure": f"rank-{rank}", **_shares(hits_of[rank], probes, plan), **_acquired(probes, plan)}
         for rank in ranks
     ]
 
@@ -163,15 +163,24 @@ def _shares(hits: np.ndarray, probes: _Part, plan: Plan) -> dict[str, float | No
     every = np.zeros(len(probes.pictures), bool)
     every[probes.embedded.acquired] = hits
     people, _ = codes_of(probes.pictures)
-    low, high = share_interval(every, people, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
     return {
-        "value": float(every.mean()) if len(every) else None, "value_low": low, "value_high": high,
+        "value": float(every.mean()) if len(every) else None, **_bounds("value", every, people, plan),
         "acquired_only": float(hits.mean()) if len(hits) else None,
+        **_bounds("acquired_only", hits, people[probes.embedded.acquired], plan),
     }  # fmt: skip
 
 
-def _acquired(probes: _Part) -> dict[str, float]:
-    return {"probes": len(probes.pictures), "failure_to_acquire": float((~probes.embedded.acquired).mean())}
+def _bounds(name: str, hits: np.ndarray, people: np.ndarray, plan: Plan) -> dict[str, float | None]:
+    low, high = share_interval(hits, people, resamples=plan.bootstrap, seed=plan.seed) or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _acquired(probes: _Part, plan: Plan) -> dict[str, float | None]:
+    missed, (people, _) = ~probes.embedded.acquired, codes_of(probes.pictures)
+    return {
+        "probes": len(probes.pictures), "failure_to_acquire": float(missed.mean()),
+        **_bounds("failure_to_acquire", missed, people, plan),
+    }  # fmt: skip
 
 
 def _hits(
@@ -223,34 +232,38 @@ def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for target in FPIRS:
         row: dict[str, Any] = {"part": "mated probes", "measure": f"TPIR{TPIR_RANK} at FPIR {target * 100:g} %"}
-        row |= dict.fromkeys(("value", "value_low", "value_high", "acquired_only", "threshold"))
+        row |= dict.fromkeys(f"{name}{end}" for name in ("value", "acquired_only") for end in ("", "_low", "_high"))
+        row["threshold"] = None
         if len(tops) * target >= 1:
             threshold = threshold_at(tops, target)
             hits = mated.mated & (mated.rank <= TPIR_RANK) & (np.nan_to_num(mated.genuine, nan=REJECTED) >= threshold)
-            shares = _shares(hits, probes, plan)
-            bounds = _bounds_at(target, shares["value"], probes, mated, tops, plan)
-            row |= {**shares, **bounds, "threshold": threshold}
-        rows.append({**row, **_acquired(probes)})
+            bounds = _bounds_at(target, hits, probes, mated, tops, plan)
+            row |= {**_shares(hits, probes, plan), **bounds, "threshold": threshold}
+        rows.append({**row, **_acquired(probes, plan)})
     return rows
 
 
 def _bounds_at(
-    target: float, value: float | None, probes: _Part, mated: Outcomes, tops: np.ndarray, plan: Plan
+    target: float, hits: np.ndarray, probes: _Part, mated: Outcomes, tops: np.ndarray, plan: Plan
 ) -> dict[str, float | None]:
-    """The interval of TPIR at an FPIR, which includes the threshold's error. Every stranger's picture is a person's."""
-    if not plan.bootstrap or value is None:
+    """The intervals of TPIR at an FPIR, which include the threshold's error. Every stranger's picture is a person's."""
+    if not plan.bootstrap:
         return {}
     people, names = codes_of(probes.pictures)
     there = probes.embedded.acquired
-    genuine, rank = np.full(len(people), REJECTED), np.zeros(len(people), np.int64)
-    genuine[there], rank[there] = np.nan_to_num(mated.genuine, nan=REJECTED), mated.rank
+    every, genuine, rank = np.zeros(len(people), bool), np.full(len(people), REJECTED), np.zeros(len(people), np.int64)
+    every[there], genuine[there], rank[there] = hits, np.nan_to_num(mated.genuine, nan=REJECTED), mated.rank
     everybody = Outcomes(people, np.arange(len(people)), genuine, genuine, people, rank)
-    drawn = dir_draws(
-        everybody, tops, len(names) + np.arange(len(tops)), target, resamples=min(plan.bootstrap, MOST_RESAMPLES),
-        seed=plan.seed, rank=TPIR_RANK,
-    )  # fmt: skip
-    low, high = resampled_interval(value, drawn, len(names))
-    return {"value_low": low, "value_high": high}
+    bounds: dict[str, float | None] = {}
+    for name, some in (("value", np.ones(len(people), bool)), ("acquired_only", there)):
+        if some.any():
+            drawn = dir_draws(
+                everybody.only(some), tops, len(names) + np.arange(len(tops)), target,
+                resamples=min(plan.bootstrap, MOST_RESAMPLES), seed=plan.seed, rank=TPIR_RANK,
+            )  # fmt: skip
+            low, high = resampled_interval(float(every[some].mean()), drawn, len(np.unique(people[some])))
+            bounds |= {f"{name}_low": low, f"{name}_high": high}
+    return bounds
 
 
 def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outcomes:
@@ -280,8 +293,9 @@ def _verification(
             "system": row["system"], "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
             "value": row["accuracy_with_failures"], "value_low": row["accuracy_with_failures_low"],
             "value_high": row["accuracy_with_failures_high"], "value_se": row["accuracy_with_failures_se"],
-            "acquired_only": row["accuracy"], "probes": evaluation.protocol["pairs"],
-            "failure_to_acquire": row["failure_to_acquire"],
+            "acquired_only": row["accuracy"], "acquired_only_low": row["accuracy_low"],
+            "acquired_only_high": row["accuracy_high"], "probes": evaluation.protocol["pairs"],
+            **{name: row[name] for name in row if name.startswith("failure_to_acquire")},
         }
         for row in verified.to_dict("records")
     ]  # fmt: skip

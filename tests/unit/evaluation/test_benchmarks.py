@@ -144,6 +144,8 @@ def test_tinyface_by_hand(tinyface: Path, pipeline, monkeypatch: pytest.MonkeyPa
     # The first probe, which was right, has no usable face now: an error, as published figures count it.
     assert rows["value"].tolist() == [0.0, 0.5] and rows["acquired_only"].tolist() == [0.0, 1.0]
     assert rows["probes"].tolist() == [2, 2] and rows["failure_to_acquire"].tolist() == [0.5, 0.5]
+    every = rows.loc["rank-5", ["acquired_only_high", "acquired_only_low", "failure_to_acquire_low"]].tolist()
+    assert every[0] == 1 > every[1] and 0 < every[2] < 0.5, "each rate has an interval, also that of one of one"
     assert rows.loc["rank-5", "value_low"] <= 0.5 <= rows.loc["rank-5", "value_high"] < 1
     assert "rank-5 50.00 %" in missing.text
 
@@ -234,6 +236,7 @@ def test_pairs_benchmarks_take_lfws_layout(name: str, file: str, tmp_path: Path,
     evaluation = run_benchmark(name, tmp_path, [system_of(pipeline)], PLAN)
     [row] = evaluation.table("benchmark").to_dict("records")
     assert row["measure"] == "accuracy" and 0 <= row["value"] <= 1 and row["probes"] == 4
+    assert row["failure_to_acquire"] == 0 < row["failure_to_acquire_high"] < 1
     assert len(evaluation.table("verification")) == 1
 
 

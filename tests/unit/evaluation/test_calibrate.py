@@ -97,6 +97,7 @@ def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal
     low, high = tried[f"{rate}_low"], tried[f"{rate}_high"]
     assert ((low <= tried[rate]) & (tried[rate] <= high)).all()
     assert {"failure_to_acquire", "threshold"} <= set(tried)
+    assert (tried["failure_to_acquire"] == 0).all() and tried["failure_to_acquire_high"].between(0.01, 0.2).all()
     assert set(tried["probe"]) == {"HR", "16 px"}
     assert evaluation.protocol["calibrated_on"] == {"people": 60, "pictures": 180}
 
