@@ -20,6 +20,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+# Children are forked, and OpenMP's threads don't come with them: the parent must start none. Set before torch loads.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from core.access.actor import owner, resolve_with
 from core.gallery import Gallery
 from tests.endurance.places import GALLERY_PLACES, SPACE, Place, Say, templates, whole
