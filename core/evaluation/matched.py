@@ -34,6 +34,7 @@ from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
+from core.evaluation.tolerance import enough
 from core.evaluation.verification import Floats
 from core.matched import MATCHED_SIZES_PX
 
@@ -56,8 +57,8 @@ def evaluate_matched(
     """Rank-1, and names given at FPIR 1 %, by template kinds, for each size and mode of `plan`.
 
     Matched templates are made from aligned HR crops whatever the mode, as enrolment makes them; the mode is the
-    probes'. For the FPIR every probe also counts as a stranger, its own person left out. Raises SettingsInvalid when
-    nobody has two pictures, and what `embed` raises.
+    probes'. For the FPIR every probe also counts as a stranger, its own person left out; of too few people it isn't
+    told (`tolerance.enough`). Raises SettingsInvalid when nobody has two pictures, and what `embed` raises.
     """
     tell = on_event or unheard
     people, names = codes_of(pictures)
@@ -98,38 +99,41 @@ def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:
 
 def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    hits: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    drawn: dict[str, Floats] = {}
+    first: dict[str, NDArray[np.bool_]] = {}
+    named: dict[str, tuple[float, Floats]] = {}
     for name, found in outcomes.items():
         mated = found.only(found.mated)
-        others, whose = _others(found)
-        threshold = threshold_at(others, FPIR)
-        hits[name] = {"rank1": mated.rank == 1, "dir": identified(mated, threshold)}
-        drawn[name] = dir_draws(mated, others, whose, FPIR, resamples=plan.bootstrap, seed=plan.seed)
+        first[name] = mated.rank == 1
         row: dict[str, Any] = {
             "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
             "templates": name, "probes": len(mated.rank), "identities": len(np.unique(found.person)),
+            "rank1": float(first[name].mean()),
+            **_bounds("rank1", share_interval(first[name], mated.person, resamples=plan.bootstrap, seed=plan.seed)),
         }  # fmt: skip
-        share = {measure: float(hit.mean()) for measure, hit in hits[name].items()}
-        row |= {"rank1": share["rank1"]}
-        row |= _bounds(
-            "rank1", share_interval(hits[name]["rank1"], mated.person, resamples=plan.bootstrap, seed=plan.seed)
-        )
+        others, whose = _others(found)
+        told = enough(len(others), len(np.unique(whose)), FPIR)
+        threshold = threshold_at(others, FPIR) if told else None
+        row |= {"dir": None, **_bounds("dir", None)}
         people = len(np.unique(mated.person))
-        row |= {"dir": share["dir"]}
-        row |= _bounds("dir", resampled_interval(share["dir"], drawn[name], people) if plan.bootstrap else None)
-        if name != HR_ONLY:
-            before = {measure: float(hit.mean()) for measure, hit in hits[HR_ONLY].items()}
-            changed = {
-                "rank1": paired_interval(
-                    hits[HR_ONLY]["rank1"], hits[name]["rank1"], mated.person, resamples=plan.bootstrap, seed=plan.seed
-                ),
-                "dir": change_interval(share["dir"] - before["dir"], drawn[name] - drawn[HR_ONLY], people)
-                if plan.bootstrap  # the same people are drawn for both
-                else None,
+        if threshold is not None:
+            share = float(identified(mated, threshold).mean())
+            drawn = dir_draws(mated, others, whose, FPIR, resamples=plan.bootstrap, seed=plan.seed)
+            named[name] = share, drawn
+            row |= {
+                "dir": share,
+                **_bounds("dir", resampled_interval(share, drawn, people) if plan.bootstrap else None),
             }
-            for measure, change in changed.items():
-                row |= {f"{measure}_change": share[measure] - before[measure], **_bounds(f"{measure}_change", change)}
+        if name != HR_ONLY:
+            change = paired_interval(
+                first[HR_ONLY], first[name], mated.person, resamples=plan.bootstrap, seed=plan.seed
+            )  # fmt: skip
+            row |= {"rank1_change": row["rank1"] - float(first[HR_ONLY].mean()), **_bounds("rank1_change", change)}
+            row |= {"dir_change": None, **_bounds("dir_change", None)}
+            if name in named and HR_ONLY in named:
+                (share, drawn), (before, drawn_before) = named[name], named[HR_ONLY]
+                # The same people are drawn for both.
+                change = change_interval(share - before, drawn - drawn_before, people) if plan.bootstrap else None
+                row |= {"dir_change": share - before, **_bounds("dir_change", change)}
         rows.append({**row, "threshold": threshold})
     return rows
 
@@ -148,8 +152,8 @@ def _others(found: Outcomes) -> tuple[Floats, Ints]:
 def _headline(table: pd.DataFrame) -> str:
     small = table[(table["templates"] != HR_ONLY) & (table["size_px"] == table["size_px"].min())].to_dict("records")
     said = [
-        f"{row['templates']}{'' if row['mode'] == 'aligned' else ' end to end'} {row['rank1_change'] * 100:+.2f} and "
-        f"{row['dir_change'] * 100:+.2f}"
+        f"{row['templates']}{'' if row['mode'] == 'aligned' else ' end to end'} {_points(row['rank1_change'])} and "
+        f"{_points(row['dir_change'])}"
         for row in small
     ]
     probe = small[0]["probe"] if small else ""
@@ -157,3 +161,7 @@ def _headline(table: pd.DataFrame) -> str:
         f"Rank-1, and names at FPIR {FPIR * 100:g} %, at {probe} against HR templates alone, in points: "
         f"{'; '.join(said)}."
     )
+
+
+def _points(change: float | None) -> str:
+    return "can’t be told" if change is None or np.isnan(change) else f"{change * 100:+.2f}"

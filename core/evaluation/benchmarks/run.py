@@ -295,7 +295,7 @@ def _verification(
             "value_high": row["accuracy_with_failures_high"], "value_se": row["accuracy_with_failures_se"],
             "acquired_only": row["accuracy"], "acquired_only_low": row["accuracy_low"],
             "acquired_only_high": row["accuracy_high"], "probes": evaluation.protocol["pairs"],
-            **{name: row[name] for name in row if name.startswith("failure_to_acquire")},
+            **{str(name): row[name] for name in row if str(name).startswith("failure_to_acquire")},
         }
         for row in verified.to_dict("records")
     ]  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation.matched import HR_ONLY, KINDS, evaluate_matched
+from core.evaluation.identification import Outcomes
+from core.evaluation.matched import HR_ONLY, KINDS, _rows, evaluate_matched
 from core.evaluation.pictures import codes_of, pictures_of_dataset
 from core.evaluation.plan import Plan
 from core.evaluation.protocol import View, embed
@@ -69,13 +70,39 @@ def test_both_kinds_stand_side_by_side_with_their_difference(evaluation: Evaluat
     assert table["probe"].tolist() == ["HR"] * 3 + ["16 px"] * 3
     assert table["templates"].tolist() == [*KINDS] * 2
     assert (table["probes"] == 8).all() and (table["identities"] == 5).all()
-    for measure in ("rank1", "dir"):
-        before = table[table["templates"] == HR_ONLY][measure].to_numpy()
-        for name in list(KINDS)[1:]:
-            some = table[table["templates"] == name]
-            assert some[f"{measure}_change"].to_numpy() == pytest.approx(some[measure].to_numpy() - before)
+    before = table[table["templates"] == HR_ONLY]["rank1"].to_numpy()
+    for name in list(KINDS)[1:]:
+        some = table[table["templates"] == name]
+        assert some["rank1_change"].to_numpy() == pytest.approx(some["rank1"].to_numpy() - before)
     assert "16 px" in evaluation.text
     assert "templates" in compact("matched", table).columns
+
+
+def searched(people: int, each: int, lift: float) -> Outcomes:
+    """Everybody found first, with scores around 0.5 + `lift` against 0.3 for others."""
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(people), each)
+    genuine, impostor = rng.normal(0.5 + lift, 0.1, len(person)), rng.normal(0.3, 0.1, len(person))
+    rank = np.where(genuine > impostor, 1, 2)
+    return Outcomes(person, np.arange(len(person)), genuine, impostor, (person + 1) % people, rank)
+
+
+@pytest.mark.parametrize(("people", "each", "told"), [(400, 3, True), (10, 120, False), (400, 2, False)])
+def test_names_at_an_fpir_are_told_where_people_and_photographs_are_enough(people: int, each: int, told: bool) -> None:
+    outcomes = {name: searched(people, each, 0.05 * number) for number, name in enumerate(KINDS)}
+    rows = _rows(View("aligned", 16), outcomes, PLAN)
+    assert [row["threshold"] is not None for row in rows] == [told] * 3
+    for row in rows[1:]:
+        assert row["rank1_change_low"] <= row["rank1_change"] <= row["rank1_change_high"]
+        if told:
+            assert row["dir_change"] == pytest.approx(row["dir"] - rows[0]["dir"])
+            assert row["dir_low"] < row["dir"] < row["dir_high"] and row["dir_change_low"] > 0
+        else:
+            assert [row[name] for name in ("dir", "dir_low", "dir_change", "dir_change_high")] == [None] * 4
+
+
+def test_what_cannot_be_told_is_said_so(evaluation: Evaluation) -> None:
+    assert "and can’t be told" in evaluation.text and evaluation.table("matched")["threshold"].isna().all()
 
 
 def test_it_is_written_and_read_again(evaluation: Evaluation, tmp_path: Path) -> None:
