@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +24,9 @@ from core.access.gate import Headers, browser_of, refusal_of_page, refusal_witho
 from core.errors import CoreError
 from dashboard.visitors import VISITORS
 from dashboard.ways import way
+
+if TYPE_CHECKING:
+    from streamlit.proto.BackMsg_pb2 import BackMsg
 
 OPEN_VARIABLE = "EDGEFACE_OPEN_ACCESS"
 """Set to 1 it excuses the address that the server listens on: for a container whose port is published to localhost."""
@@ -158,7 +161,7 @@ class Gate:
         inside = {**scope, "headers": _as_passed(headers, browser, token)}
         inside.pop("subprotocols", None)
         try:
-            await self._app(inside, _only_known(receive, browser if accounts else None), send)
+            await self._app(inside, _only_known(receive) if not accounts else _of_now(receive, browser, token), send)
         finally:
             session = VISITORS.disconnect(token)
             if session:
@@ -184,27 +187,52 @@ def _as_passed(headers: Headers, browser: str, token: str) -> list[tuple[bytes, 
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in passed]
 
 
-def _only_known(receive: Receive, browser: str | None) -> Receive:
-    """Messages of a browser, without those that concern more than its own session. The first long one of a browser in
-    which nobody is signed in ends the connection (None: nobody has to sign in)."""
-    from streamlit.proto.BackMsg_pb2 import BackMsg
+def _only_known(receive: Receive) -> Receive:
+    """Messages of a browser, without those that concern more than its own session."""
 
     async def known() -> Message:
         while True:
             message = await receive()
-            content = message.get("bytes")
-            if message["type"] != "websocket.receive" or not content:
-                return message
-            if len(content) > BEFORE_SIGN_IN and browser is not None and not VISITORS.signed_in(browser):
-                return {"type": "websocket.disconnect", "code": 1009, "reason": "Sign in first."}
-            try:
-                kind = BackMsg.FromString(content).WhichOneof("type")
-            except Exception:  # noqa: BLE001 - protobuf's own error: Streamlit closes the connection
-                return message
-            if kind in _MESSAGES:
+            asked = _asked(message)
+            if asked is None or asked.WhichOneof("type") in _MESSAGES:
                 return message
 
     return known
+
+
+def _of_now(receive: Receive, browser: str, token: str) -> Receive:
+    """The same, where people sign in. The first long message of a browser in which nobody is signed in ends the
+    connection. A part of a page that refreshes itself is the whole page, which asks who is here, once the sign-in is
+    over."""
+    known = _only_known(receive)
+
+    async def of_now() -> Message:
+        message = await known()
+        if len(message.get("bytes") or b"") > BEFORE_SIGN_IN and not VISITORS.signed_in(browser):
+            return {"type": "websocket.disconnect", "code": 1009, "reason": "Sign in first."}
+        asked = _asked(message)
+        if asked is not None and asked.rerun_script.fragment_id:
+            session = VISITORS.session(token)
+            if not session or not VISITORS.signed_in(browser, session):
+                asked.rerun_script.fragment_id = ""
+                message = {**message, "bytes": asked.SerializeToString()}
+        return message
+
+    return of_now
+
+
+def _asked(message: Message) -> BackMsg | None:
+    """What a browser asks; None for what is no such message: Streamlit closes the connection then."""
+    from google.protobuf.message import DecodeError
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    content = message.get("bytes")
+    if message["type"] != "websocket.receive" or not content:
+        return None
+    try:
+        return BackMsg.FromString(content)
+    except DecodeError:
+        return None
 
 
 def _end(session: str) -> None:

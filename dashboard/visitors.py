@@ -53,6 +53,11 @@ class Visitors:
                 self._session_of[token] = session
                 self._visits[session] = Visit(browser, who)
 
+    def session(self, token: str) -> str:
+        """The number of the session that runs over that connection; "" before its first run."""
+        with self._lock:
+            return self._session_of.get(token, "")
+
     def passed(self, token: str) -> bool:
         """Whether a connection of that token came through the gate, and is still there."""
         with self._lock:

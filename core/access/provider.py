@@ -52,4 +52,7 @@ def _account(entry: Mapping[str, Any]) -> str:
 
 
 def _address(value: Any) -> str:
-    return value.strip().casefold() if isinstance(value, str) else ""
+    """An address to be compared: the case of ASCII letters doesn't count. Beyond those "ß" isn't "ss", since the
+    mailboxes may be different people's."""
+    text = value.strip(" ") if isinstance(value, str) else ""
+    return text.lower() if text.isascii() else text

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from core.access.actor import acting_as, owner
 from core.access.roles import Role
 from core.access.users import add_user, remove_user
+from core.jobs.run_dir import create_run, runs_root
 from core.settings import load_settings
 from tests.app.conftest import fill
 from tests.browser.conftest import start
@@ -258,6 +259,21 @@ def test_a_dashboard_that_loses_its_accounts_closes_to_whom_it_let_in_by_them(ru
         with acting_as(owner()):
             remove_user(load_settings({"EDGEFACE_DATA_DIR": str(data_dir)}), "ada")
         assert "Grace Hopper" not in session.run("gallery")
+
+
+def test_a_part_that_refreshes_itself_shows_nothing_once_the_account_is_gone(guarded: tuple[Visitor, Path]) -> None:
+    settings = load_settings({"EDGEFACE_DATA_DIR": str(guarded[1])})
+    with acting_as(owner()):
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        add_user(settings, "tom", PASSWORD, Role.VIEWER, hasher=quick)
+        create_run(runs_root(settings), "demo", "x", {"out": str(guarded[1] / "datasets" / "demo"), "identities": 4})
+    with fresh(guarded[0]).session() as session:
+        assert "Data sets" in sign_in(session, "tom", "dataset")
+        part = next(each.delta.fragment_id for each in session.messages if each.delta.fragment_id)
+        assert "Sign in" not in session.run("dataset", part=part)
+        with acting_as(owner()):
+            remove_user(settings, "tom")
+        assert "Sign in" in session.run("dataset", part=part)
 
 
 def test_what_a_session_uploaded_goes_when_its_connection_stays_away(guarded: tuple[Visitor, Path]) -> None:

@@ -80,9 +80,11 @@ class Session:
     id: str = ""
     messages: list[ForwardMsg] = field(default_factory=list)
 
-    def run(self, page: str = "", **widgets: object) -> str:
-        """Run a page ("" is Home) with values of widgets, by their ids; returns all that came, when it has ended."""
+    def run(self, page: str = "", *, part: str = "", **widgets: object) -> str:
+        """Run a page ("" is Home), or a part of it, with values of widgets, by their ids; returns all that came, when
+        it has ended."""
         ask = BackMsg()
+        ask.rerun_script.fragment_id = part
         ask.rerun_script.page_name = page
         ask.rerun_script.query_string = ""
         for name, value in widgets.items():

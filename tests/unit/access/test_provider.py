@@ -10,7 +10,8 @@ from core.access.provider import role_of_claims, role_of_name
 from core.access.roles import Role
 
 ACCOUNT = {"iss": "https://login.example.org", "sub": "7f3a"}
-LISTS = {"admins": ["Ada@Example.org"], "operators": ["otto@example.org", "ada@example.org", ACCOUNT], "viewers": []}
+OPERATORS = ["otto@example.org", "ada@example.org", ACCOUNT, "straße@example.org"]
+LISTS = {"admins": ["Ada@Example.org"], "operators": OPERATORS, "viewers": []}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,11 @@ LISTS = {"admins": ["Ada@Example.org"], "operators": ["otto@example.org", "ada@e
     [
         ({"email": "ada@example.org", "email_verified": True}, Role.ADMIN),
         ({"email": " OTTO@example.org", "email_verified": True}, Role.OPERATOR),
+        ({"email": "straße@example.org", "email_verified": True}, Role.OPERATOR),
+        ({"email": "strasse@example.org", "email_verified": True}, None),
+        ({"email": "\u017ftra\u00dfe@example.org", "email_verified": True}, None),
+        ({"email": "ada@example.or\u0261", "email_verified": True}, None),
+        ({"email": "ada@example.org\n", "email_verified": True}, None),
         ({"email": "ada@example.org"}, None),
         ({"email": "ada@example.org", "email_verified": False}, None),
         ({"email": "ada@example.org", "email_verified": "false"}, None),
