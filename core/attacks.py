@@ -38,7 +38,7 @@ def chosen_check(settings: Settings) -> ChosenCheck | None:
         return ChosenCheck(Path(said["path"]), str(said["sha256"]), model_of(said["model"]))
     except (KeyError, TypeError) as error:
         raise AttackCheckUnusable(
-            f"{settings.active_path}: {_KEY!r} isn't what was written there.", "Choose the model anew."
+            f"{settings.active_path}: {_KEY!r} isn't what was written there.", "Choose the model again."
         ) from error
 
 
@@ -51,7 +51,7 @@ def load_check(settings: Settings) -> AttackCheck | None:
     if hash_file(chosen.path).sha256 != chosen.sha256:
         raise AttackCheckUnusable(
             f"{chosen.path} isn't the model that was chosen: it has changed.",
-            "Choose it anew (edgeface-studio attacks use), or switch the check off (attacks off).",
+            "Choose it again (edgeface-studio attacks use), or switch the check off (attacks off).",
         )
     return check
 

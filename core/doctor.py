@@ -87,7 +87,7 @@ def check_torch() -> Row:
     except (ImportError, OSError, RuntimeError) as error:
         first = str(error).strip().partition("\n")[0]
         return Row(
-            "PyTorch", "missing", f"{detail}, but it doesn't load: {first}", f"Install it anew: {_INSTALL}", True
+            "PyTorch", "missing", f"{detail}, but it doesn't load: {first}", f"Install it again: {_INSTALL}", True
         )
     return Row("PyTorch", "ok", detail, needed=True)
 
@@ -135,7 +135,7 @@ def check_weights(settings: Settings) -> Row:
         return Row("weights", "missing", error.what, error.next_step, True)
     except (ImportError, OSError, RuntimeError) as error:
         return Row(
-            "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install anew: {_INSTALL}", True
+            "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install again: {_INSTALL}", True
         )
     ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
     origin = f"{encoder.name}, {ours.get(file.origin, 'not an official file')}"
@@ -160,7 +160,7 @@ def check_upscaler(settings: Settings) -> Row:
     except CoreError as error:
         return Row("upscaler", "missing", error.what, error.next_step, True)
     except (ImportError, OSError, RuntimeError) as error:
-        return Row("upscaler", "missing", f"it can't be loaded: {error}", f"Install anew: {_INSTALL}", True)
+        return Row("upscaler", "missing", f"it can't be loaded: {error}", f"Install again: {_INSTALL}", True)
     if file.path is None:
         return Row("upscaler", "ok", "bicubic: interpolation, nothing is invented")
     left = f"; bicubic at {' and '.join(map(str, file.bicubic_px))} px, where it measures better"

@@ -236,8 +236,15 @@ def _row(person: _Waiting, draft: EnrolmentDraft, error: CoreError | None = None
 def _require_usable(draft: EnrolmentDraft) -> None:
     if draft.usable:
         return
-    reasons = "; ".join(f"{photo.name}: {photo.reason}" for photo in draft.photos[:3]) or "no photographs were given"
-    raise NothingToEnrol(f"Nothing to enrol ({reasons}).", "Choose photographs in which the face can be seen.")
+    reasons = "; ".join(map(_left_out, draft.photos[:3])) or "no photographs were given"
+    errors = [photo.error for photo in draft.photos if photo.error is not None]
+    seen = "Choose photographs in which the face can be seen."
+    step = errors[0].next_step if errors and len(errors) == len(draft.photos) else seen
+    raise NothingToEnrol(f"Nothing to enrol ({reasons}).", step)
+
+
+def _left_out(photo: DraftPhoto) -> str:
+    return photo.reason if photo.name in photo.reason else f"{photo.name}: {photo.reason}"
 
 
 def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate:

@@ -7,6 +7,7 @@ gave them to the same person, since the folder may hold backups of another galle
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -102,12 +103,13 @@ def look_into(backup: Backup, keys: Keys, person: Person) -> Held:
 def erase_from(held: Iterable[Held], problems: list[str]) -> int:
     """Erase the entries from each backup, pages and all; how many files. What fails is added to `problems`.
 
-    The backup's audit trail stays as it was made: by it a restore knows the backup as the gallery's own, so that others
-    who were erased since don't come back with it.
+    A backup keeps its file's time, which says when it was made, and its audit trail: by it a restore knows the backup
+    as the gallery's own, so that others who were erased since don't come back with it.
     """
     done = 0
     for one in held:
         try:
+            made = one.path.stat()
             with closing(connect(one.path, wait_s=WAIT_S, mode="rw")) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA secure_delete = ON")
@@ -116,8 +118,9 @@ def erase_from(held: Iterable[Held], problems: list[str]) -> int:
                 connection.execute("COMMIT")
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            os.utime(one.path, ns=(made.st_atime_ns, made.st_mtime_ns))
             done += 1
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             problems.append(f"{one.path.name} couldn't be written: {error}.")
     return done
 

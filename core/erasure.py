@@ -80,7 +80,10 @@ class ErasureReport:
         """The record as lines of text, to be kept."""
         lines = [f"Person number {self.number}, erased {self.at:%Y-%m-%d %H:%M} UTC."]
         lines += [f"- {one.store}: {one.count:,} {one.what}" for one in self.erased]
-        lines += [f"Still held by the backup {path.name}." for path in self.backups]
+        lines += [
+            f"Still held by the backup {path.name}: remove that file when you don't need it any more."
+            for path in self.backups
+        ]
         lines += [f"The backup {path.name} can't be read here: it may hold them." for path in self.unreadable]
         lines += [f"The {trace.what} is still in {trace.path}." for trace in self.traces]
         lines += list(self.problems)

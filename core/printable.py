@@ -1,4 +1,4 @@
-"""Text for one line of a terminal, a picture or a message: what can't be seen, or moves what is round it, is "?"."""
+"""Text for one line of a terminal, a picture or a message: safe to show, as wide as it looks, with the right plural."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def columns_of(text: str) -> int:
     """How many columns of a terminal `text` takes: two for each wide (East Asian) character, none for joiners and for
     marks on the letter before them."""
     return sum(_width(each) for each in text)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """ "1 person", "12 people": the number with its noun; `many` defaults to `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _width(character: str) -> int:

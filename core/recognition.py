@@ -206,7 +206,7 @@ class DraftPhoto:
     def reason(self) -> str:
         """Why it can't be used, or what to better; "" when all is well."""
         if self.error is not None:
-            return self.error.what
+            return self.error.what.rstrip(".")
         if self.probe is None:
             return "no face found"
         return "; ".join([*([self.repeats] if self.repeats else ()), *(p.text for p in self.probe.problems)])

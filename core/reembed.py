@@ -1,4 +1,4 @@
-"""The job "reembed": everybody's templates made anew from their stored crops, for other weights or another upscaler.
+"""The job "reembed": everybody's templates made again from their stored crops, for other weights or another upscaler.
 
 It joins gallery, upscaler and encoder, as enrolment does. New templates are stored beside the old ones in small
 transactions; when all are there one transaction lets the old ones go. Killed at any moment, the gallery is whole, and
@@ -28,6 +28,7 @@ from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, StoredTemplate
 from core.images import read_image, resize
 from core.jobs.context import JobContext
+from core.printable import count
 from core.settings import CROP_PX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Reembedded:
     @property
     def text(self) -> str:
         lost = f" {len(self.enrol_again)} to be enrolled again: no usable crop is stored." if self.enrol_again else ""
-        return f"{self.made:,} templates made, {self.removed:,} of other weights removed.{lost}"
+        return f"{count(self.made, 'template')} made, {self.removed:,} of other weights removed.{lost}"
 
 
 def job_config(

@@ -98,8 +98,8 @@ def _say_others(people: list[Identity], weights: WeightsFile | None) -> None:
     others = sum(person.in_space == 0 for person in people)
     if weights is not None and others:
         st.warning(
-            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. Make their "
-            "templates anew below, or put the earlier weights back on Home.",
+            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. "
+            "Re-embed them below, or put the earlier weights back on Home.",
             icon=":material/sync_problem:",
         )
     offered = reembed_offer(readiness(), key="gallery")

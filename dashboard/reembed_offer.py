@@ -1,4 +1,4 @@
-"""People whose templates other weights made: the offer to make them anew from their stored crops, and its progress."""
+"""People whose templates other weights made: the offer to re-embed them from their stored crops, and its progress."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _offer(plan: Replacement, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
         st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} made with other weights")
         st.markdown(
-            f"Their templates can't be searched with the weights in use. They can be made anew from "
+            f"Their templates can't be searched with the weights in use. They can be re-embedded from "
             f"{count(plan.photographs, 'stored picture')}: nobody has to be photographed again."
         )
         keep = st.checkbox(
@@ -68,7 +68,7 @@ def _offer(plan: Replacement, key: str, *, primary: bool) -> None:
             "in any case.",
         )
         if st.button(
-            "Make their templates anew",
+            "Re-embed them",
             type="primary" if primary else "secondary",
             icon=":material/sync:",
             key=f"{key}_reembed_start",
@@ -86,7 +86,7 @@ def _enrol_again(plan: Replacement) -> None:
     more = len(plan.enrol_again) - len(names)
     listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
     st.warning(
-        f"**To be enrolled again:** {listed}. No pictures of them are stored, so their templates can't be made anew. "
+        f"**To be enrolled again:** {listed}. No pictures of them are stored, so they can't be re-embedded. "
         "What was stored stays.",
         icon=":material/person_alert:",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+from core.printable import count as count
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:
 _SYMBOL = re.compile(r"(?:(?<=\s)|^)([<>~-])(?=(?:->|[->=-])(?:\s|$))")  # -> and >= become other characters
@@ -28,11 +30,6 @@ def plain(text: object, *, links: bool = False) -> str:
 def markup(text: object) -> str:
     """`text` for use inside HTML, as content or as a quoted attribute."""
     return html.escape(str(text), quote=True)
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """ "1 person", "12 people": the number with its noun; `many` defaults to `one` with an s."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def shorten(text: str, limit: int = 40) -> str:

@@ -226,6 +226,7 @@ def demo(
 ) -> None:
     """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
     from core.dataset.synthetic import make_demo
+    from core.printable import count as count_of
 
     try:
         made = make_demo(out_path(out, "demo"), identities, images, seed, on_event=show_progress)
@@ -234,7 +235,8 @@ def demo(
     if as_json:
         say_json({"out": str(made.root), **made.info.counts})
         return
-    say(f"Drawn faces of {made.info.counts['identities']} people in {made.root}.")
+    of_people = count_of(made.info.counts["identities"], "person", "people")
+    say(f"Drawn faces of {of_people} in {made.root}.")
     _say_counts(made.info.counts)
 
 

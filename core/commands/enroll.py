@@ -23,6 +23,7 @@ from core.commands.common import (
 from core.commands.enroll_webcam import require_one_source, webcam_pictures
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
+from core.printable import count
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -183,4 +184,5 @@ def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
     for finding in draft.findings:
         note(finding.text)
     kept = "with" if crops else "without"
-    say(f"Enrolled {identity.name}: {len(draft.usable)} of {len(draft.photos)} photographs stored, {kept} crops.")
+    offered = count(len(draft.photos), "photograph")
+    say(f"Enrolled {identity.name}: {len(draft.usable)} of {offered} stored, {kept} crops.")

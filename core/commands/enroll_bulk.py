@@ -24,6 +24,7 @@ from core.commands.common import (
 from core.commands.enroll import AddOption, ForceOption, MatchedOption, NoCropsOption
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
+from core.printable import count
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
         )
     else:
         for row in rows:
-            say(f"  {row.name}: {row.stored} of {row.offered} photographs{f'; {row.error}' if row.error else ''}")
+            trouble = f"; {row.error}" if row.error else ""
+            say(f"  {row.name}: {row.stored} of {count(row.offered, 'photograph')}{trouble}")
             for finding in row.findings:
                 if not row.error:
                     say(f"    {finding.text}")
@@ -150,8 +152,10 @@ def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
         for item in plan.rejected:
             say(f"  left out: {item.where} ({item.reason})")
         stored = sum(row.stored for row in rows)
-        say(f"Enrolled {len(rows) - len(failed)} of {len(rows)} people, {stored} photographs.")
+        people = count(len(rows), "person", "people")
+        say(f"Enrolled {len(rows) - len(failed)} of {people}, {count(stored, 'photograph')}.")
     if len(failed) == len(rows):
         raise UsageMistake(f"Nobody was enrolled; the first, {failed[0].name}: {failed[0].error}")
     if failed:
-        note(f"{len(failed)} of {len(rows)} people weren't enrolled.")
+        people = count(len(rows), "person", "people")
+        note(f"{len(failed)} of {people} {'wasn' if len(failed) == 1 else 'weren'}'t enrolled.")

@@ -23,6 +23,7 @@ from core.commands.common import (
     say_table,
     user_path,
 )
+from core.printable import count
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def list_people(
             for p in people
         ],
     )
-    say(f"{len(people)} {'person' if len(people) == 1 else 'people'}.")
+    say(f"{count(len(people), 'person', 'people')}.")
 
 
 @group.command("show", epilog=example("gallery show 'Ada Lovelace'"))
@@ -142,7 +143,7 @@ def remove(
         people = list({person.id: person for person in map(gallery.identity, names)}.values())
         listed = ", ".join(person.name for person in people)
         templates = sum(person.templates for person in people)
-        if not yes and not confirm(f"Remove {listed} ({templates} templates) for good?"):
+        if not yes and not confirm(f"Remove {listed} ({count(templates, 'template')}) for good?"):
             say("Nothing was removed.")
             raise typer.Exit(1)
         gallery.remove(*(person.id for person in people), actor=actor)
@@ -247,7 +248,7 @@ def _holds(gallery: Gallery, only: list[str] | None, no_crops: bool, suffix: str
     """What the file would hold, before it is written."""
     people = len({gallery.identity(name).id for name in only}) if only else len(gallery.identities())
     crops = "" if no_crops or suffix.lower() in _PT else " and pictures of their faces"
-    return f"The file will hold names and biometric numbers of {people} people{crops}, unencrypted."
+    return f"The file will hold names and biometric numbers of {count(people, 'person', 'people')}{crops}, unencrypted."
 
 
 def _facts(person: Identity) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from core.commands.common import (
     say_table,
     user_path,
 )
+from core.printable import count
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def backup(
         say_json(_facts(made))
         return
     kind = "encrypted" if made.protection.encrypted else "not encrypted"
-    say(f"Wrote {made.path}: {made.people} people, {made.templates} templates, {kind}, checked.")
+    held = f"{count(made.people, 'person', 'people')}, {count(made.templates, 'template')}"
+    say(f"Wrote {made.path}: {held}, {kind}, checked.")
 
 
 def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
@@ -108,7 +110,8 @@ def restore(
         raise GalleryUnreadable(found.problem, "See edgeface-studio gallery backups.")
     key = None if backup_key_file is None else read_key_file(user_path(backup_key_file))
     with open_gallery(gallery_path, create=True) as gallery:
-        asked = f"Put {found.people} people of {found.made_at:%Y-%m-%d %H:%M} UTC in the place of {gallery.size}?"
+        people = count(found.people, "person", "people")
+        asked = f"Put {people} of {found.made_at:%Y-%m-%d %H:%M} UTC in the place of {gallery.size}?"
         if not yes and not confirm(asked):
             say("Nothing was restored.")
             raise typer.Exit(1)

@@ -18,6 +18,7 @@ from core.commands.common import (
     say_json,
     user_path,
 )
+from core.printable import count
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
@@ -63,7 +64,7 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
 
 
 def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
-    """Encrypt everything anew with another key. The environment gives the present one; backups keep theirs."""
+    """Encrypt everything again with another key. The environment gives the present one; backups keep theirs."""
     from core.gallery.keys import read_key_file
     from core.gallery.protection import change_key as change
 
@@ -81,7 +82,7 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
     from core.gallery.protection import decrypt as decrypt_all
 
     with open_gallery(gallery_path) as gallery:
-        if not yes and not confirm(f"Store {gallery.size} people unencrypted?"):
+        if not yes and not confirm(f"Store {count(gallery.size, 'person', 'people')} unencrypted?"):
             say("Nothing was changed.")
             raise typer.Exit(1)
         decrypt_all(gallery, actor=actor)

@@ -18,6 +18,7 @@ from core.commands.common import (
     say,
     say_json,
 )
+from core.printable import count
 from core.settings import load_settings
 
 
@@ -42,11 +43,11 @@ def merge(
 
     with open_gallery(gallery_path) as gallery:
         first, second = gallery.identity(gone), gallery.identity(into)
-        if not yes and not confirm(f"Move {first.templates} templates of {first.name} to {second.name}?"):
+        if not yes and not confirm(f"Move {count(first.templates, 'template')} of {first.name} to {second.name}?"):
             say("Nothing was merged.")
             raise typer.Exit(1)
         merged = merge_identities(gallery, first.id, second.id, actor=actor)
-    say(f"Merged {first.name} into {second.name}: {len(merged.templates)} templates moved.")
+    say(f"Merged {first.name} into {second.name}: {count(len(merged.templates), 'template')} moved.")
 
 
 def erase(
@@ -70,7 +71,7 @@ def erase(
 
     with open_gallery(gallery_path) as gallery:
         person = gallery.identity(name)
-        if not yes and not confirm(f"Erase {person.name} ({person.templates} templates) for good?"):
+        if not yes and not confirm(f"Erase {person.name} ({count(person.templates, 'template')}) for good?"):
             say("Nothing was erased.")
             raise typer.Exit(1)
         report = erase_person(load_settings(), gallery, person.id, from_backups=from_backups, actor=actor)
@@ -112,9 +113,13 @@ def retention(
     if as_json:
         say_json({**vars(times), "sightings_kept": rule.kept, "sightings_days": rule.retention_h / 24})
         return
-    said = "kept until removed" if times.crops_days is None else f"purged after {times.crops_days} days"
+    said = "kept until removed" if times.crops_days is None else f"purged after {count(times.crops_days, 'day')}"
     say(f"Pictures of faces: {said}.")
-    said = f"purged after {rule.retention_h / 24:g} days" if rule.kept else "not kept"
+    said = (
+        f"purged after {rule.retention_h / 24:g} {'day' if rule.retention_h == 24 else 'days'}"
+        if rule.kept
+        else "not kept"
+    )
     say(f"Sightings: {said}.")
 
 

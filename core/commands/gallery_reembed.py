@@ -1,4 +1,4 @@
-"""`gallery reembed`: everybody's templates made anew from their stored crops, as a run."""
+"""`gallery reembed`: everybody re-embedded from their stored crops, as a run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def reembed(
     detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make everybody's templates anew from their stored crops, for the weights in use: after changing weights.
+    """Re-embed everybody from their stored crops for the weights in use: after changing weights.
 
     The old templates stay until the new ones are all there. It can be stopped, or killed, and resumed. People without
     stored crops keep what they have, and are named: they have to be enrolled again.

@@ -31,6 +31,7 @@ from core.commands.enroll import PhotosByDefault
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
 from core.errors import CoreError, StorageFailed
+from core.printable import count
 from core.settings import TIE_MARGIN, load_settings
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def identify(
     quiet = as_json or csv == "-"
     with pipeline.gallery.store as store, _rows_to(csv) as write:
         if lost := pipeline.gallery.elsewhere:
-            note(f"{lost} of {store.size} people were enrolled with other weights or settings and can't be found.")
+            were = "was" if lost == 1 else "were"
+            people = count(store.size, "person", "people")
+            note(f"{lost} of {people} {were} enrolled with other weights or settings and can't be found.")
             note("Re-embed them: edgeface-studio gallery reembed")
         results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k, write)
         protocol = _protocol(pipeline, size, results)
@@ -111,7 +114,8 @@ def identify(
 
         counts = counted(str(row["outcome"]) for row in results)
         summary = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-        say(f"{summary}. {_thresholds(results, threshold)}, {protocol['gallery_size']} people in the gallery.")
+        here = count(protocol["gallery_size"], "person", "people")
+        say(f"{summary}. {_thresholds(results, threshold)}, {here} in the gallery.")
     if len(unreadable) == len(paths):
         first = unreadable[0]
         raise (
@@ -120,7 +124,7 @@ def identify(
             else UsageMistake(f"None of the {len(paths)} files could be read; the first: {first.what}", first.next_step)
         )
     if unreadable:
-        note(f"{len(unreadable)} of {len(paths)} files couldn't be read.")
+        note(f"{len(unreadable)} of {count(len(paths), 'file')} couldn't be read.")
 
 
 def _identify(
@@ -188,7 +192,8 @@ def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
     if asked != DEFAULT_THRESHOLD:
         how = "given"
     elif calibrated:
-        how = "calibrated" + ("" if calibrated == len(decided) else f" for {calibrated} of {len(decided)} faces")
+        some = f" for {calibrated} of {count(len(decided), 'face')}"
+        how = "calibrated" + ("" if calibrated == len(decided) else some)
     else:
         how = "stock, not calibrated" if used == [f"{DEFAULT_THRESHOLD:.2f}"] else "not calibrated for this gallery"
     said = used[0] if len(used) == 1 else f"{used[0]} to {used[-1]}"

@@ -74,7 +74,7 @@ def _cloud(context: JobContext, settings: Settings) -> tuple[Cloud, str]:
     try:
         space = Space(**{**said, "bicubic_px": tuple(said.get("bicubic_px") or ())})
     except TypeError as error:
-        raise SettingsInvalid("This run names no space of the gallery.", "Start it anew.") from error
+        raise SettingsInvalid("This run names no space of the gallery.", "Start it again.") from error
     with Gallery.open(settings.gallery_path, create=False) as gallery:
         return cloud_of_gallery(gallery, space), f"the gallery, {space.encoder_name}"
 

@@ -48,7 +48,7 @@ def source_of(config: Mapping[str, Any]) -> Source:
             most=int(config.get("most") or MOST_PICTURES), seed=int(config.get("seed") or 0),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        raise SettingsInvalid(f"This run's settings can't be used: {error}.", "Start it anew.") from error
+        raise SettingsInvalid(f"This run's settings can't be used: {error}.", "Start it again.") from error
 
 
 class Opened:

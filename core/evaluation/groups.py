@@ -16,6 +16,7 @@ from core.errors import SettingsInvalid
 from core.evaluation.intervals import share_interval
 from core.evaluation.pictures import Picture
 from core.evaluation.scores import Ints
+from core.printable import count
 
 FEW_PEOPLE = 20
 """A group of fewer people is too small to compare: half of its interval spans ten points and more."""
@@ -72,8 +73,9 @@ def _figures(
     accepted = (own["genuine"] >= threshold).to_numpy(dtype=bool)[mated]
     scored = own["impostor"].notna().to_numpy(dtype=bool)
     wrong = (own["impostor"] >= threshold).to_numpy(dtype=bool)[scored]
-    count = len(np.unique(people[mated]))
-    why = "" if count >= FEW_PEOPLE else f"{count} people with two images or more; {FEW_PEOPLE} are needed to compare"
+    enough = len(np.unique(people[mated]))
+    have = count(enough, "person", "people")
+    why = "" if enough >= FEW_PEOPLE else f"{have} with two images or more; {FEW_PEOPLE} are needed to compare"
     values: dict[str, Any] = {
         "people": len(np.unique(people)), "images": len(own), "probes": int(mated.sum()),
         "failure_to_acquire": float((~own["acquired"]).mean()), "few": bool(why), "why": why,

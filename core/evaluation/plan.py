@@ -74,7 +74,7 @@ def plan_of(config: Mapping[str, Any]) -> Plan:
     try:
         return Plan(**values)
     except TypeError as error:
-        raise SettingsInvalid(f"This evaluation's settings can't be used: {error}.", "Start it anew.") from error
+        raise SettingsInvalid(f"This evaluation's settings can't be used: {error}.", "Start it again.") from error
 
 
 def _frozen(value: Any) -> Any:

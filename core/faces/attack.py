@@ -137,7 +137,7 @@ class AttackCheck:
         if not path.is_file():
             raise AttackCheckUnusable(
                 f"The model against presentation attacks isn't at {path} any more.",
-                "Put it back, choose it anew (edgeface-studio attacks use), or switch the check off (attacks off).",
+                "Put it back, choose it again (edgeface-studio attacks use), or switch the check off (attacks off).",
             )
         if found := stray(path, "onnx"):
             raise AttackCheckUnusable(f"{path.name} can't be read as ONNX: it is {found.what}.", found.next_step)

@@ -19,6 +19,7 @@ from core.gallery.keys import Key
 from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
 from core.gallery.store import Gallery
+from core.printable import count
 from core.sqlite_files import connect
 
 SUFFIX = ".db"
@@ -55,7 +56,8 @@ class Restored:
         """For the screen."""
         kept = f" What was there before is kept as {self.earlier.name}." if self.earlier is not None else ""
         erased = f" Erased since the backup, so left out: {len(self.left_out)}." if self.left_out else ""
-        return f"Restored: {self.people:,} people, {self.templates:,} templates.{erased}{kept}"
+        held = f"{count(self.people, 'person', 'people')}, {count(self.templates, 'template')}"
+        return f"Restored: {held}.{erased}{kept}"
 
 
 def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = "", actor: str = "local") -> Backup:

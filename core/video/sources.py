@@ -187,7 +187,7 @@ def frames_of_file(source: Source) -> Iterator[Frame]:
             none = False
             yield frame
         if none:
-            raise SourceUnusable(f"{source.shown} holds no picture that can be read.", "Export it anew, as MP4.")
+            raise SourceUnusable(f"{source.shown} holds no picture that can be read.", "Export it again, as MP4.")
     finally:
         container.close()
 

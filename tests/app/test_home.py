@@ -39,7 +39,7 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
     app = open_page()
     assert "2 people" in shown(app)
     assert "2 people made with other weights" in shown(app) and "6 stored pictures" in shown(app)
-    assert button(app, "Make their templates anew").proto.type == "primary"
+    assert button(app, "Re-embed them").proto.type == "primary"
 
 
 @pytest.mark.shared

@@ -90,11 +90,11 @@ def test_who_was_made_with_other_weights_is_offered_anew(open_page, ready, page)
     app = open_page(page)
     assert "2 people made with other weights" in shown(app) and "To be enrolled again" in shown(app)
     assert any("Nobody" in each.value for each in app.warning)
-    button(app, "Make their templates anew").click().run()
+    button(app, "Re-embed them").click().run()
     [run] = list_runs(runs_root(load_settings()))
     assert run.kind == "reembed" and run.config["keep_old"] is False
     assert "Making templates for the weights in use" in shown(app) and not app.exception
-    assert all(each.label != "Make their templates anew" for each in app.button), "one at a time"
+    assert all(each.label != "Re-embed them" for each in app.button), "one at a time"
     with Gallery.open(ready / "gallery.db") as store:
         assert store.size == 3
     from core.jobs.launch import follow

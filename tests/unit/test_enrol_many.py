@@ -74,7 +74,9 @@ def test_trouble_is_told_of_its_person_and_stops_nobody(pipeline, plan, tmp_path
     rows = enrol_many(pipeline, [plan[0], ("Nobody", [letter]), again, ("colin powell", plan[1][1]), plan[2]])
     assert [row.stored for row in rows] == [2, 0, 0, 0, 2]
     assert rows[1].error.startswith("Nothing to enrol")
-    assert rows[1].rejected[0][0] == "letter.jpg"
+    assert rows[1].rejected == (("letter.jpg", "letter.jpg is no picture that can be read"),)
+    assert rows[1].error.count("letter.jpg") == 1 and ".)" not in rows[1].error
+    assert rows[1].error.endswith("Choose a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC picture.")
     assert "Held back" in rows[2].error
     assert "Colin Powell" in rows[2].error
     assert {finding.code for finding in rows[2].findings} >= {"already_enrolled"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.diagnostics.layout import Layout
 from core.erasure import erase
 from core.evaluation.store import EmbeddingStore, Kept
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
-from core.gallery.backup import back_up, restore
+from core.gallery.backup import back_up, look_at, restore
 from core.gallery.keys import Key
 from core.gallery.merging import merge_identities
 from core.gallery.protection import change_key, encrypt
@@ -96,7 +97,8 @@ def test_backups_that_hold_the_person_are_named_or_erased_too(settings, gallery)
     renamed = back_up(gallery).path
     report = erase(settings, gallery, "Somebody Else")
     assert set(report.backups) == {before, renamed}, "known by the vectors where the name was another"
-    assert not report.complete and before.name in report.text
+    assert not report.complete
+    assert f"{before.name}: remove that file when you don't need it any more." in report.text
     with Gallery.open(settings.gallery_path) as again:
         again.enrol(NAME, person(1), space=SPACE)
         report = erase(settings, again, NAME, from_backups=True)
@@ -105,6 +107,13 @@ def test_backups_that_hold_the_person_are_named_or_erased_too(settings, gallery)
     assert b"Quennell" not in raw and unit(2).tobytes() not in raw
     with Gallery.open(before) as backup:
         assert backup.size == 30
+
+
+def test_a_backup_that_somebody_was_erased_from_keeps_the_time_it_was_made_at(settings, gallery):
+    path = back_up(gallery).path
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert erase(settings, gallery, NAME, from_backups=True).complete
+    assert look_at(path).made_at.timestamp() == 1_000_000_000
 
 
 def test_a_backup_of_before_other_weights_and_another_name_is_known_by_the_number(settings, gallery):

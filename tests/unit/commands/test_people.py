@@ -106,8 +106,20 @@ def test_a_person_enrolled_with_other_settings_is_said(shell: Shell, shared_dir:
     shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1), "--use-tta")
     out = shell("identify", photo(shared_dir, ADA, 2))
     assert "unknown" in out and "0 people in the gallery" in out
-    assert "1 of 1 people were enrolled with other weights or settings" in shell.err
+    assert "1 of 1 person was enrolled with other weights or settings" in shell.err
     assert "Ada" in shell("identify", photo(shared_dir, ADA, 2), "--use-tta")
+    assert "1 person in the gallery" in shell.out
+
+
+def test_one_is_singular(shell: Shell, shared_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "people" / "Ada").mkdir(parents=True)
+    shutil.copy(photo(shared_dir, ADA, 1), tmp_path / "people" / "Ada")
+    out = shell("enroll", "folder", tmp_path / "people")
+    assert "Ada: 1 of 1 photograph\n" in out and "Enrolled 1 of 1 person, 1 photograph." in out
+    assert "1 of 1 photograph stored" in shell("enroll", "--user-id", "Ben", "--photos", photo(shared_dir, BEN, 1))
+    shell("gallery", "remove", "Ben", "--yes")
+    assert ": 1 person, 1 template, " in shell("gallery", "backup")
+    assert "1 person.\n" in shell("gallery", "list")
 
 
 def test_ctrl_c_leaves_the_rows_that_were_done(
@@ -180,16 +192,16 @@ def test_the_threshold_that_decided_is_told_and_why_it_is_not_calibrated(
 ) -> None:
     asked = ("identify", photo(shared_dir, ADA, 2))
     shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
-    assert "Threshold 0.35 (stock, not calibrated), 1 people" in shell(*asked)
+    assert "Threshold 0.35 (stock, not calibrated), 1 person" in shell(*asked)
     with Gallery.open(own_data_dir / "gallery.db") as gallery:
         [(space, _, _)] = gallery.spaces()
         used = replace(space, upscaler="bicubic")
         save_operating_point(gallery, used, OperatingPoint(40, 10_000, "fpir", 0.01, 1, 0.45, "run"))
-    assert "Threshold 0.45 (calibrated), 1 people" in shell(*asked)
-    assert "Threshold 0.30 (given), 1 people" in shell(*asked, "--threshold", "0.3")
+    assert "Threshold 0.45 (calibrated), 1 person" in shell(*asked)
+    assert "Threshold 0.30 (given), 1 person" in shell(*asked, "--threshold", "0.3")
     shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 3), "--add", "--matched-sizes")
     target = tmp_path / "found.csv"
-    assert "Threshold 0.45 (not calibrated for this gallery), 1 people" in shell(*asked, "--csv", target)
+    assert "Threshold 0.45 (not calibrated for this gallery), 1 person" in shell(*asked, "--csv", target)
     [row] = csv.DictReader(io.StringIO(target.read_text("utf-8-sig")))
     assert row["calibrated"] == "False" and "matched ones at 32, 24 and 16 px" in row["warning"]
     assert row["warning"] in shell.err

@@ -40,7 +40,7 @@ def test_each_group_is_counted_by_hand():
     # Cy has one image: no mated probe, but a score against others all the same.
     assert (men["people"], men["images"], men["probes"]) == (2, 3, 2)
     assert men["accepted"] == 1 and men["wrongly_accepted"] == pytest.approx(1 / 3)
-    assert table["few"].all() and "1 people with two images" in men["why"]
+    assert table["few"].all() and "1 person with two images" in men["why"]
 
 
 def test_a_group_of_enough_people_isnt_few_and_one_less_is():
