@@ -50,6 +50,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     looks_per_s = float(config.get("looks_per_s") or LOOKS_PER_S)
     if not 0 < looks_per_s <= 60:
         raise SettingsInvalid(f"looks_per_s is {looks_per_s:g}.", "Choose more than 0 and at most 60.")
+    threshold = config.get("threshold")  # 0 is one
     pipeline = build_pipeline(
         PipelineConfig(
             device=str(config.get("device") or "auto"),
@@ -58,7 +59,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
             skip_dsr=bool(config.get("skip_dsr")),
             use_tta=bool(config.get("use_tta")),
             gallery_path=config.get("gallery") or settings.gallery_path,
-            recognition_threshold=float(config.get("threshold") or UNCALIBRATED_THRESHOLD),
+            recognition_threshold=UNCALIBRATED_THRESHOLD if threshold is None else float(threshold),
             tie_margin=float(config.get("tie_margin", TIE_MARGIN)),
         ),
         settings,

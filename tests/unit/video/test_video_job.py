@@ -137,6 +137,13 @@ def test_a_tie_stands_in_the_table_with_its_names_and_names_nobody() -> None:
     assert seen.people() == []
 
 
+@pytest.mark.parametrize(("asked", "used"), [({}, 0.35), ({"threshold": 0}, 0.0), ({"threshold": -1}, -1.0)])
+def test_a_threshold_that_was_asked_for_stays_also_zero(context, asked, used) -> None:
+    here = context(annotate=False, keep_faces=False, **asked)
+    job.run(here)
+    assert set(pd.read_csv(here.run.path / job.TABLE)["threshold"]) == {used}
+
+
 def test_the_margin_of_a_tie_is_a_setting_of_the_run(context, portrait) -> None:
     here = context(annotate=False, tie_margin=1.0)
     pipeline = build_pipeline(
