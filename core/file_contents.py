@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.gallery.database import IN_MEMORY
+from core.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from core.sqlite_files import connect, is_database, must_stay_open, raw_chunks, side_files
 
 PIECE_BYTES = 1 << 24
@@ -30,12 +31,7 @@ MAX_UNPACKED_BYTES = 2_000_000_000
 MAX_DEPTH = 4
 """Archives within archives are opened so deep."""
 
-PICTURES = frozenset(
-    (
-        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
-        *(".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".pnm"),
-    )
-)
+PICTURES = IMAGE_SUFFIXES | {*UNREAD_SUFFIXES, ".dib", ".pnm"}
 FILMS = frozenset(
     (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mjpeg", ".y4m", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 )

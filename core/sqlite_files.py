@@ -119,9 +119,10 @@ def is_database(path: Path) -> bool:
 
 
 def is_open_here(path: Path) -> bool:
-    """Whether this process has opened `path` as a database. Who reads a file that a user names asks first."""
+    """Whether this process has opened `path` as a database. Code that reads a file named by a user asks first."""
     try:
-        return identity_of(path) in _opened
+        # A deleted database's inode may have gone to another file since: its header tells.
+        return identity_of(path) in _opened and is_database(path)
     except OSError:  # opening it will fail alike, and say so
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -31,8 +31,10 @@ from core.commands.evaluate_options import (
     tell,
 )
 from core.commands.shared_options import takes_options
-from core.gallery.template_mix import TemplateMix
 from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.gallery.template_mix import TemplateMix
 
 
 def add_to(group: typer.Typer) -> None:
@@ -158,7 +160,7 @@ def calibrate(
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
     source = _source(dataset_root, split, images, pairs, calibrate_folds, report_folds)
     chosen_systems = systems.config()
-    mix = _mix_in(gallery, chosen_systems[0]) if fpir is not None else TemplateMix()
+    mix = _mix_in(gallery if fpir is not None else None, chosen_systems[0])
     goal = Goal(
         measure, target or 0.0, people, enrol or mix.photographs, draws, templates or mix.templates, confidence, frames
     )
@@ -213,16 +215,18 @@ def _people_in(gallery: Path) -> int:
     return size
 
 
-def _mix_in(gallery: Path, system: Mapping[str, Any]) -> TemplateMix:
-    """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is.
+def _mix_in(gallery: Path | None, system: Mapping[str, Any]) -> TemplateMix:
+    """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is,
+    or no gallery is named.
     Raises GalleryError and what `open_system` raises."""
     from core.evaluation.job import space_for, spec_of
     from core.evaluation.systems import open_system
     from core.gallery.store import Gallery
+    from core.gallery.template_mix import TemplateMix
     from core.sr.registry import describe
     from core.sr.upscale import BICUBIC
 
-    if not gallery.is_file():
+    if gallery is None or not gallery.is_file():
         return TemplateMix()
     spec = spec_of(system)
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
