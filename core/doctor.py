@@ -208,10 +208,8 @@ def check_gallery(settings: Settings) -> Row:
         return Row("gallery", "missing", f"{path} is damaged: {verdict.partition(chr(10))[0]}", how, True)
     detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
     if unused is not None:
-        how = "It was made before. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
-        return Row(
-            "gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is given", how
-        )
+        how = "It is older than the key. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
+        return Row("gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is set", how)
     if lost:
         how = "Re-embed them (edgeface-studio gallery reembed), or use the weights they were enrolled with."
         return Row(

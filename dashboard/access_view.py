@@ -45,8 +45,8 @@ def view() -> None:
             _people(users)
         else:
             st.info(
-                "**Nobody is asked to sign in.** The dashboard answers on this machine only, and whoever uses it may "
-                "do everything. Add an admin, and from then on everybody signs in.",
+                "**Nobody is asked to sign in.** The dashboard answers on this machine only, and everybody who uses it "
+                "may do everything. Add an admin, and from then on everybody signs in.",
                 icon=":material/lock_open:",
             )
         _add(first=not users)

@@ -60,7 +60,7 @@ def thresholds_panel() -> None:
     warnings = {each.decision.warning for each in used} - {""}
     for text in sorted(warnings):
         st.warning(plain(text), icon=":material/warning:")
-    calibrated = f"{count(len(points), 'threshold')} calibrated" if points else "none is calibrated yet"
+    calibrated = f"{count(len(points), 'threshold')} calibrated" if points else "no threshold is calibrated yet"
     st.caption(
         f"For the weights and the upscaler in use, {count(people, 'person', 'people')} enrolled"
         f"{f' by {mix}' if mix else ''}: {calibrated}. A score that reaches the threshold of the probe's own size is "
@@ -101,24 +101,24 @@ def calibration_part(seen: Seen, evaluation: Evaluation) -> None:
     said = evaluation.protocol
     chosen, tried = said.get("calibrated_on") or {}, said.get("reported_on") or {}
     left_out = said.get("people_the_weights_know") == "left out"
+    points = points_of(seen.run)
     known = (
-        f"{count(int(said.get('people_left_out', 0)), 'person', 'people')} whom the weights were trained on left out"
+        f"{count(int(said.get('people_left_out', 0)), 'person', 'people')} known from training left out"
         if left_out
-        else "whom the weights were trained on isn't known (official files, or their data set isn't here)"
+        else "the people whom the weights were trained on aren't known (official files, or their data set isn't here)"
     )
     st.caption(
         plain(
             f"Chosen on {count(int(chosen.get('people', 0)), 'person', 'people')}, tried on "
             f"{count(int(tried.get('people', 0)), 'other')}; {known}. The rates are those of the others, "
-            f"with 95 % intervals. {_meaning(said.get('goal') or {})}"
+            f"with 95 % intervals. {_meaning(said.get('goal') or {}) if points else ''}"
         )
     )
     told()
-    points = points_of(seen.run)
     if not points:
         st.info(
-            "No threshold could be told: there are too few people or impostor pairs for that rate. Choose a larger "
-            "data set or a higher rate.",
+            "No threshold was found: there are too few people or impostor pairs for that rate. Choose a larger data "
+            "set or a higher rate.",
             icon=":material/info:",
         )
         return
@@ -229,8 +229,8 @@ def _form(weights: Any, people: int, mix: TemplateMix) -> None:
         else "Half of the people choose the thresholds, the other half"
     )
     st.caption(
-        f"{halves} say what they give. Whom the weights were trained on is left out where that is known. Nothing "
-        "changes until you put them to use."
+        f"{halves} measure them. People whom the weights were trained on are left out where they are known. "
+        "Nothing changes until you put the thresholds to use."
     )
     clicked = st.button("Choose thresholds", type="primary", icon=":material/tune:", key="accuracy_calibrate_start")
     link("help", "What a threshold is chosen for", icon=":material/help:", topic="accuracy")

@@ -186,7 +186,7 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
             plan["threshold"] = float(
                 columns[1].number_input(
                     "Threshold for accepted people", -1.0, 1.0, UNCALIBRATED_THRESHOLD, 0.01, key="accuracy_at",
-                    help="The share of a person's own scores that reach it is told in the chart of people.",
+                    help="The share of a person's own scores that reach it is shown in the chart of people.",
                 )
             )  # fmt: skip
         columns = st.columns(2, gap="medium")
@@ -210,7 +210,7 @@ def _groups(root: Path) -> list[str]:
     return st.multiselect(
         "Break figures down by", columns, key=f"accuracy_by_{root.name}", select_all=False,
         placeholder="A column of its table, such as sex or age band",
-        help="Each group is told with its interval over people; one of fewer than 20 people is marked as too small.",
+        help="Each group is shown with its interval over people; one of fewer than 20 people is marked as too small.",
     )  # fmt: skip
 
 

@@ -50,9 +50,9 @@ def _summary(told: pd.DataFrame, threshold: float) -> None:
     probes = int(told["probes"].sum())
     missed = int((told["rank1"] < 1).sum())
     st.markdown(
-        f"**{count(len(told), 'person', 'people')}**, {count(probes, 'probe')}. {missed:,} of them "
-        f"{'was' if missed == 1 else 'were'} taken for somebody else at least once. Every image is searched among "
-        f"everybody's HR images but itself; bars carry 95 % Wilson intervals."
+        f"**{count(len(told), 'person', 'people')}**, {count(probes, 'probe')}. "
+        f"{count(missed, 'person was', 'people were')} taken for somebody else at least once. Every image is searched "
+        "among everybody's HR images but itself; bars carry 95 % Wilson intervals."
     )
 
 

@@ -211,7 +211,7 @@ def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
                     with feedback() as attempt:
                         take_up(gallery(), trouble.key, actor="dashboard")
                     if attempt.ok:
-                        _say("It is told again.")
+                        _say("It is listed again.")
         if len(left) > 2 * MOST_SHOWN:
             st.caption(
                 f"{len(left) - 2 * MOST_SHOWN:,} more: `edgeface-studio diagnose gallery --json` lists them all."

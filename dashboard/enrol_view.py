@@ -256,8 +256,8 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         "Also store what the faces look like at 32, 24 and 16 px",
         value=MATCHED_BY_DEFAULT,
         key="enroll_matched",
-        help="Only where everybody who comes is enrolled: strangers' small faces score higher too, and at the "
-        "threshold that keeps them out fewer people are found. Thresholds must be calibrated with them.",
+        help="Only where everybody who is seen is enrolled: strangers' small faces score higher too, and at a "
+        "threshold that keeps them out fewer people are found. Calibrate thresholds with such templates.",
     )
     sizes = MATCHED_SIZES_PX if matched else ()
     rows = sum(1 + (len(sizes) if photo.probe and photo.probe.size_px is None else 0) for photo in draft.usable)
@@ -291,7 +291,9 @@ def _forget() -> None:
 
 
 def _say_done(name: str, stored: int, photographs: int, with_crops: bool) -> None:
-    pictures = "with their small pictures" if with_crops else "without pictures"
+    pictures = (
+        f"with {'its small picture' if stored == 1 else 'their small pictures'}" if with_crops else "without pictures"
+    )
     st.success(
         f"**{plain(name)} is enrolled.** {count(stored, 'photograph')} stored {pictures}; "
         f"{count(photographs, 'photograph')} in all.",

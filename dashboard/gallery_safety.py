@@ -24,7 +24,7 @@ def safety(store: Gallery) -> None:
     with feedback():
         if (unused := key_unused(store)) is not None:
             st.warning(
-                f"A key is given ({unused.fingerprint}), and this gallery isn't encrypted: it was made before. "
+                f"A key is set ({unused.fingerprint}), but this gallery isn't encrypted: it is older than the key. "
                 "`edgeface-studio gallery encrypt FILE` encrypts it.",
                 icon=":material/lock_open:",
             )
@@ -109,7 +109,7 @@ def _kept(store: Gallery) -> None:
                 )
             else:
                 st.info(
-                    "Not encrypted: whoever can read this machine's files can read the gallery. "
+                    "Not encrypted: anybody who can read this machine's files can read the gallery. "
                     "`edgeface-studio gallery make-key FILE` makes a key, `gallery encrypt FILE` uses it.",
                     icon=":material/lock_open:",
                 )

@@ -128,12 +128,12 @@ class Gate:
         given = values(headers, "content-length")
         counted = len(given) == 1 and given[0].isascii() and given[0].isdigit()
         if scope["method"] == "PUT" and (not counted or values(headers, "transfer-encoding")):
-            await _refuse(scope, receive, send, 411, "Say how long the upload is.")
+            await _refuse(scope, receive, send, 411, "The upload has no valid Content-Length.")
             return
         size = max(LEAST_UPLOAD, int(given[0])) if scope["method"] == "PUT" else 0
         of_session, in_all = self._held(session)
         if of_session + size > UPLOADS_OF_SESSION or in_all + size > UPLOADS_IN_ALL:
-            await _refuse(scope, receive, send, 413, "Too much is uploaded already. Take some files away.")
+            await _refuse(scope, receive, send, 413, "The limit on uploads is reached. Remove some files.")
             return
         key = object()
         self._coming[key] = session, size
@@ -283,8 +283,8 @@ def _adding(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
 def _sentence(why: str, accounts: bool) -> str:
     if accounts:
         return (
-            f"Not let in: {why}. Names that this dashboard is reached by belong into server.allowedHosts, other "
-            "addresses whose pages may use it into server.corsAllowedOrigins."
+            f"Refused: {why}. List the host names of this dashboard in server.allowedHosts, and other addresses whose "
+            "pages may use it in server.corsAllowedOrigins."
         )
     return (
         f"Nobody is let in: {why}, and nobody is asked to sign in. Add an admin (edgeface-studio users add NAME "

@@ -47,7 +47,7 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     if inspection.hr is None:
         st.info(
             "This face was photographed small, so there is no truth to measure against: PSNR, SSIM and the cosine to "
-            "HR can't be told.",
+            "HR can't be given.",
             icon=":material/info:",
         )
     _whom(pipeline, inspection, people, who)

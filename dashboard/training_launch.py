@@ -50,7 +50,7 @@ def launch_panel() -> None:
         return
     sets = list_datasets(datasets_root(settings()))
     if not sets:
-        text = "Training needs faces, large and small, split into train and val. The drawn demo takes a few seconds."
+        text = "Training needs faces, large and small, split into train and val. The drawn demo takes under a minute."
         with empty_state("dataset", "No data set yet", text):
             if st.button("Make a data set", type="primary", icon=":material/arrow_forward:", key="training_to_dataset"):
                 go("dataset")

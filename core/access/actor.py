@@ -94,7 +94,7 @@ def require(permission: Permission) -> Actor:
     if actor.role is None and _resolver is None:
         raise NotAllowed(
             "Nobody says who acts.",
-            "Begin a program of your own with: from core.access.actor import owner, resolve_with; resolve_with(owner).",
+            "Start your own program with: from core.access.actor import owner, resolve_with; resolve_with(owner).",
         )
     if actor.role is None:
         raise NotAllowed("You aren't signed in.", "Sign in, then try again.")

@@ -87,7 +87,7 @@ def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher
 
     Raises NotAllowed, AccessError (name taken or unfit, password unfit, the first isn't an admin), StorageFailed.
     """
-    require(Permission.ACCESS)
+    actor = require(Permission.ACCESS).name  # before the change, after which somebody else may be asked
     cleaned = clean_user_name(name)
     check_password(password, cleaned)
     hashed = hash_password(password, hasher)
@@ -98,25 +98,25 @@ def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher
             raise AccessError("The first one has to be an admin.", "Add an admin, then the others.")
         added = User(cleaned, role, hashed, secrets.token_hex(8))
         _write(settings, [*users, added])
-    record(settings, f"user added as {role}", added.name)
+    record(settings, f"user added as {role}", added.name, actor=actor)
     return added
 
 
 def change_password(settings: Settings, name: str, password: str, *, hasher: PasswordHasher | None = None) -> User:
     """Give somebody another password; where they are signed in they have to sign in again. Raises as `add_user`."""
-    require(Permission.ACCESS)
+    actor = require(Permission.ACCESS).name
     check_password(password, name)
     hashed = hash_password(password, hasher)
     changed = _change(settings, name, password_hash=hashed)
-    record(settings, "password changed", changed.name)
+    record(settings, "password changed", changed.name, actor=actor)
     return changed
 
 
 def change_role(settings: Settings, name: str, role: Role) -> User:
     """Give somebody another role, at once. Raises NotAllowed, AccessError for the last admin, StorageFailed."""
-    require(Permission.ACCESS)
+    actor = require(Permission.ACCESS).name
     changed = _change(settings, name, role=role)
-    record(settings, f"role changed to {role}", changed.name)
+    record(settings, f"role changed to {role}", changed.name, actor=actor)
     return changed
 
 
@@ -125,7 +125,7 @@ def remove_user(settings: Settings, name: str) -> bool:
 
     Raises NotAllowed, AccessError (nobody of that name; the last admin while others are there), StorageFailed.
     """
-    require(Permission.ACCESS)
+    actor = require(Permission.ACCESS).name
     with _changing(settings) as users:
         gone = _one(users, name)
         rest = [user for user in users if user is not gone]
@@ -134,7 +134,7 @@ def remove_user(settings: Settings, name: str) -> bool:
             _write(settings, rest)
         else:
             users_path(settings).unlink()
-    record(settings, "user removed" if rest else "last user removed: signing in is off", gone.name)
+    record(settings, "user removed" if rest else "last user removed: signing in is off", gone.name, actor=actor)
     return not rest
 
 

@@ -102,7 +102,7 @@ def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) 
     elif state.encrypted:
         say(f"Encrypted with the key {state.fingerprint} since {state.since:%Y-%m-%d %H:%M} UTC.")
     elif given:
-        say(f"Not encrypted, although the key {given} is given: the gallery was made before.")
+        say(f"Not encrypted, although the key {given} is set: the gallery is older than the key.")
         say("Encrypt it with edgeface-studio gallery encrypt FILE.")
     else:
         say("Not encrypted. Make a key with edgeface-studio gallery make-key FILE.")

@@ -130,8 +130,8 @@ def _not_split(hr: pd.DataFrame) -> Finding:
     held = int(people * DISJOINT_SHARES["val"] + 0.5)
     if held < 2:
         text += (
-            f" Identity-disjoint would leave 1 of {people} people each in val and test, where nobody could be told "
-            "apart: build closed-set, or add people."
+            f" Identity-disjoint would leave 1 of {people} people each in val and test, where no two people "
+            "could be compared: build closed-set, or add people."
         )
     return Finding("not_split", "warning", text, hr.head(0))
 
@@ -145,7 +145,7 @@ def _held_back(rows: pd.DataFrame, split: str) -> Finding | None:
     impostor = (len(rows) ** 2 - int((counts**2).sum())) // 2
     held = f"{split} has {some(people, 'person')} and {some(len(rows), 'image')}"
     if not genuine or not impostor:
-        missing = "two people to tell apart" if not impostor else "two images of one person to compare"
+        missing = "two people to compare" if not impostor else "two images of one person to compare"
         text = f"{held}: no {missing}, so that no error rate can be measured there. Add people, or build closed-set."
         return Finding("nobody_to_compare", "warning", text, rows)
     if people >= FEW_PEOPLE:

@@ -35,6 +35,7 @@ from core.faces.quality import Limits
 from core.images import sha256_of
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
+from core.printable import count
 from core.settings import VLR_SIZES_PX, write_atomically
 
 FORMAT = 3
@@ -65,7 +66,8 @@ class IngestSummary:
     @property
     def text(self) -> str:
         rejects = f", {self.rejected:,} rejected (listed in {REJECTED_NAME})" if self.rejected else ", none rejected"
-        return f"{self.accepted:,} of {self.photographs:,} photographs of {self.identities:,} people{rejects}."
+        people = count(self.identities, "person", "people")
+        return f"{self.accepted:,} of {self.photographs:,} photographs of {people}{rejects}."
 
 
 def ingest(

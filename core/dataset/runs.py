@@ -14,6 +14,7 @@ from core.dataset.manifest import is_dataset, read_dataset
 from core.dataset.place import refuse_existing
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
+from core.printable import count
 from core.settings import load_settings
 
 
@@ -53,7 +54,7 @@ def demo(context: JobContext) -> dict[str, Any]:
         with _stoppable():
             make_demo(out, **config, on_event=context.on_event, should_stop=context.should_stop)
     people = read_dataset(out).info.counts["identities"]
-    text = f"Drawn faces of {people:,} people."
+    text = f"Drawn faces of {count(people, 'person', 'people')}."
     return {"out": str(out), "made": [str(out)], "text": text, **_checked(context, [out])}
 
 

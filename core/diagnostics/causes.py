@@ -125,6 +125,7 @@ def _collapsed(check: FaceCheck) -> Answer:
         f"Mean absolute cosine between different people: {check.health.mean_abs_cosine:.2f} on the health check's "
         f"{check.health.faces} faces, {max(on_data):.2f} on this data's (healthy up to {MAX_MEAN_ABS_COSINE:.2f}); "
         f"effective rank {check.hr.effective_rank:.0f} of {len(check.hr.stds)}."
+        f"{' Drawn faces are alike to any network: the health check decides.' if check.synthetic else ''}"
     )
     if not finite:
         return Answer("C", True, "Yes: its embeddings hold values that aren't finite.")

@@ -249,7 +249,7 @@ def _text(goal: Goal, thresholds: Sequence[Mapping[str, Any]]) -> str:
     several = len({row["pairing"] for row in thresholds}) > 1
     said = [
         f"{row['probe']}{f' {pairing}' if several and (pairing := row['pairing']) else ''} "
-        f"{'can’t be told' if row['threshold'] is None else format(row['threshold'], '.3f')}"
+        f"{'too few to tell' if row['threshold'] is None else format(row['threshold'], '.3f')}"
         for row in thresholds
     ]
     where = ""
@@ -257,7 +257,9 @@ def _text(goal: Goal, thresholds: Sequence[Mapping[str, Any]]) -> str:
         mix = TemplateMix(goal.templates, goal.enrol)
         pooled = f", probes pooled from {goal.frames} frames" if goal.frames > 1 else ""
         where = f" in a gallery of {goal.gallery_size:,} people with {mix}{pooled}"
-    return f"Threshold for {goal.measure.upper()} {goal.target * 100:g} %{where}: {', '.join(said)}. {meaning(goal)}"
+    found = any(row["threshold"] is not None for row in thresholds)
+    means = f" {meaning(goal)}" if found else ""
+    return f"Threshold for {goal.measure.upper()} {goal.target * 100:g} %{where}: {', '.join(said)}.{means}"
 
 
 def points_json(points: Sequence[OperatingPoint]) -> str:

@@ -54,5 +54,5 @@ def meaning(goal: Goal) -> str:
     """What "at most" means for these thresholds, in a sentence."""
     rate = f"{goal.target * 100:g} %"
     if goal.confidence:
-        return f"At {goal.confidence * 100:g} % confidence at most {rate} of people who weren't there are accepted."
-    return f"At most {rate} were accepted of the people it was chosen by; expect somewhat more of others."
+        return f"At {goal.confidence * 100:g} % confidence at most {rate} of people outside the data are accepted."
+    return f"At most {rate} of the people it was chosen on were accepted; expect somewhat more of others."

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.evaluation.pictures import Picture, codes_of
 from core.gallery.match import Index
 from core.inspection.values import Near, Ranking
+from core.printable import count
 
 Vectors = NDArray[np.float32]
 
@@ -99,7 +100,7 @@ class Reference:
 def reference_of_index(index: Index) -> Reference:
     """The gallery, as its index in one space is at this moment."""
     names = tuple(index.names)
-    return Reference(f"the gallery, {len(names):,} people", names, index.matrix, index.starts)
+    return Reference(f"the gallery, {count(len(names), 'person', 'people')}", names, index.matrix, index.starts)
 
 
 def reference_of_pictures(pictures: Sequence[Picture], vectors: Vectors, label: str) -> Reference:
@@ -110,7 +111,7 @@ def reference_of_pictures(pictures: Sequence[Picture], vectors: Vectors, label: 
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     means = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-12), 0).astype(np.float32)
     return Reference(
-        label=f"{label}, HR images of {len(names):,} people, this one left out",
+        label=f"{label}, HR images of {count(len(names), 'person', 'people')}, this one left out",
         names=tuple(names),
         matrix=means,
         starts=np.arange(len(names), dtype=np.int64),

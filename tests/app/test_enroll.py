@@ -129,6 +129,7 @@ def test_photographs_are_added_to_somebody_who_is_enrolled(open_page, ready, ast
     app = look(open_page("enroll"), variants(astronaut)[:1])
     app.text_input(key="enroll_name").set_value("Eileen").run()
     button(app, "Save").click().run()
+    assert "1 photograph stored with its small picture; 1 photograph in all." in shown(app)
     button(app, "Enrol another person").click().run()
     app = look(app, variants(astronaut)[1:])
     app.segmented_control(key="enroll_kind").set_value(KNOWN).run()

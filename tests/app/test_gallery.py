@@ -256,9 +256,9 @@ def test_retention_deletes_old_pictures_and_says_how_many(open_page, own_data_di
 
 def test_a_key_beside_a_plain_gallery_is_said(open_page, own_data_dir, monkeypatch):
     fill(own_data_dir, "Ada")
-    assert "A key is given" not in shown(open_page("gallery"))
+    assert "A key is set" not in shown(open_page("gallery"))
     monkeypatch.setenv("EDGEFACE_GALLERY_KEY", new_key().text)
-    assert "A key is given" in shown(open_page("gallery"))
+    assert "A key is set" in shown(open_page("gallery"))
 
 
 def test_an_encrypted_gallery_says_so_and_a_missing_key_is_told(open_page, own_data_dir, monkeypatch):

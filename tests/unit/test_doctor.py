@@ -112,7 +112,7 @@ def test_a_key_beside_a_plain_gallery_is_a_warning(settings, monkeypatch, capsys
     assert row.state == "warning" and "not encrypted" in row.detail and key.fingerprint in row.detail
     assert "gallery encrypt" in row.how_to_get
     assert run(["gallery", "protection"]) == 0
-    assert f"Not encrypted, although the key {key.fingerprint} is given" in capsys.readouterr().out
+    assert f"Not encrypted, although the key {key.fingerprint} is set" in capsys.readouterr().out
     assert run(["gallery", "protection", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["unused_key"] == key.fingerprint
     with Gallery.open(settings.gallery_path) as gallery:

@@ -53,6 +53,7 @@ def test_the_new_template_is_what_enrolling_again_would_give(make_pipeline, port
     older.gallery.store.enrol("Eileen", [moved], space=OLD)
     done = reembed(older, older.gallery.store)
     assert (done.made, done.removed, done.enrol_again) == (1, 1, ())
+    assert done.text == "1 template made, 1 of other weights removed."
     [remade] = older.gallery.store.templates("Eileen")
     assert remade.space == stored.space and (remade.crop, remade.source) == (stored.crop, stored.source)
     assert float(remade.vector @ stored.vector) > 0.98

@@ -9,7 +9,7 @@ import stat
 import pytest
 from argon2 import PasswordHasher
 
-from core.access.actor import Actor, acting_as
+from core.access.actor import NOBODY, Actor, acting_as, owner, resolve_with
 from core.access.errors import AccessError, NotAllowed
 from core.access.passwords import check_password, hash_password, matches
 from core.access.roles import Role
@@ -96,6 +96,16 @@ def test_role_and_password_changes_end_earlier_sign_ins_and_are_in_the_trail(set
         ("local", "role changed to admin", "ada"), ("local", "password changed", "ada"),
         ("local", "user added as admin", "ada"),
     ]  # fmt: skip
+
+
+def test_the_trail_names_who_changed_an_account_as_they_were_before_it(settings):
+    """As in the dashboard: with the first account, or without one's own, nobody is there any more."""
+    resolve_with(lambda: NOBODY if sign_in_needed(settings) else owner())
+    add_user(settings, "ada", PASSWORD, Role.ADMIN, hasher=QUICK)
+    resolve_with(lambda: Actor("ada", Role.ADMIN) if sign_in_needed(settings) else owner())
+    remove_user(settings, "ada")
+    told = [(entry.actor, entry.event) for entry in read_trail(settings, 9)]
+    assert told == [("ada", "last user removed: signing in is off"), ("local", "user added as admin")]
 
 
 def test_an_operator_manages_nobody(settings):

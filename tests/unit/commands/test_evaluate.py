@@ -163,7 +163,8 @@ def test_a_calibration_is_for_what_the_gallery_is_enrolled_by(dataset: Path, pee
     assert (goal["templates"], goal["enrol"], goal["gallery_size"]) == ("HR,16", 2, 2)
     report = json.loads(told(capsys, *asked, "--templates", "hr,32", "--enrol", 1, "--confidence", 0))
     assert (report["protocol"]["goal"]["templates"], report["protocol"]["goal"]["enrol"]) == ("HR,32", 1)
-    assert "expect somewhat more of others" in report["text"]
+    assert report["protocol"]["goal"]["confidence"] == 0
+    assert report["text"].endswith("HR too few to tell."), "no rate is claimed without a threshold"
 
 
 def test_notes_folders_can_be_evaluated_as_they_are(peer: str, capsys, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def table(**people: list[int]) -> pd.DataFrame:
 def test_a_split_of_one_person_has_nobody_to_compare_and_the_numbers_are_said() -> None:
     found = check_comparable(table(train=[20] * 10, val=[20], test=[20]), "identity-disjoint")
     assert [(finding.code, finding.severity) for finding in found] == [("nobody_to_compare", "warning")] * 2
-    assert found[0].text.startswith("val has 1 person and 20 images: no two people to tell apart")
+    assert found[0].text.startswith("val has 1 person and 20 images: no two people to compare")
     [single] = check_comparable(table(train=[5] * 9, val=[1] * 4), "as-found")
     assert "val has 4 people and 4 images: no two images of one person" in single.text
     assert check_comparable(table(train=[20] * 10, val=[1] * 10), "closed-set") == []

@@ -43,6 +43,8 @@ def test_who_has_no_other_picture_is_nobody_to_be_found_as() -> None:
     [alone] = reference.search(vectors[:1], "Ada", "Ada1")
     assert alone.rank is None and alone.people == 1 and [near.name for near in alone.nearest] == ["Ben"]
     assert reference.mean_of("Ada", "Ada1") is None and reference.mean_of("Nobody") is None
+    one = reference_of_pictures([picture("Ada", 1)], vectors[:1], "one")
+    assert one.label == "one, HR images of 1 person, this one left out"
     assert np.allclose(reference.mean_of("Ada"), [1, 0])
 
 
