@@ -61,6 +61,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
     Raises JobError for one that is at work or done, RunNotFound, StorageFailed, NotAllowed.
     """
     actor = require(permission_for(run.kind))
+    require_places(settings, run.config)
     with locked(run.path):
         state = run.state()
         if not state.resumable:

@@ -132,11 +132,15 @@ def create_run(
 
     `config` holds plain values (numbers, texts, paths, lists, dicts); `files` are written into the folder by name, and
     go with it; `at` is the time in its name (default: now).
-    Raises JobError for a kind or config that can't be written, StorageFailed when the disk refuses, NotAllowed.
+    Raises JobError for a kind, config or file's name that can't be written, StorageFailed when the disk refuses,
+    NotAllowed.
     """
     require(permission_for(kind))
     if not _KIND.fullmatch(kind):
         raise JobError(f"'{kind}' can't name a kind of run.", "Use small letters, digits and '-'.")
+    for name in files or {}:
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise JobError(f"'{name[:80]}' can't name a file of a run.", "Give a plain name, without a folder.")
     try:
         content = to_json(config, indent=2)
     except (TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from core.access.places import require_host, require_path, require_places
 from core.access.roles import Role
 from core.dataset.errors import SourceInvalid
 from core.dataset.scan import scan
-from core.jobs.launch import launch
-from core.jobs.run_dir import list_runs, runs_root
+from core.jobs.errors import JobError
+from core.jobs.launch import launch, resume
+from core.jobs.run_dir import create_run, list_runs, runs_root
+from core.jobs.state import write_state
 from core.settings import PROJECT_ROOT, load_settings
 from core.video.camera_book import put_away
 
@@ -103,3 +106,20 @@ def test_a_run_starts_with_places_that_its_starter_may_name(own_data_dir):
                 settings, {"address": "/dev/video0", "title": "A/B", "size": 3, "out": str(own_data_dir / "runs" / "x")}
             )
     assert list_runs(runs_root(settings)) == []
+
+
+def test_a_run_goes_on_with_places_that_whoever_resumes_it_may_name(own_data_dir):
+    settings = load_settings()
+    with acting_as(ADMIN):
+        run = create_run(runs_root(settings), "evaluate", "x", {"images": "/etc"})
+        write_state(run.path, replace(run.state(), status="stopped"))
+    with acting_as(OPERATOR), pytest.raises(NotAllowed, match="/etc"):
+        resume(run, settings)
+    assert run.state().status == "stopped"
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", ""])
+def test_a_file_of_a_run_stays_in_its_folder(own_data_dir, name):
+    with pytest.raises(JobError, match="can't name a file"):
+        create_run(runs_root(load_settings()), "video", "x", {}, files={name: b"x"})
+    assert list_runs(runs_root(load_settings())) == []
