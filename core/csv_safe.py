@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BOM = "\ufeff"
 
+_NOT_SEEN = " \0\x0b\x0c\u00a0\u200b\ufeff"
+"""What programs may leave out at the start of a cell."""
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
@@ -68,4 +70,4 @@ def safe_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.replace("\r\n", "\n").replace("\r", "\n")
-    return "'" + text if text.lstrip(" ").startswith(_STARTS_FORMULA) else text
+    return "'" + text if text.lstrip(_NOT_SEEN).startswith(_STARTS_FORMULA) else text
