@@ -225,10 +225,10 @@ def _sections(dataset: Dataset, name: str) -> None:
         title, icon = SECTIONS[each]
         return f"{icon} {title}{f' ({len(rejects):,})' if each == 'rejected' else ''}"
 
+    st.session_state.setdefault("dataset_section", "counts")
     section = st.segmented_control(
-        "Show", names, default="counts", required=True, key="dataset_section", format_func=label,
-        label_visibility="collapsed",
-    )  # fmt: skip
+        "Show", names, required=True, key="dataset_section", format_func=label, label_visibility="collapsed"
+    )
     if section == "faces":
         faces_panel(dataset)
     elif section == "degrade":

@@ -97,7 +97,7 @@ def weights_card(used: InUse) -> None:
     card, figures = read_card(weights.metadata), used.figures
     with st.container(border=True, key="home_weights_card"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("#### How well these weights measure", width="content")
+            st.markdown("#### How accurate these weights are", width="content")
             words, colour, _ = ORIGINS[weights.origin]
             st.badge(words, icon=_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
         if figures is None:
@@ -147,7 +147,7 @@ def rates_html(figures: Measured) -> str:
     head = "".join(f"<th>{size_name(size)}</th>" for size in sizes)
     rows = "".join(
         f"<tr><th>{title}</th>{''.join(_rate_cell(rates.get(size)) for size in sizes)}</tr>"
-        for title, rates in (("Both faces of that size", figures.eer), ("One of it, one large", figures.eer_vlr_hr))
+        for title, rates in (("Both faces of that size", figures.eer), ("One small, one large", figures.eer_vlr_hr))
         if rates
     )
     return f"<table class='ef-rates'><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
