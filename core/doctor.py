@@ -137,9 +137,7 @@ def check_weights(settings: Settings) -> Row:
         return Row(
             "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install again: {_INSTALL}", True
         )
-    ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
-    origin = f"{encoder.name}, {ours.get(file.origin, 'not an official file')}"
-    origin = f"official {file.official.name}" if file.official else origin
+    origin = file.origin_text if file.official else f"{encoder.name}, {file.origin_text}"
     detail = f"{file.path.name} ({origin}): complete, healthy, {encoder.info.parameters:,} parameters"
     figures = measured(file, settings)
     detail += f"; EER {figures.line}" if figures is not None else ""

@@ -190,8 +190,7 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     if as_json:
         say_json({"ok": True, **facts_of(file), **held(encoder.info)})
         return
-    origin = f"the published {file.official.name}" if file.official else "not a published file"
-    say(f"ok: {file.path} is a complete {encoder.name}, healthy, {origin}")
+    say(f"ok: {file.path} is a complete {encoder.name}, healthy, {file.origin_text}")
 
 
 @group.command("fetch", epilog=example("weights fetch edgeface_xxs", "weights fetch edgeface_s_gamma_05"))

@@ -69,7 +69,7 @@ def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
     from core.encoder.registry import WeightsFile
 
     if isinstance(file, WeightsFile):
-        return f"In use: {file.path} ({file.official.name if file.official else 'not a published file'})"
+        return f"In use: {file.path} ({file.origin_text})"
     return f"In use for small faces: {file.path or file.name}"
 
 

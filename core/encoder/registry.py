@@ -81,6 +81,14 @@ class WeightsFile:
             return "other"
         return "fine-tuned" if self.metadata.get("parent_sha256") else "starter"
 
+    @property
+    def origin_text(self) -> str:
+        """Where the weights come from, in words."""
+        if self.official is not None:
+            return f"official {self.official.name}"
+        ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
+        return ours.get(self.origin, "not an official file")
+
 
 def describe(path: Path) -> WeightsFile:
     """The file at `path` with its hashes, which are kept in memory while size and time of change stay the same.

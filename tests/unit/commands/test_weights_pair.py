@@ -30,9 +30,18 @@ def settings(own_data_dir: Path, shared_dir: Path) -> Settings:
 def test_official_weights_beside_a_fine_tunes_network_say_so_and_name_the_way_out(settings: Settings, capsys) -> None:
     assert run(["weights", "use", "edgeface_xxs_q"]) == 0
     out, err = capsys.readouterr()
-    assert "In use: " in out and "tuned-dsr, which enlarges small faces, was trained together with other weights" in err
+    assert (
+        "(official edgeface_xxs_q)" in out
+        and "tuned-dsr, which enlarges small faces, was trained together with other weights" in err
+    )
     assert "edgeface-studio weights use bicubic" in err
     assert active_upscaler(settings).name == "tuned-dsr", "nothing is replaced unasked"
+
+
+def test_the_starter_is_called_what_it_is(settings: Settings, capsys) -> None:
+    shipped = Path(__file__).parents[3] / "data" / "models" / "edgeface-xxs-starter.safetensors"
+    assert run(["weights", "use", str(shipped)]) == 0
+    assert "edgeface-xxs-starter.safetensors (this project's starter)" in capsys.readouterr().out
 
 
 def test_pair_takes_the_other_one_too(settings: Settings, capsys) -> None:
