@@ -50,9 +50,18 @@ class Goal:
         return [View("aligned", size) for size in small] if self.measure == "fpir" else []
 
 
+STRANGERS_VARY = "Intervals are over the people who ask, with the galleries as they were drawn."
+"""Who is enrolled varies too. Simulated with people who differ much in how alike they are to others, intervals of FPIR
+held the truth in 68 to 84 % of samples (30 to 200 people, galleries of 10 to 50), without such differences in 92 to 98.
+"""
+
+
 def meaning(goal: Goal) -> str:
-    """What "at most" means for these thresholds, in a sentence."""
+    """What "at most" means for these thresholds, and what intervals of rates of strangers leave out, in sentences."""
     rate = f"{goal.target * 100:g} %"
+    over = f" {STRANGERS_VARY}" if goal.measure == "fpir" else ""
     if goal.confidence:
-        return f"At {goal.confidence * 100:g} % confidence at most {rate} of people outside the data are accepted."
-    return f"At most {rate} of the people it was chosen on were accepted; expect somewhat more of others."
+        return (
+            f"At {goal.confidence * 100:g} % confidence at most {rate} of people outside the data are accepted.{over}"
+        )
+    return f"At most {rate} of the people it was chosen on were accepted; expect somewhat more of others.{over}"
