@@ -13,7 +13,7 @@ import html
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -203,22 +203,32 @@ def _only_known(receive: Receive) -> Receive:
 def _of_now(receive: Receive, browser: str, token: str) -> Receive:
     """The same, where people sign in. The first long message of a browser in which nobody is signed in ends the
     connection. A part of a page that refreshes itself is the whole page, which asks who is here, once the sign-in is
-    over."""
+    over. A file is made for the session that offered it alone: its trail names who signed in there."""
     known = _only_known(receive)
 
     async def of_now() -> Message:
         message = await known()
         if len(message.get("bytes") or b"") > BEFORE_SIGN_IN and not VISITORS.signed_in(browser):
             return {"type": "websocket.disconnect", "code": 1009, "reason": "Sign in first."}
-        asked = _asked(message)
-        if asked is not None and asked.rerun_script.fragment_id:
-            session = VISITORS.session(token)
-            if not session or not VISITORS.signed_in(browser, session):
-                asked.rerun_script.fragment_id = ""
-                message = {**message, "bytes": asked.SerializeToString()}
-        return message
+        asked, session = _asked(message), VISITORS.session(token)
+        if asked is None:
+            return message
+        file, part = asked.backend_operation_request.deferred_file, asked.rerun_script
+        if file.file_id and file.file_id not in _offered(session):
+            file.file_id = "not offered here"
+        elif part.fragment_id and not (session and VISITORS.signed_in(browser, session)):
+            part.fragment_id = ""
+        else:
+            return message
+        return {**message, "bytes": asked.SerializeToString()}
 
     return of_now
+
+
+def _offered(session: str) -> Collection[str]:
+    """The files that a session's page offers, which are made when they are asked for."""
+    offered: Mapping[str, Collection[str]] = runtime.get_instance().media_file_mgr._deferred_ids_by_session
+    return offered.get(session, ())
 
 
 def _asked(message: Message) -> BackMsg | None:

@@ -243,6 +243,17 @@ def test_files_are_for_browsers_in_which_somebody_is_signed_in(guarded: tuple[Vi
         assert visitor.request("GET", address).status_code == 403
 
 
+def test_a_file_is_made_for_the_session_that_offered_it_alone(guarded: tuple[Visitor, Path]) -> None:
+    owners, viewer, stranger = (fresh(guarded[0]) for _ in range(3))
+    with owners.session() as session, viewer.session() as other, stranger.session() as third:
+        sign_in(session, "ada", "access")
+        sign_in(other, "vera", "help")
+        third.run("help")
+        number = session.offered("As CSV")
+        assert other.file(number) == "" and third.file(number) == ""
+        assert session.file(number).startswith("/media/")
+
+
 def test_nobody_clears_everybodys_caches(open_one: Visitor) -> None:
     with fresh(open_one).session() as session:
         session.run("gallery")

@@ -118,9 +118,17 @@ class Session:
 
     def download(self, label: str) -> str:
         """Click a download button; returns the address under which the file then is."""
+        return self.file(self.offered(label))
+
+    def offered(self, label: str) -> str:
+        """The number of the file that a download button offers."""
+        return str(self._drawn(label).deferred_file_id)
+
+    def file(self, number: str) -> str:
+        """Have the file of that number made; returns its address, "" where it is refused."""
         ask = BackMsg()
         ask.backend_operation_request.request_id, ask.backend_operation_request.session_id = "1", self.id
-        ask.backend_operation_request.deferred_file.file_id = self._drawn(label).deferred_file_id
+        ask.backend_operation_request.deferred_file.file_id = number
         self.socket.send(ask.SerializeToString())
         while True:
             message = ForwardMsg.FromString(self.socket.recv(timeout=WAIT_S))
