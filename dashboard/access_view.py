@@ -144,7 +144,7 @@ def _trail() -> None:
         },
     )
     st.caption(
-        f"The latest {count(len(table), 'line')}. People enrolled appear by number, so that a deleted name stays "
+        f"{count(len(table), 'line')}, the latest first. People enrolled appear by number, so that a deleted name stays "
         "deleted. Lines are never changed or removed by this program."
     )
     take(
