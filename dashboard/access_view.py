@@ -144,8 +144,8 @@ def _trail() -> None:
         },
     )
     st.caption(
-        f"{count(len(table), 'line')}, the latest first. People enrolled appear by number, so that a deleted name stays "
-        "deleted. Lines are never changed or removed by this program."
+        f"{count(len(table), 'line')}, the latest first. People enrolled appear by number, so that a deleted name "
+        "stays deleted. Lines are never changed or removed by this program."
     )
     take(
         "As CSV", lambda: csv_bytes(table), "audit.csv", "text/csv", key="access_trail_csv",
