@@ -14,7 +14,8 @@ from dashboard.text import count
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-PHOTOGRAPH_TYPES = tuple(sorted(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES))
+_USUAL = ("jpg", "jpeg", "png", "webp", "heic")
+PHOTOGRAPH_TYPES = (*_USUAL, *sorted({suffix.lstrip(".") for suffix in IMAGE_SUFFIXES} - {*_USUAL}))
 
 
 def photographs(label: str, *, key: str, help: str | None = None) -> list[UploadedFile]:
