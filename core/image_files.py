@@ -12,6 +12,9 @@ IMAGE_SUFFIXES = frozenset({
 })  # fmt: skip
 """The endings of the files that `read_image` reads."""
 
+USUAL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic")
+"""Those that lists of endings name first."""
+
 FORMATS_TEXT = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC"
 
 _RAW = ("3fr", "arw", "cr2", "cr3", "crw", "dng", "erf", "kdc", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "srw")

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.image_files import IMAGE_SUFFIXES
+from core.image_files import IMAGE_SUFFIXES, USUAL_SUFFIXES
 from dashboard.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
 from dashboard.text import count
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-_USUAL = ("jpg", "jpeg", "png", "webp", "heic")
-PHOTOGRAPH_TYPES = (*_USUAL, *sorted({suffix.lstrip(".") for suffix in IMAGE_SUFFIXES} - {*_USUAL}))
+PHOTOGRAPH_TYPES = tuple(
+    suffix.lstrip(".") for suffix in (*USUAL_SUFFIXES, *sorted(IMAGE_SUFFIXES - {*USUAL_SUFFIXES}))
+)
 
 
 def photographs(label: str, *, key: str, help: str | None = None) -> list[UploadedFile]:
