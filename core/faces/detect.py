@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.faces.align import probe_px
-from core.faces.face import Face, between, choose_faces, distinct, mirrored, most_like, moved, turned_back
+from core.faces.face import Face, between, choose_faces, distinct, mirrored, most_like, moved, placed, turned_back
 from core.faces.tiles import Tile, tiles
 
 __all__ = ["Detector", "DetectorMissing", "Face", "choose_faces", "detector_model_path"]
@@ -63,6 +63,8 @@ GLANCE_PX = 48.0
 LEAST_GLANCE = 0.84
 """A look at half the size costs a third. Turned by a half, 400 of 400 upside-down faces reach this score in it, at full
 size and at 16 px; one in ten upright faces does, and is then looked at properly."""
+
+TILTS_DEG = (45.0, -45.0, 135.0, -135.0)
 
 TURNS = (2, 1, 3)
 """Quarter turns counterclockwise, the likeliest mishap first."""
@@ -247,6 +249,8 @@ class Detector:
         for turn in self._turns_to_try(best, patch, size, face.quarter):
             least = LEAST_TURNED if best is None else best.score
             best = self._twice(small, here, (face.quarter + turn) % 4, least) or best
+        if best is not None and best.score < CERTAIN_UPRIGHT:
+            best = self._tilted(small, patch, size, best) or best
         if best is None or (best.quarter and best.score < LEAST_TURNED):
             return None
         return moved(moved(best, scale, (0, 0)), (1, 1), (x0, y0))
@@ -264,12 +268,35 @@ class Detector:
     def _twice(self, patch: RGB, here: Face, quarter: int, least: float = 0.0) -> Face | None:
         """The mean of two looks at the face `here` in a patch turned by `quarter`: one as it is, one mirrored. None
         when one of them doesn't show it, or by a score below `least`."""
-        turned = np.rot90(patch, quarter)
+        return self._both_ways(
+            np.rot90(patch, quarter), lambda face: turned_back(face, quarter, patch.shape), here, least
+        )
+
+    def _tilted(self, patch: RGB, whole: RGB, size: float, here: Face) -> Face | None:
+        """`_twice` in the patch turned by an odd number of eighths, where that shows the face better than it is seen
+        `here`; None where it doesn't. `whole` is the patch in the photograph's own pixels, its probe `size`.
+
+        YuNet finds a face that is tilted by 45 degrees, and takes it for upright, for sideways or for upside down.
+        """
+        glance, _ = _sized(whole, GLANCE_PX / size)
+        straight = 90.0 * here.quarter
+        seen = {}
+        for degrees in (straight, *TILTS_DEG):
+            found = self._faces(_turned_by(glance, degrees)[0], "glance")
+            seen[degrees] = max((one.score for one in found), default=0.0)
+        degrees = max(seen, key=lambda one: seen[one])
+        if degrees == straight:
+            return None
+        tilted, there = _turned_by(patch, degrees)
+        back = cv2.invertAffineTransform(there)
+        return self._both_ways(tilted, lambda face: placed(face, back), here, here.score)
+
+    def _both_ways(self, turned: RGB, back: Callable[[Face], Face], here: Face, least: float) -> Face | None:
         looks = []
         for mirror in (False, True):
             found = self._faces(turned[:, ::-1] if mirror else turned, "again")
             plain = [mirrored(face, turned.shape[1]) for face in found] if mirror else found
-            like = most_like(here, [turned_back(face, quarter, patch.shape) for face in plain])
+            like = most_like(here, [back(face) for face in plain])
             if like is None or (like.score < least and not mirror):
                 return None
             looks.append(like)
@@ -309,6 +336,14 @@ def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
         how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
     return bgr, (width / size[0], height / size[1])
+
+
+def _turned_by(bgr: RGB, degrees: float) -> tuple[RGB, NDArray[np.float64]]:
+    """The picture turned counterclockwise about its middle, its border drawn out, and the map (2, 3) that did it."""
+    height, width = bgr.shape[:2]
+    there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    turned = cv2.warpAffine(bgr, there, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.uint8), np.asarray(there, dtype=np.float64)
 
 
 def _distinct(seen: list[_Seen]) -> list[_Seen]:

@@ -91,6 +91,14 @@ def turned_back(face: Face, quarter: int, shape: tuple[int, ...]) -> Face:
     return replace(face, box_xyxy=box, landmarks=np.stack(points, axis=1).astype(np.float32))
 
 
+def placed(face: Face, matrix: NDArray[np.float64]) -> Face:
+    """The face after an affine map (2, 3) of pixel centres that only turns and shifts: its box keeps its sides."""
+    points = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    x, y = matrix[:, :2] @ (np.array(face.centre) - 0.5) + matrix[:, 2] + 0.5
+    box = (x - face.width / 2, y - face.height / 2, x + face.width / 2, y + face.height / 2)
+    return replace(face, box_xyxy=tuple(map(float, box)), landmarks=points.astype(np.float32))
+
+
 def between(a: Face, b: Face) -> Face:
     """The mean of two sightings of one face: box, landmarks and score."""
     x0, y0, x1, y1 = ((u + v) / 2 for u, v in zip(a.box_xyxy, b.box_xyxy, strict=True))
