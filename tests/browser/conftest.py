@@ -138,7 +138,8 @@ def narrow_page(chromium: object) -> Iterator[object]:
 
 
 def give_files(page: Any, files: str | Path | list[Path], field: str = "input[type=file]") -> None:
-    """Choose files in the first upload field, once the page has come to rest: a field that is put there anew while it
-    still runs forgets what it was given."""
+    """Choose files in the first upload field that is shown, once the page has come to rest: a field that is drawn again
+    while the page still runs forgets what it was given. Fields of other tabs are in the page too."""
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.locator(field).first.set_input_files(files)
+    shown = page.locator("[data-testid=stFileUploader]").filter(has=page.locator(field), visible=True)
+    shown.first.locator(field).set_input_files(files)
