@@ -288,7 +288,7 @@ class Detector:
         if degrees == straight:
             return None
         tilted, there = _turned_by(patch, degrees)
-        back = cv2.invertAffineTransform(there)
+        back = np.asarray(cv2.invertAffineTransform(there), dtype=np.float64)
         return self._both_ways(tilted, lambda face: placed(face, back), here, here.score)
 
     def _both_ways(self, turned: RGB, back: Callable[[Face], Face], here: Face, least: float) -> Face | None:
