@@ -32,7 +32,7 @@ MEASURED_TOGETHER = frozenset(
     }
 )
 """Encoder and upscaler (SHA-256) that weren't trained together, and measured as well or better so than with what the
-encoder was trained with (DECISIONS.md, "The shipped pair")."""
+encoder was trained with (docs/measurements.md, "The shipped pair")."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def let_threads_wait() -> None:
     before numpy and torch are imported.
 
     Spinning threads take the cores from those that have work: detection, networks and search take turns, each with
-    threads of its own. The figures are in DECISIONS.md.
+    threads of its own. The figures are in docs/measurements.md.
     """
     for name, value in _WAITING.items():
         os.environ.setdefault(name, value)
