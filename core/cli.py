@@ -38,9 +38,9 @@ from core.commands import (
 )
 from core.commands.common import example, plain
 from core.errors import CoreError
-from core.private_files import keep_private
 from core.settings import load_settings, write_atomically
-from core.threads import let_threads_wait
+from core.system.private_files import keep_private
+from core.system.thread_env import let_threads_wait
 
 USAGE_MISTAKE = 2
 FAULT = 1

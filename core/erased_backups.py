@@ -20,7 +20,7 @@ from core.gallery.backup import Backup, backups_of, read_only
 from core.gallery.protection import Keys
 from core.gallery.sealing import PLAIN, Seal, Sealed
 from core.gallery.store import Gallery
-from core.sqlite_files import connect, side_files
+from core.system.sqlite_files import connect, side_files
 
 WAIT_S = 60.0
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.gallery.review import SAME_PHOTOGRAPH
-from core.sqlite_files import connect, remove_database, side_files
+from core.system.sqlite_files import connect, remove_database, side_files
 from core.traces import Trace
 
 Vectors = Sequence[NDArray[np.float32]]

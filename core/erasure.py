@@ -26,7 +26,7 @@ from core.gallery.rows import write_audit
 from core.gallery.snapshot import folder_of, remove_leftovers
 from core.gallery.store import Gallery
 from core.settings import Settings
-from core.sqlite_files import side_files
+from core.system.sqlite_files import side_files
 from core.traces import Trace, Unsearched, find_traces
 from core.video.sightings import forget
 

@@ -22,8 +22,8 @@ from typing import IO, Any
 import numpy as np
 
 from core.gallery.database import IN_MEMORY
-from core.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from core.sqlite_files import connect, is_database, must_stay_open, raw_chunks, side_files
+from core.system.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from core.system.sqlite_files import connect, is_database, must_stay_open, raw_chunks, side_files
 
 PIECE_BYTES = 1 << 24
 MAX_UNPACKED_BYTES = 2_000_000_000

@@ -11,7 +11,7 @@ from core.gallery.embeddings_pt import import_embeddings_pt, write_embeddings_pt
 from core.gallery.merge import ImportReport
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_gallery, import_gallery
-from core.sqlite_files import is_database
+from core.system.sqlite_files import is_database
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

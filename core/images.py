@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from core.errors import CoreError
-from core.image_files import FORMATS_TEXT, claims_to_be_read, is_heif, kind_by_content, unread_kind
-from core.printable import printable
-from core.sqlite_files import is_open_here
+from core.system.image_files import FORMATS_TEXT, claims_to_be_read, is_heif, kind_by_content, unread_kind
+from core.system.sqlite_files import is_open_here
+from core.system.text import printable
 
 if TYPE_CHECKING:
     import torch

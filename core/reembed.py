@@ -28,8 +28,8 @@ from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, StoredTemplate
 from core.images import read_image, resize
 from core.jobs.context import JobContext
-from core.printable import count
 from core.settings import CROP_PX, Settings, load_settings
+from core.system.text import count
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

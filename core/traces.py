@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.file_contents import ENCRYPTED_GALLERY, Opened, kind_of
 from core.name_variants import NameFinder
-from core.sqlite_files import must_stay_open
+from core.system.sqlite_files import must_stay_open
 
 MAX_FILE_BYTES = 512_000_000
 """Larger files are passed over, and listed; databases are searched whatever their size."""

@@ -19,7 +19,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
 from core.settings import Settings
-from core.sqlite_files import is_open_here
+from core.system.sqlite_files import is_open_here
 
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
 

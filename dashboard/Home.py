@@ -10,7 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from core.access.actor import resolve_with
-from core.private_files import keep_private
+from core.system.private_files import keep_private
 from dashboard.access import current
 from dashboard.gate import Gate
 

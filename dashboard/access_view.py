@@ -9,7 +9,7 @@ import streamlit as st
 from core.access.roles import Permission, Role
 from core.access.trail import TrailEntry, read_trail, whole_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from dashboard.access import current, way
 from dashboard.components import head
 from dashboard.door import refused

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.errors import StorageFailed
 from core.jobs.run_dir import Run
 from dashboard.taking import take

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.settings import VLR_SIZES_PX
 from dashboard.carry import carry
 from dashboard.compare_view import compare_view

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.evaluation.pictures import Picture
 from core.images import encode_image
 from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.gallery.store import Gallery
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
 from dashboard.access import Permission, allowed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from core.printable import count as count
+from core.system.text import count as count
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run
 from core.training.history import Alarm

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.image_files import IMAGE_SUFFIXES, USUAL_SUFFIXES
+from core.system.image_files import IMAGE_SUFFIXES, USUAL_SUFFIXES
 from dashboard.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
 from dashboard.text import count
 

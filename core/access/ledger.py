@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.errors import StorageFailed
 from core.settings import Settings, write_atomically
-from core.sqlite_files import connect
+from core.system.sqlite_files import connect
 
 WAIT_S = 10.0
 _TABLES = (

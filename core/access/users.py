@@ -22,7 +22,7 @@ from core.access.roles import Permission, Role, role_of
 from core.access.trail import record
 from core.errors import StorageFailed
 from core.settings import Settings, write_atomically
-from core.system_files import lock
+from core.system.platform_files import lock
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

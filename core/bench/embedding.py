@@ -13,7 +13,7 @@ from core.bench.measure import in_turns
 from core.bench.row import Row
 from core.encoder.encode import SINGLES_FIRST, Encoder
 from core.images import to_tensor
-from core.processor import cpu_has_bfloat16
+from core.system.cpu import cpu_has_bfloat16
 
 PLAIN = "model = timm EdgeNeXt, float32, NCHW, as EdgeFace's README: model.eval(); with torch.no_grad(): model(images)"
 MANY = 32

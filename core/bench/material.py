@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError
-from core.processor import BFLOAT16
 from core.settings import Settings
+from core.system.cpu import BFLOAT16
 
 if TYPE_CHECKING:
     from core.encoder.encode import Encoder

@@ -20,7 +20,7 @@ from core.gallery import rows as sql
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, Space
 from core.images import resize, to_tensor
-from core.processor import cpu_has_bfloat16
+from core.system.cpu import cpu_has_bfloat16
 
 COMMAND = (
     "RivalDSR (core/bench/rival_dsr.py: CNN and transformer, 5.6 M parameters, random weights) -> EdgeFace float32 "

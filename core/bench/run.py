@@ -94,7 +94,7 @@ def machine() -> dict[str, object]:
     """What the figures were taken on; no name of the computer."""
     import torch
 
-    from core.processor import cpu_has_bfloat16, processor_name
+    from core.system.cpu import cpu_has_bfloat16, processor_name
 
     return {
         "cpu": processor_name(),

@@ -20,7 +20,7 @@ from core.gallery.keys import Key
 from core.gallery.sketch import SKETCH_FROM, Sketch
 from core.gallery.store import Gallery
 from core.gallery.values import Space
-from core.sqlite_files import connect
+from core.system.sqlite_files import connect
 
 K = 5
 BATCH = 100

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.errors import CoreError
-from core.printable import columns_of, printable
 from core.settings import UNCALIBRATED_THRESHOLD, Settings, load_settings
+from core.system.text import columns_of, printable
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
@@ -189,7 +189,7 @@ def image_files(items: Sequence[str]) -> list[Path]:
     A file that isn't there stays in the list, to be reported by whoever reads it. Raises UsageMistake when a folder or
     pattern holds no image, or when nothing was named.
     """
-    from core.image_files import endings_text, is_picture
+    from core.system.image_files import endings_text, is_picture
 
     found: list[Path] = []
     for item in items:
@@ -216,7 +216,7 @@ def image_files(items: Sequence[str]) -> list[Path]:
 
 def _tell_deeper(folder: Path, inside: Sequence[Path]) -> None:
     """Say that a folder's own folders hold pictures, which aren't taken. Raises UsageMistake when it holds no other."""
-    from core.image_files import pictures_under
+    from core.system.image_files import pictures_under
 
     deeper = sum(1 for path in pictures_under(folder, lambda error: None) if path.parent != folder)
     if deeper and not inside:

@@ -226,7 +226,7 @@ def demo(
 ) -> None:
     """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
     from core.dataset.synthetic import make_demo
-    from core.printable import count as count_of
+    from core.system.text import count as count_of
 
     try:
         made = make_demo(out_path(out, "demo"), identities, images, seed, on_event=show_progress)

@@ -164,7 +164,7 @@ def make_map(
     if method == "tsne":
         layout_store(load_settings()).write(cloud.key, layout)  # the dashboard shows it without making it again
     if target is not None:
-        from core.csv_safe import csv_bytes
+        from core.csv_export import csv_bytes
         from core.settings import write_atomically
 
         table = cloud.table[["identity", "image", "view"]].copy()

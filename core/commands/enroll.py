@@ -23,8 +23,8 @@ from core.commands.common import (
 from core.commands.enroll_webcam import require_one_source, webcam_pictures
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
-from core.printable import count
 from core.settings import load_settings
+from core.system.text import count
 
 if TYPE_CHECKING:
     from core.gallery.values import Identity

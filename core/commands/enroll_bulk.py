@@ -24,8 +24,8 @@ from core.commands.common import (
 from core.commands.enroll import AddOption, ForceOption, MatchedOption, NoCropsOption
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
-from core.printable import count
 from core.settings import load_settings
+from core.system.text import count
 
 if TYPE_CHECKING:
     from core.enrolment import BulkRow

@@ -19,8 +19,8 @@ from core.commands.common import (
     say_table,
     user_path,
 )
-from core.printable import count
 from core.settings import load_settings
+from core.system.text import count
 
 if TYPE_CHECKING:
     from core.gallery.backup import Backup

@@ -18,7 +18,7 @@ from core.commands.common import (
     say_json,
     user_path,
 )
-from core.printable import count
+from core.system.text import count
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery

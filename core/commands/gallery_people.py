@@ -18,8 +18,8 @@ from core.commands.common import (
     say,
     say_json,
 )
-from core.printable import count
 from core.settings import load_settings
+from core.system.text import count
 
 
 def add_to(group: typer.Typer) -> None:

@@ -31,11 +31,11 @@ from core.commands.enroll import PhotosByDefault
 from core.commands.pipeline_options import PipelineOptions
 from core.commands.shared_options import takes_options
 from core.errors import CoreError, StorageFailed
-from core.printable import count
 from core.settings import TIE_MARGIN, load_settings
+from core.system.text import count
 
 if TYPE_CHECKING:
-    from core.csv_safe import CsvLines
+    from core.csv_export import CsvLines
     from core.pipeline import Pipeline
     from core.recognition import Recognition
 
@@ -274,7 +274,7 @@ def _rows_to(target: str | None) -> Iterator[WriteRow]:
     if target is None:
         yield lambda row: None
         return
-    from core.csv_safe import CsvLines
+    from core.csv_export import CsvLines
 
     if target == "-":
         yield _cells_of(CsvLines(sys.stdout, _CSV_COLUMNS, mark=False))

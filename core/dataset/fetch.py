@@ -21,7 +21,7 @@ from core.dataset.ingest import IngestSummary, ingest
 from core.dataset.photograph import encode_png
 from core.errors import SettingsInvalid, StorageFailed
 from core.images import RGB, sha256_of
-from core.private_files import make_private
+from core.system.private_files import make_private
 
 OLIVETTI_SHA256 = "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794"
 """Of olivettifaces.mat, as scikit-learn has it."""

@@ -35,8 +35,8 @@ from core.faces.quality import Limits
 from core.images import sha256_of
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.printable import count
 from core.settings import VLR_SIZES_PX, write_atomically
+from core.system.text import count
 
 FORMAT = 3
 """Goes up when the same photographs and settings would give other bytes: half-done work of before is then done anew."""

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from core.dataset.errors import BuildRefused
 from core.errors import StorageFailed
 from core.images import sha256_of
-from core.system_files import lock, open_folder
+from core.system.platform_files import lock, open_folder
 
 PLAN_NAME = "plan.json"
 JOURNAL_NAME = "journal.jsonl"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.csv_safe import CsvLines
+from core.csv_export import CsvLines
 from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import REJECTED_NAME
 from core.dataset.photograph import Photograph, Rejected
@@ -29,7 +29,7 @@ def reject_row(photograph: Photograph, why: Rejected) -> dict[str, str]:
 
 
 def rejects_bytes(rows: Sequence[dict[str, str]]) -> bytes:
-    """The rows as rejected.csv (see core.csv_safe); a file's name that is no text keeps its bytes."""
+    """The rows as rejected.csv (see core.csv_export); a file's name that is no text keeps its bytes."""
     buffer = io.StringIO(newline="")
     lines = CsvLines(buffer, COLUMNS)
     for row in rows:

@@ -14,8 +14,8 @@ from core.dataset.manifest import is_dataset, read_dataset
 from core.dataset.place import refuse_existing
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.printable import count
 from core.settings import load_settings
+from core.system.text import count
 
 
 def ingest(context: JobContext) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from core.dataset.errors import SourceInvalid
 from core.dataset.layout import HR, INFO_NAME, kind_of_folder, split_of_folder
 from core.dataset.manifest import is_dataset, make_frame, read_dataset
 from core.errors import CoreError, StorageFailed
-from core.image_files import is_set_aside, pictures_under
 from core.images import read_image
 from core.settings import load_settings
+from core.system.image_files import is_set_aside, pictures_under
 
 LAYOUTS = ("dataset", "notes", "photographs", "crops", "csv")
 

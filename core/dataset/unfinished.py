@@ -17,7 +17,7 @@ from core.dataset.manifest import Dataset, is_outside
 from core.dataset.place import part_name
 from core.errors import StorageFailed
 from core.settings import write_atomically
-from core.system_files import open_folder
+from core.system.platform_files import open_folder
 
 
 @contextmanager

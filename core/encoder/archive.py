@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from core.encoder.errors import WeightsMissing, WeightsUnsafe
-from core.file_kinds import stray
+from core.system.file_kinds import stray
 
 UNREADABLE = (
     pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, ValueError, LookupError,

@@ -22,8 +22,8 @@ from core.encoder.variants import EMBEDDING_DIM, VARIANTS
 from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
-from core.processor import cpu_has_bfloat16
 from core.settings import CROP_PX
+from core.system.cpu import cpu_has_bfloat16
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | Tensor

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from core.encoder.export_onnx import INPUT, export_onnx
 from core.errors import CoreError, SettingsInvalid
-from core.processor import processor_name
 from core.settings import CROP_PX, Settings, load_settings, write_atomically
+from core.system.cpu import processor_name
 
 Single = Callable[[Tensor], Tensor]
 """(1, 3, 112, 112) in [-1, 1] -> (1, 512), not normalised."""

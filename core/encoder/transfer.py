@@ -18,7 +18,7 @@ from core.encoder.errors import DownloadFailed
 from core.encoder.registry import hash_file
 from core.encoder.variants import Variant
 from core.errors import SettingsInvalid
-from core.system_files import lock
+from core.system.platform_files import lock
 
 if TYPE_CHECKING:
     import requests

@@ -16,7 +16,7 @@ from core.errors import SettingsInvalid
 from core.evaluation.intervals import share_interval
 from core.evaluation.pictures import Picture
 from core.evaluation.scores import Ints
-from core.printable import count
+from core.system.text import count
 
 FEW_PEOPLE = 20
 """A group of fewer people is too small to compare: half of its interval spans ten points and more."""

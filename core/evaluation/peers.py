@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from core.encoder.registry import hash_file
 from core.errors import CoreError
-from core.file_kinds import stray
 from core.settings import CROP_PX
+from core.system.file_kinds import stray
 
 if TYPE_CHECKING:
     from core.encoder.encode import Images

@@ -21,7 +21,7 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.errors import CoreError, StorageFailed
 from core.jobs.plain import plain_value
 from core.jobs.run_dir import Run

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StorageFailed
-from core.sqlite_files import cache_file, is_damage, remove_database
+from core.system.sqlite_files import cache_file, is_damage, remove_database
 
 FORMAT = 1
 """Goes up when the same picture and settings would give other vectors."""

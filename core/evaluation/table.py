@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.evaluation.figures import Figures
 from core.evaluation.intervals import Interval
 from core.evaluation.protocol import Mode, Size

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.faces.face import Face
-from core.file_kinds import stray
+from core.system.file_kinds import stray
 
 _MOST_BYTES = 100_000
 _STEP = "Correct it; `edgeface-studio attacks --help` shows one that is whole."

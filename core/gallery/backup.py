@@ -19,8 +19,8 @@ from core.gallery.keys import Key
 from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
 from core.gallery.store import Gallery
-from core.printable import count
-from core.sqlite_files import connect
+from core.system.sqlite_files import connect
+from core.system.text import count
 
 SUFFIX = ".db"
 ERASED = "erased"

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.gallery.errors import NameInvalid, SpaceMismatch, TemplateInvalid
 from core.gallery.values import NewTemplate, Space
-from core.printable import TURNING
+from core.system.text import TURNING
 
 MAX_NAME_CHARS = 200
 MAX_NOTE_CHARS = 10_000

@@ -23,7 +23,7 @@ from core.gallery.keys import key_given
 from core.gallery.protection import Keys, follow, protect_new
 from core.gallery.sealing import SealedConnection
 from core.gallery.snapshot import folder_of, snapshot
-from core.sqlite_files import connect, identity_of, side_files
+from core.system.sqlite_files import connect, identity_of, side_files
 
 IN_MEMORY = ":memory:"
 

@@ -20,7 +20,6 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.file_kinds import stray
 from core.gallery import rows
 from core.gallery.checks import clean_name, name_key
 from core.gallery.errors import ImportRejected, NameInvalid
@@ -29,7 +28,8 @@ from core.gallery.merge import ImportReport, OnConflict, merge_people, person_of
 from core.gallery.store import Gallery
 from core.gallery.values import EMBEDDING_DIM, NewTemplate, Space
 from core.settings import CROP_PX, write_atomically
-from core.sqlite_files import is_open_here
+from core.system.file_kinds import stray
+from core.system.sqlite_files import is_open_here
 
 SOURCE = "imported .pt"
 

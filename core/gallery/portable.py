@@ -25,7 +25,7 @@ from core.gallery.checks import MAX_CROP_BYTES, check_template, clean_name, clea
 from core.gallery.errors import ImportRejected
 from core.gallery.fields import as_list, as_moment, as_object, as_real, as_text, as_whole, parse_json
 from core.gallery.values import NewTemplate, Space
-from core.sqlite_files import is_open_here
+from core.system.sqlite_files import is_open_here
 
 FORMAT = "edgeface-gallery"
 VERSION = 1

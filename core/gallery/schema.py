@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
 from core.gallery.faults import explained
-from core.sqlite_files import read_header
+from core.system.sqlite_files import read_header
 
 APPLICATION_ID = 0x45464753
 """Written into the file's header ("EFGS"): a database of another programme is told apart without opening it.

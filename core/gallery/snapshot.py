@@ -12,8 +12,8 @@ from pathlib import Path
 
 from core.errors import StorageFailed
 from core.gallery.errors import GalleryUnreadable
-from core.sqlite_files import connect, remove_database
-from core.system_files import flush_folder
+from core.system.platform_files import flush_folder
+from core.system.sqlite_files import connect, remove_database
 
 FOLDER = "backups"
 

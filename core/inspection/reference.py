@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.evaluation.pictures import Picture, codes_of
 from core.gallery.match import Index
 from core.inspection.values import Near, Ranking
-from core.printable import count
+from core.system.text import count
 
 Vectors = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from core.images import RGB
 from core.inspection.colours import colour_bar, difference_map, font, labelled, shared_scale
 from core.inspection.values import INVENTED, Enlarged, Inspection
-from core.printable import printable
+from core.system.text import printable
 
 _PAPER, _INK, _QUIET, _LINE = "#FBFAF7", "#1D282B", "#5C666A", "#DCD8CE"
 _EDGE, _GAP, _SIDE = 28, 16, 224

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import StorageFailed
 from core.jobs.plain import to_json
-from core.system_files import read_at
+from core.system.platform_files import read_at
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 """Windows would write two characters for the end of a line."""

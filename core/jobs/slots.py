@@ -17,7 +17,7 @@ from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
 from core.jobs.state import State
-from core.system_files import lock
+from core.system.platform_files import lock
 
 SLOTS_FOLDER = ".slots"
 POLL_S = 0.25

@@ -15,7 +15,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.kept import Kept
 from core.jobs.processes import is_alive
 from core.settings import write_atomically
-from core.system_files import lock
+from core.system.platform_files import lock
 
 Status = Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
 

@@ -27,9 +27,9 @@ from core.jobs.processes import process_start
 from core.jobs.run_dir import Run
 from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
-from core.private_files import keep_private
 from core.settings import Settings, load_settings
-from core.threads import let_threads_wait
+from core.system.private_files import keep_private
+from core.system.thread_env import let_threads_wait
 
 KINDS: dict[str, str] = {
     "ingest": "core.dataset.runs:ingest",

@@ -14,10 +14,10 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed, WeightsMissing
-from core.file_kinds import stray
 from core.settings import Settings, read_active, write_active
 from core.sr.trial import require_useful
 from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope, UpscalerUnusable
+from core.system.file_kinds import stray
 from core.weight_card import is_upscaler, read_card
 from core.weight_files import (
     FileFacts,

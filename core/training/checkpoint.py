@@ -24,8 +24,8 @@ from core.dataset.journal import storage
 from core.encoder.archive import UNREADABLE, read_archive
 from core.encoder.weights import file_sha256
 from core.errors import StorageFailed
-from core.file_kinds import stray
 from core.sr.upscale import FORMAT as DSR_FORMAT
+from core.system.file_kinds import stray
 from core.training.errors import CheckpointUnusable
 from core.weight_card import BESIDE
 

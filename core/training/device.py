@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from core.encoder.encode import resolve_device
-from core.processor import cpu_has_bfloat16
+from core.system.cpu import cpu_has_bfloat16
 
 _MODES = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from core.csv_safe import csv_bytes
+from core.csv_export import csv_bytes
 from core.decision import counted
 from core.errors import SettingsInvalid
 from core.gallery.bound import BoundGallery

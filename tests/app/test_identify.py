@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.attacks import switch_off, use_check
-from core.csv_safe import csv_text
+from core.csv_export import csv_text
 from core.encoder.registry import active_weights
 from core.enrolment import enrol, prepare_enrolment
 from core.errors import CoreError

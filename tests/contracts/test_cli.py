@@ -167,12 +167,12 @@ def test_a_group_alone_shows_its_help_or_one_line(group, capsys):
 
 
 def test_a_fault_of_the_program_is_one_line_that_names_a_log(capsys, own_data_dir, monkeypatch):
-    import core.doctor
+    import core.system.doctor
 
     def broken(settings):
         raise ZeroDivisionError(" ".join(["some", "body"]))
 
-    monkeypatch.setattr(core.doctor, "examine", broken)
+    monkeypatch.setattr(core.system.doctor, "examine", broken)
     assert run(["doctor"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
@@ -182,12 +182,12 @@ def test_a_fault_of_the_program_is_one_line_that_names_a_log(capsys, own_data_di
 
 
 def test_an_interruption_is_130(capsys, monkeypatch):
-    import core.doctor
+    import core.system.doctor
 
     def interrupted(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(core.doctor, "examine", interrupted)
+    monkeypatch.setattr(core.system.doctor, "examine", interrupted)
     assert run(["doctor"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -13,8 +13,8 @@ from core.bench.row import Curve, Outcome, Row, bench_folder, outcomes, write_ou
 from core.bench.run import PARTS, run_bench
 from core.errors import SettingsInvalid
 from core.evaluation.pairs import Pair, Photo
-from core.processor import cpu_has_bfloat16
 from core.settings import PROJECT_ROOT, load_settings
+from core.system.cpu import cpu_has_bfloat16
 
 
 @pytest.fixture

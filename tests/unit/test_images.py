@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.image_files import IMAGE_SUFFIXES
 from core.images import (
     ImageUnreadable,
     encode_image,
@@ -23,6 +22,7 @@ from core.images import (
     resize,
     to_tensor,
 )
+from core.system.image_files import IMAGE_SUFFIXES
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [120, 130, 140]]], dtype=np.uint8)
 

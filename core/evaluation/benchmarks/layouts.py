@@ -22,7 +22,7 @@ import numpy as np
 
 from core.errors import CoreError
 from core.evaluation.pairs import photos_of, read_pairs
-from core.image_files import IMAGE_SUFFIXES
+from core.system.image_files import IMAGE_SUFFIXES
 
 NAMES = ("tinyface", "scface", "survface", "lfw", "xqlfw")
 IDENTIFICATION = ("tinyface", "scface", "survface")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.commands import common
 from core.commands.common import UsageMistake, image_files, plain, user_path
-from core.printable import TURNING
+from core.system.text import TURNING
 
 
 @given(st.text())

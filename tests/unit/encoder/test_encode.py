@@ -12,7 +12,7 @@ from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.detect import Detector, choose_faces
 from core.images import read_image, to_tensor
-from core.processor import cpu_has_bfloat16
+from core.system.cpu import cpu_has_bfloat16
 
 
 @pytest.fixture(scope="module")

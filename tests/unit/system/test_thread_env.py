@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from core.threads import let_threads_wait
+from core.system.thread_env import let_threads_wait
 
 NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
 

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import sqlite_files
 from core.access import ledger, trail
 from core.erasure import erase
 from core.errors import StorageFailed
@@ -28,6 +27,7 @@ from core.gallery.keys import Key
 from core.gallery.protection import encrypt, protection_of
 from core.gallery.transfer import export_bytes, export_gallery, import_gallery
 from core.settings import load_settings
+from core.system import sqlite_files
 from core.traces import find_traces
 from tests.as_owner import AS_OWNER
 
@@ -323,14 +323,14 @@ def test_near_databases_only_named_places_open_files():
         and "def open(" not in line
         and "seal_of(" not in line
     }
-    assert found <= NOT_DATABASES, "open database files through core.sqlite_files"
+    assert found <= NOT_DATABASES, "open database files through core.system.sqlite_files"
 
 
 def test_only_one_module_connects_to_database_files():
     for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py")]:
         calls = re.findall(r"sqlite3\.connect\(\s*([^,)]+)", path.read_text(encoding="utf-8"))
         name = path.relative_to(ROOT).as_posix()
-        assert name == "core/sqlite_files.py" or all(first == "IN_MEMORY" for first in calls), name
+        assert name == "core/system/sqlite_files.py" or all(first == "IN_MEMORY" for first in calls), name
 
 
 @linux

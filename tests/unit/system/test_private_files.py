@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.doctor import check_private
 from core.images import encode_image
 from core.jobs.run_dir import create_run, runs_root
-from core.private_files import make_private, open_to_others
 from core.settings import PROJECT_ROOT, load_settings
+from core.system.doctor import check_private
+from core.system.private_files import make_private, open_to_others
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 
@@ -108,4 +108,4 @@ def test_no_code_sets_wider_permissions():
             for word in ("chmod(", "0o6" + "44", "0o7" + "55", "copymode", "copystat", "copy2(")
         )
     ]
-    assert found == ["core/private_files.py"]
+    assert found == ["core/system/private_files.py"]

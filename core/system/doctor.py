@@ -17,9 +17,9 @@ import numpy as np
 
 from core.errors import CoreError
 from core.gallery.snapshot import folder_of
-from core.private_files import make_private
 from core.settings import Settings
-from core.sqlite_files import side_files
+from core.system.private_files import make_private
+from core.system.sqlite_files import side_files
 
 if TYPE_CHECKING:
     from core.gallery.values import Space
@@ -106,7 +106,7 @@ def check_device() -> Row:
         import torch
 
         from core.encoder.encode import resolve_device
-        from core.processor import cpu_has_bfloat16
+        from core.system.cpu import cpu_has_bfloat16
     except (ImportError, OSError, RuntimeError):
         return Row("device", "missing", "unknown while PyTorch doesn't load", f"Install it: {_INSTALL}")
     chosen = resolve_device("auto")

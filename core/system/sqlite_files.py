@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, overload
 
-from core.system_files import read_at
+from core.system.platform_files import read_at
 
 SUFFIXES = frozenset({".db", ".sqlite", ".sqlite3"})
 """Files with these endings are taken as databases, whether or not this process has opened them."""

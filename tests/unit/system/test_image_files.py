@@ -10,8 +10,8 @@ from PIL import Image
 from core.commands.common import UsageMistake, image_files
 from core.dataset.sources import list_photographs
 from core.gallery.bulk import plan_from_folder
-from core.image_files import FORMATS_TEXT, IMAGE_SUFFIXES, endings_text, is_picture, pictures_under
 from core.settings import PROJECT_ROOT
+from core.system.image_files import FORMATS_TEXT, IMAGE_SUFFIXES, endings_text, is_picture, pictures_under
 from dashboard.uploads import PHOTOGRAPH_TYPES
 
 

@@ -7,7 +7,7 @@ import io
 import pandas as pd
 import pytest
 
-from core.csv_safe import CsvLines, csv_bytes, csv_text, safe_cell
+from core.csv_export import CsvLines, csv_bytes, csv_text, safe_cell
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "=cmd|' /C calc'!A0",
