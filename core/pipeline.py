@@ -306,8 +306,8 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     DetectorMissing and GalleryError: nothing is half built.
     """
     from core.encoder.encode import load_encoder, resolve_device
-    from core.encoder.registry import resolve_weights
-    from core.sr.registry import resolve_upscaler
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
 
     config = config or PipelineConfig()
     settings = settings or load_settings()

@@ -78,9 +78,9 @@ def job_config(
 
     Raises WeightsMissing, UpscalerUnusable, StorageFailed, SettingsInvalid.
     """
-    from core.encoder.registry import describe, resolve_weights
-    from core.sr.registry import BICUBIC_UPSCALER, resolve_upscaler
-    from core.sr.registry import describe as describe_upscaler
+    from core.models.encoders import describe, resolve_weights
+    from core.models.upscalers import BICUBIC_UPSCALER, resolve_upscaler
+    from core.models.upscalers import describe as describe_upscaler
 
     file = describe(resolve_weights(settings, weights))
     path = resolve_upscaler(settings, upscaler)

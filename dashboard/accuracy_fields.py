@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.dataset.library import Listed, datasets_root, list_datasets
-from core.encoder import registry as encoders
-from core.encoder.registry import WeightsFile
-from core.sr import registry as upscalers
+from core.models import encoders, upscalers
+from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
 from dashboard.accuracy_words import SIZES, size_name
 from dashboard.components import empty_state

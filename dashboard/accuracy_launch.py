@@ -9,13 +9,13 @@ from typing import Any
 import streamlit as st
 
 from core.dataset.library import Listed
-from core.encoder.registry import WeightsFile
 from core.errors import SettingsInvalid
 from core.evaluation import request
 from core.evaluation.data import group_columns
 from core.evaluation.fold_list import folds_of
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
+from core.models.encoders import WeightsFile
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.accuracy_fields import (
     choose_dataset,

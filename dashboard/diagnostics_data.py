@@ -17,12 +17,12 @@ from core.dataset.manifest import Dataset
 from core.diagnostics.cloud import Cloud, outcomes
 from core.diagnostics.job import KIND
 from core.diagnostics.source import Opened, Source, sizes_offered
-from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.evaluation.systems import SystemSpec
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.sr.registry import active_upscaler
+from core.models.encoders import WeightsFile
+from core.models.upscalers import active_upscaler
 from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.dataset_reads import opened

@@ -9,13 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from core.diagnostics.causes import Diagnosis, diagnosis_of
-from core.encoder.registry import WeightsFile, scan
 from core.errors import CoreError
 from core.evaluation.intervals import wilson
-from core.in_use import in_use
 from core.jobs.run_dir import Run
-from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
-from core.sr.registry import scan as scan_upscalers
+from core.models.active import in_use
+from core.models.encoders import WeightsFile, scan
+from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
+from core.models.upscalers import scan as scan_upscalers
 from dashboard.access import Permission, allowed
 from dashboard.components import empty_state
 from dashboard.diagnostics_data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for

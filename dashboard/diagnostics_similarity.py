@@ -20,7 +20,7 @@ from core.diagnostics.similarity import (
 )
 from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
-from core.encoder.registry import WeightsFile
+from core.models.encoders import WeightsFile
 from dashboard.components import Picture, faces
 from dashboard.diagnostics_charts import matrix_figure, sizes_figure, stds_figure
 from dashboard.diagnostics_data import (

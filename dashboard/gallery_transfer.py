@@ -8,10 +8,10 @@ from pathlib import PurePath
 import pandas as pd
 import streamlit as st
 
-from core.encoder.registry import WeightsFile
 from core.gallery.merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
+from core.models.encoders import WeightsFile
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
 from dashboard.navigation import link

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from core.dataset.manifest import Dataset
-from core.encoder.registry import WeightsFile
-from core.encoder.registry import scan as scan_weights
 from core.evaluation.pictures import Picture, pictures_of_dataset
 from core.inspection.reference import Reference, reference_of_index
 from core.jobs.errors import JobStopped
-from core.sr.registry import UpscalerFile
-from core.sr.registry import scan as scan_upscalers
+from core.models.encoders import WeightsFile
+from core.models.encoders import scan as scan_weights
+from core.models.upscalers import UpscalerFile
+from core.models.upscalers import scan as scan_upscalers
 from dashboard.resources import settings
 
 if TYPE_CHECKING:

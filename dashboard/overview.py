@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.dataset.library import any_dataset, datasets_root
-from core.encoder.registry import scan
-from core.in_use import in_use
+from core.models.active import in_use
+from core.models.encoders import scan
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, faces_html, head
 from dashboard.door import not_yours

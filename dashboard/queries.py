@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.gallery.store import Gallery, Revision
-from core.in_use import in_use
-from core.sr.registry import UpscalerFile
+from core.models.active import in_use
+from core.models.encoders import WeightsFile
+from core.models.upscalers import UpscalerFile
 from dashboard.resources import gallery, settings, space_in_use
 
 

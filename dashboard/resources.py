@@ -14,8 +14,8 @@ from core.retention import purge
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from core.encoder.registry import WeightsFile
     from core.faces.detect import Detector
+    from core.models.encoders import WeightsFile
     from core.pipeline import Pipeline
 
 MAX_UPLOADS = 50
@@ -46,8 +46,8 @@ def pipeline() -> Pipeline:
     Raises WeightsMissing when none are in use, UpscalerUnusable when the upscaler is gone or was changed, the loaders'
     other errors, DetectorMissing and GalleryError.
     """
-    from core.encoder.registry import active_weights
-    from core.sr.registry import active_upscaler
+    from core.models.encoders import active_weights
+    from core.models.upscalers import active_upscaler
 
     here = settings()
     weights, upscaler = active_weights(here), active_upscaler(here)
@@ -57,10 +57,10 @@ def pipeline() -> Pipeline:
 
 
 def space_in_use(weights: WeightsFile) -> Space:
-    """Which templates those weights can search, as the pipeline above makes them (see core.in_use)."""
-    from core import in_use
+    """Which templates those weights can search, as the pipeline above makes them (see core.models.active)."""
+    from core.models import active
 
-    return in_use.space_in_use(settings(), weights)
+    return active.space_in_use(settings(), weights)
 
 
 @st.cache_resource(show_spinner=False)

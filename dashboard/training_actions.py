@@ -8,10 +8,9 @@ from typing import Literal
 
 import streamlit as st
 
-from core.encoder import registry as encoders
 from core.errors import CoreError
 from core.jobs.launch import resume
-from core.sr import registry as upscalers
+from core.models import encoders, upscalers
 from core.training.resume import halve_batch
 from dashboard.access import Permission, allowed
 from dashboard.door import not_yours

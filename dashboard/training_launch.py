@@ -9,11 +9,11 @@ from typing import Any
 import streamlit as st
 
 from core.dataset.library import Listed, datasets_root, list_datasets
-from core.encoder.registry import WeightsFile, scan
 from core.jobs.launch import launch
 from core.jobs.policy import read_policy
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.sr import registry as upscalers
+from core.models import upscalers
+from core.models.encoders import WeightsFile, scan
 from core.sr.upscale import BICUBIC
 from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
 from core.training.estimate import Amounts, estimate_s, known_speeds

@@ -107,8 +107,8 @@ def _start(
         source = source_of(address)
         name, written, files = source.shown, put_away(here, source.address), {}
     slug = "".join(c if c.isalnum() else "-" for c in Path(name).stem.lower()).strip("-") or "video"
-    from core.encoder.registry import active_weights
-    from core.sr.registry import active_upscaler
+    from core.models.encoders import active_weights
+    from core.models.upscalers import active_upscaler
 
     upscaler = active_upscaler(here)
     config: dict[str, Any] = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.encoder.figures import OFFICIAL
-from core.encoder.registry import Origin, WeightsFile
-from core.encoder.variants import RECOMMENDED
-from core.in_use import InUse, in_use, offers, use_either
-from core.sr.registry import UpscalerFile
-from core.weight_card import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
+from core.models.active import InUse, in_use, offers, use_either
+from core.models.encoders import Origin, WeightsFile
+from core.models.figures import OFFICIAL
+from core.models.header import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
+from core.models.upscalers import UpscalerFile
+from core.models.variants import RECOMMENDED
 from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback
 from dashboard.navigation import link

@@ -8,14 +8,14 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from core.encoder.fetch import fetch
-from core.encoder.registry import WeightsFile, scan, use_weights
-from core.encoder.transfer import FetchEvent
-from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
-from core.in_use import use_either
+from core.models.active import use_either
+from core.models.download import fetch
+from core.models.encoders import WeightsFile, scan, use_weights
+from core.models.http_transfer import FetchEvent
+from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile
+from core.models.upscalers import scan as scan_upscalers
+from core.models.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
 from core.settings import Settings
-from core.sr.registry import BICUBIC_UPSCALER, UpscalerFile
-from core.sr.registry import scan as scan_upscalers
 from core.sr.upscale import BICUBIC
 from dashboard.access import Permission, allowed
 from dashboard.door import not_yours

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT
 from core.sr.network import DSR, DSRConfig
-from core.weight_card import DSR_FORMAT, ENCODER_FORMAT
 
 
 def save_dsr(

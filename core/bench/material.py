@@ -44,7 +44,7 @@ class Material:
     @cached_property
     def weights(self) -> Path:
         """Those chosen, else those in use, else the official XXS beside the shared photographs."""
-        from core.encoder.registry import resolve_weights
+        from core.models.encoders import resolve_weights
 
         try:
             return resolve_weights(self.settings, self.chosen)
@@ -118,8 +118,8 @@ class Material:
         """The DSR file that ships; without it one of the same network, whose random weights cost the same."""
         from safetensors.torch import save_file
 
+        from core.models.header import DSR_FORMAT
         from core.sr.network import DSR, DSRConfig
-        from core.weight_card import DSR_FORMAT
 
         shipped = self.settings.models_dir / "edgeface-dsr.safetensors"
         if shipped.is_file():

@@ -167,8 +167,8 @@ def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
 
 def build(config: PipelineConfig) -> Pipeline:
     """The pipeline, with this installation's weights. Files are looked for first: that costs no import of torch."""
-    from core.encoder.registry import resolve_weights
-    from core.sr.registry import resolve_upscaler
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
 
     settings = load_settings()
     resolve_weights(settings, config.weights)

@@ -58,8 +58,8 @@ def weights(
     """Report on a file: keys, parameters, parent, health. With a data set: the three causes of a similarity that is
     too high, each with its evidence. Ends with code 1 when something is wrong."""
     from core.diagnostics.model import report_on
-    from core.encoder.registry import WeightsFile, active_weights
-    from core.in_use import find_either
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile, active_weights
 
     settings = load_settings()
     file = active_weights(settings) if file_or_name is None else find_either(settings, file_or_name)
@@ -106,7 +106,7 @@ def _causes(
     from core.diagnostics.causes import diagnose
     from core.diagnostics.check import check_on_faces, sample_of
     from core.encoder.encode import load_encoder, resolve_device
-    from core.sr.registry import resolve_upscaler
+    from core.models.upscalers import resolve_upscaler
     from core.sr.upscale import load_upscaler
 
     opened = open_source(dataset_root, split, "", None, None, use_tta=False, device=device, seed=seed)

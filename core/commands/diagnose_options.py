@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def space_of(gallery: Gallery) -> Space:
     """The space of the weights in use where it holds anybody, else the one with the most templates."""
-    from core.encoder.registry import active_weights
     from core.errors import CoreError
-    from core.in_use import space_in_use
+    from core.models.active import space_in_use
+    from core.models.encoders import active_weights
 
     settings = load_settings()
     try:
@@ -49,9 +49,9 @@ def open_source(
 ) -> Opened:
     from core.commands.evaluate import source_of
     from core.diagnostics.source import Opened, Source
-    from core.encoder.registry import resolve_weights
     from core.evaluation.systems import SystemSpec
-    from core.sr.registry import resolve_upscaler
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
 
     root = source_of(dataset_root)
     small = tuple(size for size in sizes_of(sizes) if size is not None) if sizes.strip() else ()

@@ -223,7 +223,7 @@ def _mix_in(gallery: Path | None, system: Mapping[str, Any]) -> TemplateMix:
     from core.evaluation.systems import open_system
     from core.gallery.store import Gallery
     from core.gallery.template_mix import TemplateMix
-    from core.sr.registry import describe
+    from core.models.upscalers import describe
     from core.sr.upscale import BICUBIC
 
     if gallery is None or not gallery.is_file():

@@ -265,9 +265,9 @@ def _facts(person: Identity) -> dict[str, Any]:
 
 def _space(weights: str | None, use_tta: bool) -> Space:
     """The space of weights and the upscaler in use, told from the file alone where it is a published one."""
-    from core.encoder.registry import describe, resolve_weights
     from core.gallery.values import Space
-    from core.sr.registry import active_upscaler
+    from core.models.encoders import describe, resolve_weights
+    from core.models.upscalers import active_upscaler
 
     settings = load_settings()
     file, upscaler = describe(resolve_weights(settings, weights)), active_upscaler(settings)

@@ -212,8 +212,8 @@ def _pictures(photos: str | None, faces: int) -> list[Any]:
 
 def _with_what(options: EncoderOptions) -> dict[str, Any]:
     """The encoder and upscaler as a run's config holds them: files by their whole path. Mistakes are told at once."""
-    from core.encoder.registry import resolve_weights
-    from core.sr.registry import resolve_upscaler
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
 
     settings = load_settings()
     weights = resolve_weights(settings, options.weights)

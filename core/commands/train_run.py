@@ -101,8 +101,8 @@ def make_run_config(
 ) -> TrainingConfig:
     """The configuration that options mean. Raises SettingsInvalid, UsageMistake, WeightsMissing."""
     from core.commands.dataset_options import source_path
-    from core.encoder.registry import resolve_weights
-    from core.sr.registry import resolve_upscaler
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
     from core.sr.upscale import BICUBIC
     from core.training.config import NEW, absolute, make_config
     from core.training.overrides import parse_changes

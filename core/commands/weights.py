@@ -21,9 +21,9 @@ from core.errors import CoreError
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from core.encoder.registry import WeightsFile
-    from core.encoder.transfer import FetchEvent
-    from core.sr.registry import UpscalerFile
+    from core.models.encoders import WeightsFile
+    from core.models.http_transfer import FetchEvent
+    from core.models.upscalers import UpscalerFile
 
 group = typer.Typer(
     help="Encoder and upscaler weights: list, inspect, download, choose.",
@@ -44,9 +44,9 @@ def add_to(app: typer.Typer) -> None:
 @group.command("list", epilog=example("weights list", "weights list --json"))
 def list_weights(as_json: JsonOption = False) -> None:
     """List the official variants, the encoder files and the upscalers that are here; those in use have a star."""
-    from core.encoder.registry import active_weights, scan
-    from core.encoder.variants import LICENCE, VARIANTS
-    from core.sr.registry import scan as scan_upscalers
+    from core.models.encoders import active_weights, scan
+    from core.models.upscalers import scan as scan_upscalers
+    from core.models.variants import LICENCE, VARIANTS
 
     settings = load_settings()
     stored = scan(settings)
@@ -105,7 +105,7 @@ def list_weights(as_json: JsonOption = False) -> None:
 
 
 def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
-    from core.sr.registry import active_upscaler
+    from core.models.upscalers import active_upscaler
 
     try:
         return active_upscaler(settings), ""
@@ -116,12 +116,12 @@ def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
 @group.command("info", epilog=example("weights info edgeface_xxs.pt", "weights info bicubic"))
 def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
-    from core.encoder.figures import measured
     from core.encoder.health import check_health
-    from core.encoder.registry import WeightsFile
-    from core.encoder.variants import LICENCE, LICENCE_OF_DERIVED
-    from core.in_use import find_either
-    from core.weight_card import read_card
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile
+    from core.models.figures import measured
+    from core.models.header import read_card
+    from core.models.variants import LICENCE, LICENCE_OF_DERIVED
 
     found = find_either(load_settings(), file_or_name)
     if not isinstance(found, WeightsFile):
@@ -148,9 +148,9 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
 
 
 def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
-    from core.encoder.variants import LICENCE_OF_DERIVED
+    from core.models.header import read_card
+    from core.models.variants import LICENCE_OF_DERIVED
     from core.sr.upscale import load_upscaler
-    from core.weight_card import read_card
 
     load_upscaler(upscaler.path)  # complete, or refused
     card = read_card(upscaler.metadata)
@@ -173,12 +173,12 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
 @group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
 def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
-    from core.encoder.registry import WeightsFile
-    from core.in_use import find_either
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile
 
     file = find_either(load_settings(), file_or_name)
     if not isinstance(file, WeightsFile):
-        from core.sr.registry import check_upscaler
+        from core.models.upscalers import check_upscaler
 
         check_upscaler(file)
         if as_json:
@@ -202,9 +202,9 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download official weights into data/weights: resumed where it broke off, checked against the published id."""
-    from core.encoder.fetch import fetch as download
-    from core.encoder.registry import describe
-    from core.encoder.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS
+    from core.models.download import fetch as download
+    from core.models.encoders import describe
+    from core.models.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS
 
     variant = VARIANTS.get(name.removesuffix(".pt"))
     if variant is None:

@@ -11,8 +11,8 @@ from core.commands.weights_facts import FileOrName, facts_of, facts_of_upscaler
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.encoder.registry import WeightsFile
-    from core.sr.registry import UpscalerFile
+    from core.models.encoders import WeightsFile
+    from core.models.upscalers import UpscalerFile
 
 
 def add_to(group: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def use(
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
-    from core.in_use import in_use, offers, use_either
+    from core.models.active import in_use, offers, use_either
 
     settings = load_settings()
     progress("loading and checking ...")
@@ -60,13 +60,13 @@ def use(
 
 
 def _facts(file: WeightsFile | UpscalerFile) -> dict[str, Any]:
-    from core.encoder.registry import WeightsFile
+    from core.models.encoders import WeightsFile
 
     return facts_of(file) if isinstance(file, WeightsFile) else facts_of_upscaler(file)
 
 
 def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
-    from core.encoder.registry import WeightsFile
+    from core.models.encoders import WeightsFile
 
     if isinstance(file, WeightsFile):
         return f"In use: {file.path} ({file.origin_text})"

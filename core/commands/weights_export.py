@@ -13,7 +13,7 @@ from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from core.jobs.run_dir import Run
-    from core.weight_card import Measured
+    from core.models.header import Measured
 
 
 def add_to(group: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
-    from core.in_use import find_either
+    from core.models.active import find_either
     from core.settings import write_atomically
     from core.training.adopt import trained_files
 
@@ -82,8 +82,8 @@ def export(
 
 
 def _figures(path: Path, source: Path) -> Measured:
-    from core.encoder.registry import hash_file
-    from core.weight_card import figures_of_report
+    from core.models.encoders import hash_file
+    from core.models.header import figures_of_report
 
     try:
         return figures_of_report(json.loads(path.read_bytes()), sha256=hash_file(source).sha256)

@@ -11,9 +11,9 @@ from core.commands.common import say
 if TYPE_CHECKING:
     from core.encoder.encode import EncoderInfo
     from core.encoder.health import HealthReport
-    from core.encoder.registry import WeightsFile
-    from core.sr.registry import UpscalerFile
-    from core.weight_card import Card, Measured, Rate
+    from core.models.encoders import WeightsFile
+    from core.models.header import Card, Measured, Rate
+    from core.models.upscalers import UpscalerFile
 
 FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
 
@@ -73,7 +73,7 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
 
 def say_card(card: Card, measured: Measured | None) -> None:
     """The model card, a line each; what isn't known is left out."""
-    from core.weight_card import size_name
+    from core.models.header import size_name
 
     for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
         if getattr(card, name):

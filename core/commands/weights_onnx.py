@@ -30,8 +30,8 @@ def export_to_onnx(
 
     The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine of 0.9999 and more).
     """
-    from core.encoder.registry import WeightsFile
-    from core.in_use import find_either
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile
 
     source = find_either(load_settings(), file_or_name)
     if not isinstance(source, WeightsFile):

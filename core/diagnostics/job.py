@@ -91,7 +91,7 @@ def _check(context: JobContext, settings: Settings) -> dict[str, Any]:
     from core.diagnostics.causes import diagnose
     from core.diagnostics.check import check_on_faces, sample_of
     from core.encoder.encode import load_encoder
-    from core.encoder.registry import resolve_weights
+    from core.models.encoders import resolve_weights
     from core.sr.upscale import load_upscaler
 
     source = source_of(context.config)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.encoder.figures import measured
 from core.encoder.health import HealthReport, check_health
-from core.encoder.registry import WeightsFile, scan
 from core.errors import CoreError, SettingsInvalid
+from core.models.encoders import WeightsFile, scan
+from core.models.figures import measured
+from core.models.header import Card, Measured, read_card
+from core.models.upscalers import UpscalerFile, check_upscaler
 from core.settings import Settings, load_settings
-from core.sr.registry import UpscalerFile, check_upscaler
 from core.sr.upscale import DSRUpscaler
-from core.weight_card import Card, Measured, read_card
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from core.encoder.engines import FUSED_ENGINES, Single, single_engine
 from core.encoder.health import HealthReport, check_health, require_healthy
 from core.encoder.network import build_network
-from core.encoder.variants import EMBEDDING_DIM, VARIANTS
 from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
+from core.models.variants import EMBEDDING_DIM, VARIANTS
 from core.settings import CROP_PX
 from core.system.cpu import cpu_has_bfloat16
 
@@ -248,7 +248,7 @@ def resolve_precision(precision: Precision, device: str) -> str:
 
 
 def _is_official(path: Path) -> bool:
-    from core.encoder.registry import official_variant
+    from core.models.encoders import official_variant
 
     return official_variant(path) is not None
 

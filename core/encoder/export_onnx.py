@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.encoder.registry import WeightsFile
-from core.encoder.variants import EMBEDDING_DIM, LICENCE, LICENCE_OF_DERIVED
+from core.models.encoders import WeightsFile
+from core.models.variants import EMBEDDING_DIM, LICENCE, LICENCE_OF_DERIVED
 from core.settings import CROP_PX
 
 INPUT, OUTPUT = "images", "embedding"

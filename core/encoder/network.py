@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from core.encoder.variants import EMBEDDING_DIM, VARIANTS, Variant
+from core.models.variants import EMBEDDING_DIM, VARIANTS, Variant
 
 
 class LowRankLinear(nn.Module):

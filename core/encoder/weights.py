@@ -17,7 +17,7 @@ from torch import Tensor
 from core.encoder.archive import Archive, read_archive
 from core.encoder.errors import WeightsMismatch
 from core.encoder.network import expected_shapes
-from core.encoder.variants import VARIANTS, Variant
+from core.models.variants import VARIANTS, Variant
 
 _CONTAINERS = (
     "backbone_state_dict", "encoder_state_dict", "model_state_dict", "state_dict", "encoder", "backbone", "model",

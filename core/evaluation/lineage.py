@@ -19,8 +19,8 @@ from typing import Any
 from core.dataset.manifest import is_dataset, read_dataset
 from core.errors import CoreError
 from core.jobs.run_dir import list_runs, runs_root
+from core.models.files import look_at, stored_paths
 from core.settings import Settings
-from core.weight_files import look_at, stored_paths
 
 PEOPLE_FILE = "people.json"
 MARK_DIGITS = 10

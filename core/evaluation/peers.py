@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.encoder.registry import hash_file
 from core.errors import CoreError
+from core.models.encoders import hash_file
 from core.settings import CROP_PX
 from core.system.file_kinds import stray
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset.degrade import METHODS
-from core.encoder.variants import EMBEDDING_DIM
 from core.errors import SettingsInvalid
 from core.evaluation.pictures import Picture, hash_of
 from core.evaluation.store import QUALITY, EmbeddingStore, Kept
@@ -25,6 +24,7 @@ from core.evaluation.systems import System, system_of
 from core.evaluation.views import Degradation, Mode, Shown, Size, View, show
 from core.images import sha256_of
 from core.jobs.errors import JobStopped
+from core.models.variants import EMBEDDING_DIM
 from core.pipeline import Pipeline
 from core.settings import CROP_PX
 

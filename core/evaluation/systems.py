@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.encoder.registry import describe, hash_file, resolve_weights
 from core.faces.quality import Limits
+from core.models.encoders import describe, hash_file, resolve_weights
+from core.models.upscalers import active_upscaler
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
-from core.sr.registry import active_upscaler
 from core.sr.upscale import BICUBIC, UpscalerUnusable
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.encoder.figures import keep_figures
+from core.models.figures import keep_figures
+from core.models.header import Measured, figures_of_report
 from core.settings import Settings
-from core.weight_card import Measured, figures_of_report
 
 TASKS = frozenset({"dataset", "pairs"})
 

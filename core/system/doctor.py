@@ -120,9 +120,9 @@ def check_device() -> Row:
 def check_weights(settings: Settings) -> Row:
     """The weights in use load completely and tell people apart."""
     try:
-        from core.encoder.figures import measured
-        from core.encoder.registry import active_weights, fetch_command
-        from core.encoder.variants import RECOMMENDED
+        from core.models.encoders import active_weights, fetch_command
+        from core.models.figures import measured
+        from core.models.variants import RECOMMENDED
 
         file = active_weights(settings)
     except CoreError as error:
@@ -149,7 +149,7 @@ def check_weights(settings: Settings) -> Row:
 
 def check_upscaler(settings: Settings) -> Row:
     """What enlarges small faces, and at which sizes: a DSR file that loads completely, or bicubic."""
-    from core.sr.registry import active_upscaler
+    from core.models.upscalers import active_upscaler
     from core.sr.upscale import load_upscaler
 
     try:
@@ -217,8 +217,8 @@ def check_gallery(settings: Settings) -> Row:
 
 
 def _space_in_use(settings: Settings) -> Space | None:
-    from core.encoder.registry import active_weights
-    from core.in_use import space_in_use
+    from core.models.active import space_in_use
+    from core.models.encoders import active_weights
 
     try:
         return space_in_use(settings, active_weights(settings))

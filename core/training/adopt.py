@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.encoder import registry as encoders
-from core.encoder.registry import WeightsFile
 from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
+from core.models import encoders, upscalers
+from core.models.encoders import WeightsFile
+from core.models.upscalers import UpscalerFile
 from core.settings import Settings, write_active
-from core.sr import registry as upscalers
-from core.sr.registry import UpscalerFile
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
 from core.training.presets import PRESETS

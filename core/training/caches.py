@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.encoder.variants import EMBEDDING_DIM
+from core.models.variants import EMBEDDING_DIM
 from core.settings import CROP_PX
 from core.training.batches import Batch, BatchMaker
 from core.training.data import Split, TrainingData

@@ -24,10 +24,10 @@ from core.dataset.journal import storage
 from core.encoder.archive import UNREADABLE, read_archive
 from core.encoder.weights import file_sha256
 from core.errors import StorageFailed
+from core.models.header import BESIDE
 from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.system.file_kinds import stray
 from core.training.errors import CheckpointUnusable
-from core.weight_card import BESIDE
 
 ENCODER_FORMAT = "edgeface-studio-encoder-1"
 HEAD_FORMAT = "edgeface-studio-head-1"

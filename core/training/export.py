@@ -18,9 +18,9 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
+from core.models.files import look_at
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
 from core.settings import write_atomically
-from core.weight_card import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
-from core.weight_files import look_at
 
 _FLOAT16_MAX = 65504.0
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from core.models.header import BESIDE, BICUBIC, Measured, figures_of_validation
 from core.training import checkpoint as files
 from core.training import lines
 from core.training.networks import dsr_metadata
 from core.training.standing import criterion_value
-from core.weight_card import BESIDE, BICUBIC, Measured, figures_of_validation
 
 if TYPE_CHECKING:
     from core.training.engine import Work

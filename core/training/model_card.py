@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WeightsUnsafe
-from core.weight_card import Card, Measured, is_upscaler, read_card, size_name
-from core.weight_files import FileFacts, look_at
+from core.models.files import FileFacts, look_at
+from core.models.header import Card, Measured, is_upscaler, read_card, size_name
 
 LICENCE = (
     "Trained from random initialisation, but distilled from the official EdgeFace weights: for research use. The "

@@ -16,14 +16,14 @@ from torch.nn import functional
 from core.dataset.degrade import seed_for
 from core.encoder.encode import load_encoder
 from core.encoder.network import build_network
-from core.encoder.registry import describe, fetch_command, resolve_weights
-from core.encoder.variants import VARIANTS
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
 from core.evaluation.lineage import Ancestors, ancestors_of
+from core.models.encoders import describe, fetch_command, resolve_weights
+from core.models.upscalers import resolve_upscaler
+from core.models.variants import VARIANTS
 from core.settings import CROP_PX, Settings
 from core.sr.network import DSR, DSRConfig
-from core.sr.registry import resolve_upscaler
 from core.sr.upscale import BICUBIC, load_dsr
 from core.training.config import NEW, TrainingConfig
 from core.training.degrade import enlarge, to_network

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from core.dataset.degrade import seed_for
-from core.encoder.variants import EMBEDDING_DIM
+from core.models.variants import EMBEDDING_DIM
 from core.settings import Settings
 from core.training import lines
 from core.training.caches import Caches

@@ -118,7 +118,7 @@ def test_a_pt_without_weights_says_what_it_needs(open_page, own_data_dir):
 
 @pytest.mark.shared
 def test_a_pt_of_names_and_embeddings_is_taken_in_for_the_weights_in_use(ready, tmp_path):
-    from core.encoder.registry import active_weights
+    from core.models.encoders import active_weights
     from core.settings import load_settings
 
     rows = np.random.default_rng(1).normal(size=(2, 512)).astype(np.float32)

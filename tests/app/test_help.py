@@ -11,11 +11,11 @@ import pytest
 
 import core
 from core.encoder.health import MAX_MEAN_ABS_COSINE
-from core.encoder.variants import RECOMMENDED
 from core.errors import CoreError
 from core.faces.quality import Limits
 from core.gallery.review import ADVISED_PHOTOGRAPHS
 from core.images import MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX
+from core.models.variants import RECOMMENDED
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.help_topics import find, parse, topic, topics
 from tests.app.conftest import OpenPage, shown

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.encoder.errors import DownloadFailed, WeightsUnsafe
-from core.encoder.variants import VARIANTS
+from core.models.variants import VARIANTS
 from core.settings import load_settings
 from dashboard.overview import next_step
 from dashboard.queries import Readiness
@@ -89,7 +89,7 @@ def test_home_gallery_data_sets_and_help_open_without_torch(own_data_dir: Path):
 
 
 def test_fetching_offline_says_where_to_put_the_file(own_data_dir: Path, monkeypatch):
-    monkeypatch.setattr("core.encoder.fetch.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("core.models.download.FIRST_PAUSE_S", 0.0)
     here = load_settings()
     said: list[tuple[float, str]] = []
     with pytest.raises(DownloadFailed) as caught:

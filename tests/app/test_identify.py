@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.attacks import switch_off, use_check
 from core.csv_export import csv_text
-from core.encoder.registry import active_weights
 from core.enrolment import enrol, prepare_enrolment
 from core.errors import CoreError
 from core.faces.attack import AttackModel
 from core.gallery.backup import back_up, restore
 from core.gallery.store import Gallery
 from core.gallery.values import Candidate
+from core.models.encoders import active_weights
 from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition import Probe, Recognition
 from core.settings import load_settings

@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from core.dataset.manifest import make_frame, write_dataset
-from core.encoder.registry import active_weights
 from core.inspection.values import INVENTED
+from core.models.encoders import active_weights
+from core.models.upscalers import find_upscaler, keep_upscaler
 from core.settings import load_settings, write_active
 from core.sr.network import DSR, DSRConfig
-from core.sr.registry import find_upscaler, keep_upscaler
 from core.sr.upscale import FORMAT
 from dashboard.inspector_many import open_face
 from dashboard.resources import space_in_use

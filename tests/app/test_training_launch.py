@@ -10,8 +10,8 @@ import pytest
 from core.dataset.synthetic import make_demo
 from core.dataset.verdicts import keep_verdict
 from core.jobs.run_dir import list_runs
+from core.models.upscalers import use_upscaler
 from core.settings import load_settings
-from core.sr.registry import use_upscaler
 from core.training.config import NEW, config_from_dict
 from dashboard.training_launch import start_training
 from tests.app.conftest import button, fill, shown

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.encoder.registry import active_weights
 from core.gallery.store import Gallery
 from core.jobs.run_dir import list_runs, runs_root
+from core.models.encoders import active_weights
+from core.models.header import BESIDE, read_figures
+from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import load_settings
-from core.sr.registry import active_upscaler, use_upscaler
-from core.weight_card import BESIDE, read_figures
 from dashboard.text import plain
 from dashboard.weights_card import rates_html, upscaler_words
 from tests.app.conftest import button, fill, shown
@@ -114,7 +114,7 @@ def test_figures_of_another_form_are_left_out() -> None:
 
 
 def test_an_upscaler_in_words(tmp_path) -> None:
-    from core.sr.registry import BICUBIC_UPSCALER, describe
+    from core.models.upscalers import BICUBIC_UPSCALER, describe
 
     assert upscaler_words(BICUBIC_UPSCALER) == "bicubic"
     assert upscaler_words(describe(save_dsr(tmp_path / "a.safetensors"))) == "a"

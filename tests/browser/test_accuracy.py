@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from core.encoder.registry import describe
 from core.jobs.run_dir import list_runs
+from core.models.encoders import describe
 from tests.browser.conftest import Server
 from tests.made_peer import made_peer
 from tests.made_weights import save_encoder

@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import expect
 
 from core.dataset.synthetic import make_demo
-from core.encoder.registry import describe, scan
 from core.jobs.run_dir import Run, list_runs
+from core.models.encoders import describe, scan
 from core.settings import PROJECT_ROOT, load_settings
 from tests.app.training_runs import record
 from tests.browser.conftest import Server, start

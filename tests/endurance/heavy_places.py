@@ -17,10 +17,10 @@ from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
 from core.encoder.encode import Encoder, load_encoder
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS
 from core.faces.detect import Detector
 from core.gallery import Space
 from core.images import encode_image
+from core.models.variants import VARIANTS
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
 from core.training.checkpoint import Weights, load_state, load_weights, save_checkpoint

@@ -29,7 +29,7 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from core.encoder.network import build_network
-    from core.encoder.variants import VARIANTS
+    from core.models.variants import VARIANTS
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "random.pt"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.cli import run
+from core.models.header import BESIDE
+from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import Settings, load_settings
-from core.sr.registry import active_upscaler, use_upscaler
-from core.weight_card import BESIDE
 from tests.made_weights import save_dsr
 
 pytestmark = pytest.mark.shared

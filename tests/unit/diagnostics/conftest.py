@@ -9,7 +9,7 @@ import torch
 
 from core.encoder.encode import Encoder, EncoderInfo
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS
+from core.models.variants import VARIANTS
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from core.diagnostics.cloud import cloud_of_gallery
 from core.diagnostics.job import KIND, layout_store, run, space_config
 from core.diagnostics.source import Source
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS
 from core.errors import SettingsInvalid
 from core.evaluation.systems import SystemSpec
 from core.gallery.store import Gallery
@@ -20,6 +19,7 @@ from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
 from core.jobs.plain import plain_value
 from core.jobs.run_dir import create_run, runs_root
+from core.models.variants import VARIANTS
 from core.settings import load_settings
 from tests.made_weights import save_encoder
 

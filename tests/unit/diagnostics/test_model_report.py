@@ -7,11 +7,11 @@ import torch
 
 from core.diagnostics.model import report_on
 from core.encoder.network import build_network
-from core.encoder.registry import describe
-from core.encoder.variants import VARIANTS
+from core.models.encoders import describe
+from core.models.upscalers import BICUBIC_UPSCALER
+from core.models.upscalers import describe as describe_upscaler
+from core.models.variants import VARIANTS
 from core.settings import load_settings
-from core.sr.registry import BICUBIC_UPSCALER
-from core.sr.registry import describe as describe_upscaler
 from tests.made_weights import official_tensors, save_dsr, save_encoder
 
 

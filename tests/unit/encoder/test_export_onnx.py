@@ -12,10 +12,10 @@ from skimage import data
 
 from core.cli import run
 from core.encoder.encode import load_encoder
-from core.encoder.registry import active_weights
 from core.evaluation.peers import OnnxEncoder, PeerUnusable
 from core.faces.align import align
 from core.faces.detect import Detector
+from core.models.encoders import active_weights
 from core.settings import PROJECT_ROOT, load_settings
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from core.encoder.errors import WeightsMismatch
 from core.encoder.network import LowRankLinear, build_network, expected_shapes, factorise
-from core.encoder.variants import VARIANTS
 from core.encoder.weights import compare_with_variants, encoder_tensors, file_sha256, load_state
+from core.models.variants import VARIANTS
 
 PUBLISHED_PARAMETERS = {
     "edgeface_xxs": 1_244_744,

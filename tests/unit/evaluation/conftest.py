@@ -13,9 +13,9 @@ from skimage import data
 
 from core.encoder.encode import Encoder, EncoderInfo
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
+from core.models.variants import VARIANTS
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
 

@@ -11,12 +11,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
-from core.encoder.registry import hash_file
 from core.evaluation.job import with_people_known
 from core.evaluation.lineage import Ancestors, ancestors_of, mark_of, trained_people
 from core.evaluation.result import Evaluation, flattery
 from core.evaluation.systems import SystemSpec, open_system
 from core.jobs.run_dir import create_run, runs_root
+from core.models.encoders import hash_file
 from core.settings import Settings, load_settings
 from tests.made_weights import save_dsr
 

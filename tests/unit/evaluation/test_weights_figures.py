@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.encoder.figures import keep_figures, kept_figures, measured
-from core.encoder.registry import describe
 from core.evaluation.weights_figures import fitting_figures, keep_weights_figures
+from core.models.encoders import describe
+from core.models.figures import keep_figures, kept_figures, measured
+from core.models.header import Measured, Rate
 from core.settings import Settings, load_settings
-from core.weight_card import Measured, Rate
 from tests.made_weights import save_encoder
 
 VALIDATION = {"by_size": {"16": {"eer": 0.01, "eer_vlr_vlr": 0.02}}}

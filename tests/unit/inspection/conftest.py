@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from core.encoder.encode import Encoder, EncoderInfo
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS
 from core.evaluation.pictures import Picture, pictures_of_dataset
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
+from core.models.variants import VARIANTS
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
 from core.sr.network import DSR, DSRConfig

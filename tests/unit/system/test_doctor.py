@@ -87,7 +87,7 @@ def test_weights_that_were_chosen_and_are_gone_are_missing(settings):
 
 
 def test_weights_that_are_no_weights_are_missing(settings):
-    from core.encoder.registry import describe
+    from core.models.encoders import describe
 
     settings.weights_dir.mkdir()
     fake = settings.weights_dir / "fake.pt"
@@ -125,7 +125,7 @@ def test_people_of_other_weights_are_a_warning(settings, monkeypatch):
     settings.weights_dir.mkdir()
     file = settings.weights_dir / "other.pt"
     file.write_bytes(b"other")
-    from core.encoder.registry import describe
+    from core.models.encoders import describe
 
     write_active(settings, encoder={"path": "weights/other.pt", "sha256": describe(file).sha256})
     row = doctor.check_gallery(settings)

@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from core.encoder.registry import use_weights
 from core.errors import CoreError
 from core.evaluation.peers import OnnxEncoder
 from core.faces.attack import AttackCheck, AttackModel
 from core.gallery.embeddings_pt import read_embeddings_pt
+from core.models.encoders import use_weights
+from core.models.upscalers import use_upscaler
 from core.settings import load_settings
-from core.sr.registry import use_upscaler
 from core.system.file_kinds import stray
 from core.training.checkpoint import FILES, STATE_NAME, load_state, load_weights
 from tests.unit.faces.onnx_model import write_model

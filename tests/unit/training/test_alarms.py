@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_training import NAME, tiny_config, tiny_dataset
 
+from core.models.header import ENCODER_FORMAT
 from core.training import alarms
 from core.training.errors import LossNotFinite, OutOfMemory, UnfitData
 from core.training.resume import accumulation, halve_batch
 from core.training.validate import eer, rank1
-from core.weight_card import ENCODER_FORMAT
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

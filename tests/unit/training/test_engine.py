@@ -12,18 +12,18 @@ from safetensors.torch import load_file, save, save_file
 from tiny_training import NAME, tiny_config, tiny_dataset
 
 from core.encoder.encode import load_encoder
-from core.encoder.registry import describe
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
-from core.in_use import in_use
 from core.jobs.run_dir import Run
+from core.models.active import in_use
+from core.models.encoders import describe
+from core.models.files import look_at
+from core.models.header import ENCODER_FORMAT, read_card
 from core.settings import load_settings
 from core.training.adopt import use_run_weights
 from core.training.checkpoint import load_state
 from core.training.errors import UnfitData
 from core.training.networks import load_networks
-from core.weight_card import ENCODER_FORMAT, read_card
-from core.weight_files import look_at
 from tests.made_weights import save_dsr
 
 pytestmark = pytest.mark.usefixtures("tiny")

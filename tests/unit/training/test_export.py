@@ -13,19 +13,19 @@ from safetensors.torch import load_file
 
 from core import cli
 from core.encoder.encode import load_encoder
-from core.encoder.figures import OFFICIAL
-from core.encoder.registry import describe
 from core.errors import SettingsInvalid
 from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, locked, write_state
+from core.models.encoders import describe
+from core.models.figures import OFFICIAL
+from core.models.files import read_metadata
+from core.models.header import figures_of_report, read_card, size_name
+from core.models.upscalers import describe as describe_upscaler
 from core.settings import load_settings
-from core.sr.registry import describe as describe_upscaler
 from core.sr.trial import trial_faces
 from core.sr.upscale import load_upscaler
 from core.training.export import export_float16
 from core.training.model_card import model_card
-from core.weight_card import figures_of_report, read_card, size_name
-from core.weight_files import read_metadata
 from tests.made_weights import save_dsr, save_encoder
 
 README = Path(__file__).resolve().parents[3] / "README.md"

@@ -16,8 +16,8 @@ from timm.models.edgenext import EdgeNeXt
 import core.encoder.encode
 from core.dataset.manifest import Dataset, DatasetInfo, write_dataset
 from core.encoder.network import build_network
-from core.encoder.variants import VARIANTS, Variant
 from core.images import encode_image, resize
+from core.models.variants import VARIANTS, Variant
 from core.training.config import TrainingConfig, make_config
 
 HERE = Path(__file__).parent

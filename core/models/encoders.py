@@ -16,11 +16,8 @@ from typing import Literal
 from core.access.actor import require
 from core.access.roles import Permission
 from core.encoder.errors import WeightsMissing, WeightsUnsafe
-from core.encoder.variants import RECOMMENDED, VARIANTS, Variant
 from core.errors import StorageFailed
-from core.settings import Settings, read_active, write_active
-from core.weight_card import ENCODER_FORMAT, is_upscaler
-from core.weight_files import (
+from core.models.files import (
     Hashes,
     Wording,
     choice_of,
@@ -33,6 +30,9 @@ from core.weight_files import (
     look_at,
     stored_paths,
 )
+from core.models.header import ENCODER_FORMAT, is_upscaler
+from core.models.variants import RECOMMENDED, VARIANTS, Variant
+from core.settings import Settings, read_active, write_active
 
 __all__ = [
     "Hashes",

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.encoder.figures import SHIPPED_DSR, measured
-from core.encoder.registry import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
 from core.gallery.values import Space
-from core.settings import Settings
-from core.sr.registry import (
+from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
+from core.models.figures import SHIPPED_DSR, measured
+from core.models.header import BESIDE, Measured, is_upscaler, read_card
+from core.models.upscalers import (
     BICUBIC_UPSCALER,
     UpscalerFile,
     active_upscaler,
@@ -21,10 +21,10 @@ from core.sr.registry import (
     find_upscaler,
     use_upscaler,
 )
-from core.sr.registry import scan as scan_upscalers
+from core.models.upscalers import scan as scan_upscalers
+from core.settings import Settings
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
-from core.weight_card import BESIDE, Measured, is_upscaler, read_card
 
 MEASURED_TOGETHER = frozenset(
     {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from core.access.actor import require
 from core.access.roles import Permission
 from core.encoder.errors import WeightsMissing
-from core.encoder.registry import describe, free_path
-from core.encoder.transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
-from core.encoder.variants import OFFICIAL_FOLDER, Variant
 from core.errors import StorageFailed
+from core.models.encoders import describe, free_path
+from core.models.http_transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
+from core.models.variants import OFFICIAL_FOLDER, Variant
 
 if TYPE_CHECKING:
     import requests

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import urljoin, urlsplit
 
 from core.encoder.errors import DownloadFailed
-from core.encoder.registry import hash_file
-from core.encoder.variants import Variant
 from core.errors import SettingsInvalid
+from core.models.encoders import hash_file
+from core.models.variants import Variant
 from core.system.platform_files import lock
 
 if TYPE_CHECKING:

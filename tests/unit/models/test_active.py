@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.encoder.registry import describe as describe_encoder
-from core.encoder.registry import keep_weights
-from core.in_use import InUse, in_use, offers
+from core.models.active import InUse, in_use, offers
+from core.models.encoders import describe as describe_encoder
+from core.models.encoders import keep_weights
+from core.models.header import BESIDE, Measured, Rate, read_card
+from core.models.upscalers import describe, keep_upscaler
 from core.settings import Settings, load_settings, write_active
-from core.sr.registry import describe, keep_upscaler
-from core.weight_card import BESIDE, Measured, Rate, read_card
 from tests.made_weights import save_dsr, save_encoder
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "models"

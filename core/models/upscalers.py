@@ -14,12 +14,7 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed, WeightsMissing
-from core.settings import Settings, read_active, write_active
-from core.sr.trial import require_useful
-from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope, UpscalerUnusable
-from core.system.file_kinds import stray
-from core.weight_card import is_upscaler, read_card
-from core.weight_files import (
+from core.models.files import (
     FileFacts,
     Wording,
     choice_of,
@@ -30,6 +25,11 @@ from core.weight_files import (
     look_at,
     stored_paths,
 )
+from core.models.header import is_upscaler, read_card
+from core.settings import Settings, read_active, write_active
+from core.sr.trial import require_useful
+from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope, UpscalerUnusable
+from core.system.file_kinds import stray
 
 __all__ = ["UpscalerFile", "active_upscaler", "describe", "find_upscaler", "resolve_upscaler", "scan", "use_upscaler"]
 

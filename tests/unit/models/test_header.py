@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from core.weight_card import Measured, Rate, figures_of_validation, read_card, read_figures
+from core.models.header import Measured, Rate, figures_of_validation, read_card, read_figures
 
 VALIDATED = {
     "similarity": 0.7, "eer": 0.05, "eer_vlr_vlr": 0.07, "rank1": 0.8,

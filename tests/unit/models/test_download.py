@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from core.encoder.errors import DownloadFailed
-from core.encoder.fetch import fetch
-from core.encoder.registry import hash_file
-from core.encoder.transfer import FetchEvent
-from core.encoder.variants import VARIANTS, Variant
 from core.errors import SettingsInvalid, StorageFailed
+from core.models.download import fetch
+from core.models.encoders import hash_file
+from core.models.http_transfer import FetchEvent
+from core.models.variants import VARIANTS, Variant
 
 CONTENT = bytes(range(256)) * 1280  # 327,680 bytes, 40 blocks of 8 KiB
 HALF = len(CONTENT) // 2

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import SettingsInvalid
 from core.images import resize
+from core.models import upscalers
 from core.settings import Settings, read_active, write_active
-from core.sr import registry
 from core.sr.trial import UpscalerUnusable, require_useful, trial_faces
 from core.sr.upscale import DSRUpscaler, bicubic
 from tests.made_weights import save_dsr
@@ -27,32 +27,32 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_without_any_choice_it_is_the_shipped_one_else_bicubic(settings: Settings) -> None:
-    assert registry.active_upscaler(settings) == registry.BICUBIC_UPSCALER
+    assert upscalers.active_upscaler(settings) == upscalers.BICUBIC_UPSCALER
     save_dsr(settings.weights_dir / "a-own.safetensors")
-    assert registry.active_upscaler(settings).path is None, "one that merely lies there isn't taken unasked"
+    assert upscalers.active_upscaler(settings).path is None, "one that merely lies there isn't taken unasked"
     shipped = save_dsr(settings.models_dir / "dsr.safetensors", seed=1)
-    assert registry.active_upscaler(settings).path == shipped.resolve()
-    assert [file.name for file in registry.scan(settings)] == ["a-own", "dsr"]
-    registry.use_upscaler(settings, "bicubic")
-    assert registry.active_upscaler(settings).path is None
+    assert upscalers.active_upscaler(settings).path == shipped.resolve()
+    assert [file.name for file in upscalers.scan(settings)] == ["a-own", "dsr"]
+    upscalers.use_upscaler(settings, "bicubic")
+    assert upscalers.active_upscaler(settings).path is None
     assert read_active(settings)["upscaler"] == {"path": "bicubic"}
 
 
 def test_a_file_from_elsewhere_is_tried_copied_and_noted_with_its_hash(settings: Settings, tmp_path: Path) -> None:
     outside = save_dsr(tmp_path / "my dsr.safetensors")
-    used = registry.use_upscaler(settings, outside)
+    used = upscalers.use_upscaler(settings, outside)
     assert used.path == (settings.weights_dir / "my_dsr.safetensors").resolve()
     assert used.path.read_bytes() == outside.read_bytes()
     sha256 = hashlib.sha256(outside.read_bytes()).hexdigest()
     assert read_active(settings)["upscaler"] == {"path": "weights/my_dsr.safetensors", "sha256": sha256}
-    assert registry.active_upscaler(settings) == used and registry.resolve_upscaler(settings) == used.path
-    again = registry.use_upscaler(settings, "my_dsr")
+    assert upscalers.active_upscaler(settings) == used and upscalers.resolve_upscaler(settings) == used.path
+    again = upscalers.use_upscaler(settings, "my_dsr")
     assert again == used and len(list(settings.weights_dir.iterdir())) == 1, "kept once"
 
 
 @pytest.mark.parametrize("harm", ["random weights", "not finite", "an encoder"])
 def test_what_does_harm_or_is_something_else_changes_nothing(settings: Settings, tmp_path: Path, harm: str) -> None:
-    registry.use_upscaler(settings, save_dsr(tmp_path / "good.safetensors"))
+    upscalers.use_upscaler(settings, save_dsr(tmp_path / "good.safetensors"))
     before, stored = settings.active_path.read_bytes(), sorted(settings.weights_dir.iterdir())
     bad = save_dsr(tmp_path / "bad.safetensors", harm=harm == "random weights")
     if harm == "not finite":
@@ -64,22 +64,22 @@ def test_what_does_harm_or_is_something_else_changes_nothing(settings: Settings,
         save_file(load_file(bad), bad, {"format": "edgeface-studio-encoder-1"})
     says = {"random weights": "does harm", "not finite": "aren't finite", "an encoder": "isn't a DSR network"}[harm]
     with pytest.raises(UpscalerUnusable, match=says) as refused:
-        registry.use_upscaler(settings, bad)
+        upscalers.use_upscaler(settings, bad)
     assert "bad.safetensors" in refused.value.what and refused.value.next_step
     assert settings.active_path.read_bytes() == before and sorted(settings.weights_dir.iterdir()) == stored
 
 
 def test_a_changed_or_missing_file_is_said_and_bicubic_isnt_taken_instead(settings: Settings, tmp_path: Path) -> None:
     save_dsr(settings.models_dir / "shipped.safetensors", seed=3)
-    used = registry.use_upscaler(settings, save_dsr(tmp_path / "mine.safetensors"))
+    used = upscalers.use_upscaler(settings, save_dsr(tmp_path / "mine.safetensors"))
     assert used.path is not None
     save_dsr(used.path, seed=9)
     with pytest.raises(UpscalerUnusable, match="has changed since it was chosen") as refused:
-        registry.active_upscaler(settings)
+        upscalers.active_upscaler(settings)
     assert "weights use mine" in refused.value.next_step
     used.path.unlink()
     with pytest.raises(UpscalerUnusable, match="is gone") as refused:
-        registry.resolve_upscaler(settings)
+        upscalers.resolve_upscaler(settings)
     assert "weights use bicubic" in refused.value.next_step
 
 
@@ -87,18 +87,18 @@ def test_a_changed_or_missing_file_is_said_and_bicubic_isnt_taken_instead(settin
 def test_a_damaged_choice_is_said(settings: Settings, entry: object) -> None:
     write_active(settings, upscaler=entry)
     with pytest.raises(SettingsInvalid, match="which upscaler is in use"):
-        registry.active_upscaler(settings)
+        upscalers.active_upscaler(settings)
 
 
 @pytest.mark.parametrize("name", ["nobody", "no/such/file.safetensors"])
 def test_an_unknown_name_says_what_is_there(settings: Settings, name: str) -> None:
     save_dsr(settings.weights_dir / "mine.safetensors")
     with pytest.raises(UpscalerUnusable) as refused:
-        registry.find_upscaler(settings, name)
+        upscalers.find_upscaler(settings, name)
     assert "bicubic" in refused.value.next_step
     for empty in ("", " ", "\0"):
         with pytest.raises(SettingsInvalid):
-            registry.find_upscaler(settings, empty)
+            upscalers.find_upscaler(settings, empty)
 
 
 def test_the_trial_takes_bicubic_and_refuses_repeated_pixels_made_worse() -> None:
@@ -135,7 +135,7 @@ def test_sizes_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_looking_needs_no_torch(settings: Settings) -> None:
     save_dsr(settings.models_dir / "dsr.safetensors", bicubic_px=(32,))
     script = (
-        "import sys\nfrom pathlib import Path\nfrom core.settings import Settings\nfrom core.in_use import in_use\n"
+        "import sys\nfrom pathlib import Path\nfrom core.settings import Settings\nfrom core.models.active import in_use\n"
         f"used = in_use(Settings(Path({str(settings.data_dir)!r}), Path({str(settings.models_dir)!r}), Path('g.db')))\n"
         "assert used.upscaler.bicubic_px == (32,), used\nassert 'torch' not in sys.modules"
     )
