@@ -15,7 +15,7 @@ import cv2
 from core.errors import CoreError
 from core.images import read_image, sha256_of
 from core.pipeline import Pipeline
-from core.recognition import DraftPhoto
+from core.recognition.results import DraftPhoto
 
 PEOPLE_AT_ONCE = 16
 """People whose photographs are embedded together, and stored in one transaction."""

@@ -16,7 +16,7 @@ from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image
 from core.matched import matched_templates
 from core.pipeline import Pipeline
-from core.recognition import DraftPhoto, EnrolmentDraft, Probe
+from core.recognition.results import DraftPhoto, EnrolmentDraft, Probe
 
 
 class NothingToEnrol(CoreError):

@@ -16,7 +16,7 @@ from core.settings import CROP_PX, VLR_SIZES_PX
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
-    from core.recognition import DraftPhoto
+    from core.recognition.results import DraftPhoto
 
 MATCHED_SIZES_PX = tuple(reversed(VLR_SIZES_PX))
 """32, 24 and 16 px."""

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.attacks import load_check
-from core.decision import decide, once_each
 from core.errors import CoreError, SettingsInvalid
 from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
@@ -29,11 +27,13 @@ from core.faces.quality import Limits
 from core.gallery.bound import BoundGallery
 from core.gallery.store import Gallery
 from core.gallery.values import Space
-from core.gallery_files import load_gallery, save_gallery
 from core.images import read_image
-from core.probe_sizes import native_crop_px, reduce_photograph, vlr_size
-from core.probes import Cut, cut_crop, cut_face, probes_of, reduce_until
-from core.recognition import Comparison, Probe, Recognition
+from core.recognition.attack_check import load_check
+from core.recognition.decision import decide, once_each
+from core.recognition.gallery_io import load_gallery, save_gallery
+from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
+from core.recognition.probe_sizes import native_crop_px, reduce_photograph, vlr_size
+from core.recognition.results import Comparison, Probe, Recognition
 from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 

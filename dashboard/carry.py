@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.recognition import DraftPhoto
+from core.recognition.results import DraftPhoto
 
 _KEY = "enroll_carried"
 _MOST = 10

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.images import read_image
-from core.recognition import Comparison, Probe
+from core.recognition.results import Comparison, Probe
 from dashboard.charts import score_bars
 from dashboard.feedback import show_error
 from dashboard.recognition_card import against_threshold, measures, probe_faces

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from core.pipeline import Pipeline
-    from core.recognition import DraftPhoto, EnrolmentDraft
+    from core.recognition.results import DraftPhoto, EnrolmentDraft
 
 NEW = "Somebody new"
 KNOWN = "Somebody enrolled"
@@ -122,7 +122,7 @@ def _look(files: Sequence[UploadedFile]) -> None:
 
 def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
     """Faces that Identify handed over, added to what is being looked at."""
-    from core.recognition import EnrolmentDraft
+    from core.recognition.results import EnrolmentDraft
 
     handed = carried()
     if not handed:

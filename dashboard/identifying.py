@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.images import read_image, sha256_of
-from core.recognition import POSSIBLE, DraftPhoto, Probe, Recognition
+from core.recognition.results import POSSIBLE, DraftPhoto, Probe, Recognition
 from dashboard.feedback import feedback
 from dashboard.photo import Preview, preview
 from dashboard.resources import MAX_UPLOADS

@@ -16,7 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images import encode_image, read_image
-from core.recognition import EnrolmentDraft
+from core.recognition.results import EnrolmentDraft
 from core.video.capture import Capture, CaptureSession, CaptureView
 from core.video.guide import FEWEST, MOST, USUAL, see, step_text
 from core.video.liveness import Challenge

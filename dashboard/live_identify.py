@@ -13,9 +13,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.access.actor import Actor, acting_as
-from core.attacks import UNPROTECTED
 from core.errors import CoreError
-from core.recognition import Recognition
+from core.recognition.attack_check import UNPROTECTED
+from core.recognition.results import Recognition
 from core.settings import VLR_SIZES_PX
 from core.video.draw import draw_result, label_of
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images import encode_image, resize
-from core.recognition import Outcome
+from core.recognition.results import Outcome
 from dashboard.queries import image_address
 from dashboard.text import markup
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.recognition import Outcome, Probe, Recognition, either
+from core.recognition.results import Outcome, Probe, Recognition, either
 from core.sr.upscale import BICUBIC
 from dashboard.access import Permission, allowed
 from dashboard.charts import score_bars

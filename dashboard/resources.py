@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.attacks import key_of_check
 from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+from core.recognition.attack_check import key_of_check
 from core.retention import purge
 from core.settings import Settings, load_settings
 

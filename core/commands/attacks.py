@@ -32,8 +32,8 @@ def use(
     about: Annotated[str, typer.Option("--about", metavar="FILE.json", help="How it is fed and read.")],
 ) -> None:
     """Check every face with this model from now on: when identifying, comparing and enrolling."""
-    from core.attacks import use_check
     from core.faces.attack import read_model
+    from core.recognition.attack_check import use_check
 
     chosen = use_check(load_settings(), user_path(model), read_model(user_path(about)))
     say(f"In use against presentation attacks: {chosen.path}, refusing from {chosen.model.limit:g} on.")
@@ -44,7 +44,7 @@ def use(
 @group.command("off", epilog=example("attacks off"))
 def off() -> None:
     """Check no face any more."""
-    from core.attacks import UNPROTECTED, switch_off
+    from core.recognition.attack_check import UNPROTECTED, switch_off
 
     switch_off(load_settings())
     say(UNPROTECTED)
@@ -53,7 +53,7 @@ def off() -> None:
 @group.command("show", epilog=example("attacks show", "attacks show --json"))
 def show(as_json: JsonOption = False) -> None:
     """What is in use."""
-    from core.attacks import UNPROTECTED, chosen_check
+    from core.recognition.attack_check import UNPROTECTED, chosen_check
 
     chosen = chosen_check(load_settings())
     if as_json:
@@ -72,9 +72,9 @@ def attempt(
     as_json: JsonOption = False,
 ) -> None:
     """What the model says of every face in photographs. Nothing is recognised, nothing kept."""
-    from core.attacks import UNPROTECTED, load_check
     from core.faces.detect import Detector
     from core.images import read_image
+    from core.recognition.attack_check import UNPROTECTED, load_check
 
     check = load_check(load_settings())
     if check is None:

@@ -28,7 +28,7 @@ from core.system.text import count
 
 if TYPE_CHECKING:
     from core.gallery.values import Identity
-    from core.recognition import EnrolmentDraft
+    from core.recognition.results import EnrolmentDraft
 
 _ONE = (
     "enroll --user-id 'Ada Lovelace' --photos ada1.jpg ada2.jpg ada3.jpg",

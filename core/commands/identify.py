@@ -37,7 +37,7 @@ from core.system.text import count
 if TYPE_CHECKING:
     from core.csv_export import CsvLines
     from core.pipeline import Pipeline
-    from core.recognition import Recognition
+    from core.recognition.results import Recognition
 
 
 group = typer.Typer(cls=PhotosByDefault, help="Say who is in photographs, or in video.", rich_markup_mode=None)
@@ -110,7 +110,7 @@ def identify(
     if as_json:
         say_json({"protocol": protocol, "results": results})
     elif csv != "-":
-        from core.decision import counted
+        from core.recognition.decision import counted
 
         counts = counted(str(row["outcome"]) for row in results)
         summary = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
@@ -132,7 +132,7 @@ def _identify(
     write: WriteRow,
 ) -> tuple[list[dict[str, Any]], list[CoreError]]:  # fmt: skip
     """A row for every face, in order, each written as it comes, and what was wrong with files that couldn't be used."""
-    from core.batch import recognise_files
+    from core.recognition.batch import recognise_files
 
     rows: list[dict[str, Any]] = []
     unreadable: list[CoreError] = []
@@ -202,7 +202,7 @@ def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
 
 def _unreadable_row(path: Path, error: CoreError) -> dict[str, Any]:
     """A row with every column of the others, empty but for the reason."""
-    from core.recognition import Recognition
+    from core.recognition.results import Recognition
 
     empty = _row(path, 0, Recognition("unrecognisable", error.what))
     return {**empty, "outcome": "unreadable", "threshold": None, "calibrated": None}
@@ -309,6 +309,6 @@ def _not_written(path: Path, error: OSError) -> StorageFailed:
 
 
 def _cells_of(lines: CsvLines) -> WriteRow:
-    from core.recognition import POSSIBLE
+    from core.recognition.results import POSSIBLE
 
     return lambda row: lines.add({**row, "possible": POSSIBLE.join(row["possible"])})

@@ -16,7 +16,7 @@ from core.faces.align import align, probe_px
 from core.faces.detect import Face, choose_faces
 from core.faces.quality import Quality, assess
 from core.images import RGB, read_image, resize
-from core.probe_sizes import reduce_photograph
+from core.recognition.probe_sizes import reduce_photograph
 from core.settings import CROP_PX
 
 if TYPE_CHECKING:

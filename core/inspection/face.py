@@ -19,7 +19,7 @@ from core.images import RGB, to_tensor
 from core.inspection.reference import Reference
 from core.inspection.values import Enlarged, Inspection, Step, Subject
 from core.inspection.verdict import judge
-from core.probe_sizes import vlr_size
+from core.recognition.probe_sizes import vlr_size
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.sr.upscale import BICUBIC, BicubicUpscaler
 

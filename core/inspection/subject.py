@@ -12,7 +12,7 @@ from core.evaluation.pictures import Picture
 from core.evaluation.views import Degradation
 from core.images import RGB, read_image, resize, sha256_of
 from core.inspection.values import Subject
-from core.probe_sizes import HR_PROBE_PX
+from core.recognition.probe_sizes import HR_PROBE_PX
 from core.settings import CROP_PX
 
 if TYPE_CHECKING:

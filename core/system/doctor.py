@@ -228,7 +228,7 @@ def _space_in_use(settings: Settings) -> Space | None:
 
 def check_attacks(settings: Settings) -> Row:
     """Whether a model looks for presentation attacks. None is a choice: it is said, not blamed."""
-    from core.attacks import UNPROTECTED, chosen_check, load_check
+    from core.recognition.attack_check import UNPROTECTED, chosen_check, load_check
 
     try:
         chosen = chosen_check(settings)

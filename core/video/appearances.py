@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.recognition import POSSIBLE, Outcome, Recognition
+from core.recognition.results import POSSIBLE, Outcome, Recognition
 from core.video.live import LiveResult
 from core.video.pooling import weight_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from core.recognition import Outcome, either
+from core.recognition.results import Outcome, either
 from core.video.live import LiveFace, LiveResult
 
 COLOURS: dict[Outcome | None, tuple[int, int, int]] = {

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from core.csv_export import csv_bytes
-from core.decision import counted
 from core.errors import SettingsInvalid
 from core.gallery.bound import BoundGallery
 from core.images import encode_image
 from core.jobs.context import JobContext
+from core.recognition.decision import counted
 from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings, write_atomically
 from core.video.appearances import Appearances
 from core.video.camera_book import address_of

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decision import once_each
-from core.probes import Cut
-from core.recognition import Probe, Recognition
+from core.recognition.decision import once_each
+from core.recognition.probe import Cut
+from core.recognition.results import Probe, Recognition
 from core.video.pooling import Pool, Pooled
 from core.video.seek import DistantSeeker, Seeker, SeekSettings, Seen
 from core.video.track import Track, Tracker

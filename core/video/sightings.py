@@ -18,7 +18,7 @@ from core.gallery.rows import write_audit
 from core.gallery.sealing import SealedConnection
 from core.gallery.store import Gallery
 from core.images import encode_image
-from core.recognition import Recognition
+from core.recognition.results import Recognition
 from core.video.live import LiveFace
 
 STAY_S = 60.0

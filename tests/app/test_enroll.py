@@ -9,10 +9,10 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from core.attacks import use_check
 from core.faces.attack import AttackModel
 from core.gallery.review import Finding
 from core.gallery.store import Gallery
+from core.recognition.attack_check import use_check
 from core.settings import load_settings
 from dashboard.enrol_review import serious
 from dashboard.enrol_view import KNOWN, unique_names

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import switch_off, use_check
 from core.csv_export import csv_text
 from core.enrolment import enrol, prepare_enrolment
 from core.errors import CoreError
@@ -21,7 +20,8 @@ from core.gallery.store import Gallery
 from core.gallery.values import Candidate
 from core.models.encoders import active_weights
 from core.pipeline import PipelineConfig, build_pipeline
-from core.recognition import Probe, Recognition
+from core.recognition.attack_check import switch_off, use_check
+from core.recognition.results import Probe, Recognition
 from core.settings import load_settings
 from dashboard.identifying import Photograph, nearest, table
 from dashboard.recognition_card import against_threshold, in_words

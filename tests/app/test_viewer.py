@@ -37,7 +37,7 @@ from tests.app.accuracy_runs import Measured
 from tests.app.conftest import ROOT, fill, shown
 from tests.app.training_runs import record
 from tests.made_weights import save_dsr, save_encoder
-from tests.unit.test_attacks import Mean
+from tests.unit.recognition.test_attack_check import Mean
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 LOOKING = {

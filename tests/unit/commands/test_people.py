@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from core import batch, cli
+from core import cli
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.store import Gallery
+from core.recognition import batch
 
 pytestmark = pytest.mark.shared
 

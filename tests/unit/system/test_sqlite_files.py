@@ -312,7 +312,7 @@ def test_near_databases_only_named_places_open_files():
     places = [
         *(ROOT / "core/gallery").glob("*.py"),
         *(ROOT / "core/access").glob("*.py"),
-        ROOT / "core/gallery_files.py",
+        ROOT / "core/recognition/gallery_io.py",
     ]
     found = {
         (path.relative_to(ROOT).as_posix(), line.strip())

@@ -12,7 +12,7 @@ from core.errors import SettingsInvalid
 from core.faces.quality import Quality
 from core.gallery.store import Gallery
 from core.gallery.values import Candidate, NewTemplate, Space
-from core.recognition import Probe, Recognition
+from core.recognition.results import Probe, Recognition
 from core.video.live import LiveFace
 from core.video.sightings import (
     STAY_S,

@@ -18,7 +18,7 @@ from core.jobs.errors import JobStopped
 from core.jobs.run_dir import create_run, delete_run, runs_root
 from core.jobs.state import write_state
 from core.pipeline import PipelineConfig, build_pipeline
-from core.recognition import Probe, Recognition
+from core.recognition.results import Probe, Recognition
 from core.settings import load_settings
 from core.video import job
 from core.video.appearances import Appearances

@@ -9,12 +9,12 @@ import pytest
 import skimage.data
 
 from core import cli
-from core.attacks import UNPROTECTED, chosen_check, load_check, use_check
 from core.enrolment import NothingToEnrol, enrol, prepare_enrolment
 from core.faces.attack import AttackCheck, AttackCheckUnusable, AttackModel
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig
+from core.recognition.attack_check import UNPROTECTED, chosen_check, load_check, use_check
 from core.settings import load_settings
 from core.sr import bicubic
 from core.video.live import LiveIdentifier

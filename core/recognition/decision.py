@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from core.recognition import OUTCOMES, Outcome, Recognition, either
+from core.recognition.results import OUTCOMES, Outcome, Recognition, either
 from core.settings import TIE_MARGIN
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from core.gallery.operating_points import Decision
     from core.gallery.values import Candidate
-    from core.recognition import Probe
+    from core.recognition.results import Probe
 
 _EQUAL = 1e-6
 """Equal templates differ by rounding alone: a tie even where the margin is 0."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.batch import recognise_files
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
+from core.recognition.batch import recognise_files
 
 pytestmark = pytest.mark.shared
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.decision import once_each
 from core.errors import CoreError
 from core.images import read_image
 from core.pipeline import NO_FACE, Pipeline
-from core.recognition import Probe, Recognition
+from core.recognition.decision import once_each
+from core.recognition.results import Probe, Recognition
 
 BATCH = 32
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.decision import counted, decide, once_each
 from core.faces.quality import Problem, Quality
 from core.gallery.operating_points import Decision
 from core.gallery.values import Candidate
-from core.recognition import Probe, Recognition
+from core.recognition.decision import counted, decide, once_each
+from core.recognition.results import Probe, Recognition
 from core.settings import TIE_MARGIN
 
 CROP = np.zeros((24, 24, 3), np.uint8)

@@ -1,0 +1,1 @@
+"""From a probe to an answer: probes, results, decisions, batches, gallery files."""
