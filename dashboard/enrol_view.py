@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.gallery.values import one_a_photograph
-from core.matched import MATCHED_SIZES_PX
 from dashboard.access import Permission
 from dashboard.carry import carried, drop_carried
 from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
@@ -111,7 +111,7 @@ def _upload_form(*, primary: bool) -> None:
 
 def _look(files: Sequence[UploadedFile]) -> None:
     """Find the faces and keep what was found for the next runs of the page; nothing is stored."""
-    from core.enrolment import prepare_enrolment
+    from core.enrolment.enrol import prepare_enrolment
 
     with feedback():
         pipe = pipeline()
@@ -136,7 +136,7 @@ def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
 
 def _is_current(draft: EnrolmentDraft) -> bool:
     """Whether what is in use looked at it; what something else saw is forgotten, and that is said."""
-    from core.enrolment import require_current
+    from core.enrolment.enrol import require_current
 
     with feedback() as attempt:
         require_current(pipeline(), draft)
@@ -173,7 +173,7 @@ def _draft(pipe: Pipeline, draft: EnrolmentDraft) -> None:
         return
     st.subheader("Who is it?", anchor=False)
     name, add = _who(pipe)
-    from core.enrolment import review
+    from core.enrolment.enrol import review
 
     looked = review(pipe, draft.only([photo.name for photo in chosen]), name)
     say_findings(looked.findings)
@@ -245,7 +245,7 @@ def _who(pipe: Pipeline) -> tuple[str, bool]:
 
 
 def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
-    from core.enrolment import enrol
+    from core.enrolment.enrol import enrol
 
     ready = may_save(draft.findings)
     note = (

@@ -263,7 +263,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
 
 def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     """What was taken, looked at as photographs are; the camera stops and the frames go."""
-    from core.enrolment import prepare_enrolment
+    from core.enrolment.enrol import prepare_enrolment
 
     taken = enrolment.session.taken
     names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.enrolment.reembed import KIND, job_config
 from core.errors import StorageFailed
 from core.gallery.replacement import Replacement, plan_replacement
 from core.gallery.store import Gallery, Revision
@@ -11,7 +12,6 @@ from core.gallery.values import Space
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.reembed import KIND, job_config
 from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback
 from dashboard.navigation import link

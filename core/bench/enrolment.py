@@ -9,7 +9,7 @@ from pathlib import Path
 from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.row import Row
-from core.enrolment import NothingToEnrol, enrol, enrol_many, prepare_enrolment
+from core.enrolment.enrol import NothingToEnrol, enrol, enrol_many, prepare_enrolment
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 

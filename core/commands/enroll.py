@@ -100,8 +100,8 @@ def photos(
     A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
-    from core.enrolment import enrol, prepare_enrolment
-    from core.matched import MATCHED_SIZES_PX
+    from core.enrolment.enrol import enrol, prepare_enrolment
+    from core.enrolment.matched_templates import MATCHED_SIZES_PX
 
     given = [*(photo or ()), *(more or ())]
     require_one_source(webcam, bool(given))

@@ -28,7 +28,7 @@ from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
-    from core.enrolment import BulkRow
+    from core.enrolment.enrol import BulkRow
     from core.gallery.bulk import BulkPlan
 
 
@@ -96,8 +96,8 @@ class _Bulk:
 
 
 def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
-    from core.enrolment import enrol_many
-    from core.matched import MATCHED_SIZES_PX
+    from core.enrolment.enrol import enrol_many
+    from core.enrolment.matched_templates import MATCHED_SIZES_PX
 
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
 

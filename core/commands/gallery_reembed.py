@@ -52,8 +52,8 @@ def reembed(
     stored crops keep what they have, and are named: they have to be enrolled again.
     """
     from core.commands.follow import wait_for
+    from core.enrolment.reembed import KIND, job_config
     from core.jobs.launch import launch
-    from core.reembed import KIND, job_config
 
     settings = load_settings()
     open_gallery(gallery_path).close()

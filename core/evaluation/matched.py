@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.errors import SettingsInvalid
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.identification import (
@@ -36,7 +37,6 @@ from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.tolerance import enough
 from core.evaluation.verification import Floats
-from core.matched import MATCHED_SIZES_PX
 
 FPIR = 0.01
 HR_ONLY = "HR only"

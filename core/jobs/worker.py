@@ -37,7 +37,7 @@ KINDS: dict[str, str] = {
     "demo": "core.dataset.runs:demo",
     "fetch": "core.dataset.runs:fetch",
     "check": "core.dataset.runs:check",
-    "reembed": "core.reembed:run",
+    "reembed": "core.enrolment.reembed:run",
     "finetune": "core.training.jobs:run",
     "dsr": "core.training.jobs:run",
     "starter": "core.training.jobs:run",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-import core.reembed
+import core.enrolment.reembed
 from core.dataset.build import build
 from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
@@ -47,7 +47,7 @@ def encoders(folder: Path) -> list[Encoder]:
 
 
 def prepare_reembedding(folder: Path) -> None:
-    core.reembed.BATCH = 3
+    core.enrolment.reembed.BATCH = 3
     encoders(folder)
     with opened(folder) as gallery:
         for number in range(PHOTOGRAPHS):
@@ -62,7 +62,7 @@ def reembed_both(folder: Path, say: Say) -> None:
     for number in count():
         with opened(folder) as gallery:
             pipeline = Pipeline(PipelineConfig(), made[number % 2], bicubic(), Detector(), gallery)
-            core.reembed.reembed(pipeline, gallery, on_event=lambda kind, **_: say(kind))
+            core.enrolment.reembed.reembed(pipeline, gallery, on_event=lambda kind, **_: say(kind))
 
 
 def reembedded(folder: Path, said: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.encoder.errors import WeightsMissing
-from core.enrolment import DraftOutdated, NothingToEnrol, enrol, prepare_enrolment, review
+from core.enrolment.enrol import DraftOutdated, NothingToEnrol, enrol, prepare_enrolment, review
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.enrolment import enrol, prepare_enrolment
+from core.enrolment.enrol import enrol, prepare_enrolment
 from core.erasure import erase
 from core.errors import CoreError
 from core.gallery.backup import back_up, restore

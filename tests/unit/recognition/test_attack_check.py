@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 
 from core import cli
-from core.enrolment import NothingToEnrol, enrol, prepare_enrolment
+from core.enrolment.enrol import NothingToEnrol, enrol, prepare_enrolment
 from core.faces.attack import AttackCheck, AttackCheckUnusable, AttackModel
 from core.faces.detect import Detector
 from core.gallery.store import Gallery

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.enrolment import enrol, prepare_enrolment
+from core.enrolment.enrol import enrol, prepare_enrolment
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
 from core.gallery.store import Gallery

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from reembed_worker import pipeline_of
 
-from core.enrolment import enrol, prepare_enrolment
+from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.reembed import reembed
 from core.gallery.store import Gallery
 from core.gallery.values import NewTemplate, Space
 from core.images import encode_image
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
-from core.reembed import reembed
 from core.sr.trial import trial_faces
 from core.sr.upscale import load_upscaler
 from tests.made_weights import save_dsr

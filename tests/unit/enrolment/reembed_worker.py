@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import core.reembed
+import core.enrolment.reembed
 from core.access.actor import owner, resolve_with
 from core.encoder.encode import load_encoder
 from core.faces.detect import Detector
@@ -21,10 +21,10 @@ def pipeline_of(gallery: Path | str, weights: Path) -> Pipeline:
 
 if __name__ == "__main__":
     resolve_with(owner)
-    core.reembed.BATCH = 3
-    core.reembed._TELL_EVERY_S = 0.0
+    core.enrolment.reembed.BATCH = 3
+    core.enrolment.reembed._TELL_EVERY_S = 0.0
     pipeline = pipeline_of(sys.argv[1], Path(sys.argv[2]))
-    core.reembed.reembed(
+    core.enrolment.reembed.reembed(
         pipeline, pipeline.gallery.store, on_event=lambda kind, **data: print(kind, data.get("done"), flush=True)
     )
     print("end", flush=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import enrolment
-from core.drafts import looked_ahead, workers
-from core.enrolment import enrol, enrol_many, prepare_enrolment
+from core.enrolment import enrol as enrolment
+from core.enrolment.enrol import enrol, enrol_many, prepare_enrolment
+from core.enrolment.prepare import looked_ahead, workers
 from core.errors import StorageFailed
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline

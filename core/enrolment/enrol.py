@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from core.drafts import embedded, look, looked_ahead, workers
+from core.enrolment.matched_templates import matched_templates
+from core.enrolment.prepare import embedded, look, looked_ahead, workers
 from core.errors import CoreError
 from core.gallery.review import Finding, review_enrolment
 from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image
-from core.matched import matched_templates
 from core.pipeline import Pipeline
 from core.recognition.results import DraftPhoto, EnrolmentDraft, Probe
 

@@ -1,0 +1,1 @@
+"""Enrolment: photographs prepared and stored, matched templates, re-embedding."""
