@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.erasure import ErasureReport, erase
 from core.gallery.backup import backups_of
 from core.gallery.values import Identity
+from core.privacy.erasure import ErasureReport, erase
 from dashboard.components import name_line
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import did

@@ -9,7 +9,7 @@ import streamlit as st
 from core.gallery.backup import Backup, back_up, backups_of, restore
 from core.gallery.protection import key_unused, protection_of
 from core.gallery.store import Gallery
-from core.retention import purge, read_retention, write_retention
+from core.privacy.retention import purge, read_retention, write_retention
 from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
 from dashboard.navigation import link

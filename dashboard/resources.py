@@ -9,8 +9,8 @@ import streamlit as st
 from core.errors import CoreError
 from core.gallery.store import Gallery
 from core.gallery.values import Space
+from core.privacy.retention import purge
 from core.recognition.attack_check import key_of_check
-from core.retention import purge
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:

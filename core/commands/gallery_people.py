@@ -67,7 +67,7 @@ def erase(
     so is every file of the data folder that still has the name, also in archives. Films and pictures can't be searched:
     they are listed with the way to remove them. An erased person doesn't come back with a backup.
     """
-    from core.erasure import erase as erase_person
+    from core.privacy.erasure import erase as erase_person
 
     with open_gallery(gallery_path) as gallery:
         person = gallery.identity(name)
@@ -96,7 +96,7 @@ def retention(
 ) -> None:
     """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it
     is used; `gallery purge` does it at once."""
-    from core.retention import Retention, read_retention, write_retention
+    from core.privacy.retention import Retention, read_retention, write_retention
     from core.video.sightings import SightingRule, read_rule, write_rule
 
     settings = load_settings()
@@ -125,7 +125,7 @@ def retention(
 
 def purge(gallery_path: GalleryOption = None, actor: ActorOption = "local", as_json: JsonOption = False) -> None:
     """Remove what has outlived its retention time, traces and all."""
-    from core.retention import purge as purge_now
+    from core.privacy.retention import purge as purge_now
 
     settings = load_settings()
     with open_gallery(gallery_path) as gallery:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core.erasure import erase
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
 from core.gallery.keys import Key
@@ -23,6 +22,7 @@ from core.gallery.merging import merge_identities, undo
 from core.gallery.protection import change_key
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery
+from core.privacy.erasure import erase
 from core.settings import load_settings
 
 SPACE = Space("x", "a" * 64, "bicubic", False)

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from core.access.ledger import ledger_path
 from core.access.trail import read_trail, record
-from core.erasure import erase
 from core.gallery import Gallery
 from core.gallery.backup import back_up, backups_of, look_at
 from core.gallery.transfer import export_bytes
+from core.privacy.erasure import erase
+from core.privacy.residue_scan import find_traces
 from core.settings import Settings, load_settings
-from core.traces import find_traces
 from tests.endurance.places import SPACE, Say, templates, whole
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -41,9 +41,9 @@ from core.jobs.events import read_events
 from core.jobs.state import read_state
 from core.models.files import read_metadata
 from core.models.header import read_card
-from core.retention import read_retention
+from core.privacy.residue_scan import find_traces
+from core.privacy.retention import read_retention
 from core.settings import load_settings, read_active
-from core.traces import find_traces
 
 FILES = int(os.environ.get("EDGEFACE_FUZZ", "10"))
 LONGEST_S = 30.0

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.enrolment.enrol import enrol, prepare_enrolment
-from core.erasure import erase
 from core.errors import CoreError
 from core.gallery.backup import back_up, restore
 from core.gallery.keys import Key
@@ -17,6 +16,7 @@ from core.gallery.merging import merge_identities, undo
 from core.gallery.protection import change_key, encrypt
 from core.gallery.store import Gallery
 from core.gallery.transfer import export_bytes, import_gallery
+from core.privacy.erasure import erase
 from core.settings import load_settings
 from dashboard.feedback import show_surprise
 

@@ -21,7 +21,6 @@ from core.dataset.library import discard_unfinished, remove_dataset
 from core.dataset.scan import scan
 from core.dataset.synthetic import make_demo
 from core.dataset.verdicts import keep_verdict
-from core.erasure import erase
 from core.evaluation.operating import put_to_use
 from core.evaluation.result import Evaluation
 from core.gallery.backup import back_up, restore
@@ -41,7 +40,8 @@ from core.jobs.run_dir import create_run, delete_run, runs_root
 from core.models.download import fetch as fetch_weights
 from core.models.encoders import use_weights
 from core.models.upscalers import use_upscaler
-from core.retention import Retention, write_retention
+from core.privacy.erasure import erase
+from core.privacy.retention import Retention, write_retention
 from core.settings import load_settings, write_active
 from core.training.adopt import use_run_weights
 from core.training.export import export_float16

@@ -19,16 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access import ledger, trail
-from core.erasure import erase
 from core.errors import StorageFailed
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, backups_of, look_at, restore
 from core.gallery.keys import Key
 from core.gallery.protection import encrypt, protection_of
 from core.gallery.transfer import export_bytes, export_gallery, import_gallery
+from core.privacy.erasure import erase
+from core.privacy.residue_scan import find_traces
 from core.settings import load_settings
 from core.system import sqlite_files
-from core.traces import find_traces
 from tests.as_owner import AS_OWNER
 
 ROOT = Path(__file__).resolve().parents[2]

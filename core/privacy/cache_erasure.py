@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.gallery.review import SAME_PHOTOGRAPH
+from core.privacy.residue_scan import Trace
 from core.system.sqlite_files import connect, remove_database, side_files
-from core.traces import Trace
 
 Vectors = Sequence[NDArray[np.float32]]
 

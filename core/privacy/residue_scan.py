@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.file_contents import ENCRYPTED_GALLERY, Opened, kind_of
-from core.name_variants import NameFinder
+from core.privacy.file_contents import ENCRYPTED_GALLERY, Opened, kind_of
+from core.privacy.name_variants import NameFinder
 from core.system.sqlite_files import must_stay_open
 
 MAX_FILE_BYTES = 512_000_000
@@ -60,7 +60,7 @@ def find_traces(
 ) -> Search:  # fmt: skip
     """Search `places`: files, and folders with all that is in them.
 
-    A name counts as `core.name_variants` says, in a file's or folder's name too, but not within the longer name of one
+    A name counts as `core.privacy.name_variants` says, in a file's or folder's name too, but not within the longer name of one
     of `others`. A piece (a vector's bytes, a picture)
     counts anywhere. Archives and databases are opened. Pictures and films aren't: they are listed by their place in the
     data folder `home`. Galleries in `known` may be encrypted: they were looked into by other means, and are without the

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import file_contents, traces
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.keys import Key
-from core.traces import Search, find_traces
+from core.privacy import file_contents, residue_scan
+from core.privacy.residue_scan import Search, find_traces
 
 NAME = "Zoë Quennell"
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
@@ -144,7 +144,7 @@ def test_what_cant_be_searched_is_named(tmp_path, name, content, what):
 def test_too_much_to_unpack_and_too_large_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr(file_contents, "MAX_UNPACKED_BYTES", 1000)
     monkeypatch.setattr(file_contents, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(traces, "MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr(residue_scan, "MAX_FILE_BYTES", 100_000)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"0" * 50_000))
     (tmp_path / "large.bin").write_bytes(b"0" * 100_001)
     found = {(each.place.name, each.what) for each in search(tmp_path).unsearched}

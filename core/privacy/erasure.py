@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.erased_backups import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
-from core.erased_caches import forget_maps, forget_named, forget_pictures
 from core.errors import CoreError
 from core.gallery.backup import ERASED, SUFFIX
 from core.gallery.rows import write_audit
 from core.gallery.snapshot import folder_of, remove_leftovers
 from core.gallery.store import Gallery
+from core.privacy.backup_erasure import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
+from core.privacy.cache_erasure import forget_maps, forget_named, forget_pictures
+from core.privacy.residue_scan import Trace, Unsearched, find_traces
 from core.settings import Settings
 from core.system.sqlite_files import side_files
-from core.traces import Trace, Unsearched, find_traces
 from core.video.sightings import forget
 
 

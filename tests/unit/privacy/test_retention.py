@@ -10,7 +10,7 @@ import pytest
 from core import cli
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, NewTemplate, Space
-from core.retention import Retention, purge, read_retention, write_retention
+from core.privacy.retention import Retention, purge, read_retention, write_retention
 from core.settings import load_settings, read_active, write_active
 
 SPACE = Space("x", "a" * 64, "bicubic", False)

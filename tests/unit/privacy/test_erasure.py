@@ -15,7 +15,6 @@ import pytest
 from core import cli
 from core.diagnostics.job import layout_store
 from core.diagnostics.layout import Layout
-from core.erasure import erase
 from core.evaluation.store import EmbeddingStore, Kept
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
@@ -23,6 +22,7 @@ from core.gallery.keys import Key
 from core.gallery.merging import merge_identities
 from core.gallery.protection import change_key, encrypt
 from core.inspection.store import InspectionStore, Looked
+from core.privacy.erasure import erase
 from core.settings import Settings, load_settings
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from core.name_variants import NameFinder
+from core.privacy.name_variants import NameFinder
 
 NAME = "Zoë O'Quennell-Straße"
 

@@ -1,0 +1,1 @@
+"""Privacy: erasure, backups and caches, residue scan, retention."""
