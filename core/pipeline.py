@@ -24,9 +24,9 @@ from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits
-from core.gallery.bound import BoundGallery
+from core.gallery.encoder_view import BoundGallery
+from core.gallery.records import Space
 from core.gallery.store import Gallery
-from core.gallery.values import Space
 from core.images import read_image
 from core.recognition.attack_check import load_check
 from core.recognition.decision import decide, once_each

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point, take_back
-from core.gallery.values import Space
+from core.gallery.records import Space
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback

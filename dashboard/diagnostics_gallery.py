@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
-from core.gallery.merging import merge_identities
-from core.gallery.reviewed import Left, leave, take_up
+from core.gallery.dismissed_findings import Left, leave, take_up
+from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state

@@ -8,8 +8,8 @@ from core.diagnostics.cloud import Cloud, cloud_of_gallery
 from core.diagnostics.gallery_health import examine
 from core.diagnostics.gallery_troubles import GalleryHealth
 from core.gallery.errors import IdentityNotFound
+from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from core.gallery.values import Space
 from dashboard.queries import image_address, weights_in_use
 from dashboard.resources import gallery, space_in_use
 

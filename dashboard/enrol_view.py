@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.enrolment.matched_templates import MATCHED_SIZES_PX
-from core.gallery.values import one_a_photograph
+from core.gallery.records import one_a_photograph
 from dashboard.access import Permission
 from dashboard.carry import carried, drop_carried
 from dashboard.components import Picture, cannot_recognise, faces, faces_html, head

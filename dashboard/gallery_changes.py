@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.gallery.merging import Change, merge_identities, remove_template, rename, undo
+from core.gallery.identity_merge import Change, merge_identities, remove_template, rename, undo
+from core.gallery.records import Identity, StoredTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import Identity, StoredTemplate
 from dashboard.feedback import feedback
 from dashboard.text import count, plain, shorten
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.gallery.backup import backups_of
-from core.gallery.values import Identity
+from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
 from dashboard.components import name_line
 from dashboard.feedback import feedback

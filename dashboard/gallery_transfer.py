@@ -8,7 +8,7 @@ from pathlib import PurePath
 import pandas as pd
 import streamlit as st
 
-from core.gallery.merge import ImportReport, OnConflict
+from core.gallery.import_merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from core.models.encoders import WeightsFile

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.gallery.records import Identity, StoredTemplate, one_a_photograph
 from core.gallery.store import Gallery
-from core.gallery.values import Identity, StoredTemplate, one_a_photograph
 from core.models.encoders import WeightsFile
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line

@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.enrolment.reembed import KIND, job_config
 from core.errors import StorageFailed
-from core.gallery.replacement import Replacement, plan_replacement
+from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from core.gallery.values import Space
+from core.gallery.template_replacement import Replacement, plan_replacement
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import CoreError
+from core.gallery.records import Space
 from core.gallery.store import Gallery
-from core.gallery.values import Space
 from core.privacy.retention import purge
 from core.recognition.attack_check import key_of_check
 from core.settings import Settings, load_settings

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.bench.material import Material
+from core.gallery.cipher import seal_of
 from core.gallery.keys import Key
 from core.gallery.match import Index
-from core.gallery.rows import encoder_id, write_audit
-from core.gallery.sealing import seal_of
+from core.gallery.queries import encoder_id, write_audit
+from core.gallery.records import Space
 from core.gallery.sketch import Sketch
 from core.gallery.store import Gallery
-from core.gallery.values import Space
 
 _ROWS_AT_ONCE = 10_000
 

@@ -16,9 +16,9 @@ from core.bench.measure import Times, in_turns
 from core.bench.rival_dsr import RivalDSR
 from core.bench.row import Row
 from core.encoder.encode import SINGLES_FIRST
-from core.gallery import rows as sql
+from core.gallery import queries as sql
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 from core.images import resize, to_tensor
 from core.system.cpu import cpu_has_bfloat16
 

@@ -15,11 +15,11 @@ from core.bench.galleries import filled_gallery, index_of, names_of, space_of
 from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.row import Curve, Row
-from core.gallery.best import take_best
 from core.gallery.keys import Key
+from core.gallery.records import Space
 from core.gallery.sketch import SKETCH_FROM, Sketch
 from core.gallery.store import Gallery
-from core.gallery.values import Space
+from core.gallery.top_k import take_best
 from core.system.sqlite_files import connect
 
 K = 5

@@ -13,8 +13,8 @@ from core.settings import load_settings
 if TYPE_CHECKING:
     from core.diagnostics.cloud import Cloud
     from core.diagnostics.source import Opened
+    from core.gallery.records import Space
     from core.gallery.store import Gallery
-    from core.gallery.values import Space
 
 
 def space_of(gallery: Gallery) -> Space:

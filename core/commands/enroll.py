@@ -27,7 +27,7 @@ from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
-    from core.gallery.values import Identity
+    from core.gallery.records import Identity
     from core.recognition.results import EnrolmentDraft
 
 _ONE = (
@@ -137,9 +137,9 @@ def photos(
 
 def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
     """Refuse a name that can't be enrolled before anything heavy is loaded."""
-    from core.gallery.checks import clean_name
     from core.gallery.errors import NameTaken
     from core.gallery.store import Gallery
+    from core.gallery.validation import clean_name
 
     clean_name(name)
     path = gallery_file(load_settings(), gallery_path)

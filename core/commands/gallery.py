@@ -27,8 +27,8 @@ from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
+    from core.gallery.records import Identity, Space
     from core.gallery.store import Gallery
-    from core.gallery.values import Identity, Space
 
 group = typer.Typer(
     help="The people who are enrolled: list, show, rename, remove, export, import.",
@@ -265,7 +265,7 @@ def _facts(person: Identity) -> dict[str, Any]:
 
 def _space(weights: str | None, use_tta: bool) -> Space:
     """The space of weights and the upscaler in use, told from the file alone where it is a published one."""
-    from core.gallery.values import Space
+    from core.gallery.records import Space
     from core.models.encoders import describe, resolve_weights
     from core.models.upscalers import active_upscaler
 

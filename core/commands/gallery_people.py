@@ -39,7 +39,7 @@ def merge(
     actor: ActorOption = "local",
 ) -> None:
     """Make one person of two entries. The first one's name and note are erased from the file."""
-    from core.gallery.merging import merge_identities
+    from core.gallery.identity_merge import merge_identities
 
     with open_gallery(gallery_path) as gallery:
         first, second = gallery.identity(gone), gallery.identity(into)

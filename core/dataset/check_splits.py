@@ -10,7 +10,7 @@ from core.dataset.columns import among
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
 from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES
-from core.gallery.checks import name_key
+from core.gallery.validation import name_key
 
 IMBALANCE = 10
 """A person with so many times the median's train images outweighs the others."""

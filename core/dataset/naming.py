@@ -9,7 +9,7 @@ from typing import Any
 import re2
 
 from core.dataset.errors import SourceInvalid
-from core.gallery.checks import name_key
+from core.gallery.validation import name_key
 
 NOTES_PATTERN = (
     r"(?P<identity>\d{3})(?:_(?P<session>\d{2})_(?P<recording>\d{2})_(?P<camera>\d{3})_(?P<illumination>\d{2}))?"

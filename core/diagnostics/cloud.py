@@ -18,8 +18,8 @@ from core.evaluation.identification import Templates, identify
 from core.evaluation.pictures import Picture
 from core.evaluation.protocol import Embedded
 from core.evaluation.views import View
+from core.gallery.records import Space, StoredTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import Space, StoredTemplate
 
 HR_VIEW = "HR"
 RIGHT, WRONG, ALONE = "right person first", "taken for somebody else", "nothing to compare with"

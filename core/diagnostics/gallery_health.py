@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from core.diagnostics.cloud import photograph_of
 from core.diagnostics.gallery_troubles import ORDER, GalleryHealth, Photo, Trouble
-from core.gallery.best import reaches
+from core.gallery.dismissed_findings import left_findings
 from core.gallery.match import Index, mean_of
 from core.gallery.operating_points import Decision, decide_by, operating_points
+from core.gallery.records import Space, StoredTemplate
 from core.gallery.review import (
     ADVISED_PHOTOGRAPHS,
     SAME_ABOVE,
@@ -24,9 +25,8 @@ from core.gallery.review import (
     UNLIKE_BELOW,
     unlike_one_another,
 )
-from core.gallery.reviewed import left_findings
 from core.gallery.store import Gallery
-from core.gallery.values import Space, StoredTemplate
+from core.gallery.top_k import reaches
 from core.settings import UNCALIBRATED_THRESHOLD
 
 ALIKE_ABOVE = 0.90

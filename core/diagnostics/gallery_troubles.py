@@ -7,11 +7,11 @@ from typing import Literal
 
 from core.diagnostics.cloud import photograph_of
 from core.errors import SettingsInvalid
+from core.gallery.dismissed_findings import FindingKey, Left
 from core.gallery.errors import IdentityNotFound
+from core.gallery.records import Space
 from core.gallery.review import SAME_ABOVE
-from core.gallery.reviewed import FindingKey, Left
 from core.gallery.store import Gallery
-from core.gallery.values import Space
 
 Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "same_photograph", "alike", "few"]
 Remedy = Literal["remove", "merge", "enrol"]

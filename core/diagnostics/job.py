@@ -18,8 +18,8 @@ from core.diagnostics.cloud import Cloud, cloud_of_gallery
 from core.diagnostics.layout import LayoutStore, tsne
 from core.diagnostics.source import Opened, source_of
 from core.errors import SettingsInvalid
+from core.gallery.records import Space
 from core.gallery.store import Gallery
-from core.gallery.values import Space
 from core.jobs.context import JobContext
 from core.settings import Settings, load_settings
 

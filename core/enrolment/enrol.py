@@ -12,8 +12,8 @@ import numpy as np
 from core.enrolment.matched_templates import matched_templates
 from core.enrolment.prepare import embedded, look, looked_ahead, workers
 from core.errors import CoreError
+from core.gallery.records import Identity, NewTemplate
 from core.gallery.review import Finding, review_enrolment
-from core.gallery.values import Identity, NewTemplate
 from core.images import encode_image
 from core.pipeline import Pipeline
 from core.recognition.results import DraftPhoto, EnrolmentDraft, Probe

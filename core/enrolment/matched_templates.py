@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsInvalid
-from core.gallery.values import NewTemplate
+from core.gallery.records import NewTemplate
 from core.images import encode_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
 

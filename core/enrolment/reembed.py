@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CoreError
-from core.gallery.replacement import (
+from core.gallery.records import NewTemplate, StoredTemplate
+from core.gallery.store import Gallery
+from core.gallery.template_replacement import (
     let_go_of_replaced,
     plan_replacement,
     read_sources,
     store_replacements,
 )
-from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, StoredTemplate
 from core.images import read_image, resize
 from core.jobs.context import JobContext
 from core.settings import CROP_PX, Settings, load_settings

@@ -9,7 +9,7 @@ import numpy as np
 from core.evaluation.bootstrap import draw_people
 from core.evaluation.intervals import alike_people, resampled_interval
 from core.evaluation.scores import Side, every_pair
-from core.gallery.best import reaches
+from core.gallery.top_k import reaches
 
 Bounds = tuple[float | None, float | None]
 

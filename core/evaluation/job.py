@@ -38,7 +38,7 @@ from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
 from core.evaluation.weights_figures import keep_weights_figures
 from core.gallery.operating_points import OperatingPoint, save_operating_point
-from core.gallery.values import Space
+from core.gallery.records import Space
 from core.jobs.context import JobContext
 from core.settings import Settings, load_settings, write_atomically
 

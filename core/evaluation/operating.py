@@ -13,9 +13,9 @@ from pathlib import Path
 from core.errors import StorageFailed
 from core.evaluation.result import Evaluation, ReportUnreadable
 from core.gallery.operating_points import Decision, Measure, OperatingPoint, decide_by, save_operating_point
+from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.gallery.template_mix import TemplateMix
-from core.gallery.values import Space
 from core.jobs.run_dir import Run
 from core.settings import UNCALIBRATED_THRESHOLD
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betainc  # scipy.stats takes half a second to import
 
 from core.evaluation.scores import Side, every_pair
-from core.gallery.best import reaches
+from core.gallery.top_k import reaches
 
 ENOUGH = 10
 """A rate isn't told where fewer than this many photographs or pairs make it up."""

@@ -14,8 +14,8 @@ from core.gallery.errors import (
     TemplateInvalid,
 )
 from core.gallery.match import Index
+from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 
 __all__ = [
     "AuditEntry",

@@ -12,12 +12,12 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError
-from core.gallery import rows, schema
+from core.gallery import queries, schema
 from core.gallery.errors import GalleryError, GalleryUnreadable
-from core.gallery.faults import explained
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
+from core.gallery.sqlite_errors import explained
 from core.gallery.store import Gallery
 from core.system.sqlite_files import connect
 from core.system.text import count
@@ -79,7 +79,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
         copy(path, temporary)
         finish(temporary, place)
     with gallery.database.transaction() as connection:
-        rows.write_audit(connection, gallery.database.now(), actor, "backed up")
+        queries.write_audit(connection, gallery.database.now(), actor, "backed up")
     return look_at(place)
 
 
@@ -203,7 +203,7 @@ def _carry_on(gallery: Gallery, incoming: Gallery, actor: str) -> tuple[int, ...
                 "(SELECT 1 FROM sqlite_sequence WHERE name = ?)",
                 (table, seq, table),
             )
-        rows.write_audit(connection, incoming.database.now(), actor, "restored from a backup")
+        queries.write_audit(connection, incoming.database.now(), actor, "restored from a backup")
     if gone:
         incoming.tidy()
     return tuple(gone)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.gallery.checks import clean_name, name_key
 from core.gallery.errors import ImportRejected, NameInvalid
+from core.gallery.validation import clean_name, name_key
 from core.system.image_files import is_picture, is_set_aside, pictures_under
 
 MAX_CSV_BYTES = 64_000_000

@@ -17,12 +17,12 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import schema
+from core.gallery.cipher import SealedConnection
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
-from core.gallery.faults import explained
 from core.gallery.keys import key_given
 from core.gallery.protection import Keys, follow, protect_new
-from core.gallery.sealing import SealedConnection
 from core.gallery.snapshot import folder_of, snapshot
+from core.gallery.sqlite_errors import explained
 from core.system.sqlite_files import connect, identity_of, side_files
 
 IN_MEMORY = ":memory:"

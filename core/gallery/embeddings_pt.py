@@ -20,13 +20,13 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.gallery import rows
-from core.gallery.checks import clean_name, name_key
+from core.gallery import queries
 from core.gallery.errors import ImportRejected, NameInvalid
+from core.gallery.import_merge import ImportReport, OnConflict, merge_people, person_of
 from core.gallery.match import mean_of
-from core.gallery.merge import ImportReport, OnConflict, merge_people, person_of
+from core.gallery.records import EMBEDDING_DIM, NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import EMBEDDING_DIM, NewTemplate, Space
+from core.gallery.validation import clean_name, name_key
 from core.settings import CROP_PX, write_atomically
 from core.system.file_kinds import stray
 from core.system.sqlite_files import is_open_here
@@ -56,8 +56,8 @@ def import_embeddings_pt(
     Raises ImportRejected, and what `merge_people` raises; nothing is changed then.
     """
     people = [
-        person_of(name, [NewTemplate(row, "hr", float(CROP_PX), source=SOURCE) for row in rows], space, gallery)
-        for name, rows in read_embeddings_pt(source, dim=space.dim).items()
+        person_of(name, [NewTemplate(row, "hr", float(CROP_PX), source=SOURCE) for row in queries], space, gallery)
+        for name, queries in read_embeddings_pt(source, dim=space.dim).items()
     ]
     return merge_people(gallery, people, on_conflict=on_conflict, actor=actor)
 
@@ -85,12 +85,12 @@ def read_embeddings_pt(source: Path | str | bytes, *, dim: int = EMBEDDING_DIM) 
             raise ImportRejected(
                 f"“{name}” and “{spellings[name_key(name)]}” differ only in case or spacing.", "Use one spelling."
             )
-        rows = _unit(_rows(value, name, dim), name)
-        grouped.setdefault(name, []).append(rows)
-        total += len(rows)
+        queries = _unit(_rows(value, name, dim), name)
+        grouped.setdefault(name, []).append(queries)
+        total += len(queries)
         if total > MAX_EMBEDDINGS:
             raise ImportRejected(f"The file holds more than {MAX_EMBEDDINGS:,} embeddings.", "Import it in parts.")
-    return {name: np.concatenate(rows) for name, rows in grouped.items()}
+    return {name: np.concatenate(queries) for name, queries in grouped.items()}
 
 
 def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int:
@@ -111,7 +111,7 @@ def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int
     buffer = io.BytesIO()
     torch.save(means, buffer)
     with gallery.database.transaction() as connection:
-        rows.write_audit(connection, gallery.database.now(), "local", f"exported as .pt: {len(means)} identities")
+        queries.write_audit(connection, gallery.database.now(), "local", f"exported as .pt: {len(means)} identities")
     write_atomically(Path(path).expanduser(), buffer.getvalue())
     return len(means)
 
@@ -174,21 +174,22 @@ def _pairs(loaded: dict[Any, Any], dim: int) -> list[tuple[Any, Any]]:
 
 
 def _from_lists(lists: list[Any], embeddings: Any, dim: int) -> list[tuple[Any, Any]]:
-    rows = embeddings
-    if not isinstance(rows, list | tuple):
+    queries = embeddings
+    if not isinstance(queries, list | tuple):
         _rows(embeddings, "embeddings", dim)
-        rows = list(embeddings.reshape(-1, dim))
-    names = next((value for value in lists if len(value) == len(rows) and _are_text(value)), None)
+        queries = list(embeddings.reshape(-1, dim))
+    names = next((value for value in lists if len(value) == len(queries) and _are_text(value)), None)
     if names is None:
-        names = next((value for value in lists if len(value) == len(rows)), None)
+        names = next((value for value in lists if len(value) == len(queries)), None)
         others = [value for value in lists if _are_text(value)]
         if names is not None and others and all(type(n) is int and 0 <= n < len(others[0]) for n in names):
             names = [others[0][number] for number in names]
     if names is None:
         raise ImportRejected(
-            f"The file holds {len(rows)} embeddings but {', '.join(str(len(value)) for value in lists)} names.", _SAVE
+            f"The file holds {len(queries)} embeddings but {', '.join(str(len(value)) for value in lists)} names.",
+            _SAVE,
         )
-    return list(zip(names, rows, strict=True))
+    return list(zip(names, queries, strict=True))
 
 
 def _are_text(values: Sequence[Any]) -> bool:
@@ -242,7 +243,7 @@ def _rows(value: Any, name: str, dim: int) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray, name: str) -> np.ndarray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    norms = np.linalg.norm(queries, axis=1, keepdims=True)
     if not np.isfinite(norms).all() or (norms < 1e-12).any():
         raise ImportRejected(f"“{name}” has an embedding that is zero, NaN or infinite.", "Encode that person again.")
-    return (rows / norms).astype(np.float32)
+    return (queries / norms).astype(np.float32)

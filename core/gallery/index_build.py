@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.gallery.faults import damaged
+from core.gallery.cipher import CANT_OPEN, PLAIN, seal_of
 from core.gallery.match import Index
-from core.gallery.rows import IN_SPACE, space_parameters, stored_vectors
-from core.gallery.sealing import CANT_OPEN, PLAIN, seal_of
-from core.gallery.values import Space
+from core.gallery.queries import IN_SPACE, space_parameters, stored_vectors
+from core.gallery.records import Space
+from core.gallery.sqlite_errors import damaged
 
 _IDS_AT_ONCE = 500
 _ROWS_AT_ONCE = 512

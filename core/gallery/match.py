@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import SettingsInvalid
-from core.gallery.best import take_best
-from core.gallery.checks import unit_rows
+from core.gallery.records import Candidate, Kind, Space
 from core.gallery.template_mix import TemplateMix, templates_text
-from core.gallery.values import Candidate, Kind, Space
+from core.gallery.top_k import take_best
+from core.gallery.validation import unit_rows
 
 if TYPE_CHECKING:
     from core.gallery.sketch import Sketch

@@ -13,10 +13,10 @@ from typing import Literal
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery import rows
+from core.gallery import queries
+from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.gallery.template_mix import HR, TemplateMix, template_sizes
-from core.gallery.values import Space
 
 Measure = Literal["fpir", "far"]
 
@@ -175,7 +175,7 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
         at = gallery.database.now()
         names = ("encoder_id", "upscaler_sha256", "flip_tta", *_STORED, "at")
         values = (
-            rows.encoder_id(connection, space), space.upscaler, int(space.flip_tta),
+            queries.encoder_id(connection, space), space.upscaler, int(space.flip_tta),
             *(getattr(point, name) for name in _STORED), at.isoformat(),
         )  # fmt: skip
         connection.execute(
@@ -183,7 +183,7 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
             f"VALUES ({', '.join('?' * len(names))})",
             values,
         )
-        rows.write_audit(connection, at, actor, "operating point saved")
+        queries.write_audit(connection, at, actor, "operating point saved")
 
 
 def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
@@ -194,8 +194,8 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
         ORDER BY p.probe_px_min, p.probe_px_max, p.id DESC"""  # nosec B608  # columns' names
     with gallery.database.reading() as connection:
         return [
-            OperatingPoint(**dict(zip(_STORED, row[:-1], strict=True)), at=rows.stored_moment(row[-1]))
-            for row in connection.execute(query, rows.space_parameters(space))
+            OperatingPoint(**dict(zip(_STORED, row[:-1], strict=True)), at=queries.stored_moment(row[-1]))
+            for row in connection.execute(query, queries.space_parameters(space))
         ]
 
 
@@ -208,8 +208,8 @@ def take_back(gallery: Gallery, space: Space, *, run: str | None = None, actor: 
         removed = connection.execute(
             """DELETE FROM operating_point WHERE encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
             AND upscaler_sha256 = :upscaler AND flip_tta = :flip AND (:run IS NULL OR run = :run)""",
-            {**rows.space_parameters(space), "run": run},
+            {**queries.space_parameters(space), "run": run},
         ).rowcount
         if removed:
-            rows.write_audit(connection, gallery.database.now(), actor, f"{removed} operating points removed")
+            queries.write_audit(connection, gallery.database.now(), actor, f"{removed} operating points removed")
     return gone

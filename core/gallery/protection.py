@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.gallery.cipher import CANT_OPEN, PLAIN, SCHEME, Place, Plain, Seal, Sealed, SealedConnection
 from core.gallery.errors import GalleryError, GalleryLocked, GalleryNewer
-from core.gallery.faults import damaged
 from core.gallery.keys import KEY_FILE_VARIABLE, Key
-from core.gallery.sealing import CANT_OPEN, PLAIN, SCHEME, Place, Plain, Seal, Sealed, SealedConnection
+from core.gallery.sqlite_errors import damaged
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
@@ -124,7 +124,7 @@ def decrypt(gallery: Gallery, *, actor: str = "local") -> None:
 
 
 def _reseal(gallery: Gallery, new: Seal, event: str, actor: str, *, encrypted: bool) -> None:
-    from core.gallery.rows import write_audit
+    from core.gallery.queries import write_audit
 
     require(Permission.MAINTAIN)
     with gallery.database.transaction() as connection:

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 
 from core.errors import SettingsInvalid
-from core.gallery.best import reaches
-from core.gallery.checks import unit_rows
 from core.gallery.match import mean_of
+from core.gallery.records import Space, StoredTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import Space, StoredTemplate
+from core.gallery.top_k import reaches
+from core.gallery.validation import unit_rows
 
 Code = Literal["unlike_others", "already_enrolled", "few_photographs", "duplicate_photograph"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
-from core.gallery.faults import explained
+from core.gallery.sqlite_errors import explained
 from core.system.sqlite_files import read_header
 
 APPLICATION_ID = 0x45464753

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
-from core.gallery.values import Space
+from core.gallery.records import Space
 from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.models.figures import SHIPPED_DSR, measured
 from core.models.header import BESIDE, Measured, is_upscaler, read_card

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from core.gallery.backup import Backup, backups_of, read_only
+from core.gallery.cipher import PLAIN, Seal, Sealed
 from core.gallery.protection import Keys
-from core.gallery.sealing import PLAIN, Seal, Sealed
 from core.gallery.store import Gallery
 from core.system.sqlite_files import connect, side_files
 

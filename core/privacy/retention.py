@@ -13,7 +13,7 @@ from typing import Any
 
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery import rows
+from core.gallery import queries
 from core.gallery.store import Gallery
 from core.settings import Settings, read_active, write_active
 from core.video import sightings
@@ -74,7 +74,7 @@ def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now:
         old = _older(connection, before)
         connection.executemany("UPDATE template SET crop = NULL WHERE id = ?", [(number,) for number, _ in old])
         for person in sorted({person for _, person in old}):
-            rows.write_audit(connection, now, actor, "pictures purged", person)
+            queries.write_audit(connection, now, actor, "pictures purged", person)
     gallery.tidy()
     return Purged(len(old), "pictures of faces")
 
@@ -92,7 +92,7 @@ PURGES: tuple[Purge, ...] = (purge_crops, purge_sightings)
 
 def _older(connection: Any, before: datetime) -> list[tuple[int, int]]:
     found = connection.execute("SELECT id, identity_id, added_at FROM template WHERE crop IS NOT NULL").fetchall()
-    return [(number, person) for number, person, at in found if rows.stored_moment(at) < before]
+    return [(number, person) for number, person, at in found if queries.stored_moment(at) < before]
 
 
 def _days(value: Any, name: str) -> int | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.gallery.operating_points import Decision
-    from core.gallery.values import Candidate
+    from core.gallery.records import Candidate
     from core.recognition.results import Probe
 
 _EQUAL = 1e-6

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsInvalid
-from core.gallery.bound import BoundGallery
 from core.gallery.embeddings_pt import import_embeddings_pt, write_embeddings_pt
-from core.gallery.merge import ImportReport
+from core.gallery.encoder_view import BoundGallery
+from core.gallery.import_merge import ImportReport
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_gallery, import_gallery
 from core.system.sqlite_files import is_database

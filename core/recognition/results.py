@@ -13,8 +13,8 @@ from core.errors import CoreError
 from core.faces.attack import AttackScore
 from core.faces.detect import Face
 from core.faces.quality import Problem, Quality
+from core.gallery.records import Candidate
 from core.gallery.review import Finding
-from core.gallery.values import Candidate
 
 Outcome = Literal["match", "tie", "repeat", "unknown", "unrecognisable"]
 """A tie: two names or more are too close to tell apart. A repeat: a better face of the same photograph has the name."""

@@ -22,7 +22,7 @@ from core.system.private_files import make_private
 from core.system.sqlite_files import side_files
 
 if TYPE_CHECKING:
-    from core.gallery.values import Space
+    from core.gallery.records import Space
 
 State = Literal["ok", "missing", "warning"]
 

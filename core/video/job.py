@@ -16,7 +16,7 @@ from typing import Any
 
 from core.csv_export import csv_bytes
 from core.errors import SettingsInvalid
-from core.gallery.bound import BoundGallery
+from core.gallery.encoder_view import BoundGallery
 from core.images import encode_image
 from core.jobs.context import JobContext
 from core.recognition.decision import counted

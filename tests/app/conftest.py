@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 from core.access.actor import resolve_with
 from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.synthetic import make_demo
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 from dashboard.access import current
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,8 +19,8 @@ from core.evaluation.operating import points_of, put_to_use, space_of
 from core.evaluation.result import read_run
 from core.evaluation.seen_pictures import SeenPictures
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
+from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
 from dashboard.accuracy_downloads import archive

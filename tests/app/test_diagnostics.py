@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.diagnostics.source import Opened, Source
 from core.evaluation.systems import SystemSpec
+from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate
 from core.settings import load_settings
 from dashboard.diagnostics_map import selected_rows
 from tests.app.conftest import SPACE, button, png, shown

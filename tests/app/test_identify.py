@@ -16,8 +16,8 @@ from core.enrolment.enrol import enrol, prepare_enrolment
 from core.errors import CoreError
 from core.faces.attack import AttackModel
 from core.gallery.backup import back_up, restore
+from core.gallery.records import Candidate
 from core.gallery.store import Gallery
-from core.gallery.values import Candidate
 from core.models.encoders import active_weights
 from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition.attack_check import switch_off, use_check

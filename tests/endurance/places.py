@@ -17,8 +17,8 @@ import numpy as np
 
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
+from core.gallery.identity_merge import merge_identities, undo
 from core.gallery.keys import Key
-from core.gallery.merging import merge_identities, undo
 from core.gallery.protection import change_key
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery

@@ -30,11 +30,11 @@ from core.encoder.archive import read_archive
 from core.errors import CoreError
 from core.evaluation.pairs import read_pairs
 from core.gallery import Gallery, NewTemplate, Space
+from core.gallery.archive_format import read_portable
 from core.gallery.backup import look_at, restore
 from core.gallery.bulk import plan_from_csv
 from core.gallery.embeddings_pt import read_embeddings_pt
 from core.gallery.keys import read_key_file
-from core.gallery.portable import read_portable
 from core.gallery.transfer import export_bytes
 from core.images import read_image
 from core.jobs.events import read_events

@@ -13,8 +13,8 @@ from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel
 from core.faces.detect import Detector
 from core.faces.quality import Limits
-from core.gallery.bound import BoundGallery
-from core.gallery.values import NewTemplate, Space
+from core.gallery.encoder_view import BoundGallery
+from core.gallery.records import NewTemplate, Space
 from core.images import ImageUnreadable, resize
 from core.pipeline import NoFace, PipelineConfig, build_pipeline, native_crop_px, reduce_photograph, vlr_size
 from tests.unit.faces.onnx_model import write_model

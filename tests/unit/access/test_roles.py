@@ -13,10 +13,10 @@ from core.access.actor import NOBODY, Actor, acting_as, allowed, current_actor, 
 from core.access.errors import AccessError, NotAllowed
 from core.access.roles import Permission, Role, least_role, permissions, role_of
 from core.access.trail import read_trail
-from core.gallery.merge import merge_people
+from core.gallery.import_merge import merge_people
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from core.gallery.transfer import export_bytes, export_gallery
-from core.gallery.values import NewTemplate, Space
 from core.jobs.launch import launch, resume, stop
 from core.jobs.permissions import permission_for
 from core.jobs.run_dir import create_run, delete_run, runs_root

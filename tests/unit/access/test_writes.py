@@ -25,15 +25,15 @@ from core.evaluation.operating import put_to_use
 from core.evaluation.result import Evaluation
 from core.gallery.backup import back_up, restore
 from core.gallery.embeddings_pt import write_embeddings_pt
+from core.gallery.identity_merge import merge_identities, remove_template, rename
+from core.gallery.import_merge import merge_people
 from core.gallery.keys import new_key
-from core.gallery.merge import merge_people
-from core.gallery.merging import merge_identities, remove_template, rename
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.protection import change_key, decrypt, encrypt
-from core.gallery.replacement import let_go_of_replaced, store_replacements
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
+from core.gallery.template_replacement import let_go_of_replaced, store_replacements
 from core.gallery.transfer import export_bytes, export_gallery
-from core.gallery.values import NewTemplate, Space
 from core.jobs.launch import launch, resume, stop
 from core.jobs.policy import Policy, write_policy
 from core.jobs.run_dir import create_run, delete_run, runs_root

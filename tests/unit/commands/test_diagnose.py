@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from core.cli import run
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
 

@@ -15,8 +15,8 @@ from core.cli import run
 from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
 from core.evaluation.result import read_evaluation
 from core.gallery.operating_points import operating_points
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 from tests.made_peer import made_peer
 from tests.made_weights import official_tensors, save_encoder
 from tests.unit.evaluation.sets import small_dataset

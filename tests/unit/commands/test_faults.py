@@ -13,8 +13,8 @@ import pytest
 
 from core import cli
 from core.errors import CoreError
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:

@@ -13,8 +13,8 @@ from core.diagnostics.source import Source
 from core.encoder.network import build_network
 from core.errors import SettingsInvalid
 from core.evaluation.systems import SystemSpec
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
 from core.jobs.plain import plain_value

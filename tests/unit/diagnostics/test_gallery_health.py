@@ -9,9 +9,9 @@ from core.diagnostics.gallery_health import ALIKE_ABOVE, examine
 from core.diagnostics.gallery_troubles import Photo, remove_photograph
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
-from core.gallery.merging import merge_identities
+from core.gallery.dismissed_findings import leave, left_findings, take_up
+from core.gallery.identity_merge import merge_identities
 from core.gallery.operating_points import OperatingPoint, save_operating_point
-from core.gallery.reviewed import leave, left_findings, take_up
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
 DIM = 512

@@ -17,8 +17,8 @@ from core.evaluation.pictures import Picture
 from core.evaluation.protocol import Embedded
 from core.evaluation.systems import SystemSpec
 from core.evaluation.views import View
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
 

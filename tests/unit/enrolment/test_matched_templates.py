@@ -8,7 +8,7 @@ import pytest
 from core.enrolment.enrol import enrol, prepare_enrolment
 from core.enrolment.matched_templates import MATCHED_SIZES_PX, matched_templates
 from core.errors import SettingsInvalid
-from core.gallery.values import one_a_photograph
+from core.gallery.records import one_a_photograph
 from core.images import read_image, resize
 
 

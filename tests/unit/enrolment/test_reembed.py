@@ -12,8 +12,8 @@ from reembed_worker import pipeline_of
 
 from core.enrolment.enrol import enrol, prepare_enrolment
 from core.enrolment.reembed import reembed
+from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate, Space
 from core.images import encode_image
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline

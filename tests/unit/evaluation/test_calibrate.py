@@ -20,8 +20,8 @@ from core.evaluation.protocol import Embedded, View
 from core.evaluation.store import QUALITY
 from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
+from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
-from core.gallery.values import NewTemplate
 from core.recognition.probe_sizes import vlr_size
 from core.settings import UNCALIBRATED_THRESHOLD
 
@@ -297,7 +297,7 @@ def test_a_comparison_uses_the_one_to_one_threshold_of_its_smaller_face(make_pip
 def test_points_are_stored_for_the_system_that_measured_them(tmp_path: Path) -> None:
     store_points(tmp_path / "gallery.db", SYSTEM, [point(0.42), point(0.3, 40.1, 10_000)])
     with Gallery.open(tmp_path / "gallery.db") as gallery:
-        from core.gallery.values import Space
+        from core.gallery.records import Space
 
         kept = operating_points(gallery, Space("some", "0" * 64, "bicubic", False))
         assert [p.threshold for p in kept] == [0.42, 0.3] and kept[0].run == "evaluate/x"

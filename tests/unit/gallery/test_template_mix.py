@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
+from core.gallery.records import NewTemplate
 from core.gallery.template_mix import TemplateMix, template_sizes, templates_said, templates_text
-from core.gallery.values import NewTemplate
 
 
 def template(seed: int, size_px: int | None = None) -> NewTemplate:

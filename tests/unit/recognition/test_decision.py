@@ -9,7 +9,7 @@ import pytest
 
 from core.faces.quality import Problem, Quality
 from core.gallery.operating_points import Decision
-from core.gallery.values import Candidate
+from core.gallery.records import Candidate
 from core.recognition.decision import counted, decide, once_each
 from core.recognition.results import Probe, Recognition
 from core.settings import TIE_MARGIN

@@ -297,7 +297,7 @@ OPENS = re.compile(r"(?<![\w.])open\(|\.open\(|read_bytes\(|os\.open\(|copyfile|
 
 NOT_DATABASES = {
     ("core/gallery/embeddings_pt.py", "return path.read_bytes()"),
-    ("core/gallery/portable.py", "with archive.open(entry) as member:"),
+    ("core/gallery/archive_format.py", "with archive.open(entry) as member:"),
     ("core/gallery/keys.py", "handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)"),
     ("core/gallery/keys.py", 'with path.open("rb") as file:'),
     ("core/gallery/snapshot.py", "handle = os.open(target.parent, os.O_RDONLY)"),

@@ -10,8 +10,8 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
+from core.gallery.records import Candidate, NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import Candidate, NewTemplate, Space
 from core.recognition.results import Probe, Recognition
 from core.video.live import LiveFace
 from core.video.sightings import (

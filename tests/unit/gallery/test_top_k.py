@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.gallery.best import reaches, take_best
+from core.gallery.top_k import reaches, take_best
 
 
 def sorted_through(scores: np.ndarray, k: int) -> np.ndarray:

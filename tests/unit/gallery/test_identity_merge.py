@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.gallery import Gallery, GalleryError, IdentityNotFound, NameTaken
+from core.gallery.identity_merge import merge_identities, remove_template, rename, undo
 from core.gallery.keys import Key
-from core.gallery.merging import merge_identities, remove_template, rename, undo
 
 
 @pytest.fixture(params=[None, Key(b"k" * 32)], ids=["plain", "encrypted"])

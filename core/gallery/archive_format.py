@@ -21,10 +21,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core.errors import CoreError
-from core.gallery.checks import MAX_CROP_BYTES, check_template, clean_name, clean_note, name_key, unit_rows
 from core.gallery.errors import ImportRejected
-from core.gallery.fields import as_list, as_moment, as_object, as_real, as_text, as_whole, parse_json
-from core.gallery.values import NewTemplate, Space
+from core.gallery.json_fields import as_list, as_moment, as_object, as_real, as_text, as_whole, parse_json
+from core.gallery.records import NewTemplate, Space
+from core.gallery.validation import MAX_CROP_BYTES, check_template, clean_name, clean_note, name_key, unit_rows
 from core.system.sqlite_files import is_open_here
 
 FORMAT = "edgeface-gallery"

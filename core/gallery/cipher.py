@@ -18,8 +18,8 @@ from typing import Literal, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core.gallery.checks import name_key
 from core.gallery.keys import Key
+from core.gallery.validation import name_key
 
 SCHEME = "aes-256-gcm 1"
 """Written into the gallery; another one is of a newer programme."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.replacement import let_go_of_replaced, plan_replacement, read_sources, store_replacements
+from core.gallery.template_replacement import let_go_of_replaced, plan_replacement, read_sources, store_replacements
 
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 NEW = Space("tuned", "b" * 64, "d" * 64, True, bicubic_px=(32,))

@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 
 from core.gallery.errors import NameInvalid, SpaceMismatch, TemplateInvalid
-from core.gallery.values import NewTemplate, Space
+from core.gallery.records import NewTemplate, Space
 from core.system.text import TURNING
 
 MAX_NAME_CHARS = 200

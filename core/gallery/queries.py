@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from core.access.actor import named_in_trail
-from core.gallery.checks import check_space, check_template, clean_name, clean_note, name_key
+from core.gallery.cipher import CANT_OPEN, Place, seal_of
 from core.gallery.errors import IdentityNotFound, NameTaken, SpaceMismatch
-from core.gallery.faults import damaged
-from core.gallery.sealing import CANT_OPEN, Place, seal_of
-from core.gallery.values import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
+from core.gallery.records import AuditEntry, Identity, NewTemplate, Space, StoredTemplate
+from core.gallery.sqlite_errors import damaged
+from core.gallery.validation import check_space, check_template, clean_name, clean_note, name_key
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
     AND t.flip_tta = :flip AND (t.kind = 'hr' OR t.upscaler_sha256 =

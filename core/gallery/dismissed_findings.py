@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.access.actor import named_in_trail
-from core.gallery import rows
+from core.gallery import queries
 from core.gallery.store import Gallery
 
 
@@ -42,7 +42,7 @@ def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
     """Mark a finding as looked at. Twice is once. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         for person in filter(None, (key.person, key.other)):
-            rows.find_identity(connection, person)
+            queries.find_identity(connection, person)
         at = gallery.database.now()
         added = connection.execute(
             "INSERT OR IGNORE INTO reviewed(code, identity_id, other_id, templates, at, actor) "
@@ -50,7 +50,7 @@ def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
             (key.code, key.person, key.other, key.numbers, at.isoformat(), named_in_trail(actor)),
         )
         if added.rowcount:
-            rows.write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
+            queries.write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
 
 
 def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
@@ -62,7 +62,7 @@ def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
         )
         if gone.rowcount:
             at = gallery.database.now()
-            rows.write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
+            queries.write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
 
 
 def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
@@ -73,7 +73,7 @@ def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
         ).fetchall()
     return {
         FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Left(
-            by, rows.stored_moment(at)
+            by, queries.stored_moment(at)
         )
         for code, person, other, numbers, at, by in found
     }

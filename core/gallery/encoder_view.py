@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
 from core.gallery.operating_points import Decision, Measure, decide_by, operating_points
+from core.gallery.records import Candidate, NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.values import Candidate, NewTemplate, Space
 from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD
 
 
