@@ -135,7 +135,8 @@ def test_sizes_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_looking_needs_no_torch(settings: Settings) -> None:
     save_dsr(settings.models_dir / "dsr.safetensors", bicubic_px=(32,))
     script = (
-        "import sys\nfrom pathlib import Path\nfrom core.settings import Settings\nfrom core.models.active import in_use\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from core.settings import Settings\nfrom core.models.active import in_use\n"
         f"used = in_use(Settings(Path({str(settings.data_dir)!r}), Path({str(settings.models_dir)!r}), Path('g.db')))\n"
         "assert used.upscaler.bicubic_px == (32,), used\nassert 'torch' not in sys.modules"
     )
