@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import CoreError
 from core.jobs.launch import resume
 from core.models import encoders, upscalers
-from core.training.resume import halve_batch
+from core.training.batch_split import halve_batch
 from dashboard.access import Permission, allowed
 from dashboard.door import not_yours
 from dashboard.feedback import feedback
@@ -62,7 +62,7 @@ def resume_with_half(seen: Seen) -> None:
 
 def use_panel(seen: Seen) -> None:
     """Take the run's weights into use, for the whole application; once they are, offer to embed the gallery anew."""
-    from core.training.adopt import trained_files
+    from core.training.activate import trained_files
 
     said = st.session_state.pop("training_said", "")
     if said:
@@ -111,7 +111,7 @@ def _use_box(seen: Seen, text: str, label: str, which: Literal["best", "last"], 
 
 def use_weights_of(seen: Seen, which: Literal["best", "last"] = "best") -> str:
     """Take them into use; a sentence on what is in use now. Raises what `use_run_weights` raises."""
-    from core.training.adopt import use_run_weights
+    from core.training.activate import use_run_weights
 
     return use_run_weights(settings(), seen.run, which).text
 

@@ -16,9 +16,9 @@ from core.bench.photographs import listed, take_in
 from core.bench.plain_loop import STAGE_1, STAGE_2, PlainLoop
 from core.bench.row import Row
 from core.dataset.manifest import Dataset
-from core.training.caches import Caches
+from core.training.accelerator import Runner
 from core.training.data import Split, TrainingData
-from core.training.device import Runner
+from core.training.feature_cache import Caches
 from core.training.networks import Networks
 from core.training.stage import StageRun, make_stage, view_batch
 
@@ -55,8 +55,8 @@ def _stage(
     from core.sr.upscale import load_dsr
     from core.training.config import make_config
     from core.training.heads import make_head
-    from core.training.learner import Parts
     from core.training.networks import freeze
+    from core.training.stage_losses import Parts
 
     material.tell(f"training, {name}")
     config = make_config("finetune", "notes", dataset="training", device="cpu")

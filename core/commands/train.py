@@ -111,7 +111,7 @@ def estimate(
         kind, preset, {}, settings, **vars(data), edgeface=edgeface, teacher=teacher, upscaler=upscaler, device=device,
         batch_size=batch_size, force=True,
     )  # fmt: skip
-    from core.training.planning import plan_lines, plan_of
+    from core.training.setup import plan_lines, plan_of
 
     progress("timing a few steps ...")
     try:
@@ -160,7 +160,7 @@ def export(
 ) -> None:
     """Write a run's weights in the notes' form: backbone_state_dict, arcface_state_dict, subject_to_id."""
     from core.jobs.run_dir import runs_root
-    from core.training.adopt import find_trained
+    from core.training.activate import find_trained
 
     choice = find_trained(runs_root(load_settings()), run, which)
     found = choice.run

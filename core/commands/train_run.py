@@ -183,7 +183,7 @@ def _resumed(kind: str, text: str, half_batch: bool) -> Run:
     if run.kind != kind:
         raise UsageMistake(f"{run.id} is no {kind} run.", f"Resume it: edgeface-studio runs resume {run.id}")
     if half_batch:
-        from core.training.resume import halve_batch
+        from core.training.batch_split import halve_batch
 
         config = run.config
         parts = halve_batch(
@@ -252,7 +252,7 @@ def _after(run: Run) -> Iterator[Event]:
 def show(kind: str, /, *, quiet: bool = False, **data: Any) -> None:
     """An event as lines of the log, progress as the terminal's last line."""
     if kind == "progress":
-        from core.training.lines import duration
+        from core.training.log_format import duration
 
         left = f", {duration(data['left_s'])} left" if data.get("left_s") is not None else ""
         loss = f", loss {data['loss']:.4f}" if data.get("loss") is not None else ""

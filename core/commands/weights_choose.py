@@ -85,7 +85,7 @@ def use_run(
     A part of a name, or "last", means the newest run of those that is done; a full name also one that isn't.
     """
     from core.jobs.run_dir import runs_root
-    from core.training.adopt import find_trained, use_run_weights
+    from core.training.activate import find_trained, use_run_weights
 
     settings = load_settings()
     choice = find_trained(runs_root(settings), run, which)

@@ -46,7 +46,7 @@ def export(
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
     from core.models.active import find_either
     from core.settings import write_atomically
-    from core.training.adopt import trained_files
+    from core.training.activate import trained_files
 
     settings = load_settings()
     trained = _run(settings, run) if run else None
@@ -97,7 +97,7 @@ def _figures(path: Path, source: Path) -> Measured:
 
 def _run(settings: Settings, text: str) -> Run:
     from core.jobs.run_dir import runs_root
-    from core.training.adopt import find_trained
+    from core.training.activate import find_trained
 
     choice = find_trained(runs_root(settings), text)
     if choice.note:

@@ -21,7 +21,7 @@ from core.training.augment import Draws, changed, coloured, draw, flipped
 from core.training.data import TrainingData
 from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
 from core.training.errors import UnfitData
-from core.training.photographed import draw_cuts, photographed
+from core.training.photo_crop import draw_cuts, photographed
 from core.training.recipe import Stage
 
 

@@ -17,8 +17,8 @@ from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
 from core.images import resize
 from core.settings import CROP_PX, VLR_SIZES_PX
+from core.training.array_cache import cached
 from core.training.errors import UnfitData
-from core.training.frozen import cached
 
 Ints = NDArray[np.int64]
 _SMALL_PX = 64

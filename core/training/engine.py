@@ -14,18 +14,18 @@ from typing import Any
 from core.evaluation.lineage import people_of
 from core.jobs.errors import JobStopped
 from core.settings import Settings
-from core.training import alarms, lines
-from core.training.caches import Caches
+from core.training import alarms, log_format
+from core.training.accelerator import Place
+from core.training.checkpointing import keep_best, keep_last, make_report
 from core.training.config import TrainingConfig
-from core.training.device import Place
 from core.training.estimate import keep_speeds, stage_seconds
+from core.training.feature_cache import Caches
 from core.training.heads import MarginHead
-from core.training.keeping import keep_best, keep_last, make_report
 from core.training.optimise import rates_at
-from core.training.planning import Work, make_plan, plan_lines, prepare
+from core.training.progress_state import criterion_value, is_better
 from core.training.recipe import Stage
+from core.training.setup import Work, make_plan, plan_lines, prepare
 from core.training.stage import StageRun, epoch_figures, make_stage, run_epoch
-from core.training.standing import criterion_value, is_better
 from core.training.timing import measure_speeds
 from core.training.validate import Figures, Loss
 
@@ -84,11 +84,11 @@ def _begin(work: Work) -> None:
         assert start is not None
         standing.start = start.event(pixels="upscaler" in recipe.stages[0].trains)
         standing.cosine_at_start = start.mean_abs_cosine
-        reporter.log(f"Before training | {lines.figures_text(standing.start)}")
+        reporter.log(f"Before training | {log_format.figures_text(standing.start)}")
         if "upscaler" in recipe.trains:
             bicubic = work.validator.measure(work.networks.encoder, None, pixels=True)
             standing.bicubic = bicubic.event(pixels=True)
-            reporter.log(f"Bicubic | {lines.figures_text(standing.bicubic)}")
+            reporter.log(f"Bicubic | {log_format.figures_text(standing.bicubic)}")
         reporter.event("start", val=standing.start, bicubic=standing.bicubic)
 
 
@@ -123,7 +123,7 @@ def _run_stage(work: Work, stage: Stage) -> None:
     number = standing.stage + 1
     reporter.stage = stage.name
     reporter.event("stage", stage=stage.name, number=number, stages=len(recipe.stages), title=stage.title)
-    for text in lines.banner(number, stage.title):
+    for text in log_format.banner(number, stage.title):
         reporter.log(text)
     run = make_stage(stage, work.config, work.parts, work.networks, work.data, work.caches, runner, work.accumulate)
     _restore_stage(work, run)
@@ -189,7 +189,7 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
     rates = rates_at(stage, (epoch - 1) * run.maker.steps, stage.epochs * run.maker.steps)
     speed = images / spent if spent > 0 else 0.0
     left = _left_s(work)
-    line = lines.epoch_line(epoch, stage.epochs, train, val, rates, images_per_s=speed, left_s=left)
+    line = log_format.epoch_line(epoch, stage.epochs, train, val, rates, images_per_s=speed, left_s=left)
     record = {"stage": stage.name, "epoch": epoch, "step": standing.step, "figures": figures, "train": train}
     standing.last = record
     standing.waited = 0 if best else standing.waited + 1
@@ -204,7 +204,7 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
         best=best, criterion={"name": name, "value": value}, line=line,
     )  # fmt: skip
     if best and val is not None:
-        reporter.log(lines.best_line(name, value, figures))
+        reporter.log(log_format.best_line(name, value, figures))
     patient = not standing.has_ended(stage.epochs, stage.patience)
     if not patient and epoch < stage.epochs:
         reporter.log(f"No improvement for {standing.waited} epochs: the stage ends. The best checkpoint is kept.")

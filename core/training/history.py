@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from core.jobs.events import Event, read_events
-from core.training.told import (
+from core.training.run_events import (
     SEVERITIES,
     Alarm,
     Plan,

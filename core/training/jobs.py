@@ -11,7 +11,7 @@ from core.training.config import config_from_dict
 
 def run(context: JobContext) -> dict[str, Any]:
     """Train as the run's config says; goes on from its last checkpoint. Raises CoreErrors, JobStopped."""
-    from core.training.processes import train_in_processes
+    from core.training.distributed import train_in_processes
 
     config = config_from_dict(context.config)
     return train_in_processes(

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.settings import CROP_PX
+from core.training.accelerator import Runner
 from core.training.alarms import loss_not_finite, out_of_memory
 from core.training.batches import Batch, BatchMaker, Sources, ahead
-from core.training.caches import Caches
 from core.training.config import TrainingConfig
 from core.training.data import TrainingData
 from core.training.degrade import to_network
-from core.training.device import Runner
 from core.training.errors import LossNotFinite, OutOfMemory
+from core.training.feature_cache import Caches
 from core.training.heads import MarginHead
-from core.training.learner import Learner, Parts
 from core.training.networks import Networks, map_spreads
 from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
+from core.training.progress_state import Standing
 from core.training.recipe import Stage
 from core.training.reporter import Reporter
-from core.training.standing import Standing
+from core.training.stage_losses import Learner, Parts
 
 KEEP_EVERY_S = 300.0
 """Within a long epoch the last checkpoint is replaced so often."""

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.training.accelerator import Runner
 from core.training.batches import BatchMaker, Sources
 from core.training.config import TrainingConfig
 from core.training.data import TrainingData
 from core.training.degrade import to_network
-from core.training.device import Runner
 from core.training.estimate import HEAD_ALONE_S, Speeds
-from core.training.learner import Learner, Parts
 from core.training.networks import Networks
 from core.training.optimise import make_optimizer
 from core.training.recipe import Stage
 from core.training.stage import teacher_spreads
+from core.training.stage_losses import Learner, Parts
 
 _STEPS, _LONGEST_S = 5, 4.0
 

@@ -21,10 +21,10 @@ from core.encoder.health import measure_health
 from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
 from core.images import RGB
+from core.training.accelerator import Runner
+from core.training.array_cache import chunks, network_hash
 from core.training.data import Split, TrainingData
 from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
-from core.training.device import Runner
-from core.training.frozen import chunks, network_hash
 from core.training.heads import MarginHead
 from core.training.networks import Networks, upscaled
 from core.training.recipe import Losses

@@ -43,9 +43,9 @@ from core.models.upscalers import use_upscaler
 from core.privacy.erasure import erase
 from core.privacy.retention import Retention, write_retention
 from core.settings import load_settings, write_active
-from core.training.adopt import use_run_weights
+from core.training.activate import use_run_weights
+from core.training.batch_split import halve_batch
 from core.training.export import export_float16
-from core.training.resume import halve_batch
 from core.video.camera_book import put_away
 from core.video.sightings import SightingRule, forget, write_rule
 from tests.made_weights import save_dsr

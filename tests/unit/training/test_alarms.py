@@ -10,8 +10,8 @@ from tiny_training import NAME, tiny_config, tiny_dataset
 
 from core.models.header import ENCODER_FORMAT
 from core.training import alarms
+from core.training.batch_split import accumulation, halve_batch
 from core.training.errors import LossNotFinite, OutOfMemory, UnfitData
-from core.training.resume import accumulation, halve_batch
 from core.training.validate import eer, rank1
 
 pytestmark = pytest.mark.usefixtures("tiny")

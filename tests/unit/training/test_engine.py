@@ -20,7 +20,7 @@ from core.models.encoders import describe
 from core.models.files import look_at
 from core.models.header import ENCODER_FORMAT, read_card
 from core.settings import load_settings
-from core.training.adopt import use_run_weights
+from core.training.activate import use_run_weights
 from core.training.checkpoint import load_state
 from core.training.errors import UnfitData
 from core.training.networks import load_networks

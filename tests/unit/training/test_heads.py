@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from core.training.heads import AdaFace, ArcFace, Prototypes, make_head
-from core.training.learner import cosine_loss, pixel_loss
 from core.training.networks import map_error
 from core.training.recipe import Head
+from core.training.stage_losses import cosine_loss, pixel_loss
 
 PLAIN = Head("arcface", scale=64.0, margin=0.5, label_smoothing=0.0)
 

@@ -12,12 +12,12 @@ import pytest
 from core.errors import SettingsInvalid
 from core.training.config import config_from_dict, config_to_dict, make_config
 from core.training.estimate import Amounts, Speeds, estimate_s
-from core.training.lines import banner, duration, epoch_line
+from core.training.log_format import banner, duration, epoch_line
 from core.training.overrides import change, parse_changes, settings_of
 from core.training.presets import NOTES, PRESETS, find_preset
+from core.training.progress_state import criterion_value, is_better
 from core.training.recipe import check_recipe
 from core.training.schedule import factor
-from core.training.standing import criterion_value, is_better
 
 ALL = [recipe for recipes in PRESETS.values() for recipe in recipes.values()]
 

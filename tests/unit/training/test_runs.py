@@ -66,7 +66,7 @@ def test_killed_and_resumed_a_run_comes_to_what_it_would_have_been(closed, weigh
 
 def test_two_processes_come_to_what_one_does(closed, weights, run_training, tmp_path):
     """Over gloo, each with half of every batch."""
-    from core.training.processes import train_in_processes
+    from core.training.distributed import train_in_processes
 
     changes = {"stage1_epochs": 1, "stage2_epochs": 1, "stage1.cached_views": 0}
     config = tiny_config("finetune", "notes", closed, weights, changes)
@@ -75,7 +75,7 @@ def test_two_processes_come_to_what_one_does(closed, weights, run_training, tmp_
     run = create_run(runs_root(load_settings()), "finetune", "two", config_to_dict(both))
     events = []
     code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; tiny_training.take(); "
-    code += "from core.training.processes import main; sys.exit(main(sys.argv[1:]))"
+    code += "from core.training.distributed import main; sys.exit(main(sys.argv[1:]))"
     report = train_in_processes(
         both, load_settings(), run, on_event=lambda kind, /, **data: events.append((kind, data)),
         should_stop=lambda: False, command=(sys.executable, "-c", code),

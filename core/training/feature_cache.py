@@ -15,11 +15,11 @@ from torch.nn import functional
 
 from core.models.variants import EMBEDDING_DIM
 from core.settings import CROP_PX
+from core.training.accelerator import Runner
+from core.training.array_cache import cached, chunks, fits, network_hash
 from core.training.batches import Batch, BatchMaker
 from core.training.data import Split, TrainingData
 from core.training.degrade import enlarge, to_network, to_pixels
-from core.training.device import Runner
-from core.training.frozen import cached, chunks, fits, network_hash
 from core.training.networks import Networks
 
 Report = Callable[[str, int, int], None]

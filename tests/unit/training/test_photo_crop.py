@@ -6,7 +6,7 @@ import torch
 
 from core.sr.trial import trial_faces
 from core.training.degrade import enlarge, resize_batch
-from core.training.photographed import Cuts, draw_cuts, photographed
+from core.training.photo_crop import Cuts, draw_cuts, photographed
 
 
 def faces(count: int = 8) -> torch.Tensor:

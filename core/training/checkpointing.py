@@ -12,9 +12,9 @@ from torch import nn
 
 from core.models.header import BESIDE, BICUBIC, Measured, figures_of_validation
 from core.training import checkpoint as files
-from core.training import lines
+from core.training import log_format
 from core.training.networks import dsr_metadata
-from core.training.standing import criterion_value
+from core.training.progress_state import criterion_value
 
 if TYPE_CHECKING:
     from core.training.engine import Work
@@ -67,12 +67,12 @@ def make_report(work: Work) -> dict[str, Any]:
     figures = best.get("figures", {})
     name, value = criterion_value(config.recipe.criterion, figures)
     epochs = f"{standing.step} epoch{'' if standing.step == 1 else 's'}"
-    text = f"{config.recipe.title}: {epochs} in {lines.duration(standing.seconds)}"
+    text = f"{config.recipe.title}: {epochs} in {log_format.duration(standing.seconds)}"
     if best:
         several = len(config.recipe.stages) > 1
         text += f"; best in epoch {best['step']}" + (f" ({best['stage']}, epoch {best['epoch']})" if several else "")
     if figures:
-        text += f" ({lines.figures_text(figures)})"
+        text += f" ({log_format.figures_text(figures)})"
     work.reporter.log("")
     work.reporter.log(f"Training complete! {_closing(name, value)}")
     return {
@@ -92,7 +92,7 @@ def make_report(work: Work) -> dict[str, Any]:
 
 def _closing(name: str, value: float | None) -> str:
     titles = {"eer": "EER", "similarity": "similarity", "psnr": "PSNR"}
-    return f"Best validation {titles[name]}: {lines.number(value)}"
+    return f"Best validation {titles[name]}: {log_format.number(value)}"
 
 
 def _place(record: Record) -> dict[str, Any]:

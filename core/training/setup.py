@@ -12,22 +12,22 @@ import torch
 from core.dataset.degrade import seed_for
 from core.models.variants import EMBEDDING_DIM
 from core.settings import Settings
-from core.training import lines
-from core.training.caches import Caches
+from core.training import log_format
+from core.training.accelerator import Place, Runner
+from core.training.array_cache import trim
+from core.training.batch_split import accumulation
 from core.training.checkpoint import load_state
+from core.training.checkpointing import restore
 from core.training.config import TrainingConfig
 from core.training.data import TrainingData, open_data, validated_sizes
-from core.training.device import Place, Runner
+from core.training.dataset_loading import look_over, open_source, refuse
 from core.training.estimate import Amounts, Speeds, estimate_s, keep_speeds
-from core.training.frozen import trim
+from core.training.feature_cache import Caches
 from core.training.heads import MarginHead, Prototypes, make_head
-from core.training.keeping import restore
-from core.training.learner import Parts
 from core.training.networks import Networks, load_networks
+from core.training.progress_state import Standing
 from core.training.reporter import Reporter
-from core.training.resume import accumulation
-from core.training.source import look_over, open_source, refuse
-from core.training.standing import Standing
+from core.training.stage_losses import Parts
 from core.training.timing import measure_speeds
 from core.training.validate import Validator
 
@@ -169,5 +169,5 @@ def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
         f"{plan['shared_identities']:,} people in both",
         f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
         f"{plan['threads']} threads" + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
-        f"About {lines.duration(plan['estimate_s'])} in all",
+        f"About {log_format.duration(plan['estimate_s'])} in all",
     ]

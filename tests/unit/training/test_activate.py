@@ -18,7 +18,7 @@ from core.models.encoders import active_weights
 from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import Settings, load_settings, read_active
 from core.sr.trial import UpscalerUnusable
-from core.training.adopt import NothingTrained, find_trained, use_run_weights
+from core.training.activate import NothingTrained, find_trained, use_run_weights
 from tests.made_weights import official_tensors, save_dsr, save_encoder
 
 

@@ -14,12 +14,12 @@ from core.errors import CoreError
 from core.jobs.processes import die_with_parent
 from core.jobs.run_dir import Run
 from core.settings import PROJECT_ROOT, Settings, load_settings
+from core.training.accelerator import Place, free_port
 from core.training.config import TrainingConfig, config_from_dict
-from core.training.device import Place, free_port
 from core.training.engine import train
 from core.training.errors import TrainingError
 
-OTHER = (sys.executable, "-m", "core.training.processes")
+OTHER = (sys.executable, "-m", "core.training.distributed")
 
 
 def train_in_processes(
