@@ -10,7 +10,7 @@ from core.errors import CoreError
 from core.evaluation import plots
 from core.evaluation.compare_runs import compare_evaluations, of_system
 from core.evaluation.result import Evaluation
-from core.evaluation.tell import compact, screen
+from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen, accuracy_runs, evaluation_of, seen_runs

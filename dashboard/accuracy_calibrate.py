@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.evaluation import request
-from core.evaluation.operating import InForce, in_force, points_of, put_to_use
+from core.evaluation import run_config
 from core.evaluation.result import Evaluation
+from core.evaluation.thresholds import InForce, in_force, points_of, put_to_use
 from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
@@ -89,9 +89,9 @@ def start(people: dict[str, Any], system: dict[str, Any], plan: dict[str, Any], 
     SettingsInvalid, PairsInvalid, JobError, StorageFailed."""
     if "pairs" in people:
         plan = {**plan, "modes": [people["mode"]]}
-        config = request.calibration_folds_config(*both_folds(people), system, plan, goal)
+        config = run_config.calibration_folds_config(*both_folds(people), system, plan, goal)
     else:
-        config = request.calibration_config(people["root"], system, plan, goal, split=people["split"])
+        config = run_config.calibration_config(people["root"], system, plan, goal, split=people["split"])
     return launch(settings(), KIND, config, slug=f"calibrate-{goal['measure']}-{data_name(config)}")
 
 
@@ -170,7 +170,7 @@ def _use(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
     with row:
         clicked = st.button(label, type="secondary" if used else "primary", icon=":material/check:", key="accuracy_use")
     if path == str(settings().gallery_path):
-        from core.evaluation.operating import space_of
+        from core.evaluation.thresholds import space_of
 
         with row:
             taking_back(gallery(), space_of(evaluation), points[0].run, "Take them back")
@@ -184,7 +184,7 @@ def _use(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
 
 def _used(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> bool:
     """Whether this installation's gallery holds the thresholds of this run; of another file it isn't asked."""
-    from core.evaluation.operating import space_of
+    from core.evaluation.thresholds import space_of
 
     if path != settings().gallery_path or not path.is_file():
         return False

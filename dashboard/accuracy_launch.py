@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.dataset.library import Listed
 from core.errors import SettingsInvalid
-from core.evaluation import request
+from core.evaluation import run_config
 from core.evaluation.data import group_columns
 from core.evaluation.fold_list import folds_of
 from core.jobs.launch import launch
@@ -105,14 +105,14 @@ def start(
         raise SettingsInvalid("There is nothing to measure.", "Choose weights and an upscaler.")
     systems = every_system(settings(), list(weights), list(upscalers), list(peers), use_tta=use_tta)
     if source == "dataset":
-        config = request.dataset_config(Path(given["root"]), systems, plan, **_rest(given, "root"))
+        config = run_config.dataset_config(Path(given["root"]), systems, plan, **_rest(given, "root"))
     elif source == "pairs":
-        config = request.pairs_config(
+        config = run_config.pairs_config(
             Path(given["images"]).expanduser(), Path(given["pairs"]).expanduser(), systems, plan,
             folds=folds_of(str(given.get("folds") or "")),
         )  # fmt: skip
     else:
-        config = request.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)
+        config = run_config.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)
     return launch(settings(), KIND, config, slug=f"{source}-{data_name(config)}")
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.evaluation import plots
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import Evaluation
-from core.evaluation.tell import compact
+from core.evaluation.table_format import compact
 from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download

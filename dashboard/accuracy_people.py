@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
-from core.evaluation.tell import screen
+from core.evaluation.table_format import screen
 from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_person import person_view

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.evaluation import plots
 from core.evaluation.per_identity import worst_images
+from core.evaluation.picture_lookup import SeenPictures
 from core.evaluation.result import Evaluation
-from core.evaluation.seen_pictures import SeenPictures
 from core.images import encode_image, resize
 from core.settings import CROP_PX
 from dashboard.accuracy_downloads import chart, table_download

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.evaluation import plots
 from core.evaluation.result import TITLES, Evaluation
-from core.evaluation.tell import compact
+from core.evaluation.table_format import compact
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
 from dashboard.text import plain

@@ -133,7 +133,7 @@ def dataset(
     ending: Ending,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
-    from core.evaluation.request import require_groups, require_pairs
+    from core.evaluation.run_config import require_groups, require_pairs
 
     source = people.config()
     plan = {
@@ -216,7 +216,7 @@ def benchmark(
 
 def _checked(plan: dict[str, object]) -> dict[str, object]:
     """The plan as it was given, refused here and not in the run when it can't be."""
-    from core.evaluation.plan import plan_of
+    from core.evaluation.evaluation_spec import plan_of
 
     plan_of(plan)
     return plan

@@ -251,7 +251,7 @@ def _source(
         raise UsageMistake(
             "--pairs goes with --images, --calibrate-folds and --report-folds.", "Add those, without --dataset-root."
         )
-    from core.evaluation.request import folds_source
+    from core.evaluation.run_config import folds_source
 
     chosen, tried = folds_given(calibrate_folds, "--calibrate-folds"), folds_given(report_folds, "--report-folds")
     return folds_source(user_path(images), user_path(pairs), chosen or [], tried or [])

@@ -265,7 +265,7 @@ def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], 
 def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
     """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
     from core.evaluation.result import TITLES, flattery
-    from core.evaluation.tell import compact
+    from core.evaluation.table_format import compact
 
     systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
     if systems:

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Templates, identify
 from core.evaluation.pictures import Picture
-from core.evaluation.protocol import Embedded
 from core.evaluation.views import View
 from core.gallery.records import Space, StoredTemplate
 from core.gallery.store import Gallery

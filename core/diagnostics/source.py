@@ -11,9 +11,9 @@ from typing import Any
 from core.dataset.manifest import Dataset, read_dataset
 from core.diagnostics.cloud import Cloud, cloud_of_pictures, drawn_people
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import embed, missing
 from core.evaluation.job import embedding_store, spec_of
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.evaluation.protocol import embed, missing
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
 from core.evaluation.views import View

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.goal import Goal, meaning
 from core.evaluation.identification import identified, threshold_at
 from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
-from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Side, side, sorted_scores
 from core.evaluation.store import EmbeddingStore

@@ -18,20 +18,20 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation import curves, open_set, per_identity, reject, sr_quality
-from core.evaluation.figures import failed_pairs, measure_all_pairs
+from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.groups import by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
+from core.evaluation.metrics import failed_pairs, measure_all_pairs
 from core.evaluation.pictures import Picture, codes_of, data_sha256, require_comparable
-from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, View, embed
+from core.evaluation.report_rows import Pairing, Row, row_values
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
-from core.evaluation.table import Pairing, Row, row_values
 from core.evaluation.verification import roc_of_sorted
 from core.jobs.errors import JobStopped
 

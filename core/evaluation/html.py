@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from core.evaluation import plots
 from core.evaluation.result import TITLES, flattery
-from core.evaluation.tell import compact
+from core.evaluation.table_format import compact
 
 if TYPE_CHECKING:
     from core.evaluation.result import Evaluation

@@ -22,9 +22,10 @@ from core.errors import SettingsInvalid
 from core.evaluation.calibrate import Goal, calibrate, halves, points_json
 from core.evaluation.data import dataset_at
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.evaluation_spec import Plan, plan_of
 from core.evaluation.lineage import trained_people
-from core.evaluation.listed import evaluate_listed
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
+from core.evaluation.pairs_evaluation import evaluate_listed
 from core.evaluation.pictures import (
     Picture,
     only_people,
@@ -32,7 +33,6 @@ from core.evaluation.pictures import (
     pictures_of_photos,
     with_images,
 )
-from core.evaluation.plan import Plan, plan_of
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Embedded, View, embed
 from core.evaluation.evaluate import protocol_of
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.identification import (
     Outcomes,
     Templates,
@@ -28,9 +30,7 @@ from core.evaluation.identification import (
 from core.evaluation.intervals import Interval, change_interval, paired_interval, resampled_interval, share_interval
 from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pictures import Picture, codes_of
-from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.store import EmbeddingStore

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Embedded
 from core.evaluation.identification import (
     Outcomes,
     Templates,
@@ -25,7 +26,6 @@ from core.evaluation.identification import (
 )
 from core.evaluation.open_set_interval import dir_interval
 from core.evaluation.pooled_probes import pooled_probes
-from core.evaluation.protocol import Embedded
 from core.evaluation.scores import Ints
 from core.evaluation.tolerance import enough, tolerated_share
 from core.evaluation.verification import Floats

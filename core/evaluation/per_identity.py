@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Outcomes, Templates, identify
 from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
-from core.evaluation.protocol import Embedded
 
 PROBE_COLUMNS = (
     "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "impostor_image", "rank", "quality",

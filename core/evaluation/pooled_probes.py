@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Templates
-from core.evaluation.protocol import Embedded
 from core.evaluation.scores import Ints
 from core.evaluation.store import QUALITY
 from core.evaluation.verification import Floats

@@ -15,13 +15,13 @@ import pandas as pd
 
 from core.errors import SettingsInvalid
 from core.evaluation.bootstrap import draw_people
+from core.evaluation.embedding import Embedded, View, embed
 from core.evaluation.evaluate import protocol_of
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.intervals import Interval, change_interval, resampled_interval
 from core.evaluation.pictures import Picture, codes_of
-from core.evaluation.plan import Plan
 from core.evaluation.pooled_probes import weights_of
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, View, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.store import EmbeddingStore

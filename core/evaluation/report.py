@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.evaluation.figures import REJECTED, failed_pairs, measure, measure_all_pairs
+from core.evaluation.embedding import MODES, SIZES, Embedded, Mode, Progress, Size, embed
 from core.evaluation.intervals import Interval, share_interval, wilson
+from core.evaluation.metrics import REJECTED, failed_pairs, measure, measure_all_pairs
 from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
-from core.evaluation.protocol import MODES, SIZES, Embedded, Mode, Progress, Size, embed
+from core.evaluation.report_rows import Pairing, PairsReport, Row
 from core.evaluation.scores import Ints, pair_scores, side
 from core.evaluation.systems import System, system_of
-from core.evaluation.table import Pairing, PairsReport, Row
 from core.evaluation.views import View
 from core.pipeline import Pipeline
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Progress, embed
 from core.evaluation.fidelity import psnr_db, ssim
 from core.evaluation.pictures import Picture
-from core.evaluation.protocol import Progress, embed
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import system_of
 from core.evaluation.views import View

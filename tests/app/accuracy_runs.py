@@ -11,9 +11,9 @@ from typing import Any
 
 from core.evaluation.calibrate import Goal, calibrate, halves, points_json
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import only_people, pictures_of_dataset
-from core.evaluation.plan import Plan
-from core.evaluation.request import calibration_config, dataset_config
+from core.evaluation.run_config import calibration_config, dataset_config
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
 from core.jobs.events import EventLog

@@ -15,9 +15,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.evaluation.curves import rates_at
-from core.evaluation.operating import points_of, put_to_use, space_of
+from core.evaluation.picture_lookup import SeenPictures
 from core.evaluation.result import read_run
-from core.evaluation.seen_pictures import SeenPictures
+from core.evaluation.thresholds import points_of, put_to_use, space_of
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import pictures_of_dataset
-from core.evaluation.plan import Plan
 from core.evaluation.systems import SystemSpec, open_system
 from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset

@@ -22,16 +22,16 @@ import pandas as pd
 
 from core.evaluation.benchmarks.layouts import IDENTIFICATION, Files, read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluate import protocol_of
-from core.evaluation.figures import REJECTED
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
 from core.evaluation.intervals import resampled_interval, share_interval
-from core.evaluation.listed import evaluate_listed
+from core.evaluation.metrics import REJECTED
 from core.evaluation.open_set_interval import dir_draws
+from core.evaluation.pairs_evaluation import evaluate_listed
 from core.evaluation.pictures import Picture, codes_of, pictures_of_paths
-from core.evaluation.plan import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, embed
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System

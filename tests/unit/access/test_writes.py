@@ -21,8 +21,8 @@ from core.dataset.library import discard_unfinished, remove_dataset
 from core.dataset.scan import scan
 from core.dataset.synthetic import make_demo
 from core.dataset.verdicts import keep_verdict
-from core.evaluation.operating import put_to_use
 from core.evaluation.result import Evaluation
+from core.evaluation.thresholds import put_to_use
 from core.gallery.backup import back_up, restore
 from core.gallery.embeddings_pt import write_embeddings_pt
 from core.gallery.identity_merge import merge_identities, remove_template, rename

@@ -13,8 +13,8 @@ from core.diagnostics.cloud import ALONE, RIGHT, WRONG, cloud_of_gallery, cloud_
 from core.diagnostics.layout import KEPT_MAPS, Layout, LayoutStore, nearest_same, pca, tsne
 from core.diagnostics.source import Opened, Source, sizes_offered, source_of
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import Embedded
 from core.evaluation.pictures import Picture
-from core.evaluation.protocol import Embedded
 from core.evaluation.systems import SystemSpec
 from core.evaluation.views import View
 from core.gallery.records import NewTemplate, Space

@@ -14,10 +14,10 @@ from core.evaluation.benchmarks import NAMES, BenchmarkMissing, require_layout, 
 from core.evaluation.benchmarks import run as module
 from core.evaluation.benchmarks.layouts import read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
+from core.evaluation.embedding import Embedded
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.intervals import share_interval
 from core.evaluation.pictures import Picture
-from core.evaluation.plan import Plan
-from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
 from core.evaluation.systems import system_of
 

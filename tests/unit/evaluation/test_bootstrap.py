@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation.bootstrap import draw_people, pair_weights, resample_all_pairs, resample_pairs
-from core.evaluation.figures import failed_pairs, measure, measure_all_pairs
+from core.evaluation.metrics import failed_pairs, measure, measure_all_pairs
 from core.evaluation.scores import side, sorted_scores
 from core.evaluation.verification import FARS, area_under, equal_error_rate, fold_accuracies, roc, tar_at_far
 

@@ -12,11 +12,11 @@ from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
 from core.evaluation import calibrate as module
 from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges
+from core.evaluation.embedding import Embedded, View
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.job import store_points
 from core.evaluation.open_set import run_trial
 from core.evaluation.pictures import Picture
-from core.evaluation.plan import Plan
-from core.evaluation.protocol import Embedded, View
 from core.evaluation.store import QUALITY
 from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point

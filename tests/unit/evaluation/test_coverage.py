@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from core.evaluation.figures import measure_all_pairs
 from core.evaluation.intervals import Interval, share_interval
+from core.evaluation.metrics import measure_all_pairs
 from core.evaluation.scores import side
 
 RUNS, RESAMPLES, DIMENSIONS = 400, 500, 64

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation import protocol
+from core.evaluation import embedding
+from core.evaluation.embedding import View, embed
 from core.evaluation.pairs import Photo
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
-from core.evaluation.protocol import View, embed
 from core.evaluation.store import QUALITY, EmbeddingStore, Kept
 from core.evaluation.systems import System, SystemSpec, open_system, system_of
 from core.jobs.errors import JobStopped
@@ -35,13 +35,13 @@ def store(tmp_path: Path) -> EmbeddingStore:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of pictures that are looked at, as they are."""
     seen: list[str] = []
-    real = protocol.show
+    real = embedding.show
 
     def watched(pipeline, picture, views, seed):
         seen.append(f"{picture.name} {len(views)}")
         return real(pipeline, picture, views, seed)
 
-    monkeypatch.setattr(protocol, "show", watched)
+    monkeypatch.setattr(embedding, "show", watched)
     return seen
 
 
@@ -75,13 +75,13 @@ def test_with_everything_kept_nothing_is_loaded(pipeline: Pipeline, pictures, st
 def test_other_weights_views_and_seeds_never_meet(pipeline: Pipeline, pictures, store) -> None:
     system = system_of(pipeline)
     keys = {
-        str(store.path(protocol._key(system, view, pictures, seed)))
+        str(store.path(embedding._key(system, view, pictures, seed)))
         for view in (*VIEWS, View("end to end"), View("aligned", 24))
         for seed in (0, 1)
     }
     # Only the camera's draws depend on the seed: six views, one of them twice.
     assert len(keys) == 7
-    key = protocol._key(system, VIEWS[0], pictures, 0)
+    key = embedding._key(system, VIEWS[0], pictures, 0)
     for change in ({"encoder": "f" * 64}, {"flip": True}, {"precision": "bfloat16"}, {"upscaler": "a" * 64}):
         assert store.path({**key, **change}) != store.path(key)
 
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_made_anew(pipeline: Pipeline, pictures, store, counte
 
 
 def test_a_stop_keeps_what_was_done(pipeline: Pipeline, pictures, store, counted, monkeypatch) -> None:
-    monkeypatch.setattr(protocol, "_BATCH", 2)
+    monkeypatch.setattr(embedding, "_BATCH", 2)
     asked = iter([False, True])
     with pytest.raises(JobStopped):
         embed(system_of(pipeline), pictures, VIEWS[:1], store=store, should_stop=lambda: next(asked))

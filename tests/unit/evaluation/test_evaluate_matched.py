@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
+from core.evaluation.embedding import View, embed
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.identification import Outcomes
 from core.evaluation.matched import HR_ONLY, KINDS, _rows, evaluate_matched
 from core.evaluation.pictures import codes_of, pictures_of_dataset
-from core.evaluation.plan import Plan
-from core.evaluation.protocol import View, embed
 from core.evaluation.result import Evaluation, read_evaluation
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import system_of
-from core.evaluation.tell import compact
+from core.evaluation.table_format import compact
 from core.pipeline import Pipeline
 from tests.unit.evaluation.sets import small_dataset
 

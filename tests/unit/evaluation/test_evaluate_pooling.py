@@ -7,10 +7,10 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.evaluation import pooling
+from core.evaluation.embedding import Embedded, View
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import pictures_of_dataset
-from core.evaluation.plan import Plan
 from core.evaluation.pooling import PLAIN, WEIGHTED, evaluate_pooling, weights_of
-from core.evaluation.protocol import Embedded, View
 from core.evaluation.store import QUALITY
 from core.evaluation.systems import system_of
 from core.pipeline import Pipeline

@@ -13,15 +13,15 @@ import pytest
 from core.errors import SettingsInvalid
 from core.evaluation.compare_runs import compare_evaluations
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.evaluation_spec import Plan, plan_of
 from core.evaluation.html import report_html
 from core.evaluation.intervals import wilson
 from core.evaluation.pictures import pictures_of_dataset
-from core.evaluation.plan import Plan, plan_of
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import TITLES, Evaluation, ReportUnreadable, read_evaluation
 from core.evaluation.sr_quality import sr_summary
 from core.evaluation.systems import system_of
-from core.evaluation.tell import compact, is_rate, screen
+from core.evaluation.table_format import compact, is_rate, screen
 from core.pipeline import Pipeline
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT, load_upscaler
@@ -274,8 +274,8 @@ def test_one_system_of_several_can_be_taken_out(evaluation: Evaluation) -> None:
 
 
 def test_the_best_impostor_s_picture_is_the_one_most_like_the_probe(pipeline: Pipeline, dataset) -> None:
+    from core.evaluation.embedding import View, embed
     from core.evaluation.per_identity import probe_table
-    from core.evaluation.protocol import View, embed
 
     pictures = pictures_of_dataset(dataset)
     embedded = embed(system_of(pipeline), pictures, [View("aligned"), View("aligned", 16)])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.evaluation.figures import measure, measure_all_pairs
 from core.evaluation.intervals import (
     alike_people,
     change_interval,
@@ -16,6 +15,7 @@ from core.evaluation.intervals import (
     share_interval,
     wilson,
 )
+from core.evaluation.metrics import measure, measure_all_pairs
 from core.evaluation.scores import side
 
 SQUARE = 1.959964**2

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.evaluation.embedding import View, embed
 from core.evaluation.evaluate import evaluate_pictures
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import pictures_of_dataset
-from core.evaluation.plan import Plan
-from core.evaluation.protocol import View, embed
 from core.evaluation.reject import sample_people
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import system_of

@@ -7,11 +7,11 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.evaluation.bootstrap import draw_people
+from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Outcomes, identified, threshold_at
 from core.evaluation.intervals import share_interval
 from core.evaluation.open_set import draw_gallery, gallery_sizes, open_set_rows, run_trial
 from core.evaluation.open_set_interval import dir_draws
-from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.evaluation.embedding import Embedded
 from core.evaluation.intervals import wilson
 from core.evaluation.per_identity import (
     confused_pairs,
@@ -18,7 +19,6 @@ from core.evaluation.per_identity import (
     worst_images,
 )
 from core.evaluation.pictures import Picture
-from core.evaluation.protocol import Embedded
 from core.evaluation.store import QUALITY
 
 NAN = float("nan")

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.evaluation.embedding import embed_photographs
 from core.evaluation.intervals import wilson
 from core.evaluation.pairs import PairsInvalid, Photo
-from core.evaluation.protocol import embed_photographs
 from core.evaluation.report import PairsReport, evaluate_pairs
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 

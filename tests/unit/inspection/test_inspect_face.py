@@ -12,8 +12,8 @@ from skimage import data
 
 from core.errors import SettingsInvalid
 from core.evaluation import per_identity
+from core.evaluation.embedding import embed
 from core.evaluation.pictures import Picture
-from core.evaluation.protocol import embed
 from core.evaluation.sr_quality import sr_quality
 from core.evaluation.systems import system_of
 from core.evaluation.views import View, show

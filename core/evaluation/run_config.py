@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsInvalid
-from core.evaluation.plan import plan_of
+from core.evaluation.evaluation_spec import plan_of
 
 Config = dict[str, Any]
 

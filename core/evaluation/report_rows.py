@@ -10,9 +10,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from core.csv_export import csv_bytes
-from core.evaluation.figures import Figures
+from core.evaluation.embedding import Mode, Size
 from core.evaluation.intervals import Interval
-from core.evaluation.protocol import Mode, Size
+from core.evaluation.metrics import Figures
 from core.evaluation.verification import FARS
 from core.settings import write_atomically
 

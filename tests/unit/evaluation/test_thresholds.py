@@ -11,8 +11,8 @@ import pytest
 
 from core.errors import CoreError
 from core.evaluation.calibrate import points_json
-from core.evaluation.operating import in_force, points_of, put_to_use, space_of
 from core.evaluation.result import Evaluation, ReportUnreadable
+from core.evaluation.thresholds import in_force, points_of, put_to_use, space_of
 from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.store import Gallery
 from core.jobs.run_dir import Run, create_run

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation import protocol
+from core.evaluation import embedding
+from core.evaluation.embedding import embed_photographs
 from core.evaluation.pairs import Photo
-from core.evaluation.protocol import embed_photographs
 from core.faces.align import align, probe_px
 from core.faces.quality import Limits
 from core.images import ImageUnreadable, read_image, resize
@@ -83,7 +83,7 @@ def test_batches_keep_the_order_and_tell_their_progress(
     pipeline: Pipeline, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = embed_photographs(pipeline, paths, sizes=(16,), modes=("aligned",))["aligned", 16]
-    monkeypatch.setattr(protocol, "_BATCH", 2)
+    monkeypatch.setattr(embedding, "_BATCH", 2)
     told: list[tuple[int, int]] = []
     parts = embed_photographs(
         pipeline, paths, sizes=(16,), modes=("aligned",), on_progress=lambda done, total: told.append((done, total))

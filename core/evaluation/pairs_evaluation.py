@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from core.evaluation import curves
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluate import protocol_of
-from core.evaluation.plan import Plan
+from core.evaluation.evaluation_spec import Plan
 from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.protocol import Embedded, embed
 from core.evaluation.report import (
     PairsReport,
     Task,
@@ -22,10 +22,10 @@ from core.evaluation.report import (
     pairings,
     read_listed,
 )
+from core.evaluation.report_rows import Pairing
 from core.evaluation.result import Evaluation
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
-from core.evaluation.table import Pairing
 from core.evaluation.verification import roc
 from core.evaluation.views import View
 from core.jobs.errors import JobStopped

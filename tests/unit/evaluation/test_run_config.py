@@ -11,7 +11,7 @@ import pytest
 from core.cli import run as run_command
 from core.dataset.manifest import write_dataset
 from core.errors import CoreError, SettingsInvalid
-from core.evaluation.request import (
+from core.evaluation.run_config import (
     benchmark_config,
     calibration_config,
     calibration_folds_config,
