@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.dataset.check_cache import KeptVerdict
 from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
-from core.dataset.verdicts import KeptVerdict
 from dashboard.components import Picture, faces
 from dashboard.dataset_reads import DRAWN, picture
 from dashboard.text import count, plain, shorten

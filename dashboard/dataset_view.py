@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.dataset.check_cache import kept_verdict
 from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset, count
-from core.dataset.verdicts import kept_verdict
 from dashboard.access import Permission, allowed
 from dashboard.components import empty_state, head, name_line
 from dashboard.dataset_build import build_form

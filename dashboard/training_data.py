@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.dataset.check_cache import kept_verdict
 from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
-from core.dataset.verdicts import kept_verdict
 from dashboard.dataset_reads import DRAWN, opened
 from dashboard.dataset_work import at_work_on, start
 from dashboard.feedback import feedback, show_error

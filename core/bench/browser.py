@@ -120,7 +120,7 @@ def _page_row(name: str, pages: dict[str, list[float]], how: str) -> Row:
 @contextmanager
 def training(material: Material) -> Iterator[Run]:
     """A run that trains meanwhile, with the niceness and threads that runs have; ended afterwards."""
-    from core.dataset.synthetic import make_demo
+    from core.dataset.synthetic.demo import make_demo
     from core.training.config import config_to_dict, make_config
 
     settings = load_settings({"EDGEFACE_DATA_DIR": str(material.folder / "dashboard")})

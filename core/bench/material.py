@@ -85,7 +85,7 @@ class Material:
         root = shared_folder() / "data" / "lfw" / "images"
         if root.is_dir():
             return [(path.parent.name, path) for path in sorted(root.glob("*/*.jpg"))]
-        from core.dataset.synthetic import make_demo
+        from core.dataset.synthetic.demo import make_demo
 
         self.notes.append("Drawn faces: EDGEFACE_SHARED names no photographs.")
         made = make_demo(self.folder / "demo", self.size(60, 8), 8)

@@ -225,7 +225,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
-    from core.dataset.synthetic import make_demo
+    from core.dataset.synthetic.demo import make_demo
     from core.system.text import count as count_of
 
     try:
@@ -275,7 +275,7 @@ def _to_check(source: str, layout: str | None, pattern: str | None, columns: lis
 
 def _keep(dataset: Dataset, verdict: Verdict) -> None:
     """The dashboard shows the verdict on a data set of ours without checking it again."""
-    from core.dataset.verdicts import keep_verdict
+    from core.dataset.check_cache import keep_verdict
     from core.errors import StorageFailed
     from core.settings import load_settings
 

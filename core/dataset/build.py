@@ -12,13 +12,21 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset import place
-from core.dataset.fill import fill
-from core.dataset.measure import OnEvent, ShouldStop
-from core.dataset.plan import BUILD_MODES, BuildOptions, Plan, earlier_build, modes_of, refuse_options, split_items
+from core.dataset import file_placement
+from core.dataset.eligible_pairs import items_of, usable_rows, with_earlier
+from core.dataset.file_stats import OnEvent, ShouldStop
 from core.dataset.scan import Scan
+from core.dataset.split_plan import (
+    BUILD_MODES,
+    BuildOptions,
+    Plan,
+    earlier_build,
+    modes_of,
+    refuse_options,
+    split_items,
+)
 from core.dataset.unfinished import only_update
-from core.dataset.usable import items_of, usable_rows, with_earlier
+from core.dataset.writer import fill
 from core.errors import StorageFailed
 
 __all__ = ["BUILD_MODES", "BuildOptions", "Summary", "build"]
@@ -106,13 +114,15 @@ def _carry_out(
         source, frame, plan, at, options, on_event, should_stop
     )
     if all(plan.earlier is None for plan in plans):
-        with place.whole_folder(out) as hidden:
+        with file_placement.whole_folder(out) as hidden:
             made = [work(plan, hidden / plan.target.relative_to(out)) for plan in plans]
     else:
         try:
             made = []
             for plan in plans:
-                whole = nullcontext(plan.target) if plan.earlier is not None else place.whole_folder(plan.target)
+                whole = (
+                    nullcontext(plan.target) if plan.earlier is not None else file_placement.whole_folder(plan.target)
+                )
                 with whole as at:
                     made.append(work(plan, at))
         except OSError as error:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset.errors import DatasetInvalid
+from core.dataset.file_stats import decode
 from core.dataset.journal import storage
 from core.dataset.manifest import Dataset
-from core.dataset.measure import decode
 from core.images import sha256_of
 
 _CHUNK = 256

@@ -15,10 +15,10 @@ from core.dataset.check_splits import (
     check_pairing,
 )
 from core.dataset.duplicates import near_pairs
+from core.dataset.file_stats import OnEvent, ShouldStop
 from core.dataset.findings import Finding, Verdict, some, verdict
 from core.dataset.layout import HR
 from core.dataset.manifest import Dataset, DatasetInfo
-from core.dataset.measure import OnEvent, ShouldStop
 from core.dataset.scan import Scan
 
 __all__ = ["Finding", "Verdict", "check", "dataset_of"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.dataset.columns import among
 from core.dataset.errors import BuildStopped
+from core.dataset.file_stats import Measured, OnEvent, ShouldStop, decode, measure_file
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
-from core.dataset.measure import Measured, OnEvent, ShouldStop, decode, measure_file
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import RGB, resize, sha256_of

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.errors import BuildStopped
-from core.dataset.measure import OnEvent, ShouldStop, decode
+from core.dataset.file_stats import OnEvent, ShouldStop, decode
 from core.dataset.phash import as_bits, differing
 from core.errors import CoreError
 from core.images import resize

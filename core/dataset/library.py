@@ -11,11 +11,11 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.access.trail import record
 from core.dataset.cache import forget_cache
+from core.dataset.check_cache import forget_verdicts
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.journal import only_one, work_folder
 from core.dataset.layout import INFO_NAME
 from core.dataset.manifest import Dataset, DatasetInfo, is_dataset, read_info
-from core.dataset.verdicts import forget_verdicts
 from core.errors import CoreError, SettingsInvalid, StorageFailed
 from core.settings import Settings
 

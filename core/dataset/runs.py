@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.errors import BuildStopped
+from core.dataset.file_placement import refuse_existing
 from core.dataset.manifest import is_dataset, read_dataset
-from core.dataset.place import refuse_existing
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
 from core.settings import load_settings
@@ -46,7 +46,7 @@ def fetch(context: JobContext) -> dict[str, Any]:
 
 def demo(context: JobContext) -> dict[str, Any]:
     """Drawn people, checked: config has `out`, and may have `identities`, `images`, `seed` and `method`."""
-    from core.dataset.synthetic import make_demo
+    from core.dataset.synthetic.demo import make_demo
 
     config = dict(context.config)
     out = Path(config.pop("out"))
@@ -93,7 +93,7 @@ def check(context: JobContext) -> dict[str, Any]:
 def _checked(context: JobContext, roots: list[Path]) -> dict[str, Any]:
     """Check each data set and keep the verdict, where pages and commands find it."""
     from core.dataset.check import check as check_dataset
-    from core.dataset.verdicts import keep_verdict
+    from core.dataset.check_cache import keep_verdict
 
     said: list[str] = []
     good = True

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.dataset.file_placement import part_name
 from core.dataset.journal import held
 from core.dataset.layout import INFO_NAME, MANIFEST_NAME, UNFINISHED_NAME
 from core.dataset.manifest import Dataset, is_outside
-from core.dataset.place import part_name
 from core.errors import StorageFailed
 from core.settings import write_atomically
 from core.system.platform_files import open_folder

@@ -156,7 +156,7 @@ def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pict
 
 def _measured(dataset: Any) -> Any:
     """A scanned folder's sizes and hashes, which its table lacks."""
-    from core.dataset.measure import measure
+    from core.dataset.file_stats import measure
 
     frame, _ = measure(dataset.root, dataset.frame)
     return replace(dataset, frame=frame[frame["sha256"] != ""].reset_index(drop=True))

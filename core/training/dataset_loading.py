@@ -13,10 +13,10 @@ from core.dataset.check_splits import (
     check_look_alikes,
     check_pairing,
 )
+from core.dataset.file_stats import measure
 from core.dataset.findings import Finding, verdict
 from core.dataset.layout import HR
 from core.dataset.manifest import Dataset, DatasetInfo, manifest_bytes, read_dataset
-from core.dataset.measure import measure
 from core.dataset.scan import scan_splits
 from core.images import sha256_of
 from core.training.config import TrainingConfig

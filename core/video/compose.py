@@ -56,8 +56,8 @@ def actors(
 
 def drawn_people(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
     """Pictures of drawn people in whom the detector finds faces: to try and to measure without photographs."""
-    from core.dataset.drawn_head import View, portray
-    from core.dataset.drawn_looks import Expression, draw_looks
+    from core.dataset.synthetic.head import View, portray
+    from core.dataset.synthetic.looks import Expression, draw_looks
 
     view = View(light=(0.3, -0.4, 1.0), contrast=0.5)
     return [portray(looks, Expression(), view, noise_seed=seed).rgb for looks in draw_looks(count, seed)]

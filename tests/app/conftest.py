@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.access.actor import resolve_with
 from core.dataset.manifest import Dataset, read_dataset
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from dashboard.access import current

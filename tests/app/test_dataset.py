@@ -9,11 +9,11 @@ import pandas as pd
 
 from core.dataset.build import build
 from core.dataset.check import check
+from core.dataset.check_cache import keep_verdict
 from core.dataset.findings import Finding
 from core.dataset.manifest import Dataset, read_dataset, write_dataset
 from core.dataset.rejects import reject_row, rejects_bytes
 from core.dataset.scan import scan
-from core.dataset.verdicts import keep_verdict
 from core.settings import load_settings
 from dashboard.dataset_check import ROWS_SHOWN, evidence
 from dashboard.dataset_degrade import recipe_text

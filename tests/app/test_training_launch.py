@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.dataset.synthetic import make_demo
-from core.dataset.verdicts import keep_verdict
+from core.dataset.check_cache import keep_verdict
+from core.dataset.synthetic.demo import make_demo
 from core.jobs.run_dir import list_runs
 from core.models.upscalers import use_upscaler
 from core.settings import load_settings

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.dataset.drawn_head import View, portray
-from core.dataset.drawn_looks import Expression, draw_looks
+from core.dataset.synthetic.head import View, portray
+from core.dataset.synthetic.looks import Expression, draw_looks
 from core.faces.detect import Detector
 from core.video.guide import Sight, Step, advise, see, steps_for
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import expect
 
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
 from core.jobs.events import EventLog
 from core.jobs.run_dir import create_run, delete_run, list_runs
 from core.jobs.state import stored_state, write_state

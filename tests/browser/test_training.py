@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
 from core.jobs.run_dir import Run, list_runs
 from core.models.encoders import describe, scan
 from core.settings import PROJECT_ROOT, load_settings

@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from core.cli import run
-from core.dataset.drawn_head import View, portray
-from core.dataset.drawn_looks import Expression, draw_looks
+from core.dataset.synthetic.head import View, portray
+from core.dataset.synthetic.looks import Expression, draw_looks
 from core.jobs import launch, worker
 from core.settings import PROJECT_ROOT
 from core.training import presets

@@ -15,12 +15,12 @@ from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_password, change_role, remove_user
 from core.dataset.build import build
+from core.dataset.check_cache import keep_verdict
 from core.dataset.fetch import fetch
 from core.dataset.ingest import ingest
 from core.dataset.library import discard_unfinished, remove_dataset
 from core.dataset.scan import scan
-from core.dataset.synthetic import make_demo
-from core.dataset.verdicts import keep_verdict
+from core.dataset.synthetic.demo import make_demo
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import put_to_use
 from core.gallery.backup import back_up, restore

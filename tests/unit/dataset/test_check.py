@@ -14,9 +14,9 @@ from core.dataset.build import build
 from core.dataset.check import check, dataset_of
 from core.dataset.check_splits import FEW_PEOPLE, check_comparable
 from core.dataset.degrade import degrade
+from core.dataset.file_stats import measure
 from core.dataset.findings import Verdict
 from core.dataset.manifest import Dataset, make_frame, read_dataset, write_dataset
-from core.dataset.measure import measure
 from core.dataset.scan import scan
 from core.evaluation.intervals import wilson
 from core.images import encode_image, read_image, resize

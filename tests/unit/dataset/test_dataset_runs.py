@@ -9,10 +9,10 @@ import pytest
 from sets import notes_set, tree
 
 from core.dataset import runs
+from core.dataset.check_cache import kept_verdict
 from core.dataset.errors import BuildRefused, SourceInvalid
 from core.dataset.library import datasets_root
 from core.dataset.manifest import read_dataset
-from core.dataset.verdicts import kept_verdict
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
 from core.jobs.run_dir import create_run, runs_root

@@ -14,7 +14,7 @@ from core.dataset.cache import open_cache
 from core.dataset.ingest import ingest
 from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
 from core.errors import StorageFailed
 from tests.small_disk import enlarge, small_disk
 

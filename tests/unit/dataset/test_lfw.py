@@ -9,9 +9,9 @@ import pytest
 
 from core.dataset.build import build
 from core.dataset.check import check
+from core.dataset.file_stats import measure
 from core.dataset.ingest import ingest
 from core.dataset.manifest import read_dataset, write_dataset
-from core.dataset.measure import measure
 from core.dataset.scan import scan
 from core.images import encode_image, read_image
 

@@ -12,6 +12,7 @@ from sets import notes_set, tree
 from core.dataset.build import build
 from core.dataset.cache import open_cache
 from core.dataset.check import check
+from core.dataset.check_cache import MOST_ROWS, keep_verdict, kept_verdict
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.findings import Finding, Verdict
 from core.dataset.journal import work_folder
@@ -26,7 +27,6 @@ from core.dataset.library import (
 )
 from core.dataset.manifest import Dataset, read_dataset, write_dataset
 from core.dataset.scan import scan
-from core.dataset.verdicts import MOST_ROWS, keep_verdict, kept_verdict
 from core.errors import SettingsInvalid
 from core.settings import Settings, load_settings
 

@@ -13,7 +13,7 @@ from core.dataset.cache import forget_cache, open_cache
 from core.dataset.errors import DatasetInvalid
 from core.dataset.loading import Faces, collate, make_loader
 from core.dataset.manifest import Dataset, read_dataset
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
 from core.images import read_image, resize, to_tensor
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from core.dataset.degrade import replay
-from core.dataset.drawn_head import View, portray
-from core.dataset.drawn_looks import Expression, draw_looks
 from core.dataset.errors import BuildRefused, BuildStopped
 from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.scan import scan
-from core.dataset.synthetic import make_demo
+from core.dataset.synthetic.demo import make_demo
+from core.dataset.synthetic.head import View, portray
+from core.dataset.synthetic.looks import Expression, draw_looks
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.detect import Detector

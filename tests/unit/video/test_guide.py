@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.dataset.drawn_head import View, portray
-from core.dataset.drawn_looks import Expression, draw_looks
+from core.dataset.synthetic.head import View, portray
+from core.dataset.synthetic.looks import Expression, draw_looks
 from core.errors import SettingsInvalid
 from core.faces.detect import Detector
 from core.faces.face import Face

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.dataset.drawn_head import View, portray
-from core.dataset.drawn_looks import Expression, draw_looks
+from core.dataset.synthetic.head import View, portray
+from core.dataset.synthetic.looks import Expression, draw_looks
 from core.faces.detect import Detector
 from core.video.capture import CaptureSession
 from core.video.guide import see

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.drawn_brush import SHIFT, arc, fill, line, times, to_px
-from core.dataset.drawn_hair import add_glasses, add_hair
-from core.dataset.drawn_looks import Expression, Looks
-from core.dataset.drawn_skin import skin_of
+from core.dataset.synthetic.brush import SHIFT, arc, fill, line, times, to_px
+from core.dataset.synthetic.hair import add_glasses, add_hair
+from core.dataset.synthetic.looks import Expression, Looks
+from core.dataset.synthetic.skin import skin_of
 from core.images import RGB
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from core.dataset.columns import among
 from core.dataset.duplicates import groups, near_pairs
 from core.dataset.errors import BuildRefused
+from core.dataset.file_stats import OnEvent, ShouldStop, measure
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset, make_frame
-from core.dataset.measure import OnEvent, ShouldStop, measure
 from core.dataset.naming import refuse_look_alikes
 from core.dataset.scan import Scan
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset.drawn_head import Portrait, View, portray
-from core.dataset.drawn_looks import Expression, Looks, draw_looks
 from core.dataset.errors import BuildRefused, BuildStopped
 from core.dataset.journal import storage
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame, read_dataset, write_dataset
 from core.dataset.naming import pair_key
 from core.dataset.photograph import Photograph, Recipe, Taken, make_images
+from core.dataset.synthetic.head import Portrait, View, portray
+from core.dataset.synthetic.looks import Expression, Looks, draw_looks
 from core.errors import SettingsInvalid
 from core.faces.align import align, probe_px
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.dataset.drawn_brush import arc, fill, line, times
-from core.dataset.drawn_looks import Looks
+from core.dataset.synthetic.brush import arc, fill, line, times
+from core.dataset.synthetic.looks import Looks
 from core.images import RGB
 
 

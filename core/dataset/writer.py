@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.dataset import place, split
+from core.dataset import file_placement, split
 from core.dataset.columns import among
+from core.dataset.eligible_pairs import count_pairs
+from core.dataset.file_stats import OnEvent, ShouldStop
 from core.dataset.layout import HR, HR_FOLDER, UNSPLIT, VLR, VLR_FOLDER, kind_folder, kind_of_folder
 from core.dataset.manifest import DatasetInfo, make_frame, read_dataset, write_dataset
-from core.dataset.measure import OnEvent, ShouldStop
-from core.dataset.plan import BuildOptions, Plan
 from core.dataset.scan import Scan
+from core.dataset.split_plan import BuildOptions, Plan
 from core.dataset.unfinished import clear_unfinished, noted
-from core.dataset.usable import count_pairs
 
 
 def fill(
@@ -43,12 +43,12 @@ def fill(
     table = pd.concat([held, rows.drop(columns="file")], ignore_index=True)
     info = _info(source, plan, options, vlr_px) if earlier is None else earlier.info
     if earlier is None:
-        linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
+        linked = file_placement.place(files, options.link, on_event=on_event, should_stop=should_stop)
         write_dataset(at, table, info, on_event)
         return count_pairs(rows), linked
     try:
         with noted(at, paths):
-            linked = place.place(files, options.link, on_event=on_event, should_stop=should_stop)
+            linked = file_placement.place(files, options.link, on_event=on_event, should_stop=should_stop)
             write_dataset(at, table, info, on_event)
     except BaseException:
         clear_unfinished(read_dataset(at))  # by the table that counts now: it may be written already

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.dataset import place, split
+from core.dataset import file_placement, split
 from core.dataset.errors import BuildRefused
 from core.dataset.layout import VLR
 from core.dataset.manifest import Dataset, is_dataset, read_dataset
@@ -52,8 +52,10 @@ def refuse_options(source: Scan, out: Path, options: BuildOptions) -> None:
     """Raises BuildRefused for options that make no sense, a source without VLR images, and an `out` in its way."""
     if options.mode not in BUILD_MODES:
         raise BuildRefused(f"There is no mode '{options.mode}'.", f"Choose one of {', '.join(BUILD_MODES)}.")
-    if options.link not in place.LINK_MODES:
-        raise BuildRefused(f"There is no link mode '{options.link}'.", f"Choose {', '.join(place.LINK_MODES)}.")
+    if options.link not in file_placement.LINK_MODES:
+        raise BuildRefused(
+            f"There is no link mode '{options.link}'.", f"Choose {', '.join(file_placement.LINK_MODES)}."
+        )
     if options.seed < 0:
         raise BuildRefused(f"The seed is {options.seed}.", "Choose 0 or a larger whole number.")
     inside, root = out.resolve(), source.root.resolve()
@@ -67,7 +69,7 @@ def refuse_options(source: Scan, out: Path, options: BuildOptions) -> None:
             "Make HR crops and their VLR images first: edgeface-studio dataset ingest.",
         )
     if not options.update:
-        place.refuse_existing(out)
+        file_placement.refuse_existing(out)
 
 
 def earlier_build(target: Path, options: BuildOptions) -> Dataset | None:
@@ -76,7 +78,7 @@ def earlier_build(target: Path, options: BuildOptions) -> Dataset | None:
     if not options.update or not target.exists():
         return None
     if not is_dataset(target):
-        place.refuse_existing(target)
+        file_placement.refuse_existing(target)
         return None
     dataset = read_dataset(target)
     expected = target.name if options.mode == "both" else options.mode

@@ -14,7 +14,7 @@ from typing import Literal
 import psutil
 
 from core.dataset.errors import BuildRefused, BuildStopped
-from core.dataset.measure import OnEvent, ShouldStop
+from core.dataset.file_stats import OnEvent, ShouldStop
 from core.errors import StorageFailed
 
 LinkMode = Literal["auto", "hard", "copy"]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.drawn_brush import TEXTURE_PX, grid
-from core.dataset.drawn_looks import Looks
+from core.dataset.synthetic.brush import TEXTURE_PX, grid
+from core.dataset.synthetic.looks import Looks
 from core.images import RGB
 
 

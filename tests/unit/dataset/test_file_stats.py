@@ -12,8 +12,8 @@ from PIL import Image
 
 from core.dataset.duplicates import groups, near_pairs
 from core.dataset.errors import BuildStopped
+from core.dataset.file_stats import decode, measure
 from core.dataset.manifest import make_frame
-from core.dataset.measure import decode, measure
 from core.dataset.phash import phash
 from core.images import encode_image, read_image, resize, sha256_of
 

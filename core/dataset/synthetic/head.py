@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.drawn_brush import REACH, TEXTURE_PX
-from core.dataset.drawn_face import mouth_corner, paint
-from core.dataset.drawn_looks import Expression, Looks
+from core.dataset.synthetic.brush import REACH, TEXTURE_PX
+from core.dataset.synthetic.face import mouth_corner, paint
+from core.dataset.synthetic.looks import Expression, Looks
 from core.images import RGB
 
 PHOTO_PX = 176

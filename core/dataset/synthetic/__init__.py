@@ -1,0 +1,1 @@
+"""Drawn people for the demo data set."""
