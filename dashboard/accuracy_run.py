@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.evaluation.result import Evaluation, flattery
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from dashboard.accuracy_before_after import before_after_part
 from dashboard.accuracy_calibrate import calibration_part
@@ -18,7 +19,6 @@ from dashboard.accuracy_scores import scores_part
 from dashboard.accuracy_tables import protocol_part, tables_part
 from dashboard.accuracy_words import progress_words
 from dashboard.feedback import feedback
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import plain
 

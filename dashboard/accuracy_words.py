@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from dashboard.run_reader import Progress
+from core.jobs.reader import Progress
 from dashboard.text import duration
 
 TASKS = {

@@ -18,10 +18,10 @@ from core.dataset.manifest import is_dataset
 from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State, now
 from dashboard.resources import settings
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import shorten
 

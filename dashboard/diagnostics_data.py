@@ -20,6 +20,7 @@ from core.diagnostics.source import Opened, Source, sizes_offered
 from core.errors import CoreError
 from core.evaluation.systems import SystemSpec
 from core.jobs.launch import launch
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
@@ -31,7 +32,6 @@ from dashboard.feedback import feedback, show_error
 from dashboard.navigation import go
 from dashboard.queries import weights_in_use
 from dashboard.resources import settings
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import count, plain, shorten
 

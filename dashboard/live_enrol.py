@@ -19,8 +19,8 @@ from core.images import encode_image, read_image
 from core.recognition.results import EnrolmentDraft
 from core.video.capture import Capture, CaptureSession, CaptureView
 from core.video.guide import FEWEST, MOST, USUAL, see, step_text
+from core.video.latest_frame_worker import NewestFrame
 from core.video.liveness import Challenge
-from core.video.newest import NewestFrame
 from core.video.preview import draw_preview
 from dashboard import live_stream
 from dashboard.access import Permission, allowed

@@ -18,9 +18,9 @@ from core.recognition.attack_check import UNPROTECTED
 from core.recognition.results import Recognition
 from core.settings import VLR_SIZES_PX
 from core.video.draw import draw_result, label_of
+from core.video.face_search import SeekSettings
+from core.video.latest_frame_worker import NewestFrame, NewestStats
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
-from core.video.newest import NewestFrame, NewestStats
-from core.video.seek import SeekSettings
 from core.video.sightings import SightingLog
 from dashboard import live_stream
 from dashboard.access import Permission, allowed, current

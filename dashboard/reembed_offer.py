@@ -11,13 +11,13 @@ from core.gallery.store import Gallery, Revision
 from core.gallery.template_replacement import Replacement, plan_replacement
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from dashboard.access import Permission, allowed
 from dashboard.feedback import feedback
 from dashboard.navigation import link
 from dashboard.queries import Readiness
 from dashboard.resources import gallery, settings, space_in_use
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.text import count, plain, shorten
 

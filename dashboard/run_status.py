@@ -19,12 +19,12 @@ from core.jobs.errors import RunNotFound
 from core.jobs.events import Event
 from core.jobs.launch import resume, stop
 from core.jobs.permissions import permission_for
+from core.jobs.reader import Progress, RunReader, Snapshot
 from core.jobs.run_dir import Run, delete_run
 from core.jobs.state import State, now
 from dashboard.access import allowed
 from dashboard.feedback import feedback
 from dashboard.resources import settings
-from dashboard.run_reader import Progress, RunReader, Snapshot
 from dashboard.text import count, duration, plain, shorten
 
 POLL_S = 1.0

@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.access.handing_out import handing_out
+from core.access.exports import handing_out
 from core.access.roles import Permission, least_role
 from dashboard.access import allowed, as_of_now
 from dashboard.resources import settings

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.jobs.launch import resume
+from core.jobs.reader import Snapshot
 from core.models import encoders, upscalers
 from core.training.batch_split import halve_batch
 from dashboard.access import Permission, allowed
@@ -18,7 +19,6 @@ from dashboard.feedback import feedback
 from dashboard.queries import readiness
 from dashboard.reembed_offer import reembed_offer
 from dashboard.resources import settings
-from dashboard.run_reader import Snapshot
 from dashboard.text import plain
 from dashboard.training_queries import Seen, best_figures, look
 from dashboard.training_words import FIGURES, figure_text

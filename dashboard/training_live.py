@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.jobs.errors import RunNotFound
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from core.training.history import Alarm
 from dashboard.feedback import feedback
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.taking import take
 from dashboard.text import count, duration, markup, plain

@@ -13,17 +13,17 @@ from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.permissions import permission_for
+from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.settings import VLR_SIZES_PX
-from core.video.camera_book import put_away, shown
 from core.video.sources import source_of
+from core.video.stream_credentials import put_away, shown
 from dashboard.access import Permission, allowed
 from dashboard.components import Picture, empty_state, faces
 from dashboard.door import not_yours
 from dashboard.feedback import feedback
 from dashboard.queries import image_address
 from dashboard.resources import settings
-from dashboard.run_reader import Snapshot
 from dashboard.run_status import Shown, run_status
 from dashboard.taking import take
 from dashboard.text import plain, shorten

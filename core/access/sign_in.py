@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.access.access_db import hashed, writing
 from core.access.errors import SignInRefused, TooManyAttempts
-from core.access.ledger import hashed, writing
 from core.access.passwords import matches
 from core.access.trail import record
 from core.access.users import User, find_user, key_of

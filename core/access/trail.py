@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from core.access.access_db import reading, writing
 from core.access.actor import current_actor, require
-from core.access.ledger import reading, writing
 from core.access.roles import Permission
 from core.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.common import UsageMistake, progress, say_json
 from core.commands.evaluate_options import sizes_of
-from core.jobs.plain import plain_value
+from core.jobs.json_values import plain_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -92,8 +92,8 @@ def video(
     connected again. Ctrl-C ends the look, and what was seen until then counts.
     """
     from core.jobs.launch import launch
-    from core.video.camera_book import put_away
     from core.video.sources import source_of
+    from core.video.stream_credentials import put_away
 
     settings = load_settings()
     found = source_of(source)
@@ -157,9 +157,9 @@ def rate(
     Counts new results a second (median over the seconds), the time from a frame to its result (median and 95th
     percentile), each step's milliseconds, and memory before and after. Others' work on the machine is in the figures.
     """
-    from core.video.compose import actors, clip_frames
     from core.video.live import LiveSettings
     from core.video.measure import measure_rate
+    from core.video.synthetic_clip import actors, clip_frames
 
     path = gallery_file(load_settings(), gallery_path)
     pipeline = options.pipeline(gallery_path=path if path.exists() else None)
@@ -198,7 +198,7 @@ def _pictures(photos: str | None, faces: int) -> list[Any]:
     from core.images import read_image
 
     if photos is None:
-        from core.video.compose import drawn_people
+        from core.video.synthetic_clip import drawn_people
 
         return drawn_people(faces)
     folder = user_path(photos)

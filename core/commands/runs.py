@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.commands.common import JsonOption, UsageMistake, confirm, example, plain, say, say_json, say_table
-from core.jobs.plain import plain_value
+from core.jobs.json_values import plain_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from core.dataset.findings import Finding, Severity, Verdict
 from core.dataset.manifest import Dataset
 from core.errors import StorageFailed
 from core.images import sha256_of
-from core.jobs.plain import to_json
+from core.jobs.json_values import to_json
 from core.settings import Settings, write_atomically
 
 FORMAT = 2

@@ -23,7 +23,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.csv_export import csv_bytes
 from core.errors import CoreError, StorageFailed
-from core.jobs.plain import plain_value
+from core.jobs.json_values import plain_value
 from core.jobs.run_dir import Run
 from core.settings import write_atomically
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StorageFailed
-from core.jobs.plain import to_json
+from core.jobs.json_values import to_json
 from core.system.platform_files import read_at
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)

@@ -28,10 +28,10 @@ from core.access.actor import require
 from core.access.trail import record
 from core.errors import StorageFailed
 from core.jobs.errors import JobError, RunNotFound
-from core.jobs.kept import Kept
+from core.jobs.json_values import to_json
 from core.jobs.permissions import permission_for
-from core.jobs.plain import to_json
 from core.jobs.processes import process_start
+from core.jobs.stat_cache import Kept
 from core.jobs.state import State, locked, now, read_state, write_state
 from core.settings import Settings, load_settings, write_atomically
 

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 
 from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
-from core.jobs.kept import Kept
 from core.jobs.processes import is_alive
+from core.jobs.stat_cache import Kept
 from core.settings import write_atomically
 from core.system.platform_files import lock
 

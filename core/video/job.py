@@ -22,13 +22,13 @@ from core.jobs.context import JobContext
 from core.recognition.decision import counted
 from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings, write_atomically
 from core.video.appearances import Appearances
-from core.video.camera_book import address_of
 from core.video.draw import draw_result
+from core.video.face_search import FAR_CAMERA, SeekSettings
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
 from core.video.live_source import LiveSource
-from core.video.seek import FAR_CAMERA, SeekSettings
 from core.video.sightings import SightingLog
 from core.video.sources import Frame, Source, frames_of_file, length_s, source_of
+from core.video.stream_credentials import address_of
 from core.video.writing import VideoWriter
 
 TABLE, VIDEO, FACES = "faces.csv", "annotated.mp4", "faces"

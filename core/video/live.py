@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from core.recognition.decision import once_each
 from core.recognition.probe import Cut
 from core.recognition.results import Probe, Recognition
+from core.video.face_search import DistantSeeker, Seeker, SeekSettings, Seen
 from core.video.pooling import Pool, Pooled
-from core.video.seek import DistantSeeker, Seeker, SeekSettings, Seen
 from core.video.track import Track, Tracker
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import psutil
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
+from core.video.latest_frame_worker import NewestFrame
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
-from core.video.newest import NewestFrame
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

@@ -18,8 +18,8 @@ from core.images import read_image
 from core.jobs.run_dir import create_run, list_runs, runs_root
 from core.pipeline import PipelineConfig, build_pipeline
 from core.settings import load_settings
+from core.video.latest_frame_worker import NewestStats
 from core.video.live import LiveResult, LiveSettings
-from core.video.newest import NewestStats
 from core.video.sightings import LEAST_FRAMES, SightingRule, read_rule, sightings, write_rule
 from dashboard import access, video_jobs
 from dashboard.identify_view import CAMERA, VIDEO

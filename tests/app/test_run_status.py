@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.jobs.events import Event, EventLog
 from core.jobs.processes import process_start
+from core.jobs.reader import Progress, RunReader, progress_of
 from core.jobs.run_dir import Run, create_run, list_runs, runs_root
 from core.jobs.state import State, stored_state, write_state
 from core.settings import load_settings
-from dashboard.run_reader import Progress, RunReader, progress_of
 from dashboard.run_status import Shown, event_line, progress_text, spent_s
 from dashboard.text import duration
 from tests.app.conftest import button, shown

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 import dashboard.access as access
 from core.access.actor import Actor, acting_as, current_actor, owner
 from core.access.errors import NotAllowed
-from core.access.handing_out import handing_out
+from core.access.exports import handing_out
 from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_role, find_user, remove_user

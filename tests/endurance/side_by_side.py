@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from core.access.ledger import ledger_path
+from core.access.access_db import ledger_path
 from core.access.trail import read_trail, record
 from core.gallery import Gallery
 from core.gallery.backup import back_up, backups_of, look_at

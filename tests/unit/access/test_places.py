@@ -19,7 +19,7 @@ from core.jobs.launch import launch, resume
 from core.jobs.run_dir import create_run, list_runs, runs_root
 from core.jobs.state import write_state
 from core.settings import PROJECT_ROOT, load_settings
-from core.video.camera_book import put_away
+from core.video.stream_credentials import put_away
 
 OPERATOR, ADMIN = Actor("otto", Role.OPERATOR), Actor("ada", Role.ADMIN)
 

@@ -12,8 +12,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from core.access import sign_in as module
+from core.access.access_db import ledger_path, writing
 from core.access.errors import SignInRefused, TooManyAttempts
-from core.access.ledger import ledger_path, writing
 from core.access.roles import Role
 from core.access.sign_in import FREE_FAILURES, FREE_IN_ALL, LONGEST_WAIT_S, REMEMBERED_S, sign_in
 from core.access.trail import read_trail, record

@@ -10,7 +10,7 @@ import pytest
 
 from core.access.actor import NOBODY, Actor, acting_as
 from core.access.errors import NotAllowed
-from core.access.handing_out import handing_out
+from core.access.exports import handing_out
 from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_password, change_role, remove_user
@@ -46,8 +46,8 @@ from core.settings import load_settings, write_active
 from core.training.activate import use_run_weights
 from core.training.batch_split import halve_batch
 from core.training.export import export_float16
-from core.video.camera_book import put_away
 from core.video.sightings import SightingRule, forget, write_rule
+from core.video.stream_credentials import put_away
 from tests.made_weights import save_dsr
 from tests.unit.dataset.sets import notes_set
 

@@ -14,7 +14,7 @@ from core.diagnostics.spread import spread_of
 from core.encoder.health import measure_health
 from core.errors import SettingsInvalid
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.jobs.plain import plain_value
+from core.jobs.json_values import plain_value
 from core.sr.upscale import bicubic
 
 

@@ -17,7 +17,7 @@ from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.jobs.plain import plain_value
+from core.jobs.json_values import plain_value
 from core.jobs.run_dir import create_run, runs_root
 from core.models.variants import VARIANTS
 from core.settings import load_settings

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from core.errors import StorageFailed
 from core.jobs import processes
 from core.jobs.errors import JobError, RunNotFound
-from core.jobs.plain import plain_value, to_json
+from core.jobs.json_values import plain_value, to_json
 from core.jobs.processes import is_alive, process_start
 from core.jobs.run_dir import create_run, delete_run, find_run, list_runs, slugged
 from core.jobs.state import State, locked, read_state, stored_state, write_state

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access import ledger, trail
+from core.access import access_db, trail
 from core.errors import StorageFailed
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, backups_of, look_at, restore
@@ -172,18 +172,18 @@ def test_what_a_command_enrols_is_seen_and_kept_by_an_open_dashboard(own_data_di
 
 @linux
 def test_a_line_of_the_trail_keeps_the_lock_of_another_thread(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ledger, "WAIT_S", 0.1)
+    monkeypatch.setattr(access_db, "WAIT_S", 0.1)
     settings = load_settings()
     trail.record(settings, "first")
-    with ledger.writing(settings):
-        before = locks_on(ledger.ledger_path(settings))
+    with access_db.writing(settings):
+        before = locks_on(access_db.ledger_path(settings))
         assert before > 0
         with pytest.raises(StorageFailed):
             trail.record(settings, "meanwhile")
-        with ledger.reading(settings) as connection:
+        with access_db.reading(settings) as connection:
             assert connection is not None
             connection.execute("SELECT count(*) FROM trail").fetchone()
-        assert locks_on(ledger.ledger_path(settings)) >= before
+        assert locks_on(access_db.ledger_path(settings)) >= before
 
 
 RECORD = """
@@ -211,7 +211,7 @@ def test_two_processes_and_their_threads_lose_no_line_of_the_trail():
     written = {entry.event for entry in trail.read_trail(settings, 1000)}
     names = ["other", *(f"thread-{number}" for number in range(3))]
     assert written == {f"{name} {number}" for name in names for number in range(each)}
-    with closing(sqlite3.connect(ledger.ledger_path(settings))) as connection:
+    with closing(sqlite3.connect(access_db.ledger_path(settings))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -301,7 +301,7 @@ NOT_DATABASES = {
     ("core/gallery/keys.py", "handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)"),
     ("core/gallery/keys.py", 'with path.open("rb") as file:'),
     ("core/gallery/snapshot.py", "handle = os.open(target.parent, os.O_RDONLY)"),
-    ("core/access/ledger.py", 'key = path.read_bytes() if path.exists() else b""'),
+    ("core/access/access_db.py", 'key = path.read_bytes() if path.exists() else b""'),
     ("core/access/users.py", "content = path.read_bytes()"),
     ("core/access/users.py", "handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)"),
 }

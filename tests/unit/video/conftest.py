@@ -10,7 +10,7 @@ import pytest
 
 from core.faces.align import ARCFACE_TEMPLATE
 from core.faces.face import Face
-from core.video.compose import actors, write_clip
+from core.video.synthetic_clip import actors, write_clip
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.images import resize
-from core.video.compose import actors, clip_frames, drawn_people, frame_at
 from core.video.draw import draw, draw_result, label_of
 from core.video.live import EMBED_EVERY_S, FACES_A_FRAME, LiveIdentifier, LiveSettings
+from core.video.synthetic_clip import actors, clip_frames, drawn_people, frame_at
 
 
 @pytest.fixture(scope="module")

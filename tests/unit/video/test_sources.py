@@ -21,7 +21,6 @@ from core.access.errors import NotAllowed
 from core.access.roles import Role
 from core.errors import SettingsInvalid
 from core.settings import load_settings
-from core.video.camera_book import address_of, put_away, shown
 from core.video.live_source import LiveSource, Patience
 from core.video.sources import (
     SourceUnusable,
@@ -32,6 +31,7 @@ from core.video.sources import (
     source_of,
     without_secret,
 )
+from core.video.stream_credentials import address_of, put_away, shown
 from core.video.writing import VideoWriter
 
 SECRET = "rtsp://guard:hunter2@10.0.0.7:554/cam?token=abc"

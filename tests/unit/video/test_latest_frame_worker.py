@@ -2,7 +2,7 @@
 
 import threading
 
-from core.video.newest import NewestFrame
+from core.video.latest_frame_worker import NewestFrame
 
 
 def test_the_latest_result_is_that_of_the_newest_frame():

@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
-from core.jobs.kept import Kept
 from core.jobs.run_dir import Run, create_run, delete_run, list_runs
+from core.jobs.stat_cache import Kept
 from core.jobs.state import State, now, stored_state, write_state
 
 LONG_AGO_NS = 1_700_000_000_000_000_000

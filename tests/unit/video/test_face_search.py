@@ -8,7 +8,7 @@ import pytest
 from core.faces.align import probe_px
 from core.faces.detect import Detector
 from core.images import resize
-from core.video.seek import DistantSeeker, Seeker, SeekSettings
+from core.video.face_search import DistantSeeker, Seeker, SeekSettings
 
 
 class Counting(Detector):
