@@ -14,29 +14,20 @@ from typing import Annotated
 import typer
 
 from core.access.actor import owner, resolve_with
-from core.commands import (
-    attacks,
-    bench,
-    compare,
-    dataset,
-    dataset_fetch,
-    diagnose,
-    doctor,
-    enroll,
-    enroll_bulk,
-    evaluate,
-    evaluate_more,
-    evaluate_pooling,
-    gallery,
-    identify,
-    identify_video,
-    inspection,
-    runs,
-    train,
-    users,
-    weights,
-)
-from core.commands.common import example, plain
+from core.commands import attacks, bench, compare, doctor, inspect, runs, users
+from core.commands.dataset import app as dataset
+from core.commands.dataset import fetch
+from core.commands.diagnose import app as diagnose
+from core.commands.enroll import app as enroll
+from core.commands.enroll import bulk
+from core.commands.evaluate import app as evaluate
+from core.commands.evaluate import pooling, studies
+from core.commands.gallery import app as gallery
+from core.commands.identify import app as identify
+from core.commands.identify import video
+from core.commands.shared.common import example, plain
+from core.commands.train import app as train
+from core.commands.weights import app as weights
 from core.errors import CoreError
 from core.settings import load_settings, write_atomically
 from core.system.private_files import keep_private
@@ -60,20 +51,20 @@ app = typer.Typer(
 )
 doctor.add_to(app)
 weights.add_to(app)
-enroll_bulk.add_to(enroll.group)
+bulk.add_to(enroll.group)
 enroll.add_to(app)
-identify_video.add_to(identify.group)
+video.add_to(identify.group)
 identify.add_to(app)
 compare.add_to(app)
-inspection.add_to(app)
+inspect.add_to(app)
 gallery.add_to(app)
-evaluate_more.add_to(evaluate.group)
-evaluate_pooling.add_to(evaluate.group)
+studies.add_to(evaluate.group)
+pooling.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)
 diagnose.add_to(app)
-dataset_fetch.add_to(dataset.group)
+fetch.add_to(dataset.group)
 dataset.add_to(app)
 users.add_to(app)
 attacks.add_to(app)

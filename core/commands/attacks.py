@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands.common import JsonOption, example, note, say, say_json, say_table, user_path
+from core.commands.shared.common import JsonOption, example, note, say, say_json, say_table, user_path
 from core.settings import load_settings
 
 _EXAMPLE = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.commands.common import JsonOption, WeightsOption, example, note, progress, say, say_json, say_table
+from core.commands.shared.common import JsonOption, WeightsOption, example, note, progress, say, say_json, say_table
 from core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import (
+from core.commands.shared.common import (
     DEFAULT_THRESHOLD,
     JsonOption,
     ThresholdOption,
@@ -15,8 +15,8 @@ from core.commands.common import (
     say,
     say_json,
 )
-from core.commands.pipeline_options import PipelineOptions
-from core.commands.shared_options import takes_options
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import PipelineOptions
 
 
 def add_to(app: typer.Typer) -> None:

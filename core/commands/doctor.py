@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from core.commands.common import JsonOption, example, progress, say, say_json, say_table
+from core.commands.shared.common import JsonOption, example, progress, say, say_json, say_table
 from core.settings import load_settings
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.common import JsonOption, UsageMistake, confirm, example, plain, say, say_json, say_table
+from core.commands.shared.common import JsonOption, UsageMistake, confirm, example, plain, say, say_json, say_table
 from core.jobs.json_values import plain_value
 from core.settings import load_settings
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.common import (
+from core.commands.shared.common import (
     GalleryOption,
     JsonOption,
     UsageMistake,

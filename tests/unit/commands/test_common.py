@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.commands import common
-from core.commands.common import UsageMistake, image_files, plain, user_path
+from core.commands.shared import common
+from core.commands.shared.common import UsageMistake, image_files, plain, user_path
 from core.system.text import TURNING
 
 

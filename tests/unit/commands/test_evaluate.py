@@ -212,8 +212,8 @@ def test_mistakes_are_told_in_a_line(arguments, words, capsys, tmp_path, monkeyp
 
 
 def test_sizes_are_any_small_ones_and_hr(capsys) -> None:
-    from core.commands.common import UsageMistake
-    from core.commands.evaluate_options import folds_given, sizes_of
+    from core.commands.evaluate.options import folds_given, sizes_of
+    from core.commands.shared.common import UsageMistake
 
     assert sizes_of("HR, 16,12,16") == [None, 16, 12] and sizes_of("curve")[0] is None and len(sizes_of("curve")) == 8
     assert folds_given("1-3,7") == [1, 2, 3, 7] and folds_given(None) is None

@@ -8,9 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core.commands import pipeline_options
-from core.commands.pipeline_options import EncoderOptions, PipelineOptions
-from core.commands.shared_options import takes_options
+from core.commands.shared import pipeline_options
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import EncoderOptions, PipelineOptions
 
 got: list[object] = []
 

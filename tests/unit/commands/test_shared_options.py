@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.testing import CliRunner
 
-from core.commands.shared_options import takes_options
+from core.commands.shared.options import takes_options
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.commands.common import UsageMistake, image_files
+from core.commands.shared.common import UsageMistake, image_files
 from core.dataset.sources import list_photographs
 from core.gallery.bulk import plan_from_folder
 from core.settings import PROJECT_ROOT

@@ -1,0 +1,314 @@
+"""`dataset`: see what a folder holds, take photographs in, build splits, check them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.dataset.options import (
+    ColumnOption,
+    LayoutOption,
+    OutOption,
+    PatternOption,
+    SeedOption,
+    SourceArgument,
+    datasets_dir,
+    out_path,
+    scanned,
+    settings_of,
+    show_progress,
+    source_path,
+)
+from core.commands.shared.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from core.dataset.findings import Verdict
+    from core.dataset.manifest import Dataset
+
+group = typer.Typer(
+    help="Data sets: scan, ingest photographs, build splits, check, demo.",
+    epilog=example("dataset scan photographs", "dataset build frontal_only --mode closed-set"),
+    rich_markup_mode=None,
+)
+
+_ROWS_SHOWN = 5
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="dataset")
+
+
+@group.command("scan", epilog=example("dataset scan frontal_only", "dataset scan people.csv --column identity=who"))
+def scan_source(
+    source: SourceArgument,
+    layout: LayoutOption = None,
+    pattern: PatternOption = None,
+    column: ColumnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a folder or CSV holds and how that was recognised; nothing is written."""
+    from core.dataset.manifest import count
+
+    found = scanned(source, layout, pattern, column)
+    counts = count(found.frame)
+    if as_json:
+        say_json({"source": str(found.root), "layout": found.layout, "why": found.why, "counts": counts})
+        return
+    say(f"Recognised as {found.layout}: {found.why}.")
+    _say_counts(counts)
+
+
+@group.command(
+    "build",
+    epilog=example("dataset build frontal_only --mode closed-set", "dataset build faces --mode both --only camera=051"),
+)
+def build_dataset(
+    source: SourceArgument,
+    mode: Annotated[
+        Literal["closed-set", "identity-disjoint", "both"],
+        typer.Option("--mode", help="The same people in train and val, different people, or both without a leak."),
+    ] = "closed-set",
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    val_share: Annotated[float, typer.Option("--val-share", help="A person's share of images for val.")] = 0.2,
+    min_images: Annotated[int, typer.Option("--min-images", min=2, help="Leave out people with fewer.")] = 5,
+    by_session: Annotated[
+        bool, typer.Option("--by-session/--by-image", help="Hold out whole sessions where that fits.")
+    ] = True,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="COLUMN=VALUE", help="Only such rows: camera=051 is frontal.")
+    ] = None,
+    link: Annotated[
+        Literal["auto", "hard", "copy"], typer.Option("--link", help="Hard links, copies, or links where possible.")
+    ] = "auto",
+    update: Annotated[
+        bool, typer.Option("--update", help="Add new images to an earlier build; none of its images moves.")
+    ] = False,
+    layout: LayoutOption = None,
+    pattern: PatternOption = None,
+    column: ColumnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build a split data set: seeded, atomic, without pictures on two sides. The source isn't touched."""
+    from core.dataset.build import BuildOptions, build
+
+    found = scanned(source, layout, pattern, column)
+    options = BuildOptions(
+        mode=mode, seed=seed, val_share=val_share, min_images=min_images, by_session=by_session, link=link,
+        update=update, only=settings_of(only, "--only"),
+    )  # fmt: skip
+    name = found.root.name if found.layout != "csv" else Path(source).stem
+    try:
+        summaries = build(found, out_path(out, f"{name}-{mode}"), options, on_event=show_progress)
+    finally:
+        progress("")
+    if as_json:
+        say_json([{**vars(summary), "out": str(summary.out)} for summary in summaries])
+        return
+    for summary in summaries:
+        say(f"{summary.mode}:")
+        for line in summary.text.splitlines():
+            say(line)
+
+
+@group.command("check", epilog=example("dataset check faces-closed-set --strict", "dataset check frontal_only"))
+def check_dataset(
+    source: SourceArgument,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    layout: LayoutOption = None,
+    pattern: PatternOption = None,
+    column: ColumnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for leaks, twins, wrong pairs and broken files before anyone trains on them. Exit code 1 for an error."""
+    from core.dataset.check import check
+
+    dataset = _to_check(source, layout, pattern, column)
+    try:
+        verdict = check(dataset, on_event=show_progress)
+    finally:
+        progress("")
+    _say_verdict(dataset, verdict, as_json)
+    _keep(dataset, verdict)
+    if not verdict.ok or (strict and not verdict.clean):
+        raise typer.Exit(1)
+
+
+@group.command("list", epilog=example("dataset list", "dataset list --json"))
+def list_datasets(as_json: JsonOption = False) -> None:
+    """List the data sets in data/datasets."""
+    from core.dataset.library import list_datasets as listed
+
+    rows: list[dict[str, Any]] = []
+    for found in listed(datasets_dir()):
+        info = found.info
+        if info is None:
+            note(str(found.problem))
+            continue
+        counts = {key: info.counts.get(key, 0) for key in ("identities", "pairs")}
+        rows.append(
+            {"name": found.name, "mode": info.mode, **counts, "made_by": info.made_by, "synthetic": info.synthetic}
+        )
+    if as_json:
+        say_json(rows)
+        return
+    if not rows:
+        say(f"No data set in {datasets_dir()} yet. Make one: edgeface-studio dataset demo, ingest or build.")
+        return
+    cells = [[*list(row.values())[:-1], "yes" if row["synthetic"] else "no"] for row in rows]
+    say_table(("name", "mode", "people", "pairs", "made by", "drawn"), cells)
+
+
+@group.command("show", epilog=example("dataset show demo"))
+def show(source: SourceArgument, as_json: JsonOption = False) -> None:
+    """Show what a data set says of itself."""
+    from core.dataset.manifest import read_dataset
+
+    dataset = read_dataset(source_path(source))
+    if as_json:
+        say_json({**vars(dataset.info), "root": str(dataset.root), "manifest_sha256": dataset.key})
+        return
+    info = dataset.info
+    seed = "" if info.seed is None else f", seed {info.seed}"
+    say(f"{info.name}: {info.mode}, made by {info.made_by}{seed}")
+    if info.synthetic:
+        say("Synthetic: drawn faces, nobody's photograph. Figures on it say nothing about real people.")
+    _say_counts(info.counts)
+
+
+@group.command("ingest", epilog=example("dataset ingest photographs", "dataset ingest people.csv --method camera"))
+def ingest_photographs(
+    source: SourceArgument,
+    out: OutOption = None,
+    method: Annotated[Literal["bicubic", "camera"], typer.Option("--method", help="How HR becomes VLR.")] = "bicubic",
+    seed: SeedOption = 0,
+    layout: LayoutOption = None,
+    pattern: PatternOption = None,
+    column: ColumnOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn photographs into aligned HR crops and VLR images: a run that can be stopped and resumed."""
+    from core.commands.shared.follow import wait_for
+    from core.jobs.launch import launch
+    from core.settings import load_settings
+
+    path = source_path(source)
+    if not path.exists():
+        raise UsageMistake(f"There is no {path}.", "Check the path.")
+    target = out_path(out, path.stem)
+    config = {
+        "source": str(path.resolve()), "out": str(target), "method": method, "seed": seed, "layout": layout,
+        "pattern": pattern, "columns": settings_of(column, "--column") or None,
+    }  # fmt: skip
+    run = launch(load_settings(), "ingest", config, slug=target.name)
+    if detach:
+        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
+        return
+    state = wait_for(run, lambda event: show_progress(event.kind, **event.data))
+    report = run.report or {}
+    if state.status != "done":
+        raise UsageMistake(
+            f"{run.id} is {state.status}. {state.error or ''}", f"See edgeface-studio runs show {run.id}"
+        )
+    say_json({"run": run.id, **report}) if as_json else say(f"{report.get('text', '')} {report.get('out', '')}")
+
+
+@group.command("demo", epilog=example("dataset demo", "dataset demo --identities 10 --images 10"))
+def demo(
+    out: OutOption = None,
+    identities: Annotated[int, typer.Option("--identities", min=1, help="How many people.")] = 24,
+    images: Annotated[int, typer.Option("--images", min=2, help="Images a person.")] = 20,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
+    from core.dataset.synthetic.demo import make_demo
+    from core.system.text import count as count_of
+
+    try:
+        made = make_demo(out_path(out, "demo"), identities, images, seed, on_event=show_progress)
+    finally:
+        progress("")
+    if as_json:
+        say_json({"out": str(made.root), **made.info.counts})
+        return
+    of_people = count_of(made.info.counts["identities"], "person", "people")
+    say(f"Drawn faces of {of_people} in {made.root}.")
+    _say_counts(made.info.counts)
+
+
+@group.command("degrade", epilog=example("dataset degrade crop.png --size 16 --method camera --out small.png"))
+def degrade_image(
+    image: Annotated[str, typer.Argument(metavar="FILE", help="An aligned, square HR crop.")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The PNG to write.")],
+    size: Annotated[Literal["16", "24", "32"], typer.Option("--size", help="The VLR size in px.")] = "32",
+    method: Annotated[Literal["bicubic", "camera"], typer.Option("--method", help="How HR becomes VLR.")] = "bicubic",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Degrade one crop and print the values that make it again exactly."""
+    from core.commands.shared.common import user_path
+    from core.dataset.degrade import degrade
+    from core.images import encode_image, read_image
+    from core.settings import write_atomically
+
+    target = user_path(out)
+    if target.exists():
+        raise UsageMistake(f"{target} exists already.", "Choose another name.")
+    small, values = degrade(read_image(user_path(image)), int(size), method, seed=seed)
+    write_atomically(target, encode_image(small, "png"))
+    say_json(values) if as_json else say(f"{target}: {', '.join(f'{key} {value}' for key, value in values.items())}")
+
+
+def _to_check(source: str, layout: str | None, pattern: str | None, columns: list[str] | None) -> Dataset:
+    from core.dataset.check import dataset_of
+    from core.dataset.manifest import is_dataset, read_dataset
+
+    path = source_path(source)
+    if layout is None and is_dataset(path):
+        return read_dataset(path)
+    return dataset_of(scanned(source, layout, pattern, columns))
+
+
+def _keep(dataset: Dataset, verdict: Verdict) -> None:
+    """The dashboard shows the verdict on a data set of ours without checking it again."""
+    from core.dataset.check_cache import keep_verdict
+    from core.errors import StorageFailed
+    from core.settings import load_settings
+
+    if dataset.key and dataset.root.resolve().is_relative_to(datasets_dir().resolve()):
+        try:
+            keep_verdict(load_settings(), dataset, verdict)
+        except StorageFailed as error:
+            note(str(error))
+
+
+def _say_verdict(dataset: Dataset, verdict: Verdict, as_json: bool) -> None:
+    if as_json:
+        findings = [
+            {"code": f.code, "severity": f.severity, "text": f.text, "rows": f.rows["path"].tolist()}
+            for f in verdict.findings
+        ]
+        say_json({"root": str(dataset.root), "ok": verdict.ok, "images": verdict.images, "findings": findings})
+        return
+    say(f"{dataset.info.name} ({dataset.info.mode}): {'good' if verdict.ok else 'not fit for training'}.")
+    for finding in verdict.findings:
+        say(f"{finding.severity}: {finding.text}")
+        for row in finding.rows.head(_ROWS_SHOWN).to_dict("records"):
+            beside = row.get("other_path") or row.get("fits_better") or row.get("problem") or ""
+            say(f"  {row['path']}{f'  ({beside})' if beside else ''}")
+        if len(finding.rows) > _ROWS_SHOWN:
+            say(f"  and {len(finding.rows) - _ROWS_SHOWN:,} more")
+    if not verdict.findings:
+        say(verdict.text)
+
+
+def _say_counts(counts: dict[str, Any]) -> None:
+    parts = {"all": counts, **counts.get("splits", {})}
+    say_table(
+        ("split", "people", "HR", "VLR", "pairs"),
+        [(name, part["identities"], part["hr"], part["vlr"], part["pairs"]) for name, part in parts.items()],
+    )

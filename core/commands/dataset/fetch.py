@@ -1,0 +1,33 @@
+"""`dataset fetch`: a public data set, downloaded by scikit-learn and ingested like any other."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.dataset.options import OutOption, out_path, show_progress
+from core.commands.shared.common import JsonOption, example, progress, say, say_json
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("fetch", epilog=example("dataset fetch lfw", "dataset fetch olivetti --out faces"))(fetch_public)
+
+
+def fetch_public(
+    name: Annotated[Literal["lfw", "olivetti"], typer.Argument(metavar="NAME", help="lfw or olivetti.")],
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a public data set of faces and ingest it; offline it says where to put the files by hand."""
+    from core.dataset.fetch import fetch
+    from core.settings import load_settings
+
+    warnings.filterwarnings("ignore", module="sklearn")  # its retries; what matters comes as an error
+    downloads = load_settings().data_dir / "downloads"
+    try:
+        summary = fetch(name, out_path(out, name), downloads=downloads, on_event=show_progress)
+    finally:
+        progress("")
+    say_json({"out": str(summary.out), "text": summary.text}) if as_json else say(f"{summary.text} {summary.out}")

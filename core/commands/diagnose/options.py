@@ -1,0 +1,80 @@
+"""What the `diagnose` commands share: the data set seen by a system, the gallery's space, and plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.commands.evaluate.options import sizes_of
+from core.commands.shared.common import UsageMistake, progress, say_json
+from core.jobs.json_values import plain_value
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.diagnostics.cloud import Cloud
+    from core.diagnostics.source import Opened
+    from core.gallery.records import Space
+    from core.gallery.store import Gallery
+
+
+def space_of(gallery: Gallery) -> Space:
+    """The space of the weights in use where it holds anybody, else the one with the most templates."""
+    from core.errors import CoreError
+    from core.models.active import space_in_use
+    from core.models.encoders import active_weights
+
+    settings = load_settings()
+    try:
+        space = space_in_use(settings, active_weights(settings))
+        if gallery.index(space).size:
+            return space
+    except CoreError:
+        pass  # no weights are needed to look at what is stored
+    others = gallery.spaces()
+    if not others:
+        raise UsageMistake("Nobody is enrolled yet.", "Enrol somebody: edgeface-studio enroll.")
+    return others[0][0]
+
+
+def open_source(
+    dataset_root: str | None,
+    split: str | None,
+    sizes: str,
+    weights: str | None,
+    upscaler: str | None,
+    *,
+    use_tta: bool,
+    device: str,
+    seed: int = 0,
+) -> Opened:
+    from core.commands.evaluate.app import source_of
+    from core.diagnostics.source import Opened, Source
+    from core.evaluation.systems import SystemSpec
+    from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_upscaler
+
+    root = source_of(dataset_root)
+    small = tuple(size for size in sizes_of(sizes) if size is not None) if sizes.strip() else ()
+    settings = load_settings()
+    spec = SystemSpec(
+        weights=str(resolve_weights(settings, weights)),
+        upscaler=str(resolve_upscaler(settings, upscaler) or "bicubic"),
+        use_tta=use_tta,
+        device=device,
+    )
+    return Opened(Source(root, split, small, spec, seed=seed), settings)
+
+
+def embedded(opened: Opened) -> Cloud:
+    cloud = opened.cloud(counting("embedding"))
+    progress("")
+    return cloud
+
+
+def counting(what: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(f"{what}: {done:,} of {total:,}")
+
+
+def say_plain(value: object) -> None:
+    """`value` as JSON, numbers that are none as null."""
+    say_json(plain_value(value))

@@ -1,0 +1,192 @@
+"""`diagnose similarity` and `diagnose map`: what embeddings say of a data set's faces, or of the gallery."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.diagnose.options import embedded, open_source, say_plain, space_of
+from core.commands.evaluate.options import DatasetOption, SeedOption, SplitOption
+from core.commands.shared.common import (
+    DeviceOption,
+    GalleryOption,
+    JsonOption,
+    TtaOption,
+    UpscalerOption,
+    UsageMistake,
+    WeightsOption,
+    example,
+    open_gallery,
+    progress,
+    say,
+    say_table,
+    user_path,
+)
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.diagnostics.cloud import Cloud
+
+SmallSizesOption = Annotated[
+    str, typer.Option("--sizes", help="Sizes in px beside full size, as in 32,16; their VLR files where there are.")
+]
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command(
+        "similarity",
+        epilog=example(
+            "diagnose similarity --dataset-root lfw --split test",
+            "diagnose similarity --dataset-root lfw --person Ada --person Grace",
+        ),
+    )(similarity)
+    group.command(
+        "map",
+        epilog=example(
+            "diagnose map --dataset-root lfw --method tsne --out map.csv", "diagnose map --of-gallery --out map.csv"
+        ),
+    )(make_map)
+
+
+def similarity(
+    dataset_root: DatasetOption = None,
+    split: SplitOption = None,
+    sizes: SmallSizesOption = "32,24,16",
+    person: Annotated[
+        list[str] | None, typer.Option("--person", metavar="NAME", help="For the matrix of people; may be repeated.")
+    ] = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Small faces against their own large ones, chosen people against one another, and how embeddings spread."""
+    from core.diagnostics.similarity import by_person, by_size, people_matrix, small_against_hr, strangers_by_size
+
+    opened = open_source(dataset_root, split, sizes, weights, upscaler, use_tta=use_tta, device=device)
+    cloud = embedded(opened)
+    pairs = small_against_hr(cloud)
+    table, people = by_size(pairs, strangers_by_size(cloud)), by_person(pairs)
+    matrix = people_matrix(cloud, person) if person else None
+    spreads = {view: _spread_of(cloud, view) for view in cloud.views if len(cloud.only(view)) > 1}
+    if as_json:
+        say_plain(
+            {
+                "protocol": opened.protocol,
+                "sizes": table.to_dict("records"),
+                "people": people.drop(columns="row").to_dict("records"),
+                "matrix": None if matrix is None else matrix.to_dict(),
+                "spread": {
+                    view: {
+                        "std": float(each.stds.mean()), "effective_rank": each.effective_rank,
+                        "mean_abs_cosine": each.between.mean_abs_cosine, "embeddings": each.count,
+                        "people": each.people,
+                    }
+                    for view, each in spreads.items()
+                },
+            }
+        )  # fmt: skip
+        return
+    say(opened.protocol)
+    if len(table):
+        say_table(list(table.columns), [_rounded(row) for row in table.to_dict("records")])
+        say()
+        lowest = people.drop(columns="row").head(10)
+        say_table(list(lowest.columns), [_rounded(row) for row in lowest.to_dict("records")])
+    if matrix is not None:
+        say()
+        rows = [
+            (name, *(f"{value:.3f}" for value in row)) for name, row in zip(matrix.index, matrix.values, strict=True)
+        ]
+        say_table(("", *matrix.columns), rows)
+    for view, each in spreads.items():
+        say(f"{view}: {each.line}")
+
+
+def _spread_of(cloud: Cloud, view: str) -> Any:
+    import numpy as np
+
+    from core.diagnostics.spread import spread_of
+
+    rows = cloud.only(view)
+    people = np.unique(cloud.table["identity"].to_numpy(dtype=str)[rows], return_inverse=True)[1]
+    return spread_of(cloud.vectors[rows], people)
+
+
+def _rounded(row: dict[Any, Any]) -> list[object]:
+    return [f"{value:.3f}" if isinstance(value, float) else value for value in row.values()]
+
+
+def make_map(
+    dataset_root: DatasetOption = None,
+    of_gallery: Annotated[bool, typer.Option("--of-gallery", help="The gallery's templates, not a data set.")] = False,
+    split: SplitOption = None,
+    sizes: SmallSizesOption = "",
+    method: Annotated[Literal["pca", "tsne"], typer.Option("--method", help="PCA at once, t-SNE in minutes.")] = "pca",
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.csv", help="Write x, y and what is known of each point.")
+    ] = None,
+    seed: SeedOption = 0,
+    gallery_path: GalleryOption = None,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    use_tta: TtaOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Lay embeddings out on a plane, and say how long it took and how much of who is near whom it keeps."""
+    target = None if out is None else user_path(out)
+    if target is not None and (target.exists() or target.suffix.lower() != ".csv"):
+        raise UsageMistake(f"--out {out} {'exists' if target.exists() else 'is no .csv'}.", "Name a new CSV file.")
+    if of_gallery == (dataset_root is not None):
+        raise UsageMistake("Name what to lay out.", "Give either --dataset-root or --of-gallery.")
+    if of_gallery:
+        from core.diagnostics.cloud import cloud_of_gallery
+
+        with open_gallery(gallery_path) as gallery:
+            space = space_of(gallery)
+            cloud, protocol = cloud_of_gallery(gallery, space), f"gallery, {space.encoder_name}"
+    else:
+        opened = open_source(dataset_root, split, sizes, weights, upscaler, use_tta=use_tta, device=device, seed=seed)
+        cloud, protocol = embedded(opened), opened.protocol
+    from core.diagnostics.job import layout_store
+    from core.diagnostics.layout import pca, tsne
+
+    progress(f"{method} of {len(cloud):,} points ...")
+    people = _codes(cloud)
+    started = time.monotonic()
+    layout = pca(cloud.vectors) if method == "pca" else tsne(cloud.vectors, people, seed=seed)
+    spent = time.monotonic() - started
+    progress("")
+    if method == "tsne":
+        layout_store(load_settings()).write(cloud.key, layout)  # the dashboard shows it without making it again
+    if target is not None:
+        from core.csv_export import csv_bytes
+        from core.settings import write_atomically
+
+        table = cloud.table[["identity", "image", "view"]].copy()
+        table.insert(0, "x", layout.points[:, 0])
+        table.insert(1, "y", layout.points[:, 1])
+        write_atomically(target, csv_bytes(table))
+    if as_json:
+        say_plain(
+            {
+                "protocol": protocol, "method": method, "points": len(cloud), "seconds": round(spent, 2),
+                "explained": layout.explained, "nearest_same_on_map": layout.near_here,
+                "nearest_same_in_all": layout.near_there, "out": target,
+            }
+        )  # fmt: skip
+        return
+    say(f"{protocol}.")
+    say(f"{method} of {len(cloud):,} points in {spent:.1f} s. {layout.line}")
+    if target is not None:
+        say(f"written to {target}")
+
+
+def _codes(cloud: Cloud) -> Any:
+    import numpy as np
+
+    return np.unique(cloud.table["identity"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)

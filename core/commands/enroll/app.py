@@ -1,0 +1,188 @@
+"""`enroll`: one person from photographs or a camera. `register` is the same; many people: enroll_bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.commands.enroll.webcam import require_one_source, webcam_pictures
+from core.commands.shared.common import (
+    ActorOption,
+    GalleryOption,
+    JsonOption,
+    UsageMistake,
+    example,
+    gallery_file,
+    image_files,
+    note,
+    say,
+    say_json,
+)
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import PipelineOptions
+from core.settings import load_settings
+from core.system.text import count
+
+if TYPE_CHECKING:
+    from core.gallery.records import Identity
+    from core.recognition.results import EnrolmentDraft
+
+_ONE = (
+    "enroll --user-id 'Ada Lovelace' --photos ada1.jpg ada2.jpg ada3.jpg",
+    "enroll --user-id 'Ada Lovelace' --photos ada/ --note 'from the archive'",
+    "enroll folder people/",
+    "enroll csv people.csv",
+    "enroll --user-id 'Ada Lovelace' --webcam --num-captures 5",
+)
+
+
+class PhotosByDefault(TyperGroup):
+    """`enroll --user-id ...` means `enroll photos --user-id ...`; `enroll folder ...` stays what it is."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["photos", *args])
+
+
+group = typer.Typer(cls=PhotosByDefault, help="Enrol people from photographs.", rich_markup_mode=None)
+
+NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, not the faces' pictures.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")]
+MatchedOption = Annotated[
+    bool,
+    typer.Option(
+        "--matched-sizes",
+        help="Also store what each face looks like at 32, 24 and 16 px; only where no strangers come by.",
+    ),
+]
+AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="enroll")
+    app.command("register", epilog=example(_ONE[0].replace("enroll", "register", 1)))(photos)
+
+
+@group.command("photos", epilog=example(*_ONE))
+@takes_options
+def photos(
+    user_id: Annotated[str, typer.Option("--user-id", metavar="NAME", help="The person's name.")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="PHOTO", help="Further photographs.")] = None,
+    photo: Annotated[
+        list[str] | None, typer.Option("--photos", metavar="PHOTO...", help="Photographs, or a folder of them.")
+    ] = None,
+    note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
+    webcam: Annotated[
+        bool, typer.Option("--webcam", help="Take the pictures with a camera at this machine, in a window.")
+    ] = False,
+    num_captures: Annotated[
+        int | None, typer.Option("--num-captures", metavar="N", help="With --webcam: how many, 3 to 10; default: 5.")
+    ] = None,
+    camera: Annotated[
+        int | None, typer.Option("--camera", min=0, help="With --webcam: which camera, from 0 on; default: 0.")
+    ] = None,
+    matched_sizes: MatchedOption = False,
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    force: ForceOption = False,
+    gallery_path: GalleryOption = None,
+    options: PipelineOptions = PipelineOptions(),
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol one person from 1 to N photographs; 3 to 7 are advised. For many people: `enroll folder`, `enroll csv`.
+
+    With --webcam the pictures are taken in a window: a guide says what to do, good ones are taken by themselves, the
+    space bar takes one at once, Esc cancels and keeps nothing.
+
+    A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
+    stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
+    """
+    from core.enrolment.enrol import enrol, prepare_enrolment
+    from core.enrolment.matched_templates import MATCHED_SIZES_PX
+
+    given = [*(photo or ()), *(more or ())]
+    require_one_source(webcam, bool(given))
+    for option, value in (("--num-captures", num_captures), ("--camera", camera)):
+        if value is not None and not webcam:
+            raise UsageMistake(f"{option} goes with --webcam.", "Leave it out, or take the pictures with a camera.")
+    images: Sequence[Any]
+    if webcam:
+        _require_free(user_id, gallery_path, add)
+        images, names = webcam_pictures(5 if num_captures is None else num_captures, camera or 0, quiet=as_json)
+    else:
+        images = image_files(given)
+        names = [file.name for file in images]
+        _require_free(user_id, gallery_path, add)
+    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), gallery_path))
+    with pipeline.gallery.store:
+        draft = prepare_enrolment(pipeline, images, names, person=user_id)
+        blocking = [finding for finding in draft.findings if finding.serious]
+        if blocking and not force:
+            raise UsageMistake(
+                f"Nothing was stored: {' '.join(finding.text for finding in blocking)}",
+                "Leave that photograph out, choose the right name, or add --force.",
+            )
+        identity = enrol(
+            pipeline, user_id, draft, store_crops=not no_crops, note=note_text, actor=actor, add=add,
+            matched_sizes=MATCHED_SIZES_PX if matched_sizes else (),
+        )  # fmt: skip
+    if as_json:
+        say_json(_enrolled(identity, draft))
+    else:
+        _tell(identity, draft, not no_crops)
+
+
+def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
+    """Refuse a name that can't be enrolled before anything heavy is loaded."""
+    from core.gallery.errors import NameTaken
+    from core.gallery.store import Gallery
+    from core.gallery.validation import clean_name
+
+    clean_name(name)
+    path = gallery_file(load_settings(), gallery_path)
+    if add or not path.exists():
+        return
+    with Gallery.open(path, create=False) as gallery:
+        known = gallery.find(name)
+    if known is not None:
+        raise NameTaken(
+            f"“{known.name}” is enrolled already.", "Choose another name, or add these photographs with --add."
+        )
+
+
+def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
+    return {
+        "identity": identity.name,
+        "templates": identity.templates,
+        "stored": len(draft.usable),
+        "photos": [
+            {
+                "file": photo.name,
+                "stored": photo.usable,
+                "reason": photo.reason,
+                "faces_found": photo.faces_found,
+                "probe_px": round(photo.probe.probe_px, 1) if photo.probe else None,
+                "taken": photo.probe.taken if photo.probe else None,
+            }
+            for photo in draft.photos
+        ],
+        "findings": [{"code": finding.code, "text": finding.text} for finding in draft.findings],
+    }
+
+
+def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
+    for photo in draft.photos:
+        size = f"{photo.probe.probe_px:.0f} px" if photo.probe else "-"
+        remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
+        if photo.probe and photo.probe.taken == "crop":
+            remark = "; taken whole, as an aligned crop"
+        say(f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
+            f"{f' ({photo.reason})' if photo.reason else ''}")  # fmt: skip
+    for finding in draft.findings:
+        note(finding.text)
+    kept = "with" if crops else "without"
+    offered = count(len(draft.photos), "photograph")
+    say(f"Enrolled {identity.name}: {len(draft.usable)} of {offered} stored, {kept} crops.")

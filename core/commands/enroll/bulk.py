@@ -1,0 +1,161 @@
+"""`enroll folder` and `enroll csv`: many people at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.commands.enroll.app import AddOption, ForceOption, MatchedOption, NoCropsOption
+from core.commands.shared.common import (
+    ActorOption,
+    GalleryOption,
+    JsonOption,
+    UsageMistake,
+    example,
+    gallery_file,
+    note,
+    progress,
+    say,
+    say_json,
+    user_path,
+)
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import PipelineOptions
+from core.settings import load_settings
+from core.system.text import count
+
+if TYPE_CHECKING:
+    from core.enrolment.enrol import BulkRow
+    from core.gallery.bulk import BulkPlan
+
+
+def add_to(group: typer.Typer) -> None:
+    folder_example = example("enroll folder people/", "enroll folder people/ --gallery-path door.db")
+    csv_example = example("enroll csv people.csv", "enroll csv people.csv --gallery-path door.db")
+    group.command("folder", epilog=folder_example)(folder)
+    group.command("csv", epilog=csv_example)(csv)
+
+
+@takes_options
+def folder(
+    path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    gallery_path: GalleryOption = None,
+    options: PipelineOptions = PipelineOptions(),
+    actor: ActorOption = "local",
+    force: ForceOption = False,
+    matched_sizes: MatchedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people: a folder for each person, called as the person is.
+
+    People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
+    """
+    from core.gallery.bulk import plan_from_folder
+
+    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
+    _enrol_plan(plan_from_folder(user_path(path)), options, how, as_json)
+
+
+@takes_options
+def csv(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
+    no_crops: NoCropsOption = False,
+    add: AddOption = False,
+    gallery_path: GalleryOption = None,
+    options: PipelineOptions = PipelineOptions(),
+    actor: ActorOption = "local",
+    force: ForceOption = False,
+    matched_sizes: MatchedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol many people from a CSV: a line for each photograph, with its path and the person's name (identity).
+
+    People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
+    """
+    from core.gallery.bulk import plan_from_csv
+
+    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
+    _enrol_plan(plan_from_csv(user_path(path)), options, how, as_json)
+
+
+@dataclass(frozen=True)
+class _Bulk:
+    """How many people are enrolled at once."""
+
+    no_crops: bool
+    add: bool
+    gallery_path: str | None
+    actor: str
+    force: bool
+    matched_sizes: bool
+
+
+def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
+    from core.enrolment.enrol import enrol_many
+    from core.enrolment.matched_templates import MATCHED_SIZES_PX
+
+    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
+
+    def show(done: int, total: int, row: BulkRow) -> None:
+        progress(f"{done} of {total} people")
+
+    try:
+        with pipeline.gallery.store:
+            rows = enrol_many(
+                pipeline,
+                plan.people,
+                store_crops=not how.no_crops,
+                actor=how.actor,
+                add=how.add,
+                force=how.force,
+                matched_sizes=MATCHED_SIZES_PX if how.matched_sizes else (),
+                on_person=show,
+            )
+    finally:
+        progress("")
+    _tell_many(rows, plan, as_json)
+
+
+def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
+    failed = [row for row in rows if row.error]
+    if as_json:
+        say_json(
+            {
+                "people": [
+                    {
+                        "identity": row.name,
+                        "offered": row.offered,
+                        "stored": row.stored,
+                        "rejected": [{"file": file, "reason": reason} for file, reason in row.rejected],
+                        "findings": [{"code": finding.code, "text": finding.text} for finding in row.findings],
+                        "error": row.error,
+                    }
+                    for row in rows
+                ],
+                "rejected": [{"where": item.where, "reason": item.reason} for item in plan.rejected],
+            }
+        )
+    else:
+        for row in rows:
+            trouble = f"; {row.error}" if row.error else ""
+            say(f"  {row.name}: {row.stored} of {count(row.offered, 'photograph')}{trouble}")
+            for finding in row.findings:
+                if not row.error:
+                    say(f"    {finding.text}")
+            for file, reason in row.rejected:
+                say(f"    left out: {Path(file).name} ({reason})")
+        for item in plan.rejected:
+            say(f"  left out: {item.where} ({item.reason})")
+        stored = sum(row.stored for row in rows)
+        people = count(len(rows), "person", "people")
+        say(f"Enrolled {len(rows) - len(failed)} of {people}, {count(stored, 'photograph')}.")
+    if len(failed) == len(rows):
+        raise UsageMistake(f"Nobody was enrolled; the first, {failed[0].name}: {failed[0].error}")
+    if failed:
+        people = count(len(rows), "person", "people")
+        note(f"{len(failed)} of {people} {'wasn' if len(failed) == 1 else 'weren'}'t enrolled.")

@@ -1,0 +1,293 @@
+"""What the evaluate commands share: which systems, which views, how a run is started, followed and told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.shared.common import (
+    DeviceOption,
+    JsonOption,
+    TtaOption,
+    UsageMistake,
+    plain,
+    progress,
+    say,
+    say_json,
+    user_path,
+)
+from core.errors import SettingsInvalid
+from core.evaluation.fold_list import folds_of
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.evaluation.result import Evaluation
+    from core.evaluation.views import Size
+    from core.jobs.events import Event
+
+WeightsListOption = Annotated[
+    list[str] | None,
+    typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Encoder weights; may be repeated."),
+]
+UpscalerListOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use; may be repeated.'
+    ),
+]
+OneWeightsOption = Annotated[
+    str | None,
+    typer.Option("--edgeface-weights", "--weights", metavar="FILE|NAME", help="Default: the weights in use."),
+]
+OneUpscalerOption = Annotated[
+    str | None, typer.Option("--upscaler", metavar="FILE", help='A DSR file or "bicubic"; default: the one in use.')
+]
+PeerOption = Annotated[
+    list[str] | None,
+    typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input beside; may be repeated."),
+]
+PeerBgrOption = Annotated[bool, typer.Option("--peer-bgr", help="The peers want their channels as BGR.")]
+SizesOption = Annotated[
+    str,
+    typer.Option("--sizes", help='Probe sizes in px, and HR for full size; "curve": HR,48,40,32,24,20,16,12.'),
+]
+ModeOption = Annotated[
+    Literal["both", "aligned", "end-to-end"],
+    typer.Option("--mode", help="Shrink the aligned crop, or the whole photograph before detection."),
+]
+DegradationOption = Annotated[
+    Literal["bicubic", "camera", "both", "stored"],
+    typer.Option("--degradation", help="How probes are made small; stored: the data set's own VLR files."),
+]
+BootstrapOption = Annotated[
+    int, typer.Option("--bootstrap", min=0, max=100_000, help="Resamples for the intervals; 0: none.")
+]
+OutOption = Annotated[
+    str | None, typer.Option("--out", metavar="FOLDER", help="Copy report.json, report.html and the CSV files there.")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option("--dataset-root", metavar="FOLDER|NAME", help="A data set, or a folder in a layout that is known."),
+]
+SplitOption = Annotated[
+    Literal["train", "val", "test"] | None, typer.Option("--split", help="Only this split; default: everything.")
+]
+PhotographsOption = Annotated[
+    str | None,
+    typer.Option("--photographs", metavar="FOLDER", help="What the data set was ingested from; end to end needs it."),
+]
+
+
+@dataclass(frozen=True)
+class SeveralSystems:
+    """What is measured: every encoder with every upscaler, then the peers."""
+
+    weights: WeightsListOption = None
+    upscaler: UpscalerListOption = None
+    peer: PeerOption = None
+    peer_bgr: PeerBgrOption = False
+    use_tta: TtaOption = False
+    device: DeviceOption = "auto"
+
+    def config(self) -> list[dict[str, Any]]:
+        """As a run's config holds it. Files are looked for here, so that a mistake is told before anything starts.
+        Raises what `open_system` raises."""
+        return _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
+
+
+@dataclass(frozen=True)
+class OneSystem:
+    """What is measured: one encoder with one upscaler."""
+
+    weights: OneWeightsOption = None
+    upscaler: OneUpscalerOption = None
+    use_tta: TtaOption = False
+    device: DeviceOption = "auto"
+
+    def config(self) -> list[dict[str, Any]]:
+        """As `SeveralSystems.config`."""
+        named = None if self.weights is None else [self.weights]
+        enlarged = None if self.upscaler is None else [self.upscaler]
+        return _systems(named, enlarged, None, self.use_tta, self.device)
+
+
+@dataclass(frozen=True)
+class People:
+    """Whose pictures: a data set's."""
+
+    dataset_root: DatasetOption = None
+    split: SplitOption = None
+    photographs: PhotographsOption = None
+
+    def config(self) -> dict[str, Any]:
+        """As a run's config holds it. Raises UsageMistake."""
+        photographs = None if self.photographs is None else str(user_path(self.photographs).resolve())
+        return {"dataset": source_of(self.dataset_root), "split": self.split, "photographs": photographs}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of the run and its report."""
+
+    out: OutOption = None
+    detach: DetachOption = False
+    as_json: JsonOption = False
+
+
+def source_of(text: str | None) -> str:
+    """The data set that --dataset-root means: a folder, or a name in data/datasets. Raises UsageMistake."""
+    from core.commands.dataset.options import source_path
+
+    if text is None:
+        raise UsageMistake("Name the data set.", "Add --dataset-root FOLDER, or the name of one in data/datasets.")
+    path = source_path(text)
+    if not path.is_dir():
+        raise UsageMistake(f"There is no data set at {path}.", "See edgeface-studio dataset list.")
+    return str(path.resolve())
+
+
+def folds_given(text: str | None, option: str = "--folds") -> list[int] | None:
+    """'1-3,7' -> [1, 2, 3, 7]; None for all. Raises UsageMistake, also for an empty text."""
+    try:
+        folds = folds_of(text)
+    except SettingsInvalid as error:
+        raise UsageMistake(f"{option}: {error.what}", error.next_step) from error
+    if folds is None and text is not None:
+        raise UsageMistake(f"{option} is empty.", "Write 1-7, or 1,3,5; leave it out for all.")
+    return folds
+
+
+def sizes_of(text: str) -> list[Size]:
+    """'HR,32,16' -> [None, 32, 16]; "curve" for those of a resolution curve. Raises UsageMistake."""
+    if text.strip().lower() == "curve":
+        return [None, 48, 40, 32, 24, 20, 16, 12]
+    sizes: list[Size] = []
+    for part in text.split(","):
+        word = part.strip().lower()
+        if word == "hr":
+            sizes.append(None)
+        elif word.isascii() and word.isdigit() and 8 <= int(word) <= 111:
+            sizes.append(int(word))
+        else:
+            raise UsageMistake(
+                f"--sizes '{text}' isn't a list of sizes.", "Write HR and numbers from 8 to 111, as in HR,32,16."
+            )
+    return list(dict.fromkeys(sizes))
+
+
+def modes_of(mode: str) -> list[str]:
+    return ["aligned", "end to end"] if mode == "both" else ["aligned"] if mode == "aligned" else ["end to end"]
+
+
+def degradations_of(text: str) -> list[str]:
+    return ["bicubic", "camera"] if text == "both" else [text]
+
+
+def _systems(
+    weights: Sequence[str] | None,
+    upscalers: Sequence[str] | None,
+    peers: Sequence[str] | None,
+    use_tta: bool,
+    device: str,
+    peer_bgr: bool = False,
+) -> list[dict[str, Any]]:
+    from core.evaluation.systems import every_system
+    from core.sr.upscale import BICUBIC
+
+    if peer_bgr and not peers:
+        raise UsageMistake("--peer-bgr goes with --peer.", "Name the peer, or leave it out.")
+    named = [_file_or_name(one) for one in weights] if weights else [None]
+    enlarged = [one if one == BICUBIC else str(user_path(one).resolve()) for one in upscalers or ()]
+    return every_system(
+        load_settings(), named, enlarged or [None], [str(user_path(peer).resolve()) for peer in peers or ()],
+        use_tta=use_tta, device=device, bgr=peer_bgr,
+    )  # fmt: skip
+
+
+def _file_or_name(text: str) -> str:
+    path = user_path(text)
+    return str(path.resolve()) if path.exists() else text
+
+
+def follow_run(config: dict[str, Any], slug: str) -> Any:
+    """Start an `evaluate` run and wait for its end, progress on the last line. Raises UsageMistake when it didn't end
+    well; Ctrl-C asks it to stop."""
+    from core.commands.shared.follow import wait_for
+    from core.jobs.launch import launch
+
+    run = launch(load_settings(), "evaluate", config, slug=slug)
+    state = wait_for(run, _show)
+    if state.status != "done":
+        raise UsageMistake(
+            f"{run.id} is {state.status}. {state.error or ''}".strip(),
+            state.next_step or f"See edgeface-studio runs show {run.id}",
+        )
+    return run
+
+
+def _show(event: Event) -> None:
+    if event.kind == "progress":
+        data = event.data
+        progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
+
+
+def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], ending: Ending) -> None:
+    """Run an evaluation and print `tables` of it, or JSON; copy its files to `ending.out`."""
+    target = None if ending.out is None else user_path(ending.out)
+    if target is not None and target.is_file():
+        raise UsageMistake(f"--out {ending.out} is a file.", "Name a folder.")
+    if ending.detach:
+        from core.jobs.launch import launch
+
+        run = launch(load_settings(), "evaluate", config, slug=slug)
+        say_json({"run": run.id}) if ending.as_json else say(f"{run.id} has started.")
+        return
+    from core.evaluation.result import read_run
+
+    run = follow_run(config, slug)
+    evaluation = read_run(run)
+    if target is not None:
+        copy_report(run.path, target)
+    if ending.as_json:
+        say_json({"run": run.id, "folder": str(run.path), **evaluation.report()})
+        return
+    tell(evaluation, tables)
+    say(f"{run.id}: report.html, report.json and tables in {run.path if target is None else target}")
+
+
+def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
+    """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
+    from core.evaluation.result import TITLES, flattery
+    from core.evaluation.table_format import compact
+
+    systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
+    if systems:
+        say(f"Measured: {'; '.join(systems)}.")
+    say(evaluation.text)
+    for warning in flattery(evaluation.protocol):
+        say(warning)
+    for name in tables:
+        table = evaluation.table(name)
+        if table.empty:
+            continue
+        typer.echo(f"\n{plain(TITLES[name])} (rates in percent, 95 % intervals)")
+        for line in compact(name, table).to_string(index=False).splitlines():
+            typer.echo(line.rstrip())
+    typer.echo("")
+
+
+def copy_report(source: Path, target: Path) -> None:
+    """report.json, report.html and the tables of a run into a folder of the user's."""
+    (target / "tables").mkdir(parents=True, exist_ok=True)
+    for name in ("report.json", "report.html", "operating_points.json"):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    for table in sorted((source / "tables").glob("*.csv")):
+        shutil.copyfile(table, target / "tables" / table.name)

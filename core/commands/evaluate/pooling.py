@@ -1,0 +1,64 @@
+"""`evaluate pooling`: do several frames of a face say more than one?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from core.commands.evaluate.options import (
+    BootstrapOption,
+    Ending,
+    ModeOption,
+    OneSystem,
+    People,
+    SeedOption,
+    SizesOption,
+    evaluate_and_tell,
+    modes_of,
+    sizes_of,
+)
+from core.commands.shared.common import UsageMistake, example, user_path
+from core.commands.shared.options import takes_options
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command(
+        "pooling",
+        epilog=example(
+            "evaluate pooling --dataset-root lfw", "evaluate pooling --dataset-root lfw --frames 1,5 --sizes 32,16"
+        ),
+    )(pooling)
+
+
+@takes_options
+def pooling(
+    people: People,
+    frames: Annotated[str, typer.Option("--frames", help="How many to pool; people with more pictures take part.")] = (
+        "1,5,15"
+    ),
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, max=1000, help="Draws of who is enrolled by which picture.")
+    ] = 20,
+    sizes: SizesOption = "16",
+    mode: ModeOption = "aligned",
+    bootstrap: BootstrapOption = 300,
+    seed: SeedOption = 0,
+    *,
+    systems: OneSystem,
+    ending: Ending,
+) -> None:
+    """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
+    source = people.config()
+    config = {
+        "task": "pooling", **source, "frames": _frames(frames), "draws": draws, "systems": systems.config(),
+        "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
+    }  # fmt: skip
+    evaluate_and_tell(config, f"pooling-{user_path(source['dataset']).name}", ("pooling",), ending)
+
+
+def _frames(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 1000 for part in parts):
+        raise UsageMistake(f"--frames '{text}' isn't a list of numbers.", "Write it as in 1,5,15.")
+    return [int(part) for part in parts]

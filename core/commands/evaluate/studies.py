@@ -1,0 +1,257 @@
+"""`evaluate compare`, `calibrate` and `matched`: runs side by side, own thresholds, matched templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.evaluate.options import (
+    BootstrapOption,
+    DatasetOption,
+    DegradationOption,
+    Ending,
+    ModeOption,
+    OneSystem,
+    OutOption,
+    People,
+    SeedOption,
+    SizesOption,
+    SplitOption,
+    degradations_of,
+    evaluate_and_tell,
+    folds_given,
+    modes_of,
+    sizes_of,
+    source_of,
+    tell,
+)
+from core.commands.shared.common import JsonOption, UsageMistake, example, gallery_file, say, say_json, user_path
+from core.commands.shared.options import takes_options
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.gallery.template_mix import TemplateMix
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("compare", epilog=example("evaluate compare RUN RUN", "evaluate compare 0900Z 1000Z --json"))(compare)
+    group.command(
+        "calibrate",
+        epilog=example(
+            "evaluate calibrate --dataset-root lfw --fpir 0.01 --gallery-size 300 --store",
+            "evaluate calibrate --dataset-root lfw --fpir 0.01 --gallery-size 300 --templates HR,32,24,16",
+            "evaluate calibrate --images lfw/images --pairs lfw/pairs.txt --calibrate-folds 1-4 --report-folds 5-7 "
+            "--far 0.001",
+        ),
+    )(calibrate)
+    group.command(
+        "matched",
+        epilog=example(
+            "evaluate matched --dataset-root lfw", "evaluate matched --dataset-root lfw --split test --json"
+        ),
+    )(matched)
+
+
+def compare(
+    before: Annotated[str, typer.Argument(metavar="RUN", help="The evaluation before, as runs list shows it.")],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="The evaluation after, on the same data.")],
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Two evaluations of the same data: what changed, and person by person who gained and who lost."""
+    from core.evaluation.compare_runs import compare_evaluations
+    from core.evaluation.result import read_run
+    from core.jobs.run_dir import find_run, runs_root
+
+    root = runs_root(load_settings())
+    runs = [find_run(root, text) for text in (before, after)]
+    evaluation = compare_evaluations(*(read_run(run) for run in runs), names=(runs[0].id, runs[1].id))
+    if out is not None:
+        target = user_path(out)
+        if target.is_file():
+            raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
+        evaluation.write(target)
+    if as_json:
+        say_json({**evaluation.report(), "gained_lost": evaluation.table("gained_lost").to_dict("records")})
+        return
+    tell(evaluation, ("change", "gained_lost"))
+    if out is not None:
+        say(f"Written to {out}")
+
+
+@takes_options
+def calibrate(
+    dataset_root: DatasetOption = None,
+    split: SplitOption = None,
+    images: Annotated[
+        str | None, typer.Option("--images", metavar="FOLDER", help="With --pairs: the photographs.")
+    ] = None,
+    pairs: Annotated[
+        str | None, typer.Option("--pairs", metavar="FILE", help="A pairs file whose folds divide the people.")
+    ] = None,
+    calibrate_folds: Annotated[
+        str | None, typer.Option("--calibrate-folds", help="People to choose the threshold by, such as 1-4.")
+    ] = None,
+    report_folds: Annotated[
+        str | None, typer.Option("--report-folds", help="People to try it on, such as 5-7.")
+    ] = None,
+    fpir: Annotated[
+        float | None, typer.Option("--fpir", help="1:N: at most this share of strangers gets a name, such as 0.01.")
+    ] = None,
+    far: Annotated[
+        float | None, typer.Option("--far", help="1:1: at most this share of impostor pairs passes, such as 0.001.")
+    ] = None,
+    gallery_size: Annotated[
+        int | None,
+        typer.Option("--gallery-size", min=1, help="For --fpir: people in the gallery; default: the gallery's own."),
+    ] = None,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            "--templates",
+            metavar="SIZES",
+            help="For --fpir: what people are enrolled by, such as HR or HR,32,24,16; default: as in the gallery.",
+        ),
+    ] = None,
+    enrol: Annotated[
+        int | None,
+        typer.Option("--enrol", min=1, help="Photographs that each person enrols; default: as many as in the gallery."),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option("--frames", min=1, help="For --fpir: pictures pooled into a probe, as video is judged.")
+    ] = 1,
+    confidence: Annotated[
+        float,
+        typer.Option(
+            "--confidence",
+            help="How sure that people who aren't in the data stay within the rate; 0: met on the data alone.",
+        ),
+    ] = 0.9,
+    draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Galleries drawn for --fpir.")] = 20,
+    sizes: SizesOption = "HR,32,24,16",
+    mode: Annotated[
+        Literal["aligned", "end-to-end"], typer.Option("--mode", help="End to end needs photographs: --images.")
+    ] = "aligned",
+    degradation: DegradationOption = "bicubic",
+    store: Annotated[
+        bool, typer.Option("--store", help="Put the thresholds into the gallery: identification then uses them.")
+    ] = False,
+    gallery_path: Annotated[
+        str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
+    ] = None,
+    bootstrap: BootstrapOption = 1000,
+    seed: SeedOption = 0,
+    *,
+    systems: OneSystem,
+    ending: Ending,
+) -> None:
+    """Choose a threshold for each probe size on some people, and say what it gives on others."""
+    from core.evaluation.goal import Goal
+
+    if (fpir is None) == (far is None):
+        raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
+    target = fpir if fpir is not None else far
+    gallery = gallery_file(load_settings(), gallery_path)
+    people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
+    measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
+    source = _source(dataset_root, split, images, pairs, calibrate_folds, report_folds)
+    chosen_systems = systems.config()
+    mix = _mix_in(gallery if fpir is not None else None, chosen_systems[0])
+    goal = Goal(
+        measure, target or 0.0, people, enrol or mix.photographs, draws, templates or mix.templates, confidence, frames
+    )
+    config = {
+        "task": "calibrate",
+        **source,
+        "systems": chosen_systems,
+        "plan": {
+            "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
+            "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
+        },
+        "goal": dict(vars(goal)),
+        "gallery": str(gallery.resolve()) if store else None,
+    }  # fmt: skip
+    evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
+    if store and not ending.as_json and not ending.detach:
+        say(f"Stored in {gallery}: identification with these weights now uses them.")
+
+
+@takes_options
+def matched(
+    people: People,
+    min_images: Annotated[
+        int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
+    ] = 1,
+    sizes: SizesOption = "HR,32,24,16",
+    mode: ModeOption = "aligned",
+    bootstrap: BootstrapOption = 1000,
+    seed: SeedOption = 0,
+    *,
+    systems: OneSystem,
+    ending: Ending,
+) -> None:
+    """Do templates at 32, 24 and 16 px beside the full-size ones find more people? Rank-1 and names at FPIR 1 %."""
+    source = people.config()
+    config = {
+        "task": "matched", **source, "min_images": min_images, "systems": systems.config(),
+        "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
+    }  # fmt: skip
+    evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
+
+
+def _people_in(gallery: Path) -> int:
+    from core.gallery.store import Gallery
+
+    size = 0
+    if gallery.is_file():
+        with Gallery.open(gallery, create=False) as opened:
+            size = opened.size
+    if size < 1:
+        raise UsageMistake("The gallery is empty, and FPIR belongs to a gallery size.", "Add --gallery-size N.")
+    return size
+
+
+def _mix_in(gallery: Path | None, system: Mapping[str, Any]) -> TemplateMix:
+    """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is,
+    or no gallery is named.
+    Raises GalleryError and what `open_system` raises."""
+    from core.evaluation.job import space_for, spec_of
+    from core.evaluation.systems import open_system
+    from core.gallery.store import Gallery
+    from core.gallery.template_mix import TemplateMix
+    from core.models.upscalers import describe
+    from core.sr.upscale import BICUBIC
+
+    if gallery is None or not gallery.is_file():
+        return TemplateMix()
+    spec = spec_of(system)
+    by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
+    with Gallery.open(gallery, create=False) as opened:
+        return opened.index(replace(space_for(open_system(spec)), bicubic_px=by)).mix or TemplateMix()
+
+
+def _source(
+    dataset_root: str | None,
+    split: str | None,
+    images: str | None,
+    pairs: str | None,
+    calibrate_folds: str | None,
+    report_folds: str | None,
+) -> dict[str, object]:
+    """What the people come from: a data set, halved, or the folds of a pairs file. Raises UsageMistake."""
+    if pairs is None:
+        if images is not None or calibrate_folds is not None or report_folds is not None:
+            raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
+        return {"dataset": source_of(dataset_root), "split": split, "photographs": None}
+    if images is None or calibrate_folds is None or report_folds is None or dataset_root is not None:
+        raise UsageMistake(
+            "--pairs goes with --images, --calibrate-folds and --report-folds.", "Add those, without --dataset-root."
+        )
+    from core.evaluation.run_config import folds_source
+
+    chosen, tried = folds_given(calibrate_folds, "--calibrate-folds"), folds_given(report_folds, "--report-folds")
+    return folds_source(user_path(images), user_path(pairs), chosen or [], tried or [])

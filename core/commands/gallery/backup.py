@@ -1,0 +1,136 @@
+"""`gallery backup`, `backups`, `restore`: copies of a gallery in use, and the way back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.commands.shared.common import (
+    ActorOption,
+    GalleryOption,
+    JsonOption,
+    confirm,
+    example,
+    gallery_file,
+    open_gallery,
+    say,
+    say_json,
+    say_table,
+    user_path,
+)
+from core.settings import load_settings
+from core.system.text import count
+
+if TYPE_CHECKING:
+    from core.gallery.backup import Backup
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("backup", epilog=example("gallery backup", "gallery backup /media/safe/"))(backup)
+    group.command("backups", epilog=example("gallery backups"))(backups)
+    group.command(
+        "restore",
+        epilog=example("gallery restore gallery-20300101T120000Z.db", "gallery restore /media/safe/g.db --yes"),
+    )(restore)
+
+
+def backup(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="Where to; default: the folder backups beside the gallery.")
+    ] = None,
+    gallery_path: GalleryOption = None,
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the gallery to one checked file, while others go on using it. An encrypted one's backup is encrypted too."""
+    from core.gallery.backup import back_up
+
+    with open_gallery(gallery_path) as gallery:
+        made = back_up(gallery, None if target is None else user_path(target), actor=actor)
+    if as_json:
+        say_json(_facts(made))
+        return
+    kind = "encrypted" if made.protection.encrypted else "not encrypted"
+    held = f"{count(made.people, 'person', 'people')}, {count(made.templates, 'template')}"
+    say(f"Wrote {made.path}: {held}, {kind}, checked.")
+
+
+def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
+    """List the backups beside the gallery, newest first."""
+    from core.gallery.backup import backups_of
+
+    found = backups_of(gallery_file(load_settings(), gallery_path))
+    if as_json:
+        say_json([_facts(each) for each in found])
+        return
+    say_table(
+        ("file", "made (UTC)", "people", "templates", "encrypted", "MB", "problem"),
+        [
+            (
+                b.path.name,
+                f"{b.made_at:%Y-%m-%d %H:%M:%S}",
+                b.people,
+                b.templates,
+                "yes" if b.protection.encrypted else "no",
+                f"{b.size_bytes / 1e6:.1f}",
+                b.problem,
+            )
+            for b in found
+        ],
+    )
+    say(f"{len(found)} {'backup' if len(found) == 1 else 'backups'}.")
+
+
+def restore(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A backup: a path, or a name that `backups` lists.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    backup_key_file: Annotated[
+        str | None,
+        typer.Option("--backup-key-file", metavar="FILE", help="The key that the backup was made with, if another."),
+    ] = None,
+    gallery_path: GalleryOption = None,
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Make the gallery what it was when a backup was made. The backup is checked first, and what is there now is backed
+    up. People who were erased since stay erased, and the audit trail goes on."""
+    from core.gallery.backup import look_at
+    from core.gallery.backup import restore as restore_from
+    from core.gallery.errors import GalleryUnreadable
+    from core.gallery.keys import read_key_file
+    from core.gallery.snapshot import folder_of
+
+    path = user_path(file)
+    listed = folder_of(gallery_file(load_settings(), gallery_path)) / path.name
+    if not path.exists() and listed.exists():
+        path = listed
+    found = look_at(path)
+    if found.problem:
+        raise GalleryUnreadable(found.problem, "See edgeface-studio gallery backups.")
+    key = None if backup_key_file is None else read_key_file(user_path(backup_key_file))
+    with open_gallery(gallery_path, create=True) as gallery:
+        people = count(found.people, "person", "people")
+        asked = f"Put {people} of {found.made_at:%Y-%m-%d %H:%M} UTC in the place of {gallery.size}?"
+        if not yes and not confirm(asked):
+            say("Nothing was restored.")
+            raise typer.Exit(1)
+        done = restore_from(gallery, path, backup_key=key, actor=actor)
+    if as_json:
+        say_json({**vars(done), "earlier": None if done.earlier is None else str(done.earlier)})
+    else:
+        say(done.text)
+
+
+def _facts(found: Backup) -> dict[str, Any]:
+    return {
+        "path": str(found.path),
+        "made_at": found.made_at.isoformat(),
+        "people": found.people,
+        "templates": found.templates,
+        "format": found.format,
+        "encrypted": found.protection.encrypted,
+        "key": found.protection.fingerprint,
+        "size_bytes": found.size_bytes,
+        "problem": found.problem,
+    }

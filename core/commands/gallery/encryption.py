@@ -1,0 +1,118 @@
+"""`gallery make-key`, `encrypt`, `change-key`, `decrypt`, `protection`: templates and pictures sealed on the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.commands.shared.common import (
+    ActorOption,
+    GalleryOption,
+    JsonOption,
+    confirm,
+    example,
+    note,
+    open_gallery,
+    say,
+    say_json,
+    user_path,
+)
+from core.system.text import count
+
+if TYPE_CHECKING:
+    from core.gallery.store import Gallery
+
+KeyFile = Annotated[str, typer.Argument(metavar="KEYFILE", help="A key that `gallery make-key` made.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("make-key", epilog=example("gallery make-key ~/.edgeface.key"))(make_key)
+    group.command("encrypt", epilog=example("gallery encrypt ~/.edgeface.key"))(encrypt)
+    group.command("change-key", epilog=example("gallery change-key ~/.edgeface-2.key"))(change_key)
+    group.command("decrypt", epilog=example("gallery decrypt"))(decrypt)
+    group.command("protection", epilog=example("gallery protection"))(protection)
+
+
+def make_key(file: Annotated[str, typer.Argument(metavar="FILE", help="A new file, for your eyes only.")]) -> None:
+    """Make a key. Keep a copy of it elsewhere: without it nobody can read what was encrypted with it."""
+    from core.gallery.keys import KEY_FILE_VARIABLE, new_key, write_key_file
+
+    path, key = user_path(file).absolute(), new_key()
+    write_key_file(path, key)
+    say(f"Wrote the key {key.fingerprint} to {path}.")
+    note(f"Set {KEY_FILE_VARIABLE}={path} wherever the gallery is used, then: edgeface-studio gallery encrypt {path}")
+
+
+def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
+    """Encrypt names, notes, vectors and pictures. Search is as fast as before once the gallery is open. Backups and
+    exports made earlier stay plain: they are named."""
+    from core.gallery.backup import backups_of
+    from core.gallery.keys import read_key_file
+    from core.gallery.protection import encrypt as encrypt_with
+
+    path = user_path(key_file)
+    key = read_key_file(path)
+    with open_gallery(gallery_path) as gallery:
+        encrypt_with(gallery, key, actor=actor)
+        plain = [each.path.name for each in backups_of(gallery.path) if not each.protection.encrypted]
+    say(f"Encrypted with the key {key.fingerprint}.")
+    _say_where(str(path.absolute()))
+    if plain:
+        note(f"Not encrypted, and still there: {', '.join(plain)}. Make a backup, then delete them.")
+
+
+def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
+    """Encrypt everything again with another key. The environment gives the present one; backups keep theirs."""
+    from core.gallery.keys import read_key_file
+    from core.gallery.protection import change_key as change
+
+    path = user_path(key_file)
+    key = read_key_file(path)
+    with open_gallery(gallery_path) as gallery:
+        change(gallery, key, actor=actor)
+    say(f"Encrypted with the key {key.fingerprint} now.")
+    _say_where(str(path.absolute()))
+    note("Backups made before need the earlier key: keep it as long as you keep them.")
+
+
+def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
+    """Store everything in plain again. The environment gives the key."""
+    from core.gallery.protection import decrypt as decrypt_all
+
+    with open_gallery(gallery_path) as gallery:
+        if not yes and not confirm(f"Store {count(gallery.size, 'person', 'people')} unencrypted?"):
+            say("Nothing was changed.")
+            raise typer.Exit(1)
+        decrypt_all(gallery, actor=actor)
+    say("The gallery isn't encrypted any more.")
+
+
+def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
+    """Say whether the gallery is encrypted, and with which key, by its fingerprint."""
+    from core.gallery.protection import key_unused, protection_of
+
+    with open_gallery(gallery_path) as gallery:
+        state, people, unused = protection_of(gallery), _people(gallery), key_unused(gallery)
+    given = "" if unused is None else unused.fingerprint
+    if as_json:
+        facts = {"encrypted": state.encrypted, "key": state.fingerprint, "since": state.since, "unused_key": given}
+        say_json({**facts, **people})
+    elif state.encrypted:
+        say(f"Encrypted with the key {state.fingerprint} since {state.since:%Y-%m-%d %H:%M} UTC.")
+    elif given:
+        say(f"Not encrypted, although the key {given} is set: the gallery is older than the key.")
+        say("Encrypt it with edgeface-studio gallery encrypt FILE.")
+    else:
+        say("Not encrypted. Make a key with edgeface-studio gallery make-key FILE.")
+
+
+def _people(gallery: Gallery) -> dict[str, int]:
+    return {"people": gallery.size}
+
+
+def _say_where(path: str) -> None:
+    from core.gallery.keys import KEY_FILE_VARIABLE
+
+    note(f"From now on every programme needs the key: {KEY_FILE_VARIABLE}={path}. Keep a copy of it elsewhere.")

@@ -1,0 +1,136 @@
+"""`gallery merge`, `erase`, `retention`, `purge`: one person out of two, and nothing kept that shouldn't be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from core.commands.shared.common import (
+    ActorOption,
+    GalleryOption,
+    JsonOption,
+    confirm,
+    example,
+    gallery_file,
+    open_gallery,
+    say,
+    say_json,
+)
+from core.settings import load_settings
+from core.system.text import count
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("merge", epilog=example("gallery merge 'A. Lovelace' 'Ada Lovelace'"))(merge)
+    group.command(
+        "erase", epilog=example("gallery erase 'Ada Lovelace'", "gallery erase 'Ada Lovelace' --from-backups")
+    )(erase)
+    group.command("retention", epilog=example("gallery retention", "gallery retention --crops-days 90"))(retention)
+    group.command("purge", epilog=example("gallery purge"))(purge)
+
+
+def merge(
+    gone: Annotated[str, typer.Argument(metavar="NAME", help="The entry that goes; its photographs move.")],
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The entry that stays.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    gallery_path: GalleryOption = None,
+    actor: ActorOption = "local",
+) -> None:
+    """Make one person of two entries. The first one's name and note are erased from the file."""
+    from core.gallery.identity_merge import merge_identities
+
+    with open_gallery(gallery_path) as gallery:
+        first, second = gallery.identity(gone), gallery.identity(into)
+        if not yes and not confirm(f"Move {count(first.templates, 'template')} of {first.name} to {second.name}?"):
+            say("Nothing was merged.")
+            raise typer.Exit(1)
+        merged = merge_identities(gallery, first.id, second.id, actor=actor)
+    say(f"Merged {first.name} into {second.name}: {count(len(merged.templates), 'template')} moved.")
+
+
+def erase(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name, case aside.")],
+    from_backups: Annotated[
+        bool, typer.Option("--from-backups", help="From the backups beside the gallery too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    gallery_path: GalleryOption = None,
+    actor: ActorOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a person everywhere, search for what is left, and report. Ends with code 1 where something still holds
+    them, or may.
+
+    Templates, pictures, kept embeddings, free pages and journals go; backups that still hold the person are listed, and
+    so is every file of the data folder that still has the name, also in archives. Films and pictures can't be searched:
+    they are listed with the way to remove them. An erased person doesn't come back with a backup.
+    """
+    from core.privacy.erasure import erase as erase_person
+
+    with open_gallery(gallery_path) as gallery:
+        person = gallery.identity(name)
+        if not yes and not confirm(f"Erase {person.name} ({count(person.templates, 'template')}) for good?"):
+            say("Nothing was erased.")
+            raise typer.Exit(1)
+        report = erase_person(load_settings(), gallery, person.id, from_backups=from_backups, actor=actor)
+    if as_json:
+        say_json(report.facts())
+    else:
+        for line in report.text.splitlines():
+            say(line)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def retention(
+    crops_days: Annotated[
+        int | None, typer.Option("--crops-days", metavar="DAYS", help="Keep pictures of faces so long; 0: for good.")
+    ] = None,
+    sightings_days: Annotated[
+        int | None, typer.Option("--sightings-days", metavar="DAYS", min=1, help="Keep sightings so long.")
+    ] = None,
+    gallery_path: GalleryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show, or set, after how many days pictures and sightings are purged. The dashboard purges once an hour while it
+    is used; `gallery purge` does it at once."""
+    from core.privacy.retention import Retention, read_retention, write_retention
+    from core.video.sightings import SightingRule, read_rule, write_rule
+
+    settings = load_settings()
+    if crops_days is not None:
+        write_retention(settings, Retention(crops_days or None))
+    times = read_retention(settings)
+    rule = SightingRule()
+    if sightings_days is not None or gallery_file(settings, gallery_path).exists():
+        with open_gallery(gallery_path) as gallery:
+            rule = read_rule(gallery)
+            if sightings_days is not None:
+                rule = replace(rule, retention_h=24.0 * sightings_days)
+                write_rule(gallery, rule)
+    if as_json:
+        say_json({**vars(times), "sightings_kept": rule.kept, "sightings_days": rule.retention_h / 24})
+        return
+    said = "kept until removed" if times.crops_days is None else f"purged after {count(times.crops_days, 'day')}"
+    say(f"Pictures of faces: {said}.")
+    said = (
+        f"purged after {rule.retention_h / 24:g} {'day' if rule.retention_h == 24 else 'days'}"
+        if rule.kept
+        else "not kept"
+    )
+    say(f"Sightings: {said}.")
+
+
+def purge(gallery_path: GalleryOption = None, actor: ActorOption = "local", as_json: JsonOption = False) -> None:
+    """Remove what has outlived its retention time, traces and all."""
+    from core.privacy.retention import purge as purge_now
+
+    settings = load_settings()
+    with open_gallery(gallery_path) as gallery:
+        done = purge_now(settings, gallery, actor=actor)
+    if as_json:
+        say_json([vars(one) for one in done])
+        return
+    say("; ".join(f"{one.count} {one.what} purged" for one in done) + ".")

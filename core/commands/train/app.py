@@ -1,0 +1,188 @@
+"""`train`: fine-tune EdgeFace, train super-resolution or a starter encoder; runs that can be stopped and resumed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from core.commands.shared.common import (
+    JsonOption,
+    UsageMistake,
+    example,
+    note,
+    progress,
+    say,
+    say_json,
+    say_table,
+    user_path,
+)
+from core.commands.shared.options import takes_options
+from core.commands.train.launch import (
+    BatchSize,
+    Contrastive,
+    Device,
+    EdgeFace,
+    Epochs,
+    Preset,
+    SetOption,
+    Stage1Epochs,
+    Stage2Epochs,
+    Teacher,
+    TrainData,
+    TrainRun,
+    Upscaler,
+    launch_and_follow,
+    make_run_config,
+    show,
+)
+from core.settings import load_settings
+
+group = typer.Typer(
+    help="Fine-tune EdgeFace for small faces, train super-resolution or a starter; see how long it takes first.",
+    epilog=example("train finetune --dataset faces", "train estimate finetune --dataset faces"),
+    rich_markup_mode=None,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="train")
+
+
+@group.command(
+    "finetune",
+    epilog=example(
+        "train finetune --dataset faces --edgeface edgeface_xxs",
+        "train finetune --train-dir train --val-dir val --preset notes --stage2-epochs 30",
+        "train finetune --resume last --half-batch",
+    ),
+)
+@takes_options
+def finetune(
+    data: TrainData,
+    preset: Preset = None,
+    edgeface: EdgeFace = None,
+    teacher: Teacher = None,
+    upscaler: Upscaler = None,
+    stage1_epochs: Stage1Epochs = None,
+    stage2_epochs: Stage2Epochs = None,
+    contrastive_weight: Contrastive = None,
+    *,
+    run: TrainRun,
+) -> None:
+    """Fine-tune EdgeFace for small faces: a run that can be stopped and resumed."""
+    named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs, "contrastive_weight": contrastive_weight}
+    launch_and_follow("finetune", data, run, preset, named, edgeface=edgeface, teacher=teacher, upscaler=upscaler)
+
+
+@group.command("dsr", epilog=example("train dsr --dataset faces --epochs 8", "train dsr --resume last"))
+@takes_options
+def dsr(
+    data: TrainData, edgeface: EdgeFace = None, upscaler: Upscaler = None, epochs: Epochs = None, *, run: TrainRun
+) -> None:
+    """Train super-resolution from 12 to 48 px to 112 px, for pixels and for identity."""
+    launch_and_follow("dsr", data, run, named={"epochs": epochs}, edgeface=edgeface, upscaler=upscaler)
+
+
+@group.command("starter", epilog=example("train starter --dataset faces --teacher edgeface_xxs"))
+@takes_options
+def starter(
+    data: TrainData,
+    teacher: Teacher = None,
+    variant: Annotated[str, typer.Option("--variant", help="Which EdgeFace it becomes.")] = "edgeface_xxs",
+    stage1_epochs: Stage1Epochs = None,
+    stage2_epochs: Stage2Epochs = None,
+    *,
+    run: TrainRun,
+) -> None:
+    """Train an EdgeFace from random weights, taught by others."""
+    named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs}
+    launch_and_follow("starter", data, run, named=named, teacher=teacher, edgeface=teacher, variant=variant)
+
+
+@group.command(
+    "estimate", epilog=example("train estimate finetune --dataset faces", "train estimate dsr --dataset faces --json")
+)
+@takes_options
+def estimate(
+    kind: Annotated[Literal["finetune", "dsr", "starter"], typer.Argument(metavar="KIND", help="What to train.")],
+    data: TrainData,
+    preset: Preset = None,
+    edgeface: EdgeFace = None,
+    teacher: Teacher = None,
+    upscaler: Upscaler = None,
+    device: Device = "auto",
+    batch_size: BatchSize = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how long a training would take, by timing a few real steps of it; nothing is trained or kept."""
+    config = make_run_config(
+        kind, preset, {}, settings, **vars(data), edgeface=edgeface, teacher=teacher, upscaler=upscaler, device=device,
+        batch_size=batch_size, force=True,
+    )  # fmt: skip
+    from core.training.setup import plan_lines, plan_of
+
+    progress("timing a few steps ...")
+    try:
+        plan = plan_of(config, load_settings(), on_event=show)
+    finally:
+        progress("")
+    if as_json:
+        say_json(plan)
+        return
+    for line in plan_lines(plan):
+        say(line)
+
+
+@group.command("presets", epilog=example("train presets", "train presets notes --json"))
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="PRESET", help="Show its settings; default: list all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the recipes, or every setting of one as --set takes it."""
+    from core.training.overrides import settings_of
+    from core.training.presets import PRESETS
+
+    known = {recipe.name: (kind, recipe) for kind, recipes in PRESETS.items() for recipe in recipes.values()}
+    if name is None:
+        if as_json:
+            say_json([{"kind": kind, "preset": key, "text": recipe.text} for key, (kind, recipe) in known.items()])
+            return
+        say_table(("kind", "preset", "what it does"), [(k, key, r.text) for key, (k, r) in known.items()])
+        return
+    if name not in known:
+        raise UsageMistake(f"There is no preset '{name}'.", f"Choose one of {', '.join(known)}.")
+    values = settings_of(known[name][1])
+    if as_json:
+        say_json(values)
+        return
+    for key, value in values.items():
+        say(f"{key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+
+
+@group.command("export", epilog=example("train export last edgeface_finetuned.pth"))
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help='A fine-tuning or starter run, or "last".')],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The .pth to write.")],
+    which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which checkpoint.")] = "best",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's weights in the notes' form: backbone_state_dict, arcface_state_dict, subject_to_id."""
+    from core.jobs.run_dir import runs_root
+    from core.training.activate import find_trained
+
+    choice = find_trained(runs_root(load_settings()), run, which)
+    found = choice.run
+    if choice.note:
+        note(choice.note)
+    target = user_path(file)
+    if target.exists():
+        raise UsageMistake(f"{target} exists already.", "Choose another name.")
+    from core.training.checkpoint import export_notes
+
+    export_notes(found.checkpoints / which, target)
+    if as_json:
+        say_json({"run": found.id, "file": str(target)})
+        return
+    say(f"{target}: the {which} weights of {found.id}. It names the people that it was trained on.")

@@ -1,0 +1,246 @@
+"""`weights`: which encoder and upscaler files are here, what one holds, download, choose, take over from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.commands.shared.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+from core.commands.weights.facts import (
+    FileOrName,
+    card_facts,
+    facts_of,
+    facts_of_upscaler,
+    held,
+    say_card,
+    say_encoder,
+)
+from core.errors import CoreError
+from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from core.models.encoders import WeightsFile
+    from core.models.http_transfer import FetchEvent
+    from core.models.upscalers import UpscalerFile
+
+group = typer.Typer(
+    help="Encoder and upscaler weights: list, inspect, download, choose.",
+    epilog=example("weights fetch edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use bicubic"),
+    rich_markup_mode=None,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    from core.commands.weights import choose, export, onnx
+
+    choose.add_to(group)
+    export.add_to(group)
+    onnx.add_to(group)
+    app.add_typer(group, name="weights")
+
+
+@group.command("list", epilog=example("weights list", "weights list --json"))
+def list_weights(as_json: JsonOption = False) -> None:
+    """List the official variants, the encoder files and the upscalers that are here; those in use have a star."""
+    from core.models.encoders import active_weights, scan
+    from core.models.upscalers import scan as scan_upscalers
+    from core.models.variants import LICENCE, VARIANTS
+
+    settings = load_settings()
+    stored = scan(settings)
+    try:
+        active: Path | None = active_weights(settings).path
+        problem = ""
+    except CoreError as error:
+        active, problem = None, str(error)
+    enlarging, upscaler_problem = _upscaler_in_use(settings)
+    upscalers = scan_upscalers(settings)
+    here = {file.official.name: file for file in stored if file.official is not None}
+    others = [file for file in stored if file.official is None or here[file.official.name] != file]
+    if as_json:
+        official = [
+            {
+                "name": v.name,
+                "timm_model": v.timm_model,
+                "rank_ratio": v.rank_ratio,
+                "int8": v.int8,
+                "megabytes": v.megabytes,
+                "git_blob_id": v.git_blob_id,
+                "url": v.url,
+                "path": here[v.name].path if v.name in here else None,
+            }
+            for v in VARIANTS.values()
+        ]
+        files = [{**facts_of(file), "in_use": file.path == active} for file in stored]
+        enlargers = [{**facts_of_upscaler(file), "in_use": file == enlarging} for file in upscalers]
+        say_json(
+            {
+                "official": official, "files": files, "problem": problem, "licence": LICENCE, "upscalers": enlargers,
+                "upscaler": enlarging.name if enlarging else None, "upscaler_problem": upscaler_problem,
+            }
+        )  # fmt: skip
+        return
+    rows: list[tuple[object, ...]] = []
+    for variant in VARIANTS.values():
+        file = here.get(variant.name)
+        star = "*" if file is not None and file.path == active else ""
+        size = f"{variant.megabytes:.1f} MB"
+        rows.append((star, variant.name, size, "official", file.path if file else "not here"))
+    for file in others:
+        kind = f"{file.official.name}, again" if file.official else file.origin
+        size = f"{file.size_bytes / 1e6:.1f} MB"
+        rows.append(("*" if file.path == active else "", file.name, size, kind, file.path))
+    for enlarger in upscalers:
+        size = f"{enlarger.size_bytes / 1e6:.1f} MB"
+        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, "upscaler", enlarger.path))
+    if enlarging is not None and enlarging.path is None:
+        rows.append(("*", enlarging.name, "", "upscaler", "no file needed"))
+    say_table(("", "name", "size", "kind", "file"), rows)
+    say(f"Licence of the official weights: {LICENCE}")
+    for each in (problem, upscaler_problem):
+        if each:
+            note(each)
+
+
+def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
+    from core.models.upscalers import active_upscaler
+
+    try:
+        return active_upscaler(settings), ""
+    except CoreError as error:
+        return None, str(error)
+
+
+@group.command("info", epilog=example("weights info edgeface_xxs.pt", "weights info bicubic"))
+def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+    """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
+    from core.encoder.health import check_health
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile
+    from core.models.figures import measured
+    from core.models.header import read_card
+    from core.models.variants import LICENCE, LICENCE_OF_DERIVED
+
+    found = find_either(load_settings(), file_or_name)
+    if not isinstance(found, WeightsFile):
+        _say_upscaler(found, as_json)
+        return
+    encoder = _load(found, check=False)
+    health = check_health(encoder.encode)
+    ours = found.origin in ("starter", "fine-tuned")
+    derived = LICENCE_OF_DERIVED if ours else f"unknown: if it {LICENCE_OF_DERIVED}"
+    card, figures = read_card(found.metadata), measured(found, load_settings())
+    facts = {
+        **facts_of(found),
+        **held(encoder.info),
+        "health": {"healthy": health.healthy, "reason": health.reason, **vars(health)},
+        "card": card_facts(card, figures),
+        "licence": LICENCE if found.official else derived,
+    }
+    if as_json:
+        say_json(facts)
+        return
+    say_encoder(facts, encoder.info, health)
+    say_card(card, figures)
+    say(f"  licence: {facts['licence']}")
+
+
+def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
+    from core.models.header import read_card
+    from core.models.variants import LICENCE_OF_DERIVED
+    from core.sr.upscale import load_upscaler
+
+    load_upscaler(upscaler.path)  # complete, or refused
+    card = read_card(upscaler.metadata)
+    if as_json:
+        say_json({**facts_of_upscaler(upscaler), "card": card_facts(card, card.measured)})
+        return
+    if upscaler.path is None:
+        say("bicubic: interpolation, nothing is invented; no file needed")
+        return
+    say(f"{upscaler.path}")
+    say("  kind: upscaler (DSR)")
+    for name in ("size_bytes", "sha256"):
+        say(f"  {name.replace('_', ' ')}: {getattr(upscaler, name)}")
+    for name, value in card.config.items():
+        say(f"  {name.replace('_', ' ')}: {value}")
+    say_card(card, card.measured)
+    say(f"  licence: {LICENCE_OF_DERIVED}")
+
+
+@group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
+def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
+    """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
+    from core.models.active import find_either
+    from core.models.encoders import WeightsFile
+
+    file = find_either(load_settings(), file_or_name)
+    if not isinstance(file, WeightsFile):
+        from core.models.upscalers import check_upscaler
+
+        check_upscaler(file)
+        if as_json:
+            say_json({"ok": True, **facts_of_upscaler(file)})
+        else:
+            say(f"ok: {file.path or file.name} enlarges faces")
+        return
+    encoder = _load(file, check=True)
+    if as_json:
+        say_json({"ok": True, **facts_of(file), **held(encoder.info)})
+        return
+    say(f"ok: {file.path} is a complete {encoder.name}, healthy, {file.origin_text}")
+
+
+@group.command("fetch", epilog=example("weights fetch edgeface_xxs", "weights fetch edgeface_s_gamma_05"))
+def fetch(
+    name: Annotated[str, typer.Argument(help="An official name: see `weights list`.")],
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="A mirror with the same files (https).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download official weights into data/weights: resumed where it broke off, checked against the published id."""
+    from core.models.download import fetch as download
+    from core.models.encoders import describe
+    from core.models.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS
+
+    variant = VARIANTS.get(name.removesuffix(".pt"))
+    if variant is None:
+        raise UsageMistake(f"There is no official file called '{name}'.", f"Choose one of {', '.join(VARIANTS)}.")
+    try:
+        path = download(
+            variant,
+            load_settings().weights_dir,
+            base_url=base_url or OFFICIAL_FOLDER,
+            on_event=lambda event: _show(variant.name, event),
+        )
+    finally:
+        progress("")
+    if as_json:
+        say_json(facts_of(describe(path)))
+        return
+    say(f"{path} is here and is the published {variant.name}.")
+    say(f"Licence: {LICENCE}")
+    say(f"Next: edgeface-studio weights use {variant.name}")
+
+
+def _load(file: WeightsFile, *, check: bool) -> Any:
+    from core.encoder.encode import load_encoder
+
+    progress("loading ...")
+    try:
+        return load_encoder(file.path, device="cpu", check=check)
+    finally:
+        progress("")
+
+
+def _show(name: str, event: FetchEvent) -> None:
+    if event.state == "downloading":
+        share = f"{event.done_bytes / event.total_bytes:4.0%} of " if event.total_bytes else ""
+        whole = event.total_bytes or event.done_bytes
+        progress(f"{name}: {share}{whole / 1e6:.1f} MB")
+    elif event.state in ("resuming", "restarting", "retrying"):
+        progress("")
+        note(event.text)

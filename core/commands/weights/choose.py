@@ -1,0 +1,112 @@
+"""`weights use` and `weights use-run`: what recognises faces, and what enlarges them, from now on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from core.commands.shared.common import JsonOption, example, note, progress, say, say_json
+from core.commands.weights.facts import FileOrName, facts_of, facts_of_upscaler
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from core.models.encoders import WeightsFile
+    from core.models.upscalers import UpscalerFile
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command(
+        "use",
+        epilog=example(
+            "weights use edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use edgeface_xxs --pair"
+        ),
+    )(use)
+    group.command("use-run", epilog=example("weights use-run last", "weights use-run finetune --which last"))(use_run)
+
+
+def use(
+    file_or_name: FileOrName,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Take the file that it was trained or measured with into use, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take weights into use, encoder or upscaler by what the file holds, once they load completely and work on faces.
+
+    A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
+    """
+    from core.models.active import in_use, offers, use_either
+
+    settings = load_settings()
+    progress("loading and checking ...")
+    try:
+        used = [use_either(settings, file_or_name)]
+        partner = [file for file in offers(settings, in_use(settings)) if type(file) is not type(used[0])][:1]
+        if pair:
+            used += [use_either(settings, file.path or file.name) for file in partner]
+    finally:
+        progress("")
+    if as_json:
+        facts = [_facts(file) for file in used]
+        say_json(facts[0] if len(facts) == 1 else {**facts[0], "pair": facts[1]})
+    else:
+        for file in used:
+            say(_in_use_words(file))
+    if mismatch := in_use(settings).mismatch:
+        note(mismatch)
+        for file in partner:
+            note(f"Take {file.name} into use, too: edgeface-studio weights use {file.name}")
+
+
+def _facts(file: WeightsFile | UpscalerFile) -> dict[str, Any]:
+    from core.models.encoders import WeightsFile
+
+    return facts_of(file) if isinstance(file, WeightsFile) else facts_of_upscaler(file)
+
+
+def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
+    from core.models.encoders import WeightsFile
+
+    if isinstance(file, WeightsFile):
+        return f"In use: {file.path} ({file.origin_text})"
+    return f"In use for small faces: {file.path or file.name}"
+
+
+def use_run(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help='KIND/NAME as `runs list` shows it, a part of it, or "last".')
+    ],
+    which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which of its checkpoints.")] = "best",
+    as_json: JsonOption = False,
+) -> None:
+    """Take over what a run has trained: its encoder, together with the upscaler that it was trained with.
+
+    A part of a name, or "last", means the newest run of those that is done; a full name also one that isn't.
+    """
+    from core.jobs.run_dir import runs_root
+    from core.training.activate import find_trained, use_run_weights
+
+    settings = load_settings()
+    choice = find_trained(runs_root(settings), run, which)
+    found = choice.run
+    if choice.note:
+        note(choice.note)
+    progress("loading and checking ...")
+    try:
+        adopted = use_run_weights(settings, found, which)
+    finally:
+        progress("")
+    if as_json:
+        encoder, upscaler = adopted.encoder, adopted.upscaler
+        say_json(
+            {
+                "run": found.id,
+                "encoder": facts_of(encoder) if encoder else None,
+                "upscaler": facts_of_upscaler(upscaler) if upscaler else None,
+            }
+        )
+        return
+    say(f"{adopted.text} Trained by {found.id}.")
+    if adopted.encoder is not None:
+        say("Those enrolled with other weights are found again after: edgeface-studio gallery reembed")

@@ -1,0 +1,105 @@
+"""What the `weights` commands say of a file: facts as JSON and lines, and its model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.commands.shared.common import say
+
+if TYPE_CHECKING:
+    from core.encoder.encode import EncoderInfo
+    from core.encoder.health import HealthReport
+    from core.models.encoders import WeightsFile
+    from core.models.header import Card, Measured, Rate
+    from core.models.upscalers import UpscalerFile
+
+FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
+
+
+def facts_of(file: WeightsFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "name": file.name,
+        "origin": file.origin,
+        "official": file.official.name if file.official else None,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "git_blob_id": file.git_blob_id,
+    }
+
+
+def facts_of_upscaler(file: UpscalerFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "name": file.name,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "use_bicubic_px": list(file.bicubic_px),
+    }
+
+
+def held(info: EncoderInfo) -> dict[str, Any]:
+    return {
+        "variant": info.variant,
+        "kind": info.kind,
+        "parameters": info.parameters,
+        "missing": 0,
+        "unexpected": 0,
+        "companions": info.companions,
+        "identities": info.identities,
+        "inert_classes": list(info.inert_classes),
+    }
+
+
+def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
+    """The model card as JSON; empty texts as null."""
+    texts = ("parent_sha256", "data_sha256", "trained_by", "trained_with_upscaler", "made_at")
+    return {
+        **{name: getattr(card, name) or None for name in texts},
+        "config": dict(card.config),
+        "measured": None
+        if measured is None
+        else {
+            "protocol": measured.protocol,
+            "source": measured.source,
+            "upscaler": measured.upscaler_name or None,
+            "eer": {size: _rate(rate) for size, rate in measured.eer.items()},
+            "eer_vlr_hr": {size: _rate(rate) for size, rate in measured.eer_vlr_hr.items()},
+        },
+    }
+
+
+def say_card(card: Card, measured: Measured | None) -> None:
+    """The model card, a line each; what isn't known is left out."""
+    from core.models.header import size_name
+
+    for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
+        if getattr(card, name):
+            say(f"  {name.replace('_', ' ')}: {getattr(card, name)}")
+    if measured is None:
+        say("  measured: not recorded")
+        return
+    say(f"  measured: equal error rate; {measured.protocol}")
+    for title, rates in measured.rows:
+        say(f"    {title}: {', '.join(f'{size_name(size)} {rate.text}' for size, rate in rates.items())}")
+
+
+def say_encoder(facts: dict[str, Any], info: EncoderInfo, health: HealthReport) -> None:
+    """A file of encoder weights: what it is, and whether it works."""
+    say(f"{facts['path']}")
+    for name in ("origin", "official", "size_bytes", "sha256", "git_blob_id", "variant", "kind", "parameters"):
+        say(f"  {name.replace('_', ' ')}: {facts[name] if facts[name] is not None else 'no'}")
+    if info.companions:
+        say(f"  other tensors left out: {info.companions}")
+    if info.identities is not None:
+        say(f"  people its head was trained on: {info.identities}")
+    if info.inert_classes:
+        say(f"  foreign classes, not executed: {', '.join(info.inert_classes)}")
+    verdict = "healthy" if health.healthy else f"unhealthy: {health.reason}"
+    say(f"  health: {verdict} (mean absolute cosine {health.mean_abs_cosine:.2f}, std {health.std:.3f}, 100 faces)")
+
+
+def _rate(rate: Rate) -> dict[str, float | None]:
+    return {"value": rate.value, "low": rate.low, "high": rate.high}
