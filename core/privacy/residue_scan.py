@@ -61,9 +61,9 @@ def find_traces(
     """Search `places`: files, and folders with all that is in them.
 
     A name counts as `core.privacy.name_variants` says, in a file's or folder's name too, but not within the longer
-    name of one of `others`. A piece (a vector's bytes, a picture) counts anywhere. Archives and databases are opened. Pictures and films aren't: they are listed by their place in the
-    data folder `home`. Galleries in `known` may be encrypted: they were looked into by other means, and are without the
-    person. Files that vanish are passed over.
+    name of one of `others`. A piece (a vector's bytes, a picture) counts anywhere. Archives and databases are opened.
+    Pictures and films aren't: they are listed by their place in the data folder `home`. Galleries in `known` may be
+    encrypted: they were looked into by other means, and are without the person. Files that vanish are passed over.
     """
     finder = NameFinder(names, others)
     overlap = max([finder.overlap, *map(len, pieces)])
