@@ -11,8 +11,8 @@ from starlette.middleware import Middleware
 
 from core.access.actor import resolve_with
 from core.system.private_files import keep_private
-from dashboard.access import current
-from dashboard.gate import Gate
+from dashboard.shell.gate import Gate
+from dashboard.shell.session import current
 
 keep_private()
 resolve_with(current)
@@ -20,10 +20,10 @@ resolve_with(current)
 if __name__ != "__main__":
     app = st.App(__file__, middleware=[Middleware(Gate)])
 else:
-    from dashboard.door import account, at_the_door, is_open
-    from dashboard.feedback import feedback
-    from dashboard.navigation import all_pages
     from dashboard.overview import view
+    from dashboard.shell.error_display import feedback
+    from dashboard.shell.navigation import all_pages
+    from dashboard.shell.sign_in import account, at_the_door, is_open
     from dashboard.weights_card import sidebar_status
 
     def home() -> None:

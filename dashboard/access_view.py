@@ -10,14 +10,14 @@ from core.access.roles import Permission, Role
 from core.access.trail import TrailEntry, read_trail, whole_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
 from core.csv_export import csv_bytes
-from dashboard.access import current, way
-from dashboard.components import head
-from dashboard.door import refused
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import gallery, settings
-from dashboard.taking import take
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import gallery, settings
+from dashboard.shell.session import current, way
+from dashboard.shell.sign_in import refused
+from dashboard.ui.components import head
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, plain
 
 ROLE_WORDS = {
     Role.VIEWER: "Viewer: recognises people and looks",

@@ -14,8 +14,8 @@ from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen, accuracy_runs, evaluation_of, seen_runs
-from dashboard.feedback import show_error
-from dashboard.text import count, plain
+from dashboard.shell.error_display import show_error
+from dashboard.ui.markdown import count, plain
 
 MOST = 30
 _OLDER = 12

@@ -15,8 +15,6 @@ from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
-from dashboard.access import Permission, allowed
-from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_fields import (
     choose_sizes,
     choose_upscalers,
@@ -27,11 +25,13 @@ from dashboard.accuracy_people_from import both_folds, choose_people
 from dashboard.accuracy_queries import KIND, Seen
 from dashboard.accuracy_take_back import taking_back, told
 from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import gallery, settings, space_in_use
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import gallery, settings, space_in_use
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.figure_cells import Cell, cells_html
+from dashboard.ui.markdown import count, plain
 
 MEASURES = {"fpir": "Identify: strangers who get a name (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
 _ASKED = {"fpir": "Identify (1:N)", "far": "Compare (1:1)"}

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.accuracy_words import DEGRADATIONS, MODES
-from dashboard.text import plain
+from dashboard.ui.markdown import plain
 
 BY = ["system", "mode", "degradation", "probe", "size_px"]
 """The columns that tell systems and views apart."""

@@ -15,9 +15,9 @@ from core.jobs.run_dir import Run
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen, evaluation_of, seen_runs
 from dashboard.accuracy_words import interval, rate
-from dashboard.components import empty_state
-from dashboard.feedback import show_error
-from dashboard.text import plain
+from dashboard.shell.error_display import show_error
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import plain
 
 MOST = 6
 FIGURES = {"eer": "EER", "tar": "TAR at FAR 0.1 %", "rank1": "Rank-1"}

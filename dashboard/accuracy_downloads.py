@@ -16,7 +16,7 @@ import streamlit as st
 from core.csv_export import csv_bytes
 from core.errors import StorageFailed
 from core.jobs.run_dir import Run
-from dashboard.taking import take
+from dashboard.ui.downloads import take
 
 _FILES = ("report.html", "report.json", "operating_points.json", "config.json")
 

@@ -12,12 +12,12 @@ from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
 from dashboard.accuracy_words import SIZES, size_name
-from dashboard.components import empty_state
-from dashboard.feedback import show_error
-from dashboard.navigation import go
-from dashboard.queries import weights_in_use
-from dashboard.resources import settings
-from dashboard.text import count, plain, shorten
+from dashboard.shell.error_display import show_error
+from dashboard.shell.navigation import go
+from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.resources import settings
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import count, plain, shorten
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -28,11 +28,11 @@ from dashboard.accuracy_fields import (
 )
 from dashboard.accuracy_queries import KIND
 from dashboard.accuracy_words import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
-from dashboard.components import empty_state
 from dashboard.dataset_reads import opened
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import settings
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import settings
+from dashboard.ui.components import empty_state
 
 _SOURCES = ("dataset", "pairs", "benchmark")
 _TEXTS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from core.errors import CoreError
 from dashboard.accuracy_queries import Seen, seen_runs
 from dashboard.accuracy_words import progress_words
-from dashboard.run_list import RunList, failure_line
-from dashboard.run_status import reader_of
-from dashboard.text import plain
+from dashboard.runs.card import reader_of
+from dashboard.runs.list import RunList, failure_line
+from dashboard.ui.markdown import plain
 
 
 def _came_of_it(seen: Seen) -> list[str]:

@@ -12,12 +12,12 @@ from core.evaluation import plots
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact
-from dashboard.accuracy_cells import Cell, cells_html
 from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
 from dashboard.accuracy_words import interval, missing, rate
-from dashboard.text import plain
+from dashboard.ui.figure_cells import Cell, cells_html
+from dashboard.ui.markdown import plain
 
 _CURVES = {"eer": "EER against HR", "tar": "TAR at FAR 0.1 %", "rank1": "Rank-1"}
 _COLUMNS = (

@@ -12,7 +12,7 @@ from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_person import person_view
 from dashboard.accuracy_queries import Seen
-from dashboard.text import count, shorten
+from dashboard.ui.markdown import count, shorten
 
 MEASURES = {"rank1": "Found first", "accepted": "Accepted at the threshold"}
 AMOUNTS = (20, 40, 100)

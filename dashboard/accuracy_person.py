@@ -20,9 +20,9 @@ from core.settings import CROP_PX
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
 from dashboard.accuracy_words import interval, rate
-from dashboard.components import name_line
-from dashboard.queries import image_address
-from dashboard.text import count, markup, plain
+from dashboard.shell.readiness import image_address
+from dashboard.ui.components import name_line
+from dashboard.ui.markdown import count, markup, plain
 
 PER_PAGE = 12
 

@@ -15,7 +15,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from dashboard.accuracy_words import MODES, data_name, goal_words, size_name, system_name
 from dashboard.dataset_reads import changed_ns
-from dashboard.resources import settings
+from dashboard.shell.resources import settings
 
 KIND = "evaluate"
 

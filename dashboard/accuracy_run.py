@@ -18,9 +18,9 @@ from dashboard.accuracy_queries import Seen, evaluation_of, look
 from dashboard.accuracy_scores import scores_part
 from dashboard.accuracy_tables import protocol_part, tables_part
 from dashboard.accuracy_words import progress_words
-from dashboard.feedback import feedback
-from dashboard.run_status import Shown, run_status
-from dashboard.text import plain
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback
+from dashboard.ui.markdown import plain
 
 Part = Callable[[Seen, Evaluation], None]
 

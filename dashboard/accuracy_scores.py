@@ -13,7 +13,7 @@ from dashboard.accuracy_choice import choose_rows
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
 from dashboard.accuracy_words import rate
-from dashboard.text import count
+from dashboard.ui.markdown import count
 
 STEP = 0.005
 """The width of a histogram's bin: at its edges FAR and FRR are exact."""

@@ -12,7 +12,7 @@ from core.evaluation.result import TITLES, Evaluation
 from core.evaluation.table_format import compact
 from dashboard.accuracy_downloads import chart, table_download
 from dashboard.accuracy_queries import Seen
-from dashboard.text import plain
+from dashboard.ui.markdown import plain
 
 ROWS = 500
 _DRAWN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})

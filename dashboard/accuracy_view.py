@@ -5,17 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from core.jobs.run_dir import Run
-from dashboard.access import Permission, allowed
 from dashboard.accuracy_calibrate import thresholds_panel
 from dashboard.accuracy_compare import compare_panel
 from dashboard.accuracy_launch import launch_panel
 from dashboard.accuracy_list import RUNS
 from dashboard.accuracy_queries import accuracy_runs, run_of
 from dashboard.accuracy_run import run_view
-from dashboard.components import empty_state, head
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
+from dashboard.shell.error_display import feedback
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
 from dashboard.training_view import WIDE
+from dashboard.ui.components import empty_state, head
 
 _SECTIONS = {
     "measure": "Measure",

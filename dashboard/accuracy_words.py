@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from core.jobs.reader import Progress
-from dashboard.text import duration
+from dashboard.ui.markdown import duration
 
 TASKS = {
     "dataset": "A data set",

@@ -9,11 +9,11 @@ import streamlit as st
 from core.errors import CoreError
 from core.images import read_image
 from core.recognition.results import Comparison, Probe
-from dashboard.charts import score_bars
-from dashboard.feedback import show_error
 from dashboard.recognition_card import against_threshold, measures, probe_faces
-from dashboard.resources import pipeline
-from dashboard.uploads import photograph
+from dashboard.shell.error_display import show_error
+from dashboard.shell.resources import pipeline
+from dashboard.ui.charts import score_bars
+from dashboard.ui.uploads import photograph
 
 if TYPE_CHECKING:
     from numpy import uint8

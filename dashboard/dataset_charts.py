@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.text import markup, shorten
+from dashboard.ui.markdown import markup, shorten
 
 SPLIT_COLOURS = {"train": "#2A9187", "val": "#C2711B", "test": "#5B6F8C", "unsplit": "#6F7A7C"}
 """Readable on the light and on the dark background alike."""

@@ -12,9 +12,9 @@ from core.dataset.check_cache import KeptVerdict
 from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
-from dashboard.components import Picture, faces
 from dashboard.dataset_reads import DRAWN, picture
-from dashboard.text import count, plain, shorten
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.markdown import count, plain, shorten
 
 ROWS_SHOWN = 12
 _WIDTH_PX = 96

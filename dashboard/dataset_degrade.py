@@ -13,9 +13,9 @@ from core.dataset.manifest import Dataset
 from core.images import RGB, encode_image, read_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
 from dashboard.dataset_reads import DRAWN, pair_table
-from dashboard.feedback import feedback
-from dashboard.queries import image_address
-from dashboard.text import markup, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import image_address
+from dashboard.ui.markdown import markup, shorten
 
 STYLE = """<style>
 .ef-degrade {display: grid; grid-template-columns: 2fr repeat(3, 1fr); gap: 10px; max-width: 660px; align-items: start}

@@ -17,10 +17,10 @@ from core.errors import StorageFailed
 from dashboard.dataset_build import build_form
 from dashboard.dataset_reads import choices
 from dashboard.dataset_work import start
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import settings
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import settings
+from dashboard.ui.markdown import count, plain
 
 WAYS = {"folder": "A folder or CSV", "demo": "Drawn people", "public": "Public photographs"}
 

@@ -13,7 +13,7 @@ from core.dataset.rejects import read_rejects, thumbnail
 from core.errors import CoreError
 from core.images import encode_image, read_image, resize
 from core.settings import CROP_PX
-from dashboard.queries import image_address
+from dashboard.shell.readiness import image_address
 
 MEASURES = ("probe_px", "sharpness", "brightness", "yaw_deg", "pitch_deg")
 """Columns that ingest measured: too many values to choose one."""

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.dataset.photograph import NO_FACE, UNREADABLE
 from dashboard.dataset_reads import rejected_picture
-from dashboard.text import count, markup, shorten
+from dashboard.ui.markdown import count, markup, shorten
 
 PER_PAGE = 12
 

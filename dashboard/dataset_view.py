@@ -8,8 +8,6 @@ from core.dataset.check_cache import kept_verdict
 from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset, count
-from dashboard.access import Permission, allowed
-from dashboard.components import empty_state, head, name_line
 from dashboard.dataset_build import build_form
 from dashboard.dataset_charts import MOST_BARS, amounts_figure, people_figure, split_figure
 from dashboard.dataset_check import verdict_panel
@@ -38,10 +36,12 @@ from dashboard.dataset_work import (
     unfinished,
     work_panel,
 )
-from dashboard.door import not_yours
-from dashboard.feedback import feedback, show_error
-from dashboard.resources import settings
-from dashboard.text import markup, plain, shorten
+from dashboard.shell.error_display import feedback, show_error
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import empty_state, head, name_line
+from dashboard.ui.markdown import markup, plain, shorten
 
 SECTIONS = {
     "counts": ("Counts", ":material/bar_chart:"),

@@ -21,9 +21,9 @@ from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State, now
-from dashboard.resources import settings
-from dashboard.run_status import Shown, run_status
-from dashboard.text import shorten
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.resources import settings
+from dashboard.ui.markdown import shorten
 
 KINDS = ("ingest", "build", "demo", "fetch", "check")
 EARLIER_SHOWN = 8

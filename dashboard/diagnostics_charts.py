@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.encoder.health import MIN_STD
-from dashboard.charts import ACCEPTED, THRESHOLD
-from dashboard.text import markup, shorten
+from dashboard.ui.charts import ACCEPTED, THRESHOLD
+from dashboard.ui.markdown import markup, shorten
 
 PALETTE = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B", "#4C79C7", "#D0A02E", "#5FA463", "#8D6E63")
 """Readable on the light and on the dark background alike, and apart from one another."""

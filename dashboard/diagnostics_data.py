@@ -24,16 +24,16 @@ from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
-from dashboard.access import Permission, allowed
-from dashboard.components import empty_state
 from dashboard.dataset_reads import opened
-from dashboard.door import not_yours
-from dashboard.feedback import feedback, show_error
-from dashboard.navigation import go
-from dashboard.queries import weights_in_use
-from dashboard.resources import settings
-from dashboard.run_status import Shown, run_status
-from dashboard.text import count, plain, shorten
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback, show_error
+from dashboard.shell.navigation import go
+from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import count, plain, shorten
 
 STEPS = {
     "embed": "Embedding", "map": "Laying out the map", "load": "Loading the weights", "HR": "Faces at full size",

@@ -12,11 +12,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.diagnostics.cloud import HR_VIEW, Cloud
-from dashboard.components import Picture, faces
 from dashboard.dataset_reads import picture
 from dashboard.diagnostics_colours import taken_for
 from dashboard.diagnostics_gallery_reads import crop_address
-from dashboard.text import shorten
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.markdown import shorten
 
 BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="
 _WIDTH_PX = 92

@@ -10,17 +10,17 @@ from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Troubl
 from core.gallery.dismissed_findings import Left, leave, take_up
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, empty_state
 from dashboard.diagnostics_faces import BLANK, strip
 from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
-from dashboard.navigation import go, link
-from dashboard.queries import weights_in_use
-from dashboard.resources import gallery
-from dashboard.text import count, plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.resources import gallery
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import Picture, empty_state
+from dashboard.ui.markdown import count, plain, shorten
 
 MOST_SHOWN = 10
 _MOST_FACES = 7

@@ -10,8 +10,8 @@ from core.diagnostics.gallery_troubles import GalleryHealth
 from core.gallery.errors import IdentityNotFound
 from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from dashboard.queries import image_address, weights_in_use
-from dashboard.resources import gallery, space_in_use
+from dashboard.shell.readiness import image_address, weights_in_use
+from dashboard.shell.resources import gallery, space_in_use
 
 
 def health_space() -> Space | None:

@@ -15,8 +15,6 @@ from streamlit.delta_generator import DeltaGenerator
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
 from core.diagnostics.job import layout_store, space_config
 from core.diagnostics.layout import METHODS, Layout, Method, pca
-from dashboard.access import Permission, allowed
-from dashboard.components import empty_state
 from dashboard.diagnostics_charts import map_figure
 from dashboard.diagnostics_colours import COLOURS, groups_of, hover_of
 from dashboard.diagnostics_data import (
@@ -33,10 +31,12 @@ from dashboard.diagnostics_data import (
 )
 from dashboard.diagnostics_faces import faces_of
 from dashboard.diagnostics_gallery_reads import gallery_cloud, health_space
-from dashboard.door import not_yours
-from dashboard.navigation import go, link
-from dashboard.resources import settings
-from dashboard.text import count, plain, shorten
+from dashboard.shell.navigation import go, link
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import count, plain, shorten
 
 MOST_FACES = 24
 

@@ -16,15 +16,15 @@ from core.models.active import in_use
 from core.models.encoders import WeightsFile, scan
 from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
 from core.models.upscalers import scan as scan_upscalers
-from dashboard.access import Permission, allowed
-from dashboard.components import empty_state
 from dashboard.diagnostics_data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for
 from dashboard.diagnostics_report import report_card
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.navigation import go, link
-from dashboard.resources import settings
-from dashboard.text import plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go, link
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import plain, shorten
 
 _CAUSE_WORDS = {True: ("found", "red"), False: ("not found", "green")}
 

@@ -21,7 +21,6 @@ from core.diagnostics.similarity import (
 from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
-from dashboard.components import Picture, faces
 from dashboard.diagnostics_charts import matrix_figure, sizes_figure, stds_figure
 from dashboard.diagnostics_data import (
     choose_dataset,
@@ -33,8 +32,9 @@ from dashboard.diagnostics_data import (
     weights_or_empty,
 )
 from dashboard.diagnostics_faces import BLANK, address_of, faces_of
-from dashboard.navigation import link
-from dashboard.text import count, markup, plain, shorten
+from dashboard.shell.navigation import link
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.markdown import count, markup, plain, shorten
 
 _PEOPLE_ROWS = 200
 _NEAREST = 8

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.components import head
 from dashboard.diagnostics_gallery import gallery_panel
 from dashboard.diagnostics_map import map_panel
 from dashboard.diagnostics_models import models_panel
 from dashboard.diagnostics_similarity import similarity_panel
-from dashboard.feedback import feedback
-from dashboard.text import plain
+from dashboard.shell.error_display import feedback
+from dashboard.ui.components import head
+from dashboard.ui.markdown import plain
 
 SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "models": ("Models", ":material/memory:", models_panel),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.gallery.review import Finding
-from dashboard.navigation import link
-from dashboard.text import plain
+from dashboard.shell.navigation import link
+from dashboard.ui.markdown import plain
 
 _ICONS = {
     "unlike_others": ":material/group_off:",

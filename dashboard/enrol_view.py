@@ -10,18 +10,18 @@ import streamlit as st
 
 from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.gallery.records import one_a_photograph
-from dashboard.access import Permission
-from dashboard.carry import carried, drop_carried
-from dashboard.components import Picture, cannot_recognise, faces, faces_html, head
-from dashboard.door import refused
 from dashboard.enrol_review import may_save, say_findings
-from dashboard.feedback import feedback
 from dashboard.live_enrol import live_enrol
-from dashboard.navigation import go
-from dashboard.queries import image_address, readiness
-from dashboard.resources import MAX_UPLOADS, gallery, pipeline
-from dashboard.text import count, markup, plain
-from dashboard.uploads import photographs
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go
+from dashboard.shell.readiness import image_address, readiness
+from dashboard.shell.resources import MAX_UPLOADS, gallery, pipeline
+from dashboard.shell.session import Permission
+from dashboard.shell.sign_in import refused
+from dashboard.ui.components import Picture, cannot_recognise, faces, faces_html, head
+from dashboard.ui.handoff import carried, drop_carried
+from dashboard.ui.markdown import count, markup, plain
+from dashboard.ui.uploads import photographs
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -8,8 +8,8 @@ import streamlit as st
 from core.gallery.identity_merge import Change, merge_identities, remove_template, rename, undo
 from core.gallery.records import Identity, StoredTemplate
 from core.gallery.store import Gallery
-from dashboard.feedback import feedback
-from dashboard.text import count, plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.ui.markdown import count, plain, shorten
 
 SAID, UNDO = "gallery_said", "gallery_undo"
 

@@ -7,13 +7,13 @@ import streamlit as st
 from core.gallery.backup import backups_of
 from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
-from dashboard.components import name_line
-from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
-from dashboard.queries import forget_faces
-from dashboard.resources import gallery, settings
-from dashboard.taking import take
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import forget_faces
+from dashboard.shell.resources import gallery, settings
+from dashboard.ui.components import name_line
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, plain
 
 _ASKING, _REPORT = "gallery_deleting", "gallery_erased"
 _PLACES_SHOWN = 20

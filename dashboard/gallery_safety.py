@@ -10,12 +10,12 @@ from core.gallery.backup import Backup, back_up, backups_of, restore
 from core.gallery.protection import key_unused, protection_of
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
-from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
-from dashboard.navigation import link
-from dashboard.queries import forget_faces
-from dashboard.resources import settings
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.readiness import forget_faces
+from dashboard.shell.resources import settings
+from dashboard.ui.markdown import count, plain
 
 
 def safety(store: Gallery) -> None:

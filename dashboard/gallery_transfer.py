@@ -12,12 +12,12 @@ from core.gallery.import_merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from core.models.encoders import WeightsFile
-from dashboard.feedback import feedback
 from dashboard.gallery_changes import did
-from dashboard.navigation import link
-from dashboard.resources import space_in_use
-from dashboard.taking import take
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import space_in_use
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, plain
 
 _RULES: dict[OnConflict, str] = {
     "skip": "Leave those enrolled as they are",

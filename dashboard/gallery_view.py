@@ -9,19 +9,19 @@ import streamlit as st
 from core.gallery.records import Identity, StoredTemplate, one_a_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, empty_state, faces, faces_html, head, name_line
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
 from dashboard.gallery_changes import merge_panel, photograph_panel, rename_panel, said
 from dashboard.gallery_erase import erase_button, erase_report, stop_asking
 from dashboard.gallery_safety import safety
 from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
-from dashboard.navigation import go, link
-from dashboard.queries import covers, image_address, readiness, weights_in_use
 from dashboard.reembed_offer import reembed_offer
-from dashboard.resources import gallery, space_in_use
-from dashboard.text import count, markup, plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import covers, image_address, readiness, weights_in_use
+from dashboard.shell.resources import gallery, space_in_use
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import Picture, empty_state, faces, faces_html, head, name_line
+from dashboard.ui.markdown import count, markup, plain, shorten
 
 PER_PAGE = 24
 

@@ -9,19 +9,19 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.settings import VLR_SIZES_PX
-from dashboard.carry import carry
 from dashboard.compare_view import compare_view
-from dashboard.components import cannot_recognise, empty_state, head, say_who_is_missing
-from dashboard.feedback import feedback, show_error
 from dashboard.identifying import How, Photograph, draft_of, identify_all, table
 from dashboard.live_identify import live_identify
-from dashboard.navigation import go, link
-from dashboard.queries import readiness
 from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
-from dashboard.resources import pipeline
-from dashboard.taking import take
-from dashboard.text import count, plain
-from dashboard.uploads import photographs
+from dashboard.shell.error_display import feedback, show_error
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import readiness
+from dashboard.shell.resources import pipeline
+from dashboard.ui.components import cannot_recognise, empty_state, head, say_who_is_missing
+from dashboard.ui.downloads import take
+from dashboard.ui.handoff import carry
+from dashboard.ui.markdown import count, plain
+from dashboard.ui.uploads import photographs
 from dashboard.video_jobs import video_jobs
 
 if TYPE_CHECKING:

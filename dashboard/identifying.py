@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.images import read_image, sha256_of
 from core.recognition.results import POSSIBLE, DraftPhoto, Probe, Recognition
-from dashboard.feedback import feedback
-from dashboard.photo import Preview, preview
-from dashboard.resources import MAX_UPLOADS
+from dashboard.shell.error_display import feedback
+from dashboard.shell.resources import MAX_UPLOADS
+from dashboard.ui.photo_overlay import Preview, preview
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -9,13 +9,13 @@ import streamlit as st
 from core.inspection.colours import labelled, overlay
 from core.inspection.values import INVENTED, Inspection, Subject
 from core.sr.upscale import BICUBIC
-from dashboard.components import Picture, faces
-from dashboard.feedback import feedback
 from dashboard.inspector_compare import compare_pictures
 from dashboard.inspector_panels import figures_table, nearest_people, steps_panel, verdict_line
 from dashboard.inspector_reads import encoders, other_pipeline, upscalers
-from dashboard.taking import take
-from dashboard.text import plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
     from core.inspection.reference import Reference

@@ -18,9 +18,9 @@ from core.inspection.survey import FIGURES, figures_of, sorted_by
 from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
 from dashboard.inspector_reads import tiles_of
-from dashboard.queries import image_address
-from dashboard.taking import take
-from dashboard.text import plain, shorten
+from dashboard.shell.readiness import image_address
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
     from core.inspection.subject import Reduction

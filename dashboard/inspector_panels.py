@@ -10,8 +10,8 @@ import streamlit as st
 from core.inspection.face import HR_NAME
 from core.inspection.sheet import figure_cells
 from core.inspection.values import INVENTED, Answer, Enlarged, Inspection, Ranking
-from dashboard.navigation import go, link
-from dashboard.text import markup, plain, shorten
+from dashboard.shell.navigation import go, link
+from dashboard.ui.markdown import markup, plain, shorten
 
 STYLE = """<style>
 .ef-figures {width: 100%; border-collapse: collapse; font-size: .9rem; margin: 0}

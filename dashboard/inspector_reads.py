@@ -17,7 +17,7 @@ from core.models.encoders import WeightsFile
 from core.models.encoders import scan as scan_weights
 from core.models.upscalers import UpscalerFile
 from core.models.upscalers import scan as scan_upscalers
-from dashboard.resources import settings
+from dashboard.shell.resources import settings
 
 if TYPE_CHECKING:
     from core.inspection.contact import Tile

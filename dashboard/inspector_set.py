@@ -15,19 +15,19 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
-from dashboard.access import Permission, allowed
-from dashboard.components import empty_state, say_who_is_missing
 from dashboard.dataset_reads import DRAWN, opened
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
 from dashboard.inspector_face import face_view
 from dashboard.inspector_lab import lab
 from dashboard.inspector_many import SORT_KEPT, many_view, sorted_as_asked
 from dashboard.inspector_reads import dataset_reference, gallery_reference, pictures_in, survey_of
-from dashboard.navigation import go
-from dashboard.queries import readiness
-from dashboard.resources import settings
-from dashboard.text import count, plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go
+from dashboard.shell.readiness import readiness
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import empty_state, say_who_is_missing
+from dashboard.ui.markdown import count, plain, shorten
 
 if TYPE_CHECKING:
     from core.inspection.reference import Reference

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.images import read_image
-from dashboard.components import Picture, cannot_recognise, empty_state, faces, head, say_who_is_missing
-from dashboard.feedback import feedback
 from dashboard.inspector_face import face_view
 from dashboard.inspector_lab import lab
 from dashboard.inspector_reads import gallery_reference
 from dashboard.inspector_set import set_view
-from dashboard.navigation import link
-from dashboard.queries import readiness
-from dashboard.resources import pipeline
-from dashboard.text import shorten
-from dashboard.uploads import photograph
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.readiness import readiness
+from dashboard.shell.resources import pipeline
+from dashboard.ui.components import Picture, cannot_recognise, empty_state, faces, head, say_who_is_missing
+from dashboard.ui.markdown import shorten
+from dashboard.ui.uploads import photograph
 
 if TYPE_CHECKING:
     from core.inspection.reference import Reference

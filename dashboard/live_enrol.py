@@ -23,12 +23,12 @@ from core.video.latest_frame_worker import NewestFrame
 from core.video.liveness import Challenge
 from core.video.preview import draw_preview
 from dashboard import live_stream
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, faces_html
-from dashboard.feedback import feedback
-from dashboard.queries import image_address
-from dashboard.resources import detector
-from dashboard.text import count, markup
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import image_address
+from dashboard.shell.resources import detector
+from dashboard.shell.session import Permission, allowed
+from dashboard.ui.components import Picture, faces_html
+from dashboard.ui.markdown import count, markup
 
 if TYPE_CHECKING:
     from core.faces.detect import Detector

@@ -23,15 +23,15 @@ from core.video.latest_frame_worker import NewestFrame, NewestStats
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
 from core.video.sightings import SightingLog
 from dashboard import live_stream
-from dashboard.access import Permission, allowed, current
-from dashboard.carry import carry
-from dashboard.components import Picture, faces_html
-from dashboard.feedback import feedback, show_error, show_surprise
 from dashboard.identifying import draft_of
-from dashboard.navigation import go
 from dashboard.recognition_card import SIGNS, in_words
+from dashboard.shell.error_display import feedback, show_error, show_surprise
+from dashboard.shell.navigation import go
+from dashboard.shell.session import Permission, allowed, current
 from dashboard.sightings_view import sightings_panel
-from dashboard.text import count, plain
+from dashboard.ui.components import Picture, faces_html
+from dashboard.ui.handoff import carry
+from dashboard.ui.markdown import count, plain
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dashboard.live_camera import Verdict, ask_camera, say_trouble, trouble_of_address
 from dashboard.live_settings import LiveSettings, live_settings
-from dashboard.navigation import link
+from dashboard.shell.navigation import link
 
 if TYPE_CHECKING:
     import av

@@ -9,15 +9,15 @@ import streamlit as st
 from core.dataset.library import any_dataset, datasets_root
 from core.models.active import in_use
 from core.models.encoders import scan
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, faces_html, head
-from dashboard.door import not_yours
-from dashboard.feedback import show_error
-from dashboard.navigation import go, link
-from dashboard.queries import Readiness, covers, readiness
 from dashboard.reembed_offer import reembed_offer
-from dashboard.resources import gallery, settings
-from dashboard.text import count, markup, plain
+from dashboard.shell.error_display import show_error
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import Readiness, covers, readiness
+from dashboard.shell.resources import gallery, settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import Picture, faces_html, head
+from dashboard.ui.markdown import count, markup, plain
 from dashboard.weights_card import ORIGINS, starter_offer, weights_card
 from dashboard.weights_panel import weights_panel
 

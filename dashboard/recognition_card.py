@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.recognition.results import Outcome, Probe, Recognition, either
 from core.sr.upscale import BICUBIC
-from dashboard.access import Permission, allowed
-from dashboard.charts import score_bars
-from dashboard.components import Picture, faces
 from dashboard.identifying import Photograph
-from dashboard.photo import Box, photo_html
-from dashboard.text import count, plain, shorten
+from dashboard.shell.session import Permission, allowed
+from dashboard.ui.charts import score_bars
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.photo_overlay import Box, photo_html
 
 SIGNS: dict[Outcome, str] = {
     "match": ":green[:material/check_circle:]",

@@ -13,13 +13,13 @@ from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
-from dashboard.access import Permission, allowed
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.queries import Readiness
-from dashboard.resources import gallery, settings, space_in_use
-from dashboard.run_status import Shown, run_status
-from dashboard.text import count, plain, shorten
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.readiness import Readiness
+from dashboard.shell.resources import gallery, settings, space_in_use
+from dashboard.shell.session import Permission, allowed
+from dashboard.ui.markdown import count, plain, shorten
 
 _NAMES_SHOWN = 8
 _SAID = "reembed_said"

@@ -8,13 +8,13 @@ import streamlit as st
 from core.csv_export import csv_bytes
 from core.gallery.store import Gallery
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, faces
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.queries import image_address
-from dashboard.taking import take
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import image_address
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import Picture, faces
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, plain
 
 _KEY = "identify_sightings"
 _FACES_SHOWN = 12

@@ -15,11 +15,11 @@ from core.bench.row import Curve, Outcome, Row
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
-from dashboard.access import allowed
-from dashboard.feedback import feedback
-from dashboard.resources import settings
-from dashboard.run_status import Shown, run_status
-from dashboard.text import plain
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback
+from dashboard.shell.resources import settings
+from dashboard.shell.session import allowed
+from dashboard.ui.markdown import plain
 
 KIND = "bench"
 _COLOURS = ("#2A9187", "#C2711B", "#5B6F8C")

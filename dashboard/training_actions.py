@@ -13,15 +13,15 @@ from core.jobs.launch import resume
 from core.jobs.reader import Snapshot
 from core.models import encoders, upscalers
 from core.training.batch_split import halve_batch
-from dashboard.access import Permission, allowed
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.queries import readiness
 from dashboard.reembed_offer import reembed_offer
-from dashboard.resources import settings
-from dashboard.text import plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import readiness
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
 from dashboard.training_queries import Seen, best_figures, look
 from dashboard.training_words import FIGURES, figure_text
+from dashboard.ui.markdown import plain
 
 _PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}
 _TOLD = {"dsr": ("val.psnr_db", "val.ssim", "val.eer")}

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import THRESHOLD
-from dashboard.text import markup, shorten
 from dashboard.training_words import NOTES_BY_EPOCH, NOTES_SIMILARITY
+from dashboard.ui.charts import THRESHOLD
+from dashboard.ui.markdown import markup, shorten
 
 SERIES = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B")
 """Readable on the light and on the dark background alike, and apart from one another."""

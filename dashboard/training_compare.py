@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.run_dir import Run
-from dashboard.feedback import feedback
-from dashboard.text import plain
+from dashboard.shell.error_display import feedback
 from dashboard.training_charts import compare_chart
 from dashboard.training_live import flat_settings
 from dashboard.training_queries import Seen, best_figures, seen_runs
 from dashboard.training_words import FIGURES, figure_text
+from dashboard.ui.markdown import plain
 
 MOST = 6
 _SETTINGS_OPEN = 12

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import training_charts as charts
-from dashboard.navigation import link
-from dashboard.text import count
+from dashboard.shell.navigation import link
 from dashboard.training_queries import Seen, best_row
 from dashboard.training_words import accuracy_words, figure_text
+from dashboard.ui.markdown import count
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}

@@ -12,10 +12,10 @@ from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
 from dashboard.dataset_reads import DRAWN, opened
 from dashboard.dataset_work import at_work_on, start
-from dashboard.feedback import feedback, show_error
-from dashboard.navigation import go
-from dashboard.resources import settings
-from dashboard.text import count, plain, shorten
+from dashboard.shell.error_display import feedback, show_error
+from dashboard.shell.navigation import go
+from dashboard.shell.resources import settings
+from dashboard.ui.markdown import count, plain, shorten
 
 
 @dataclass(frozen=True)

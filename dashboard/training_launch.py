@@ -20,14 +20,14 @@ from core.training.estimate import Amounts, estimate_s, known_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
-from dashboard.components import empty_state
-from dashboard.feedback import feedback
-from dashboard.navigation import go, link
-from dashboard.queries import weights_in_use
-from dashboard.resources import settings
-from dashboard.text import count, duration, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.resources import settings
 from dashboard.training_data import choose_dataset, images_of
 from dashboard.training_settings import differences, main_settings, other_settings, run_settings
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import count, duration, plain
 
 TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "starter": "Starter, from nothing"}
 _ICONS = {"finetune": ":material/tune:", "dsr": ":material/hd:", "starter": ":material/egg:"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.run_list import RunList, failure_line
+from dashboard.runs.list import RunList, failure_line
 from dashboard.training_live import progress_words
 from dashboard.training_queries import Seen, best_figures, epochs_done, seen_runs
 from dashboard.training_words import FIGURES, figure_text

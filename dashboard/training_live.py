@@ -13,15 +13,15 @@ from core.jobs.errors import RunNotFound
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from core.training.history import Alarm
-from dashboard.feedback import feedback
-from dashboard.run_status import Shown, run_status
-from dashboard.taking import take
-from dashboard.text import count, duration, markup, plain
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback
 from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training_curves import curves
 from dashboard.training_log import log_panel
 from dashboard.training_queries import Seen, best_row, epochs_done, look
 from dashboard.training_words import FIGURES, STEPS, figure_text
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, duration, markup, plain
 
 CURVES_TICK_S = 5.0
 LOG_TICK_S = 2.0

@@ -11,9 +11,9 @@ import streamlit as st
 
 from core.jobs.events import tail_text
 from core.jobs.run_dir import Run
-from dashboard.feedback import feedback
-from dashboard.taking import take
-from dashboard.text import count, plain
+from dashboard.shell.error_display import feedback
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import count, plain
 
 MOST_LINES = 2_000
 """Lines kept for the screen, the latest ones."""

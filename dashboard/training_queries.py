@@ -15,9 +15,9 @@ from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from core.training.history import History
-from dashboard.resources import settings
-from dashboard.text import count, duration
+from dashboard.shell.resources import settings
 from dashboard.training_words import FIGURES, KINDS, named, upscaler_name, weights_name
+from dashboard.ui.markdown import count, duration
 
 
 @dataclass(frozen=True)

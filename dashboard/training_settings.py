@@ -12,7 +12,7 @@ import streamlit as st
 from core.training.config import PRECISIONS, TrainingConfig
 from core.training.overrides import settings_of
 from core.training.recipe import Recipe
-from dashboard.text import plain
+from dashboard.ui.markdown import plain
 
 _FIELD_PX = 168
 _PARTS = {"head": "Head", "encoder": "Encoder", "upscaler": "DSR"}

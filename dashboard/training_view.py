@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.access import Permission, allowed
-from dashboard.components import head
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
+from dashboard.shell.error_display import feedback
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
 from dashboard.training_compare import compare_panel
 from dashboard.training_launch import launch_panel
 from dashboard.training_list import RUNS
 from dashboard.training_live import run_view
 from dashboard.training_queries import run_of, training_runs
+from dashboard.ui.components import head
 
 WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
 """Charts need more room than the text of other pages."""

@@ -18,15 +18,15 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.settings import VLR_SIZES_PX
 from core.video.sources import source_of
 from core.video.stream_credentials import put_away, shown
-from dashboard.access import Permission, allowed
-from dashboard.components import Picture, empty_state, faces
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.queries import image_address
-from dashboard.resources import settings
-from dashboard.run_status import Shown, run_status
-from dashboard.taking import take
-from dashboard.text import plain, shorten
+from dashboard.runs.card import Shown, run_status
+from dashboard.shell.error_display import feedback
+from dashboard.shell.readiness import image_address
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import Picture, empty_state, faces
+from dashboard.ui.downloads import take
+from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

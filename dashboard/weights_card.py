@@ -10,11 +10,11 @@ from core.models.figures import OFFICIAL
 from core.models.header import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
 from core.models.upscalers import UpscalerFile
 from core.models.variants import RECOMMENDED
-from dashboard.access import Permission, allowed
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import settings
-from dashboard.text import markup, plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.ui.markdown import markup, plain
 from dashboard.weights_panel import weights_panel
 
 ORIGINS: dict[Origin, tuple[str, str, str]] = {

@@ -17,12 +17,12 @@ from core.models.upscalers import scan as scan_upscalers
 from core.models.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
 from core.settings import Settings
 from core.sr.upscale import BICUBIC
-from dashboard.access import Permission, allowed
-from dashboard.door import not_yours
-from dashboard.feedback import feedback
-from dashboard.navigation import link
-from dashboard.resources import settings
-from dashboard.text import plain
+from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import link
+from dashboard.shell.resources import settings
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
+from dashboard.ui.markdown import plain
 
 MAX_WEIGHTS_MB = 400
 _ENDINGS = ["pt", "pth", "ckpt", "safetensors"]

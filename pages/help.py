@@ -4,9 +4,9 @@ from itertools import groupby
 
 import streamlit as st
 
-from dashboard.components import head
 from dashboard.help_topics import Topic, find, topic
-from dashboard.text import count, plain
+from dashboard.ui.components import head
+from dashboard.ui.markdown import count, plain
 
 
 def answer(item: Topic, *, expanded: bool = False) -> None:

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from core.bench.row import outcomes
-from dashboard.components import empty_state, head
-from dashboard.resources import settings
+from dashboard.shell.resources import settings
 from dashboard.speed_view import growth_figure, history, measure_button, measure_panel, show_table, when
-from dashboard.text import count, plain
+from dashboard.ui.components import empty_state, head
+from dashboard.ui.markdown import count, plain
 
 head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
 

@@ -17,7 +17,7 @@ from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.synthetic.demo import make_demo
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from dashboard.access import current
+from dashboard.shell.session import current
 
 ROOT = Path(__file__).resolve().parents[2]
 

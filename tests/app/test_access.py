@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
-import dashboard.access as access
+import dashboard.shell.session as access
 from core.access.actor import acting_as, owner
 from core.access.roles import Role
 from core.access.trail import read_trail

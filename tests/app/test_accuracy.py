@@ -230,7 +230,7 @@ def test_a_gallery_that_isnt_there_is_refused(open_page, measured, own_data_dir)
 
 def test_what_the_gallery_uses_now(open_page, measured, with_weights):
     from core.models.encoders import active_weights
-    from dashboard.resources import space_in_use
+    from dashboard.shell.resources import space_in_use
 
     settings = load_settings()
     evaluation = read_run(measured.calibrated(settings))
@@ -250,7 +250,7 @@ def test_what_the_gallery_uses_now(open_page, measured, with_weights):
 
 def test_thresholds_for_other_templates_are_said_not_to_fit_and_the_form_asks_for_the_gallerys(open_page, with_weights):
     from core.models.encoders import active_weights
-    from dashboard.resources import space_in_use
+    from dashboard.shell.resources import space_in_use
 
     settings = load_settings()
     space = space_in_use(active_weights(settings))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.charts import ACCEPTED, BELOW, score_bars
+from dashboard.ui.charts import ACCEPTED, BELOW, score_bars
 
 scored = st.lists(st.tuples(st.text(max_size=60), st.floats(-1, 1)), min_size=1, max_size=5)
 

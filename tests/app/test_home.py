@@ -13,7 +13,7 @@ from core.encoder.errors import DownloadFailed, WeightsUnsafe
 from core.models.variants import VARIANTS
 from core.settings import load_settings
 from dashboard.overview import next_step
-from dashboard.queries import Readiness
+from dashboard.shell.readiness import Readiness
 from dashboard.weights_panel import fetch_and_use, use_upload
 from tests.app.conftest import ROOT, button, fill, shown
 

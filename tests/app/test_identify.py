@@ -25,7 +25,7 @@ from core.recognition.results import Probe, Recognition
 from core.settings import load_settings
 from dashboard.identifying import Photograph, nearest, table
 from dashboard.recognition_card import against_threshold, in_words
-from dashboard.resources import MAX_UPLOADS, space_in_use
+from dashboard.shell.resources import MAX_UPLOADS, space_in_use
 from tests.app.conftest import OpenPage, button, fill, png, shown
 from tests.unit.faces.onnx_model import write_model
 

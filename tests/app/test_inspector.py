@@ -20,7 +20,7 @@ from core.settings import load_settings, write_active
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT
 from dashboard.inspector_many import open_face
-from dashboard.resources import space_in_use
+from dashboard.shell.resources import space_in_use
 from tests.app.conftest import OpenPage, button, fill, shown
 from tests.unit.evaluation.sets import small_dataset
 

@@ -21,9 +21,10 @@ from core.settings import load_settings
 from core.video.latest_frame_worker import NewestStats
 from core.video.live import LiveResult, LiveSettings
 from core.video.sightings import LEAST_FRAMES, SightingRule, read_rule, sightings, write_rule
-from dashboard import access, video_jobs
+from dashboard import video_jobs
 from dashboard.identify_view import CAMERA, VIDEO
 from dashboard.live_identify import LiveSession, speed_text
+from dashboard.shell import session as access
 from tests.app.conftest import OpenPage, button, fill, shown
 from tests.app.test_identify import enrol_people
 
@@ -123,7 +124,7 @@ def test_sightings_are_switched_on_seen_and_deleted(open_page: OpenPage, ready: 
 
 
 def _panel() -> None:
-    from dashboard.resources import gallery
+    from dashboard.shell.resources import gallery
     from dashboard.sightings_view import _log, _rule
 
     _rule(gallery())

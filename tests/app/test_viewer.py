@@ -15,7 +15,7 @@ import torch
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
-import dashboard.access as access
+import dashboard.shell.session as access
 from core.access.actor import Actor, acting_as, current_actor, owner
 from core.access.errors import NotAllowed
 from core.access.exports import handing_out
@@ -32,7 +32,7 @@ from core.settings import load_settings
 from core.sr import bicubic
 from core.video.sightings import LEAST_FRAMES, SightingRule, sightings, write_rule
 from dashboard.live_identify import LiveSession
-from dashboard.taking import LOCKED
+from dashboard.ui.downloads import LOCKED
 from tests.app.accuracy_runs import Measured
 from tests.app.conftest import ROOT, fill, shown
 from tests.app.training_runs import record

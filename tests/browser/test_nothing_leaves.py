@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Request
 
-from dashboard.navigation import PAGES_DIR
+from dashboard.shell.navigation import PAGES_DIR
 from tests.browser.conftest import Server
 
 pytestmark = pytest.mark.browser

@@ -18,7 +18,7 @@ from core.gallery.store import Gallery
 from core.gallery.transfer import export_bytes, import_gallery
 from core.privacy.erasure import erase
 from core.settings import load_settings
-from dashboard.feedback import show_surprise
+from dashboard.shell.error_display import show_surprise
 
 NAME, OTHER = "Zoë Quennell", "Xanthippe Vole"
 

@@ -61,7 +61,7 @@ def test_where_nobody_was_named_to_say_who_acts_nobody_does():
 
 
 def test_no_import_names_somebody():
-    code = "import core.cli, core.jobs.worker, dashboard.access; from core.access.actor import current_actor; "
+    code = "import core.cli, core.jobs.worker, dashboard.shell.session; from core.access.actor import current_actor; "
     code += "raise SystemExit(current_actor().role is not None)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False).returncode == 0
 

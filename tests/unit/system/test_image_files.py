@@ -12,7 +12,7 @@ from core.dataset.sources import list_photographs
 from core.gallery.bulk import plan_from_folder
 from core.settings import PROJECT_ROOT
 from core.system.image_files import FORMATS_TEXT, IMAGE_SUFFIXES, endings_text, is_picture, pictures_under
-from dashboard.uploads import PHOTOGRAPH_TYPES
+from dashboard.ui.uploads import PHOTOGRAPH_TYPES
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 import streamlit as st
 
 from core.access.roles import Permission
-from dashboard.access import allowed
+from dashboard.shell.session import allowed
 
 PAGES_DIR = Path(__file__).resolve().parents[1] / "pages"
 

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.jobs.run_dir import Run
 from core.jobs.state import State
-from dashboard.run_status import STATES
-from dashboard.text import plain
+from dashboard.runs.card import STATES
+from dashboard.ui.markdown import plain
 
 TICK_S = 3.0
 

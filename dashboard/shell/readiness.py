@@ -12,7 +12,7 @@ from core.gallery.store import Gallery, Revision
 from core.models.active import in_use
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
-from dashboard.resources import gallery, settings, space_in_use
+from dashboard.shell.resources import gallery, settings, space_in_use
 
 
 @dataclass(frozen=True)

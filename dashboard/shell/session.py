@@ -21,9 +21,9 @@ from core.access.roles import Permission
 from core.access.users import User, find_user
 from core.errors import CoreError
 from core.settings import load_settings
-from dashboard.gate import MARK, bind_excused, cookie_name, refusal
-from dashboard.visitors import VISITORS
-from dashboard.ways import Way, table, way
+from dashboard.shell.gate import MARK, bind_excused, cookie_name, refusal
+from dashboard.shell.sign_in_methods import Way, table, way
+from dashboard.shell.visitors import VISITORS
 
 __all__ = [
     "Permission",

@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.access.exports import handing_out
 from core.access.roles import Permission, least_role
-from dashboard.access import allowed, as_of_now
-from dashboard.resources import settings
+from dashboard.shell.resources import settings
+from dashboard.shell.session import allowed, as_of_now
 
 LOCKED = f"Downloads need the role {least_role(Permission.EXPORT)}."
 

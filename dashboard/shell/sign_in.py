@@ -12,12 +12,12 @@ from core.access.sign_in import sign_in
 from core.access.trail import record
 from core.access.users import read_users
 from core.errors import CoreError
-from dashboard.access import allowed, arrive, current, end_session, expired, exposed, remember, way
-from dashboard.components import head
-from dashboard.feedback import feedback, show_error
-from dashboard.navigation import go
-from dashboard.resources import settings
-from dashboard.text import plain
+from dashboard.shell.error_display import feedback, show_error
+from dashboard.shell.navigation import go
+from dashboard.shell.resources import settings
+from dashboard.shell.session import allowed, arrive, current, end_session, expired, exposed, remember, way
+from dashboard.ui.components import head
+from dashboard.ui.markdown import plain
 
 _WORDS = {
     Permission.ENROL: "enrol people",

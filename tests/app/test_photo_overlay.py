@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dashboard.photo import PREVIEW_PX, Box, Preview, photo_html, preview
+from dashboard.ui.photo_overlay import PREVIEW_PX, Box, Preview, photo_html, preview
 
 shares = st.tuples(*[st.floats(-0.5, 1.5)] * 4).map(
     lambda s: (min(s[0], s[2]), min(s[1], s[3]), max(s[0], s[2]), max(s[1], s[3]))

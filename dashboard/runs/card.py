@@ -22,10 +22,10 @@ from core.jobs.permissions import permission_for
 from core.jobs.reader import Progress, RunReader, Snapshot
 from core.jobs.run_dir import Run, delete_run
 from core.jobs.state import State, now
-from dashboard.access import allowed
-from dashboard.feedback import feedback
-from dashboard.resources import settings
-from dashboard.text import count, duration, plain, shorten
+from dashboard.shell.error_display import feedback
+from dashboard.shell.resources import settings
+from dashboard.shell.session import allowed
+from dashboard.ui.markdown import count, duration, plain, shorten
 
 POLL_S = 1.0
 EVENTS_SHOWN = 30

@@ -22,8 +22,8 @@ from streamlit import runtime
 
 from core.access.gate import Headers, browser_of, refusal_of_page, refusal_without_accounts, values, without_port
 from core.errors import CoreError
-from dashboard.visitors import VISITORS
-from dashboard.ways import way
+from dashboard.shell.sign_in_methods import way
+from dashboard.shell.visitors import VISITORS
 
 if TYPE_CHECKING:
     from streamlit.proto.BackMsg_pb2 import BackMsg

@@ -16,8 +16,8 @@ from core.jobs.reader import Progress, RunReader, progress_of
 from core.jobs.run_dir import Run, create_run, list_runs, runs_root
 from core.jobs.state import State, stored_state, write_state
 from core.settings import load_settings
-from dashboard.run_status import Shown, event_line, progress_text, spent_s
-from dashboard.text import duration
+from dashboard.runs.card import Shown, event_line, progress_text, spent_s
+from dashboard.ui.markdown import duration
 from tests.app.conftest import button, shown
 
 AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ def page() -> None:
 
     from core.jobs.run_dir import list_runs, runs_root
     from core.settings import load_settings
-    from dashboard.run_status import Shown, run_status
+    from dashboard.runs.card import Shown, run_status
 
     def ended(snapshot):
         st.session_state["ended"] = snapshot.state.status
@@ -82,7 +82,7 @@ def test_a_live_run_shows_its_progress_and_goes_on_where_the_last_look_ended():
 
 
 def test_a_run_that_ends_before_the_visitor_s_eyes_tells_the_page_once():
-    from dashboard.run_status import status_body
+    from dashboard.runs.card import status_body
 
     run = a_run("done", ended=AT)
     run.write_report({"text": "9 of 9 photographs."})
@@ -92,7 +92,7 @@ def test_a_run_that_ends_before_the_visitor_s_eyes_tells_the_page_once():
 
         from core.jobs.run_dir import list_runs, runs_root
         from core.settings import load_settings
-        from dashboard.run_status import Shown, status_body
+        from dashboard.runs.card import Shown, status_body
 
         def ended(snapshot):
             st.session_state["ended"] = st.session_state.get("ended", 0) + 1
@@ -214,6 +214,6 @@ def test_a_state_without_a_process_is_interrupted():
 
 
 def plainly(text: str) -> str:
-    from dashboard.text import plain
+    from dashboard.ui.markdown import plain
 
     return plain(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dashboard.text import markup
+from dashboard.ui.markdown import markup
 
 STYLE = """<style>
 .ef-acc {width: 100%; border-collapse: collapse; font-size: .95rem; margin: 2px 0 4px;

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import CoreError
-from dashboard.navigation import link
-from dashboard.text import plain
+from dashboard.shell.navigation import link
+from dashboard.ui.markdown import plain
 
 _log = logging.getLogger("edgeface_studio")
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.images import encode_image, resize
 from core.recognition.results import Outcome
-from dashboard.queries import image_address
-from dashboard.text import markup
+from dashboard.shell.readiness import image_address
+from dashboard.ui.markdown import markup
 
 PREVIEW_PX = 1280
 

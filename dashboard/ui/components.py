@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from core.images import encode_image
-from dashboard.feedback import show_error
-from dashboard.navigation import go, link
-from dashboard.queries import Readiness, image_address
-from dashboard.text import markup, plain
+from dashboard.shell.error_display import show_error
+from dashboard.shell.navigation import go, link
+from dashboard.shell.readiness import Readiness, image_address
+from dashboard.ui.markdown import markup, plain
 
 STYLE = """<style>
 .ef-faces {display: flex; flex-wrap: wrap; gap: 12px; margin: 0 0 4px}

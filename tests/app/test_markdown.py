@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.text import count, markup, plain, shorten
+from dashboard.ui.markdown import count, markup, plain, shorten
 
 JOINER = "\u2060"
 

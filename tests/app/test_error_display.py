@@ -11,7 +11,7 @@ def page_with_a_core_error():
     import streamlit as st
 
     from core.gallery.errors import NameTaken
-    from dashboard.feedback import feedback
+    from dashboard.shell.error_display import feedback
 
     with feedback() as attempt:
         raise NameTaken("“*Ada*” is enrolled already.", "Choose <b>another</b> name.")
@@ -21,7 +21,7 @@ def page_with_a_core_error():
 def page_with_a_surprise():
     import streamlit as st
 
-    from dashboard.feedback import feedback
+    from dashboard.shell.error_display import feedback
 
     with feedback() as attempt:
         people = {"Ada Lovelace": 1}
@@ -32,7 +32,7 @@ def page_with_a_surprise():
 def page_without_an_error():
     import streamlit as st
 
-    from dashboard.feedback import feedback
+    from dashboard.shell.error_display import feedback
 
     with feedback() as attempt:
         pass

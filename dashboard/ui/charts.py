@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dashboard.text import markup, shorten
+from dashboard.ui.markdown import markup, shorten
 
 ACCEPTED = "#2A9187"
 BELOW = "#9AA3A5"

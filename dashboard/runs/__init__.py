@@ -1,0 +1,1 @@
+"""Runs on a page: a card for one, a list of many."""

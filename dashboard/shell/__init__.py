@@ -1,0 +1,1 @@
+"""What surrounds every page: navigation, session, sign-in, error display, shared resources."""

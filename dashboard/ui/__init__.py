@@ -1,0 +1,1 @@
+"""Components that pages share: charts, text, downloads, uploads, photographs."""
