@@ -12,7 +12,7 @@ from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.diagnostics_faces import BLANK, strip
 from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
-from dashboard.gallery_changes import did
+from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import weights_in_use

@@ -8,9 +8,9 @@ from core.diagnostics.model import Keys, ModelReport, report_on
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
+from dashboard.home.weights_card import RATES_STYLE, rates_html
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import count, markup, plain
-from dashboard.weights_card import RATES_STYLE, rates_html
 
 _KEYS_SHOWN = 40
 

@@ -1,5 +1,5 @@
 """Enrol a person from photographs."""
 
-from dashboard.enrol_view import view
+from dashboard.enrol.view import view
 
 view()

@@ -1,5 +1,5 @@
 """Look after the people who are enrolled."""
 
-from dashboard.gallery_view import view
+from dashboard.gallery.view import view
 
 view()

@@ -1,5 +1,5 @@
 """Identify people in photographs, or compare two."""
 
-from dashboard.identify_view import view
+from dashboard.identify.view import view
 
 view()

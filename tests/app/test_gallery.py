@@ -12,7 +12,7 @@ from core.gallery.keys import new_key
 from core.gallery.protection import encrypt
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes
-from dashboard.gallery_transfer import take_in
+from dashboard.gallery.transfer import take_in
 from tests.app.conftest import SPACE, button, fill, shown
 
 NASTY = "**Bold** <img src=x onerror=alert(1)> [x](http://evil.example) :smile:"

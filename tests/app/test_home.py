@@ -12,9 +12,9 @@ import pytest
 from core.encoder.errors import DownloadFailed, WeightsUnsafe
 from core.models.variants import VARIANTS
 from core.settings import load_settings
-from dashboard.overview import next_step
+from dashboard.home.view import next_step
+from dashboard.home.weights_setup import fetch_and_use, use_upload
 from dashboard.shell.readiness import Readiness
-from dashboard.weights_panel import fetch_and_use, use_upload
 from tests.app.conftest import ROOT, button, fill, shown
 
 

@@ -23,8 +23,8 @@ from core.pipeline import PipelineConfig, build_pipeline
 from core.recognition.attack_check import switch_off, use_check
 from core.recognition.results import Probe, Recognition
 from core.settings import load_settings
-from dashboard.identifying import Photograph, nearest, table
-from dashboard.recognition_card import against_threshold, in_words
+from dashboard.identify.card import against_threshold, in_words
+from dashboard.identify.session import Photograph, nearest, table
 from dashboard.shell.resources import MAX_UPLOADS, space_in_use
 from tests.app.conftest import OpenPage, button, fill, png, shown
 from tests.unit.faces.onnx_model import write_model

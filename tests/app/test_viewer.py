@@ -31,7 +31,7 @@ from core.pipeline import Pipeline, PipelineConfig
 from core.settings import load_settings
 from core.sr import bicubic
 from core.video.sightings import LEAST_FRAMES, SightingRule, sightings, write_rule
-from dashboard.live_identify import LiveSession
+from dashboard.identify.camera import LiveSession
 from dashboard.ui.downloads import LOCKED
 from tests.app.accuracy_runs import Measured
 from tests.app.conftest import ROOT, fill, shown

@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.settings import VLR_SIZES_PX
-from dashboard.compare_view import compare_view
-from dashboard.identifying import How, Photograph, draft_of, identify_all, table
-from dashboard.live_identify import live_identify
-from dashboard.recognition_card import group_photo, in_words, numbered_title, recognition_card, tiles
+from dashboard.identify.camera import live_identify
+from dashboard.identify.card import group_photo, in_words, numbered_title, recognition_card, tiles
+from dashboard.identify.compare import compare_view
+from dashboard.identify.session import How, Photograph, draft_of, identify_all, table
+from dashboard.identify.video import video_jobs
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import readiness
@@ -22,7 +23,6 @@ from dashboard.ui.downloads import take
 from dashboard.ui.handoff import carry
 from dashboard.ui.markdown import count, plain
 from dashboard.ui.uploads import photographs
-from dashboard.video_jobs import video_jobs
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

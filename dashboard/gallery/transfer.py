@@ -12,7 +12,7 @@ from core.gallery.import_merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from core.models.encoders import WeightsFile
-from dashboard.gallery_changes import did
+from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import space_in_use

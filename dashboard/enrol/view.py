@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.gallery.records import one_a_photograph
-from dashboard.enrol_review import may_save, say_findings
-from dashboard.live_enrol import live_enrol
+from dashboard.enrol.camera import live_enrol
+from dashboard.enrol.findings import may_save, say_findings
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import image_address, readiness

@@ -9,11 +9,11 @@ import streamlit as st
 from core.gallery.records import Identity, StoredTemplate, one_a_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
-from dashboard.gallery_changes import merge_panel, photograph_panel, rename_panel, said
-from dashboard.gallery_erase import erase_button, erase_report, stop_asking
-from dashboard.gallery_safety import safety
-from dashboard.gallery_transfer import audit_trail, export_panel, import_panel
-from dashboard.reembed_offer import reembed_offer
+from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, said
+from dashboard.gallery.erase import erase_button, erase_report, stop_asking
+from dashboard.gallery.maintenance import safety
+from dashboard.gallery.reembed import reembed_offer
+from dashboard.gallery.transfer import audit_trail, export_panel, import_panel
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import covers, image_address, readiness, weights_in_use

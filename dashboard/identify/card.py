@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.recognition.results import Outcome, Probe, Recognition, either
 from core.sr.upscale import BICUBIC
-from dashboard.identifying import Photograph
+from dashboard.identify.session import Photograph
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.charts import score_bars
 from dashboard.ui.components import Picture, faces

@@ -19,8 +19,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.live_camera import Verdict, ask_camera, say_trouble, trouble_of_address
-from dashboard.live_settings import LiveSettings, live_settings
+from dashboard.camera.permission import Verdict, ask_camera, say_trouble, trouble_of_address
+from dashboard.camera.settings import LiveSettings, live_settings
 from dashboard.shell.navigation import link
 
 if TYPE_CHECKING:

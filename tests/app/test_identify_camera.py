@@ -21,9 +21,9 @@ from core.settings import load_settings
 from core.video.latest_frame_worker import NewestStats
 from core.video.live import LiveResult, LiveSettings
 from core.video.sightings import LEAST_FRAMES, SightingRule, read_rule, sightings, write_rule
-from dashboard import video_jobs
-from dashboard.identify_view import CAMERA, VIDEO
-from dashboard.live_identify import LiveSession, speed_text
+from dashboard.identify import video
+from dashboard.identify.camera import LiveSession, speed_text
+from dashboard.identify.view import CAMERA, VIDEO
 from dashboard.shell import session as access
 from tests.app.conftest import OpenPage, button, fill, shown
 from tests.app.test_identify import enrol_people
@@ -124,8 +124,8 @@ def test_sightings_are_switched_on_seen_and_deleted(open_page: OpenPage, ready: 
 
 
 def _panel() -> None:
+    from dashboard.identify.sightings import _log, _rule
     from dashboard.shell.resources import gallery
-    from dashboard.sightings_view import _log, _rule
 
     _rule(gallery())
     _log(gallery())
@@ -145,7 +145,7 @@ def test_a_source_that_is_none_starts_nothing(open_page: OpenPage, ready: Path) 
 def test_a_stream_starts_a_run_whose_config_holds_no_password(
     open_page: OpenPage, ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video_jobs, "launch", _created)
+    monkeypatch.setattr(video, "launch", _created)
     app = at(open_page, VIDEO)
     app.text_input(key="identify_video_address").set_value("rtsp://guard:hunter2@10.0.0.7:554/cam")
     app.number_input(key="identify_video_seconds").set_value(20)
@@ -163,7 +163,7 @@ def _created(here, kind, config, slug, files):
 def test_an_uploaded_film_lies_in_its_run_s_folder_and_nowhere_else(
     open_page: OpenPage, ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video_jobs, "launch", _created)
+    monkeypatch.setattr(video, "launch", _created)
     app = at(open_page, VIDEO)
     app.file_uploader(key="identify_video_file").set_value(("Ada at the door.MP4", b"a film", "video/mp4"))
     button(app, "Look at the video").click().run()

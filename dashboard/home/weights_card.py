@@ -10,12 +10,12 @@ from core.models.figures import OFFICIAL
 from core.models.header import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
 from core.models.upscalers import UpscalerFile
 from core.models.variants import RECOMMENDED
+from dashboard.home.weights_setup import weights_panel
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.markdown import markup, plain
-from dashboard.weights_panel import weights_panel
 
 ORIGINS: dict[Origin, tuple[str, str, str]] = {
     "official": ("Official weights", "green", "official file"),

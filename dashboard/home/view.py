@@ -9,7 +9,9 @@ import streamlit as st
 from core.dataset.library import any_dataset, datasets_root
 from core.models.active import in_use
 from core.models.encoders import scan
-from dashboard.reembed_offer import reembed_offer
+from dashboard.gallery.reembed import reembed_offer
+from dashboard.home.weights_card import ORIGINS, starter_offer, weights_card
+from dashboard.home.weights_setup import weights_panel
 from dashboard.shell.error_display import show_error
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import Readiness, covers, readiness
@@ -18,8 +20,6 @@ from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import Picture, faces_html, head
 from dashboard.ui.markdown import count, markup, plain
-from dashboard.weights_card import ORIGINS, starter_offer, weights_card
-from dashboard.weights_panel import weights_panel
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
-from dashboard.enrol_view import CAMERA
-from dashboard.live_enrol import SINGLE, LiveEnrolment
+from dashboard.enrol.camera import SINGLE, LiveEnrolment
+from dashboard.enrol.view import CAMERA
 from tests.app.conftest import button, png, shown
 from tests.app.test_enroll import variants
 
@@ -95,7 +95,7 @@ def test_a_picture_without_a_face_is_refused_in_words_and_cancelling_forgets(ope
 
 
 def test_frames_are_looked_at_off_the_video_thread_and_forgotten_when_the_page_is_gone(monkeypatch):
-    monkeypatch.setattr("dashboard.live_enrol.LEFT_S", 0.0)
+    monkeypatch.setattr("dashboard.enrol.camera.LEFT_S", 0.0)
     enrolment = LiveEnrolment(Detector(), 3, challenge=False)
     frame = np.full((480, 640, 3), 110, np.uint8)
     assert enrolment.on_frame(frame).shape == frame.shape

@@ -7,7 +7,7 @@ import streamlit as st
 from core.gallery.backup import backups_of
 from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
-from dashboard.gallery_changes import did
+from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import forget_faces
 from dashboard.shell.resources import gallery, settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.errors import SettingsInvalid
-from dashboard.live_camera import TROUBLES, trouble_of_address
-from dashboard.live_settings import LiveSettings, parse
+from dashboard.camera.permission import TROUBLES, trouble_of_address
+from dashboard.camera.settings import LiveSettings, parse
 
 TURN = {"urls": ["turn:turn.example.org:3478"], "username": "studio", "credential": "very secret"}
 

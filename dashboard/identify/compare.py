@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import CoreError
 from core.images import read_image
 from core.recognition.results import Comparison, Probe
-from dashboard.recognition_card import against_threshold, measures, probe_faces
+from dashboard.identify.card import against_threshold, measures, probe_faces
 from dashboard.shell.error_display import show_error
 from dashboard.shell.resources import pipeline
 from dashboard.ui.charts import score_bars

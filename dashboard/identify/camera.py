@@ -22,13 +22,13 @@ from core.video.face_search import SeekSettings
 from core.video.latest_frame_worker import NewestFrame, NewestStats
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
 from core.video.sightings import SightingLog
-from dashboard import live_stream
-from dashboard.identifying import draft_of
-from dashboard.recognition_card import SIGNS, in_words
+from dashboard.camera import stream
+from dashboard.identify.card import SIGNS, in_words
+from dashboard.identify.session import draft_of
+from dashboard.identify.sightings import sightings_panel
 from dashboard.shell.error_display import feedback, show_error, show_surprise
 from dashboard.shell.navigation import go
 from dashboard.shell.session import Permission, allowed, current
-from dashboard.sightings_view import sightings_panel
 from dashboard.ui.components import Picture, faces_html
 from dashboard.ui.handoff import carry
 from dashboard.ui.markdown import count, plain
@@ -152,7 +152,7 @@ def live_identify(pipe: Pipeline) -> None:
     session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
-        state = live_stream.video(_KEY, session.on_frame, on_end=session.on_end)
+        state = stream.video(_KEY, session.on_frame, on_end=session.on_end)
         if not state.playing and not state.connecting:
             st.caption(
                 "Pictures stay in this machine's memory. Nothing is kept unless sightings are switched on below."
@@ -163,7 +163,7 @@ def live_identify(pipe: Pipeline) -> None:
         st.fragment(_side, run_every=LOOK_EVERY_S if state.playing else None)(session, playing=state.playing)
     draft = st.session_state.pop(f"{_KEY}_enrol", None)
     if draft is not None:
-        live_stream.end(_KEY)
+        stream.end(_KEY)
         carry(draft)
         go("enroll")
     sightings_panel(pipe.gallery.store)
@@ -187,7 +187,7 @@ def _side(session: LiveSession, *, playing: bool) -> None:
         return
     session.actor = current()
     if not allowed(Permission.VIEW):  # the time is over, or the role was taken: the page says so
-        live_stream.end(_KEY)
+        stream.end(_KEY)
         st.rerun()
     error = session.error
     if isinstance(error, CoreError):

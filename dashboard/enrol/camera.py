@@ -22,7 +22,7 @@ from core.video.guide import FEWEST, MOST, USUAL, see, step_text
 from core.video.latest_frame_worker import NewestFrame
 from core.video.liveness import Challenge
 from core.video.preview import draw_preview
-from dashboard import live_stream
+from dashboard.camera import stream
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import image_address
 from dashboard.shell.resources import detector
@@ -98,7 +98,7 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
     """
     enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
     how = LIVE
-    if enrolment is not None and live_stream.running(_KEY):
+    if enrolment is not None and stream.running(_KEY):
         # Room for the picture: what was agreed and chosen is settled while the camera runs.
         st.caption("Agreed to. Nothing is stored before Save; Cancel forgets every picture.")
     else:
@@ -109,7 +109,7 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
         if how == LIVE:
-            state = live_stream.video(_KEY, enrolment.on_frame, on_end=enrolment.on_end)
+            state = stream.video(_KEY, enrolment.on_frame, on_end=enrolment.on_end)
             st.session_state[f"{_KEY}_playing"] = state.playing
         else:
             _single(enrolment)
@@ -130,7 +130,7 @@ def forget_live() -> None:
     enrolment = st.session_state.pop(f"{_KEY}_session", None)
     if enrolment is not None:
         enrolment.session.clear()
-    live_stream.end(_KEY)
+    stream.end(_KEY)
     for name in ("agreed", "go_on"):
         st.session_state.pop(f"{_KEY}_{name}", None)
     st.session_state[f"{_KEY}_person"] = st.session_state.get(f"{_KEY}_person", 0) + 1

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live_stream
-from dashboard.live_camera import TROUBLES
-from dashboard.live_stream import StreamState, _callback, _Stream
+from dashboard.camera import stream as live_stream
+from dashboard.camera.permission import TROUBLES
+from dashboard.camera.stream import StreamState, _callback, _Stream
 from tests.app.conftest import button, shown
 
 
 def page() -> None:
     import streamlit as st
 
-    from dashboard import live_stream
+    from dashboard.camera import stream as live_stream
 
     state = live_stream.video("test_live", lambda rgb: rgb)
     st.session_state["seen"] = state
