@@ -14,7 +14,7 @@ from dashboard.accuracy_run import run_view
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training_view import WIDE
+from dashboard.training.view import WIDE
 from dashboard.ui.components import empty_state, head
 
 _SECTIONS = {

@@ -1,5 +1,5 @@
 """Launch a training, watch it, compare runs."""
 
-from dashboard.training_view import view
+from dashboard.training.view import view
 
 view()

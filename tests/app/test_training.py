@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.jobs.events import EventLog
-from dashboard.training_list import figures_line
-from dashboard.training_queries import look
+from dashboard.training.data import look
+from dashboard.training.view import figures_line
 from tests.app.conftest import ROOT, button, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import COLLAPSED, NO_SHARED, OUT_OF_MEMORY, record
@@ -115,7 +115,7 @@ def test_alarms_stand_on_top_with_cause_and_next_step(open_page, own_data_dir):
 def test_half_the_batch_is_offered_where_memory_ran_out(open_page, own_data_dir, monkeypatch):
     run = record(own_data_dir, status="failed", alarms=(OUT_OF_MEMORY,), error=("No memory.", "Half."))
     resumed: list[str] = []
-    monkeypatch.setattr("dashboard.training_actions.resume", lambda run, settings: resumed.append(run.id))
+    monkeypatch.setattr("dashboard.training.actions.resume", lambda run, settings: resumed.append(run.id))
     app = opened(open_page, run)
     assert primary(app) == ["Resume with half the batch"]
     button(app, "Resume with half the batch").click().run()

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 import pytest
 
 from core.training.history import History, read_history
-from dashboard import training_charts as charts
-from dashboard.training_curves import bicubic_rows
-from dashboard.training_log import LogTail, matching
-from dashboard.training_queries import best_figures, best_row
-from dashboard.training_words import accuracy_words, figure_text, named, weights_name
+from dashboard.training import charts
+from dashboard.training.curve_panel import bicubic_rows
+from dashboard.training.data import best_figures, best_row
+from dashboard.training.labels import accuracy_words, figure_text, named, weights_name
+from dashboard.training.log import LogTail, matching
 from tests.app.training_runs import record
 
 

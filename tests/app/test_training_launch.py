@@ -13,7 +13,7 @@ from core.jobs.run_dir import list_runs
 from core.models.upscalers import use_upscaler
 from core.settings import load_settings
 from core.training.config import NEW, config_from_dict
-from dashboard.training_launch import start_training
+from dashboard.training.launch import start_training
 from tests.app.conftest import button, fill, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import record
@@ -36,7 +36,7 @@ def started(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
         seen.append((kind, dict(config)))
         return record(settings.data_dir, status="queued", kind=kind, slug=slug, config=dict(config))
 
-    monkeypatch.setattr("dashboard.training_launch.launch", note)
+    monkeypatch.setattr("dashboard.training.launch.launch", note)
     return seen
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.training_words import NOTES_BY_EPOCH, NOTES_SIMILARITY
+from dashboard.training.labels import NOTES_BY_EPOCH, NOTES_SIMILARITY
 from dashboard.ui.charts import THRESHOLD
 from dashboard.ui.markdown import markup, shorten
 

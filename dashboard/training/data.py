@@ -16,7 +16,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from core.training.history import History
 from dashboard.shell.resources import settings
-from dashboard.training_words import FIGURES, KINDS, named, upscaler_name, weights_name
+from dashboard.training.labels import FIGURES, KINDS, named, upscaler_name, weights_name
 from dashboard.ui.markdown import count, duration
 
 

@@ -19,8 +19,8 @@ from dashboard.shell.readiness import readiness
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training_queries import Seen, best_figures, look
-from dashboard.training_words import FIGURES, figure_text
+from dashboard.training.data import Seen, best_figures, look
+from dashboard.training.labels import FIGURES, figure_text
 from dashboard.ui.markdown import plain
 
 _PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}

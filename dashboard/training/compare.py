@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.jobs.run_dir import Run
 from dashboard.shell.error_display import feedback
-from dashboard.training_charts import compare_chart
-from dashboard.training_live import flat_settings
-from dashboard.training_queries import Seen, best_figures, seen_runs
-from dashboard.training_words import FIGURES, figure_text
+from dashboard.training.charts import compare_chart
+from dashboard.training.data import Seen, best_figures, seen_runs
+from dashboard.training.labels import FIGURES, figure_text
+from dashboard.training.run_view import flat_settings
 from dashboard.ui.markdown import plain
 
 MOST = 6

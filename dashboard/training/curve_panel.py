@@ -8,10 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import training_charts as charts
 from dashboard.shell.navigation import link
-from dashboard.training_queries import Seen, best_row
-from dashboard.training_words import accuracy_words, figure_text
+from dashboard.training import charts
+from dashboard.training.data import Seen, best_row
+from dashboard.training.labels import accuracy_words, figure_text
 from dashboard.ui.markdown import count
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}

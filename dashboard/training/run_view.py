@@ -15,11 +15,11 @@ from core.jobs.run_dir import Run
 from core.training.history import Alarm
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback
-from dashboard.training_actions import ran_out_of_memory, resume_buttons, use_panel
-from dashboard.training_curves import curves
-from dashboard.training_log import log_panel
-from dashboard.training_queries import Seen, best_row, epochs_done, look
-from dashboard.training_words import FIGURES, STEPS, figure_text
+from dashboard.training.actions import ran_out_of_memory, resume_buttons, use_panel
+from dashboard.training.curve_panel import curves
+from dashboard.training.data import Seen, best_row, epochs_done, look
+from dashboard.training.labels import FIGURES, STEPS, figure_text
+from dashboard.training.log import log_panel
 from dashboard.ui.downloads import take
 from dashboard.ui.markdown import count, duration, markup, plain
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.runs.list import RunList, failure_line
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training_compare import compare_panel
-from dashboard.training_launch import launch_panel
-from dashboard.training_list import RUNS
-from dashboard.training_live import run_view
-from dashboard.training_queries import run_of, training_runs
+from dashboard.training.compare import compare_panel
+from dashboard.training.data import Seen, best_figures, epochs_done, run_of, seen_runs, training_runs
+from dashboard.training.labels import FIGURES, figure_text
+from dashboard.training.launch import launch_panel
+from dashboard.training.run_view import progress_words, run_view
 from dashboard.ui.components import head
 
 WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
@@ -53,3 +54,27 @@ def _back() -> None:
     if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key="training_back"):
         st.query_params.pop("run", None)
         st.rerun()
+
+
+_FIGURES = ("val.eer", "val.psnr_db", "val.similarity", "val.accuracy")
+
+
+def _came_of_it(seen: Seen) -> list[str]:
+    return [figures_line(seen), failure_line(seen.state)]
+
+
+def figures_line(seen: Seen) -> str:
+    """ "7 of 25 epochs in 12 min. Best: EER 2.31 %, similarity 0.9121": how far it came, and its best epoch. "" before
+    its first epoch has ended."""
+    epochs = seen.history.epochs()
+    told = epochs_done(seen)
+    if not told:
+        return ""
+    figures = best_figures(epochs, _FIGURES)
+    if figures:
+        best = "Best" if epochs["best"].any() else "Last"
+        told += f". {best}: " + ", ".join(f"{FIGURES[c][0]} {figure_text(c, v)}" for c, v in list(figures.items())[:3])
+    return told + "."
+
+
+RUNS = RunList("training", seen_runs, _came_of_it, progress_words, shown=6)

@@ -24,8 +24,8 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import settings
-from dashboard.training_data import choose_dataset, images_of
-from dashboard.training_settings import differences, main_settings, other_settings, run_settings
+from dashboard.training.dataset_picker import choose_dataset, images_of
+from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
 from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import count, duration, plain
 
