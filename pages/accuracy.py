@@ -1,5 +1,5 @@
 """Measure accuracy: per person, per resolution, per threshold."""
 
-from dashboard.accuracy_view import view
+from dashboard.accuracy.view import view
 
 view()

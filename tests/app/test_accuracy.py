@@ -23,8 +23,8 @@ from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from dashboard.accuracy_downloads import archive
-from dashboard.accuracy_words import rate
+from dashboard.accuracy.labels import rate
+from dashboard.accuracy.tables import archive
 from tests.app.accuracy_runs import PLAN, Measured, under_way
 from tests.app.conftest import button, shown
 from tests.made_peer import made_peer
@@ -278,7 +278,7 @@ def test_thresholds_by_folds_of_a_pairs_file_are_launched_as_said(open_page, own
         asked.append(config)
         return under_way(settings, config, "queued")
 
-    monkeypatch.setattr("dashboard.accuracy_calibrate.launch", launched)
+    monkeypatch.setattr("dashboard.accuracy.calibrate.launch", launched)
     images, pairs = own_data_dir / "images", own_data_dir / "pairs.txt"
     pairs.write_text("2\t1\nAda\t1\t2\nAda\t1\tBen\t1\nCid\t1\t2\nCid\t1\tDot\t1\n")
     for name in ("Ada_0001", "Ada_0002", "Ben_0001", "Cid_0001", "Cid_0002", "Dot_0001"):
@@ -312,7 +312,7 @@ def test_the_form_launches_what_it_says(open_page, measured, own_data_dir, with_
         asked.append((kind, config))
         return under_way(settings, config, "queued")
 
-    monkeypatch.setattr("dashboard.accuracy_launch.launch", launched)
+    monkeypatch.setattr("dashboard.accuracy.launch.launch", launched)
     target = own_data_dir / "datasets" / "small"
     target.parent.mkdir(parents=True)
     target.symlink_to(measured.dataset.root)

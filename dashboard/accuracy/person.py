@@ -17,9 +17,9 @@ from core.evaluation.picture_lookup import SeenPictures
 from core.evaluation.result import Evaluation
 from core.images import encode_image, resize
 from core.settings import CROP_PX
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_queries import Seen
-from dashboard.accuracy_words import interval, rate
+from dashboard.accuracy.data import Seen
+from dashboard.accuracy.labels import interval, rate
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.readiness import image_address
 from dashboard.ui.components import name_line
 from dashboard.ui.markdown import count, markup, plain

@@ -12,9 +12,9 @@ from core.errors import CoreError
 from core.evaluation import plots
 from core.evaluation.resolution import resolution_table
 from core.jobs.run_dir import Run
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_queries import Seen, evaluation_of, seen_runs
-from dashboard.accuracy_words import interval, rate
+from dashboard.accuracy.data import Seen, evaluation_of, seen_runs
+from dashboard.accuracy.labels import interval, rate
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.error_display import show_error
 from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain

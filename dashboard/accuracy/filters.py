@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.accuracy_words import DEGRADATIONS, MODES
+from dashboard.accuracy.labels import DEGRADATIONS, MODES
 from dashboard.ui.markdown import plain
 
 BY = ["system", "mode", "degradation", "probe", "size_px"]

@@ -9,15 +9,14 @@ import streamlit as st
 from core.evaluation.result import Evaluation, flattery
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
-from dashboard.accuracy_before_after import before_after_part
-from dashboard.accuracy_calibrate import calibration_part
-from dashboard.accuracy_downloads import report_downloads
-from dashboard.accuracy_overview import overview_part
-from dashboard.accuracy_people import people_part
-from dashboard.accuracy_queries import Seen, evaluation_of, look
-from dashboard.accuracy_scores import scores_part
-from dashboard.accuracy_tables import protocol_part, tables_part
-from dashboard.accuracy_words import progress_words
+from dashboard.accuracy.before_after import before_after_part
+from dashboard.accuracy.calibrate import calibration_part
+from dashboard.accuracy.data import Seen, evaluation_of, look
+from dashboard.accuracy.labels import progress_words
+from dashboard.accuracy.overview import overview_part
+from dashboard.accuracy.people import people_part
+from dashboard.accuracy.scores import scores_part
+from dashboard.accuracy.tables import protocol_part, report_downloads, tables_part
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback
 from dashboard.ui.markdown import plain

@@ -9,10 +9,10 @@ import streamlit as st
 
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
-from dashboard.accuracy_choice import choose_rows
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_queries import Seen
-from dashboard.accuracy_words import rate
+from dashboard.accuracy.data import Seen
+from dashboard.accuracy.filters import choose_rows
+from dashboard.accuracy.labels import rate
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.ui.markdown import count
 
 STEP = 0.005

@@ -8,10 +8,10 @@ import streamlit as st
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import screen
-from dashboard.accuracy_choice import choose_rows
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_person import person_view
-from dashboard.accuracy_queries import Seen
+from dashboard.accuracy.data import Seen
+from dashboard.accuracy.filters import choose_rows
+from dashboard.accuracy.person import person_view
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.ui.markdown import count, shorten
 
 MEASURES = {"rank1": "Found first", "accepted": "Accepted at the threshold"}

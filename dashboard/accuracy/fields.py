@@ -11,7 +11,7 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
-from dashboard.accuracy_words import SIZES, size_name
+from dashboard.accuracy.labels import SIZES, size_name
 from dashboard.shell.error_display import show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import weights_in_use

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import CoreError
 from core.jobs.run_dir import Run
-from dashboard.accuracy_calibrate import thresholds_panel
-from dashboard.accuracy_compare import compare_panel
-from dashboard.accuracy_launch import launch_panel
-from dashboard.accuracy_list import RUNS
-from dashboard.accuracy_queries import accuracy_runs, run_of
-from dashboard.accuracy_run import run_view
+from dashboard.accuracy.calibrate import thresholds_panel
+from dashboard.accuracy.compare import compare_panel
+from dashboard.accuracy.data import Seen, accuracy_runs, run_of, seen_runs
+from dashboard.accuracy.labels import progress_words
+from dashboard.accuracy.launch import launch_panel
+from dashboard.accuracy.run_view import run_view
+from dashboard.runs.card import reader_of
+from dashboard.runs.list import RunList, failure_line
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.training.view import WIDE
 from dashboard.ui.components import empty_state, head
+from dashboard.ui.markdown import plain
 
 _SECTIONS = {
     "measure": "Measure",
@@ -74,3 +78,22 @@ def _back() -> None:
     if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key="accuracy_back"):
         st.query_params.pop("run", None)
         st.rerun()
+
+
+def _came_of_it(seen: Seen) -> list[str]:
+    """Its error, or the sentence of its report."""
+    failed = failure_line(seen.state)
+    if failed:
+        return [failed]
+    try:
+        report = seen.run.report
+    except CoreError:
+        return [":small[:red[Its report is damaged.]]"]
+    return [f":small[{plain(report['text'])}]"] if report and report.get("text") else []
+
+
+def _progress(seen: Seen) -> tuple[float, str] | None:
+    return progress_words(reader_of(seen.run).look().progress)
+
+
+RUNS = RunList("accuracy", seen_runs, _came_of_it, _progress, shown=8)

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation.fold_list import folds_of
-from dashboard.accuracy_fields import choose_dataset, datasets_or_way, photographs_and_pairs
-from dashboard.accuracy_words import MODE_HELP, MODES
+from dashboard.accuracy.fields import choose_dataset, datasets_or_way, photographs_and_pairs
+from dashboard.accuracy.labels import MODE_HELP, MODES
 
 _SOURCES = {"dataset": "A data set", "pairs": "Folds of a pairs file"}
 

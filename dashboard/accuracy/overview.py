@@ -12,10 +12,10 @@ from core.evaluation import plots
 from core.evaluation.resolution import resolution_table
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact
-from dashboard.accuracy_choice import choose_rows
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_queries import Seen
-from dashboard.accuracy_words import interval, missing, rate
+from dashboard.accuracy.data import Seen
+from dashboard.accuracy.filters import choose_rows
+from dashboard.accuracy.labels import interval, missing, rate
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.ui.figure_cells import Cell, cells_html
 from dashboard.ui.markdown import plain
 

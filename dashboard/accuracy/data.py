@@ -13,7 +13,7 @@ from core.evaluation.result import Evaluation, read_run
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
-from dashboard.accuracy_words import MODES, data_name, goal_words, size_name, system_name
+from dashboard.accuracy.labels import MODES, data_name, goal_words, size_name, system_name
 from dashboard.dataset_reads import changed_ns
 from dashboard.shell.resources import settings
 

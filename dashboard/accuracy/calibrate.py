@@ -15,16 +15,16 @@ from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
-from dashboard.accuracy_fields import (
+from dashboard.accuracy.calibration_people import both_folds, choose_people
+from dashboard.accuracy.data import KIND, Seen
+from dashboard.accuracy.fields import (
     choose_sizes,
     choose_upscalers,
     choose_weights,
     weights_or_way,
 )
-from dashboard.accuracy_people_from import both_folds, choose_people
-from dashboard.accuracy_queries import KIND, Seen
-from dashboard.accuracy_take_back import taking_back, told
-from dashboard.accuracy_words import DEGRADATIONS, data_name, interval, rate
+from dashboard.accuracy.labels import DEGRADATIONS, data_name, interval, rate
+from dashboard.accuracy.revoke import taking_back, told
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import gallery, settings, space_in_use

@@ -12,8 +12,8 @@ from core.evaluation.compare_runs import compare_evaluations, of_system
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
-from dashboard.accuracy_downloads import chart, table_download
-from dashboard.accuracy_queries import Seen, accuracy_runs, evaluation_of, seen_runs
+from dashboard.accuracy.data import Seen, accuracy_runs, evaluation_of, seen_runs
+from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.error_display import show_error
 from dashboard.ui.markdown import count, plain
 

@@ -17,7 +17,8 @@ from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from core.models.encoders import WeightsFile
 from core.settings import UNCALIBRATED_THRESHOLD
-from dashboard.accuracy_fields import (
+from dashboard.accuracy.data import KIND
+from dashboard.accuracy.fields import (
     choose_dataset,
     choose_sizes,
     choose_upscalers,
@@ -26,8 +27,7 @@ from dashboard.accuracy_fields import (
     photographs_and_pairs,
     weights_or_way,
 )
-from dashboard.accuracy_queries import KIND
-from dashboard.accuracy_words import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
+from dashboard.accuracy.labels import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
 from dashboard.dataset_reads import opened
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
