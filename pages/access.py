@@ -1,5 +1,5 @@
 """Who may sign in, and what was done."""
 
-from dashboard.access_view import view
+from dashboard.access.view import view
 
 view()

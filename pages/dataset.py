@@ -1,5 +1,5 @@
 """Data sets: choose, check, look at, build."""
 
-from dashboard.dataset_view import view
+from dashboard.datasets.view import view
 
 view()

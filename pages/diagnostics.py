@@ -1,5 +1,5 @@
 """Why figures are as they are: weights, embeddings, similarities and the gallery's health."""
 
-from dashboard.diagnostics_view import view
+from dashboard.diagnostics.view import view
 
 view()

@@ -4,7 +4,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from dashboard.help_topics import Topic, find, topic
+from dashboard.help.topics import Topic, find, topic
 from dashboard.ui.components import head
 from dashboard.ui.markdown import count, plain
 

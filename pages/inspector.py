@@ -1,5 +1,5 @@
 """Look closely at what super-resolution makes of a face."""
 
-from dashboard.inspector_view import view
+from dashboard.inspector.view import view
 
 view()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.bench.row import outcomes
 from dashboard.shell.resources import settings
-from dashboard.speed_view import growth_figure, history, measure_button, measure_panel, show_table, when
+from dashboard.speed.view import growth_figure, history, measure_button, measure_panel, show_table, when
 from dashboard.ui.components import empty_state, head
 from dashboard.ui.markdown import count, plain
 

@@ -14,7 +14,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from dashboard.accuracy.labels import MODES, data_name, goal_words, size_name, system_name
-from dashboard.dataset_reads import changed_ns
+from dashboard.datasets.data import changed_ns
 from dashboard.shell.resources import settings
 
 KIND = "evaluate"

@@ -28,7 +28,7 @@ from dashboard.accuracy.fields import (
     weights_or_way,
 )
 from dashboard.accuracy.labels import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
-from dashboard.dataset_reads import opened
+from dashboard.datasets.data import opened
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings

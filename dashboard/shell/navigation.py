@@ -11,7 +11,7 @@ import streamlit as st
 from core.access.roles import Permission
 from dashboard.shell.session import allowed
 
-PAGES_DIR = Path(__file__).resolve().parents[1] / "pages"
+PAGES_DIR = Path(__file__).resolve().parents[2] / "pages"
 
 _PAGES = {
     "enroll": ("Enrol", ":material/person_add:"),

@@ -15,11 +15,11 @@ from core.dataset.manifest import Dataset, read_dataset, write_dataset
 from core.dataset.rejects import reject_row, rejects_bytes
 from core.dataset.scan import scan
 from core.settings import load_settings
-from dashboard.dataset_check import ROWS_SHOWN, evidence
-from dashboard.dataset_degrade import recipe_text
-from dashboard.dataset_faces import filtered, triples_html
-from dashboard.dataset_reads import choices, pair_table, vlr_sizes
-from dashboard.dataset_rejected import rejects_html
+from dashboard.datasets.check import ROWS_SHOWN, evidence
+from dashboard.datasets.data import choices, pair_table, vlr_sizes
+from dashboard.datasets.degradation import recipe_text
+from dashboard.datasets.faces import filtered, triples_html
+from dashboard.datasets.rejected import rejects_html
 from tests.app.conftest import button, png, shown
 
 NASTY = "<img src=x onerror=alert(1)>"

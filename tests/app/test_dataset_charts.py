@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset.manifest import count, make_frame
-from dashboard.dataset_charts import SPLIT_COLOURS, amounts_figure, people_figure, split_figure
+from dashboard.datasets.charts import SPLIT_COLOURS, amounts_figure, people_figure, split_figure
 
 rows = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["train", "val", "test", ""])), min_size=1)
 

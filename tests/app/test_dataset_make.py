@@ -13,8 +13,8 @@ from core.dataset.library import datasets_root
 from core.errors import SettingsInvalid, StorageFailed
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from dashboard.dataset_build import shares_of
-from dashboard.dataset_make import look, typed_path
+from dashboard.datasets.create import look, typed_path
+from dashboard.datasets.split_form import shares_of
 from tests.app.conftest import button
 
 
@@ -96,7 +96,7 @@ def test_bad_folders_are_answered_in_words(fault: str, open_page, tmp_path, monk
 
 
 def test_two_runs_towards_one_place_are_refused(own_data_dir, monkeypatch):
-    import dashboard.dataset_work as work
+    import dashboard.datasets.runs as work
     from core.jobs.run_dir import create_run
 
     out = str(datasets_root(load_settings()) / "demo")
@@ -149,7 +149,7 @@ def test_fetching_offline_says_so_and_where_to_put_the_files(open_page, own_data
         monkeypatch.delenv(variable, raising=False)
     runs = []
     monkeypatch.setattr(
-        "dashboard.dataset_work.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
+        "dashboard.datasets.runs.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
     )
     app = open_page("dataset", dataset_way="public")
     [each for each in app.button if each.label == "Fetch"][1].click().run()

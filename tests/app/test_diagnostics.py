@@ -11,7 +11,7 @@ from core.evaluation.systems import SystemSpec
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
 from core.settings import load_settings
-from dashboard.diagnostics_map import selected_rows
+from dashboard.diagnostics.embedding_map import selected_rows
 from tests.app.conftest import SPACE, button, png, shown
 from tests.unit.diagnostics.face_sets import faces_dataset
 
@@ -145,7 +145,7 @@ def test_a_data_set_is_offered_embedding_then_mapped_compared_and_its_weights_ex
 
 def test_a_checks_report_is_shown_with_its_answers_and_intervals():
     def page():
-        from dashboard.diagnostics_models import causes_card
+        from dashboard.diagnostics.weights import causes_card
 
         size = {
             "size_px": 16, "similarity": 0.9999, "p5": 0.99, "strangers": 0.98, "right": 9, "asked": 10,

@@ -17,7 +17,7 @@ from core.gallery.review import ADVISED_PHOTOGRAPHS
 from core.images import MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX
 from core.models.variants import RECOMMENDED
 from core.settings import UNCALIBRATED_THRESHOLD
-from dashboard.help_topics import find, parse, topic, topics
+from dashboard.help.topics import find, parse, topic, topics
 from tests.app.conftest import OpenPage, shown
 
 

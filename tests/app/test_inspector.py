@@ -19,7 +19,7 @@ from core.models.upscalers import find_upscaler, keep_upscaler
 from core.settings import load_settings, write_active
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT
-from dashboard.inspector_many import open_face
+from dashboard.inspector.contact_sheet import open_face
 from dashboard.shell.resources import space_in_use
 from tests.app.conftest import OpenPage, button, fill, shown
 from tests.unit.evaluation.sets import small_dataset

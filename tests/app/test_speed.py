@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.bench.row import Curve, Outcome, Row, write_outcome
 from core.settings import load_settings
-from dashboard.speed_view import growth_figure, history, table
+from dashboard.speed.view import growth_figure, history, table
 from tests.app.conftest import OpenPage
 
 ROWS = (

@@ -107,7 +107,7 @@ def test_the_readmes_files_are_there() -> None:
 
 
 def test_every_download_asks_for_the_role_and_is_in_the_trail() -> None:
-    offering = [path.name for path in (ROOT / "dashboard").glob("*.py") if "download_button(" in path.read_text()]
+    offering = [path.name for path in (ROOT / "dashboard").rglob("*.py") if "download_button(" in path.read_text()]
     assert offering == ["taking.py"], "dashboard.ui.downloads.take offers downloads"
 
 

@@ -12,7 +12,7 @@ from core.dataset.degrade import METHODS, degrade
 from core.dataset.manifest import Dataset
 from core.images import RGB, encode_image, read_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
-from dashboard.dataset_reads import DRAWN, pair_table
+from dashboard.datasets.data import DRAWN, pair_table
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import image_address
 from dashboard.ui.markdown import markup, shorten

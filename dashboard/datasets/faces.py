@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.dataset.manifest import Dataset
 from core.settings import CROP_PX
-from dashboard.dataset_reads import DRAWN, choices, pair_table, picture, vlr_sizes
+from dashboard.datasets.data import DRAWN, choices, pair_table, picture, vlr_sizes
 from dashboard.ui.markdown import count, markup, shorten
 
 PER_PAGE = 24

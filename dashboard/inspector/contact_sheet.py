@@ -17,7 +17,7 @@ from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line
 from core.inspection.survey import FIGURES, figures_of, sorted_by
 from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
-from dashboard.inspector_reads import tiles_of
+from dashboard.inspector.data import tiles_of
 from dashboard.shell.readiness import image_address
 from dashboard.ui.downloads import take
 from dashboard.ui.markdown import plain, shorten
@@ -33,8 +33,8 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "edgeface_inspector_many",
     html="<div class='ef-sheet'></div>",
-    css=(_HERE / "inspector_many.css").read_text(encoding="utf-8"),
-    js=(_HERE / "inspector_many.js").read_text(encoding="utf-8"),
+    css=(_HERE / "contact_sheet.css").read_text(encoding="utf-8"),
+    js=(_HERE / "contact_sheet.js").read_text(encoding="utf-8"),
 )
 
 

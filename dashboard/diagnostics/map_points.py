@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.diagnostics.cloud import ALONE, HR_VIEW, RIGHT, WRONG, Cloud
-from dashboard.diagnostics_charts import MOST_COLOURED, PALETTE, REST, Group
+from dashboard.diagnostics.charts import MOST_COLOURED, PALETTE, REST, Group
 from dashboard.ui.markdown import markup, shorten
 
 COLOURS = {"person": "Person", "size": "Size", "error": "Error"}

@@ -8,13 +8,10 @@ from core.dataset.check_cache import kept_verdict
 from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset, count
-from dashboard.dataset_build import build_form
-from dashboard.dataset_charts import MOST_BARS, amounts_figure, people_figure, split_figure
-from dashboard.dataset_check import verdict_panel
-from dashboard.dataset_degrade import degrade_panel
-from dashboard.dataset_faces import faces_panel
-from dashboard.dataset_make import make_panel, start_demo
-from dashboard.dataset_reads import (
+from dashboard.datasets.charts import MOST_BARS, amounts_figure, people_figure, split_figure
+from dashboard.datasets.check import verdict_panel
+from dashboard.datasets.create import make_panel, start_demo
+from dashboard.datasets.data import (
     DRAWN,
     MODE_WORDS,
     changed_ns,
@@ -25,8 +22,10 @@ from dashboard.dataset_reads import (
     rejected,
     vlr_sizes,
 )
-from dashboard.dataset_rejected import rejected_panel
-from dashboard.dataset_work import (
+from dashboard.datasets.degradation import degrade_panel
+from dashboard.datasets.faces import faces_panel
+from dashboard.datasets.rejected import rejected_panel
+from dashboard.datasets.runs import (
     at_work_on,
     choose,
     earlier_panel,
@@ -36,6 +35,7 @@ from dashboard.dataset_work import (
     unfinished,
     work_panel,
 )
+from dashboard.datasets.split_form import build_form
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed

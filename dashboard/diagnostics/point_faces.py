@@ -12,9 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.diagnostics.cloud import HR_VIEW, Cloud
-from dashboard.dataset_reads import picture
-from dashboard.diagnostics_colours import taken_for
-from dashboard.diagnostics_gallery_reads import crop_address
+from dashboard.datasets.data import picture
+from dashboard.diagnostics.gallery_data import crop_address
+from dashboard.diagnostics.map_points import taken_for
 from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import shorten
 

@@ -10,8 +10,8 @@ from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Troubl
 from core.gallery.dismissed_findings import Left, leave, take_up
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
-from dashboard.diagnostics_faces import BLANK, strip
-from dashboard.diagnostics_gallery_reads import crop_address, health_of, health_space
+from dashboard.diagnostics.gallery_data import crop_address, health_of, health_space
+from dashboard.diagnostics.point_faces import BLANK, strip
 from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link

@@ -9,7 +9,7 @@ import streamlit as st
 from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES, TEST, TRAIN, VAL, VAL_SHARE
 from core.errors import SettingsInvalid
-from dashboard.dataset_work import start
+from dashboard.datasets.runs import start
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
 

@@ -16,8 +16,8 @@ from core.models.active import in_use
 from core.models.encoders import WeightsFile, scan
 from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
 from core.models.upscalers import scan as scan_upscalers
-from dashboard.diagnostics_data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for
-from dashboard.diagnostics_report import report_card
+from dashboard.diagnostics.data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for
+from dashboard.diagnostics.weights_report import report_card
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.resources import settings

@@ -24,7 +24,7 @@ from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
-from dashboard.dataset_reads import opened
+from dashboard.datasets.data import opened
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go

@@ -21,8 +21,8 @@ from core.diagnostics.similarity import (
 from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
-from dashboard.diagnostics_charts import matrix_figure, sizes_figure, stds_figure
-from dashboard.diagnostics_data import (
+from dashboard.diagnostics.charts import matrix_figure, sizes_figure, stds_figure
+from dashboard.diagnostics.data import (
     choose_dataset,
     choose_sizes,
     choose_split,
@@ -31,7 +31,7 @@ from dashboard.diagnostics_data import (
     source_opened,
     weights_or_empty,
 )
-from dashboard.diagnostics_faces import BLANK, address_of, faces_of
+from dashboard.diagnostics.point_faces import BLANK, address_of, faces_of
 from dashboard.shell.navigation import link
 from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import count, markup, plain, shorten

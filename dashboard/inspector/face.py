@@ -9,9 +9,9 @@ import streamlit as st
 from core.inspection.colours import labelled, overlay
 from core.inspection.values import INVENTED, Inspection, Subject
 from core.sr.upscale import BICUBIC
-from dashboard.inspector_compare import compare_pictures
-from dashboard.inspector_panels import figures_table, nearest_people, steps_panel, verdict_line
-from dashboard.inspector_reads import encoders, other_pipeline, upscalers
+from dashboard.inspector.data import encoders, other_pipeline, upscalers
+from dashboard.inspector.image_compare import compare_pictures
+from dashboard.inspector.results import figures_table, nearest_people, steps_panel, verdict_line
 from dashboard.shell.error_display import feedback
 from dashboard.ui.components import Picture, faces
 from dashboard.ui.downloads import take

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.diagnostics_gallery import gallery_panel
-from dashboard.diagnostics_map import map_panel
-from dashboard.diagnostics_models import models_panel
-from dashboard.diagnostics_similarity import similarity_panel
+from dashboard.diagnostics.embedding_map import map_panel
+from dashboard.diagnostics.gallery_health import gallery_panel
+from dashboard.diagnostics.similarity import similarity_panel
+from dashboard.diagnostics.weights import models_panel
 from dashboard.shell.error_display import feedback
 from dashboard.ui.components import head
 from dashboard.ui.markdown import plain

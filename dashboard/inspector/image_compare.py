@@ -22,8 +22,8 @@ _BAR_PX = (128, 8)
 _component = st.components.v2.component(
     "edgeface_inspector_compare",
     html="<div class='ef-compare'></div>",
-    css=(_HERE / "inspector_compare.css").read_text(encoding="utf-8"),
-    js=(_HERE / "inspector_compare.js").read_text(encoding="utf-8"),
+    css=(_HERE / "image_compare.css").read_text(encoding="utf-8"),
+    js=(_HERE / "image_compare.js").read_text(encoding="utf-8"),
 )
 
 

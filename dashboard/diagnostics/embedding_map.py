@@ -15,9 +15,8 @@ from streamlit.delta_generator import DeltaGenerator
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
 from core.diagnostics.job import layout_store, space_config
 from core.diagnostics.layout import METHODS, Layout, Method, pca
-from dashboard.diagnostics_charts import map_figure
-from dashboard.diagnostics_colours import COLOURS, groups_of, hover_of
-from dashboard.diagnostics_data import (
+from dashboard.diagnostics.charts import map_figure
+from dashboard.diagnostics.data import (
     begin,
     choose_dataset,
     choose_sizes,
@@ -29,8 +28,9 @@ from dashboard.diagnostics_data import (
     source_opened,
     weights_or_empty,
 )
-from dashboard.diagnostics_faces import faces_of
-from dashboard.diagnostics_gallery_reads import gallery_cloud, health_space
+from dashboard.diagnostics.gallery_data import gallery_cloud, health_space
+from dashboard.diagnostics.map_points import COLOURS, groups_of, hover_of
+from dashboard.diagnostics.point_faces import faces_of
 from dashboard.shell.navigation import go, link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed

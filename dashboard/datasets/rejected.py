@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.dataset.photograph import NO_FACE, UNREADABLE
-from dashboard.dataset_reads import rejected_picture
+from dashboard.datasets.data import rejected_picture
 from dashboard.ui.markdown import count, markup, shorten
 
 PER_PAGE = 12

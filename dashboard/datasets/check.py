@@ -12,7 +12,7 @@ from core.dataset.check_cache import KeptVerdict
 from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
-from dashboard.dataset_reads import DRAWN, picture
+from dashboard.datasets.data import DRAWN, picture
 from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import count, plain, shorten
 

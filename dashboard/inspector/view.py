@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.images import read_image
-from dashboard.inspector_face import face_view
-from dashboard.inspector_lab import lab
-from dashboard.inspector_reads import gallery_reference
-from dashboard.inspector_set import set_view
+from dashboard.inspector.data import gallery_reference
+from dashboard.inspector.face import face_view
+from dashboard.inspector.lab import lab
+from dashboard.inspector.picker import set_view
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import readiness

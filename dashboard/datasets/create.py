@@ -14,9 +14,9 @@ from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
 from core.dataset.scan import scan
 from core.errors import StorageFailed
-from dashboard.dataset_build import build_form
-from dashboard.dataset_reads import choices
-from dashboard.dataset_work import start
+from dashboard.datasets.data import choices
+from dashboard.datasets.runs import start
+from dashboard.datasets.split_form import build_form
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings

@@ -15,11 +15,11 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
-from dashboard.dataset_reads import DRAWN, opened
-from dashboard.inspector_face import face_view
-from dashboard.inspector_lab import lab
-from dashboard.inspector_many import SORT_KEPT, many_view, sorted_as_asked
-from dashboard.inspector_reads import dataset_reference, gallery_reference, pictures_in, survey_of
+from dashboard.datasets.data import DRAWN, opened
+from dashboard.inspector.contact_sheet import SORT_KEPT, many_view, sorted_as_asked
+from dashboard.inspector.data import dataset_reference, gallery_reference, pictures_in, survey_of
+from dashboard.inspector.face import face_view
+from dashboard.inspector.lab import lab
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import readiness
