@@ -107,9 +107,14 @@ class Pipeline:
     """Encoder, upscaler, detector and gallery at work together. Safe to share between threads."""
 
     def __init__(
-        self, config: PipelineConfig, encoder: Encoder, upscaler: Upscaler, detector: Detector, store: Gallery,
+        self,
+        config: PipelineConfig,
+        encoder: Encoder,
+        upscaler: Upscaler,
+        detector: Detector,
+        store: Gallery,
         attack_check: AttackCheck | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.config = config
         self.attack_check = attack_check
         self.encoder = encoder

@@ -4,9 +4,10 @@ from itertools import groupby
 
 import streamlit as st
 
+from core.system.text import count
 from dashboard.help.topics import Topic, find, topic
 from dashboard.ui.components import head
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 
 def answer(item: Topic, *, expanded: bool = False) -> None:

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from core.bench.row import outcomes
+from core.system.text import count
 from dashboard.shell.resources import settings
 from dashboard.speed.view import growth_figure, history, measure_button, measure_panel, show_table, when
 from dashboard.ui.components import empty_state, head
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
 

@@ -204,9 +204,13 @@ def _tell_many(
     chosen = spread(pictures, among)
     try:
         table = survey(
-            pipeline, chosen, reduction, reference, store=inspection_store(load_settings()),
+            pipeline,
+            chosen,
+            reduction,
+            reference,
+            store=inspection_store(load_settings()),
             on_progress=lambda done, of: progress(f"measure {done} of {of}"),
-        )  # fmt: skip
+        )
     finally:
         progress("")
     rows = ordered(table, order).head(faces)

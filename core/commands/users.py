@@ -19,7 +19,7 @@ from core.commands.shared.common import (
     say,
     say_json,
     say_table,
-)  # fmt: skip
+)
 from core.settings import load_settings
 
 group = typer.Typer(

@@ -91,9 +91,12 @@ def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
         return [Finding("few_people", "error", text, hr)]
     findings: list[Finding] = []
     learnt = hr[hr["split"].isin(("train", ""))]
-    for split in ("train", "val"):
-        if mode in ("closed-set", "identity-disjoint") and not (hr["split"] == split).any():
-            findings.append(Finding("empty_split", "error", f"No image is in {split}. Build it again.", hr.head(0)))
+    if mode in ("closed-set", "identity-disjoint"):
+        findings += [
+            Finding("empty_split", "error", f"No image is in {split}. Build it again.", hr.head(0))
+            for split in ("train", "val")
+            if not (hr["split"] == split).any()
+        ]
     counts = learnt["identity"].value_counts()
     few = counts[counts < MIN_IMAGES - 1]
     if mode == "closed-set" and len(few):

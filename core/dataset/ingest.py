@@ -217,9 +217,12 @@ class _Progress:
         left_s = (self._total - self._done) / per_s if per_s > 0 else None
         self._tell(
             "progress",
-            done=self._done, total=self._total, rejected=self._rejected, per_s=round(per_s, 1),
+            done=self._done,
+            total=self._total,
+            rejected=self._rejected,
+            per_s=round(per_s, 1),
             left_s=None if left_s is None else round(left_s, 1),
-        )  # fmt: skip
+        )
 
 
 @contextmanager
@@ -242,8 +245,18 @@ def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
             state: tuple[int, int] | None = (stat.st_size, stat.st_mtime_ns)
         except OSError:
             state = None
-        listed.append([str(photograph.path), state, photograph.identity, photograph.name, photograph.source,
-                       photograph.split, photograph.aligned, photograph.further])  # fmt: skip
+        listed.append(
+            [
+                str(photograph.path),
+                state,
+                photograph.identity,
+                photograph.name,
+                photograph.source,
+                photograph.split,
+                photograph.aligned,
+                photograph.further,
+            ]
+        )
     what = [FORMAT, recipe.as_dict(), sha256_of(detector_model_path().read_bytes()), cv2.__version__, listed]
     return sha256_of(json.dumps(what, sort_keys=True).encode("utf-8"))
 
@@ -290,6 +303,12 @@ def _summary(out: Path, *, reused: int, seconds: float) -> IngestSummary:
     accepted = int(dataset.info.parameters["accepted"])
     reasons = {str(code): int(n) for code, n in rejects["code"].value_counts(sort=True).items()}
     return IngestSummary(
-        out, accepted + len(rejects), accepted, len(rejects), int(dataset.frame["identity"].nunique()), reasons,
-        reused, seconds,
-    )  # fmt: skip
+        out,
+        accepted + len(rejects),
+        accepted,
+        len(rejects),
+        int(dataset.frame["identity"].nunique()),
+        reasons,
+        reused,
+        seconds,
+    )

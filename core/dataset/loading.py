@@ -60,9 +60,11 @@ class Faces(TorchDataset[Item]):
 
         Raises DatasetInvalid when nothing fits, or someone in this split has no number.
         """
-        self.identities = list(identities) if identities is not None else sorted(
-            set(dataset.frame.loc[dataset.frame["split"] == split, "identity"])
-        )  # fmt: skip
+        self.identities = (
+            list(identities)
+            if identities is not None
+            else sorted(set(dataset.frame.loc[dataset.frame["split"] == split, "identity"]))
+        )
         folder = cache or load_settings().data_dir / "cache"
         self._open = (dataset, folder)
         self._arrays: dict[int, NDArray[np.uint8]] | None = open_cache(dataset, folder, on_event=on_event)
@@ -128,9 +130,14 @@ def make_loader(
     generator = torch.Generator()
     generator.manual_seed(seed_for(seed, "order", faces.epoch))
     return DataLoader(
-        faces, batch_size, shuffle=shuffle, num_workers=workers, collate_fn=collate, generator=generator,
+        faces,
+        batch_size,
+        shuffle=shuffle,
+        num_workers=workers,
+        collate_fn=collate,
+        generator=generator,
         drop_last=drop_last,
-    )  # fmt: skip
+    )
 
 
 def _chosen(

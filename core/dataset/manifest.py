@@ -235,9 +235,17 @@ def _to_info(said: Any, path: Path) -> DatasetInfo:
             "Update EdgeFace Studio.",
         )
     kinds: dict[str, tuple[type, ...]] = {
-        "name": (str,), "mode": (str,), "seed": (int, type(None)), "vlr_px": (int,), "synthetic": (bool,),
-        "made_by": (str,), "source": (str,), "parameters": (dict,), "counts": (dict,), "version": (int,),
-    }  # fmt: skip
+        "name": (str,),
+        "mode": (str,),
+        "seed": (int, type(None)),
+        "vlr_px": (int,),
+        "synthetic": (bool,),
+        "made_by": (str,),
+        "source": (str,),
+        "parameters": (dict,),
+        "counts": (dict,),
+        "version": (int,),
+    }
     known = {f.name: said[f.name] for f in fields(DatasetInfo) if f.name in said}
     if "name" not in known or any(not isinstance(value, kinds[name]) for name, value in known.items()):
         raise wrong

@@ -123,12 +123,20 @@ def make_images(crop: RGB, photograph: Photograph, recipe: Recipe, measures: dic
         files[path] = encode_png(rgb)
         rows.append(
             {
-                "path": path, "identity": photograph.identity, "split": photograph.split, "kind": kind,
-                "size_px": size, "pair": Path(photograph.name).stem, "sha256": sha256_of(files[path]),
-                "phash": phash(rgb), "source": photograph.source, "degradation": degradation,
-                **measures, **photograph.further,
+                "path": path,
+                "identity": photograph.identity,
+                "split": photograph.split,
+                "kind": kind,
+                "size_px": size,
+                "pair": Path(photograph.name).stem,
+                "sha256": sha256_of(files[path]),
+                "phash": phash(rgb),
+                "source": photograph.source,
+                "degradation": degradation,
+                **measures,
+                **photograph.further,
             }
-        )  # fmt: skip
+        )
 
     keep(crop, HR, "")
     for size in recipe.sizes:
@@ -177,7 +185,10 @@ def _whole(rgb: RGB) -> tuple[RGB, Quality]:
 def _measures(quality: Quality) -> dict[str, str]:
     """The measures as text for the manifest, rounded: "" where a crop came without landmarks."""
     values = {
-        "probe_px": (quality.probe_px, 1), "sharpness": (quality.sharpness, 3), "brightness": (quality.brightness, 1),
-        "yaw_deg": (quality.yaw_deg, 1), "pitch_deg": (quality.pitch_deg, 1),
-    }  # fmt: skip
+        "probe_px": (quality.probe_px, 1),
+        "sharpness": (quality.sharpness, 3),
+        "brightness": (quality.brightness, 1),
+        "yaw_deg": (quality.yaw_deg, 1),
+        "pitch_deg": (quality.pitch_deg, 1),
+    }
     return {name: "" if value is None else f"{value:.{places}f}" for name, (value, places) in values.items()}

@@ -37,9 +37,12 @@ def fetch(context: JobContext) -> dict[str, Any]:
     out = Path(config["out"])
     with _stoppable():
         summary = fetch_public(
-            config["name"], out, downloads=Path(config["downloads"]), on_event=context.on_event,
+            config["name"],
+            out,
+            downloads=Path(config["downloads"]),
+            on_event=context.on_event,
             should_stop=context.should_stop,
-        )  # fmt: skip
+        )
     report = {"out": str(out), "made": [str(out)], "text": summary.text}
     return {**report, **(_checked(context, [out]) if config.get("check") else {})}
 

@@ -182,7 +182,7 @@ def _choose(
     room = sum(len(block) for block in order) - (0 if TRAIN in sides.values() else 1)
     chosen = _nearest_subset([len(block) for block in order], min(missing, room))
     for index, block in enumerate(order):
-        sides.update({pair: VAL if index in chosen else TRAIN for pair in block})
+        sides.update(dict.fromkeys(block, VAL if index in chosen else TRAIN))
     return sides
 
 

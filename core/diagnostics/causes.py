@@ -75,10 +75,14 @@ class Diagnosis:
     def facts(self) -> dict[str, Any]:
         """Plain values for a report."""
         return {
-            "similarity": self.similarity, "size_px": self.size_px, "text": self.text, "ok": self.ok,
+            "similarity": self.similarity,
+            "size_px": self.size_px,
+            "text": self.text,
+            "ok": self.ok,
             "answers": [{**asdict(each), "question": each.question} for each in self.answers],
-            "alarm": None if self.alarm is None else self.alarm.event(), "protocol": self.protocol,
-        }  # fmt: skip
+            "alarm": None if self.alarm is None else self.alarm.event(),
+            "protocol": self.protocol,
+        }
 
 
 def diagnose(check: FaceCheck, data: str) -> Diagnosis:
@@ -109,9 +113,12 @@ def diagnosis_of(facts: Mapping[str, Any]) -> Diagnosis:
     alarm = None if facts["alarm"] is None else Alarm(**facts["alarm"])
     similarity = facts["similarity"]  # None where it was no finite number: JSON has none
     return Diagnosis(
-        float("nan") if similarity is None else float(similarity), int(facts["size_px"]), answers, alarm,
+        float("nan") if similarity is None else float(similarity),
+        int(facts["size_px"]),
+        answers,
+        alarm,
         str(facts["protocol"]),
-    )  # fmt: skip
+    )
 
 
 def _collapsed(check: FaceCheck) -> Answer:

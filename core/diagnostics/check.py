@@ -90,15 +90,22 @@ class FaceCheck:
     def facts(self) -> dict[str, Any]:
         """Plain values for a report."""
         return {
-            "encoder": self.encoder, "weights_sha256": self.weights_sha256, "upscaler": self.upscaler,
-            "pictures": self.pictures, "people": self.people, "synthetic": self.synthetic,
+            "encoder": self.encoder,
+            "weights_sha256": self.weights_sha256,
+            "upscaler": self.upscaler,
+            "pictures": self.pictures,
+            "people": self.people,
+            "synthetic": self.synthetic,
             "health": {**asdict(self.health), "healthy": self.health.healthy, "reason": self.health.reason},
             "hr": {
-                "std": float(self.hr.stds.mean()), "effective_rank": self.hr.effective_rank,
-                "mean_abs_cosine": self.hr.between.mean_abs_cosine, "norm": self.norm, "norm_std": self.norm_std,
+                "std": float(self.hr.stds.mean()),
+                "effective_rank": self.hr.effective_rank,
+                "mean_abs_cosine": self.hr.between.mean_abs_cosine,
+                "norm": self.norm,
+                "norm_std": self.norm_std,
             },
             "sizes": [asdict(one) for one in self.sizes],
-        }  # fmt: skip
+        }
 
 
 def sample_of(pictures: Sequence[Picture], most: int = SAMPLE, seed: int = 0) -> list[Picture]:

@@ -156,4 +156,4 @@ def _cloud(vectors: NDArray[np.float32], table: pd.DataFrame, because: str) -> C
 
 
 def _size_of(view: str) -> int:
-    return 112 if view == HR_VIEW else int(view.split(" ")[0])
+    return 112 if view == HR_VIEW else int(view.split(" ", maxsplit=1)[0])

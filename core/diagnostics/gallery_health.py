@@ -75,10 +75,14 @@ def examine(
     photographs = sum(len(person.photos) for person in people)
     reviewed = left_findings(gallery)
     return GalleryHealth(
-        space, len(people), photographs, full.threshold, full.calibrated,
+        space,
+        len(people),
+        photographs,
+        full.threshold,
+        full.calibrated,
         troubles=tuple(each for each in ordered if each.key not in reviewed),
         left=tuple((each, reviewed[each.key]) for each in ordered if each.key in reviewed),
-    )  # fmt: skip
+    )
 
 
 def _person(number: int, name: str, templates: Sequence[StoredTemplate]) -> _Person:
@@ -113,8 +117,9 @@ def _within(person: _Person) -> list[Trouble]:
                 f"The photographs of “{person.name}” are nearly the same (mean cosine {mean:.2f}, usual is less than "
                 f"{ALIKE_ABOVE:.2f}): add some of another day, light or pose."
             )
-            found.append(Trouble("alike", person.id, person.name, text, _some(person, fresh), score=mean,
-                                 limit=ALIKE_ABOVE))  # fmt: skip
+            found.append(
+                Trouble("alike", person.id, person.name, text, _some(person, fresh), score=mean, limit=ALIKE_ABOVE)
+            )
     return found
 
 
@@ -125,10 +130,17 @@ def _copies(person: _Person, twins: Sequence[tuple[int, int]]) -> list[Trouble]:
             told.add(copy)
             text = f"A photograph of “{person.name}” is stored twice: the second adds nothing."
             found.append(
-                Trouble("same_photograph", person.id, person.name, text, (person.photos[copy],),
-                        beside=(person.photos[first],), score=float(person.vectors[first] @ person.vectors[copy]),
-                        limit=SAME_PHOTOGRAPH)
-            )  # fmt: skip
+                Trouble(
+                    "same_photograph",
+                    person.id,
+                    person.name,
+                    text,
+                    (person.photos[copy],),
+                    beside=(person.photos[first],),
+                    score=float(person.vectors[first] @ person.vectors[copy]),
+                    limit=SAME_PHOTOGRAPH,
+                )
+            )
     return found
 
 
@@ -165,9 +177,15 @@ def _stranger(person: _Person, row: int, others: Sequence[int], score: float) ->
         "more. Is it of somebody else?"
     )
     return Trouble(
-        "unlike_own", person.id, person.name, text, (person.photos[row],), beside=_some(person, others), score=score,
+        "unlike_own",
+        person.id,
+        person.name,
+        text,
+        (person.photos[row],),
+        beside=_some(person, others),
+        score=score,
         limit=UNLIKE_BELOW,
-    )  # fmt: skip
+    )
 
 
 def _two_names(people: Sequence[_Person], index: Index, by_id: dict[int, _Person]) -> list[Trouble]:
@@ -191,9 +209,17 @@ def _two_names(people: Sequence[_Person], index: Index, by_id: dict[int, _Person
                 f"people stay below {SAME_ABOVE:.2f}."
             )
             found[pair] = Trouble(
-                "two_names", first.id, first.name, text, first.photos, second.id, second.name, second.photos, score,
+                "two_names",
+                first.id,
+                first.name,
+                text,
+                first.photos,
+                second.id,
+                second.name,
+                second.photos,
+                score,
                 SAME_ABOVE,
-            )  # fmt: skip
+            )
     return list(found.values())
 
 
@@ -220,8 +246,20 @@ def _like_others(
                 f"A photograph of “{person.name}” would be taken for “{other.name}”: {score:.2f}, at or above the "
                 f"threshold of {decision.threshold:.2f} ({how})."
             )
-            found.append(Trouble("looks_like_other", person.id, person.name, text, (photo,), other.id, other.name,
-                                 other.photos, score, decision.threshold))  # fmt: skip
+            found.append(
+                Trouble(
+                    "looks_like_other",
+                    person.id,
+                    person.name,
+                    text,
+                    (photo,),
+                    other.id,
+                    other.name,
+                    other.photos,
+                    score,
+                    decision.threshold,
+                )
+            )
             break
     return found
 
@@ -232,10 +270,11 @@ def _told_once(within: Sequence[Trouble], like_others: Sequence[Trouble]) -> lis
     told: list[Trouble] = []
     for each in within:
         other = like.pop(each.photos, None) if each.code == "unlike_own" else None
-        if other is not None:
+        if other is None:
+            told.append(each)
+        else:
             text = f"{each.text} It looks like “{other.other_name}” ({other.score:.2f})."
-            each = replace(each, text=text, other=other.other, other_name=other.other_name)
-        told.append(each)
+            told.append(replace(each, text=text, other=other.other, other_name=other.other_name))
     return [*told, *like.values()]
 
 

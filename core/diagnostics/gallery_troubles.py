@@ -17,8 +17,14 @@ Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "
 Remedy = Literal["remove", "merge", "enrol"]
 
 ORDER: tuple[Code, ...] = (
-    "two_names", "unlike_own", "unlike_groups", "looks_like_other", "same_photograph", "alike", "few",
-)  # fmt: skip
+    "two_names",
+    "unlike_own",
+    "unlike_groups",
+    "looks_like_other",
+    "same_photograph",
+    "alike",
+    "few",
+)
 
 
 @dataclass(frozen=True)

@@ -88,14 +88,28 @@ class ModelReport:
         keys = None if self.keys is None else {**vars(self.keys), "fit": self.keys.fit, "complete": self.keys.complete}
         health = None if self.health is None else {**vars(self.health), "reason": self.health.reason}
         return {
-            "kind": self.kind, "name": self.name, "path": self.path, "sha256": self.sha256, "ok": self.ok,
-            "size_bytes": self.size_bytes, "origin": self.origin, "form": self.form, "parameters": self.parameters,
-            "keys": keys, "companions": self.companions, "identities": self.identities,
-            "inert_classes": list(self.inert_classes), "health": health, "parent_sha256": self.card.parent_sha256,
-            "parent": self.parent, "trained_by": self.card.trained_by, "made_at": self.card.made_at,
-            "measured": None if self.measured is None else self.measured.protocol, "problem": self.problem,
+            "kind": self.kind,
+            "name": self.name,
+            "path": self.path,
+            "sha256": self.sha256,
+            "ok": self.ok,
+            "size_bytes": self.size_bytes,
+            "origin": self.origin,
+            "form": self.form,
+            "parameters": self.parameters,
+            "keys": keys,
+            "companions": self.companions,
+            "identities": self.identities,
+            "inert_classes": list(self.inert_classes),
+            "health": health,
+            "parent_sha256": self.card.parent_sha256,
+            "parent": self.parent,
+            "trained_by": self.card.trained_by,
+            "made_at": self.card.made_at,
+            "measured": None if self.measured is None else self.measured.protocol,
+            "problem": self.problem,
             "next_step": self.next_step,
-        }  # fmt: skip
+        }
 
 
 def report_on(file: WeightsFile | UpscalerFile, settings: Settings | None = None) -> ModelReport:
@@ -107,10 +121,16 @@ def report_on(file: WeightsFile | UpscalerFile, settings: Settings | None = None
         return _upscaler(file, settings)
     card = read_card(file.metadata)
     facts: dict[str, Any] = {
-        "kind": "encoder", "name": file.name, "path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes,
-        "origin": file.origin, "card": card, "parent": _parent(card, settings),
+        "kind": "encoder",
+        "name": file.name,
+        "path": file.path,
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "origin": file.origin,
+        "card": card,
+        "parent": _parent(card, settings),
         "measured": measured(file, settings or load_settings()),
-    }  # fmt: skip
+    }
     try:
         keys, facts["form"] = key_report(file.path)
         facts["keys"] = keys
@@ -132,9 +152,12 @@ def key_report(path: Path) -> tuple[Keys, str]:
     tensors, _ = encoder_tensors(archive.tensors)
     best = compare_with_variants(tensors)[0]
     keys = Keys(
-        best.variant.name, len(expected_shapes(best.variant.architecture)), best.missing, best.unexpected,
+        best.variant.name,
+        len(expected_shapes(best.variant.architecture)),
+        best.missing,
+        best.unexpected,
         best.misshapen,
-    )  # fmt: skip
+    )
     return keys, "int8 state dict" if archive.int8 else archive.kind
 
 
@@ -161,10 +184,16 @@ def _loaded(file: WeightsFile, facts: Mapping[str, Any]) -> ModelReport:
 def _upscaler(file: UpscalerFile, settings: Settings | None) -> ModelReport:
     card = read_card(file.metadata)
     facts: dict[str, Any] = {
-        "kind": "upscaler", "name": file.name, "path": file.path, "sha256": file.sha256, "size_bytes": file.size_bytes,
-        "origin": "trained by this project" if file.path else "interpolation: no file, invents nothing", "card": card,
-        "measured": card.measured, "parent": _parent(card, settings),
-    }  # fmt: skip
+        "kind": "upscaler",
+        "name": file.name,
+        "path": file.path,
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "origin": "trained by this project" if file.path else "interpolation: no file, invents nothing",
+        "card": card,
+        "measured": card.measured,
+        "parent": _parent(card, settings),
+    }
     if file.path is None:
         return ModelReport(**facts)
     try:

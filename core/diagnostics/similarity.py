@@ -81,11 +81,16 @@ def by_size(pairs: pd.DataFrame, strangers: pd.Series | None = None) -> pd.DataF
         low, high = np.percentile(values, [5, 95])
         rows.append(
             {
-                "view": str(view), "pairs": len(part), "people": int(part["identity"].nunique()),
-                "mean": float(values.mean()), "p5": float(low), "p95": float(high), "lowest": float(values.min()),
+                "view": str(view),
+                "pairs": len(part),
+                "people": int(part["identity"].nunique()),
+                "mean": float(values.mean()),
+                "p5": float(low),
+                "p95": float(high),
+                "lowest": float(values.min()),
                 "strangers": float("nan") if strangers is None else float(strangers.get(view, float("nan"))),
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows, columns=["view", "pairs", "people", "mean", "p5", "p95", "lowest", "strangers"])
 
 

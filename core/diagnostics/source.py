@@ -43,10 +43,13 @@ def source_of(config: Mapping[str, Any]) -> Source:
     """The source that a run's config names. Raises SettingsInvalid."""
     try:
         return Source(
-            dataset=str(config["dataset"]), split=config.get("split") or None,
-            sizes=tuple(int(size) for size in config.get("sizes") or ()), spec=spec_of(config.get("spec") or {}),
-            most=int(config.get("most") or MOST_PICTURES), seed=int(config.get("seed") or 0),
-        )  # fmt: skip
+            dataset=str(config["dataset"]),
+            split=config.get("split") or None,
+            sizes=tuple(int(size) for size in config.get("sizes") or ()),
+            spec=spec_of(config.get("spec") or {}),
+            most=int(config.get("most") or MOST_PICTURES),
+            seed=int(config.get("seed") or 0),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsInvalid(f"This run's settings can't be used: {error}.", "Start it again.") from error
 

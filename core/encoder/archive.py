@@ -24,9 +24,21 @@ from core.encoder.errors import WeightsMissing, WeightsUnsafe
 from core.system.file_kinds import stray
 
 UNREADABLE = (
-    pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, ValueError, LookupError,
-    TypeError, AttributeError, OSError, ArithmeticError, MemoryError, ImportError, AssertionError,
-)  # fmt: skip
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OSError,
+    ArithmeticError,
+    MemoryError,
+    ImportError,
+    AssertionError,
+)
 """What torch's reader raises on damaged files."""
 
 Kind = Literal["state dict", "TorchScript", "safetensors"]

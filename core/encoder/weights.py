@@ -20,8 +20,14 @@ from core.encoder.network import expected_shapes
 from core.models.variants import VARIANTS, Variant
 
 _CONTAINERS = (
-    "backbone_state_dict", "encoder_state_dict", "model_state_dict", "state_dict", "encoder", "backbone", "model",
-)  # fmt: skip
+    "backbone_state_dict",
+    "encoder_state_dict",
+    "model_state_dict",
+    "state_dict",
+    "encoder",
+    "backbone",
+    "model",
+)
 _WRAPPERS = re.compile(r"^(?:(?:_orig_mod|module|model|backbone|encoder|network)\.)+")
 _COMPANIONS = re.compile(
     r"^(?:arcface_state_dict|arcface|head_state_dict|criterion|optimizer|optimizer_state_dict|optimizer_states|"

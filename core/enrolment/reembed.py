@@ -207,9 +207,13 @@ def _progress(done: int, total: int, seconds: float) -> dict[str, Any]:
     rate = done / seconds if seconds > 0 else 0.0
     left = (total - done) / rate if rate else None
     return {
-        "step": "embed", "done": done, "total": total, "share": done / total, "per_second": round(rate, 1),
+        "step": "embed",
+        "done": done,
+        "total": total,
+        "share": done / total,
+        "per_second": round(rate, 1),
         "left_s": None if left is None else round(left, 1),
-    }  # fmt: skip
+    }
 
 
 def _ignore(kind: str, **data: Any) -> None:

@@ -92,9 +92,14 @@ def calibrate(
     views = list(dict.fromkeys([*plan.views(), *goal.enrolled_views]))
     for half, pictures in zip(("calibrate", "report"), unknown, strict=True):
         embedded = embed(
-            system, pictures, views, store=store, seed=plan.seed, should_stop=should_stop,
+            system,
+            pictures,
+            views,
+            store=store,
+            seed=plan.seed,
+            should_stop=should_stop,
             on_progress=telling(tell, f"embed to {half}"),
-        )  # fmt: skip
+        )
         sides.append((codes_of(pictures)[0], embedded))
     ranges = size_ranges(plan.sizes)
     thresholds, measured, points = [], [], []
@@ -110,10 +115,19 @@ def calibrate(
         chosen = _thresholds(goal, chosen_half, plan.seed)
         for each in chosen:
             thresholds.append(
-                {**named, "pairing": each.pairing, "probe_px_min": low, "probe_px_max": high, "measure": goal.measure,
-                 **of_goal, "photographs": each.photographs, "threshold": each.threshold, "made_of": each.made_of,
-                 "people": each.people}
-            )  # fmt: skip
+                {
+                    **named,
+                    "pairing": each.pairing,
+                    "probe_px_min": low,
+                    "probe_px_max": high,
+                    "measure": goal.measure,
+                    **of_goal,
+                    "photographs": each.photographs,
+                    "threshold": each.threshold,
+                    "made_of": each.made_of,
+                    "people": each.people,
+                }
+            )
             if each.threshold is not None:
                 row = _tried(goal, reported_half, each.threshold, plan, each.pairing)
                 measured.append({**named, "pairing": each.pairing, "threshold": each.threshold, **of_goal, **row})
@@ -121,19 +135,32 @@ def calibrate(
         if len(told) == len(chosen):
             points.append(
                 OperatingPoint(
-                    low, high, goal.measure, goal.target, goal.gallery_size, max(told), run,
-                    templates=goal.templates, photographs=max(1, round(chosen[0].photographs)), frames=goal.frames,
+                    low,
+                    high,
+                    goal.measure,
+                    goal.target,
+                    goal.gallery_size,
+                    max(told),
+                    run,
+                    templates=goal.templates,
+                    photographs=max(1, round(chosen[0].photographs)),
+                    frames=goal.frames,
                     confidence=goal.confidence,
                 )
-            )  # fmt: skip
+            )
     tables = {"thresholds": pd.DataFrame(thresholds), "calibration": pd.DataFrame(measured)}
     protocol = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": f"threshold for {goal.measure.upper()} {goal.target:g} chosen on some people, tried on others",
-        "systems": [system.protocol()], "plan": plan.to_config(), "goal": vars(goal),
-        "calibrated_on": _facts(unknown[0]), "reported_on": _facts(unknown[1]), "people_left_out": len(set(excluded)),
-        "data_sha256": data_sha256([*unknown[0], *unknown[1]]), **(data or {}),
-    }  # fmt: skip
+        "systems": [system.protocol()],
+        "plan": plan.to_config(),
+        "goal": vars(goal),
+        "calibrated_on": _facts(unknown[0]),
+        "reported_on": _facts(unknown[1]),
+        "people_left_out": len(set(excluded)),
+        "data_sha256": data_sha256([*unknown[0], *unknown[1]]),
+        **(data or {}),
+    }
     return Evaluation("calibrate", "Thresholds from your own data", _text(goal, thresholds), protocol, tables), points
 
 
@@ -159,9 +186,16 @@ class _Half:
 
     def trial(self, goal: Goal, seed: int) -> Trial:
         return run_trial(
-            self.people, self.probe, self.hr, goal.gallery_size, kinds=self.kinds, enrol=goal.enrol, draws=goal.draws,
-            frames=goal.frames, seed=seed,
-        )  # fmt: skip
+            self.people,
+            self.probe,
+            self.hr,
+            goal.gallery_size,
+            kinds=self.kinds,
+            enrol=goal.enrol,
+            draws=goal.draws,
+            frames=goal.frames,
+            seed=seed,
+        )
 
     def sides(self, *, ordered: bool) -> tuple[Side, Side]:
         """The acquired photographs on both sides of all pairs."""
@@ -211,17 +245,17 @@ def _tried(goal: Goal, half: _Half, threshold: float, plan: Plan, pairing: str) 
     """What a threshold gives on other people, with 95 % intervals by resampling them; the threshold stays as it is."""
     lost = ~half.probe.acquired
     low, high = share_interval(lost, half.people, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
-    missed = {
-        "failure_to_acquire": float(lost.mean()), "failure_to_acquire_low": low, "failure_to_acquire_high": high
-    }  # fmt: skip
+    missed = {"failure_to_acquire": float(lost.mean()), "failure_to_acquire_low": low, "failure_to_acquire_high": high}
     if goal.measure == "far":
         return {**_one_to_one(half, threshold, plan, ordered=pairing == "VLR-HR"), **missed}
     trial = half.trial(goal, plan.seed + 1_000)
     outcomes = trial.outcomes
     strangers, mated = outcomes.only(~outcomes.mated), outcomes.only(outcomes.mated)
     row: dict[str, Any] = {
-        "photographs": trial.photographs, "strangers": trial.strangers, "stranger_people": trial.stranger_people,
-    }  # fmt: skip
+        "photographs": trial.photographs,
+        "strangers": trial.strangers,
+        "stranger_people": trial.stranger_people,
+    }
     false, found = strangers.top >= threshold, identified(mated, threshold)
     for name, hits, who in (("fpir", false, strangers.person), ("dir", found, mated.person)):
         low, high = share_interval(hits, who, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
@@ -235,10 +269,15 @@ def _one_to_one(half: _Half, threshold: float, plan: Plan, *, ordered: bool) -> 
     left, right = half.sides(ordered=ordered)
     rates = rates_at_threshold(left, right, threshold, ordered=ordered, resamples=plan.bootstrap, seed=plan.seed)
     return {
-        "genuine": rates.genuine, "impostor": rates.impostor,
-        "far": rates.far, "far_low": rates.far_interval[0], "far_high": rates.far_interval[1],
-        "tar": rates.tar, "tar_low": rates.tar_interval[0], "tar_high": rates.tar_interval[1],
-    }  # fmt: skip
+        "genuine": rates.genuine,
+        "impostor": rates.impostor,
+        "far": rates.far,
+        "far_low": rates.far_interval[0],
+        "far_high": rates.far_interval[1],
+        "tar": rates.tar,
+        "tar_low": rates.tar_interval[0],
+        "tar_high": rates.tar_interval[1],
+    }
 
 
 def _facts(pictures: Sequence[Picture]) -> dict[str, Any]:

@@ -35,10 +35,14 @@ def compare_evaluations(
     if change.empty:
         raise SettingsInvalid("The two evaluations have no view in common.", "Evaluate both at the same sizes.")
     protocol = {
-        "data": before.protocol.get("data"), "data_sha256": hashes[0], "before": names[0], "after": names[1],
+        "data": before.protocol.get("data"),
+        "data_sha256": hashes[0],
+        "before": names[0],
+        "after": names[1],
         "systems": [*before.protocol.get("systems", [])[:1], *after.protocol.get("systems", [])[:1]],
-        "made_at": after.protocol.get("made_at"), "versions": after.protocol.get("versions", {}),
-    }  # fmt: skip
+        "made_at": after.protocol.get("made_at"),
+        "versions": after.protocol.get("versions", {}),
+    }
     tables = {"change": change}
     if not people.empty:
         tables["gained_lost"] = people
@@ -76,9 +80,7 @@ def _people(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     parts = []
     views = before[_VIEW].drop_duplicates().merge(after[_VIEW].drop_duplicates())
     for view in views.itertuples(index=False):
-        same = [
-            (table[list(_VIEW)] == list(view)).all(axis=1) for table in (before, after)
-        ]  # fmt: skip
+        same = [(table[list(_VIEW)] == list(view)).all(axis=1) for table in (before, after)]
         table = gained_and_lost(before[same[0]], after[same[1]])
         for position, name in enumerate(_VIEW):
             table.insert(position, name, view[position])

@@ -75,9 +75,7 @@ def embed_photographs(
     configured for. Raises SettingsInvalid for a size that is no small face's, and what `read_image` raises for the
     first unreadable photograph.
     """
-    pictures = [
-        Picture(path, "", path.name, False, f"{position:064x}") for position, path in enumerate(paths)
-    ]  # fmt: skip
+    pictures = [Picture(path, "", path.name, False, f"{position:064x}") for position, path in enumerate(paths)]
     views = [View(mode, size) for mode in modes for size in sizes]
     embedded = embed(system_of(pipeline), pictures, views, on_progress=on_progress)
     return {(view.mode, view.size_px): one for view, one in embedded.items()}
@@ -283,6 +281,16 @@ def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -
 
 
 __all__ = [
-    "MODES", "SIZES", "Degradation", "Embedded", "Key", "Mode", "Progress", "Size", "View", "embed",
-    "embed_photographs", "missing",
-]  # fmt: skip
+    "MODES",
+    "SIZES",
+    "Degradation",
+    "Embedded",
+    "Key",
+    "Mode",
+    "Progress",
+    "Size",
+    "View",
+    "embed",
+    "embed_photographs",
+    "missing",
+]

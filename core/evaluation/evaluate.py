@@ -77,9 +77,15 @@ def evaluate_pictures(
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for system in systems:
         embedded = embed(
-            system, pictures, plan.views(), store=store, seed=plan.seed, mirrored=_mirrored(pictures, plan),
-            on_progress=telling(work.tell, f"embed {system.label}"), should_stop=work.should_stop,
-        )  # fmt: skip
+            system,
+            pictures,
+            plan.views(),
+            store=store,
+            seed=plan.seed,
+            mirrored=_mirrored(pictures, plan),
+            on_progress=telling(work.tell, f"embed {system.label}"),
+            should_stop=work.should_stop,
+        )
         wanted = [view for view in plan.views() if plan.wants(view)]
         for number, view in enumerate(wanted):
             if work.should_stop():
@@ -96,9 +102,18 @@ def evaluate_pictures(
         del joined["probes"]
     if "identification" in plan.sections:
         joined["too_few"] = _people_with_one(pictures)
-    return Evaluation("dataset", f"Accuracy on {data.get('data', 'pictures')}", _headline(joined), {
-        **protocol_of(systems, pictures, plan), **data, "people": len(names), "pictures": len(pictures),
-    }, joined)  # fmt: skip
+    return Evaluation(
+        "dataset",
+        f"Accuracy on {data.get('data', 'pictures')}",
+        _headline(joined),
+        {
+            **protocol_of(systems, pictures, plan),
+            **data,
+            "people": len(names),
+            "pictures": len(pictures),
+        },
+        joined,
+    )
 
 
 def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Plan) -> dict[str, Any]:
@@ -127,9 +142,12 @@ def _never() -> bool:
 
 def _labelled(table: pd.DataFrame, system: System, view: View) -> pd.DataFrame:
     said: dict[str, Any] = {
-        "system": system.label, "mode": view.mode, "degradation": "" if view.size_px is None else view.degradation,
-        "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
-    }  # fmt: skip
+        "system": system.label,
+        "mode": view.mode,
+        "degradation": "" if view.size_px is None else view.degradation,
+        "probe": view.probe,
+        "size_px": 112 if view.size_px is None else view.size_px,
+    }
     for position, (name, value) in enumerate(said.items()):
         table.insert(position, name, value)
     return table
@@ -173,9 +191,16 @@ def _verification(
     missed = ~probe.acquired
     interval = share_interval(missed, work.people, resamples=work.plan.bootstrap, seed=work.plan.seed)
     row = Row(
-        "all pairs", view.mode, view.size_px, pairing, float(missed.mean()),
-        interval or wilson(int(missed.sum()), len(missed)), float(1 - probe.found.mean()), figures, rejected,
-    )  # fmt: skip
+        "all pairs",
+        view.mode,
+        view.size_px,
+        pairing,
+        float(missed.mean()),
+        interval or wilson(int(missed.sum()), len(missed)),
+        float(1 - probe.found.mean()),
+        figures,
+        rejected,
+    )
     values = {
         name: value
         for name, value in row_values(row, "").items()
@@ -203,11 +228,13 @@ def _identification(
     probes = per_identity.probe_table(work.pictures, probe, hr, probe.measure("mirror_agreement"))
     sizes = np.bincount(work.people)
     missed = work.people[~probe.acquired & (sizes[work.people] > 1)]
-    groups = {} if not plan.by else {
-        "groups": by_group(
-            probes, work.pictures, plan.by, plan.threshold, resamples=plan.bootstrap, seed=plan.seed
-        )
-    }  # fmt: skip
+    groups = (
+        {}
+        if not plan.by
+        else {
+            "groups": by_group(probes, work.pictures, plan.by, plan.threshold, resamples=plan.bootstrap, seed=plan.seed)
+        }
+    )
     return {
         **groups,
         "identification": pd.DataFrame([_rank_row(outcomes, missed, probe, plan)]),
@@ -230,12 +257,14 @@ def _rank_row(outcomes: Outcomes, missed: Ints, probe: Embedded, plan: Plan) -> 
     named = identified(mated, plan.threshold)
     interval = share_interval(named, mated.person, resamples=plan.bootstrap, seed=plan.seed)
     row |= {
-        "threshold": plan.threshold, "accuracy_at_threshold": float(named.mean()),
+        "threshold": plan.threshold,
+        "accuracy_at_threshold": float(named.mean()),
         "accuracy_at_threshold_low": interval[0] if interval else None,
         "accuracy_at_threshold_high": interval[1] if interval else None,
-        "failure_to_acquire": float((~probe.acquired).mean()), "no_face": float((~probe.found).mean()),
+        "failure_to_acquire": float((~probe.acquired).mean()),
+        "no_face": float((~probe.found).mean()),
         "pictures": len(probe.acquired),
-    }  # fmt: skip
+    }
     everybody = np.r_[mated.person, missed]
     for rank in RANKS:
         hits = np.r_[mated.rank <= rank, np.zeros(len(missed), bool)]
@@ -274,9 +303,13 @@ def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:
         else:  # of a sample of people, unless flip TTA gave it for all
             there = there & np.isfinite(quality)
         curve = reject.reject_curve(
-            probe.vectors[there], (hr if ordered else probe).vectors[there], work.people[there], quality[there],
-            ordered=ordered, seed=work.plan.seed,
-        )  # fmt: skip
+            probe.vectors[there],
+            (hr if ordered else probe).vectors[there],
+            work.people[there],
+            quality[there],
+            ordered=ordered,
+            seed=work.plan.seed,
+        )
         curve.insert(0, "pairing", pairing)
         parts.append(curve)
     return pd.concat(parts, ignore_index=True)
@@ -288,9 +321,14 @@ def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -
     small = [view for view in embedded if view.size_px is not None and view.mode == "aligned"]
     if "super-resolution" in work.plan.sections and small and work.plan.sr_images:
         quality = sr_quality.sr_quality(
-            system, work.pictures, small, most=work.plan.sr_images, seed=work.plan.seed,
-            on_progress=telling(work.tell, "super-resolution"), should_stop=work.should_stop,
-        )  # fmt: skip
+            system,
+            work.pictures,
+            small,
+            most=work.plan.sr_images,
+            seed=work.plan.seed,
+            on_progress=telling(work.tell, "super-resolution"),
+            should_stop=work.should_stop,
+        )
         if len(quality):
             tables |= {"sr_quality": quality, "sr_summary": sr_quality.sr_summary(quality)}
     head = find_head(system.path) if system.path is not None else None

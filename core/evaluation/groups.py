@@ -23,10 +23,24 @@ FEW_PEOPLE = 20
 MOST_GROUPS = 60
 NOT_GIVEN = "not given"
 COLUMNS = (
-    "by", "group", "people", "images", "probes", "rank1", "rank1_low", "rank1_high", "accepted", "accepted_low",
-    "accepted_high", "wrongly_accepted", "wrongly_accepted_low", "wrongly_accepted_high", "failure_to_acquire",
-    "few", "why",
-)  # fmt: skip
+    "by",
+    "group",
+    "people",
+    "images",
+    "probes",
+    "rank1",
+    "rank1_low",
+    "rank1_high",
+    "accepted",
+    "accepted_low",
+    "accepted_high",
+    "wrongly_accepted",
+    "wrongly_accepted_low",
+    "wrongly_accepted_high",
+    "failure_to_acquire",
+    "few",
+    "why",
+)
 
 
 def by_group(
@@ -60,9 +74,10 @@ def by_group(
             )
         for position in np.lexsort((names, -counts)):
             here = values == names[position]
-            rows.append({"by": column, "group": str(names[position])} | _figures(
-                probes[here], people[here], mated[here], threshold, resamples, seed
-            ))  # fmt: skip
+            rows.append(
+                {"by": column, "group": str(names[position])}
+                | _figures(probes[here], people[here], mated[here], threshold, resamples, seed)
+            )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -77,13 +92,18 @@ def _figures(
     have = count(enough, "person", "people")
     why = "" if enough >= FEW_PEOPLE else f"{have} with two images or more; {FEW_PEOPLE} are needed to compare"
     values: dict[str, Any] = {
-        "people": len(np.unique(people)), "images": len(own), "probes": int(mated.sum()),
-        "failure_to_acquire": float((~own["acquired"]).mean()), "few": bool(why), "why": why,
-    }  # fmt: skip
+        "people": len(np.unique(people)),
+        "images": len(own),
+        "probes": int(mated.sum()),
+        "failure_to_acquire": float((~own["acquired"]).mean()),
+        "few": bool(why),
+        "why": why,
+    }
     measured = {
-        "rank1": (first, people[mated]), "accepted": (accepted, people[mated]),
+        "rank1": (first, people[mated]),
+        "accepted": (accepted, people[mated]),
         "wrongly_accepted": (wrong, people[scored]),
-    }  # fmt: skip
+    }
     for name, (hits, whose) in measured.items():
         low, high = share_interval(hits, whose, resamples=resamples, seed=seed) or (None, None)
         values |= {name: float(hits.mean()) if len(hits) else np.nan, f"{name}_low": low, f"{name}_high": high}

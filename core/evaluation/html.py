@@ -91,9 +91,12 @@ def report_html(evaluation: Evaluation) -> str:
 def _facts(evaluation: Evaluation) -> str:
     said = evaluation.protocol
     facts: list[tuple[str, Any]] = [
-        ("Data", said.get("data")), ("People", said.get("people")), ("Pictures", said.get("pictures")),
-        ("Data SHA-256", said.get("data_sha256")), ("Made", said.get("made_at")),
-    ]  # fmt: skip
+        ("Data", said.get("data")),
+        ("People", said.get("people")),
+        ("Pictures", said.get("pictures")),
+        ("Data SHA-256", said.get("data_sha256")),
+        ("Made", said.get("made_at")),
+    ]
     for system in said.get("systems", []):
         kind = system.get("encoder", system.get("name", ""))
         facts.append(

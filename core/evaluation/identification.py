@@ -57,9 +57,13 @@ class Outcomes:
 
     def only(self, keep: NDArray[np.bool_]) -> Outcomes:
         return Outcomes(
-            self.person[keep], self.photo[keep], self.genuine[keep], self.impostor[keep], self.impostor_person[keep],
+            self.person[keep],
+            self.photo[keep],
+            self.genuine[keep],
+            self.impostor[keep],
+            self.impostor_person[keep],
             self.rank[keep],
-        )  # fmt: skip
+        )
 
 
 def identify(probes: Templates, enrolled: Sequence[Templates]) -> Outcomes:
@@ -81,10 +85,13 @@ def identify(probes: Templates, enrolled: Sequence[Templates]) -> Outcomes:
     ]
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
     return Outcomes(
-        person=probes.people, photo=probes.photos, genuine=joined[0].astype(np.float64),
-        impostor=joined[1].astype(np.float64), impostor_person=joined[2].astype(np.int64),
+        person=probes.people,
+        photo=probes.photos,
+        genuine=joined[0].astype(np.float64),
+        impostor=joined[1].astype(np.float64),
+        impostor_person=joined[2].astype(np.int64),
         rank=joined[3].astype(np.int64),
-    )  # fmt: skip
+    )
 
 
 class _Kind:

@@ -85,16 +85,28 @@ def run(context: JobContext) -> Mapping[str, Any]:
         pictures, data = pictures_of_config(config, plan)
         everybody = {picture.identity for picture in pictures}
         evaluation = evaluate_pooling(
-            systems[0], pictures, plan, data=data, frames=config.get("frames") or FRAMES,
-            draws=int(config.get("draws") or DRAWS), store=store, on_event=told, should_stop=context.should_stop,
-        )  # fmt: skip
+            systems[0],
+            pictures,
+            plan,
+            data=data,
+            frames=config.get("frames") or FRAMES,
+            draws=int(config.get("draws") or DRAWS),
+            store=store,
+            on_event=told,
+            should_stop=context.should_stop,
+        )
     elif task == "benchmark":
         from core.evaluation.benchmarks import named_people, run_benchmark
 
         evaluation = run_benchmark(
-            str(config["benchmark"]), Path(config["root"]), systems, plan, store=store, on_event=told,
+            str(config["benchmark"]),
+            Path(config["root"]),
+            systems,
+            plan,
+            store=store,
+            on_event=told,
             should_stop=context.should_stop,
-        )  # fmt: skip
+        )
         everybody = named_people(str(config["benchmark"]), Path(config["root"]))
     else:
         raise SettingsInvalid(f"There is no evaluation '{task}'.", f"Choose one of {', '.join(TASKS)}.")
@@ -119,9 +131,10 @@ def with_people_known(
         return evaluation
     rows = [{"system": label, "identity": name} for label, people in known.items() for name in sorted(people)]
     return replace(
-        evaluation, protocol={**evaluation.protocol, "people_known": counts},
+        evaluation,
+        protocol={**evaluation.protocol, "people_known": counts},
         tables={**evaluation.tables, "took_part": pd.DataFrame(rows)},
-    )  # fmt: skip
+    )
 
 
 def spec_of(config: Mapping[str, Any]) -> SystemSpec:
@@ -149,9 +162,13 @@ def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pict
     least = int(config.get("min_images") or 1)
     pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs, by=plan.by), least)
     return pictures, {
-        "data": dataset.info.name if is_dataset(root) else root.name, "split": split or "", "root": root.name,
-        "min_images": least, "manifest_sha256": dataset.key, "synthetic": dataset.info.synthetic,
-    }  # fmt: skip
+        "data": dataset.info.name if is_dataset(root) else root.name,
+        "split": split or "",
+        "root": root.name,
+        "min_images": least,
+        "manifest_sha256": dataset.key,
+        "synthetic": dataset.info.synthetic,
+    }
 
 
 def _measured(dataset: Any) -> Any:
@@ -171,9 +188,16 @@ def _pairs(
     context: JobContext,
 ) -> Evaluation:
     return evaluate_listed(
-        Path(config["images"]), Path(config["pairs"]), systems, plan, folds=config.get("folds"),
-        all_pairs=bool(config.get("all_pairs", True)), store=store, on_event=told, should_stop=context.should_stop,
-    )  # fmt: skip
+        Path(config["images"]),
+        Path(config["pairs"]),
+        systems,
+        plan,
+        folds=config.get("folds"),
+        all_pairs=bool(config.get("all_pairs", True)),
+        store=store,
+        on_event=told,
+        should_stop=context.should_stop,
+    )
 
 
 def _calibrated(
@@ -198,9 +222,18 @@ def _calibrated(
             )
     goal = Goal(**config["goal"])
     evaluation, points = calibrate(
-        system, chosen, reported, goal, plan=plan, run=context.run.id, data=data, excluded=known or set(),
-        store=store, on_event=told, should_stop=context.should_stop,
-    )  # fmt: skip
+        system,
+        chosen,
+        reported,
+        goal,
+        plan=plan,
+        run=context.run.id,
+        data=data,
+        excluded=known or set(),
+        store=store,
+        on_event=told,
+        should_stop=context.should_stop,
+    )
     said = "official weights, or their data set isn't here: not known" if known is None else "left out"
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "people_the_weights_know": said})
     write_atomically(context.run.path / "operating_points.json", points_json(points).encode())
@@ -237,10 +270,16 @@ def calibration_pictures(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pi
             require_photos(some, images)
         both = people[0] & people[1]
         chosen = pictures_of_photos([photo for photo in photos[0] if photo.name not in both], images)
-        return chosen, pictures_of_photos(photos[1], images), {
-            "data": listed.resolve().parent.name, "calibrate_folds": folds[0], "report_folds": folds[1],
-            "people_in_both_left_out_of_choosing": len(both),
-        }  # fmt: skip
+        return (
+            chosen,
+            pictures_of_photos(photos[1], images),
+            {
+                "data": listed.resolve().parent.name,
+                "calibrate_folds": folds[0],
+                "report_folds": folds[1],
+                "people_in_both_left_out_of_choosing": len(both),
+            },
+        )
     pictures, data = pictures_of_config(config, plan)
     first, second = halves({picture.identity for picture in pictures}, plan.seed)
     return only_people(pictures, first), only_people(pictures, second), data

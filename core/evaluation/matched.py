@@ -68,9 +68,14 @@ def evaluate_matched(
     plan = replace(plan, sizes=tuple(dict.fromkeys((None, *plan.sizes))))
     views = list(dict.fromkeys([*enrolled_views, *plan.views()]))
     embedded = embed(
-        system, pictures, views, store=store, seed=plan.seed, on_progress=telling(tell, f"embed {system.label}"),
+        system,
+        pictures,
+        views,
+        store=store,
+        seed=plan.seed,
+        on_progress=telling(tell, f"embed {system.label}"),
         should_stop=should_stop,
-    )  # fmt: skip
+    )
     photos = np.arange(len(pictures))
     kinds = {
         name: [_templates(embedded[view], people, photos) for view in enrolled_views if view.size_px in (None, *sizes)]
@@ -86,11 +91,18 @@ def evaluate_matched(
     table = pd.DataFrame(rows)
     table.insert(0, "system", system.label)
     return Evaluation(
-        "matched", f"Matched templates on {data.get('data', 'pictures')}", _headline(table),
-        {**protocol_of([system], pictures, plan), **data, "people": len(names), "pictures": len(pictures),
-         "protocol": "leave one out; templates: means of all other pictures of a person, one mean a size"},
+        "matched",
+        f"Matched templates on {data.get('data', 'pictures')}",
+        _headline(table),
+        {
+            **protocol_of([system], pictures, plan),
+            **data,
+            "people": len(names),
+            "pictures": len(pictures),
+            "protocol": "leave one out; templates: means of all other pictures of a person, one mean a size",
+        },
         {"matched": table},
-    )  # fmt: skip
+    )
 
 
 def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:
@@ -105,11 +117,15 @@ def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict
         mated = found.only(found.mated)
         first[name] = mated.rank == 1
         row: dict[str, Any] = {
-            "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
-            "templates": name, "probes": len(mated.rank), "identities": len(np.unique(found.person)),
+            "mode": view.mode,
+            "probe": view.probe,
+            "size_px": 112 if view.size_px is None else view.size_px,
+            "templates": name,
+            "probes": len(mated.rank),
+            "identities": len(np.unique(found.person)),
             "rank1": float(first[name].mean()),
             **_bounds("rank1", share_interval(first[name], mated.person, resamples=plan.bootstrap, seed=plan.seed)),
-        }  # fmt: skip
+        }
         others, whose = _others(found)
         told = enough(len(others), len(np.unique(whose)), FPIR)
         threshold = threshold_at(others, FPIR) if told else None
@@ -126,7 +142,7 @@ def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict
         if name != HR_ONLY:
             change = paired_interval(
                 first[HR_ONLY], first[name], mated.person, resamples=plan.bootstrap, seed=plan.seed
-            )  # fmt: skip
+            )
             row |= {"rank1_change": row["rank1"] - float(first[HR_ONLY].mean()), **_bounds("rank1_change", change)}
             row |= {"dir_change": None, **_bounds("dir_change", None)}
             if name in named and HR_ONLY in named:

@@ -149,9 +149,15 @@ def run_trial(
     )
     probed = np.unique(people[sorted(seen)], return_counts=True)[1] // frames if seen else np.zeros(0, np.int64)
     return Trial(
-        size, outcomes, missed_mated, missed_strangers, int(probed.sum()), int((probed > 0).sum()),
-        enrolled / (draws * size), draws,
-    )  # fmt: skip
+        size,
+        outcomes,
+        missed_mated,
+        missed_strangers,
+        int(probed.sum()),
+        int((probed > 0).sum()),
+        enrolled / (draws * size),
+        draws,
+    )
 
 
 def open_set_rows(
@@ -165,18 +171,29 @@ def open_set_rows(
     for target in targets:
         threshold = trial.threshold(target)
         row: dict[str, object] = {
-            "gallery_size": trial.gallery_size, "fpir_target": target, "threshold": threshold,
-            "mated_probes": int(mated.sum()) // trial.draws, "strangers": trial.strangers,
-            "stranger_people": trial.stranger_people, "draws": trial.draws,
-            "fnir": None, "dir": None, "dir_low": None, "dir_high": None, "fnir_with_failures": None,
-        }  # fmt: skip
+            "gallery_size": trial.gallery_size,
+            "fpir_target": target,
+            "threshold": threshold,
+            "mated_probes": int(mated.sum()) // trial.draws,
+            "strangers": trial.strangers,
+            "stranger_people": trial.stranger_people,
+            "draws": trial.draws,
+            "fnir": None,
+            "dir": None,
+            "dir_low": None,
+            "dir_high": None,
+            "fnir_with_failures": None,
+        }
         if threshold is not None and mated.any():
             low, high = dir_interval(trial.outcomes, target, resamples=resamples, seed=seed)
             miss = trial.fnir(threshold)
             row |= {
-                "fnir": miss, "dir": 1 - miss, "dir_low": low, "dir_high": high,
+                "fnir": miss,
+                "dir": 1 - miss,
+                "dir_low": low,
+                "dir_high": high,
                 "fnir_with_failures": trial.fnir(threshold, with_missed=True),
-            }  # fmt: skip
+            }
         rows.append(row)
     return rows
 

@@ -53,15 +53,23 @@ def evaluate_listed(
     frames, points, bins, reports = [], [], [], []
     for system in systems:
         embedded = embed(
-            system, listed.pictures, plan.views(), store=store, seed=plan.seed, should_stop=should_stop,
+            system,
+            listed.pictures,
+            plan.views(),
+            store=store,
+            seed=plan.seed,
+            should_stop=should_stop,
             on_progress=telling(tell, f"embed {system.label}"),
-        )  # fmt: skip
+        )
         if should_stop is not None and should_stop():
             raise JobStopped
         rows = measure_listed(
-            task, embedded, None in plan.sizes, all_pairs=all_pairs,
+            task,
+            embedded,
+            None in plan.sizes,
+            all_pairs=all_pairs,
             tell=lambda done, total, what: tell("progress", step=what, done=done, total=total),
-        )  # fmt: skip
+        )
         report = PairsReport(listed_protocol(system, listed, task), rows)
         reports.append(report)
         frames.append(_with_views(report, embedded, plan, system, all_pairs))
@@ -70,14 +78,17 @@ def evaluate_listed(
             points.append(_labelled(curve, system, view, pairing))
             bins.append(_labelled(histogram, system, view, pairing))
     tables = {
-        "verification": pd.concat(frames, ignore_index=True), "curves": pd.concat(points, ignore_index=True),
+        "verification": pd.concat(frames, ignore_index=True),
+        "curves": pd.concat(points, ignore_index=True),
         "histograms": pd.concat(bins, ignore_index=True),
-    }  # fmt: skip
+    }
     first = reports[0].protocol
     protocol = {
-        **protocol_of(systems, listed.pictures, plan), "protocol": first["protocol"], "pictures": len(listed.pictures),
+        **protocol_of(systems, listed.pictures, plan),
+        "protocol": first["protocol"],
+        "pictures": len(listed.pictures),
         **{name: first[name] for name in ("data", "pairs_file", "folds", "people_in_several_folds", "pairs", "people")},
-    }  # fmt: skip
+    }
     title = f"Verification on {listed.pairs_file.name} of {first['data']}"
     return Evaluation("pairs", title, _text(tables["verification"]), protocol, tables)
 
@@ -113,9 +124,13 @@ def _drawn(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -> tu
 
 def _labelled(table: pd.DataFrame, system: System, view: View, pairing: Pairing) -> pd.DataFrame:
     said: dict[str, Any] = {
-        "system": system.label, "mode": view.mode, "degradation": "" if view.size_px is None else view.degradation,
-        "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px, "pairing": pairing,
-    }  # fmt: skip
+        "system": system.label,
+        "mode": view.mode,
+        "degradation": "" if view.size_px is None else view.degradation,
+        "probe": view.probe,
+        "size_px": 112 if view.size_px is None else view.size_px,
+        "pairing": pairing,
+    }
     for position, (name, value) in enumerate(said.items()):
         table.insert(position, name, value)
     return table

@@ -19,9 +19,17 @@ from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
 
 PROBE_COLUMNS = (
-    "image", "identity", "acquired", "genuine", "impostor", "impostor_identity", "impostor_image", "rank", "quality",
+    "image",
+    "identity",
+    "acquired",
+    "genuine",
+    "impostor",
+    "impostor_identity",
+    "impostor_image",
+    "rank",
+    "quality",
     "sha256",
-)  # fmt: skip
+)
 FEW_IMAGES = 3
 """Fewer probes than this say nothing about a person: their interval spans almost everything."""
 
@@ -185,7 +193,21 @@ def gained_and_lost(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 _COLUMNS = [
-    "identity", "images", "probes", "acquired", "rank1", "rank1_low", "rank1_high", "accepted", "accepted_low",
-    "accepted_high", "genuine_mean", "genuine_lowest", "highest_impostor", "highest_impostor_identity", "worst_image",
-    "taken_for", "few",
-]  # fmt: skip
+    "identity",
+    "images",
+    "probes",
+    "acquired",
+    "rank1",
+    "rank1_low",
+    "rank1_high",
+    "accepted",
+    "accepted_low",
+    "accepted_high",
+    "genuine_mean",
+    "genuine_lowest",
+    "highest_impostor",
+    "highest_impostor_identity",
+    "worst_image",
+    "taken_for",
+    "few",
+]

@@ -36,9 +36,13 @@ def det_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
         shown = some[(some["far"] > 0) & (some["tar"] < 1)]
         figure.add_scatter(x=shown["far"] * 100, y=(1 - shown["tar"]) * 100, name=name, line_color=colour, mode="lines")
     figure.add_scatter(
-        x=[0.001, 100], y=[0.001, 100], mode="lines", line={"color": LINE, "dash": "dot", "width": 1},
-        name="equal errors", hoverinfo="skip",
-    )  # fmt: skip
+        x=[0.001, 100],
+        y=[0.001, 100],
+        mode="lines",
+        line={"color": LINE, "dash": "dot", "width": 1},
+        name="equal errors",
+        hoverinfo="skip",
+    )
     figure.update_xaxes(type="log", range=[-3, 2], dtick=1, exponentformat="none")
     figure.update_yaxes(type="log", range=[-2, 2], dtick=1, exponentformat="none")
     return figure
@@ -60,9 +64,12 @@ def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> 
         figure.update_xaxes(range=[float(seen.min()) - 0.03, 1.0])
     if threshold is not None:
         figure.add_vline(
-            x=threshold, line_color=LINE, line_dash="dot", annotation_text=f"threshold {threshold:.2f}",
+            x=threshold,
+            line_color=LINE,
+            line_dash="dot",
+            annotation_text=f"threshold {threshold:.2f}",
             annotation_position="top",
-        )  # fmt: skip
+        )
     figure.update_layout(barmode="overlay", bargap=0)
     return figure
 
@@ -84,10 +91,13 @@ def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go
         error = None
         if f"{measure}_low" in some:
             error = {
-                "type": "data", "symmetric": False, "thickness": 1, "width": 3,
+                "type": "data",
+                "symmetric": False,
+                "thickness": 1,
+                "width": 3,
                 "array": some[f"{measure}_high"].astype(float) * 100 - values,
                 "arrayminus": values - some[f"{measure}_low"].astype(float) * 100,
-            }  # fmt: skip
+            }
         figure.add_scatter(
             x=some["size_px"], y=values, error_y=error, name=name, line_color=colour, mode="lines+markers"
         )
@@ -111,15 +121,26 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
     names = [escaped(name, 26) for name in some["identity"]]
     figure = _figure(title, "", height=max(_HEIGHT_PX, 24 * len(some) + 110))
     figure.add_bar(
-        x=values, y=list(range(len(some))), orientation="h", marker_color=BAR, width=0.7, showlegend=False,
+        x=values,
+        y=list(range(len(some))),
+        orientation="h",
+        marker_color=BAR,
+        width=0.7,
+        showlegend=False,
         error_x={
-            "type": "data", "symmetric": False, "array": some[f"{measure}_high"] * 100 - values,
-            "arrayminus": values - some[f"{measure}_low"] * 100, "thickness": 1.5, "width": 4, "color": "#14645D",
+            "type": "data",
+            "symmetric": False,
+            "array": some[f"{measure}_high"] * 100 - values,
+            "arrayminus": values - some[f"{measure}_low"] * 100,
+            "thickness": 1.5,
+            "width": 4,
+            "color": "#14645D",
         },
         customdata=np.stack([some["probes"], some["genuine_mean"].astype(float)], axis=1) if len(some) else None,
         hovertemplate="%{text}: %{x:.1f} % of %{customdata[0]} probes, mean %{customdata[1]:.2f}<extra></extra>",
-        text=names, textposition="none",
-    )  # fmt: skip
+        text=names,
+        textposition="none",
+    )
     figure.update_yaxes(tickvals=list(range(len(some))), ticktext=names, automargin=True, showgrid=False)
     figure.update_xaxes(range=[0, 102])
     return figure
@@ -142,9 +163,12 @@ def distribution_chart(table: pd.DataFrame, measure: str) -> go.Figure:
     figure = _figure("Probe size, px", titles[measure])
     for position, (name, some) in enumerate(table.groupby("upscaler", sort=True)):
         figure.add_box(
-            x=[f"{size:.0f} px" for size in some["size_px"]], y=some[measure], name=escaped(str(name)),
-            marker_color=COLOURS[position % len(COLOURS)], boxpoints=False,
-        )  # fmt: skip
+            x=[f"{size:.0f} px" for size in some["size_px"]],
+            y=some[measure],
+            name=escaped(str(name)),
+            marker_color=COLOURS[position % len(COLOURS)],
+            boxpoints=False,
+        )
     figure.update_layout(boxmode="group")
     return figure
 
@@ -167,10 +191,13 @@ def _lines(table: pd.DataFrame, by: Sequence[str]):  # type: ignore[no-untyped-d
 def _figure(x: str, y: str, height: int = _HEIGHT_PX) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
-        height=height, margin={"l": 8, "r": 16, "t": 30, "b": 8}, template="plotly_white",
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0}, hovermode="closest",
+        height=height,
+        margin={"l": 8, "r": 16, "t": 30, "b": 8},
+        template="plotly_white",
+        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 13},
-    )  # fmt: skip
+    )
     figure.update_xaxes(title_text=x, automargin=True)
     figure.update_yaxes(title_text=y, automargin=True)
     return figure

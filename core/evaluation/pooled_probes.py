@@ -21,12 +21,17 @@ def weights_of(one: Embedded) -> Floats:
         found.append(
             weight_of(
                 Quality(
-                    values.get("probe_px") or 1.0, values.get("sharpness") or 0.0, values.get("brightness") or 0.0,
-                    values.get("contrast") or 0.0, values.get("yaw_deg"), values.get("pitch_deg"),
-                    values.get("roll_deg"), values.get("detection_score"),
+                    values.get("probe_px") or 1.0,
+                    values.get("sharpness") or 0.0,
+                    values.get("brightness") or 0.0,
+                    values.get("contrast") or 0.0,
+                    values.get("yaw_deg"),
+                    values.get("pitch_deg"),
+                    values.get("roll_deg"),
+                    values.get("detection_score"),
                 )
             )
-        )  # fmt: skip
+        )
     return np.array(found, dtype=np.float64)
 
 

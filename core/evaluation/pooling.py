@@ -61,9 +61,14 @@ def evaluate_pooling(
     gallery_view = View("aligned")
     views = list(dict.fromkeys([gallery_view, *plan.views()]))
     embedded = embed(
-        system, pictures, views, store=store, seed=plan.seed, on_progress=telling(tell, f"embed {system.label}"),
+        system,
+        pictures,
+        views,
+        store=store,
+        seed=plan.seed,
+        on_progress=telling(tell, f"embed {system.label}"),
         should_stop=should_stop,
-    )  # fmt: skip
+    )
     rows: list[dict[str, Any]] = []
     for done, view in enumerate(plan.views()):
         tell("progress", step="pool", done=done, total=len(plan.views()))
@@ -72,11 +77,19 @@ def evaluate_pooling(
     table = pd.DataFrame(rows)
     table.insert(0, "system", system.label)
     return Evaluation(
-        "pooling", f"Frames pooled on {data.get('data', 'pictures')}", _headline(table),
-        {**protocol_of([system], pictures, plan), **data, "people": len(names), "pictures": len(pictures),
-         "draws": draws, "protocol": "one full-size picture a person enrolled, others pooled; different days"},
+        "pooling",
+        f"Frames pooled on {data.get('data', 'pictures')}",
+        _headline(table),
+        {
+            **protocol_of([system], pictures, plan),
+            **data,
+            "people": len(names),
+            "pictures": len(pictures),
+            "draws": draws,
+            "protocol": "one full-size picture a person enrolled, others pooled; different days",
+        },
         {"pooling": table},
-    )  # fmt: skip
+    )
 
 
 def _rows(
@@ -137,13 +150,19 @@ def _told(
         hit = np.stack(ranks[case]).mean(axis=0)  # (P,): share of the draws
         rank1_drawn = (hit @ drawn) / drawn.sum(axis=0) if resamples else np.zeros(0)
         row: dict[str, Any] = {
-            "mode": view.mode, "probe": view.probe, "size_px": 112 if view.size_px is None else view.size_px,
-            "frames": case[0], "pooling": case[1] if case[0] > 1 else "one frame", "people": people,
-            "gallery": people + others, "probes": people * len(scores[case]), "eer": eer,
+            "mode": view.mode,
+            "probe": view.probe,
+            "size_px": 112 if view.size_px is None else view.size_px,
+            "frames": case[0],
+            "pooling": case[1] if case[0] > 1 else "one frame",
+            "people": people,
+            "gallery": people + others,
+            "probes": people * len(scores[case]),
+            "eer": eer,
             **_bounds("eer", resampled_interval(eer, eer_drawn, people) if resamples else None),
             "rank1": float(hit.mean()),
             **_bounds("rank1", resampled_interval(float(hit.mean()), rank1_drawn, people) if resamples else None),
-        }  # fmt: skip
+        }
         if case[0] > 1:
             change = eer - single
             interval = change_interval(change, eer_drawn - single_drawn, people) if resamples else None

@@ -119,8 +119,10 @@ def measure_listed(
     for measured in (_pairs_row, _all_pairs_row) if all_pairs else (_pairs_row,):
         for view, probe in embedded.items():
             hr = embedded[View(view.mode)]
-            for pairing in pairings(view.size_px, hr_too=hr_too):
-                jobs.append(_job(measured, task, probe, hr if pairing == "VLR-HR" else probe, pairing))
+            jobs += [
+                _job(measured, task, probe, hr if pairing == "VLR-HR" else probe, pairing)
+                for pairing in pairings(view.size_px, hr_too=hr_too)
+            ]
     return _run(jobs, tell)
 
 
@@ -188,9 +190,7 @@ def _pairs_row(task: Task, probe: Embedded, other: Embedded, pairing: Pairing) -
     with_failures = figures
     if not there.all():
         every = np.where(there, scores, REJECTED)
-        with_failures = measure(
-            every, same, (first, second), folds=folds, resamples=task.resamples, seed=task.seed
-        )  # fmt: skip
+        with_failures = measure(every, same, (first, second), folds=folds, resamples=task.resamples, seed=task.seed)
     return Row("pairs file", probe.mode, probe.size_px, pairing, *_failures(probe, task), figures, with_failures)
 
 

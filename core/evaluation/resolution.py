@@ -18,8 +18,16 @@ def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
     rows = verified[verified["protocol"] == "all pairs"] if "protocol" in verified else verified
     rows = rows.rename(columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ("", "_low", "_high")})
     wanted = [
-        *_BY, "pairing", "eer", "eer_low", "eer_high", "tar", "tar_low", "tar_high", "failure_to_acquire",
-    ]  # fmt: skip
+        *_BY,
+        "pairing",
+        "eer",
+        "eer_low",
+        "eer_high",
+        "tar",
+        "tar_low",
+        "tar_high",
+        "failure_to_acquire",
+    ]
     table = rows[wanted]
     ranked = evaluation.table("identification")
     if not ranked.empty:

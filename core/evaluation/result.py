@@ -58,14 +58,53 @@ TITLES: dict[str, str] = {
 """Every table that there may be, and what it is called."""
 
 IN_JSON = frozenset(
-    {"verification", "identification", "open_set", "sweep", "sr_summary", "head", "reject", "thresholds", "calibration",
-     "benchmark", "published", "change", "matched", "pooling", "groups"}
-)  # fmt: skip
+    {
+        "verification",
+        "identification",
+        "open_set",
+        "sweep",
+        "sr_summary",
+        "head",
+        "reject",
+        "thresholds",
+        "calibration",
+        "benchmark",
+        "published",
+        "change",
+        "matched",
+        "pooling",
+        "groups",
+    }
+)
 _TEXT = frozenset(
-    {"system", "mode", "degradation", "probe", "pairing", "protocol", "identity", "image", "impostor_identity",
-     "highest_impostor_identity", "impostor_image", "worst_image", "taken_for", "why", "verdict", "upscaler", "part",
-     "measure", "by", "source", "benchmark", "sha256", "templates", "pooling", "group"}
-)  # fmt: skip
+    {
+        "system",
+        "mode",
+        "degradation",
+        "probe",
+        "pairing",
+        "protocol",
+        "identity",
+        "image",
+        "impostor_identity",
+        "highest_impostor_identity",
+        "impostor_image",
+        "worst_image",
+        "taken_for",
+        "why",
+        "verdict",
+        "upscaler",
+        "part",
+        "measure",
+        "by",
+        "source",
+        "benchmark",
+        "sha256",
+        "templates",
+        "pooling",
+        "group",
+    }
+)
 """Columns that hold text even where every cell is empty."""
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 

@@ -36,11 +36,15 @@ def dataset_config(
         )
     return _with_command(
         {
-            "task": "dataset", "dataset": str(root.resolve()), "split": split, "min_images": min_images,
-            "photographs": None if photographs is None else str(_folder(photographs)), "systems": list(systems),
+            "task": "dataset",
+            "dataset": str(root.resolve()),
+            "split": split,
+            "min_images": min_images,
+            "photographs": None if photographs is None else str(_folder(photographs)),
+            "systems": list(systems),
             "plan": dict(plan),
         }
-    )  # fmt: skip
+    )
 
 
 def require_pairs(root: Path, split: str | None, min_images: int) -> None:
@@ -86,11 +90,15 @@ def pairs_config(
     require_photos(photos_of(read_pairs(pairs, folds)), root)
     return _with_command(
         {
-            "task": "pairs", "images": str(root), "pairs": str(pairs.resolve()),
-            "folds": None if folds is None else list(folds), "all_pairs": all_pairs, "systems": list(systems),
+            "task": "pairs",
+            "images": str(root),
+            "pairs": str(pairs.resolve()),
+            "folds": None if folds is None else list(folds),
+            "all_pairs": all_pairs,
+            "systems": list(systems),
             "plan": dict(plan),
         }
-    )  # fmt: skip
+    )
 
 
 def benchmark_config(name: str, root: Path, systems: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> Config:
@@ -120,10 +128,16 @@ def calibration_config(
     plan_of(plan)
     return _with_command(
         {
-            "task": "calibrate", "dataset": str(root.resolve()), "split": split, "photographs": None,
-            "systems": [dict(system)], "plan": dict(plan), "goal": dict(vars(Goal(**goal))), "gallery": None,
+            "task": "calibrate",
+            "dataset": str(root.resolve()),
+            "split": split,
+            "photographs": None,
+            "systems": [dict(system)],
+            "plan": dict(plan),
+            "goal": dict(vars(Goal(**goal))),
+            "gallery": None,
         }
-    )  # fmt: skip
+    )
 
 
 def calibration_folds_config(
@@ -143,10 +157,14 @@ def calibration_folds_config(
     plan_of(plan)
     return _with_command(
         {
-            "task": "calibrate", **folds_source(images, pairs, *folds), "systems": [dict(system)], "plan": dict(plan),
-            "goal": dict(vars(Goal(**goal))), "gallery": None,
+            "task": "calibrate",
+            **folds_source(images, pairs, *folds),
+            "systems": [dict(system)],
+            "plan": dict(plan),
+            "goal": dict(vars(Goal(**goal))),
+            "gallery": None,
         }
-    )  # fmt: skip
+    )
 
 
 def folds_source(images: Path, pairs: Path, chosen: Sequence[int], tried: Sequence[int]) -> Config:
@@ -160,9 +178,11 @@ def folds_source(images: Path, pairs: Path, chosen: Sequence[int], tried: Sequen
     root = _folder(images)
     require_photos(photos_of(read_pairs(pairs, [*chosen, *tried])), root)
     return {
-        "images": str(root), "pairs": str(pairs.resolve()), "calibrate_folds": list(chosen),
+        "images": str(root),
+        "pairs": str(pairs.resolve()),
+        "calibrate_folds": list(chosen),
         "report_folds": list(tried),
-    }  # fmt: skip
+    }
 
 
 def command_for(config: Mapping[str, Any]) -> str:

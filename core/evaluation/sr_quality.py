@@ -74,10 +74,14 @@ def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: S
             similarity = np.einsum("nd,nd->n", encoder.encode(sr), truth)
             for position, (picture, _) in enumerate(there):
                 yield {
-                    "image": picture.name, "identity": picture.identity, "size_px": view.size_px,
-                    "upscaler": upscaler.name, "psnr_db": psnr_db(sr[position], hr[position]),
-                    "ssim": ssim(sr[position], hr[position]), "similarity": float(similarity[position]),
-                }  # fmt: skip
+                    "image": picture.name,
+                    "identity": picture.identity,
+                    "size_px": view.size_px,
+                    "upscaler": upscaler.name,
+                    "psnr_db": psnr_db(sr[position], hr[position]),
+                    "ssim": ssim(sr[position], hr[position]),
+                    "similarity": float(similarity[position]),
+                }
 
 
 def sr_summary(quality: pd.DataFrame) -> pd.DataFrame:

@@ -25,9 +25,16 @@ FORMAT = 1
 """Goes up when the same picture and settings would give other vectors."""
 
 QUALITY = (
-    "probe_px", "sharpness", "brightness", "contrast", "yaw_deg", "pitch_deg", "roll_deg", "detection_score",
+    "probe_px",
+    "sharpness",
+    "brightness",
+    "contrast",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "detection_score",
     "mirror_agreement",
-)  # fmt: skip
+)
 """The measures kept beside each vector, in this order; NaN where there is none. mirror_agreement is the encoder's."""
 
 _TABLES = (

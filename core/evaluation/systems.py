@@ -94,9 +94,15 @@ class System:
         assert self._spec is not None and self._path is not None
         spec = self._spec
         config = PipelineConfig(
-            device=spec.device, use_tta=spec.use_tta, weights=self._path, upscaler=spec.upscaler, faces="centre",
-            aligned=False, check_attacks=False, precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
-        )  # fmt: skip
+            device=spec.device,
+            use_tta=spec.use_tta,
+            weights=self._path,
+            upscaler=spec.upscaler,
+            faces="centre",
+            aligned=False,
+            check_attacks=False,
+            precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
+        )
         if not spec.is_peer:
             return build_pipeline(config)
         from core.evaluation.peers import OnnxEncoder
@@ -130,9 +136,13 @@ class System:
             return dict(self._about)
         info = self.pipeline.encoder.info
         return {
-            "encoder": info.variant, "official": info.official, "precision": info.precision, "device": info.device,
-            "parameters": info.parameters, "kind": info.kind,
-        }  # fmt: skip
+            "encoder": info.variant,
+            "official": info.official,
+            "precision": info.precision,
+            "device": info.device,
+            "parameters": info.parameters,
+            "kind": info.kind,
+        }
 
     def remember(self, about: Mapping[str, Any]) -> None:
         """Take facts from an earlier run's store, so that nothing has to be loaded to tell them."""
@@ -142,9 +152,14 @@ class System:
     def protocol(self) -> dict[str, Any]:
         """What a reader needs to build the same system again."""
         return {
-            "label": self.label, "name": self.name, **self.about(), "weights_sha256": self.encoder_sha256,
-            "upscaler": self.upscaler_name, "upscaler_id": self.upscaler_id, "flip_tta": self.flip_tta,
-        }  # fmt: skip
+            "label": self.label,
+            "name": self.name,
+            **self.about(),
+            "weights_sha256": self.encoder_sha256,
+            "upscaler": self.upscaler_name,
+            "upscaler_id": self.upscaler_id,
+            "flip_tta": self.flip_tta,
+        }
 
 
 def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
@@ -168,13 +183,20 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
     spec = replace(spec, upscaler=upscaler)
     upscaler_name, upscaler_id = _upscaler(upscaler)
     key = {
-        "encoder": sha256, "flip": spec.use_tta, "precision": spec.precision, "device": spec.device,
+        "encoder": sha256,
+        "flip": spec.use_tta,
+        "precision": spec.precision,
+        "device": spec.device,
         **({"bgr": True} if spec.bgr else {}),
-    }  # fmt: skip
+    }
     system = System(
-        name=name, encoder_sha256=sha256, upscaler_name=upscaler_name, upscaler_id=upscaler_id, flip_tta=spec.use_tta,
+        name=name,
+        encoder_sha256=sha256,
+        upscaler_name=upscaler_name,
+        upscaler_id=upscaler_id,
+        flip_tta=spec.use_tta,
         key=key,
-    )  # fmt: skip
+    )
     system._spec, system._path = spec, path
     return system
 
@@ -214,10 +236,13 @@ def system_of(pipeline: Pipeline) -> System:
     info = pipeline.encoder.info
     config = replace(pipeline.config, faces="centre", aligned=False)
     system = System(
-        name=info.path.stem, encoder_sha256=info.weights_sha256, upscaler_name=pipeline.upscaler.name,
-        upscaler_id=pipeline.upscaler.id, flip_tta=info.flip_tta,
+        name=info.path.stem,
+        encoder_sha256=info.weights_sha256,
+        upscaler_name=pipeline.upscaler.name,
+        upscaler_id=pipeline.upscaler.id,
+        flip_tta=info.flip_tta,
         key={"encoder": info.weights_sha256, "flip": info.flip_tta, "precision": info.precision, "device": info.device},
-    )  # fmt: skip
+    )
     system.__dict__["pipeline"] = Pipeline(
         config, pipeline.encoder, pipeline.upscaler, pipeline.detector, pipeline.gallery.store
     )

@@ -135,9 +135,19 @@ def _load(source: Path | str | bytes) -> Any:
             f"{name} isn't plain tensors: it names code to run, or isn't a torch file. Nothing of it was run.", _SAVE
         ) from error
     except (
-        RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
-        ImportError, ArithmeticError, MemoryError, struct.error, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+        RuntimeError,
+        EOFError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        ImportError,
+        ArithmeticError,
+        MemoryError,
+        struct.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise ImportRejected(f"{name} isn't a torch file of names and embeddings.", _SAVE) from error
 
 

@@ -68,9 +68,14 @@ class BoundGallery:
                 "Pass what pipeline.infer_embedding returned.",
             )
         template = NewTemplate(
-            vector=vector / norm, kind="hr", probe_px=float(CROP_PX), size_px=None, image_sha256="", crop=None,
+            vector=vector / norm,
+            kind="hr",
+            probe_px=float(CROP_PX),
+            size_px=None,
+            image_sha256="",
+            crop=None,
             source="python",
-        )  # fmt: skip
+        )
         known = self.store.find(name)
         if known is None:
             self.store.enrol(name, [template], space=self.space, actor=actor)

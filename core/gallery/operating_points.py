@@ -175,9 +175,12 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
         at = gallery.database.now()
         names = ("encoder_id", "upscaler_sha256", "flip_tta", *_STORED, "at")
         values = (
-            queries.encoder_id(connection, space), space.upscaler, int(space.flip_tta),
-            *(getattr(point, name) for name in _STORED), at.isoformat(),
-        )  # fmt: skip
+            queries.encoder_id(connection, space),
+            space.upscaler,
+            int(space.flip_tta),
+            *(getattr(point, name) for name in _STORED),
+            at.isoformat(),
+        )
         connection.execute(
             f"INSERT OR REPLACE INTO operating_point({', '.join(names)}) "  # nosec B608  # columns' names
             f"VALUES ({', '.join('?' * len(names))})",

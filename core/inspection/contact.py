@@ -94,8 +94,13 @@ def contact_png(shown: Sequence[Tile], rows: pd.DataFrame, title: str, protocol:
         if tile.invented:  # two lines: at 112 px one would be too small to read
             draw.rectangle((x + CROP_PX, y + CROP_PX - 22, x + 2 * CROP_PX - 1, y + CROP_PX - 1), fill=_BAND)
             for number, text in enumerate(INVENTED.split(": ")):
-                draw.text((x + 1.5 * CROP_PX, y + CROP_PX - 17 + 11 * number), text, font=font(10), fill="#FFECC8",
-                          anchor="mm")  # fmt: skip
+                draw.text(
+                    (x + 1.5 * CROP_PX, y + CROP_PX - 17 + 11 * number),
+                    text,
+                    font=font(10),
+                    fill="#FFECC8",
+                    anchor="mm",
+                )
         draw.text((x, y + CROP_PX + 4), shown_name(str(row["identity"]), 40), font=font(14), fill=_INK)
         draw.text((x, y + CROP_PX + 22), figures_line(row), font=font(12), fill=_QUIET)
     facts = PngImagePlugin.PngInfo()

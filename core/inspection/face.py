@@ -91,9 +91,16 @@ def _enlarged(
     if hr is None or truth is None:
         return Enlarged(name, crop, vector, invented, ranking=ranking)
     return Enlarged(
-        name, crop, vector, invented, psnr_db(crop, hr), ssim(crop, hr), float(vector @ truth), differences(hr, crop),
+        name,
+        crop,
+        vector,
+        invented,
+        psnr_db(crop, hr),
+        ssim(crop, hr),
+        float(vector @ truth),
+        differences(hr, crop),
         ranking,
-    )  # fmt: skip
+    )
 
 
 def _steps(subject: Subject, made: list[Enlarged]) -> Iterator[Step]:
@@ -122,9 +129,15 @@ def _step(name: str, array: Any, shape: tuple[int, ...], within: tuple[float, fl
     elif low == high:
         problem = "every value is the same"
     return Step(
-        name, tuple(array.shape), str(array.dtype), low, high, float(array.mean(dtype=np.float64)),
-        float(array.std(dtype=np.float64)), problem,
-    )  # fmt: skip
+        name,
+        tuple(array.shape),
+        str(array.dtype),
+        low,
+        high,
+        float(array.mean(dtype=np.float64)),
+        float(array.std(dtype=np.float64)),
+        problem,
+    )
 
 
 @contextmanager

@@ -80,8 +80,14 @@ def _maps(canvas: Image.Image, draw: ImageDraw.ImageDraw, inspection: Inspection
     scale = shared_scale([one.difference for one in maps if one.difference is not None])
     for place, one in enumerate(maps, start=1):
         assert one.difference is not None
-        _cell(canvas, draw, place, y, f"|{shown_name(one.name, 18)} - HR|",
-              enlarge_pixels(difference_map(one.difference, scale), _SIDE))  # fmt: skip
+        _cell(
+            canvas,
+            draw,
+            place,
+            y,
+            f"|{shown_name(one.name, 18)} - HR|",
+            enlarge_pixels(difference_map(one.difference, scale), _SIDE),
+        )
     bar = colour_bar(_SIDE, 14)
     canvas.paste(Image.fromarray(bar), (_EDGE, y + _SIDE // 2))
     draw.text((_EDGE, y + _SIDE // 2 + 20), "0", font=font(_SMALL), fill=_QUIET)

@@ -77,12 +77,14 @@ class InspectionStore:
         """Keep rows, all or none. Raises StorageFailed."""
         values = [
             (
-                bytes.fromhex(sha256), row.bicubic.astype("<f8").tobytes(), row.bicubic_vector.astype("<f4").tobytes(),
+                bytes.fromhex(sha256),
+                row.bicubic.astype("<f8").tobytes(),
+                row.bicubic_vector.astype("<f4").tobytes(),
                 None if row.dsr is None else row.dsr.astype("<f8").tobytes(),
                 None if row.dsr_vector is None else row.dsr_vector.astype("<f4").tobytes(),
             )
             for sha256, row in rows.items()
-        ]  # fmt: skip
+        ]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with cache_file(self.path(key), _TABLES, writing=True) as connection:

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 
 MEASURES = ("psnr_db", "ssim", "similarity", "rank", "genuine", "taken_for")
 COLUMNS = (
-    "image", "identity", "sha256", *(f"{name}_{way}" for way in ("bicubic", "dsr") for name in MEASURES),
-    "similarity_gain", "rank_gain",
-)  # fmt: skip
+    "image",
+    "identity",
+    "sha256",
+    *(f"{name}_{way}" for way in ("bicubic", "dsr") for name in MEASURES),
+    "similarity_gain",
+    "rank_gain",
+)
 
 ORDERS = {
     "listed": "As listed",
@@ -173,18 +177,27 @@ def sorted_by(table: pd.DataFrame, column: str, *, largest_first: bool = False) 
     if column not in FIGURES:
         raise SettingsInvalid(f"Faces can't be sorted by '{column}'.", f"Choose one of {', '.join(FIGURES)}.")
     return table.sort_values(
-        column, ascending=not largest_first, kind="stable", na_position="last",
+        column,
+        ascending=not largest_first,
+        kind="stable",
+        na_position="last",
         key=(lambda names: names.str.casefold()) if column == "identity" else None,
-    )  # fmt: skip
+    )
 
 
 def _key(pipeline: Pipeline, reduction: Reduction) -> dict[str, Any]:
     info = pipeline.encoder.info
     return {
-        "encoder": info.weights_sha256, "precision": info.precision, "device": info.device, "flip": info.flip_tta,
-        "upscaler": pipeline.upscaler.id, "size_px": reduction.size_px, "degradation": reduction.degradation,
-        "seed": reduction.seed if reduction.degradation == "camera" else 0, "params": dict(reduction.params or {}),
-    }  # fmt: skip
+        "encoder": info.weights_sha256,
+        "precision": info.precision,
+        "device": info.device,
+        "flip": info.flip_tta,
+        "upscaler": pipeline.upscaler.id,
+        "size_px": reduction.size_px,
+        "degradation": reduction.degradation,
+        "seed": reduction.seed if reduction.degradation == "camera" else 0,
+        "params": dict(reduction.params or {}),
+    }
 
 
 def _look(
@@ -224,11 +237,13 @@ def _table(pictures: Sequence[Picture], known: Mapping[str, Looked], reference: 
             [ranking] = reference.search(vector[None], picture.identity, picture.sha256, 1)
             wrong = ranking.rank is not None and ranking.rank > 1
             row |= {
-                f"psnr_db_{way}": measures[0], f"ssim_{way}": measures[1], f"similarity_{way}": measures[2],
+                f"psnr_db_{way}": measures[0],
+                f"ssim_{way}": measures[1],
+                f"similarity_{way}": measures[2],
                 f"rank_{way}": np.nan if ranking.rank is None else float(ranking.rank),
                 f"genuine_{way}": np.nan if ranking.genuine is None else ranking.genuine,
                 f"taken_for_{way}": ranking.nearest[0].name if wrong and ranking.nearest else "",
-            }  # fmt: skip
+            }
         row["similarity_gain"] = row["similarity_dsr"] - row["similarity_bicubic"]
         row["rank_gain"] = row["rank_bicubic"] - row["rank_dsr"]
         rows.append(row)

@@ -26,8 +26,9 @@ def _rates(*cells: tuple[str, float, float, float]) -> dict[str, Rate]:
     return {size: Rate(value / 100, low / 100, high / 100) for size, value, low, high in cells}
 
 
-def _measured(mode: str, dsr: tuple[dict[str, Rate], dict[str, Rate]], bicubic: tuple[dict[str, Rate], dict[str, Rate]]
-) -> Measured:  # fmt: skip
+def _measured(
+    mode: str, dsr: tuple[dict[str, Rate], dict[str, Rate]], bicubic: tuple[dict[str, Rate], dict[str, Rate]]
+) -> Measured:
     protocol = _PROTOCOL.format(mode=mode)
     without = Measured(through_bicubic(protocol, "edgeface-dsr"), *bicubic, upscaler=BICUBIC, upscaler_name=BICUBIC)
     return Measured(protocol, *dsr, bicubic=without, upscaler=SHIPPED_DSR, upscaler_name="edgeface-dsr")

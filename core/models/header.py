@@ -92,10 +92,14 @@ class Measured:
         without = {} if self.bicubic is None else self.bicubic.to_dict()
         further = {size: dict(values) for size, values in self.further.items()}
         values: dict[str, Any] = {
-            "protocol": self.protocol, "source": self.source, "upscaler": self.upscaler,
-            "upscaler_name": self.upscaler_name, **rates,
-            "bicubic": {name: without[name] for name in ("eer", "eer_vlr_hr") if name in without}, "further": further,
-        }  # fmt: skip
+            "protocol": self.protocol,
+            "source": self.source,
+            "upscaler": self.upscaler,
+            "upscaler_name": self.upscaler_name,
+            **rates,
+            "bicubic": {name: without[name] for name in ("eer", "eer_vlr_hr") if name in without},
+            "further": further,
+        }
         return {name: value for name, value in values.items() if value}
 
     @property
@@ -180,9 +184,12 @@ def through_bicubic(protocol: str, upscaler_name: str) -> str:
 
 
 def figures_of_validation(
-    figures: Mapping[str, Any], *, protocol: str, upscaler: tuple[str, str] = ("", ""),
+    figures: Mapping[str, Any],
+    *,
+    protocol: str,
+    upscaler: tuple[str, str] = ("", ""),
     bicubic: Mapping[str, Any] | None = None,
-) -> Measured | None:  # fmt: skip
+) -> Measured | None:
     """A training's figures of an epoch (`by_size` holds, for each size, `eer` of VLR-HR, `eer_vlr_vlr` and others) as
     they stand in the header of the weights that the epoch left; `upscaler` its SHA-256 (or "bicubic") and name;
     `bicubic` the figures without the super-resolution network. None where no error rate was measured."""

@@ -42,27 +42,51 @@ MAX_PACKED_DATABASE_BYTES = 200_000_000
 _UNREADABLE = "an archive that can't be opened"
 _SQLITE = b"SQLite format 3\0"
 _CLOSED = (
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"Rar!\x1a\x07", "a RAR archive"), (b"\x28\xb5\x2f\xfd", "Zstandard"),
-    (b"%PDF-", "a PDF document"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"), (b"\x04\x22\x4d\x18", "LZ4"), (b"MSCF", "a cabinet"),
-    (b"LZIP", "lzip"), (b"age-encryption.org/", "an encrypted file"),
-    (b"-----BEGIN PGP MESSAGE", "an encrypted file"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an older Office document"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"MSCF", "a cabinet"),
+    (b"LZIP", "lzip"),
+    (b"age-encryption.org/", "an encrypted file"),
+    (b"-----BEGIN PGP MESSAGE", "an encrypted file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an older Office document"),
     *((magic, "pictures") for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cj")),
     *((magic, "films") for magic in (b"\x1a\x45\xdf\xa3", b"FLV\1", b"\x30\x26\xb2\x75", b"\0\0\1\xba", b"YUV4MPEG2")),
-)  # fmt: skip
+)
 """Contents that aren't opened here, by their first bytes: compressed and encrypted ones, pictures and films whose name
 doesn't say so."""
 _CLOSED_FILES = (
-    (b"\x5d\0\0", "LZMA"), (b"\x1f\x9d", "compress"),
-    (b"\x78\x01", "zlib"), (b"\x78\x9c", "zlib"), (b"\x78\xda", "zlib"),
-)  # fmt: skip
+    (b"\x5d\0\0", "LZMA"),
+    (b"\x1f\x9d", "compress"),
+    (b"\x78\x01", "zlib"),
+    (b"\x78\x9c", "zlib"),
+    (b"\x78\xda", "zlib"),
+)
 """The same, for files alone: numbers in an archive may begin so by chance."""
 
 _BROKEN = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zlib.error, lzma.LZMAError,
-    zipfile.BadZipFile, tarfile.TarError, LookupError, ArithmeticError, AttributeError, SyntaxError, TypeError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    SyntaxError,
+    TypeError,
     MemoryError,
-)  # fmt: skip
+)
 
 """What readers of archives raise at damaged or hostile ones: a search goes on with the next file."""
 

@@ -55,9 +55,15 @@ class Search:
 
 
 def find_traces(
-    places: Sequence[Path], names: Sequence[str], pieces: Sequence[bytes], *, home: Path, others: Iterable[str] = (),
-    known: Collection[Path] = (), skip: Collection[Path] = (),
-) -> Search:  # fmt: skip
+    places: Sequence[Path],
+    names: Sequence[str],
+    pieces: Sequence[bytes],
+    *,
+    home: Path,
+    others: Iterable[str] = (),
+    known: Collection[Path] = (),
+    skip: Collection[Path] = (),
+) -> Search:
     """Search `places`: files, and folders with all that is in them.
 
     A name counts as `core.privacy.name_variants` says, in a file's or folder's name too, but not within the longer

@@ -6,10 +6,24 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif",
-    ".hif",
-})  # fmt: skip
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+    }
+)
 """The endings of the files that `read_image` reads."""
 
 USUAL_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic")
@@ -49,10 +63,18 @@ _SIGNATURES = (
 _STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"heif"}
 _READABLE = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 
-_SYSTEM_FOLDERS = frozenset({
-    "@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx", "lost+found", "system volume information",
-    "thumbnails",
-})  # fmt: skip
+_SYSTEM_FOLDERS = frozenset(
+    {
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "__macosx",
+        "lost+found",
+        "system volume information",
+        "thumbnails",
+    }
+)
 """What network drives and systems keep beside photographs: previews, deleted files, and other files' attributes."""
 
 

@@ -50,9 +50,14 @@ def connect(
 ) -> sqlite3.Connection: ...
 @overload
 def connect(
-    path: Path, *, wait_s: float, mode: str = ..., immutable: bool = ..., any_thread: bool = ...,
+    path: Path,
+    *,
+    wait_s: float,
+    mode: str = ...,
+    immutable: bool = ...,
+    any_thread: bool = ...,
     factory: type[_ConnectionT],
-) -> _ConnectionT: ...  # fmt: skip
+) -> _ConnectionT: ...
 def connect(
     path: Path,
     *,

@@ -77,43 +77,51 @@ def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None
     cause = cause_of_similarity(collapsed_too, bicubic_db)
     if cause == "C":
         return Alarm(
-            "too_similar", "error", what,
+            "too_similar",
+            "error",
+            what,
             "C: the embeddings have collapsed, so that everything is similar to everything.",
             "Lower the learning rate or start from healthy weights; similarity says nothing here.",
-        )  # fmt: skip
+        )
     if cause == "B":
         return Alarm(
-            "too_similar", "error", what,
+            "too_similar",
+            "error",
+            what,
             f"B: the VLR images are the HR images (enlarged, they differ by {bicubic_db:.0f} dB only), so there is "
             "nothing to restore.",
             "Make the VLR images again from HR: edgeface-studio dataset ingest or degrade.",
-        )  # fmt: skip
+        )
     near = "" if bicubic_db is None else f" (VLR differs from HR by {bicubic_db:.0f} dB)"
     return Alarm(
-        "too_similar", "notice", what,
+        "too_similar",
+        "notice",
+        what,
         f"A: the VLR images are small{near} and the embeddings tell people apart, so super-resolution really is that "
         "good.",
         "Go by the EER: similarity has nothing more to say.",
-    )  # fmt: skip
+    )
 
 
 def vlr_not_small(sizes_px: tuple[int, ...], most_px: int) -> Alarm:
     shown = ", ".join(str(size) for size in sizes_px)
     return Alarm(
-        "vlr_not_small", "warning",
+        "vlr_not_small",
+        "warning",
         f"VLR images of {shown} px aren't very low resolution.",
         f"Super-resolution and these figures are about faces of up to {most_px} px.",
         "Degrade the HR images to 16, 24 or 32 px: edgeface-studio dataset ingest.",
-    )  # fmt: skip
+    )
 
 
 def loss_not_finite(stage: str, epoch: int) -> Alarm:
     return Alarm(
-        "loss_not_finite", "error",
+        "loss_not_finite",
+        "error",
         f"The loss is no finite number any more (stage {stage}, epoch {epoch}).",
         "A learning rate that is too high, or numbers beyond what the precision holds.",
         "Training stopped, the last good checkpoint is kept. Start again with a lower rate or --set precision=float32.",
-    )  # fmt: skip
+    )
 
 
 def val_took_part(known: int, people: int) -> Alarm:
@@ -128,38 +136,46 @@ def val_took_part(known: int, people: int) -> Alarm:
 
 def no_shared_identities(identities: int) -> Alarm:
     return Alarm(
-        "no_shared_identities", "notice",
+        "no_shared_identities",
+        "notice",
         "Nobody in val is in train, so there is no validation accuracy (n/a, not 0 %).",
         f"The head knows the {identities:,} people of train only; that says nothing against the training.",
         "Go by EER and similarity, or build a closed-set data set to see accuracy.",
-    )  # fmt: skip
+    )
 
 
 def overfitting(train: float, val: float, what: str) -> Alarm:
     return Alarm(
-        "overfitting", "warning",
+        "overfitting",
+        "warning",
         f"Training is far ahead of validation: {what} {train:.3f} against {val:.3f}.",
         "The network learns its images by heart.",
         "The best checkpoint is kept. Use more data, stronger augmentation or weight decay, or fewer epochs.",
-    )  # fmt: skip
+    )
 
 
 def out_of_memory(batch: int, effective: int) -> Alarm:
     """`batch` images at once were too many, of a batch of `effective` over all pieces."""
     half = max(1, batch // 2)
     return Alarm(
-        "out_of_memory", "error",
+        "out_of_memory",
+        "error",
         f"A batch of {batch} images doesn't fit into memory.",
         "The images and everything computed from them are held at once.",
-        f"Try a batch of {half}: resume with half the batch keeps the effective batch of {effective} by "
-        "accumulation.",
-    )  # fmt: skip
+        f"Try a batch of {half}: resume with half the batch keeps the effective batch of {effective} by accumulation.",
+    )
 
 
 def judge_epoch(
-    train: dict[str, float | None], val: dict[str, float | None], *, mean_abs_cosine: float | None,
-    at_start: float | None, bicubic_db: float | None, classifies: bool, people: int = ENOUGH_PEOPLE,
-) -> list[Alarm]:  # fmt: skip
+    train: dict[str, float | None],
+    val: dict[str, float | None],
+    *,
+    mean_abs_cosine: float | None,
+    at_start: float | None,
+    bicubic_db: float | None,
+    classifies: bool,
+    people: int = ENOUGH_PEOPLE,
+) -> list[Alarm]:
     """Every alarm that an epoch's figures give."""
     found: list[Alarm] = []
     has_collapsed = is_collapsed(mean_abs_cosine, at_start, people)

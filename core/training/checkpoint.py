@@ -114,28 +114,57 @@ def recover(folder: Path) -> None:
 
 
 def encoder_metadata(
-    *, variant: str, parent_sha256: str, data_sha256: str, config: Mapping[str, Any], figures: Mapping[str, Any],
-    trained_by: str, trained_with_upscaler: str, made_at: str, epoch: str, ancestors: str,
-) -> dict[str, str]:  # fmt: skip
+    *,
+    variant: str,
+    parent_sha256: str,
+    data_sha256: str,
+    config: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    trained_by: str,
+    trained_with_upscaler: str,
+    made_at: str,
+    epoch: str,
+    ancestors: str,
+) -> dict[str, str]:
     """What an encoder's file says of itself."""
     return {
-        "format": ENCODER_FORMAT, "variant": variant, "parent_sha256": parent_sha256, "data_sha256": data_sha256,
-        "config": json.dumps(config), "figures": json.dumps(figures), "trained_by": trained_by,
-        "trained_with_upscaler": trained_with_upscaler, "made_at": made_at, "epoch": epoch,
+        "format": ENCODER_FORMAT,
+        "variant": variant,
+        "parent_sha256": parent_sha256,
+        "data_sha256": data_sha256,
+        "config": json.dumps(config),
+        "figures": json.dumps(figures),
+        "trained_by": trained_by,
+        "trained_with_upscaler": trained_with_upscaler,
+        "made_at": made_at,
+        "epoch": epoch,
         "ancestors": ancestors,
-    }  # fmt: skip
+    }
 
 
 def dsr_metadata(
-    *, config: str, data_sha256: str, figures: Mapping[str, Any], trained_by: str, made_at: str, epoch: str,
-    trained_with_encoder: str, ancestors: str,
-) -> dict[str, str]:  # fmt: skip
+    *,
+    config: str,
+    data_sha256: str,
+    figures: Mapping[str, Any],
+    trained_by: str,
+    made_at: str,
+    epoch: str,
+    trained_with_encoder: str,
+    ancestors: str,
+) -> dict[str, str]:
     """What a DSR network's file says of itself."""
     return {
-        "format": DSR_FORMAT, "config": config, "trained_with_encoder": trained_with_encoder,
-        "data_sha256": data_sha256, "figures": json.dumps(figures), "trained_by": trained_by,
-        "made_at": made_at, "epoch": epoch, "ancestors": ancestors,
-    }  # fmt: skip
+        "format": DSR_FORMAT,
+        "config": config,
+        "trained_with_encoder": trained_with_encoder,
+        "data_sha256": data_sha256,
+        "figures": json.dumps(figures),
+        "trained_by": trained_by,
+        "made_at": made_at,
+        "epoch": epoch,
+        "ancestors": ancestors,
+    }
 
 
 def head_metadata(identities: tuple[str, ...], settings: Mapping[str, Any]) -> dict[str, str]:

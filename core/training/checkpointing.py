@@ -122,18 +122,24 @@ def _metadata(work: Work, part: str, record: Record, bicubic_px: Sequence[int] =
         return files.head_metadata(work.data.identities, asdict(config.recipe.head))
     figures = _measured(work, record, bicubic_px)
     said: dict[str, Any] = {
-        "data_sha256": work.data.dataset.key, "figures": {} if figures is None else figures.to_dict(),
-        "trained_by": config.command, "made_at": made_at, "epoch": str(record.get("step") or 0),
+        "data_sha256": work.data.dataset.key,
+        "figures": {} if figures is None else figures.to_dict(),
+        "trained_by": config.command,
+        "made_at": made_at,
+        "epoch": str(record.get("step") or 0),
         "ancestors": networks.ancestors.to_json(),
-    }  # fmt: skip
+    }
     if part == "upscaler":
         together = "encoder" in config.recipe.trains
         with_encoder = BESIDE if together else networks.parent_sha256
         return files.dsr_metadata(config=dsr_metadata(networks), trained_with_encoder=with_encoder, **said)
     return files.encoder_metadata(
-        variant=networks.variant, parent_sha256=networks.parent_sha256, config=asdict(config.recipe),
-        trained_with_upscaler=_trained_with(work, record), **said,
-    )  # fmt: skip
+        variant=networks.variant,
+        parent_sha256=networks.parent_sha256,
+        config=asdict(config.recipe),
+        trained_with_upscaler=_trained_with(work, record),
+        **said,
+    )
 
 
 def _trained_with(work: Work, record: Record) -> str:
@@ -159,9 +165,11 @@ def _measured(work: Work, record: Record, bicubic_px: Sequence[int]) -> Measured
         "by it"
     )
     return figures_of_validation(
-        figures, protocol=protocol, upscaler=("" if upscaler == BESIDE else upscaler, enlarged),
+        figures,
+        protocol=protocol,
+        upscaler=("" if upscaler == BESIDE else upscaler, enlarged),
         bicubic=None if upscaler == BICUBIC else bicubic,
-    )  # fmt: skip
+    )
 
 
 def _route(work: Work) -> None:
@@ -205,6 +213,10 @@ def _error(figures: dict[str, float | None]) -> float:
 
 def _tell(work: Work, which: str, run: StageRun) -> None:
     work.reporter.event(
-        "checkpoint", which=which, path=f"checkpoints/{which}", stage=run.stage.name, epoch=work.standing.epoch,
+        "checkpoint",
+        which=which,
+        path=f"checkpoints/{which}",
+        stage=run.stage.name,
+        epoch=work.standing.epoch,
         step=work.standing.step,
-    )  # fmt: skip
+    )

@@ -91,9 +91,14 @@ def check_config(config: TrainingConfig) -> None:
     if config.precision not in PRECISIONS:
         raise SettingsInvalid(f"precision is {config.precision!r}.", f"Choose one of {', '.join(PRECISIONS)}.")
     limits = {
-        "seed": (0, 2**32 - 1), "num_workers": (0, 64), "accumulate": (1, 1024), "processes": (1, MOST_PROCESSES),
-        "dsr_channels": (4, 256), "dsr_blocks": (1, 64), "val_limit": (0, 10**9),
-    }  # fmt: skip
+        "seed": (0, 2**32 - 1),
+        "num_workers": (0, 64),
+        "accumulate": (1, 1024),
+        "processes": (1, MOST_PROCESSES),
+        "dsr_channels": (4, 256),
+        "dsr_blocks": (1, 64),
+        "val_limit": (0, 10**9),
+    }
     for name, (low, high) in limits.items():
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -121,8 +126,13 @@ def config_to_dict(config: TrainingConfig) -> dict[str, Any]:
     """What config.json keeps; "preset", "batch_size" and "stages" are the recipe's."""
     recipe = recipe_to_dict(config.recipe)
     rest = {key: value for key, value in asdict(config).items() if key != "recipe"}
-    return {**rest, "preset": recipe["name"], "batch_size": recipe["batch_size"], "stages": recipe["stages"],
-            "recipe": {key: value for key, value in recipe.items() if key not in ("stages", "batch_size")}}  # fmt: skip
+    return {
+        **rest,
+        "preset": recipe["name"],
+        "batch_size": recipe["batch_size"],
+        "stages": recipe["stages"],
+        "recipe": {key: value for key, value in recipe.items() if key not in ("stages", "batch_size")},
+    }
 
 
 def config_from_dict(values: Mapping[str, Any]) -> TrainingConfig:

@@ -55,7 +55,8 @@ def _others(run: Run, count: int, port: int, command: Sequence[str]) -> Iterator
     started: list[subprocess.Popen[bytes]] = []
     try:
         for rank in range(1, count):
-            started.append(subprocess.Popen([*words, str(rank)], stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT))
+            process = subprocess.Popen([*words, str(rank)], stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT)
+            started.append(process)  # one by one: what was started is ended also where the next one can't be
         yield started
     finally:
         for process in started:

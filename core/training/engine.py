@@ -130,9 +130,16 @@ def _run_stage(work: Work, stage: Stage) -> None:
     for epoch in range(standing.epoch + 1, stage.epochs + 1):
         reporter.epoch = standing.step + 1
         finished = run_epoch(
-            run, epoch, standing, work.config, runner, reporter, accumulate=work.accumulate,
-            should_stop=work.should_stop, keep=lambda: keep_last(work, run),
-        )  # fmt: skip
+            run,
+            epoch,
+            standing,
+            work.config,
+            runner,
+            reporter,
+            accumulate=work.accumulate,
+            should_stop=work.should_stop,
+            keep=lambda: keep_last(work, run),
+        )
         if not finished:
             keep_last(work, run)
             raise JobStopped
@@ -176,9 +183,14 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
     val = None if found is None else found.event(pixels="upscaler" in stage.trains)
     if found is not None and val is not None:
         judged = alarms.judge_epoch(
-            train, val, mean_abs_cosine=found.mean_abs_cosine, at_start=standing.cosine_at_start,
-            bicubic_db=found.bicubic_db, classifies=stage.losses.classification > 0, people=found.people,
-        )  # fmt: skip
+            train,
+            val,
+            mean_abs_cosine=found.mean_abs_cosine,
+            at_start=standing.cosine_at_start,
+            bicubic_db=found.bicubic_db,
+            classifies=stage.losses.classification > 0,
+            people=found.people,
+        )
         for alarm in judged:
             _alarm(work, alarm)
     figures: dict[str, Any] = val or {}
@@ -199,10 +211,21 @@ def _end_epoch(work: Work, run: StageRun, epoch: int) -> bool:
         keep_best(work, run)
     beside = None if standing.bicubic is None else {key: standing.bicubic.get(key) for key in _BESIDE}
     reporter.event(
-        "epoch", stage=stage.name, epoch=epoch, epochs=stage.epochs, step=standing.step, seconds=took,
-        images_per_s=speed, left_s=left, lr=rates, train=train, val=None if val is None else {**val, "bicubic": beside},
-        best=best, criterion={"name": name, "value": value}, line=line,
-    )  # fmt: skip
+        "epoch",
+        stage=stage.name,
+        epoch=epoch,
+        epochs=stage.epochs,
+        step=standing.step,
+        seconds=took,
+        images_per_s=speed,
+        left_s=left,
+        lr=rates,
+        train=train,
+        val=None if val is None else {**val, "bicubic": beside},
+        best=best,
+        criterion={"name": name, "value": value},
+        line=line,
+    )
     if best and val is not None:
         reporter.log(log_format.best_line(name, value, figures))
     patient = not standing.has_ended(stage.epochs, stage.patience)

@@ -15,9 +15,15 @@ def banner(number: int, title: str) -> list[str]:
 
 
 def epoch_line(
-    epoch: int, epochs: int, train: Mapping[str, Any], val: Mapping[str, Any] | None, rates: Mapping[str, float],
-    *, images_per_s: float, left_s: float,
-) -> str:  # fmt: skip
+    epoch: int,
+    epochs: int,
+    train: Mapping[str, Any],
+    val: Mapping[str, Any] | None,
+    rates: Mapping[str, float],
+    *,
+    images_per_s: float,
+    left_s: float,
+) -> str:
     """One epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER: 0.0412 |
     LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
     parts = [
@@ -31,8 +37,14 @@ def epoch_line(
             text += f" PSNR: {val['psnr_db']:.2f} SSIM: {number(val.get('ssim'))}"
         parts.append(f"Val {text}")
     parts.append(f"LR: {rate_text(rates)}")
-    names = {"classification": "Cls", "alignment": "Align", "teacher": "Teacher", "pixel": "Pixel",
-             "identity": "Ident", "features": "Feat"}  # fmt: skip
+    names = {
+        "classification": "Cls",
+        "alignment": "Align",
+        "teacher": "Teacher",
+        "pixel": "Pixel",
+        "identity": "Ident",
+        "features": "Feat",
+    }
     told = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
     if len(told) > 1:
         parts.append(" ".join(told))

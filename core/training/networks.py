@@ -83,9 +83,17 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     begins = config.recipe.start != "random"
     sources = {each for each, used in ((start, begins), (teaching, teacher is not None), (path, True)) if each and used}
     networks = Networks(
-        encoder, variant, parent, teacher, file_sha256(teaching) if teacher is not None else "", upscaler, dsr,
-        upscaler_sha, upscaler_name, ancestors_of(sources, settings),
-    )  # fmt: skip
+        encoder,
+        variant,
+        parent,
+        teacher,
+        file_sha256(teaching) if teacher is not None else "",
+        upscaler,
+        dsr,
+        upscaler_sha,
+        upscaler_name,
+        ancestors_of(sources, settings),
+    )
     for network in (encoder, teacher, upscaler):
         if network is not None:
             # Weights without a gradient can take other kernels, which round otherwise: each stage decides anew, and

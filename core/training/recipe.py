@@ -209,10 +209,19 @@ def _check_stage(stage: Stage) -> None:
     where = f"{stage.name}."
     _check_choices(where, stage)
     limits: dict[str, tuple[float, float]] = {
-        "epochs": (0, 100_000), "warmup": (0, 0.9), "floor": (0, 1), "weight_decay": (0, 10), "beta2": (0.5, 0.99999),
-        "patience": (0, 100_000), "files": (0, 1), "camera": (0, 1), "photographed": (0, 1), "cached_views": (0, 64),
-        "ema": (0, 0.999999), "clip": (0, 1e6),
-    }  # fmt: skip
+        "epochs": (0, 100_000),
+        "warmup": (0, 0.9),
+        "floor": (0, 1),
+        "weight_decay": (0, 10),
+        "beta2": (0.5, 0.99999),
+        "patience": (0, 100_000),
+        "files": (0, 1),
+        "camera": (0, 1),
+        "photographed": (0, 1),
+        "cached_views": (0, 64),
+        "ema": (0, 0.999999),
+        "clip": (0, 1e6),
+    }
     for name, (low, high) in limits.items():
         _within(where + name, getattr(stage, name), low, high)
     for part in (Losses, Rates):

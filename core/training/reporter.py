@@ -50,6 +50,15 @@ class Reporter:
             worked = self.worked_s()
             self._share = max(self._share, min(1.0, worked / max(1e-9, worked + left)))
         self.event(
-            "progress", step=step, stage=self.stage, epoch=self.epoch, epochs=self.epochs, done=done, total=total,
-            per_second=done / taken if taken > 0.05 else None, left_s=left, share=self._share, **further,
-        )  # fmt: skip
+            "progress",
+            step=step,
+            stage=self.stage,
+            epoch=self.epoch,
+            epochs=self.epochs,
+            done=done,
+            total=total,
+            per_second=done / taken if taken > 0.05 else None,
+            left_s=left,
+            share=self._share,
+            **further,
+        )

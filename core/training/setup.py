@@ -86,9 +86,21 @@ def prepare(
         validator = Validator(data, networks, sizes, runner, reporter.progress)
     amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
     work = Work(
-        config, settings, folder, runner, reporter, should_stop, data, networks, parts, caches, validator, Standing(),
-        accumulation(folder, config.accumulate), amounts,
-    )  # fmt: skip
+        config,
+        settings,
+        folder,
+        runner,
+        reporter,
+        should_stop,
+        data,
+        networks,
+        parts,
+        caches,
+        validator,
+        Standing(),
+        accumulation(folder, config.accumulate),
+        amounts,
+    )
     state = load_state(folder / "last")
     if state is not None:
         work.standing = Standing.from_dict(state["standing"])

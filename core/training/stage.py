@@ -62,9 +62,15 @@ class StageRun:
 
 
 def make_stage(
-    stage: Stage, config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, caches: Caches,
-    runner: Runner, accumulate: int,
-) -> StageRun:  # fmt: skip
+    stage: Stage,
+    config: TrainingConfig,
+    parts: Parts,
+    networks: Networks,
+    data: TrainingData,
+    caches: Caches,
+    runner: Runner,
+    accumulate: int,
+) -> StageRun:
     """Everything a stage works with; caches are made on the way."""
     learner = Learner(parts, stage, teacher_spreads(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in parts.named().items() if name in stage.trains}
@@ -106,9 +112,17 @@ def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: C
 
 
 def run_epoch(
-    run: StageRun, epoch: int, standing: Standing, config: TrainingConfig, runner: Runner, reporter: Reporter, *,
-    accumulate: int, should_stop: Callable[[], bool], keep: Callable[[], None],
-) -> bool:  # fmt: skip
+    run: StageRun,
+    epoch: int,
+    standing: Standing,
+    config: TrainingConfig,
+    runner: Runner,
+    reporter: Reporter,
+    *,
+    accumulate: int,
+    should_stop: Callable[[], bool],
+    keep: Callable[[], None],
+) -> bool:
     """Train on the rest of an epoch (from 1), adding to `standing.sums`. False when it was asked to stop.
 
     Raises LossNotFinite and OutOfMemory, each with its alarm given.

@@ -16,9 +16,22 @@ from core.video.live import LiveResult
 from core.video.pooling import weight_of
 
 COLUMNS = (
-    "track", "outcome", "identity", "possible", "nearest", "score", "threshold", "calibrated", "agreement",
-    "from_s", "to_s", "looks", "probe_px", "upscaler", "warning",
-)  # fmt: skip
+    "track",
+    "outcome",
+    "identity",
+    "possible",
+    "nearest",
+    "score",
+    "threshold",
+    "calibrated",
+    "agreement",
+    "from_s",
+    "to_s",
+    "looks",
+    "probe_px",
+    "upscaler",
+    "warning",
+)
 
 _KEPT_ANSWERS = 200
 

@@ -21,9 +21,20 @@ from core.settings import CROP_PX
 
 Step = Literal["front", "left", "right", "expression"]
 Code = Literal[
-    "no_face", "two_faces", "too_far", "too_near", "off_centre", "too_dark", "too_bright", "blurred", "upright",
-    "level", "pose", "expression", "good",
-]  # fmt: skip
+    "no_face",
+    "two_faces",
+    "too_far",
+    "too_near",
+    "off_centre",
+    "too_dark",
+    "too_bright",
+    "blurred",
+    "upright",
+    "level",
+    "pose",
+    "expression",
+    "good",
+]
 
 FEWEST, USUAL, MOST = 3, 5, 10
 """Captures of one person: at least, usually, and at most."""
@@ -135,7 +146,7 @@ def step_text(step: Step) -> str:
     }[step]
 
 
-def _hindrance(sight: Sight, at: GuideLimits) -> Advice | None:
+def _hindrance(sight: Sight, at: GuideLimits) -> Advice | None:  # noqa: PLR0911 (the first hindrance in a fixed order)
     face, quality = sight.face, sight.quality
     if face is None or quality is None:
         return Advice("no_face", "No face to be seen: come in front of the camera")

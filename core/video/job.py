@@ -130,9 +130,13 @@ class _Seen:
             self._told = now
             total = round(self._total_s) if self._total_s else 0
             self._context.on_event(
-                "progress", step="look", done=min(round(result.at), total) if total else round(result.at), total=total,
-                faces=len(result.faces), results_per_s=self._appearances.frames / max(now - self._began, 1e-9),
-            )  # fmt: skip
+                "progress",
+                step="look",
+                done=min(round(result.at), total) if total else round(result.at),
+                total=total,
+                faces=len(result.faces),
+                results_per_s=self._appearances.frames / max(now - self._began, 1e-9),
+            )
 
     def finish(self, source: Source, gallery: BoundGallery, *, annotated: bool) -> dict[str, Any]:
         """Write the table and the faces; give the report."""

@@ -119,11 +119,20 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
         ).fetchall()
     return [
         Sighting(
-            id=int(number), identity_id=int(person), name=name, began=_time(began), ended=_time(ended), score=score,
-            threshold=threshold, probe_px=px, frames=int(frames), source=source, crop=crop,
+            id=int(number),
+            identity_id=int(person),
+            name=name,
+            began=_time(began),
+            ended=_time(ended),
+            score=score,
+            threshold=threshold,
+            probe_px=px,
+            frames=int(frames),
+            source=source,
+            crop=crop,
         )
         for number, person, name, began, ended, score, threshold, px, frames, source, crop in found
-    ]  # fmt: skip
+    ]
 
 
 def forget(gallery: Gallery, identity_id: int | None = None, *, actor: str = "local") -> int:
@@ -195,10 +204,17 @@ class SightingLog:
                 """INSERT INTO sighting(identity_id, began, ended, score, threshold, probe_px, frames, source, crop)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
-                    identity_id, at, at, found.score or 0.0, found.threshold, found.probe_px or 0.0, frames,
-                    self._source, self._crop(connection, identity_id, found),
+                    identity_id,
+                    at,
+                    at,
+                    found.score or 0.0,
+                    found.threshold,
+                    found.probe_px or 0.0,
+                    frames,
+                    self._source,
+                    self._crop(connection, identity_id, found),
                 ),
-            )  # fmt: skip
+            )
             return row.lastrowid
 
     def _go_on(self, stay: _Stay, person: int, found: Recognition, frames: int, better: bool) -> bool:

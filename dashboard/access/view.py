@@ -10,6 +10,7 @@ from core.access.roles import Permission, Role
 from core.access.trail import TrailEntry, read_trail, whole_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
 from core.csv_export import csv_bytes
+from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import gallery, settings
@@ -17,7 +18,7 @@ from dashboard.shell.session import current, way
 from dashboard.shell.sign_in import refused
 from dashboard.ui.components import head
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 ROLE_WORDS = {
     Role.VIEWER: "Viewer: recognises people and looks",
@@ -67,9 +68,12 @@ def _people(users: list[User]) -> None:
         user = next(each for each in users if each.name == name)
         with st.form("access_role", border=False):
             role = st.radio(
-                "Role", list(Role), index=list(Role).index(user.role), format_func=ROLE_WORDS.__getitem__,
+                "Role",
+                list(Role),
+                index=list(Role).index(user.role),
+                format_func=ROLE_WORDS.__getitem__,
                 key=f"access_role_{user.stamp}",
-            )  # fmt: skip
+            )
             if st.form_submit_button("Save the role"):
                 with feedback() as attempt:
                     change_role(settings(), name, role or user.role)
@@ -96,9 +100,12 @@ def _add(*, first: bool) -> None:
     with st.expander(label, icon=":material/person_add:"), st.form("access_add", border=False):
         name = st.text_input("Name to sign in with", key="access_name", max_chars=80, autocomplete="off")
         password = st.text_input(
-            "Password (at least 12 characters)", type="password", key="access_password", max_chars=300,
+            "Password (at least 12 characters)",
+            type="password",
+            key="access_password",
+            max_chars=300,
             autocomplete="new-password",
-        )  # fmt: skip
+        )
         roles = [Role.ADMIN] if first else list(Role)
         role = st.radio("Role", roles, format_func=ROLE_WORDS.__getitem__, key=f"access_add_role_{first}")
         if st.form_submit_button("Add", type="primary", icon=":material/person_add:"):
@@ -148,9 +155,13 @@ def _trail() -> None:
         "stays deleted. Lines are never changed or removed by this program."
     )
     take(
-        "As CSV", lambda: csv_bytes(table), "audit.csv", "text/csv", key="access_trail_csv",
+        "As CSV",
+        lambda: csv_bytes(table),
+        "audit.csv",
+        "text/csv",
+        key="access_trail_csv",
         what="audit trail",
-    )  # fmt: skip
+    )
 
 
 def trail_table(entries: list[TrailEntry]) -> pd.DataFrame:

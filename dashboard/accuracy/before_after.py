@@ -12,10 +12,11 @@ from core.evaluation.compare_runs import compare_evaluations, of_system
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
+from core.system.text import count
 from dashboard.accuracy.data import Seen, accuracy_runs, evaluation_of, seen_runs
 from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.error_display import show_error
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 MOST = 30
 _OLDER = 12
@@ -65,8 +66,9 @@ def choices(seen: Seen, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:
         if report.get("kind") == evaluation.kind and report.get("protocol", {}).get("data_sha256") == key:
             for system in report["protocol"].get("systems", []):
                 found[f"{system['label']} ({other.run.created.astimezone():%-d %b %H:%M:%S})"] = (
-                    other.run, system["label"],
-                )  # fmt: skip
+                    other.run,
+                    system["label"],
+                )
     return found
 
 
@@ -94,19 +96,27 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
             x=x, y=y, mode="lines", line={"color": colour, "width": 3}, hoverinfo="skip", showlegend=False
         )
         figure.add_scatter(
-            x=[after for *_, after in lines], y=list(some.index), mode="markers", name=verdict,
+            x=[after for *_, after in lines],
+            y=list(some.index),
+            mode="markers",
+            name=verdict,
             marker={"color": colour, "size": 10},
             customdata=[[plots.escaped(str(name), 40), before] for name, before, _ in lines],
             hovertemplate="%{customdata[0]}: %{customdata[1]:.1f} to %{x:.1f} %<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(
-        height=24 * max(4, len(shown)) + 110, margin={"l": 8, "r": 16, "t": 30, "b": 8},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, hovermode="closest",
-    )  # fmt: skip
+        height=24 * max(4, len(shown)) + 110,
+        margin={"l": 8, "r": 16, "t": 30, "b": 8},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )
     figure.update_yaxes(
-        tickvals=list(shown.index), ticktext=[plots.escaped(name, 26) for name in shown["identity"]], automargin=True,
-        showgrid=False, zeroline=False,
-    )  # fmt: skip
+        tickvals=list(shown.index),
+        ticktext=[plots.escaped(name, 26) for name in shown["identity"]],
+        automargin=True,
+        showgrid=False,
+        zeroline=False,
+    )
     figure.update_xaxes(title_text="Found first, %; the dot is after", range=[max(-2.0, lowest - 5), 102])
     return figure
 
@@ -129,9 +139,14 @@ def _people(seen: Seen, compared: Evaluation) -> None:
         view = (str(row["probe"]), str(row["degradation"]), str(row["mode"]))
         names[" ".join(filter(None, view))] = view
     chosen = st.segmented_control(
-        "Probe", list(names), default=next(iter(names)), required=True, key="accuracy_changed_view",
-        persist_state="page", format_func=plain,
-    )  # fmt: skip
+        "Probe",
+        list(names),
+        default=next(iter(names)),
+        required=True,
+        key="accuracy_changed_view",
+        persist_state="page",
+        format_func=plain,
+    )
     probe, degradation, mode = names[str(chosen)]
     some = people[
         (people["probe"] == probe) & (people["degradation"] == degradation) & (people["mode"] == mode)

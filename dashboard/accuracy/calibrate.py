@@ -15,6 +15,7 @@ from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
+from core.system.text import count
 from dashboard.accuracy.calibration_people import both_folds, choose_people
 from dashboard.accuracy.data import KIND, Seen
 from dashboard.accuracy.fields import (
@@ -31,7 +32,7 @@ from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.figure_cells import Cell, cells_html
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 MEASURES = {"fpir": "Identify: strangers who get a name (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
 _ASKED = {"fpir": "Identify (1:N)", "far": "Compare (1:1)"}
@@ -39,9 +40,12 @@ _SIZES = (None, 32, 24, 16)
 _SURE = {0.9: "90 % sure for others", 0.95: "95 % sure for others", 0.0: "As met on the data"}
 _OUTCOMES = {"fpir": "FPIR", "dir": "DIR", "far": "FAR", "tar": "TAR", "failure_to_acquire": "Not acquired"}
 _HINTS = {
-    "FPIR": "strangers who get a name", "DIR": "enrolled people who get their own name",
-    "FAR": "pairs of strangers accepted", "TAR": "pairs of one person accepted", "Not acquired": "no usable face",
-}  # fmt: skip
+    "FPIR": "strangers who get a name",
+    "DIR": "enrolled people who get their own name",
+    "FAR": "pairs of strangers accepted",
+    "TAR": "pairs of one person accepted",
+    "Not acquired": "no usable face",
+}
 
 
 def thresholds_panel() -> None:
@@ -202,15 +206,24 @@ def _form(weights: Any, people: int, mix: TemplateMix) -> None:
     left, right = st.columns(2, gap="medium")
     default = 1.0 if measure == "fpir" else 0.1
     target = left.number_input(
-        "At most, %", 0.001, 50.0, default, 0.1, format="%.3f", key=f"accuracy_target_{measure}",
+        "At most, %",
+        0.001,
+        50.0,
+        default,
+        0.1,
+        format="%.3f",
+        key=f"accuracy_target_{measure}",
         help="The share of strangers' searches, or of pairs of different people, that may be accepted.",
-    )  # fmt: skip
+    )
     goal: dict[str, Any] = {"measure": measure, "target": round(target / 100, 8)}
     goal["confidence"] = right.selectbox(
-        "How sure", list(_SURE), format_func=_SURE.__getitem__, key="accuracy_confidence",
+        "How sure",
+        list(_SURE),
+        format_func=_SURE.__getitem__,
+        key="accuracy_confidence",
         help="People who aren't in the data may be accepted more often than those who are. With a confidence the "
         "threshold is strict enough for them too.",
-    )  # fmt: skip
+    )
     if measure == "fpir":
         goal |= _gallery_asked(people, mix)
     left, right = st.columns(2, gap="medium")
@@ -220,9 +233,13 @@ def _form(weights: Any, people: int, mix: TemplateMix) -> None:
         upscaler = choose_upscalers("accuracy_calibrate", several=False)
     sizes = choose_sizes("accuracy_calibrate", _SIZES)
     degradation = st.segmented_control(
-        "Degradation", list(DEGRADATIONS)[:2], default="bicubic", required=True, format_func=DEGRADATIONS.__getitem__,
+        "Degradation",
+        list(DEGRADATIONS)[:2],
+        default="bicubic",
+        required=True,
+        format_func=DEGRADATIONS.__getitem__,
         key="accuracy_calibrate_degradation",
-    )  # fmt: skip
+    )
     halves = (
         "The people of some folds choose the thresholds, those of the others"
         if "pairs" in chosen
@@ -242,23 +259,38 @@ def _gallery_asked(people: int, mix: TemplateMix) -> dict[str, Any]:
     """The gallery and the probes that a threshold for strangers is for; as the gallery is, unless it is changed."""
     left, right = st.columns(2, gap="medium")
     size = left.number_input(
-        "People in the gallery", 1, 1_000_000, people or 100, key="accuracy_gallery_size",
+        "People in the gallery",
+        1,
+        1_000_000,
+        people or 100,
+        key="accuracy_gallery_size",
         help="More people, more false alarms: a threshold belongs to a gallery's size.",
-    )  # fmt: skip
+    )
     offered = list(dict.fromkeys([mix.templates, HR, EVERY_KIND]))
     templates = right.selectbox(
-        "Enrolled by", offered, format_func=lambda text: _capital(templates_said(text)), key="accuracy_templates",
+        "Enrolled by",
+        offered,
+        format_func=lambda text: _capital(templates_said(text)),
+        key="accuracy_templates",
         help="Matched templates let strangers score higher: a threshold belongs to the kinds of templates.",
-    )  # fmt: skip
+    )
     photographs = left.number_input(
-        "Photographs a person", 1, 100, mix.photographs, key="accuracy_enrol",
+        "Photographs a person",
+        1,
+        100,
+        mix.photographs,
+        key="accuracy_enrol",
         help="As many as each person is enrolled by.",
-    )  # fmt: skip
+    )
     frames = right.number_input(
-        "Frames pooled", 1, 15, 1, key="accuracy_frames",
+        "Frames pooled",
+        1,
+        15,
+        1,
+        key="accuracy_frames",
         help="1 for photographs. Video is judged by up to 15 frames together and needs thresholds of its own, from "
         "people with as many pictures.",
-    )  # fmt: skip
+    )
     return {"gallery_size": int(size), "templates": templates, "enrol": int(photographs), "frames": int(frames)}
 
 

@@ -19,9 +19,13 @@ def choose_people() -> dict[str, Any] | None:
     """`root` and `split` of a data set, or `images`, `pairs`, `calibrate_folds`, `report_folds` as they were typed, and
     `mode`; None where there is no data set, or it can't be read."""
     source = st.segmented_control(
-        "People from", list(_SOURCES), default="dataset", required=True, format_func=_SOURCES.__getitem__,
+        "People from",
+        list(_SOURCES),
+        default="dataset",
+        required=True,
+        format_func=_SOURCES.__getitem__,
         key="accuracy_people_from",
-    )  # fmt: skip
+    )
     if source == "pairs":
         return _folds()
     sets = datasets_or_way()
@@ -43,9 +47,18 @@ def _folds() -> dict[str, Any]:
     chosen = right.text_input("Folds to choose by", "1-4", key="accuracy_choose_folds")
     tried = right.text_input("Folds to try on", "5-7", key="accuracy_try_folds")
     mode = st.segmented_control(
-        "Mode", list(MODES), default="aligned", required=True, format_func=MODES.__getitem__,
-        key="accuracy_calibrate_mode", help=MODE_HELP,
-    )  # fmt: skip
+        "Mode",
+        list(MODES),
+        default="aligned",
+        required=True,
+        format_func=MODES.__getitem__,
+        key="accuracy_calibrate_mode",
+        help=MODE_HELP,
+    )
     return {
-        "images": images, "pairs": pairs, "calibrate_folds": chosen, "report_folds": tried, "mode": mode,
-    }  # fmt: skip
+        "images": images,
+        "pairs": pairs,
+        "calibrate_folds": chosen,
+        "report_folds": tried,
+        "mode": mode,
+    }

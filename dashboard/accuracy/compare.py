@@ -32,17 +32,23 @@ def compare_panel(runs: list[Run]) -> None:
     }
     if len(by_id) < 2:
         empty_state(
-            "compare_arrows", "Nothing to compare yet",
+            "compare_arrows",
+            "Nothing to compare yet",
             "Measure twice, with other weights or another upscaler, and see both in one chart here.",
-        )  # fmt: skip
+        )
         return
     asked = [each for each in st.query_params.get_all("compare") if each in by_id][:MOST]
     st.session_state.setdefault("accuracy_compare", asked)
     st.session_state["accuracy_compare"] = [each for each in st.session_state["accuracy_compare"] if each in by_id]
     chosen = st.multiselect(
-        "Runs", list(by_id), format_func=labels(by_id).__getitem__, max_selections=MOST, key="accuracy_compare",
-        placeholder="Choose two or more", select_all=False,
-    )  # fmt: skip
+        "Runs",
+        list(by_id),
+        format_func=labels(by_id).__getitem__,
+        max_selections=MOST,
+        key="accuracy_compare",
+        placeholder="Choose two or more",
+        select_all=False,
+    )
     if chosen != st.query_params.get_all("compare"):
         st.query_params["compare"] = chosen
     if len(chosen) < 2:
@@ -73,9 +79,14 @@ def compared(named: Mapping[str, Seen]) -> None:
         )
     there = [name for name in FIGURES if name in table and table[name].notna().any()]
     figure = st.segmented_control(
-        "Figure", there, default=there[0], required=True, format_func=FIGURES.__getitem__, key="accuracy_figure",
+        "Figure",
+        there,
+        default=there[0],
+        required=True,
+        format_func=FIGURES.__getitem__,
+        key="accuracy_figure",
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     by = ("run", "system", "mode", "degradation")
     chart(plots.resolution_chart(table, str(figure), by), "accuracy_compared", alt=f"{FIGURES[str(figure)]} by size")
     st.dataframe(side_by_side(table, str(figure)), hide_index=True)

@@ -11,13 +11,14 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
+from core.system.text import count
 from dashboard.accuracy.labels import SIZES, size_name
 from dashboard.shell.error_display import show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import settings
 from dashboard.ui.components import empty_state
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -65,10 +66,12 @@ def choose_dataset(sets: Sequence[Listed], key: str) -> tuple[Listed, str | None
     if not there:
         return listed, None
     chosen = right.selectbox(
-        "People", [*there, EVERYTHING], key=f"{key}_split_{listed.name}",
+        "People",
+        [*there, EVERYTHING],
+        key=f"{key}_split_{listed.name}",
         format_func=lambda side: _split_label(side, splits),
         help="Take a split that took no part in training: everything else flatters.",
-    )  # fmt: skip
+    )
     return listed, None if chosen == EVERYTHING else str(chosen)
 
 
@@ -78,9 +81,14 @@ def choose_weights(used: WeightsFile, key: str, *, several: bool) -> list[str]:
     names = {str(file.path): f"{file.name}{' (in use)' if file == used else ''}" for file in files}
     if several:
         return st.multiselect(
-            "Weights", list(names), default=[str(used.path)], format_func=names.__getitem__, key=f"{key}_weights",
-            placeholder="Choose one or more", select_all=False,
-        )  # fmt: skip
+            "Weights",
+            list(names),
+            default=[str(used.path)],
+            format_func=names.__getitem__,
+            key=f"{key}_weights",
+            placeholder="Choose one or more",
+            select_all=False,
+        )
     return [str(st.selectbox("Weights", list(names), format_func=names.__getitem__, key=f"{key}_weights"))]
 
 
@@ -93,18 +101,28 @@ def choose_upscalers(key: str, *, several: bool) -> list[str]:
     names |= {value: name for value, name in {BICUBIC: BICUBIC, **stored}.items() if value not in names}
     if several:
         return st.multiselect(
-            "Upscalers", list(names), default=[used], format_func=names.__getitem__, key=f"{key}_upscalers",
-            placeholder="Choose one or more", select_all=False, help="What enlarges the small faces.",
-        )  # fmt: skip
+            "Upscalers",
+            list(names),
+            default=[used],
+            format_func=names.__getitem__,
+            key=f"{key}_upscalers",
+            placeholder="Choose one or more",
+            select_all=False,
+            help="What enlarges the small faces.",
+        )
     return [str(st.selectbox("Upscaler", list(names), format_func=names.__getitem__, key=f"{key}_upscalers"))]
 
 
 def choose_sizes(key: str, options: Sequence[int | None] = SIZES) -> list[Any]:
     """Probe sizes, None for HR; HR and the three VLR sizes are the default."""
     chosen = st.pills(
-        "Probe sizes", options, selection_mode="multi", default=[s for s in options if s in (None, 32, 24, 16)],
-        format_func=size_name, key=f"{key}_sizes",
-    )  # fmt: skip
+        "Probe sizes",
+        options,
+        selection_mode="multi",
+        default=[s for s in options if s in (None, 32, 24, 16)],
+        format_func=size_name,
+        key=f"{key}_sizes",
+    )
     return [size for size in options if size in chosen]
 
 
@@ -125,7 +143,9 @@ def _split_label(side: str, splits: dict[str, Any]) -> str:
 def photographs_and_pairs(place: DeltaGenerator, *, photographs_key: str, pairs_key: str) -> tuple[str, str]:
     """The folder of photographs and the pairs file, as they were typed."""
     photographs = place.text_input(
-        "Folder of photographs", key=photographs_key, placeholder="lfw/images",
+        "Folder of photographs",
+        key=photographs_key,
+        placeholder="lfw/images",
         help="A folder that holds one for each person: Name/Name_0001.jpg.",
-    )  # fmt: skip
+    )
     return photographs, place.text_input("Pairs file", key=pairs_key, placeholder="lfw/pairs.txt")

@@ -58,7 +58,12 @@ def _one_of(
         chosen = st.selectbox(label, options, key=name, width=330, persist_state="page")
     else:
         chosen = st.segmented_control(
-            label, options, default=options[0], required=True, key=name, persist_state="page",
+            label,
+            options,
+            default=options[0],
+            required=True,
+            key=name,
+            persist_state="page",
             format_func=lambda each: plain(show(each, each)),
-        )  # fmt: skip
+        )
     return table[(table[column] == chosen) | (table[column] == "")] if keep else table[table[column] == chosen]

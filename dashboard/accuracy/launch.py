@@ -49,10 +49,11 @@ def launch_panel(*, first: bool) -> None:
         return
     if first:
         empty_state(
-            "monitoring", "Nothing measured yet",
+            "monitoring",
+            "Nothing measured yet",
             "Choose faces with known names and press Measure: errors by size, by threshold and person by person "
             "will be here.",
-        )  # fmt: skip
+        )
     with st.container(border=True, key="accuracy_launch"):
         _form(weights)
 
@@ -60,10 +61,16 @@ def launch_panel(*, first: bool) -> None:
 def _form(used: WeightsFile) -> None:
     source = str(
         st.segmented_control(
-            "Measure on", _SOURCES, default="dataset", required=True, format_func=TASKS.__getitem__,
-            key="accuracy_source", label_visibility="collapsed", persist_state="page",
+            "Measure on",
+            _SOURCES,
+            default="dataset",
+            required=True,
+            format_func=TASKS.__getitem__,
+            key="accuracy_source",
+            label_visibility="collapsed",
+            persist_state="page",
         )
-    )  # fmt: skip
+    )
     st.caption(_TEXTS[source])
     given = _SOURCE_FIELDS[source]()
     if given is None:
@@ -108,9 +115,12 @@ def start(
         config = run_config.dataset_config(Path(given["root"]), systems, plan, **_rest(given, "root"))
     elif source == "pairs":
         config = run_config.pairs_config(
-            Path(given["images"]).expanduser(), Path(given["pairs"]).expanduser(), systems, plan,
+            Path(given["images"]).expanduser(),
+            Path(given["pairs"]).expanduser(),
+            systems,
+            plan,
             folds=folds_of(str(given.get("folds") or "")),
-        )  # fmt: skip
+        )
     else:
         config = run_config.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)
     return launch(settings(), KIND, config, slug=f"{source}-{data_name(config)}")
@@ -152,20 +162,29 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
         return {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         modes = st.pills(
-            "Mode", list(MODES), selection_mode="multi", default=["aligned"], format_func=MODES.__getitem__,
-            key="accuracy_modes", help=MODE_HELP,
-        )  # fmt: skip
+            "Mode",
+            list(MODES),
+            selection_mode="multi",
+            default=["aligned"],
+            format_func=MODES.__getitem__,
+            key="accuracy_modes",
+            help=MODE_HELP,
+        )
         degradations = st.pills(
-            "Degradation", list(DEGRADATIONS) if source == "dataset" else list(DEGRADATIONS)[:2],
-            selection_mode="multi", default=["bicubic"], format_func=DEGRADATIONS.__getitem__,
+            "Degradation",
+            list(DEGRADATIONS) if source == "dataset" else list(DEGRADATIONS)[:2],
+            selection_mode="multi",
+            default=["bicubic"],
+            format_func=DEGRADATIONS.__getitem__,
             key=f"accuracy_degradations_{source}",
             help="How probes are made small. Camera: blur, noise, gamma and compression, drawn for each image.",
-        )  # fmt: skip
+        )
     if source == "dataset" and "end to end" in modes:
         folder = st.text_input(
-            "Folder of photographs that the data set was made from", key="accuracy_photographs",
+            "Folder of photographs that the data set was made from",
+            key="accuracy_photographs",
             placeholder="lfw/images",
-        )  # fmt: skip
+        )
         given["photographs"] = Path(folder) if folder.strip() else None
     return {"modes": list(modes), "degradations": list(degradations)}
 
@@ -174,9 +193,10 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
     """The rest of the settings, into `given` and `plan`: peers and flip TTA are given back."""
     with st.expander("Everything else", icon=":material/tune:", key="accuracy_more"):
         use_tta = st.toggle(
-            "Flip: embed each face and its mirror image", key="accuracy_tta",
+            "Flip: embed each face and its mirror image",
+            key="accuracy_tta",
             help="A little more accurate, twice the time. Recognition in this application works without.",
-        )  # fmt: skip
+        )
         if source == "dataset":
             columns = st.columns(2, gap="medium")
             given["min_images"] = int(
@@ -185,10 +205,15 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
             plan["by"] = _groups(given["root"])
             plan["threshold"] = float(
                 columns[1].number_input(
-                    "Threshold for accepted people", -1.0, 1.0, UNCALIBRATED_THRESHOLD, 0.01, key="accuracy_at",
+                    "Threshold for accepted people",
+                    -1.0,
+                    1.0,
+                    UNCALIBRATED_THRESHOLD,
+                    0.01,
+                    key="accuracy_at",
                     help="The share of a person's own scores that reach it is shown in the chart of people.",
                 )
-            )  # fmt: skip
+            )
         columns = st.columns(2, gap="medium")
         plan["bootstrap"] = int(
             columns[0].number_input(
@@ -208,10 +233,13 @@ def _groups(root: Path) -> list[str]:
     if not columns:
         return []
     return st.multiselect(
-        "Break figures down by", columns, key=f"accuracy_by_{root.name}", select_all=False,
+        "Break figures down by",
+        columns,
+        key=f"accuracy_by_{root.name}",
+        select_all=False,
         placeholder="A column of its table, such as sex or age band",
         help="Each group is shown with its interval over people; one of fewer than 20 people is marked as too small.",
-    )  # fmt: skip
+    )
 
 
 def _rest(given: Mapping[str, Any], *without: str) -> dict[str, Any]:

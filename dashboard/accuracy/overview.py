@@ -97,9 +97,15 @@ def _curves(evaluation: Evaluation) -> None:
     against = table[table["pairing"] != "VLR-VLR"]
     there = [name for name in _CURVES if name in against and against[name].notna().any()]
     shown = st.segmented_control(
-        "Measure", there, default=there[0], required=True, format_func=_CURVES.__getitem__, key="accuracy_curve",
-        label_visibility="collapsed", persist_state="page",
-    )  # fmt: skip
+        "Measure",
+        there,
+        default=there[0],
+        required=True,
+        format_func=_CURVES.__getitem__,
+        key="accuracy_curve",
+        label_visibility="collapsed",
+        persist_state="page",
+    )
     figure = plots.resolution_chart(against, str(shown), ("system", "mode", "degradation"))
     chart(figure, "accuracy_resolution", alt=f"{_CURVES[str(shown)]} by probe size")
 

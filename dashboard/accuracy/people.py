@@ -8,20 +8,33 @@ import streamlit as st
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import screen
+from core.system.text import count
 from dashboard.accuracy.data import Seen
 from dashboard.accuracy.filters import choose_rows
 from dashboard.accuracy.person import person_view
 from dashboard.accuracy.tables import chart, table_download
-from dashboard.ui.markdown import count, shorten
+from dashboard.ui.markdown import shorten
 
 MEASURES = {"rank1": "Found first", "accepted": "Accepted at the threshold"}
 AMOUNTS = (20, 40, 100)
 CHOSEN = "accuracy_person"
 _PAIRS_SHOWN = 200
 _COLUMNS = [
-    "identity", "probes", "acquired", "rank1", "rank1_low", "rank1_high", "accepted", "accepted_low", "accepted_high",
-    "genuine_mean", "genuine_lowest", "highest_impostor", "highest_impostor_identity", "taken_for",
-]  # fmt: skip
+    "identity",
+    "probes",
+    "acquired",
+    "rank1",
+    "rank1_low",
+    "rank1_high",
+    "accepted",
+    "accepted_low",
+    "accepted_high",
+    "genuine_mean",
+    "genuine_lowest",
+    "highest_impostor",
+    "highest_impostor_identity",
+    "taken_for",
+]
 
 
 def people_part(seen: Seen, evaluation: Evaluation) -> None:
@@ -59,22 +72,35 @@ def _summary(told: pd.DataFrame, threshold: float) -> None:
 def _chart(told: pd.DataFrame, threshold: float) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control(
-            "Measure", list(MEASURES), default="rank1", required=True, key="accuracy_measure", persist_state="page",
+            "Measure",
+            list(MEASURES),
+            default="rank1",
+            required=True,
+            key="accuracy_measure",
+            persist_state="page",
             format_func=lambda name: f"{MEASURES[name]}{f' {threshold:.2f}' if name == 'accepted' else ''}",
-        )  # fmt: skip
+        )
         most = AMOUNTS[0]
         if len(told) > AMOUNTS[0]:
             options = [n for n in AMOUNTS if n < len(told)] + [min(len(told), 300)]
             most = st.segmented_control(
-                "The worst", options, default=options[0], required=True, key="accuracy_most", persist_state="page",
+                "The worst",
+                options,
+                default=options[0],
+                required=True,
+                key="accuracy_most",
+                persist_state="page",
                 format_func=lambda n: f"all {n}" if n == len(told) else str(n),
-            )  # fmt: skip
+            )
     shown = worst_first(told, str(measure), int(most))
     figure = plots.per_identity_chart(told, str(measure), int(most))
     chart(
-        figure, "accuracy_people", alt=f"{MEASURES[str(measure)]} by person, worst first", selection_mode="points",
+        figure,
+        "accuracy_people",
+        alt=f"{MEASURES[str(measure)]} by person, worst first",
+        selection_mode="points",
         on_select=lambda: _take(list(shown["identity"])[::-1]),
-    )  # fmt: skip
+    )
 
 
 def _take(names: list[str]) -> None:
@@ -89,9 +115,14 @@ def _choose(told: pd.DataFrame, few: pd.DataFrame) -> None:
     if st.session_state.get(CHOSEN) not in (None, *names):
         st.session_state.pop(CHOSEN)
     st.selectbox(
-        "Open a person (or click a bar)", names, index=None, placeholder="Worst first", key=CHOSEN,
-        format_func=lambda name: shorten(str(name), 60), persist_state="page",
-    )  # fmt: skip
+        "Open a person (or click a bar)",
+        names,
+        index=None,
+        placeholder="Worst first",
+        key=CHOSEN,
+        format_func=lambda name: shorten(str(name), 60),
+        persist_state="page",
+    )
 
 
 def _lists(seen: Seen, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataFrame) -> None:
@@ -121,14 +152,21 @@ def _confused(seen: Seen, confused: pd.DataFrame) -> None:
     with st.expander(f"Confused pairs ({len(confused):,})", icon=":material/group:", expanded=True):
         columns = ["identity", "taken_for", "probes", "of", "highest", "back"]
         st.dataframe(
-            confused[columns].head(_PAIRS_SHOWN), hide_index=True, height=min(320, 38 + 35 * len(confused)),
-            key="accuracy_confused", on_select=lambda: _take_row(list(confused["identity"])),
+            confused[columns].head(_PAIRS_SHOWN),
+            hide_index=True,
+            height=min(320, 38 + 35 * len(confused)),
+            key="accuracy_confused",
+            on_select=lambda: _take_row(list(confused["identity"])),
             selection_mode="single-row",
             column_config={
-                "identity": "person", "taken_for": "taken for", "probes": "images", "of": "of",
-                "highest": st.column_config.NumberColumn("highest score", format="%.3f"), "back": "the other way",
+                "identity": "person",
+                "taken_for": "taken for",
+                "probes": "images",
+                "of": "of",
+                "highest": st.column_config.NumberColumn("highest score", format="%.3f"),
+                "back": "the other way",
             },
-        )  # fmt: skip
+        )
         st.caption("How many of a person's images somebody else's score was highest for. Choose a row to see them.")
         table_download(confused, f"{seen.run.name}-confused", key="accuracy_confused_csv")
 

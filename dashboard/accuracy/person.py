@@ -17,12 +17,13 @@ from core.evaluation.picture_lookup import SeenPictures
 from core.evaluation.result import Evaluation
 from core.images import encode_image, resize
 from core.settings import CROP_PX
+from core.system.text import count
 from dashboard.accuracy.data import Seen
 from dashboard.accuracy.labels import interval, rate
 from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.readiness import image_address
 from dashboard.ui.components import name_line
-from dashboard.ui.markdown import count, markup, plain
+from dashboard.ui.markdown import markup, plain
 
 PER_PAGE = 12
 
@@ -97,15 +98,21 @@ def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
     ):
         others = theirs["impostor_identity"] if column == "impostor" else theirs["identity"]
         figure.add_scatter(
-            x=order, y=theirs[column], mode="markers", name=name, marker={"color": colour, "symbol": symbol, "size": 7},
+            x=order,
+            y=theirs[column],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "symbol": symbol, "size": 7},
             customdata=[plots.escaped(str(each), 40) for each in others],
             hovertemplate="image %{x}: %{customdata} %{y:.3f}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_hline(y=threshold, line_color=plots.LINE, line_dash="dot", line_width=1)
     figure.update_layout(
-        height=240, margin={"l": 8, "r": 16, "t": 30, "b": 8}, hovermode="closest",
+        height=240,
+        margin={"l": 8, "r": 16, "t": 30, "b": 8},
+        hovermode="closest",
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )  # fmt: skip
+    )
     figure.update_xaxes(title_text="images, worst first", automargin=True, showgrid=False)
     figure.update_yaxes(title_text="cosine score", automargin=True)
     return figure
@@ -142,9 +149,7 @@ def _images(seen: Seen, probes: pd.DataFrame, theirs: pd.DataFrame, row: Mapping
     part = theirs.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
     pictures = SeenPictures(seen.config)
     size = int(row["size_px"])
-    cells = "".join(
-        probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records")
-    )  # fmt: skip
+    cells = "".join(probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records"))
     st.html(f"{_STYLE}<div class='ef-probes'>{cells}</div>")
     if row["mode"] == "end to end" and size < CROP_PX:
         st.caption(

@@ -9,9 +9,10 @@ import streamlit as st
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point, take_back
 from core.gallery.records import Space
 from core.settings import UNCALIBRATED_THRESHOLD
+from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery

@@ -41,10 +41,15 @@ def run_view(run: Run) -> None:
     run_status(
         run,
         Shown(
-            seen.title, body=_asked, bar=_bar, on_remove=_to_the_list, resume="primary", details=not done,
+            seen.title,
+            body=_asked,
+            bar=_bar,
+            on_remove=_to_the_list,
+            resume="primary",
+            details=not done,
             removal="Its folder with tables and report goes. Thresholds that were put into a gallery stay there.",
         ),
-    )  # fmt: skip
+    )
     if not done:
         return
     evaluation = evaluation_of(run)
@@ -58,9 +63,16 @@ def run_view(run: Run) -> None:
     if st.session_state.get("accuracy_part") not in (None, *parts):
         st.session_state.pop("accuracy_part")  # chosen in a run that has it
     part = st.segmented_control(
-        "Part", parts, default=parts[0], required=True, format_func=lambda name: _PARTS[name][0], key="accuracy_part",
-        label_visibility="collapsed", bind="query-params", persist_state="page",
-    )  # fmt: skip
+        "Part",
+        parts,
+        default=parts[0],
+        required=True,
+        format_func=lambda name: _PARTS[name][0],
+        key="accuracy_part",
+        label_visibility="collapsed",
+        bind="query-params",
+        persist_state="page",
+    )
     with feedback():
         _PARTS[str(part)][1](seen, evaluation)
 

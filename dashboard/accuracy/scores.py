@@ -9,11 +9,11 @@ import streamlit as st
 
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
+from core.system.text import count
 from dashboard.accuracy.data import Seen
 from dashboard.accuracy.filters import choose_rows
 from dashboard.accuracy.labels import rate
 from dashboard.accuracy.tables import chart, table_download
-from dashboard.ui.markdown import count
 
 STEP = 0.005
 """The width of a histogram's bin: at its edges FAR and FRR are exact."""
@@ -35,9 +35,14 @@ def scores_part(seen: Seen, evaluation: Evaluation) -> None:
     ranks = evaluation.table("cmc")
     kinds = ["ROC", "DET", *(["CMC"] if not ranks.empty else [])]
     kind = st.segmented_control(
-        "Curve", kinds, default="ROC", required=True, key="accuracy_curves", label_visibility="collapsed",
+        "Curve",
+        kinds,
+        default="ROC",
+        required=True,
+        key="accuracy_curves",
+        label_visibility="collapsed",
         persist_state="page",
-    )  # fmt: skip
+    )
     if kind == "CMC":
         chart(plots.cmc_chart(ranks, _BY[:4]), "accuracy_cmc", alt="CMC: probes whose person is among the first k")
         st.caption("The share of probes whose own person is among the first k, searched among everybody.")
@@ -55,9 +60,14 @@ def threshold_panel(bins: pd.DataFrame, start: float) -> None:
     from core.evaluation.curves import rates_at
 
     threshold = st.slider(
-        "Threshold: accept where the cosine score reaches it", -0.2, 1.0, start, STEP, format="%.3f",
+        "Threshold: accept where the cosine score reaches it",
+        -0.2,
+        1.0,
+        start,
+        STEP,
+        format="%.3f",
         key="accuracy_threshold",
-    )  # fmt: skip
+    )
     far, frr = rates_at(bins, threshold)
     genuine, impostor = int(bins["genuine"].sum()), int(bins["impostor"].sum())
     columns = st.columns(3)

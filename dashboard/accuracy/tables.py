@@ -75,10 +75,14 @@ def protocol_part(seen: Seen, evaluation: Evaluation) -> None:
     said = evaluation.protocol
     st.markdown(plain(said.get("protocol", "")))
     facts = {
-        "Data": said.get("data"), "Split": said.get("split"), "People": said.get("people"),
-        "Pictures": said.get("pictures"), "Data, SHA-256": said.get("data_sha256"), "Made": said.get("made_at"),
+        "Data": said.get("data"),
+        "Split": said.get("split"),
+        "People": said.get("people"),
+        "Pictures": said.get("pictures"),
+        "Data, SHA-256": said.get("data_sha256"),
+        "Made": said.get("made_at"),
         "Run": seen.run.id,
-    }  # fmt: skip
+    }
     for system in said.get("systems", []):
         facts[f"{system.get('label')}: weights, SHA-256"] = system.get("weights_sha256")
         facts[f"{system.get('label')}: upscaler"] = system.get("upscaler_id")
@@ -123,14 +127,24 @@ def report_downloads(run: Run) -> None:
     """The report as one HTML file, and everything in one archive."""
     with st.container(horizontal=True, vertical_alignment="center"):
         take(
-            "Report (HTML)", partial(_read, run.path / "report.html"), f"{run.name}.html", "text/html",
-            icon=":material/description:", key="accuracy_html", what=f"report of {run.id}",
+            "Report (HTML)",
+            partial(_read, run.path / "report.html"),
+            f"{run.name}.html",
+            "text/html",
+            icon=":material/description:",
+            key="accuracy_html",
+            what=f"report of {run.id}",
             help="One file with every chart and table; it opens without this program and without a network.",
-        )  # fmt: skip
+        )
         take(
-            "All tables (ZIP)", partial(archive, run), f"{run.name}.zip", "application/zip",
-            icon=":material/folder_zip:", key="accuracy_zip", what=f"tables of {run.id}",
-        )  # fmt: skip
+            "All tables (ZIP)",
+            partial(archive, run),
+            f"{run.name}.zip",
+            "application/zip",
+            icon=":material/folder_zip:",
+            key="accuracy_zip",
+            what=f"tables of {run.id}",
+        )
 
 
 def archive(run: Run) -> bytes:

@@ -42,9 +42,16 @@ def view() -> None:
         if attempt.ok:
             return
     section = st.segmented_control(
-        "What to do", list(_SECTIONS), default="measure", required=True, format_func=_SECTIONS.__getitem__,
-        key="accuracy_show", label_visibility="collapsed", bind="query-params", persist_state="page",
-    )  # fmt: skip
+        "What to do",
+        list(_SECTIONS),
+        default="measure",
+        required=True,
+        format_func=_SECTIONS.__getitem__,
+        key="accuracy_show",
+        label_visibility="collapsed",
+        bind="query-params",
+        persist_state="page",
+    )
     runs = accuracy_runs()
     with feedback():
         if section == "thresholds":

@@ -12,9 +12,10 @@ from core.dataset.check_cache import KeptVerdict
 from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
+from core.system.text import count
 from dashboard.datasets.data import DRAWN, picture
 from dashboard.ui.components import Picture, faces
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 ROWS_SHOWN = 12
 _WIDTH_PX = 96

@@ -14,13 +14,14 @@ from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
 from core.dataset.scan import scan
 from core.errors import StorageFailed
+from core.system.text import count
 from dashboard.datasets.data import choices
 from dashboard.datasets.runs import start
 from dashboard.datasets.split_form import build_form
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 WAYS = {"folder": "A folder or CSV", "demo": "Drawn people", "public": "Public photographs"}
 
@@ -110,13 +111,20 @@ def _folder() -> None:
             asked = st.form_submit_button("Look what it holds", icon=":material/search:")
         with st.expander("How it is read", icon=":material/tune:", key="dataset_how"):
             layout = st.selectbox(
-                "Layout", list(_LAYOUTS), index=None, placeholder="as recognised", format_func=_LAYOUTS.__getitem__,
+                "Layout",
+                list(_LAYOUTS),
+                index=None,
+                placeholder="as recognised",
+                format_func=_LAYOUTS.__getitem__,
                 key="dataset_layout",
-            )  # fmt: skip
+            )
             pattern = st.text_input(
-                "Pattern of file names", key="dataset_pattern", placeholder=r"(?P<identity>\d{3})_.*", max_chars=500,
+                "Pattern of file names",
+                key="dataset_pattern",
+                placeholder=r"(?P<identity>\d{3})_.*",
+                max_chars=500,
                 help="A regular expression with a group called identity. Its other groups become columns.",
-            )  # fmt: skip
+            )
             with st.container(horizontal=True):
                 path_column = st.text_input("CSV: column of paths", key="dataset_col_path", placeholder="path")
                 who_column = st.text_input("CSV: column of people", key="dataset_col_who", placeholder="identity")
@@ -221,8 +229,11 @@ def _public() -> None:
 def _method_and_seed(key: str) -> tuple[str, int]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.selectbox(
-            "How faces become small", ["bicubic", "camera"], key=f"dataset_method_{key}", width=240,
+            "How faces become small",
+            ["bicubic", "camera"],
+            key=f"dataset_method_{key}",
+            width=240,
             format_func=lambda each: {"bicubic": "bicubic, as papers do", "camera": "camera: lens, sensor, JPEG"}[each],
-        )  # fmt: skip
+        )
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key=f"dataset_{key}_seed", width=120)
     return str(method), int(seed)

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core.dataset.manifest import Dataset
 from core.settings import CROP_PX
+from core.system.text import count
 from dashboard.datasets.data import DRAWN, choices, pair_table, picture, vlr_sizes
-from dashboard.ui.markdown import count, markup, shorten
+from dashboard.ui.markdown import markup, shorten
 
 PER_PAGE = 24
 
@@ -68,9 +69,14 @@ def _filters(table: pd.DataFrame, sizes: list[int]) -> tuple[dict[str, str], int
     chosen: dict[str, str] = {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         identity = st.selectbox(
-            "Person", sorted(table["identity"].unique()), index=None, placeholder="Everybody", key="dataset_person",
-            width=240, format_func=lambda name: shorten(str(name), 60),
-        )  # fmt: skip
+            "Person",
+            sorted(table["identity"].unique()),
+            index=None,
+            placeholder="Everybody",
+            key="dataset_person",
+            width=240,
+            format_func=lambda name: shorten(str(name), 60),
+        )
         sides = [side for side in ("train", "val", "test", "") if (table["split"] == side).any()]
         side = None
         if len(sides) > 1:
@@ -78,9 +84,13 @@ def _filters(table: pd.DataFrame, sizes: list[int]) -> tuple[dict[str, str], int
         size = _size(sizes)
         for column, values in choices(table).items():
             value = st.selectbox(
-                column.replace("_", " ").capitalize(), values, index=None, placeholder="any",
-                key=f"dataset_only_{column}", width=130,
-            )  # fmt: skip
+                column.replace("_", " ").capitalize(),
+                values,
+                index=None,
+                placeholder="any",
+                key=f"dataset_only_{column}",
+                width=130,
+            )
             if value is not None:
                 chosen[column] = value
     if identity is not None:

@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from core.dataset.photograph import NO_FACE, UNREADABLE
+from core.system.text import count
 from dashboard.datasets.data import rejected_picture
-from dashboard.ui.markdown import count, markup, shorten
+from dashboard.ui.markdown import markup, shorten
 
 PER_PAGE = 12
 
@@ -34,9 +35,11 @@ def rejected_panel(rows: pd.DataFrame) -> None:
     code = None
     if len(codes) > 1:
         code = st.segmented_control(
-            "Reason", list(codes.index), key="dataset_reason",
+            "Reason",
+            list(codes.index),
+            key="dataset_reason",
             format_func=lambda each: f"{_WORDS.get(each, each.replace('_', ' '))} ({codes[each]:,})",
-        )  # fmt: skip
+        )
     shown = rows if code is None else rows[rows["code"] == code]
     pages = -(-len(shown) // PER_PAGE)
     page = st.pagination(pages, key=f"dataset_rejected_{code}_{pages}", max_visible_pages=5) if pages > 1 else 1

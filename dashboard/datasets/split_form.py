@@ -29,40 +29,67 @@ _LINKS = {"auto": "Hard links, copies where those can't be", "hard": "Hard links
 
 
 def build_form(
-    source: Path, columns: dict[str, list[str]], name: str, *, key: str, read: dict[str, object] | None = None,
+    source: Path,
+    columns: dict[str, list[str]],
+    name: str,
+    *,
+    key: str,
+    read: dict[str, object] | None = None,
     primary: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Build from `source` (a scanned folder or a data set). `columns` are those one may filter by, with their values;
     `name` is what the new data set's begins with; `read` says how the source is read (layout, pattern, columns)."""
     root = datasets_root(settings())
     with st.form(f"dataset_build_{key}", border=False):
         mode = st.radio(
-            "Who is in train and val", list(MODES), format_func=MODES.__getitem__, captions=_CAPTIONS,
+            "Who is in train and val",
+            list(MODES),
+            format_func=MODES.__getitem__,
+            captions=_CAPTIONS,
             key=f"dataset_mode_{key}",
-        )  # fmt: skip
+        )
         with st.expander("Options", icon=":material/tune:", key=f"dataset_options_{key}"):
             called = st.text_input(
-                "Name", value="", placeholder=f"{name}, then who is in it", key=f"dataset_called_{key}", max_chars=80,
+                "Name",
+                value="",
+                placeholder=f"{name}, then who is in it",
+                key=f"dataset_called_{key}",
+                max_chars=80,
                 help="Left empty, it is called after its source and mode.",
-            )  # fmt: skip
+            )
             with st.container(horizontal=True):
                 seed = st.number_input("Seed", 0, 2**31 - 1, 0, key=f"dataset_seed_{key}", width=120)
                 least = st.number_input(
-                    "Least images a person", 2, 1000, MIN_IMAGES, key=f"dataset_least_{key}", width=180,
+                    "Least images a person",
+                    2,
+                    1000,
+                    MIN_IMAGES,
+                    key=f"dataset_least_{key}",
+                    width=180,
                     help="People with fewer are left out of a closed set.",
-                )  # fmt: skip
+                )
             with st.container(horizontal=True):
                 share = st.number_input(
-                    "Images for val (%)", 1, 90, round(100 * VAL_SHARE), key=f"dataset_share_{key}", width=180,
+                    "Images for val (%)",
+                    1,
+                    90,
+                    round(100 * VAL_SHARE),
+                    key=f"dataset_share_{key}",
+                    width=180,
                     help="Of each person's images, in a closed set.",
-                )  # fmt: skip
+                )
                 val, test = (
                     st.number_input(
-                        f"People for {side} (%)", 0, 80, round(100 * DISJOINT_SHARES[side]), width=180,
-                        key=f"dataset_people_{side}_{key}", help="Of all people, in an identity-disjoint set.",
+                        f"People for {side} (%)",
+                        0,
+                        80,
+                        round(100 * DISJOINT_SHARES[side]),
+                        width=180,
+                        key=f"dataset_people_{side}_{key}",
+                        help="Of all people, in an identity-disjoint set.",
                     )
                     for side in (VAL, TEST)
-                )  # fmt: skip
+                )
             by_session = st.checkbox("Hold out whole sessions where known", value=True, key=f"dataset_session_{key}")
             only = _only(columns, key)
             link = st.selectbox("Files", list(_LINKS), format_func=_LINKS.__getitem__, key=f"dataset_link_{key}")
@@ -76,10 +103,19 @@ def build_form(
         wanted = f"{name}-{mode}"
         chosen = checked_name(called or (wanted if update else free_name(root, wanted)))
         config = {
-            **(read or {}), "source": str(source), "out": str(root / chosen), "mode": mode, "seed": int(seed),
-            "val_share": share / 100, "min_images": int(least), "by_session": by_session, "only": only or None,
-            "link": link, "update": update, "shares": None if mode == "closed-set" else shares_of(val, test),
-        }  # fmt: skip
+            **(read or {}),
+            "source": str(source),
+            "out": str(root / chosen),
+            "mode": mode,
+            "seed": int(seed),
+            "val_share": share / 100,
+            "min_images": int(least),
+            "by_session": by_session,
+            "only": only or None,
+            "link": link,
+            "update": update,
+            "shares": None if mode == "closed-set" else shares_of(val, test),
+        }
         start("build", config)
     if attempt.ok:
         st.rerun()
@@ -102,9 +138,13 @@ def _only(columns: dict[str, list[str]], key: str) -> dict[str, str]:
         with st.container(horizontal=True):
             for column, values in columns.items():
                 value = st.selectbox(
-                    f"Only {column.replace('_', ' ')}", values, index=None, placeholder="any", width=150,
+                    f"Only {column.replace('_', ' ')}",
+                    values,
+                    index=None,
+                    placeholder="any",
+                    width=150,
                     key=f"dataset_build_{key}_{column}",
-                )  # fmt: skip
+                )
                 if value is not None:
                     chosen[column] = value
     return chosen

@@ -89,9 +89,13 @@ def _say_what_ended() -> None:
         choose(ended.root)
     elif name and name != shown:
         st.button(
-            f"Show {shorten(name, 40)}", icon=":material/visibility:", type="tertiary", key="dataset_show_ended",
-            on_click=choose, args=(ended.root,),
-        )  # fmt: skip
+            f"Show {shorten(name, 40)}",
+            icon=":material/visibility:",
+            type="tertiary",
+            key="dataset_show_ended",
+            on_click=choose,
+            args=(ended.root,),
+        )
 
 
 def _nothing(*, busy: bool) -> None:

@@ -45,30 +45,50 @@ def map_figure(
         xy = np.full((3 * len(lines), 2), np.nan)
         xy[0::3], xy[1::3] = points[lines[:, 0]], points[lines[:, 1]]
         figure.add_scattergl(
-            x=xy[:, 0], y=xy[:, 1], mode="lines", line={"color": REST, "width": 0.7}, opacity=0.5,
-            name="small to full size", hoverinfo="skip",
-        )  # fmt: skip
+            x=xy[:, 0],
+            y=xy[:, 1],
+            mode="lines",
+            line={"color": REST, "width": 0.7},
+            opacity=0.5,
+            name="small to full size",
+            hoverinfo="skip",
+        )
     size = 4 if len(points) > 4000 else 6 if len(points) > 800 else 9
     for group in groups:
         rows = group.rows
         rest = group.colour == REST
         figure.add_scattergl(
-            x=points[rows, 0], y=points[rows, 1], mode="markers", name=markup(shorten(group.label, 40)),
+            x=points[rows, 0],
+            y=points[rows, 1],
+            mode="markers",
+            name=markup(shorten(group.label, 40)),
             marker={"color": group.colour, "size": size, "opacity": 0.45 if rest else 0.85},
-            customdata=rows.tolist(), text=[hover[row] for row in rows], hovertemplate="%{text}<extra></extra>",
-            selected={"marker": {"opacity": 1.0}}, unselected={"marker": {"opacity": 0.18}},
-        )  # fmt: skip
+            customdata=rows.tolist(),
+            text=[hover[row] for row in rows],
+            hovertemplate="%{text}<extra></extra>",
+            selected={"marker": {"opacity": 1.0}},
+            unselected={"marker": {"opacity": 0.18}},
+        )
     if mark is not None and len(mark):
         figure.add_scattergl(
-            x=points[mark, 0], y=points[mark, 1], mode="markers", name="looked at", hoverinfo="skip",
+            x=points[mark, 0],
+            y=points[mark, 1],
+            mode="markers",
+            name="looked at",
+            hoverinfo="skip",
             marker={"color": "rgba(0,0,0,0)", "size": size + 8, "line": {"color": THRESHOLD, "width": 2}},
-        )  # fmt: skip
+        )
     axis = {"showticklabels": False, "showgrid": False, "zeroline": False, "title": ""}
     figure.update_layout(
-        height=MAP_PX, margin={"l": 4, "r": 4, "t": 30, "b": 4}, dragmode="lasso", hovermode="closest",
-        xaxis=axis, yaxis={**axis, "scaleanchor": "x"}, uirevision="map",
+        height=MAP_PX,
+        margin={"l": 4, "r": 4, "t": 30, "b": 4},
+        dragmode="lasso",
+        hovermode="closest",
+        xaxis=axis,
+        yaxis={**axis, "scaleanchor": "x"},
+        uirevision="map",
         legend={"orientation": "h", "yanchor": "top", "y": -0.01, "x": 0, "itemsizing": "constant"},
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -82,19 +102,28 @@ def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
     small = len(names) > 12
     figure = go.Figure(
         go.Heatmap(
-            z=values, x=places, y=places, text=None if small else text, texttemplate=None if small else "%{text}",
-            customdata=[[f"{a} and {b}" for b in names] for a in names], zmin=0, zmax=1, xgap=2, ygap=2,
+            z=values,
+            x=places,
+            y=places,
+            text=None if small else text,
+            texttemplate=None if small else "%{text}",
+            customdata=[[f"{a} and {b}" for b in names] for a in names],
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
             hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
             colorscale=[[0, "rgba(128,128,128,0.10)"], [0.35, "#C7B88F"], [0.6, "#C2711B"], [1, "#0E6B66"]],
             colorbar={"title": "", "thickness": 10, "len": 0.8},
         )
-    )  # fmt: skip
+    )
     ticks = {"tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_layout(
-        height=min(900, 120 + 44 * len(names)), margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        height=min(900, 120 + 44 * len(names)),
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
         xaxis={**ticks, "automargin": True, "tickangle": -40},
         yaxis={**ticks, "automargin": True, "autorange": "reversed"},
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -106,19 +135,33 @@ def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
         low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
         figure.add_trace(
             go.Box(
-                x=[row["view"]], lowerfence=[low], q1=[q1], median=[median], q3=[q3], upperfence=[high],
-                mean=[row["mean"]], name=row["view"], marker_color=PALETTE[place % len(PALETTE)], showlegend=False,
+                x=[row["view"]],
+                lowerfence=[low],
+                q1=[q1],
+                median=[median],
+                q3=[q3],
+                upperfence=[high],
+                mean=[row["mean"]],
+                name=row["view"],
+                marker_color=PALETTE[place % len(PALETTE)],
+                showlegend=False,
             )
-        )  # fmt: skip
+        )
     figure.add_scatter(
-        x=sizes["view"], y=sizes["strangers"], mode="markers", name="somebody else's HR, mean",
+        x=sizes["view"],
+        y=sizes["strangers"],
+        mode="markers",
+        name="somebody else's HR, mean",
         marker={"symbol": "line-ew-open", "size": 26, "color": THRESHOLD, "line": {"width": 3}},
         hovertemplate="%{x}: %{y:.3f}<extra></extra>",
-    )  # fmt: skip
+    )
     figure.update_layout(
-        height=320, margin={"l": 8, "r": 8, "t": 28, "b": 30}, yaxis={"title": "cosine to HR", "fixedrange": True},
-        xaxis={"fixedrange": True}, legend={"orientation": "h", "y": 1.12, "x": 0},
-    )  # fmt: skip
+        height=320,
+        margin={"l": 8, "r": 8, "t": 28, "b": 30},
+        yaxis={"title": "cosine to HR", "fixedrange": True},
+        xaxis={"fixedrange": True},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+    )
     return figure
 
 
@@ -127,20 +170,29 @@ def stds_figure(stds: NDArray[np.float64], ceiling: float) -> go.Figure:
     ordered = np.sort(stds)[::-1]
     figure = go.Figure(
         go.Scatter(
-            x=np.arange(1, len(ordered) + 1), y=ordered, mode="lines", fill="tozeroy", line={"color": ACCEPTED},
-            hovertemplate="%{x}: %{y:.4f}<extra></extra>", showlegend=False,
+            x=np.arange(1, len(ordered) + 1),
+            y=ordered,
+            mode="lines",
+            fill="tozeroy",
+            line={"color": ACCEPTED},
+            hovertemplate="%{x}: %{y:.4f}<extra></extra>",
+            showlegend=False,
         )
-    )  # fmt: skip
+    )
     figure.add_hline(
         y=ceiling, line_dash="dot", line_color=REST, annotation_text="all alike", annotation_position="top right"
     )
     figure.add_hline(
-        y=MIN_STD, line_dash="dot", line_color=THRESHOLD, annotation_text="mean: healthy from",
+        y=MIN_STD,
+        line_dash="dot",
+        line_color=THRESHOLD,
+        annotation_text="mean: healthy from",
         annotation_position="bottom left",
-    )  # fmt: skip
+    )
     figure.update_layout(
-        height=260, margin={"l": 8, "r": 8, "t": 12, "b": 34},
+        height=260,
+        margin={"l": 8, "r": 8, "t": 12, "b": 34},
         xaxis={"title": "dimensions, largest first", "fixedrange": True},
         yaxis={"title": "std", "rangemode": "tozero", "fixedrange": True},
-    )  # fmt: skip
+    )
     return figure

@@ -24,6 +24,7 @@ from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
+from core.system.text import count
 from dashboard.datasets.data import opened
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback, show_error
@@ -33,12 +34,15 @@ from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 STEPS = {
-    "embed": "Embedding", "map": "Laying out the map", "load": "Loading the weights", "HR": "Faces at full size",
+    "embed": "Embedding",
+    "map": "Laying out the map",
+    "load": "Loading the weights",
+    "HR": "Faces at full size",
     **{f"{px} px": f"Faces of {px} px" for px in range(8, 113)},
-}  # fmt: skip
+}
 
 
 class NotEmbedded(Exception):
@@ -67,9 +71,11 @@ def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | No
         text = "A data set holds each face large and small. Make the demo, or take in photographs of your own."
         with empty_state("dataset", "No data set yet", text):
             if st.button(
-                "Make a data set", type="primary" if primary else "secondary", icon=":material/arrow_forward:",
+                "Make a data set",
+                type="primary" if primary else "secondary",
+                icon=":material/arrow_forward:",
                 key="diagnostics_to_dataset",
-            ):  # fmt: skip
+            ):
                 go("dataset")
         return None
     by_name = {each.name: each for each in sets}
@@ -95,9 +101,12 @@ def choose_sizes(dataset: Dataset) -> tuple[int, ...]:
     """Small sizes beside full size."""
     offered = sizes_offered(dataset)
     chosen = st.pills(
-        "Small faces beside full size", offered, selection_mode="multi", key="diagnostics_sizes",
+        "Small faces beside full size",
+        offered,
+        selection_mode="multi",
+        key="diagnostics_sizes",
         format_func=lambda px: f"{px} px",
-    )  # fmt: skip
+    )
     return tuple(sorted((int(px) for px in chosen), reverse=True))
 
 

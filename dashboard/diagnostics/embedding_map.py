@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
 from core.diagnostics.job import layout_store, space_config
 from core.diagnostics.layout import METHODS, Layout, Method, pca
+from core.system.text import count
 from dashboard.diagnostics.charts import map_figure
 from dashboard.diagnostics.data import (
     begin,
@@ -36,7 +37,7 @@ from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 MOST_FACES = 24
 
@@ -88,13 +89,21 @@ def _of_dataset(row: DeltaGenerator) -> None:
 def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.segmented_control(
-            "Method", list(METHODS), default="pca", required=True, key="diagnostics_method",
+            "Method",
+            list(METHODS),
+            default="pca",
+            required=True,
+            key="diagnostics_method",
             format_func=METHODS.__getitem__,
-        )  # fmt: skip
+        )
         colour = st.segmented_control(
-            "Colour by", list(COLOURS), default="person", required=True, key="diagnostics_colour",
+            "Colour by",
+            list(COLOURS),
+            default="person",
+            required=True,
+            key="diagnostics_colour",
             format_func=COLOURS.__getitem__,
-        )  # fmt: skip
+        )
         found = outcomes_of(cloud) if colour == "error" else None
         person = _look_at(cloud, found)
         linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
@@ -104,9 +113,12 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
         return
     mark = _rows_of(cloud, person)
     figure = map_figure(
-        layout.points, hover_of(cloud.key, cloud, found), groups_of(cloud, colour, found, person),
-        lines=_pairs(cloud) if linked else None, mark=mark,
-    )  # fmt: skip
+        layout.points,
+        hover_of(cloud.key, cloud, found),
+        groups_of(cloud, colour, found, person),
+        lines=_pairs(cloud) if linked else None,
+        mark=mark,
+    )
     st.fragment(_chart)(figure, f"diagnostics_map_{cloud.key[:12]}_{method}_{colour}", cloud, mark, found)
     st.caption(f"{count(len(cloud), 'embedding')}. {protocol}. {_about(method)} {plain(layout.line)}".strip())
     link("help", "How to read a map", icon=":material/help:", topic="maps")
@@ -117,9 +129,12 @@ def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], foun
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
         event = st.plotly_chart(
-            figure, key=key, on_select="rerun", alt=f"Map of {count(len(cloud), 'embedding')}",
+            figure,
+            key=key,
+            on_select="rerun",
+            alt=f"Map of {count(len(cloud), 'embedding')}",
             config={"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d", "toImage"], "scrollZoom": True},
-        )  # fmt: skip
+        )
     with beside:
         rows = selected_rows(event, len(cloud))
         _faces(cloud, rows if len(rows) else mark, found)
@@ -164,9 +179,14 @@ def _look_at(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
     names = people_by_interest(cloud, found)
     key = f"diagnostics_person_{cloud.key[:12]}"
     return st.selectbox(
-        "Look at a person", names, index=None, placeholder="Or draw around points", key=key,
-        format_func=lambda name: shorten(str(name), 60), width=260,
-    )  # fmt: skip
+        "Look at a person",
+        names,
+        index=None,
+        placeholder="Or draw around points",
+        key=key,
+        format_func=lambda name: shorten(str(name), 60),
+        width=260,
+    )
 
 
 def people_by_interest(cloud: Cloud, found: pd.DataFrame | None) -> list[str]:

@@ -10,6 +10,7 @@ from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Troubl
 from core.gallery.dismissed_findings import Left, leave, take_up
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
+from core.system.text import count
 from dashboard.diagnostics.gallery_data import crop_address, health_of, health_space
 from dashboard.diagnostics.point_faces import BLANK, strip
 from dashboard.gallery.edits import did
@@ -20,7 +21,7 @@ from dashboard.shell.resources import gallery
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import Picture, empty_state
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 MOST_SHOWN = 10
 _MOST_FACES = 7
@@ -188,9 +189,11 @@ def _enrol(trouble: Trouble, key: str) -> None:
 
 def _leave(trouble: Trouble, key: str) -> None:
     if allowed(Permission.ENROL) and st.button(
-        "Leave it", icon=":material/done:", key=f"{key}_leave",
+        "Leave it",
+        icon=":material/done:",
+        key=f"{key}_leave",
         help="You have looked, and it is as it should be. It comes back when its photographs change.",
-    ):  # fmt: skip
+    ):
         with feedback() as attempt:
             leave(gallery(), trouble.key, actor="dashboard")
         if attempt.ok:

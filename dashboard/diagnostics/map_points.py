@@ -52,7 +52,7 @@ def _by_person(cloud: Cloud, person: str | None) -> list[Group]:
     ]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={pd.DataFrame: lambda table: len(table)})
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={pd.DataFrame: len})
 def hover_of(key: str, _cloud: Cloud, found: pd.DataFrame | None) -> list[str]:
     """A text a point: who, at which size, and whom they were taken for where that is known. Escaped."""
     names = [markup(shorten(str(name), 40)) for name in _cloud.table["identity"]]

@@ -21,6 +21,7 @@ from core.diagnostics.similarity import (
 from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
+from core.system.text import count
 from dashboard.diagnostics.charts import matrix_figure, sizes_figure, stds_figure
 from dashboard.diagnostics.data import (
     choose_dataset,
@@ -34,7 +35,7 @@ from dashboard.diagnostics.data import (
 from dashboard.diagnostics.point_faces import BLANK, address_of, faces_of
 from dashboard.shell.navigation import link
 from dashboard.ui.components import Picture, faces
-from dashboard.ui.markdown import count, markup, plain, shorten
+from dashboard.ui.markdown import markup, plain, shorten
 
 _PEOPLE_ROWS = 200
 _NEAREST = 8
@@ -72,26 +73,40 @@ def _matrix(cloud: Cloud) -> None:
     first = str(counts.sort_values(ascending=False, kind="stable").index[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         person = st.selectbox(
-            "Person with those most alike", names, index=names.index(first), width=320,
-            format_func=lambda name: shorten(name, 60), key=f"diagnostics_near_{cloud.key[:12]}",
-        )  # fmt: skip
+            "Person with those most alike",
+            names,
+            index=names.index(first),
+            width=320,
+            format_func=lambda name: shorten(name, 60),
+            key=f"diagnostics_near_{cloud.key[:12]}",
+        )
         view = HR_VIEW
         if len(cloud.views) > 1:
             view = st.segmented_control(
-                "Faces of", cloud.views, default=HR_VIEW, required=True, key=f"diagnostics_view_{cloud.key[:12]}",
+                "Faces of",
+                cloud.views,
+                default=HR_VIEW,
+                required=True,
+                key=f"diagnostics_view_{cloud.key[:12]}",
                 format_func=lambda each: "full size" if each == HR_VIEW else each,
-            )  # fmt: skip
+            )
     chosen = st.multiselect(
-        "Or choose people", names, max_selections=MOST_IN_MATRIX, key=f"diagnostics_people_{cloud.key[:12]}",
-        placeholder="Nobody chosen: the person above with the most alike", select_all=False,
+        "Or choose people",
+        names,
+        max_selections=MOST_IN_MATRIX,
+        key=f"diagnostics_people_{cloud.key[:12]}",
+        placeholder="Nobody chosen: the person above with the most alike",
+        select_all=False,
         format_func=lambda name: shorten(name, 40),
-    )  # fmt: skip
+    )
     people = chosen or nearest_people(cloud, person, min(_NEAREST, len(names)), view)
     matrix = people_matrix(cloud, people, view)
     st.plotly_chart(
-        matrix_figure(matrix), key="diagnostics_matrix", config={"displayModeBar": False},
+        matrix_figure(matrix),
+        key="diagnostics_matrix",
+        config={"displayModeBar": False},
         alt=f"Mean cosines of {len(people)} people with one another",
-    )  # fmt: skip
+    )
     st.caption(
         "Mean cosine over all pairs of photographs. The diagonal is each person with themselves, blank where there is "
         "one photograph only: it should stand out."
@@ -110,17 +125,24 @@ def _small(cloud: Cloud) -> None:
         return
     sizes = by_size(pairs, strangers_by_size(cloud))
     st.plotly_chart(
-        sizes_figure(sizes, pairs), key="diagnostics_sizes_chart", config={"displayModeBar": False},
+        sizes_figure(sizes, pairs),
+        key="diagnostics_sizes_chart",
+        config={"displayModeBar": False},
         alt="Cosine of small faces with their own large one, by size",
-    )  # fmt: skip
+    )
     st.dataframe(sizes, hide_index=True, width="stretch", column_config=_SIZE_COLUMNS)
     st.markdown("**Each person, the least similar first.** Choose a row to see the face that differs most.")
     table = people.head(_PEOPLE_ROWS)
     event = st.dataframe(
-        table[["identity", "view", "images", "mean", "lowest"]], hide_index=True, width="stretch", height=300,
-        on_select="rerun", selection_mode="single-row", key=f"diagnostics_worst_{cloud.key[:12]}",
+        table[["identity", "view", "images", "mean", "lowest"]],
+        hide_index=True,
+        width="stretch",
+        height=300,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"diagnostics_worst_{cloud.key[:12]}",
         column_config=_PERSON_COLUMNS,
-    )  # fmt: skip
+    )
     if len(people) > len(table):
         st.caption(f"{len(table):,} of {len(people):,} rows: those with the lowest mean.")
     chosen = event.get("selection", {}).get("rows", []) if event else []
@@ -162,9 +184,11 @@ def _spread(cloud: Cloud, weights: WeightsFile) -> None:
         st.markdown(f"{icon} **{name}**: {plain(spread.line)}")
     first = next(iter(found))
     st.plotly_chart(
-        stds_figure(found[first].stds, found[first].ceiling), key="diagnostics_stds",
-        config={"displayModeBar": False}, alt="Standard deviation of every dimension",
-    )  # fmt: skip
+        stds_figure(found[first].stds, found[first].ceiling),
+        key="diagnostics_stds",
+        config={"displayModeBar": False},
+        alt="Standard deviation of every dimension",
+    )
     st.caption(
         f"A mean std below {MIN_STD:.3f} or a cosine above {MAX_MEAN_ABS_COSINE:.2f} means that {plain(weights.name)} "
         "hardly tells people apart; drawn faces are alike to any network. The lengths of embeddings before they are "

@@ -42,9 +42,13 @@ def view() -> None:
         st.session_state["diagnostics_section"] = asked
     st.session_state.setdefault("diagnostics_section", "models")
     section = st.segmented_control(
-        "Show", list(SECTIONS), required=True, key="diagnostics_section", label_visibility="collapsed",
+        "Show",
+        list(SECTIONS),
+        required=True,
+        key="diagnostics_section",
+        label_visibility="collapsed",
         format_func=lambda each: f"{SECTIONS[each][1]} {SECTIONS[each][0]}",
-    )  # fmt: skip
+    )
     section = section or "models"
     if st.query_params.get("show") != section:
         st.query_params["show"] = section

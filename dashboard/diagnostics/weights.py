@@ -45,9 +45,12 @@ def models_panel() -> None:
     if st.session_state.get("diagnostics_model") not in by_key:
         st.session_state.pop("diagnostics_model", None)
     chosen = st.selectbox(
-        "File", list(by_key), key="diagnostics_model", width=420,
+        "File",
+        list(by_key),
+        key="diagnostics_model",
+        width=420,
         format_func=lambda each: _label(by_key[each], in_use=by_key[each] in mine),
-    )  # fmt: skip
+    )
     with feedback():
         report_card(by_key[chosen])
     if used.encoder is not None:
@@ -88,9 +91,11 @@ def _causes(weights: WeightsFile) -> None:
     if not allowed(Permission.RUN):
         not_yours("Testing them")
     elif not busy and st.button(
-        "Test again" if facts else "Test the three causes", type="secondary" if facts else "primary",
-        icon=":material/policy:", key="diagnostics_test",
-    ):  # fmt: skip
+        "Test again" if facts else "Test the three causes",
+        type="secondary" if facts else "primary",
+        icon=":material/policy:",
+        key="diagnostics_test",
+    ):
         begin(config)
     if facts is not None:
         causes_card(facts)
@@ -146,9 +151,13 @@ def _table(check: Mapping[str, Any]) -> pd.DataFrame:
     """The check's figures as text, a row a size, full size first; "" where there is nothing to tell."""
     hr = check["hr"]
     rows = [
-        {"size": "full size", "norm": f"{_figure(hr['norm'], 2)} ± {_figure(hr['norm_std'], 2)}",
-         "rank": _figure(hr["effective_rank"], 0), "between": _figure(hr["mean_abs_cosine"])}
-    ]  # fmt: skip
+        {
+            "size": "full size",
+            "norm": f"{_figure(hr['norm'], 2)} ± {_figure(hr['norm_std'], 2)}",
+            "rank": _figure(hr["effective_rank"], 0),
+            "between": _figure(hr["mean_abs_cosine"]),
+        }
+    ]
     for one in check["sizes"]:
         first = ""
         if one["asked"]:
@@ -156,12 +165,17 @@ def _table(check: Mapping[str, Any]) -> pd.DataFrame:
             first = f"{one['right'] / one['asked'] * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}] of {one['asked']:,}"
         rows.append(
             {
-                "size": f"{one['size_px']} px", "similarity": _figure(one["similarity"]), "p5": _figure(one["p5"]),
-                "strangers": _figure(one["strangers"]), "first": first, "detail_db": _figure(one["detail_db"], 1),
+                "size": f"{one['size_px']} px",
+                "similarity": _figure(one["similarity"]),
+                "p5": _figure(one["p5"]),
+                "strangers": _figure(one["strangers"]),
+                "first": first,
+                "detail_db": _figure(one["detail_db"], 1),
                 "norm": f"{_figure(one['norm'], 2)} ± {_figure(one['norm_std'], 2)}",
-                "rank": _figure(one["effective_rank"], 0), "between": _figure(one["mean_abs_cosine"]),
+                "rank": _figure(one["effective_rank"], 0),
+                "between": _figure(one["mean_abs_cosine"]),
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows, columns=list(_COLUMNS)).fillna("")
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.images import encode_image, read_image
 from core.recognition.results import EnrolmentDraft
+from core.system.text import count
 from core.video.capture import Capture, CaptureSession, CaptureView
 from core.video.guide import FEWEST, MOST, USUAL, see, step_text
 from core.video.latest_frame_worker import NewestFrame
@@ -28,7 +29,7 @@ from dashboard.shell.readiness import image_address
 from dashboard.shell.resources import detector
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.components import Picture, faces_html
-from dashboard.ui.markdown import count, markup
+from dashboard.ui.markdown import markup
 
 if TYPE_CHECKING:
     from core.faces.detect import Detector
@@ -210,9 +211,13 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
         st.html(_guide_html(enrolment.view))
         if not complete:
             st.button(
-                "Take this one", icon=":material/photo_camera:", key=f"{_KEY}_take", shortcut="Space",
-                on_click=session.take, help="Or the space bar.",
-            )  # fmt: skip
+                "Take this one",
+                icon=":material/photo_camera:",
+                key=f"{_KEY}_take",
+                shortcut="Space",
+                on_click=session.take,
+                help="Or the space bar.",
+            )
     st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
     if taken:
         _way_on(taken, complete=complete)
@@ -222,9 +227,13 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
                 st.html(_card_html(session.steps[position], capture))
                 if capture is not None:
                     st.button(
-                        "Retake", key=f"{_KEY}_retake_{position}", type="tertiary", on_click=session.retake,
-                        args=(position,), icon=":material/replay:",
-                    )  # fmt: skip
+                        "Retake",
+                        key=f"{_KEY}_retake_{position}",
+                        type="tertiary",
+                        on_click=session.retake,
+                        args=(position,),
+                        icon=":material/replay:",
+                    )
 
 
 def _way_on(taken: int, *, complete: bool) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.gallery.records import one_a_photograph
+from core.system.text import count
 from dashboard.enrol.camera import live_enrol
 from dashboard.enrol.findings import may_save, say_findings
 from dashboard.shell.error_display import feedback
@@ -20,7 +21,7 @@ from dashboard.shell.session import Permission
 from dashboard.shell.sign_in import refused
 from dashboard.ui.components import Picture, cannot_recognise, faces, faces_html, head
 from dashboard.ui.handoff import carried, drop_carried
-from dashboard.ui.markdown import count, markup, plain
+from dashboard.ui.markdown import markup, plain
 from dashboard.ui.uploads import photographs
 
 if TYPE_CHECKING:

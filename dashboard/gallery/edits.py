@@ -8,8 +8,9 @@ import streamlit as st
 from core.gallery.identity_merge import Change, merge_identities, remove_template, rename, undo
 from core.gallery.records import Identity, StoredTemplate
 from core.gallery.store import Gallery
+from core.system.text import count
 from dashboard.shell.error_display import feedback
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 SAID, UNDO = "gallery_said", "gallery_undo"
 

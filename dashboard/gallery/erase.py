@@ -7,13 +7,14 @@ import streamlit as st
 from core.gallery.backup import backups_of
 from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
+from core.system.text import count
 from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import forget_faces
 from dashboard.shell.resources import gallery, settings
 from dashboard.ui.components import name_line
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 _ASKING, _REPORT = "gallery_deleting", "gallery_erased"
 _PLACES_SHOWN = 20
@@ -93,10 +94,13 @@ def erase_report() -> None:
         _unsearched(report)
         with st.container(horizontal=True):
             take(
-                "Download the report", lambda: report.text.encode(),
-                f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt", "text/plain",
-                key="gallery_erased_download", what=f"erasure report of person {report.number}",
-            )  # fmt: skip
+                "Download the report",
+                report.text.encode,
+                f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt",
+                "text/plain",
+                key="gallery_erased_download",
+                what=f"erasure report of person {report.number}",
+            )
             if st.button("Close", key="gallery_erased_close"):
                 del st.session_state[_REPORT]
                 st.rerun()

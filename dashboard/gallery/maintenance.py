@@ -10,12 +10,13 @@ from core.gallery.backup import Backup, back_up, backups_of, restore
 from core.gallery.protection import key_unused, protection_of
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
+from core.system.text import count
 from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import forget_faces
 from dashboard.shell.resources import settings
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 
 def safety(store: Gallery) -> None:

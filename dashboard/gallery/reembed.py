@@ -13,13 +13,14 @@ from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
+from core.system.text import count
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import Readiness
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 _NAMES_SHOWN = 8
 _SAID = "reembed_said"

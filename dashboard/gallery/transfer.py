@@ -12,12 +12,13 @@ from core.gallery.import_merge import ImportReport, OnConflict
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from core.models.encoders import WeightsFile
+from core.system.text import count
 from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import space_in_use
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 _RULES: dict[OnConflict, str] = {
     "skip": "Leave those enrolled as they are",
@@ -42,10 +43,13 @@ def export_panel(store: Gallery) -> None:
         if ready is not None and ready[:2] == (store.revision, crops):
             st.info(plain(ready[3]), icon=":material/inventory_2:")
             take(
-                f"Download ({len(ready[2]) / 1e6:.1f} MB)", lambda: ready[2],
-                f"gallery-{datetime.now():%Y-%m-%d}{SUFFIX}", "application/octet-stream",
-                key="gallery_export_download", what="gallery export",
-            )  # fmt: skip
+                f"Download ({len(ready[2]) / 1e6:.1f} MB)",
+                lambda: ready[2],
+                f"gallery-{datetime.now().astimezone():%Y-%m-%d}{SUFFIX}",
+                "application/octet-stream",
+                key="gallery_export_download",
+                what="gallery export",
+            )
 
 
 def _holds(store: Gallery, crops: bool) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from core.gallery.records import Identity, StoredTemplate, one_a_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
+from core.system.text import count
 from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, said
 from dashboard.gallery.erase import erase_button, erase_report, stop_asking
 from dashboard.gallery.maintenance import safety
@@ -21,7 +22,7 @@ from dashboard.shell.resources import gallery, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import Picture, empty_state, faces, faces_html, head, name_line
-from dashboard.ui.markdown import count, markup, plain, shorten
+from dashboard.ui.markdown import markup, plain, shorten
 
 PER_PAGE = 24
 

@@ -9,6 +9,7 @@ import streamlit as st
 from core.dataset.library import any_dataset, datasets_root
 from core.models.active import in_use
 from core.models.encoders import scan
+from core.system.text import count
 from dashboard.gallery.reembed import reembed_offer
 from dashboard.home.weights_card import ORIGINS, starter_offer, weights_card
 from dashboard.home.weights_setup import weights_panel
@@ -19,7 +20,7 @@ from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import Picture, faces_html, head
-from dashboard.ui.markdown import count, markup, plain
+from dashboard.ui.markdown import markup, plain
 
 
 @dataclass(frozen=True)

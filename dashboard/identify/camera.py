@@ -17,6 +17,7 @@ from core.errors import CoreError
 from core.recognition.attack_check import UNPROTECTED
 from core.recognition.results import Recognition
 from core.settings import VLR_SIZES_PX
+from core.system.text import count
 from core.video.draw import draw_result, label_of
 from core.video.face_search import SeekSettings
 from core.video.latest_frame_worker import NewestFrame, NewestStats
@@ -31,7 +32,7 @@ from dashboard.shell.navigation import go
 from dashboard.shell.session import Permission, allowed, current
 from dashboard.ui.components import Picture, faces_html
 from dashboard.ui.handoff import carry
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

@@ -8,11 +8,12 @@ import streamlit as st
 
 from core.recognition.results import Outcome, Probe, Recognition, either
 from core.sr.upscale import BICUBIC
+from core.system.text import count
 from dashboard.identify.session import Photograph
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.charts import score_bars
 from dashboard.ui.components import Picture, faces
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.photo_overlay import Box, photo_html
 
 SIGNS: dict[Outcome, str] = {

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.gallery.store import Gallery
+from core.system.text import count
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import image_address
@@ -14,7 +15,7 @@ from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import Picture, faces
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 _KEY = "identify_sightings"
 _FACES_SHOWN = 12
@@ -84,16 +85,22 @@ def _log(gallery: Gallery) -> None:
     people = {each.identity_id: each.name for each in found}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         take(
-            "Log as CSV", lambda: csv_bytes(table), "sightings.csv", "text/csv",
-            key=f"{_KEY}_csv", what="sightings",
-        )  # fmt: skip
+            "Log as CSV",
+            lambda: csv_bytes(table),
+            "sightings.csv",
+            "text/csv",
+            key=f"{_KEY}_csv",
+            what="sightings",
+        )
         if not allowed(Permission.DELETE):
             return
         with st.popover("Delete", icon=":material/delete:"):
             whom = st.selectbox(
-                "Whose sightings", [None, *people], format_func=lambda number: people.get(number, "Everybody's"),
+                "Whose sightings",
+                [None, *people],
+                format_func=lambda number: people.get(number, "Everybody's"),
                 key=f"{_KEY}_whom",
-            )  # fmt: skip
+            )
             if st.button("Delete for good", key=f"{_KEY}_delete"):
                 with feedback() as attempt:
                     gone = forget(gallery, whom)

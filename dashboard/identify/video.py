@@ -73,13 +73,23 @@ def _form(pipe: Pipeline) -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             seconds = st.number_input(
-                "At most, seconds", 1, 86_400, None, key=f"{_KEY}_seconds", width=150, placeholder="all",
+                "At most, seconds",
+                1,
+                86_400,
+                None,
+                key=f"{_KEY}_seconds",
+                width=150,
+                placeholder="all",
                 help="Without a number: a whole file, or an hour of a camera.",
-            )  # fmt: skip
+            )
             reduce_to = st.selectbox(
-                "Size of the largest face", list(_SIZES), format_func=lambda px: _SIZES[px], key=f"{_KEY}_size",
-                width=180, help="Tries a distance: each frame is shrunk until its largest face has that width.",
-            )  # fmt: skip
+                "Size of the largest face",
+                list(_SIZES),
+                format_func=lambda px: _SIZES[px],
+                key=f"{_KEY}_size",
+                width=180,
+                help="Tries a distance: each frame is shrunk until its largest face has that width.",
+            )
             far = st.toggle("Many small faces", key=f"{_KEY}_far", help="Searches every frame enlarged, in tiles.")
             log = st.toggle("Log sightings", key=f"{_KEY}_log", help="By the rule set beside the live picture.")
         asked = st.form_submit_button("Look at the video", type="primary", icon=":material/movie:")
@@ -95,9 +105,15 @@ def _form(pipe: Pipeline) -> None:
 
 
 def _start(
-    pipe: Pipeline, file: UploadedFile | None, address: str, seconds: int | None, reduce_to: int | None, *, far: bool,
+    pipe: Pipeline,
+    file: UploadedFile | None,
+    address: str,
+    seconds: int | None,
+    reduce_to: int | None,
+    *,
+    far: bool,
     log: bool,
-) -> Run:  # fmt: skip
+) -> Run:
     here = settings()
     if file is not None:
         ending = Path(file.name).suffix.lower()
@@ -184,11 +200,20 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
         return
     with st.container(horizontal=True):
         take(
-            "Table as CSV", (run.path / str(report["table"])).read_bytes, "faces.csv", "text/csv",
-            key=f"{_KEY}_csv_{key}", what=f"table of {run.id}",
-        )  # fmt: skip
+            "Table as CSV",
+            (run.path / str(report["table"])).read_bytes,
+            "faces.csv",
+            "text/csv",
+            key=f"{_KEY}_csv_{key}",
+            what=f"table of {run.id}",
+        )
         if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
             take(
-                "Annotated video", film.read_bytes, "annotated.mp4", "video/mp4", icon=":material/movie:",
-                key=f"{_KEY}_film_{key}", what=f"film of {run.id}",
-            )  # fmt: skip
+                "Annotated video",
+                film.read_bytes,
+                "annotated.mp4",
+                "video/mp4",
+                icon=":material/movie:",
+                key=f"{_KEY}_film_{key}",
+                what=f"film of {run.id}",
+            )

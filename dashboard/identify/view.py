@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.settings import VLR_SIZES_PX
+from core.system.text import count
 from dashboard.identify.camera import live_identify
 from dashboard.identify.card import group_photo, in_words, numbered_title, recognition_card, tiles
 from dashboard.identify.compare import compare_view
@@ -21,7 +22,7 @@ from dashboard.shell.resources import pipeline
 from dashboard.ui.components import cannot_recognise, empty_state, head, say_who_is_missing
 from dashboard.ui.downloads import take
 from dashboard.ui.handoff import carry
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 from dashboard.ui.uploads import photographs
 
 if TYPE_CHECKING:
@@ -117,9 +118,14 @@ def _summary(found: Sequence[Photograph]) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
     take(
-        "Results as CSV", lambda: csv_bytes(table(found)), "identified.csv", "text/csv",
-        key="identify_csv", what="identification results", into=row,
-    )  # fmt: skip
+        "Results as CSV",
+        lambda: csv_bytes(table(found)),
+        "identified.csv",
+        "text/csv",
+        key="identify_csv",
+        what="identification results",
+        into=row,
+    )
 
 
 def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Photograph]) -> None:

@@ -48,9 +48,15 @@ def sorted_as_asked(rows: pd.DataFrame, place: DeltaGenerator | None) -> pd.Data
         st.session_state.setdefault("inspector_sort_down", bool(kept and kept[1]))
         with place:
             column = st.selectbox(
-                "Sort by", columns, index=None, placeholder="Sort by any figure", key="inspector_sort", width=300,
-                format_func=lambda each: FIGURES[each], label_visibility="collapsed",
-            )  # fmt: skip
+                "Sort by",
+                columns,
+                index=None,
+                placeholder="Sort by any figure",
+                key="inspector_sort",
+                width=300,
+                format_func=lambda each: FIGURES[each],
+                label_visibility="collapsed",
+            )
             down = st.toggle("Largest first", key="inspector_sort_down", disabled=column is None)
         kept = (str(column), down) if column is not None else None
         if kept is None:
@@ -82,13 +88,21 @@ def many_view(
     title = order if kept is None else f"{FIGURES[kept[0]]}, {'largest' if kept[1] else 'smallest'} first"
     with st.container(horizontal=True):
         take(
-            "Contact sheet as PNG", lambda: contact_png(tiles, shown, title, protocol), "contact-sheet.png",
-            "image/png", key="inspector_contact_png",
-        )  # fmt: skip
+            "Contact sheet as PNG",
+            lambda: contact_png(tiles, shown, title, protocol),
+            "contact-sheet.png",
+            "image/png",
+            key="inspector_contact_png",
+        )
         take(
-            "All figures as CSV", lambda: csv_bytes(rows), "inspected.csv", "text/csv",
-            icon=":material/table:", key="inspector_csv", what="inspected figures",
-        )  # fmt: skip
+            "All figures as CSV",
+            lambda: csv_bytes(rows),
+            "inspected.csv",
+            "text/csv",
+            icon=":material/table:",
+            key="inspector_csv",
+            what="inspected figures",
+        )
 
 
 def contact_data(tiles: Sequence[Tile], rows: pd.DataFrame, upscaler: str) -> list[dict[str, Any]]:

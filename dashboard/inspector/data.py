@@ -76,17 +76,29 @@ def survey_of(
     on_progress: Progress | None = None,
 ) -> pd.DataFrame | None:
     """The figures of many faces; None without `on_progress` unless all are kept. Don't change what is given."""
-    key = (pipeline.made_by, _of(pictures), reduction.size_px, reduction.degradation, reduction.seed,
-           str(reduction.params), reference.label)  # fmt: skip
+    key = (
+        pipeline.made_by,
+        _of(pictures),
+        reduction.size_px,
+        reduction.degradation,
+        reduction.seed,
+        str(reduction.params),
+        reference.label,
+    )
     kept: dict[object, pd.DataFrame] = _surveys()
     if key not in kept:
         from core.inspection.survey import inspection_store, survey
 
         try:
             kept[key] = survey(
-                pipeline, pictures, reduction, reference, store=inspection_store(settings()),
-                on_progress=on_progress, should_stop=_stop_unless(on_progress),
-            )  # fmt: skip
+                pipeline,
+                pictures,
+                reduction,
+                reference,
+                store=inspection_store(settings()),
+                on_progress=on_progress,
+                should_stop=_stop_unless(on_progress),
+            )
         except JobStopped:
             return None
         while len(kept) > 8:

@@ -54,9 +54,13 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     steps_panel(inspection)
     with st.container(horizontal=True):
         take(
-            "Sheet as PNG", lambda: _sheet(inspection), "inspection.png", "image/png", key="inspector_sheet",
+            "Sheet as PNG",
+            lambda: _sheet(inspection),
+            "inspection.png",
+            "image/png",
+            key="inspector_sheet",
             what="inspection sheet",
-        )  # fmt: skip
+        )
         salient = st.toggle("Where the match rests", key="inspector_saliency")
         beside = st.toggle("Beside other weights", key="inspector_beside")
     if salient:
@@ -103,9 +107,12 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
         st.info("There is nobody to match with: enrol somebody, or choose a data set.", icon=":material/info:")
         return
     chosen = st.selectbox(
-        "Match with", list(targets), key="inspector_target", width=320,
+        "Match with",
+        list(targets),
+        key="inspector_target",
+        width=320,
         format_func=lambda name: shorten(name, 60) if name != who or not who else f"{shorten(name, 50)} (true person)",
-    )  # fmt: skip
+    )
     shown = []
     with st.spinner("Covering one part after the other"):
         for one in inspection.enlarged:
@@ -128,14 +135,19 @@ def _beside(subject: Subject, inspection: Inspection, people: People, who: str) 
     left, right = st.columns(2, gap="medium")
     with left:
         encoder = st.selectbox(
-            "Encoder", weights, key="inspector_other_encoder", format_func=lambda file: shorten(file.name, 50),
+            "Encoder",
+            weights,
+            key="inspector_other_encoder",
+            format_func=lambda file: shorten(file.name, 50),
             index=next((at for at, file in enumerate(weights) if file.sha256 == inspection.encoder_sha256), 0),
-        )  # fmt: skip
+        )
     with right:
         upscaler = st.selectbox(
-            "Upscaler", [None, *networks], key="inspector_other_upscaler",
+            "Upscaler",
+            [None, *networks],
+            key="inspector_other_upscaler",
             format_func=lambda file: BICUBIC if file is None else shorten(file.name, 50),
-        )  # fmt: skip
+        )
     if encoder is None:
         return
     same = upscaler.sha256 if upscaler is not None else BICUBIC

@@ -37,11 +37,15 @@ def compare_data(inspection: Inspection) -> dict[str, Any]:
     subject = inspection.subject
     pictures = [
         {
-            "id": "vlr", "label": f"VLR, {subject.size_px} px", "note": subject.made_small.partition(":")[0], "row": 0,
-            "src": image_address(encode_image(subject.vlr, "png")), "crisp": True,
+            "id": "vlr",
+            "label": f"VLR, {subject.size_px} px",
+            "note": subject.made_small.partition(":")[0],
+            "row": 0,
+            "src": image_address(encode_image(subject.vlr, "png")),
+            "crisp": True,
         },
         *(_picture(one, place) for one, place in _placed(inspection)),
-    ]  # fmt: skip
+    ]
     maps = [(one, place) for one, place in _placed(inspection) if one.difference is not None and place != "hr"]
     scale = shared_scale([one.difference for one, _ in maps if one.difference is not None])
     for one, place in maps:
@@ -50,10 +54,14 @@ def compare_data(inspection: Inspection) -> dict[str, Any]:
         mean = float(one.difference.mean())
         pictures.append(
             {
-                "id": f"map_{place}", "label": f"|{one.name} − HR|", "note": f"mean {mean:.1f} of 255", "row": 1,
-                "src": image_address(encode_image(coloured, "png")), "crisp": False,
+                "id": f"map_{place}",
+                "label": f"|{one.name} − HR|",
+                "note": f"mean {mean:.1f} of 255",
+                "row": 1,
+                "src": image_address(encode_image(coloured, "png")),
+                "crisp": False,
             }
-        )  # fmt: skip
+        )
     legend = None
     if maps:
         bar = image_address(encode_image(colour_bar(*_BAR_PX), "png"))
@@ -72,6 +80,10 @@ def _placed(inspection: Inspection) -> list[tuple[Enlarged, str]]:
 def _picture(one: Enlarged, place: str) -> dict[str, Any]:
     notes = {"bicubic": "adds no detail", "dsr": INVENTED, "hr": "the truth"}
     return {
-        "id": place, "label": "HR" if place == "hr" else one.name, "note": notes[place], "row": 0,
-        "src": image_address(encode_image(one.image, "png")), "crisp": False,
-    }  # fmt: skip
+        "id": place,
+        "label": "HR" if place == "hr" else one.name,
+        "note": notes[place],
+        "row": 0,
+        "src": image_address(encode_image(one.image, "png")),
+        "crisp": False,
+    }

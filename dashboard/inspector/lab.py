@@ -28,16 +28,24 @@ def lab(stored_px: Sequence[int] = ()) -> Reduction:
     left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     with right:
         way = st.segmented_control(
-            "Made small by", ways, default="bicubic", required=True, key="inspector_way",
+            "Made small by",
+            ways,
+            default="bicubic",
+            required=True,
+            key="inspector_way",
             format_func=lambda each: _WORDS[each],
             help="Bicubic is what papers measure by. Camera follows the light through lens, sensor and JPEG.",
-        )  # fmt: skip
+        )
     with left:
         if way == "stored":
             size = st.segmented_control(
-                "Size of the small face", list(stored_px), default=stored_px[0], required=True,
-                key="inspector_stored_size", format_func=lambda px: f"{px} px",
-            )  # fmt: skip
+                "Size of the small face",
+                list(stored_px),
+                default=stored_px[0],
+                required=True,
+                key="inspector_stored_size",
+                format_func=lambda px: f"{px} px",
+            )
         else:
             low, high = SIZES_PX
             size = st.slider("Size of the small face", low, high, VLR_SIZES_PX[1], format="%d px", key="inspector_size")
@@ -72,16 +80,27 @@ def _knobs(seed: int) -> dict[str, Any]:
         gamma = st.slider("Gamma", low, high, float(at["gamma"]), 0.05, key="inspector_gamma")
         quality = st.slider("JPEG quality", 5, 100, int(at["quality"]), key="inspector_quality")
     return {
-        "blur_px": [along, across], "angle_deg": float(angle), "kernel": kernel, "shot": shot, "read": read,
-        "gamma": gamma, "quality": quality,
-    }  # fmt: skip
+        "blur_px": [along, across],
+        "angle_deg": float(angle),
+        "kernel": kernel,
+        "shot": shot,
+        "read": read,
+        "gamma": gamma,
+        "quality": quality,
+    }
 
 
 def _powers(label: str, low: float, high: float, value: float, key: str) -> float:
     """A slider over powers of ten: noise is felt by its order of magnitude."""
     at = min(math.log10(high), max(math.log10(low), math.log10(value)))
     power = st.slider(
-        f"{label} (power of ten)", math.log10(low), math.log10(high), at, 0.05, format="%.2f", key=key,
+        f"{label} (power of ten)",
+        math.log10(low),
+        math.log10(high),
+        at,
+        0.05,
+        format="%.2f",
+        key=key,
         help="The variance of light in [0, 1]: -2 is strong, -5 hardly seen.",
-    )  # fmt: skip
+    )
     return float(10**power)

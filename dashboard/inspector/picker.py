@@ -15,6 +15,7 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
+from core.system.text import count
 from dashboard.datasets.data import DRAWN, opened
 from dashboard.inspector.contact_sheet import SORT_KEPT, many_view, sorted_as_asked
 from dashboard.inspector.data import dataset_reference, gallery_reference, pictures_in, survey_of
@@ -27,7 +28,7 @@ from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state, say_who_is_missing
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
     from core.inspection.reference import Reference
@@ -71,9 +72,13 @@ def set_view(pipeline: Pipeline) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="inspector_walk")
     with row:
         show = st.segmented_control(
-            "Show", ["One face", "Many faces"], default="One face", required=True, key="inspector_show",
+            "Show",
+            ["One face", "Many faces"],
+            default="One face",
+            required=True,
+            key="inspector_show",
             label_visibility="collapsed",
-        )  # fmt: skip
+        )
     many = show == "Many faces"
     asked = (listed.name, split, who, order)
     if st.session_state.setdefault("inspector_asked", asked) != asked:  # another list begins with its first face
@@ -114,9 +119,13 @@ def _filters(dataset: Dataset, name: str, columns: Sequence[DeltaGenerator]) -> 
     with second:
         names = sorted({picture.identity for picture in pictures_in(dataset, split or None)})
         who = st.selectbox(
-            "Person", names, index=None, placeholder="Everybody", key=f"inspector_person_{name}_{split}",
+            "Person",
+            names,
+            index=None,
+            placeholder="Everybody",
+            key=f"inspector_person_{name}_{split}",
             format_func=lambda each: shorten(str(each), 60),
-        )  # fmt: skip
+        )
     with third:
         order = st.selectbox("Which first", list(ORDERS), key="inspector_order", format_func=lambda each: ORDERS[each])
     return split or None, str(who or ""), str(order)
@@ -146,9 +155,13 @@ class _Whom:
             enrolled = f"the gallery, {count(self._enrolled, 'person', 'people')}"
             words = {"set": f"everybody in {self._label}", "gallery": enrolled}
             st.selectbox(
-                "Search among", list(words), key="inspector_among", format_func=lambda each: words[each],
-                label_visibility="collapsed", width=320,
-            )  # fmt: skip
+                "Search among",
+                list(words),
+                key="inspector_among",
+                format_func=lambda each: words[each],
+                label_visibility="collapsed",
+                width=320,
+            )
 
     def offer(self, pipeline: Pipeline) -> None:
         """A button that embeds the data set's HR images; once done, they stay embedded for these weights."""
@@ -259,9 +272,14 @@ def _among(available: int) -> int:
     if len(options) < 2:
         return 0
     return st.segmented_control(
-        "Among", options, default=options[0], required=True, key=f"inspector_most_{len(options)}",
-        format_func=lambda most: _AMONG[most], label_visibility="collapsed",
-    )  # fmt: skip
+        "Among",
+        options,
+        default=options[0],
+        required=True,
+        key=f"inspector_most_{len(options)}",
+        format_func=lambda most: _AMONG[most],
+        label_visibility="collapsed",
+    )
 
 
 def _in_order(mine: Sequence[Picture], table: pd.DataFrame | None) -> list[Picture]:
@@ -297,13 +315,19 @@ def _walk(at: int, faces: Sequence[Picture]) -> None:
     ):
         there = 0 <= to < len(faces)
         st.button(
-            label, icon=icon, shortcut=key, disabled=not there, key=f"inspector_{label.lower()}",
-            on_click=_show, args=(faces[to].sha256 if there else "",),
-        )  # fmt: skip
+            label,
+            icon=icon,
+            shortcut=key,
+            disabled=not there,
+            key=f"inspector_{label.lower()}",
+            on_click=_show,
+            args=(faces[to].sha256 if there else "",),
+        )
     st.markdown(
-        f"**{plain(shorten(faces[at].identity, 50))}**, {at + 1:,} of {len(faces):,}", width="content",
+        f"**{plain(shorten(faces[at].identity, 50))}**, {at + 1:,} of {len(faces):,}",
+        width="content",
         help=plain(faces[at].name),
-    )  # fmt: skip
+    )
 
 
 def _show(sha256: str) -> None:

@@ -139,13 +139,18 @@ def steps_panel(inspection: Inspection) -> None:
         table = pd.DataFrame(
             [
                 {
-                    "Step": step.name, "Shape": " × ".join(str(side) for side in step.shape), "Type": step.dtype,
-                    "Lowest": round(step.low, 3), "Highest": round(step.high, 3), "Mean": round(step.mean, 3),
-                    "Std": round(step.std, 3), "As it should be": step.problem or "yes",
+                    "Step": step.name,
+                    "Shape": " × ".join(str(side) for side in step.shape),
+                    "Type": step.dtype,
+                    "Lowest": round(step.low, 3),
+                    "Highest": round(step.high, 3),
+                    "Mean": round(step.mean, 3),
+                    "Std": round(step.std, 3),
+                    "As it should be": step.problem or "yes",
                 }
                 for step in inspection.steps
             ]
-        )  # fmt: skip
+        )
         st.dataframe(table, hide_index=True)
         times = ", ".join(f"{plain(name)} {ms:.0f} ms" for name, ms in inspection.timings_ms.items())
         st.caption(

@@ -39,9 +39,14 @@ def view() -> None:
     if cannot_recognise(readiness()):
         return
     source = st.segmented_control(
-        "A face from", list(_SOURCES), default="set", required=True, key="inspector_source",
-        format_func=lambda each: _SOURCES[each], label_visibility="collapsed",
-    )  # fmt: skip
+        "A face from",
+        list(_SOURCES),
+        default="set",
+        required=True,
+        key="inspector_source",
+        format_func=lambda each: _SOURCES[each],
+        label_visibility="collapsed",
+    )
     joined = pipeline()  # after the first field: the page stands while the network is loaded
     if joined.upscaler.interpolates:
         st.info(
@@ -81,10 +86,17 @@ def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reductio
     reference = gallery_reference(joined)
     identity = ""
     if reference.size:
-        identity = st.selectbox(
-            "Who is it?", sorted(reference.names), index=None, placeholder="Somebody enrolled, or nobody known",
-            key="inspector_identity", format_func=lambda each: shorten(str(each), 60),
-        ) or ""  # fmt: skip
+        identity = (
+            st.selectbox(
+                "Who is it?",
+                sorted(reference.names),
+                index=None,
+                placeholder="Somebody enrolled, or nobody known",
+                key="inspector_identity",
+                format_func=lambda each: shorten(str(each), 60),
+            )
+            or ""
+        )
     face_view(joined, subject, _Enrolled(), identity)
 
 

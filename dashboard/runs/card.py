@@ -22,18 +22,23 @@ from core.jobs.permissions import permission_for
 from core.jobs.reader import Progress, RunReader, Snapshot
 from core.jobs.run_dir import Run, delete_run
 from core.jobs.state import State, now
+from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
 from dashboard.shell.session import allowed
-from dashboard.ui.markdown import count, duration, plain, shorten
+from dashboard.ui.markdown import duration, plain, shorten
 
 POLL_S = 1.0
 EVENTS_SHOWN = 30
 
 STEPS = {
-    "read": "Reading", "compare": "Comparing pictures", "place": "Placing", "write": "Writing the table",
-    "check": "Checking", "download": "Downloading",
-}  # fmt: skip
+    "read": "Reading",
+    "compare": "Comparing pictures",
+    "place": "Placing",
+    "write": "Writing the table",
+    "check": "Checking",
+    "download": "Downloading",
+}
 
 STATES: dict[str, tuple[str, str, str]] = {
     "queued": ("Waits for its turn", ":material/hourglass_top:", "gray"),

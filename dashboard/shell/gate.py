@@ -176,13 +176,12 @@ def _as_passed(headers: Headers, browser: str, token: str) -> list[tuple[bytes, 
     passed = [(MARK, token)]
     for name, value in headers:
         if name == "host" and origins:
-            value = origins[0].partition("://")[2].rstrip("/") or value
+            passed.append((name, origins[0].partition("://")[2].rstrip("/") or value))
         elif name == "sec-websocket-protocol":
             parts = [part.strip() for part in value.split(",")]
-            if len(parts) > 2 and not VISITORS.owns(browser, parts[2]):
-                parts = parts[:2]
-            value = ", ".join(parts)
-        if name != MARK:
+            known = len(parts) <= 2 or VISITORS.owns(browser, parts[2])
+            passed.append((name, ", ".join(parts if known else parts[:2])))
+        elif name != MARK:
             passed.append((name, value))
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in passed]
 

@@ -26,10 +26,17 @@ _COLOURS = ("#2A9187", "#C2711B", "#5B6F8C")
 _ENGINE = "engine-"
 
 STEPS = {
-    "embed": "Embedding", "one-crop": "One small crop", "search": "Search", "enrolment": "Enrolment",
-    "ingest": "Ingest", "epochs": "Training", "browser": "The dashboard", "accuracy": "Accuracy", "engines": "Engines",
+    "embed": "Embedding",
+    "one-crop": "One small crop",
+    "search": "Search",
+    "enrolment": "Enrolment",
+    "ingest": "Ingest",
+    "epochs": "Training",
+    "browser": "The dashboard",
+    "accuracy": "Accuracy",
+    "engines": "Engines",
     "growth": "How cost grows",
-}  # fmt: skip
+}
 """What is being measured, in words, by the names of the parts."""
 
 
@@ -114,10 +121,14 @@ def growth_figure(curves: Sequence[Curve]) -> go.Figure:
         seconds = [value / 1e3 if curve.unit == "ms" else value for value in curve.y]
         held = [f", {mb:,.0f} MB" for mb in curve.memory_mb] or [""] * len(seconds)
         figure.add_scatter(
-            x=list(curve.x), y=seconds, mode="lines+markers", name=f"{curve.name} ({curve.x_title})", customdata=held,
+            x=list(curve.x),
+            y=seconds,
+            mode="lines+markers",
+            name=f"{curve.name} ({curve.x_title})",
+            customdata=held,
             line_color=_COLOURS[number % len(_COLOURS)],
             hovertemplate="%{x:,}: %{y:.3g} s%{customdata}<extra></extra>",
-        )  # fmt: skip
+        )
     # Powers of ten alone: Plotly writes 2 and 5 between them, which reads as counts of their own.
     figure.update_xaxes(type="log", dtick=1, title="how many", fixedrange=True)
     figure.update_yaxes(type="log", dtick=1, title="seconds", fixedrange=True, exponentformat="power")

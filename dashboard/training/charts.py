@@ -37,9 +37,14 @@ def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
     figure = _figure("loss", epochs)
     if trace["loss"].notna().any():
         figure.add_scatter(
-            x=trace["position"], y=trace["loss"], mode="lines", name="within epochs", hoverinfo="skip",
-            line={"color": REFERENCE, "width": 1}, opacity=0.7,
-        )  # fmt: skip
+            x=trace["position"],
+            y=trace["loss"],
+            mode="lines",
+            name="within epochs",
+            hoverinfo="skip",
+            line={"color": REFERENCE, "width": 1},
+            opacity=0.7,
+        )
     _line(figure, epochs, "train.loss", "train", SERIES[0], ".4f")
     _line(figure, epochs, "val.loss", "validation", SERIES[1], ".4f")
     return figure
@@ -136,9 +141,14 @@ def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
     figure = _figure("images a second", epochs)
     if trace["per_second"].notna().any():
         figure.add_scatter(
-            x=trace["position"], y=trace["per_second"], mode="lines", name="within epochs", hoverinfo="skip",
-            line={"color": REFERENCE, "width": 1}, opacity=0.7,
-        )  # fmt: skip
+            x=trace["position"],
+            y=trace["per_second"],
+            mode="lines",
+            name="within epochs",
+            hoverinfo="skip",
+            line={"color": REFERENCE, "width": 1},
+            opacity=0.7,
+        )
     _line(figure, epochs, "images_per_s", "mean of the epoch", SERIES[0], ",.0f")
     figure.update_yaxes(rangemode="tozero")
     return figure
@@ -207,9 +217,15 @@ def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
     for start, title in _borders(epochs):
         figure.add_vline(x=start, line={"color": REFERENCE, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            x=start, y=1, yref="paper", text=f" {title}", showarrow=False, xanchor="left",
-            yanchor="top", font={"size": 10, "color": REFERENCE},
-        )  # fmt: skip
+            x=start,
+            y=1,
+            yref="paper",
+            text=f" {title}",
+            showarrow=False,
+            xanchor="left",
+            yanchor="top",
+            font={"size": 10, "color": REFERENCE},
+        )
     return figure
 
 
@@ -240,28 +256,42 @@ def _line(
     seen = epochs[epochs[column].notna()]
     start = [(0.0, before[column])] if column in before else []
     figure.add_scatter(
-        x=[*(x for x, _ in start), *seen["step"]], y=[y * scale for y in (*(y for _, y in start), *seen[column])],
-        name=name, mode="lines+markers" if len(seen) <= 40 else "lines",
-        line={"color": colour, "width": width, "dash": dash}, marker={"size": 5},
+        x=[*(x for x, _ in start), *seen["step"]],
+        y=[y * scale for y in (*(y for _, y in start), *seen[column])],
+        name=name,
+        mode="lines+markers" if len(seen) <= 40 else "lines",
+        line={"color": colour, "width": width, "dash": dash},
+        marker={"size": 5},
         hovertemplate=f"%{{y:{digits}}}{unit}",
-    )  # fmt: skip
+    )
 
 
 def _level(figure: go.Figure, value: float, text: str) -> None:
     figure.add_hline(y=value, line={"color": THRESHOLD, "width": 1.4, "dash": "dash"})
     figure.add_annotation(
-        x=1, xref="paper", y=value, text=text, showarrow=False, xanchor="right", yanchor="bottom",
+        x=1,
+        xref="paper",
+        y=value,
+        text=text,
+        showarrow=False,
+        xanchor="right",
+        yanchor="bottom",
         font={"size": 11, "color": THRESHOLD},
-    )  # fmt: skip
+    )
 
 
 def _band(figure: go.Figure, points: Sequence[tuple[float, float, float]], name: str) -> None:
     steps = [step for step, _, _ in points]
     lows, highs = [low for _, low, _ in points], [high for _, _, high in points]
     figure.add_scatter(
-        x=[*steps, *reversed(steps)], y=[*highs, *reversed(lows)], fill="toself", mode="none", name=name,
-        fillcolor="rgba(154, 163, 165, .22)", hoverinfo="skip",
-    )  # fmt: skip
+        x=[*steps, *reversed(steps)],
+        y=[*highs, *reversed(lows)],
+        fill="toself",
+        mode="none",
+        name=name,
+        fillcolor="rgba(154, 163, 165, .22)",
+        hoverinfo="skip",
+    )
 
 
 def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str, scale: float) -> None:
@@ -269,6 +299,10 @@ def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str, scale: floa
     if len(best):
         row = best.iloc[-1]
         figure.add_scatter(
-            x=[row["step"]], y=[row[column] * scale], mode="markers", name="best", hoverinfo="skip",
+            x=[row["step"]],
+            y=[row[column] * scale],
+            mode="markers",
+            name="best",
+            hoverinfo="skip",
             marker={"symbol": "star", "size": 13, "color": THRESHOLD},
-        )  # fmt: skip
+        )

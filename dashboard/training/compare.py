@@ -28,9 +28,14 @@ def compare_panel(runs: list[Run]) -> None:
     st.session_state.setdefault("training_compare", asked)
     st.session_state["training_compare"] = [each for each in st.session_state["training_compare"] if each in by_id]
     chosen = st.multiselect(
-        "Runs", list(by_id), format_func=lambda each: _label(by_id[each]), max_selections=MOST, key="training_compare",
-        placeholder="Choose two or more", select_all=False,
-    )  # fmt: skip
+        "Runs",
+        list(by_id),
+        format_func=lambda each: _label(by_id[each]),
+        max_selections=MOST,
+        key="training_compare",
+        placeholder="Choose two or more",
+        select_all=False,
+    )
     if chosen != st.query_params.get_all("compare"):
         st.query_params["compare"] = chosen
     if len(chosen) < 2:

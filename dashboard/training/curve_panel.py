@@ -8,11 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.system.text import count
 from dashboard.shell.navigation import link
 from dashboard.training import charts
 from dashboard.training.data import Seen, best_row
 from dashboard.training.labels import accuracy_words, figure_text
-from dashboard.ui.markdown import count
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}

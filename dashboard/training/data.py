@@ -14,10 +14,11 @@ from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
+from core.system.text import count
 from core.training.history import History
 from dashboard.shell.resources import settings
 from dashboard.training.labels import FIGURES, KINDS, named, upscaler_name, weights_name
-from dashboard.ui.markdown import count, duration
+from dashboard.ui.markdown import duration
 
 
 @dataclass(frozen=True)

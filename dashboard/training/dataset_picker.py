@@ -10,12 +10,13 @@ import streamlit as st
 from core.dataset.check_cache import kept_verdict
 from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
+from core.system.text import count
 from dashboard.datasets.data import DRAWN, opened
 from dashboard.datasets.runs import at_work_on, start
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.resources import settings
-from dashboard.ui.markdown import count, plain, shorten
+from dashboard.ui.markdown import plain, shorten
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from core.system.text import count
 from core.training.config import NEW
 from core.training.history import Plan
-from dashboard.ui.markdown import count
 
 KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
 """The kinds of run that this page launches and shows, and what they are called."""

@@ -15,6 +15,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models import upscalers
 from core.models.encoders import WeightsFile, scan
 from core.sr.upscale import BICUBIC
+from core.system.text import count
 from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
 from core.training.estimate import Amounts, estimate_s, known_speeds
 from core.training.overrides import change
@@ -27,7 +28,7 @@ from dashboard.shell.resources import settings
 from dashboard.training.dataset_picker import choose_dataset, images_of
 from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
 from dashboard.ui.components import empty_state
-from dashboard.ui.markdown import count, duration, plain
+from dashboard.ui.markdown import duration, plain
 
 TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "starter": "Starter, from nothing"}
 _ICONS = {"finetune": ":material/tune:", "dsr": ":material/hd:", "starter": ":material/egg:"}
@@ -85,9 +86,12 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
         st.caption(f"Changed: {differences(changes)}.")
     given |= {"dataset": str(dataset.root), "force": dataset.forced}
     clicked = st.button(
-        "Start training", type="primary", icon=":material/play_arrow:", key="training_start",
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="training_start",
         disabled=not (attempt.ok and dataset.fit),
-    )  # fmt: skip
+    )
     link("help", "How training works, and what its alarms mean", icon=":material/help:", topic="train")
     if clicked:
         with feedback() as attempt:
@@ -132,17 +136,23 @@ def _kind() -> str:
         return "starter"
     return str(
         st.segmented_control(
-            "What to train", ["finetune", "dsr"], default="finetune", required=True, key="training_kind",
-            format_func=lambda each: f"{_ICONS[each]} {TITLES[each]}", label_visibility="collapsed",
+            "What to train",
+            ["finetune", "dsr"],
+            default="finetune",
+            required=True,
+            key="training_kind",
+            format_func=lambda each: f"{_ICONS[each]} {TITLES[each]}",
+            label_visibility="collapsed",
         )
-    )  # fmt: skip
+    )
 
 
 def _starter_switch() -> None:
     st.toggle(
-        "Train a starter encoder from nothing instead", key="training_starter",
+        "Train a starter encoder from nothing instead",
+        key="training_starter",
         help="For machines that can download nothing. Official weights are the better start wherever they can be had.",
-    )  # fmt: skip
+    )
 
 
 def _weights(used: WeightsFile, kind: str) -> str:
@@ -150,9 +160,12 @@ def _weights(used: WeightsFile, kind: str) -> str:
     files = [used, *(file for file in scan(settings()) if file.sha256 != used.sha256)]
     label = {"finetune": "Starting weights", "dsr": "Judged by", "starter": "Teacher"}[kind]
     chosen = st.selectbox(
-        label, files, format_func=lambda file: _weights_label(file, used), key=f"training_weights_{kind}",
+        label,
+        files,
+        format_func=lambda file: _weights_label(file, used),
+        key=f"training_weights_{kind}",
         help={"dsr": "The frozen encoder whose embeddings the enlarged face should keep."}.get(kind),
-    )  # fmt: skip
+    )
     return str((chosen or used).path)
 
 
@@ -166,10 +179,12 @@ def _preset(kind: str) -> Recipe:
     if len(recipes) == 1:
         return next(iter(recipes.values()))
     name = st.radio(
-        "Recipe", list(recipes), key=f"training_preset_{kind}",
+        "Recipe",
+        list(recipes),
+        key=f"training_preset_{kind}",
         format_func=lambda each: f"**{recipes[each].title}** ({each})",
         captions=[each.text for each in recipes.values()],
-    )  # fmt: skip
+    )
     return recipes[str(name)]
 
 
@@ -184,10 +199,12 @@ def _upscaler(kind: str, recipe: Recipe) -> str:
         options |= {BICUBIC: f"{BICUBIC}{' (in use)' if used.path is None else ''}"}
     options |= {str(file.path): file.name for file in upscalers.scan(settings()) if str(file.path) not in options}
     return st.selectbox(
-        "Super-resolution network", list(options), format_func=options.__getitem__,
+        "Super-resolution network",
+        list(options),
+        format_func=options.__getitem__,
         key=f"training_dsr_{kind}_{recipe.name}",
         help="What enlarges the small faces. A recipe that trains it can go on from a stored one.",
-    )  # fmt: skip
+    )
 
 
 def _estimate(kind: str, recipe: Recipe, images: tuple[int, int], val_limit: int) -> None:

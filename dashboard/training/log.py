@@ -11,9 +11,10 @@ import streamlit as st
 
 from core.jobs.events import tail_text
 from core.jobs.run_dir import Run
+from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, plain
+from dashboard.ui.markdown import plain
 
 MOST_LINES = 2_000
 """Lines kept for the screen, the latest ones."""
@@ -56,14 +57,23 @@ def log_panel(run: Run) -> None:
         lines = _tail(str(run.log_path)).lines()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             query = st.text_input(
-                "Search the log", key="training_log_search", placeholder="epoch 05, alarm…", max_chars=100,
-                icon=":material/search:", width=260,
-            )  # fmt: skip
+                "Search the log",
+                key="training_log_search",
+                placeholder="epoch 05, alarm…",
+                max_chars=100,
+                icon=":material/search:",
+                width=260,
+            )
             follow = st.toggle("Follow", value=True, key="training_log_follow", help="Keep the newest line in sight.")
             take(
-                "Download", partial(_whole, run.log_path), f"{run.name}.log", "text/plain",
-                key="training_log_download", what=f"log of {run.id}", disabled=not lines,
-            )  # fmt: skip
+                "Download",
+                partial(_whole, run.log_path),
+                f"{run.name}.log",
+                "text/plain",
+                key="training_log_download",
+                what=f"log of {run.id}",
+                disabled=not lines,
+            )
         found = matching(lines, query)
         with st.container(height=_HEIGHT_PX, autoscroll=follow, border=True, key="training_log"):
             if found:

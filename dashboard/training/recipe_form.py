@@ -53,9 +53,14 @@ def _field(label: str, value: Any, key: str) -> Any:
     small = 0 < value < 0.01
     step = 10.0 ** math.floor(math.log10(value)) if value > 0 else 0.1
     return st.number_input(
-        label, min_value=0.0, value=float(value), step=step, format="%.1e" if small else "%.3g", key=key,
+        label,
+        min_value=0.0,
+        value=float(value),
+        step=step,
+        format="%.1e" if small else "%.3g",
+        key=key,
         width=_FIELD_PX,
-    )  # fmt: skip
+    )
 
 
 def other_settings(recipe: Recipe, key: str) -> dict[str, str]:
@@ -64,9 +69,14 @@ def other_settings(recipe: Recipe, key: str) -> dict[str, str]:
     table = pd.DataFrame({"setting": list(known), "value": list(known.values())})
     st.caption("Every other setting of the recipe. Change a value by a double click; a wrong one is refused in words.")
     edited = st.data_editor(
-        table, key=key, hide_index=True, disabled=["setting"], num_rows="fixed", height=300,
+        table,
+        key=key,
+        hide_index=True,
+        disabled=["setting"],
+        num_rows="fixed",
+        height=300,
         column_config={"setting": st.column_config.TextColumn(width="medium"), "value": st.column_config.TextColumn()},
-    )  # fmt: skip
+    )
     now = dict(zip(edited["setting"], edited["value"], strict=True))
     return {name: str(value or "") for name, value in now.items() if str(value or "") != known[str(name)]}
 
@@ -86,19 +96,25 @@ def run_settings(kind: str) -> dict[str, Any]:
             asked["dsr_channels"] = _whole("DSR channels", "dsr_channels", 4, "")
             asked["dsr_blocks"] = _whole("DSR blocks", "dsr_blocks", 1, "")
     asked["full_check"] = st.checkbox(
-        "Read and check every image first", key="training_full_check",
+        "Read and check every image first",
+        key="training_full_check",
         help="Otherwise only the data set's table is looked over: quick, and enough where its check was good.",
-    )  # fmt: skip
+    )
     return {name: value for name, value in asked.items() if value != _DEFAULTS[name]}
 
 
 def _whole(label: str, name: str, least: int, help: str) -> int:
     return int(
         st.number_input(
-            label, min_value=least, value=int(_DEFAULTS[name]), step=1, key=f"training_{name}", width=_FIELD_PX,
+            label,
+            min_value=least,
+            value=int(_DEFAULTS[name]),
+            step=1,
+            key=f"training_{name}",
+            width=_FIELD_PX,
             help=help or None,
         )
-    )  # fmt: skip
+    )
 
 
 def _text(value: Any) -> str:

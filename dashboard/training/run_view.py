@@ -12,6 +12,7 @@ from core.csv_export import csv_bytes
 from core.jobs.errors import RunNotFound
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
+from core.system.text import count
 from core.training.history import Alarm
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback
@@ -21,7 +22,7 @@ from dashboard.training.data import Seen, best_row, epochs_done, look
 from dashboard.training.labels import FIGURES, STEPS, figure_text
 from dashboard.training.log import log_panel
 from dashboard.ui.downloads import take
-from dashboard.ui.markdown import count, duration, markup, plain
+from dashboard.ui.markdown import duration, markup, plain
 
 CURVES_TICK_S = 5.0
 LOG_TICK_S = 2.0
@@ -43,11 +44,17 @@ def run_view(run: Run) -> None:
     run_status(
         run,
         Shown(
-            seen.title, body=_standing, bar=_bar, buttons=resume_buttons, on_remove=_to_the_list, details=False,
-            resume="secondary" if ran_out_of_memory(seen) else "primary", took=_took,
+            seen.title,
+            body=_standing,
+            bar=_bar,
+            buttons=resume_buttons,
+            on_remove=_to_the_list,
+            details=False,
+            resume="secondary" if ran_out_of_memory(seen) else "primary",
+            took=_took,
             removal="Its folder with checkpoints, log and report goes. Weights that were taken into use stay.",
         ),
-    )  # fmt: skip
+    )
     use_panel(seen)
     st.fragment(_curves, run_every=CURVES_TICK_S if live else None)(run)
     st.fragment(log_panel, run_every=LOG_TICK_S if live else None)(run)
@@ -188,9 +195,13 @@ def _epochs(seen: Seen) -> None:
         table = epochs.dropna(axis="columns", how="all").drop(columns=["line"], errors="ignore")
         st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
         take(
-            "Epochs as CSV", partial(csv_bytes, table), f"{seen.run.name}-epochs.csv", "text/csv",
-            key="training_epochs_csv", what=f"epochs of {seen.run.id}",
-        )  # fmt: skip
+            "Epochs as CSV",
+            partial(csv_bytes, table),
+            f"{seen.run.name}-epochs.csv",
+            "text/csv",
+            key="training_epochs_csv",
+            what=f"epochs of {seen.run.id}",
+        )
 
 
 def _settings(seen: Seen) -> None:

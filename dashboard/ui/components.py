@@ -111,9 +111,11 @@ def say_who_is_missing(ready: Readiness) -> None:
         )
         link("gallery", "Re-embed them", icon=":material/sync:")
     elif others:
-        who = "1 person enrolled with other weights isn't" if others == 1 else (
-            f"{others:,} people enrolled with other weights aren't"
-        )  # fmt: skip
+        who = (
+            "1 person enrolled with other weights isn't"
+            if others == 1
+            else (f"{others:,} people enrolled with other weights aren't")
+        )
         st.caption(f"{who} found until they are re-embedded.")
         link("gallery", "Re-embed them", icon=":material/sync:")
 

@@ -36,6 +36,14 @@ def take(
     may = allowed(Permission.EXPORT)
     data = handing_out(settings(), what or label.lower(), make, again=as_of_now) if may else b""
     (into or st).download_button(
-        label, data, file_name=file_name, mime=mime, icon=icon, key=key, type=kind, on_click="ignore",
-        disabled=disabled or not may, help=help if may else LOCKED,
-    )  # fmt: skip
+        label,
+        data,
+        file_name=file_name,
+        mime=mime,
+        icon=icon,
+        key=key,
+        type=kind,
+        on_click="ignore",
+        disabled=disabled or not may,
+        help=help if may else LOCKED,
+    )

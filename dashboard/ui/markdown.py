@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import re
 
-from core.system.text import count as count
-
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:
 _SYMBOL = re.compile(r"(?:(?<=\s)|^)([<>~-])(?=(?:->|[->=-])(?:\s|$))")  # -> and >= become other characters

@@ -19,8 +19,12 @@ _FEW = 4
 _CROWD = "ef-crowd"
 
 COLOURS: dict[Outcome, str] = {
-    "match": "#0E6B66", "tie": "#9A5208", "repeat": "#9A5208", "unknown": "#9A5208", "unrecognisable": "#59636B",
-}  # fmt: skip
+    "match": "#0E6B66",
+    "tie": "#9A5208",
+    "repeat": "#9A5208",
+    "unknown": "#9A5208",
+    "unrecognisable": "#59636B",
+}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.system.image_files import IMAGE_SUFFIXES, USUAL_SUFFIXES
+from core.system.text import count
 from dashboard.shell.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
-from dashboard.ui.markdown import count
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -40,10 +40,15 @@ class Measured:
         self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, store=store)
         first, second = halves({picture.identity for picture in pictures})
         self.calibration, self.points = calibrate(
-            systems[0], only_people(pictures, first), only_people(pictures, second), Goal("far", 0.5),
-            plan=replace(PLAN, sizes=(None,)), run="evaluate/made", data=said,
+            systems[0],
+            only_people(pictures, first),
+            only_people(pictures, second),
+            Goal("far", 0.5),
+            plan=replace(PLAN, sizes=(None,)),
+            run="evaluate/made",
+            data=said,
             store=store,
-        )  # fmt: skip
+        )
 
         for name, evaluation in (("done", self.evaluation), ("calibrated", self.calibration)):
             evaluation.write(folder / name)
@@ -78,9 +83,14 @@ def under_way(settings: Settings, config: dict[str, Any], status: str = "running
     log.close()
     gone = status == "interrupted"
     state = replace(
-        stored_state(run.path), status="running" if gone else status, started=datetime.now(UTC), has_worker=True,
-        pid=2**22 + 1 if gone else os.getpid(), process_start="gone" if gone else process_start(os.getpid()), **fields,
-    )  # fmt: skip
+        stored_state(run.path),
+        status="running" if gone else status,
+        started=datetime.now(UTC),
+        has_worker=True,
+        pid=2**22 + 1 if gone else os.getpid(),
+        process_start="gone" if gone else process_start(os.getpid()),
+        **fields,
+    )
     write_state(run.path, state)
     return run
 

@@ -94,11 +94,26 @@ def test_signing_out_forgets_everything_of_the_session(page_of):
 
 
 FORBIDDEN = {
-    "viewer": {"Enrol somebody", "Make the file", "Import", "Delete", "Save the name", "Add photographs",
-               "Make the demo", "Take them in", "Draw them", "Start training", "Check it now", "Remove this data set",
-               "Use this file", "Check it and use it", "Add", "Look at the photographs"},
+    "viewer": {
+        "Enrol somebody",
+        "Make the file",
+        "Import",
+        "Delete",
+        "Save the name",
+        "Add photographs",
+        "Make the demo",
+        "Take them in",
+        "Draw them",
+        "Start training",
+        "Check it now",
+        "Remove this data set",
+        "Use this file",
+        "Check it and use it",
+        "Add",
+        "Look at the photographs",
+    },
     "operator": {"Use this file", "Check it and use it", "Add"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "role"), [("vera", "viewer"), ("otto", "operator")])

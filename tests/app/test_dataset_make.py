@@ -88,9 +88,12 @@ def test_bad_folders_are_answered_in_words(fault: str, open_page, tmp_path, monk
     app.text_input(key="dataset_path").set_value(str(source))
     button(app, "Look what it holds").click().run()
     expected = {
-        "empty": "holds no images", "case": "differ only in case, spacing", "column": "no column",
-        "gone": "There is no", "permission": "Permission denied",
-    }  # fmt: skip
+        "empty": "holds no images",
+        "case": "differ only in case, spacing",
+        "column": "no column",
+        "gone": "There is no",
+        "permission": "Permission denied",
+    }
     [error] = app.error
     assert expected[fault] in error.value.replace("\\", "") and not app.exception
 

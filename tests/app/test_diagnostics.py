@@ -148,9 +148,18 @@ def test_a_checks_report_is_shown_with_its_answers_and_intervals():
         from dashboard.diagnostics.weights import causes_card
 
         size = {
-            "size_px": 16, "similarity": 0.9999, "p5": 0.99, "strangers": 0.98, "right": 9, "asked": 10,
-            "detail_db": 25.0, "norm": 2.0, "norm_std": 0.1, "effective_rank": 3.0, "mean_abs_cosine": 0.97,
-        }  # fmt: skip
+            "size_px": 16,
+            "similarity": 0.9999,
+            "p5": 0.99,
+            "strangers": 0.98,
+            "right": 9,
+            "asked": 10,
+            "detail_db": 25.0,
+            "norm": 2.0,
+            "norm_std": 0.1,
+            "effective_rank": 3.0,
+            "mean_abs_cosine": 0.97,
+        }
         hr = {"norm": 2.0, "norm_std": 0.1, "effective_rank": 3.0, "mean_abs_cosine": 0.97}
         answers = [{"cause": cause, "found": cause == "C", "text": f"because {cause}"} for cause in "CBA"]
         alarm = {"code": "x", "severity": "error", "what": "Too high.", "cause": "C: collapsed.", "next_step": "Stop."}

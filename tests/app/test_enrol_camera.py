@@ -68,8 +68,10 @@ def test_single_pictures_become_a_draft_that_is_saved_with_matched_sizes(open_pa
         assert (person.photographs, person.templates) == (3, 12)
         assert {template.size_px for template in gallery.templates("Eileen")} == {None, 32, 24, 16}
         assert {template.source for template in gallery.templates("Eileen")} == {
-            "camera 1 (front)", "camera 2 (left)", "camera 3 (right)"
-        }  # fmt: skip
+            "camera 1 (front)",
+            "camera 2 (left)",
+            "camera 3 (right)",
+        }
     assert "enroll_live_session" not in app.session_state
 
 

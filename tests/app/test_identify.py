@@ -252,9 +252,16 @@ def candidate(name: str, score: float) -> Candidate:
 
 def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
     match = Recognition(
-        "match", "why", "=1+1", 0.61, 0.35, False, 0.4, (candidate("=1+1", 0.61), candidate("@Ben", 0.21)),
+        "match",
+        "why",
+        "=1+1",
+        0.61,
+        0.35,
+        False,
+        0.4,
+        (candidate("=1+1", 0.61), candidate("@Ben", 0.21)),
         warning="calibrated for others",
-    )  # fmt: skip
+    )
     nobody = Recognition("unrecognisable", "no face found", threshold=0.35)
     rows = table(
         [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.ui.markdown import count, markup, plain, shorten
+from core.system.text import count
+from dashboard.ui.markdown import markup, plain, shorten
 
 JOINER = "\u2060"
 

@@ -110,7 +110,7 @@ def test_a_run_that_waits_says_behind_how_many():
     first = a_run(started=AT)
     a_run("queued", kind="build", queued=AT + timedelta(seconds=5), has_worker=True)
     texts = [each.proto.text for each in opened().get("progress")]
-    assert texts == ["1 run before it.", "It has begun."] or texts == ["It has begun.", "1 run before it."]
+    assert texts in (["1 run before it.", "It has begun."], ["It has begun.", "1 run before it."])
     assert first.state().live
 
 

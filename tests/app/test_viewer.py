@@ -41,9 +41,15 @@ from tests.unit.recognition.test_attack_check import Mean
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 LOOKING = {
-    "All runs", "Another face", "Draw the camera again", "Everybody", "Get the weights on Home", "Open",
-    "Recognise somebody instead", "Sign out",
-}  # fmt: skip
+    "All runs",
+    "Another face",
+    "Draw the camera again",
+    "Everybody",
+    "Get the weights on Home",
+    "Open",
+    "Recognise somebody instead",
+    "Sign out",
+}
 """Buttons that lead elsewhere or change the view alone."""
 
 

@@ -113,12 +113,18 @@ def record(
         best = {"stage": last["stage"], "epoch": last["epoch"], **last["val"]}
         run.write_report(
             {
-                "kind": kind, "preset": preset, "best": best, "last": best, "figures": last["val"],
-                "weights": {"encoder": "checkpoints/best/encoder.safetensors"} if kind != "dsr"
+                "kind": kind,
+                "preset": preset,
+                "best": best,
+                "last": best,
+                "figures": last["val"],
+                "weights": {"encoder": "checkpoints/best/encoder.safetensors"}
+                if kind != "dsr"
                 else {"upscaler": "checkpoints/best/upscaler.safetensors"},
-                "seconds": 60.0 * total, "text": f"{total} epochs; best EER {last['val']['eer']:.4f}.",
+                "seconds": 60.0 * total,
+                "text": f"{total} epochs; best EER {last['val']['eer']:.4f}.",
             }
-        )  # fmt: skip
+        )
     _state(run, status, at, error, total)
     return run
 
@@ -133,21 +139,38 @@ TITLES = {
 
 def config_of(kind: str, preset: str, data_dir: Path, stages: dict[str, int]) -> dict[str, Any]:
     return {
-        "dataset": str(data_dir / "datasets" / "lfw-closed"), "train_dir": None, "val_dir": None, "preset": preset,
-        "edgeface": None if kind == "starter" else "edgeface_xxs", "upscaler": "bicubic", "device": "cpu", "seed": 0,
-        "batch_size": 64, "num_workers": 0, "accumulate": 1,
+        "dataset": str(data_dir / "datasets" / "lfw-closed"),
+        "train_dir": None,
+        "val_dir": None,
+        "preset": preset,
+        "edgeface": None if kind == "starter" else "edgeface_xxs",
+        "upscaler": "bicubic",
+        "device": "cpu",
+        "seed": 0,
+        "batch_size": 64,
+        "num_workers": 0,
+        "accumulate": 1,
         "stages": [{"name": name, "epochs": number} for name, number in stages.items()],
-    }  # fmt: skip
+    }
 
 
 def plan_of(kind: str, stages: dict[str, int], identities: int, shared: int) -> dict[str, Any]:
     trains = {"stage1": ["head"], "stage2": ["encoder", "head"], "dsr": ["upscaler"], "starter": ["encoder"]}
     return {
         "stages": [{"name": n, "title": TITLES[n], "epochs": e, "trains": trains[n]} for n, e in stages.items()],
-        "epochs": sum(stages.values()), "train_images": 25_729, "val_images": 6_433, "identities": identities,
-        "shared_identities": shared, "chance": 1 / identities if shared else None, "device": "cpu",
-        "precision": "bfloat16", "threads": 2, "estimate_s": 1500.0, "upscaler": "bicubic", "encoder": "edgeface_xxs",
-    }  # fmt: skip
+        "epochs": sum(stages.values()),
+        "train_images": 25_729,
+        "val_images": 6_433,
+        "identities": identities,
+        "shared_identities": shared,
+        "chance": 1 / identities if shared else None,
+        "device": "cpu",
+        "precision": "bfloat16",
+        "threads": 2,
+        "estimate_s": 1500.0,
+        "upscaler": "bicubic",
+        "encoder": "edgeface_xxs",
+    }
 
 
 def start_of(kind: str) -> dict[str, Any]:
@@ -190,8 +213,10 @@ def epoch_of(
     val: dict[str, Any] = {
         "loss": train["loss"] * 1.1 if classes else None,
         "accuracy": accuracy * 0.85 if classes and shared else None,
-        **mean, "rank1": 0.9 + 0.09 * min(1, learnt), "by_size": by_size,
-    }  # fmt: skip
+        **mean,
+        "rank1": 0.9 + 0.09 * min(1, learnt),
+        "by_size": by_size,
+    }
     if kind == "dsr":
         for key in ("psnr_db", "ssim"):
             val[key] = sum(size[key] for size in by_size.values()) / 3
@@ -206,10 +231,20 @@ def epoch_of(
         f"Acc: {said} Sim: {val['similarity']:.4f} EER: {val['eer']:.4f} | LR: {max(lr.values()):.2e}"
     )
     return {
-        "stage": name, "epoch": epoch, "epochs": stages[name], "step": step, "seconds": 58.2 + 5 * wave,
-        "images_per_s": 430 + 300 * wave, "left_s": 60.0 * (total - step), "lr": lr, "train": train, "val": val,
-        "best": wave > -0.01, "criterion": {"name": "eer", "value": val["eer"]}, "line": line,
-    }  # fmt: skip
+        "stage": name,
+        "epoch": epoch,
+        "epochs": stages[name],
+        "step": step,
+        "seconds": 58.2 + 5 * wave,
+        "images_per_s": 430 + 300 * wave,
+        "left_s": 60.0 * (total - step),
+        "lr": lr,
+        "train": train,
+        "val": val,
+        "best": wave > -0.01,
+        "criterion": {"name": "eer", "value": val["eer"]},
+        "line": line,
+    }
 
 
 def _at(px: int, learnt: float, wave: float, *, dsr: bool) -> dict[str, Any]:
@@ -233,9 +268,18 @@ def _progress(log: EventLog, stage: str, step: int, total: int, part: float, kin
     gone = (step - 1 + part) / total
     loss = (29 * math.exp(-2.6 * gone * 2) if kind == "finetune" else 0.3 * math.exp(-gone)) + 0.1 * math.sin(40 * gone)
     log.append(
-        "progress", step="train", stage=stage, epoch=step, epochs=total, done=round(402 * part), total=402,
-        per_second=430 + 25 * math.sin(9 * part), left_s=60.0 * total * (1 - gone), share=gone, loss=loss,
-    )  # fmt: skip
+        "progress",
+        step="train",
+        stage=stage,
+        epoch=step,
+        epochs=total,
+        done=round(402 * part),
+        total=402,
+        per_second=430 + 25 * math.sin(9 * part),
+        left_s=60.0 * total * (1 - gone),
+        share=gone,
+        loss=loss,
+    )
 
 
 def _log(log: EventLog, lines: list[str], text: str) -> None:

@@ -61,9 +61,13 @@ def posed(frames: Iterator[RGB]) -> list[RGB]:
 
 
 def _fitting(
-    step: Step, front: Sight | None, seen: list[tuple[RGB, Sight]], more: Iterator[RGB], detector: Detector,
+    step: Step,
+    front: Sight | None,
+    seen: list[tuple[RGB, Sight]],
+    more: Iterator[RGB],
+    detector: Detector,
     taken: Sequence[RGB],
-) -> tuple[RGB, Sight]:  # fmt: skip
+) -> tuple[RGB, Sight]:
     for frame, sight in seen:
         if advise(sight, step, front=front).good and not any(frame is other for other in taken):
             return frame, sight

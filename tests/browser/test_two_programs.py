@@ -25,8 +25,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.shared]
 def command(server: Server, *words: str) -> str:
     """What a command prints, with the dashboard's data folder; it ends well."""
     environment = {
-        **os.environ, "EDGEFACE_DATA_DIR": str(server.data_dir), "EDGEFACE_MODELS_DIR": str(server.data_dir / "models")
-    }  # fmt: skip
+        **os.environ,
+        "EDGEFACE_DATA_DIR": str(server.data_dir),
+        "EDGEFACE_MODELS_DIR": str(server.data_dir / "models"),
+    }
     run = subprocess.run(
         [sys.executable, "-m", "core", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

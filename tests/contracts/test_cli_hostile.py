@@ -109,11 +109,18 @@ def test_gallery_import_refuses_what_is_no_gallery(what, hostile, capsys, own_da
 @pytest.mark.parametrize("what", ["text", "folder", "noise", "huge", "bomb"])
 @pytest.mark.parametrize(
     "arguments",
-    [("gallery", "list"), ("gallery", "show", "Ada"), ("gallery", "remove", "Ada", "--yes"), ("gallery", "tidy"),
-     ("gallery", "rename", "Ada", "Eve"), ("identify", "PICTURE"), ("gallery", "export", "OUT"),
-     ("enroll", "--user-id", "Ada", "--photos", "PICTURE")],
+    [
+        ("gallery", "list"),
+        ("gallery", "show", "Ada"),
+        ("gallery", "remove", "Ada", "--yes"),
+        ("gallery", "tidy"),
+        ("gallery", "rename", "Ada", "Eve"),
+        ("identify", "PICTURE"),
+        ("gallery", "export", "OUT"),
+        ("enroll", "--user-id", "Ada", "--photos", "PICTURE"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_what_is_no_gallery_is_refused_and_left_as_it_is(arguments, what, hostile, capsys, tmp_path):
     picture, out = tmp_path / "grey.png", tmp_path / "out.efgallery"
     grey(picture)
@@ -126,9 +133,15 @@ def test_what_is_no_gallery_is_refused_and_left_as_it_is(arguments, what, hostil
 
 
 NO_CSV = [
-    b"", b"\n\n", b"path;identity\n", b"file,name\na.jpg,Ada\n", b"\xff\xfe\x00", b"\0" * 99,
-    b"path,identity\nmissing.jpg,Ada\n", b'path,identity\n"a.jpg',
-]  # fmt: skip
+    b"",
+    b"\n\n",
+    b"path;identity\n",
+    b"file,name\na.jpg,Ada\n",
+    b"\xff\xfe\x00",
+    b"\0" * 99,
+    b"path,identity\nmissing.jpg,Ada\n",
+    b'path,identity\n"a.jpg',
+]
 
 
 @pytest.mark.parametrize("content", NO_CSV)

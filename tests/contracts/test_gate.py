@@ -139,8 +139,14 @@ def test_bound_wide_it_asks_no_public_service_for_its_address(running: Start, tm
 
 def test_with_accounts_pages_of_other_addresses_stay_out_and_named_ones_come_in(running: Start) -> None:
     named = "https://studio.example.org"
-    options = ("--server.corsAllowedOrigins", named, "--server.allowedHosts", "localhost",
-               "--server.allowedHosts", "studio.example.org")  # fmt: skip
+    options = (
+        "--server.corsAllowedOrigins",
+        named,
+        "--server.allowedHosts",
+        "localhost",
+        "--server.allowedHosts",
+        "studio.example.org",
+    )
     visitor, _ = running(*options, people=("ada",))
     for headers in ({"Origin": "http://localhost:3000"}, {"Host": "evil.example", "Origin": "http://evil.example"}):
         with pytest.raises(InvalidStatus), fresh(visitor).session(**headers):

@@ -83,9 +83,11 @@ def kill_all(places: Sequence[Place], kills: int, seed: int) -> dict[str, dict[s
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         results[place.name] = {
-            "kills": share, "acknowledged": acknowledged, "seconds": round(time.monotonic() - started, 1),
+            "kills": share,
+            "acknowledged": acknowledged,
+            "seconds": round(time.monotonic() - started, 1),
             "problem": problem,
-        }  # fmt: skip
+        }
         print(f"{place.name}: {results[place.name]}", file=sys.stderr, flush=True)
     return results
 
@@ -122,9 +124,14 @@ def all_at_once(processes: int, seconds: float) -> dict[str, object]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
-        "processes": processes, "seconds": seconds, "writes": len(words), "lost": lost, "unexpected": unexpected,
-        "failed": failed[:3], "problem": "" if not (lost or unexpected or failed or any(codes)) else "see above",
-    }  # fmt: skip
+        "processes": processes,
+        "seconds": seconds,
+        "writes": len(words),
+        "lost": lost,
+        "unexpected": unexpected,
+        "failed": failed[:3],
+        "problem": "" if not (lost or unexpected or failed or any(codes)) else "see above",
+    }
 
 
 def side_by_side(dashboards: int, commands: int, seconds: float) -> dict[str, object]:
@@ -152,9 +159,14 @@ def side_by_side(dashboards: int, commands: int, seconds: float) -> dict[str, ob
         shutil.rmtree(folder, ignore_errors=True)
     wrong = [name for name, value in found.items() if name not in ("people", "events") and value]
     return {
-        "dashboards": dashboards, "commands": commands, "seconds": seconds, "acknowledged": len(words), **found,
-        "failed": failed[:3], "problem": "" if not (wrong or failed or any(codes)) else "see above",
-    }  # fmt: skip
+        "dashboards": dashboards,
+        "commands": commands,
+        "seconds": seconds,
+        "acknowledged": len(words),
+        **found,
+        "failed": failed[:3],
+        "problem": "" if not (wrong or failed or any(codes)) else "see above",
+    }
 
 
 def main() -> int:

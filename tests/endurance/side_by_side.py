@@ -142,9 +142,12 @@ def check(folder: Path, said: list[str]) -> dict[str, object]:
     kept = {entry.event for entry in read_trail(settings, 10**6)}
     trail = {word[1:] for word in said if word[0] == "!"}
     return {
-        "people": len(there), "lost": len(expected - there), "names lost": sorted(expected - there)[:5],
+        "people": len(there),
+        "lost": len(expected - there),
+        "names lost": sorted(expected - there)[:5],
         "unexpected": len(there - expected),
         "audit lines missing": (enrolled - events["enrolled"]) + (renamed - events["renamed"]),
-        "gaps in the audit": max(numbers, default=0) - len(numbers), "trail lines missing": len(trail - kept),
+        "gaps in the audit": max(numbers, default=0) - len(numbers),
+        "trail lines missing": len(trail - kept),
         "events": {event: count for event, count in events.items() if re.fullmatch(r"[a-z ]+", event)},
-    }  # fmt: skip
+    }

@@ -25,9 +25,13 @@ def test_nothing_acknowledged_is_lost():
         "5",
     ]
     run = subprocess.run(
-        [*command, "--processes", "4"], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        [*command, "--processes", "4"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     said = json.loads(run.stdout)
     assert said["kills"] == 7 and all(place["kills"] == 1 for place in said["places"].values())

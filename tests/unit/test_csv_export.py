@@ -10,8 +10,23 @@ import pytest
 from core.csv_export import CsvLines, csv_bytes, csv_text, safe_cell
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "=cmd|' /C calc'!A0",
-                                  "\u00a0=1", "\ufeff=1", "\u200b=1", "\x0b=1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\n=1",
+        " =1",
+        "=cmd|' /C calc'!A0",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\u200b=1",
+        "\x0b=1",
+    ],
+)
 def test_formulas_become_text(text):
     assert safe_cell(text) == "'" + text
     frame = pd.read_csv(io.StringIO(csv_text(pd.DataFrame({"name": [text]}))))

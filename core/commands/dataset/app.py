@@ -96,9 +96,15 @@ def build_dataset(
 
     found = scanned(source, layout, pattern, column)
     options = BuildOptions(
-        mode=mode, seed=seed, val_share=val_share, min_images=min_images, by_session=by_session, link=link,
-        update=update, only=settings_of(only, "--only"),
-    )  # fmt: skip
+        mode=mode,
+        seed=seed,
+        val_share=val_share,
+        min_images=min_images,
+        by_session=by_session,
+        link=link,
+        update=update,
+        only=settings_of(only, "--only"),
+    )
     name = found.root.name if found.layout != "csv" else Path(source).stem
     try:
         summaries = build(found, out_path(out, f"{name}-{mode}"), options, on_event=show_progress)
@@ -200,9 +206,14 @@ def ingest_photographs(
         raise UsageMistake(f"There is no {path}.", "Check the path.")
     target = out_path(out, path.stem)
     config = {
-        "source": str(path.resolve()), "out": str(target), "method": method, "seed": seed, "layout": layout,
-        "pattern": pattern, "columns": settings_of(column, "--column") or None,
-    }  # fmt: skip
+        "source": str(path.resolve()),
+        "out": str(target),
+        "method": method,
+        "seed": seed,
+        "layout": layout,
+        "pattern": pattern,
+        "columns": settings_of(column, "--column") or None,
+    }
     run = launch(load_settings(), "ingest", config, slug=target.name)
     if detach:
         say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")

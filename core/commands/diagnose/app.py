@@ -149,14 +149,18 @@ def gallery(
     if as_json:
         say_plain(
             {
-                "people": health.people, "photographs": health.photographs, "encoder": health.space.encoder_name,
-                "weights_sha256": health.space.weights_sha256, "threshold": health.threshold,
-                "calibrated": health.calibrated, "troubles": [_trouble(each) for each in health.troubles],
+                "people": health.people,
+                "photographs": health.photographs,
+                "encoder": health.space.encoder_name,
+                "weights_sha256": health.space.weights_sha256,
+                "threshold": health.threshold,
+                "calibrated": health.calibrated,
+                "troubles": [_trouble(each) for each in health.troubles],
                 "left": [
                     {**_trouble(each), "left_by": mark.by, "left_at": mark.at.isoformat()} for each, mark in health.left
                 ],
             }
-        )  # fmt: skip
+        )
     else:
         for each in health.troubles:
             say(f"{'serious' if each.serious else 'notice'}: {each.text}")
@@ -169,7 +173,12 @@ def gallery(
 
 def _trouble(trouble: Trouble) -> dict[str, Any]:
     return {
-        "code": trouble.code, "serious": trouble.serious, "name": trouble.name, "other": trouble.other_name or None,
+        "code": trouble.code,
+        "serious": trouble.serious,
+        "name": trouble.name,
+        "other": trouble.other_name or None,
         "templates": [number for photo in trouble.photos for number in photo.templates],
-        "score": trouble.score, "limit": trouble.limit, "text": trouble.text,
-    }  # fmt: skip
+        "score": trouble.score,
+        "limit": trouble.limit,
+        "text": trouble.text,
+    }

@@ -81,14 +81,16 @@ def similarity(
                 "matrix": None if matrix is None else matrix.to_dict(),
                 "spread": {
                     view: {
-                        "std": float(each.stds.mean()), "effective_rank": each.effective_rank,
-                        "mean_abs_cosine": each.between.mean_abs_cosine, "embeddings": each.count,
+                        "std": float(each.stds.mean()),
+                        "effective_rank": each.effective_rank,
+                        "mean_abs_cosine": each.between.mean_abs_cosine,
+                        "embeddings": each.count,
                         "people": each.people,
                     }
                     for view, each in spreads.items()
                 },
             }
-        )  # fmt: skip
+        )
         return
     say(opened.protocol)
     if len(table):
@@ -174,11 +176,16 @@ def make_map(
     if as_json:
         say_plain(
             {
-                "protocol": protocol, "method": method, "points": len(cloud), "seconds": round(spent, 2),
-                "explained": layout.explained, "nearest_same_on_map": layout.near_here,
-                "nearest_same_in_all": layout.near_there, "out": target,
+                "protocol": protocol,
+                "method": method,
+                "points": len(cloud),
+                "seconds": round(spent, 2),
+                "explained": layout.explained,
+                "nearest_same_on_map": layout.near_here,
+                "nearest_same_in_all": layout.near_there,
+                "out": target,
             }
-        )  # fmt: skip
+        )
         return
     say(f"{protocol}.")
     say(f"{method} of {len(cloud):,} points in {spent:.1f} s. {layout.line}")

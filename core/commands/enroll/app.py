@@ -126,9 +126,15 @@ def photos(
                 "Leave that photograph out, choose the right name, or add --force.",
             )
         identity = enrol(
-            pipeline, user_id, draft, store_crops=not no_crops, note=note_text, actor=actor, add=add,
+            pipeline,
+            user_id,
+            draft,
+            store_crops=not no_crops,
+            note=note_text,
+            actor=actor,
+            add=add,
             matched_sizes=MATCHED_SIZES_PX if matched_sizes else (),
-        )  # fmt: skip
+        )
     if as_json:
         say_json(_enrolled(identity, draft))
     else:
@@ -179,8 +185,10 @@ def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
         remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
         if photo.probe and photo.probe.taken == "crop":
             remark = "; taken whole, as an aligned crop"
-        say(f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
-            f"{f' ({photo.reason})' if photo.reason else ''}")  # fmt: skip
+        say(
+            f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
+            f"{f' ({photo.reason})' if photo.reason else ''}"
+        )
     for finding in draft.findings:
         note(finding.text)
     kept = "with" if crops else "without"

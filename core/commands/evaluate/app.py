@@ -85,10 +85,13 @@ def pairs(
         "all_pairs": all_pairs,
         "systems": systems.config(),
         "plan": {
-            "sizes": listed_sizes, "modes": modes_of(mode), "degradations": degradations_of(degradation),
-            "bootstrap": bootstrap, "seed": seed,
+            "sizes": listed_sizes,
+            "modes": modes_of(mode),
+            "degradations": degradations_of(degradation),
+            "bootstrap": bootstrap,
+            "seed": seed,
         },
-    }  # fmt: skip
+    }
     evaluate_and_tell(config, f"pairs-{listed.stem}", ("verification",), ending)
 
 
@@ -137,10 +140,17 @@ def dataset(
 
     source = people.config()
     plan = {
-        "sizes": sizes_of(sizes), "modes": modes_of(mode), "degradations": degradations_of(degradation),
-        "threshold": threshold, "gallery_sizes": gallery_size, "enrol": enrol, "bootstrap": bootstrap, "seed": seed,
-        "sr_images": sr_images, "by": by or [],
-    }  # fmt: skip
+        "sizes": sizes_of(sizes),
+        "modes": modes_of(mode),
+        "degradations": degradations_of(degradation),
+        "threshold": threshold,
+        "gallery_sizes": gallery_size,
+        "enrol": enrol,
+        "bootstrap": bootstrap,
+        "seed": seed,
+        "sr_images": sr_images,
+        "by": by or [],
+    }
     require_groups(user_path(source["dataset"]), by or [])
     require_pairs(user_path(source["dataset"]), source.get("split"), min_images)
     config = {
@@ -172,14 +182,21 @@ def sweep(
     """Rates at thresholds from 0 to 0.8, as the notes swept them. To choose one, calibrate: it uses other people."""
     root = source_of(dataset_root)
     plan = {
-        "sizes": sizes_of(sizes), "degradations": degradations_of(degradation), "bootstrap": 0, "seed": seed,
+        "sizes": sizes_of(sizes),
+        "degradations": degradations_of(degradation),
+        "bootstrap": 0,
+        "seed": seed,
         "gallery_sizes": None if gallery_size is None else [gallery_size],
         "sections": ["verification", "identification", "open set"],
-    }  # fmt: skip
+    }
     config = {
-        "task": "dataset", "dataset": root, "split": split, "photographs": None,
-        "systems": systems.config(), "plan": _checked(plan),
-    }  # fmt: skip
+        "task": "dataset",
+        "dataset": root,
+        "split": split,
+        "photographs": None,
+        "systems": systems.config(),
+        "plan": _checked(plan),
+    }
     evaluate_and_tell(config, f"sweep-{user_path(root).name}", ("sweep",), ending)
 
 
@@ -207,10 +224,12 @@ def benchmark(
 
     require_layout(name, folder)
     config = {
-        "task": "benchmark", "benchmark": name, "root": str(folder.resolve()),
+        "task": "benchmark",
+        "benchmark": name,
+        "root": str(folder.resolve()),
         "systems": systems.config(),
         "plan": {"bootstrap": bootstrap, "seed": seed},
-    }  # fmt: skip
+    }
     evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), ending)
 
 

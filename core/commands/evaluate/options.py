@@ -206,9 +206,14 @@ def _systems(
     named = [_file_or_name(one) for one in weights] if weights else [None]
     enlarged = [one if one == BICUBIC else str(user_path(one).resolve()) for one in upscalers or ()]
     return every_system(
-        load_settings(), named, enlarged or [None], [str(user_path(peer).resolve()) for peer in peers or ()],
-        use_tta=use_tta, device=device, bgr=peer_bgr,
-    )  # fmt: skip
+        load_settings(),
+        named,
+        enlarged or [None],
+        [str(user_path(peer).resolve()) for peer in peers or ()],
+        use_tta=use_tta,
+        device=device,
+        bgr=peer_bgr,
+    )
 
 
 def _file_or_name(text: str) -> str:

@@ -51,9 +51,13 @@ def pooling(
     """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
     source = people.config()
     config = {
-        "task": "pooling", **source, "frames": _frames(frames), "draws": draws, "systems": systems.config(),
+        "task": "pooling",
+        **source,
+        "frames": _frames(frames),
+        "draws": draws,
+        "systems": systems.config(),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
-    }  # fmt: skip
+    }
     evaluate_and_tell(config, f"pooling-{user_path(source['dataset']).name}", ("pooling",), ending)
 
 

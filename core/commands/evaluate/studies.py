@@ -169,12 +169,15 @@ def calibrate(
         **source,
         "systems": chosen_systems,
         "plan": {
-            "sizes": sizes_of(sizes), "modes": ["aligned" if mode == "aligned" else "end to end"],
-            "degradations": degradations_of(degradation)[:1], "bootstrap": bootstrap, "seed": seed,
+            "sizes": sizes_of(sizes),
+            "modes": ["aligned" if mode == "aligned" else "end to end"],
+            "degradations": degradations_of(degradation)[:1],
+            "bootstrap": bootstrap,
+            "seed": seed,
         },
         "goal": dict(vars(goal)),
         "gallery": str(gallery.resolve()) if store else None,
-    }  # fmt: skip
+    }
     evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
     if store and not ending.as_json and not ending.detach:
         say(f"Stored in {gallery}: identification with these weights now uses them.")
@@ -197,9 +200,12 @@ def matched(
     """Do templates at 32, 24 and 16 px beside the full-size ones find more people? Rank-1 and names at FPIR 1 %."""
     source = people.config()
     config = {
-        "task": "matched", **source, "min_images": min_images, "systems": systems.config(),
+        "task": "matched",
+        **source,
+        "min_images": min_images,
+        "systems": systems.config(),
         "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
-    }  # fmt: skip
+    }
     evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
 
 

@@ -128,9 +128,14 @@ def identify(
 
 
 def _identify(
-    pipeline: Pipeline, paths: list[Path], size: int | None, all_faces: bool, quiet: bool, top_k: int | None,
+    pipeline: Pipeline,
+    paths: list[Path],
+    size: int | None,
+    all_faces: bool,
+    quiet: bool,
+    top_k: int | None,
     write: WriteRow,
-) -> tuple[list[dict[str, Any]], list[CoreError]]:  # fmt: skip
+) -> tuple[list[dict[str, Any]], list[CoreError]]:
     """A row for every face, in order, each written as it comes, and what was wrong with files that couldn't be used."""
     from core.recognition.batch import recognise_files
 

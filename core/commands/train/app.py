@@ -118,9 +118,18 @@ def estimate(
 ) -> None:
     """Say how long a training would take, by timing a few real steps of it; nothing is trained or kept."""
     config = make_run_config(
-        kind, preset, {}, settings, **vars(data), edgeface=edgeface, teacher=teacher, upscaler=upscaler, device=device,
-        batch_size=batch_size, force=True,
-    )  # fmt: skip
+        kind,
+        preset,
+        {},
+        settings,
+        **vars(data),
+        edgeface=edgeface,
+        teacher=teacher,
+        upscaler=upscaler,
+        device=device,
+        batch_size=batch_size,
+        force=True,
+    )
     from core.training.setup import plan_lines, plan_of
 
     progress("timing a few steps ...")

@@ -148,9 +148,13 @@ def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str,
 
 
 def launch_and_follow(
-    kind: str, data: TrainData, run: TrainRun, preset: str | None = None, named: dict[str, Any] | None = None,
+    kind: str,
+    data: TrainData,
+    run: TrainRun,
+    preset: str | None = None,
+    named: dict[str, Any] | None = None,
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Start a run, or go on with one, and print its log until it ends. `named` settings are the recipe's, `given` ones
     the configuration's."""
     from core.jobs.launch import launch

@@ -77,10 +77,15 @@ def list_weights(as_json: JsonOption = False) -> None:
         enlargers = [{**facts_of_upscaler(file), "in_use": file == enlarging} for file in upscalers]
         say_json(
             {
-                "official": official, "files": files, "problem": problem, "licence": LICENCE, "upscalers": enlargers,
-                "upscaler": enlarging.name if enlarging else None, "upscaler_problem": upscaler_problem,
+                "official": official,
+                "files": files,
+                "problem": problem,
+                "licence": LICENCE,
+                "upscalers": enlargers,
+                "upscaler": enlarging.name if enlarging else None,
+                "upscaler_problem": upscaler_problem,
             }
-        )  # fmt: skip
+        )
         return
     rows: list[tuple[object, ...]] = []
     for variant in VARIANTS.values():

@@ -70,9 +70,15 @@ def make_demo(
             rows = _draw_all(hidden, draw_looks(identities, seed), images, recipe, on_event, should_stop)
             parameters = {**recipe.as_dict(), "identities": identities, "images": images}
             info = DatasetInfo(
-                name=out.name, mode="closed-set", seed=seed, vlr_px=recipe.vlr_px, synthetic=True, made_by="demo",
-                source="drawn faces", parameters=parameters,
-            )  # fmt: skip
+                name=out.name,
+                mode="closed-set",
+                seed=seed,
+                vlr_px=recipe.vlr_px,
+                synthetic=True,
+                made_by="demo",
+                source="drawn faces",
+                parameters=parameters,
+            )
             write_dataset(hidden, make_frame(rows), info)
             if out.is_dir():
                 out.rmdir()
@@ -125,9 +131,13 @@ def _draw(looks: Looks, person: int, image: int, images: int, recipe: Recipe) ->
     portrait = _portrait(looks, person, image, camera, smiling=recording == "02", seed=recipe.seed)
     name = f"{identity}_{session}_{recording}_{camera}_{light}_crop_112.png"
     photograph = Photograph(
-        Path(name), identity, name, f"drawn/{name}", split="val" if session == "02" else "train",
+        Path(name),
+        identity,
+        name,
+        f"drawn/{name}",
+        split="val" if session == "02" else "train",
         further={"session": session, "recording": recording, "camera": camera, "illumination": light},
-    )  # fmt: skip
+    )
     measures = {"probe_px": f"{probe_px(portrait.landmarks):.1f}"}
     taken = make_images(align(portrait.rgb, portrait.landmarks), photograph, recipe, measures)
     return Taken(taken.files, [{**row, "pair": pair_key(Path(name).stem)} for row in taken.rows])

@@ -150,9 +150,12 @@ def _looked_up(texture: NDArray[Any], at: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def _shading(
-    points: NDArray[np.float32], axes: NDArray[np.float64], slope: NDArray[np.float32],
-    turn: NDArray[np.float64], view: View,
-) -> NDArray[np.float32]:  # fmt: skip
+    points: NDArray[np.float32],
+    axes: NDArray[np.float64],
+    slope: NDArray[np.float32],
+    turn: NDArray[np.float64],
+    view: View,
+) -> NDArray[np.float32]:
     """Lambert: (1 - contrast) + contrast x cos(normal, light), scaled so that light from the front keeps the paint."""
     normal = _unit(points / (axes**2).astype(np.float32))
     normal[..., :2] -= slope
@@ -176,9 +179,14 @@ def _body(picture: NDArray[np.float32], looks: Looks, u: NDArray[np.float32], v:
 
 
 def _hair_behind(
-    picture: NDArray[np.float32], looks: Looks, turn: NDArray[np.float64], axes: NDArray[np.float64],
-    u: NDArray[np.float32], v: NDArray[np.float32], view: View,
-) -> None:  # fmt: skip
+    picture: NDArray[np.float32],
+    looks: Looks,
+    turn: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    view: View,
+) -> None:
     if looks.hair_style == "bald":
         return
     grown = axes * (1.10, 1.08, 1.06)

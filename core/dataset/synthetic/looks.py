@@ -102,12 +102,27 @@ def draw_looks(count: int, seed: int) -> list[Looks]:
 
 
 _MEASURES = {
-    "width": (0.70, 0.86), "height": (1.00, 1.14), "eye_x": (0.30, 0.40), "eye_y": (-0.17, -0.07),
-    "eye_width": (0.115, 0.165), "eye_height": (0.055, 0.085), "eye_tilt_deg": (-9, 9), "brow_width": (0.15, 0.22),
-    "brow_thickness": (0.022, 0.065), "brow_gap": (0.13, 0.20), "brow_tilt_deg": (-12, 12), "nose_y": (0.22, 0.36),
-    "nose_width": (0.10, 0.18), "nose_height": (0.16, 0.30), "mouth_y": (0.54, 0.66), "mouth_width": (0.22, 0.33),
-    "lip_thickness": (0.035, 0.085), "hairline": (-0.80, -0.52), "cheeks": (0.0, 0.5), "folds": (0.0, 0.5),
-}  # fmt: skip
+    "width": (0.70, 0.86),
+    "height": (1.00, 1.14),
+    "eye_x": (0.30, 0.40),
+    "eye_y": (-0.17, -0.07),
+    "eye_width": (0.115, 0.165),
+    "eye_height": (0.055, 0.085),
+    "eye_tilt_deg": (-9, 9),
+    "brow_width": (0.15, 0.22),
+    "brow_thickness": (0.022, 0.065),
+    "brow_gap": (0.13, 0.20),
+    "brow_tilt_deg": (-12, 12),
+    "nose_y": (0.22, 0.36),
+    "nose_width": (0.10, 0.18),
+    "nose_height": (0.16, 0.30),
+    "mouth_y": (0.54, 0.66),
+    "mouth_width": (0.22, 0.33),
+    "lip_thickness": (0.035, 0.085),
+    "hairline": (-0.80, -0.52),
+    "cheeks": (0.0, 0.5),
+    "folds": (0.0, 0.5),
+}
 
 
 def _between(palette: Sequence[tuple[int, int, int]], at: float) -> tuple[float, float, float]:

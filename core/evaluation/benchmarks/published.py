@@ -22,23 +22,29 @@ _ROWS: dict[str, tuple[tuple[str, str, float | None, str], ...]] = {
     "lfw": (
         ("FaceTransformer with octuplet loss", "accuracy", 0.9973, _OCTUPLET),
         (
-            "EdgeFace-XS (1.77 M parameters)", "accuracy", 0.9973,
+            "EdgeFace-XS (1.77 M parameters)",
+            "accuracy",
+            0.9973,
             "George et al., EdgeFace, IEEE T-BIOM 2024 (arXiv 2307.01838), abstract",
         ),
     ),
     "scface": (
         (
-            "Deep coupled ResNet", "rank-1", None,
+            "Deep coupled ResNet",
+            "rank-1",
+            None,
             "Lu et al., IEEE Signal Processing Letters 2018: fine-tuned on 50 people, tested on 80",
         ),
     ),
     "survface": (
         (
-            "CentreFace, best of five networks", "TPIR20 at FPIR 10 %", 0.132,
+            "CentreFace, best of five networks",
+            "TPIR20 at FPIR 10 %",
+            0.132,
             "Cheng et al., Surveillance Face Recognition Challenge (arXiv 1804.09691), abstract",
         ),
     ),
-}  # fmt: skip
+}
 
 
 def published(name: str) -> pd.DataFrame:

@@ -70,8 +70,11 @@ def run_benchmark(
     layout = read_identification(name, root)
     tell = on_event or unheard
     groups = {
-        "gallery": layout.gallery, "distractors": layout.distractors, "strangers": layout.strangers, **layout.probes,
-    }  # fmt: skip
+        "gallery": layout.gallery,
+        "distractors": layout.distractors,
+        "strangers": layout.strangers,
+        **layout.probes,
+    }
     pictures = {label: _pictures(files, layout.root, name) for label, files in groups.items()}
     aligned = all(picture.cut_out and _is_crop(picture.path) for some in pictures.values() for picture in some)
     pictures = {label: [replace(picture, aligned=aligned) for picture in some] for label, some in pictures.items()}
@@ -80,18 +83,26 @@ def run_benchmark(
     rows: list[dict[str, Any]] = []
     for system in systems:
         embedded = embed(
-            system, flat, [view], store=store, seed=plan.seed, should_stop=should_stop,
+            system,
+            flat,
+            [view],
+            store=store,
+            seed=plan.seed,
+            should_stop=should_stop,
             on_progress=telling(tell, f"embed {system.label}"),
-        )[view]  # fmt: skip
+        )[view]
         parts = _split(pictures, embedded)
         measured = {"tinyface": _tinyface, "scface": _scface, "survface": _survface}[name](parts, plan)
         rows += [{"system": system.label, "benchmark": TITLES[name], **row} for row in measured]
     table = pd.DataFrame(rows)
     protocol = {
-        **protocol_of(systems, flat, plan), "data": TITLES[name], "pictures": len(flat),
-        "people": len({picture.identity for picture in [*pictures["gallery"]]}), "aligned_by_others": aligned,
+        **protocol_of(systems, flat, plan),
+        "data": TITLES[name],
+        "pictures": len(flat),
+        "people": len({picture.identity for picture in [*pictures["gallery"]]}),
+        "aligned_by_others": aligned,
         "protocol": (__doc__ or "").split("\n\n")[1].replace("\n", " "),
-    }  # fmt: skip
+    }
     tables = {"benchmark": table, "published": published(name)}
     return Evaluation("benchmark", TITLES[name], _text(table), protocol, tables)
 
@@ -121,10 +132,14 @@ def _split(pictures: dict[str, list[Picture]], embedded: Embedded) -> dict[str, 
         parts[label] = _Part(
             some,
             Embedded(
-                embedded.mode, embedded.size_px, embedded.vectors[rows], embedded.acquired[rows], embedded.found[rows],
+                embedded.mode,
+                embedded.size_px,
+                embedded.vectors[rows],
+                embedded.acquired[rows],
+                embedded.found[rows],
                 embedded.quality[rows],
             ),
-        )  # fmt: skip
+        )
     return parts
 
 
@@ -164,10 +179,11 @@ def _shares(hits: np.ndarray, probes: _Part, plan: Plan) -> dict[str, float | No
     every[probes.embedded.acquired] = hits
     people, _ = codes_of(probes.pictures)
     return {
-        "value": float(every.mean()) if len(every) else None, **_bounds("value", every, people, plan),
+        "value": float(every.mean()) if len(every) else None,
+        **_bounds("value", every, people, plan),
         "acquired_only": float(hits.mean()) if len(hits) else None,
         **_bounds("acquired_only", hits, people[probes.embedded.acquired], plan),
-    }  # fmt: skip
+    }
 
 
 def _bounds(name: str, hits: np.ndarray, people: np.ndarray, plan: Plan) -> dict[str, float | None]:
@@ -178,9 +194,10 @@ def _bounds(name: str, hits: np.ndarray, people: np.ndarray, plan: Plan) -> dict
 def _acquired(probes: _Part, plan: Plan) -> dict[str, float | None]:
     missed, (people, _) = ~probes.embedded.acquired, codes_of(probes.pictures)
     return {
-        "probes": len(probes.pictures), "failure_to_acquire": float(missed.mean()),
+        "probes": len(probes.pictures),
+        "failure_to_acquire": float(missed.mean()),
         **_bounds("failure_to_acquire", missed, people, plan),
-    }  # fmt: skip
+    }
 
 
 def _hits(
@@ -202,9 +219,7 @@ def _hits(
         return {rank: np.zeros(len(queries), bool) for rank in ranks}
     if not nearest_picture:
         photos = np.arange(len(people))
-        outcomes = identify(
-            Templates(queries, own, -1 - np.arange(len(own))), [Templates(vectors, people, photos)]
-        )  # fmt: skip
+        outcomes = identify(Templates(queries, own, -1 - np.arange(len(own))), [Templates(vectors, people, photos)])
         return {rank: outcomes.mated & (outcomes.rank <= rank) for rank in ranks}
     hits = {rank: np.zeros(len(queries), bool) for rank in ranks}
     for start in range(0, len(queries), 256):
@@ -223,9 +238,7 @@ def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
     enrolled = gallery.embedded.acquired
     codes = np.array([names[picture.identity] for picture in gallery.pictures], dtype=np.int64)
     templates = Templates(gallery.embedded.vectors[enrolled], codes[enrolled], np.nonzero(enrolled)[0])
-    mated, strangers = (
-        _searched(parts[label], names, templates) for label in ("mated probes", "strangers")
-    )  # fmt: skip
+    mated, strangers = (_searched(parts[label], names, templates) for label in ("mated probes", "strangers"))
     probes = parts["mated probes"]
     unseen = len(parts["strangers"].pictures) - len(strangers.top)
     tops = np.concatenate([strangers.top, np.full(unseen, REJECTED)])  # a stranger who isn't acquired gets no name
@@ -258,9 +271,14 @@ def _bounds_at(
     for name, some in (("value", np.ones(len(people), bool)), ("acquired_only", there)):
         if some.any():
             drawn = dir_draws(
-                everybody.only(some), tops, len(names) + np.arange(len(tops)), target,
-                resamples=min(plan.bootstrap, MOST_RESAMPLES), seed=plan.seed, rank=TPIR_RANK,
-            )  # fmt: skip
+                everybody.only(some),
+                tops,
+                len(names) + np.arange(len(tops)),
+                target,
+                resamples=min(plan.bootstrap, MOST_RESAMPLES),
+                seed=plan.seed,
+                rank=TPIR_RANK,
+            )
             low, high = resampled_interval(float(every[some].mean()), drawn, len(np.unique(people[some])))
             bounds |= {f"{name}_low": low, f"{name}_high": high}
     return bounds
@@ -284,21 +302,35 @@ def _verification(
     layout = read_pairs_layout(name, root)
     plan = replace(plan, sizes=(None,), modes=("aligned",), degradations=("bicubic",))
     evaluation = evaluate_listed(
-        layout.images, layout.pairs_file, systems, plan, all_pairs=False, aligned=layout.aligned, store=store,
-        on_event=on_event, should_stop=should_stop,
-    )  # fmt: skip
+        layout.images,
+        layout.pairs_file,
+        systems,
+        plan,
+        all_pairs=False,
+        aligned=layout.aligned,
+        store=store,
+        on_event=on_event,
+        should_stop=should_stop,
+    )
     verified = evaluation.table("verification")
     rows = [
         {
-            "system": row["system"], "benchmark": TITLES[name], "part": "pairs", "measure": "accuracy",
-            "value": row["accuracy_with_failures"], "value_low": row["accuracy_with_failures_low"],
-            "value_high": row["accuracy_with_failures_high"], "value_se": row["accuracy_with_failures_se"],
-            "acquired_only": row["accuracy"], "acquired_only_low": row["accuracy_low"],
-            "acquired_only_high": row["accuracy_high"], "probes": evaluation.protocol["pairs"],
+            "system": row["system"],
+            "benchmark": TITLES[name],
+            "part": "pairs",
+            "measure": "accuracy",
+            "value": row["accuracy_with_failures"],
+            "value_low": row["accuracy_with_failures_low"],
+            "value_high": row["accuracy_with_failures_high"],
+            "value_se": row["accuracy_with_failures_se"],
+            "acquired_only": row["accuracy"],
+            "acquired_only_low": row["accuracy_low"],
+            "acquired_only_high": row["accuracy_high"],
+            "probes": evaluation.protocol["pairs"],
             **{str(name): row[name] for name in row if str(name).startswith("failure_to_acquire")},
         }
         for row in verified.to_dict("records")
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows)
     tables = {"benchmark": table, "published": published(name), **evaluation.tables}
     return Evaluation("benchmark", TITLES[name], _text(table), {**evaluation.protocol, "data": TITLES[name]}, tables)

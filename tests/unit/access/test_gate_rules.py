@@ -15,10 +15,19 @@ def why(*headers: tuple[str, str], bound: str | None = "localhost", excused: boo
 
 @pytest.mark.parametrize(
     ("host", "closed"),
-    [("localhost:8501", False), ("127.0.0.1", False), ("[::1]:8501", False), ("studio.localhost", False),
-     ("evil.example:8501", True), ("localhost.evil.example", True), ("192.168.1.7:8501", True), ("", True),
-     ("localhost@evil.example", True), ("0.0.0.0:8501", True)],
-)  # fmt: skip
+    [
+        ("localhost:8501", False),
+        ("127.0.0.1", False),
+        ("[::1]:8501", False),
+        ("studio.localhost", False),
+        ("evil.example:8501", True),
+        ("localhost.evil.example", True),
+        ("192.168.1.7:8501", True),
+        ("", True),
+        ("localhost@evil.example", True),
+        ("0.0.0.0:8501", True),
+    ],
+)
 def test_without_accounts_the_host_has_to_be_this_machines(host: str, closed: bool) -> None:
     assert bool(why(("host", host))) is closed
 
@@ -30,35 +39,103 @@ def test_one_host_and_one_origin_at_most_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("origin", "closed"),
-    [("http://localhost:8501", False), ("https://localhost:8501", False), ("HTTP://LOCALHOST:8501", False),
-     ("http://localhost", True), ("http://localhost:3000", True), ("http://127.0.0.1:8501", True), ("null", True),
-     ("", True), ("file://localhost:8501", True), ("http://localhost:8501.evil.example", True),
-     ("http://[", True)],
-)  # fmt: skip
+    [
+        ("http://localhost:8501", False),
+        ("https://localhost:8501", False),
+        ("HTTP://LOCALHOST:8501", False),
+        ("http://localhost", True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:8501", True),
+        ("null", True),
+        ("", True),
+        ("file://localhost:8501", True),
+        ("http://localhost:8501.evil.example", True),
+        ("http://[", True),
+    ],
+)
 def test_the_origin_has_to_be_the_host_exactly(origin: str, closed: bool) -> None:
     assert bool(why(HOST, ("origin", origin))) is closed
 
 
 @pytest.mark.parametrize(
     "name",
-    ["x-forwarded-for", "x-forwarded-host", "x-forwarded-anything", "forwarded", "via", "x-real-ip", "x_forwarded_for",
-     "x_real_ip", "x-forwarded", "forwarded-for", "x-forward-for", "x-original-host", "x-original-forwarded-for",
-     "x-original-url", "x-rewrite-url", "x-host", "x-scheme", "x-url-scheme", "x-realip", "x-real-port", "x-client-ip",
-     "client-ip", "remote-addr", "x-remote-ip", "x-remote-user", "fastly-client-ip", "cf-ray", "cf-connecting-ip",
-     "cdn-loop", "true-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-amzn-trace-id",
-     "x-azure-clientip", "x-arr-ssl", "front-end-https", "x-appengine-user-ip", "x-proxyuser-ip", "x-nginx-proxy",
-     "x-varnish", "max-forwards", "tailscale-user-login", "ngrok-trace-id", "x-auth-request-user", "ssl-client-cert"],
-)  # fmt: skip
+    [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-anything",
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x_forwarded_for",
+        "x_real_ip",
+        "x-forwarded",
+        "forwarded-for",
+        "x-forward-for",
+        "x-original-host",
+        "x-original-forwarded-for",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-host",
+        "x-scheme",
+        "x-url-scheme",
+        "x-realip",
+        "x-real-port",
+        "x-client-ip",
+        "client-ip",
+        "remote-addr",
+        "x-remote-ip",
+        "x-remote-user",
+        "fastly-client-ip",
+        "cf-ray",
+        "cf-connecting-ip",
+        "cdn-loop",
+        "true-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-amzn-trace-id",
+        "x-azure-clientip",
+        "x-arr-ssl",
+        "front-end-https",
+        "x-appengine-user-ip",
+        "x-proxyuser-ip",
+        "x-nginx-proxy",
+        "x-varnish",
+        "max-forwards",
+        "tailscale-user-login",
+        "ngrok-trace-id",
+        "x-auth-request-user",
+        "ssl-client-cert",
+    ],
+)
 def test_a_trace_of_a_proxy_means_exposed(name: str) -> None:
     assert name in why(HOST, (name, ""))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["accept", "cache-control", "connection", "cookie", "dnt", "priority", "referer", "save-data", "sec-ch-ua",
-     "sec-fetch-site", "sec-gpc", "te", "upgrade-insecure-requests", "user-agent", "x-requested-with", "x-xsrftoken",
-     "x-streamlit-user", "authorization", "range", "viewport-width"],
-)  # fmt: skip
+    [
+        "accept",
+        "cache-control",
+        "connection",
+        "cookie",
+        "dnt",
+        "priority",
+        "referer",
+        "save-data",
+        "sec-ch-ua",
+        "sec-fetch-site",
+        "sec-gpc",
+        "te",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "x-requested-with",
+        "x-xsrftoken",
+        "x-streamlit-user",
+        "authorization",
+        "range",
+        "viewport-width",
+    ],
+)
 def test_what_browsers_send_by_themselves_is_no_trace_of_a_proxy(name: str) -> None:
     assert not why(HOST, (name, "1"))
 

@@ -17,8 +17,15 @@ from core.jobs.run_dir import slugged
 from core.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
-SHELLS = {"os.system", "os.popen", "system", "popen", "subprocess.getoutput", "subprocess.getstatusoutput",
-          "asyncio.create_subprocess_shell"}  # fmt: skip
+SHELLS = {
+    "os.system",
+    "os.popen",
+    "system",
+    "popen",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "asyncio.create_subprocess_shell",
+}
 HOSTILE = "$(touch x); rm -rf / `id` && \n| ../../etc & \u202e'\"--help"
 
 

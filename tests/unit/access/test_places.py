@@ -34,10 +34,26 @@ def listed(tmp_path, monkeypatch):
 
 def test_an_operator_names_folders_of_the_installation_and_listed_ones(own_data_dir, listed):
     settings = load_settings()
-    inside = [own_data_dir / "datasets" / "faces", own_data_dir / "runs" / "x" / "film.mp4", settings.gallery_path,
-              settings.models_dir / "dsr.safetensors", listed, listed / "people"]  # fmt: skip
-    outside = ["/etc/passwd", "/", own_data_dir, own_data_dir / "users.json", own_data_dir / "x" / ".." / "access.db",
-               listed / "..", listed / "away" / "passwd", f"{listed}-beside", "~", PROJECT_ROOT / "data"]  # fmt: skip
+    inside = [
+        own_data_dir / "datasets" / "faces",
+        own_data_dir / "runs" / "x" / "film.mp4",
+        settings.gallery_path,
+        settings.models_dir / "dsr.safetensors",
+        listed,
+        listed / "people",
+    ]
+    outside = [
+        "/etc/passwd",
+        "/",
+        own_data_dir,
+        own_data_dir / "users.json",
+        own_data_dir / "x" / ".." / "access.db",
+        listed / "..",
+        listed / "away" / "passwd",
+        f"{listed}-beside",
+        "~",
+        PROJECT_ROOT / "data",
+    ]
     for path in inside:
         with acting_as(OPERATOR):
             require_path(settings, type(listed)(path))
@@ -50,13 +66,33 @@ def test_an_operator_names_folders_of_the_installation_and_listed_ones(own_data_
 
 @pytest.mark.parametrize(
     "address",
-    ["rtsp://127.0.0.1:554/x", "http://localhost/x", "http://169.254.169.254/latest/meta-data", "rtsp://10.0.0.7/x",
-     "rtsp://user:word@192.168.7.20/x", "http://[::1]/x", "http://[::ffff:10.0.0.7]/x", "http://[fe80::1]/x", "http://0/x",
-     "http://2130706433/x", "udp://224.0.0.1:5000", "http://", "http://0177.0.0.1/", "http://127.1/", "http://[::127.0.0.1]/",
-     "http://[64:ff9b::a00:7]/", "http://[2002:7f00:1::]/", "http://[fec0::1]/", "http://[fd00::1]/", "http://localhost./",
-     "http://user@127.0.0.1/", "http://127.0.0.1\\@1.1.1.1/", "rtmp://1.1.1.1 tcUrl=rtmp://10.0.0.7/",
-     "http://①②⑦.⓪.⓪.①/"],
-)  # fmt: skip
+    [
+        "rtsp://127.0.0.1:554/x",
+        "http://localhost/x",
+        "http://169.254.169.254/latest/meta-data",
+        "rtsp://10.0.0.7/x",
+        "rtsp://user:word@192.168.7.20/x",
+        "http://[::1]/x",
+        "http://[::ffff:10.0.0.7]/x",
+        "http://[fe80::1]/x",
+        "http://0/x",
+        "http://2130706433/x",
+        "udp://224.0.0.1:5000",
+        "http://",
+        "http://0177.0.0.1/",
+        "http://127.1/",
+        "http://[::127.0.0.1]/",
+        "http://[64:ff9b::a00:7]/",
+        "http://[2002:7f00:1::]/",
+        "http://[fec0::1]/",
+        "http://[fd00::1]/",
+        "http://localhost./",
+        "http://user@127.0.0.1/",
+        "http://127.0.0.1\\@1.1.1.1/",
+        "rtmp://1.1.1.1 tcUrl=rtmp://10.0.0.7/",
+        "http://①②⑦.⓪.⓪.①/",
+    ],
+)
 def test_an_operator_names_no_private_address_unless_it_is_listed(address, monkeypatch):
     with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
         require_host(address)

@@ -143,8 +143,9 @@ def test_the_gallerys_trail_names_who_is_signed_in_whatever_the_caller_says(gall
         gallery.rename("Ada", "Ada King", actor="dashboard")
         export_bytes(gallery, actor="dashboard")
     assert [(entry.actor, entry.event) for entry in gallery.audit(2)] == [
-        ("otto", "exported: 1 identities"), ("otto", "renamed"),
-    ]  # fmt: skip
+        ("otto", "exported: 1 identities"),
+        ("otto", "renamed"),
+    ]
     gallery.rename("Ada King", "Ada", actor="script")
     assert gallery.audit(1)[0].actor == "script"
 

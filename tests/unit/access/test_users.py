@@ -24,7 +24,7 @@ from core.access.users import (
     remove_user,
     sign_in_needed,
     users_path,
-)  # fmt: skip
+)
 from core.cli import run
 from core.settings import load_settings
 
@@ -93,9 +93,10 @@ def test_role_and_password_changes_end_earlier_sign_ins_and_are_in_the_trail(set
     assert not matches(second.password_hash, PASSWORD, QUICK)
     told = [(entry.actor, entry.event, entry.subject) for entry in read_trail(settings, 9)]
     assert told == [
-        ("local", "role changed to admin", "ada"), ("local", "password changed", "ada"),
+        ("local", "role changed to admin", "ada"),
+        ("local", "password changed", "ada"),
         ("local", "user added as admin", "ada"),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_trail_names_who_changed_an_account_as_they_were_before_it(settings):
@@ -123,11 +124,18 @@ def test_an_operator_manages_nobody(settings):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 1, "users": [{"name": "x"}]}',
-                b'{"format": 2, "users": []}',
-                b'{"format": 1, "users": [{"name": "x", "role": "root", "password_hash": "x", "stamp": "x"}]}',
-                b"[" * 50_000],
-)  # fmt: skip
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"format": 1}',
+        b'{"format": 1, "users": [{"name": "x"}]}',
+        b'{"format": 2, "users": []}',
+        b'{"format": 1, "users": [{"name": "x", "role": "root", "password_hash": "x", "stamp": "x"}]}',
+        b"[" * 50_000,
+    ],
+)
 def test_a_damaged_file_lets_nobody_in_and_stays(settings, content):
     users_path(settings).write_bytes(content)
     assert sign_in_needed(settings)

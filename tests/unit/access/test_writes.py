@@ -138,7 +138,7 @@ VIEWERS = {
     "write an evaluation": lambda p: TOLD.write(p.root / "report"),
     "export weights": lambda p: export_float16(p.dsr, p.root / "out.safetensors"),
     "keep a camera": lambda p: put_away(p.settings, "rtsp://user:secret@camera/1"),
-}  # fmt: skip
+}
 ADMINS = {
     "sighting rule": lambda p: write_rule(p.gallery, SightingRule(True, True, 1.0)),
     "threshold": lambda p: save_operating_point(p.gallery, SPACE, POINT),
@@ -158,7 +158,7 @@ ADMINS = {
     "change a role": lambda p: change_role(p.settings, "ada", Role.VIEWER),
     "change a password": lambda p: change_password(p.settings, "ada", "four other words apart"),
     "remove a user": lambda p: remove_user(p.settings, "ada"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("deed", [*VIEWERS, *ADMINS])

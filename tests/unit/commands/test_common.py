@@ -41,8 +41,12 @@ def test_a_table_has_straight_columns(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out.splitlines() == ["name           n", "Ada            3", "a longer name"]
     common.say_table(("name", "n"), [("李雷", 1), ("مه\u200cرو", 2), ("Zoe\u0308", 3), ("Anna", 4)])
     assert capsys.readouterr().out.splitlines() == [
-        "name  n", "李雷  1", "مه\u200cرو  2", "Zoe\u0308   3", "Anna  4",
-    ]  # fmt: skip
+        "name  n",
+        "李雷  1",
+        "مه\u200cرو  2",
+        "Zoe\u0308   3",
+        "Anna  4",
+    ]
 
 
 def test_json_is_ascii_and_refuses_what_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,13 +59,24 @@ def test_a_leak_is_exit_code_1(source: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(
     "arguments",
-    [("scan", "gone"), ("build", "gone"), ("check", "gone"), ("show", "gone"), ("ingest", "gone"), ("scan", ""),
-     ("build", "FACES", "--only", "camera"), ("build", "FACES", "--only", "mood=good"),
-     ("build", "FACES", "--seed", "-1"),
-     ("build", "FACES", "--out", "FACES"), ("scan", "FACES", "--column", "size=x"), ("scan", "FACES", "--pattern", "("),
-     ("build", "FACES", "--val-share", "2"), ("show", "FACES")],
+    [
+        ("scan", "gone"),
+        ("build", "gone"),
+        ("check", "gone"),
+        ("show", "gone"),
+        ("ingest", "gone"),
+        ("scan", ""),
+        ("build", "FACES", "--only", "camera"),
+        ("build", "FACES", "--only", "mood=good"),
+        ("build", "FACES", "--seed", "-1"),
+        ("build", "FACES", "--out", "FACES"),
+        ("scan", "FACES", "--column", "size=x"),
+        ("scan", "FACES", "--pattern", "("),
+        ("build", "FACES", "--val-share", "2"),
+        ("show", "FACES"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line_and_code_2(arguments, source: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(source.parent)
     assert run(["dataset", *(str(source) if argument == "FACES" else argument for argument in arguments)]) == 2

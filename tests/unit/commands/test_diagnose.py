@@ -73,11 +73,17 @@ def test_a_file_that_holds_no_weights_ends_with_1(own_data_dir, tmp_path, capsys
 @pytest.mark.parametrize(
     "line",
     [
-        ["gallery"], ["weights"], ["weights", "nonsense"], ["map"], ["map", "--of-gallery"],
+        ["gallery"],
+        ["weights"],
+        ["weights", "nonsense"],
+        ["map"],
+        ["map", "--of-gallery"],
         ["map", "--dataset-root", "x"],
-        ["map", "--of-gallery", "--out", "map.txt"], ["similarity"], ["similarity", "--dataset-root", "nowhere"],
+        ["map", "--of-gallery", "--out", "map.txt"],
+        ["similarity"],
+        ["similarity", "--dataset-root", "nowhere"],
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_asked_is_one_line_and_code_2(line, own_data_dir, capsys):
     assert run(["diagnose", *line]) == 2
     err = capsys.readouterr().err

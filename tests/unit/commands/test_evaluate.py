@@ -104,8 +104,9 @@ def test_an_evaluation_becomes_its_weights_figure_unless_they_know_its_people(
     report, figures = measured("same", key)
     assert list(report["protocol"]["people_known"].values()) == [1] and figures is None
     assert read_evaluation(Path(report["folder"])).table("took_part")["identity"].tolist() == ["Person 0"]
-    assert "took part in training or choosing" in told(capsys, "evaluate", "dataset", *common, "--weights",
-                                                       tmp_path / "same.safetensors")  # fmt: skip
+    assert "took part in training or choosing" in told(
+        capsys, "evaluate", "dataset", *common, "--weights", tmp_path / "same.safetensors"
+    )
 
 
 @pytest.mark.shared
@@ -116,22 +117,52 @@ def test_a_benchmark_names_who_took_part_in_the_weights(capsys, own_data_dir, tm
             file = f"{name}_{number:04d}.jpg"
             (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
             shutil.copy(lfw / name / file, tmp_path / "images" / name / file)
-    pairs = ["2\t1", *("\t".join(one) for one in ((names[0], "1", "2"), (names[0], "1", names[1], "1"),
-                                                  (names[1], "1", "2"), (names[0], "2", names[1], "2")))]  # fmt: skip
+    pairs = [
+        "2\t1",
+        *(
+            "\t".join(one)
+            for one in (
+                (names[0], "1", "2"),
+                (names[0], "1", names[1], "1"),
+                (names[1], "1", "2"),
+                (names[0], "2", names[1], "2"),
+            )
+        ),
+    ]
     (tmp_path / "pairs.txt").write_text("\n".join(pairs))
     rows = [{"path": "x.png", "identity": names[1], "split": "train", "kind": "hr", "size_px": 112}]
     known = write_dataset(own_data_dir / "datasets" / "known", make_frame(rows), DatasetInfo("known", "unsplit"))
     tuned = save_encoder(tmp_path / "tuned.safetensors", official_tensors(shared_dir), data_sha256=known.key)
-    out = told(capsys, "evaluate", "benchmark", "lfw", tmp_path, "--weights", tuned, "--upscaler", "bicubic",
-               "--bootstrap", 10)  # fmt: skip
+    out = told(
+        capsys, "evaluate", "benchmark", "lfw", tmp_path, "--weights", tuned, "--upscaler", "bicubic", "--bootstrap", 10
+    )
     assert "1 of 2 people took part in training or choosing tuned + bicubic: its figures flatter." in out
 
 
 def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:
     out = told(
-        capsys, "evaluate", "calibrate", "--dataset-root", dataset, "--weights", peer, "--sizes", "HR", "--fpir", 0.9,
-        "--gallery-size", 2, "--draws", 5, "--bootstrap", 20, "--store", "--seed", 3, "--json",
-    )  # fmt: skip
+        capsys,
+        "evaluate",
+        "calibrate",
+        "--dataset-root",
+        dataset,
+        "--weights",
+        peer,
+        "--sizes",
+        "HR",
+        "--fpir",
+        0.9,
+        "--gallery-size",
+        2,
+        "--draws",
+        5,
+        "--bootstrap",
+        20,
+        "--store",
+        "--seed",
+        3,
+        "--json",
+    )
     report = json.loads(out)
     [row] = report["figures"]["thresholds"]
     kept = json.loads((Path(report["folder"]) / "operating_points.json").read_text())
@@ -147,9 +178,24 @@ def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, cap
 
 def test_a_calibration_is_for_what_the_gallery_is_enrolled_by(dataset: Path, peer: str, capsys, own_data_dir) -> None:
     asked = (
-        "evaluate", "calibrate", "--dataset-root", dataset, "--weights", peer, "--upscaler", "bicubic", "--sizes", "HR",
-        "--fpir", 0.5, "--draws", 2, "--bootstrap", 5, "--json",
-    )  # fmt: skip
+        "evaluate",
+        "calibrate",
+        "--dataset-root",
+        dataset,
+        "--weights",
+        peer,
+        "--upscaler",
+        "bicubic",
+        "--sizes",
+        "HR",
+        "--fpir",
+        0.5,
+        "--draws",
+        2,
+        "--bootstrap",
+        5,
+        "--json",
+    )
     goal = json.loads(told(capsys, *asked, "--gallery-size", 2))["protocol"]["goal"]
     assert (goal["templates"], goal["enrol"], goal["confidence"], goal["frames"]) == ("HR", 1, 0.9, 1)
     weights = hashlib.sha256(Path(peer).read_bytes()).hexdigest()
@@ -181,9 +227,23 @@ def test_notes_folders_can_be_evaluated_as_they_are(peer: str, capsys, tmp_path:
                 path.write_bytes(encode_image(picture, "png"))
         assert identity
     out = told(
-        capsys, "evaluate", "dataset", "--dataset-root", tmp_path / "frontal_only" / "test", "--edgeface-weights",
-        peer, "--sizes", "32", "--degradation", "stored", "--bootstrap", 0, "--sr-images", 0, "--json",
-    )  # fmt: skip
+        capsys,
+        "evaluate",
+        "dataset",
+        "--dataset-root",
+        tmp_path / "frontal_only" / "test",
+        "--edgeface-weights",
+        peer,
+        "--sizes",
+        "32",
+        "--degradation",
+        "stored",
+        "--bootstrap",
+        0,
+        "--sr-images",
+        0,
+        "--json",
+    )
     report = json.loads(out)
     assert (report["protocol"]["people"], report["protocol"]["pictures"]) == (3, 6)
     assert {row["degradation"] for row in report["figures"]["verification"]} == {"stored"}

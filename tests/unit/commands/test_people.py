@@ -144,8 +144,9 @@ def test_ctrl_c_leaves_the_rows_that_were_done(
     assert target.read_bytes().startswith(b"\xef\xbb\xbffile,")
     table = list(csv.DictReader(io.StringIO(target.read_text("utf-8-sig"))))
     assert [(row["identity"], Path(row["file"]).name) for row in table] == [
-        ("Zoë", f"{ADA}_0003.jpg"), ("Zoë", "odd?.jpg"),
-    ]  # fmt: skip
+        ("Zoë", f"{ADA}_0003.jpg"),
+        ("Zoë", "odd?.jpg"),
+    ]
     assert f"{target} has 2 rows" in shell.err
     shell("identify", *unseen, "--csv", "-", code=cli.INTERRUPTED)
     assert shell.out.startswith("file,face,outcome,") and shell.out.count("\n") == 3
@@ -259,9 +260,19 @@ def test_pairs_are_evaluated(shell: Shell, shared_dir: Path, tmp_path: Path) -> 
     pairs.write_text("\n".join(lines) + "\n")
     images = shared_dir / "data" / "lfw" / "images"
     report = shell.json(
-        "evaluate", "pairs", images, pairs, "--sizes", "HR,32", "--mode", "aligned", "--bootstrap", 0,
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "evaluate",
+        "pairs",
+        images,
+        pairs,
+        "--sizes",
+        "HR,32",
+        "--mode",
+        "aligned",
+        "--bootstrap",
+        0,
+        "--out",
+        tmp_path / "out",
+    )
     assert report["protocol"]["pairs"] == 6 and report["protocol"]["systems"][0]["encoder"] == "edgeface_xxs_q"
     assert {row["pairing"] for row in report["figures"]["verification"]} == {"HR-HR", "VLR-VLR", "VLR-HR"}
     assert (tmp_path / "out" / "report.json").is_file()

@@ -51,8 +51,10 @@ def test_a_command_without_the_choice_of_a_face_has_no_such_option() -> None:
 
 def test_options_stand_where_the_value_stood() -> None:
     shown = run(recognise, "--help").output
-    places = [shown.index(f"--{name}") for name in
-              ("faces", "aligned", "weights", "upscaler", "skip-dsr", "use-tta", "device", "top")]  # fmt: skip
+    places = [
+        shown.index(f"--{name}")
+        for name in ("faces", "aligned", "weights", "upscaler", "skip-dsr", "use-tta", "device", "top")
+    ]
     assert places == sorted(places)
 
 

@@ -126,8 +126,13 @@ def test_all_five_faults_are_found_together_and_nothing_else(disjoint: Dataset) 
     verdict = check(faulty)
     rows = {finding.code: finding.rows for finding in verdict.findings}
     assert set(rows) - {"nobody_to_compare", "few_to_compare"} == {
-        "identity_overlap", "duplicate_exact", "duplicate_near", "wrong_pair", "hr_as_vlr", "odd_size"
-    }  # fmt: skip
+        "identity_overlap",
+        "duplicate_exact",
+        "duplicate_near",
+        "wrong_pair",
+        "hr_as_vlr",
+        "odd_size",
+    }
     assert set(rows["identity_overlap"]["identity"]) == {person}
     assert (rows["duplicate_exact"][["path", "other_path"]].iloc[0]).tolist() in (
         [train[1], val[1]],

@@ -114,10 +114,18 @@ def test_an_images_seed_follows_its_name_and_not_the_order() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"method": "magic"}, {"size_px": 0}, {"size_px": "16"}, {"kernel": "sinc"}, {"gamma": float("nan")},
-        {"quality": 0}, {"blur_px": [1.0]}, {"seed": -1}, {"shot": None}, {"quality": True},
+        {"method": "magic"},
+        {"size_px": 0},
+        {"size_px": "16"},
+        {"kernel": "sinc"},
+        {"gamma": float("nan")},
+        {"quality": 0},
+        {"blur_px": [1.0]},
+        {"seed": -1},
+        {"shot": None},
+        {"quality": True},
     ],
-)  # fmt: skip
+)
 def test_a_damaged_recipe_is_refused_in_words(change: dict) -> None:
     _, recipe = degrade(_face(), 16, "camera")
     with pytest.raises(DatasetInvalid):

@@ -26,10 +26,19 @@ INFO = DatasetInfo(name="two people", mode="closed-set", seed=7, made_by="a test
 
 def rows():
     return [
-        {"path": f"{split}/{kind}_images/{who}_{n}.png", "identity": who, "split": split, "kind": kind,
-         "size_px": 112 if kind == "hr" else 32, "pair": f"{who}_{n}", "camera": "051"}
-        for who in ("007", "NA") for n, split in ((1, "train"), (2, "train"), (3, "val")) for kind in ("hr", "vlr")
-    ]  # fmt: skip
+        {
+            "path": f"{split}/{kind}_images/{who}_{n}.png",
+            "identity": who,
+            "split": split,
+            "kind": kind,
+            "size_px": 112 if kind == "hr" else 32,
+            "pair": f"{who}_{n}",
+            "camera": "051",
+        }
+        for who in ("007", "NA")
+        for n, split in ((1, "train"), (2, "train"), (3, "val"))
+        for kind in ("hr", "vlr")
+    ]
 
 
 def test_what_is_written_is_read(tmp_path: Path):
@@ -39,10 +48,15 @@ def test_what_is_written_is_read(tmp_path: Path):
     assert list(read.frame.columns) == [*COLUMNS, "camera"]
     assert set(read.frame["identity"]) == {"007", "NA"} and set(read.frame["camera"]) == {"051"}
     assert read.info.counts == {
-        "identities": 2, "hr": 6, "vlr": 6, "pairs": 6,
-        "splits": {"train": {"identities": 2, "hr": 4, "vlr": 4, "pairs": 4},
-                   "val": {"identities": 2, "hr": 2, "vlr": 2, "pairs": 2}},
-    }  # fmt: skip
+        "identities": 2,
+        "hr": 6,
+        "vlr": 6,
+        "pairs": 6,
+        "splits": {
+            "train": {"identities": 2, "hr": 4, "vlr": 4, "pairs": 4},
+            "val": {"identities": 2, "hr": 2, "vlr": 2, "pairs": 2},
+        },
+    }
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -53,9 +67,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 def test_any_text_comes_back_as_it_was(tmp_path_factory, cells):
     root = tmp_path_factory.mktemp("set")
     frame = make_frame(
-        [{"path": f"{i}.png", "identity": a, "kind": "hr", "size_px": i, "source": b, "mood": c}
-         for i, (a, b, c) in enumerate(cells)]
-    )  # fmt: skip
+        [
+            {"path": f"{i}.png", "identity": a, "kind": "hr", "size_px": i, "source": b, "mood": c}
+            for i, (a, b, c) in enumerate(cells)
+        ]
+    )
     write_dataset(root, frame, INFO)
     assert read_dataset(root).frame.equals(frame)
 
@@ -73,10 +89,17 @@ def test_a_name_that_is_no_unicode_is_said():
 
 @pytest.mark.parametrize(
     "row",
-    [{"path": ""}, {"path": "/etc/passwd"}, {"path": "../x.png"}, {"path": "C:\\x.png"}, {"kind": "sr"},
-     {"split": "dev"}, {"identity": ""}],
+    [
+        {"path": ""},
+        {"path": "/etc/passwd"},
+        {"path": "../x.png"},
+        {"path": "C:\\x.png"},
+        {"kind": "sr"},
+        {"split": "dev"},
+        {"identity": ""},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_row_that_nothing_can_use_is_refused(tmp_path: Path, row):
     with pytest.raises(DatasetInvalid):
         write_dataset(tmp_path, make_frame([{**rows()[0], **row}]), INFO)
@@ -107,10 +130,20 @@ def test_a_manifest_that_is_none_is_said(tmp_path: Path, content):
 
 @pytest.mark.parametrize(
     "said",
-    ["", "{", "[]", "3", '{"version": 1}', '{"version": 2, "name": "x"}', '{"version": 1, "name": 4}', "[" * 100_000,
-     '{"version": 1, "name": "x", "mode": "magic"}', '{"version": "1", "name": "x"}'],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"version": 1}',
+        '{"version": 2, "name": "x"}',
+        '{"version": 1, "name": 4}',
+        "[" * 100_000,
+        '{"version": 1, "name": "x", "mode": "magic"}',
+        '{"version": "1", "name": "x"}',
+    ],
     ids=lambda said: said[:30],
-)  # fmt: skip
+)
 def test_a_dataset_json_that_is_none_is_said(tmp_path: Path, said):
     write_dataset(tmp_path, make_frame(rows()), INFO)
     (tmp_path / "dataset.json").write_text(said)

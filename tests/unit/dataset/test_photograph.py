@@ -29,9 +29,11 @@ def test_a_face_becomes_an_hr_and_every_vlr_that_its_row_makes_again(people: Pat
     taken = take(_photo(people / "Person 0" / "0000.jpg"), Recipe(method=method, seed=3), Detector())
     assert isinstance(taken, Taken)
     assert [row["path"] for row in taken.rows] == [
-        "all/hr_images/Person 0__0000.png", "all/vlr_images_16/Person 0__0000.png",
-        "all/vlr_images_24/Person 0__0000.png", "all/vlr_images/Person 0__0000.png",
-    ]  # fmt: skip
+        "all/hr_images/Person 0__0000.png",
+        "all/vlr_images_16/Person 0__0000.png",
+        "all/vlr_images_24/Person 0__0000.png",
+        "all/vlr_images/Person 0__0000.png",
+    ]
     hr = read_image(taken.files[taken.rows[0]["path"]])
     assert hr.shape == (112, 112, 3)
     for row in taken.rows:

@@ -106,12 +106,20 @@ def test_a_csv_keeps_further_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("path,name\na.png,Ada\n", "no column 'identity'"), ("", "no CSV"), ("path,identity\n", "no rows"),
-     ("path,identity\nmissing.png,Ada\n", "row 2.*missing"), ("path,identity\na.png\n", "row 2"),
-     ("path,identity\na.png,\n", "row 2.*empty"), ("path,identity\na.png,Ada\na.png,Ada\n", "twice"),
-     ("path,identity,split\na.png,Ada,dev\n", "dev"), ('path,identity\n"a.png', "no CSV"),
-     ("path,identity\n\0,Ada\n", "no CSV"), ("path,path,identity\na,a,a\n", "column twice")],
-)  # fmt: skip
+    [
+        ("path,name\na.png,Ada\n", "no column 'identity'"),
+        ("", "no CSV"),
+        ("path,identity\n", "no rows"),
+        ("path,identity\nmissing.png,Ada\n", "row 2.*missing"),
+        ("path,identity\na.png\n", "row 2"),
+        ("path,identity\na.png,\n", "row 2.*empty"),
+        ("path,identity\na.png,Ada\na.png,Ada\n", "twice"),
+        ("path,identity,split\na.png,Ada,dev\n", "dev"),
+        ('path,identity\n"a.png', "no CSV"),
+        ("path,identity\n\0,Ada\n", "no CSV"),
+        ("path,path,identity\na,a,a\n", "column twice"),
+    ],
+)
 def test_a_csv_that_is_none(tmp_path: Path, content, says) -> None:
     picture(tmp_path / "a.png")
     (tmp_path / "people.csv").write_text(content)

@@ -21,7 +21,14 @@ def collapsed() -> Encoder:
         network.head.fc.weight.mul_(1e-6)
         network.head.fc.bias.normal_()
     info = EncoderInfo(
-        variant="edgeface_xxs", official=False, path=Path("collapsed.safetensors"), weights_sha256="0" * 64,
-        kind="random", parameters=0, device="cpu", precision="float32", flip_tta=False,
-    )  # fmt: skip
+        variant="edgeface_xxs",
+        official=False,
+        path=Path("collapsed.safetensors"),
+        weights_sha256="0" * 64,
+        kind="random",
+        parameters=0,
+        device="cpu",
+        precision="float32",
+        flip_tta=False,
+    )
     return Encoder(network, info)

@@ -24,8 +24,13 @@ def faces_dataset(root: Path, people: int = 12, *, vlr_px: int = 16, vlr_is_hr: 
                 (root / path).write_bytes(content)
                 rows.append(
                     {
-                        "path": path, "identity": f"p{number:02d}", "split": "test", "kind": kind, "pair": pair,
-                        "size_px": rgb.shape[0], "sha256": sha256_of(content),
+                        "path": path,
+                        "identity": f"p{number:02d}",
+                        "split": "test",
+                        "kind": kind,
+                        "pair": pair,
+                        "size_px": rgb.shape[0],
+                        "sha256": sha256_of(content),
                     }
-                )  # fmt: skip
+                )
     return write_dataset(root, make_frame(rows), DatasetInfo(root.name, "identity-disjoint", made_by="test"))

@@ -27,9 +27,26 @@ def made_check(*, similarity=0.93, detail_db=27.0, between=0.02, same_files=0) -
     rows = unit(np.random.default_rng(0).normal(size=(60, 512)))
     health = replace(measure_health(rows), mean_abs_cosine=between)
     size = SizeCheck(
-        16, "stored", "dsr", similarity, similarity - 0.05, similarity - 0.1, 0.01, detail_db, same_files, 45, 50,
-        (0.78, 0.96), 40, (0.66, 0.89), similarity - 0.02, 9.0, 1.0, between, 50.0,
-    )  # fmt: skip
+        16,
+        "stored",
+        "dsr",
+        similarity,
+        similarity - 0.05,
+        similarity - 0.1,
+        0.01,
+        detail_db,
+        same_files,
+        45,
+        50,
+        (0.78, 0.96),
+        40,
+        (0.66, 0.89),
+        similarity - 0.02,
+        9.0,
+        1.0,
+        between,
+        50.0,
+    )
     return FaceCheck(
         "edgeface_xxs", "a" * 64, "dsr", 60, 60, False, health, spread_of(rows, np.arange(60)), 9.0, 1.0, (size,)
     )

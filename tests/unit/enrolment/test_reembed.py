@@ -35,11 +35,16 @@ def fill(gallery: Gallery, people: int, photographs: int = 3, *, size_px: int | 
     for number in range(people):
         templates = [
             NewTemplate(
-                unit(number * 10 + n), "hr" if size_px is None else "sr", float(size_px or 112), size_px,
-                f"{number}-{n}", encode_image(faces[(number * photographs + n) % len(faces)]), "made up",
+                unit(number * 10 + n),
+                "hr" if size_px is None else "sr",
+                float(size_px or 112),
+                size_px,
+                f"{number}-{n}",
+                encode_image(faces[(number * photographs + n) % len(faces)]),
+                "made up",
             )
             for n in range(photographs)
-        ]  # fmt: skip
+        ]
         gallery.enrol(f"Person {number}", templates, space=OLD)
 
 

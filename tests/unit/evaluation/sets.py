@@ -43,8 +43,13 @@ def small_dataset(root: Path, people: int = 6, each: int = 3, single: int = 1) -
             (root / path).write_bytes(content)
             rows.append(
                 {
-                    "path": path, "identity": identity, "split": "test", "kind": "hr", "size_px": 112,
-                    "pair": f"{identity}__{position}", "sha256": sha256_of(content),
+                    "path": path,
+                    "identity": identity,
+                    "split": "test",
+                    "kind": "hr",
+                    "size_px": 112,
+                    "pair": f"{identity}__{position}",
+                    "sha256": sha256_of(content),
                 }
-            )  # fmt: skip
+            )
     return write_dataset(root, make_frame(rows), DatasetInfo(root.name, "identity-disjoint", made_by="test"))

@@ -129,9 +129,13 @@ def known(vectors: dict[str, list[float]], missed: tuple[str, ...] = ()):
 
 def test_tinyface_by_hand(tinyface: Path, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = {
-        "1_1.jpg": [1, 0, 0], "1_2.jpg": [0, 1, 0], "2_1.jpg": [0, 0, 1], "0_0_x_1_face0.jpg": [0, 0.5, 1],
-        "1_3.jpg": [0.1, 1, 0], "2_2.jpg": [0, 0.4, 1],
-    }  # fmt: skip
+        "1_1.jpg": [1, 0, 0],
+        "1_2.jpg": [0, 1, 0],
+        "2_1.jpg": [0, 0, 1],
+        "0_0_x_1_face0.jpg": [0, 0.5, 1],
+        "1_3.jpg": [0.1, 1, 0],
+        "2_2.jpg": [0, 0.4, 1],
+    }
     monkeypatch.setattr(module, "embed", known(vectors))
     rows = run_benchmark("tinyface", tinyface, [system_of(pipeline)], PLAN).table("benchmark")
     values = rows.set_index("measure")["value"]
@@ -152,10 +156,13 @@ def test_tinyface_by_hand(tinyface: Path, pipeline, monkeypatch: pytest.MonkeyPa
 
 def test_survface_by_hand(survface: Path, pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = {
-        "7_cam1_1.jpg": [1, 0.2, 0], "7_cam1_2.jpg": [1, -0.2, 0], "8_cam1_1.jpg": [0, 1, 0],
-        "7_cam2_1.jpg": [0.9, 0, 0.43589], "8_cam2_1.jpg": [0, 0.5, 0.86603],
+        "7_cam1_1.jpg": [1, 0.2, 0],
+        "7_cam1_2.jpg": [1, -0.2, 0],
+        "8_cam1_1.jpg": [0, 1, 0],
+        "7_cam2_1.jpg": [0.9, 0, 0.43589],
+        "8_cam2_1.jpg": [0, 0.5, 0.86603],
         **{f"u_cam3_{i}.jpg": [c, 0, np.sqrt(1 - c * c)] for i, c in enumerate(np.linspace(0.05, 0.95, 10))},
-    }  # fmt: skip
+    }
     monkeypatch.setattr(module, "embed", known(vectors))
     rows = run_benchmark("survface", survface, [system_of(pipeline)], PLAN).table("benchmark").set_index("measure")
     # Strangers' tops are 0.05, 0.15, ... 0.95: at FPIR 30 % three of them pass, and a genuine 0.9, but not 0.5.

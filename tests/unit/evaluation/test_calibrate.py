@@ -54,9 +54,7 @@ def known_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
                 rows.append(vector / np.linalg.norm(vector))
             there = np.ones(len(rows), bool)
             quality = np.full((len(rows), len(QUALITY)), np.nan, np.float32)
-            out[view] = Embedded(
-                view.mode, view.size_px, np.array(rows, np.float32), there, there, quality
-            )  # fmt: skip
+            out[view] = Embedded(view.mode, view.size_px, np.array(rows, np.float32), there, there, quality)
         return out
 
     monkeypatch.setattr(module, "embed", embedded)
@@ -87,8 +85,9 @@ def small_alike(known_vectors: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal, rate: str) -> None:
     evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN, run="evaluate/x")
     assert [(p.probe_px_min, p.probe_px_max) for p in points] == [
-        (pytest.approx(40), pytest.approx(10_000)), (0, 40),
-    ]  # fmt: skip
+        (pytest.approx(40), pytest.approx(10_000)),
+        (0, 40),
+    ]
     assert {(p.measure, p.target, p.gallery_size, p.run) for p in points} == {
         (goal.measure, goal.target, goal.gallery_size, "evaluate/x")
     }
@@ -113,9 +112,7 @@ def test_people_in_both_halves_are_refused_and_those_the_weights_know_left_out(k
 
 
 def test_too_few_to_tell_give_no_threshold(known_vectors: None) -> None:
-    evaluation, points = calibrate(
-        SYSTEM, crowd(8, 3, "a"), crowd(8, 3, "b"), Goal("fpir", 0.01, 3), plan=PLAN
-    )  # fmt: skip
+    evaluation, points = calibrate(SYSTEM, crowd(8, 3, "a"), crowd(8, 3, "b"), Goal("fpir", 0.01, 3), plan=PLAN)
     assert points == [] and evaluation.table("thresholds")["threshold"].isna().all()
     assert evaluation.text.endswith("16 px too few to tell."), "no rate is claimed without a threshold"
 
@@ -175,9 +172,10 @@ def test_a_threshold_is_for_the_templates_that_it_was_calibrated_with(small_alik
         assert tried["templates"] == templates == points[templates].templates
     assert all(rate < 0.2 for rate in met.values()), "each about meets its aim on its own templates"
     assert points["HR,16"].threshold > points["HR"].threshold + 0.1
-    people, embedded = np.repeat(np.arange(80), 3), module.embed(
-        SYSTEM, crowd(80, 3, "b"), [View("aligned"), View("aligned", 16)]
-    )  # fmt: skip
+    people, embedded = (
+        np.repeat(np.arange(80), 3),
+        module.embed(SYSTEM, crowd(80, 3, "b"), [View("aligned"), View("aligned", 16)]),
+    )
     hr, small = embedded[View("aligned")], embedded[View("aligned", 16)]
     trial = run_trial(people, small, hr, 20, kinds=[hr, small], draws=5)
     assert trial.fpir(points["HR"].threshold) > 0.4, "the fault: a threshold for HR where matched ones are enrolled"
@@ -276,9 +274,7 @@ def test_a_gallery_with_other_templates_or_pooled_frames_does_not_decide_as_cali
     [pooled] = pipeline.judge([probe], pipeline.embed([probe]), [112.0], frames=[4])
     assert (pooled.calibrated, pooled.threshold) == (False, 0.5) and "rests on more frames together" in pooled.warning
     vector = pipeline.embed([probe])[0]
-    pipeline.gallery.store.add_templates(
-        "Eileen", [NewTemplate(vector, "sr", 16.0, 16)], space=pipeline.space
-    )  # fmt: skip
+    pipeline.gallery.store.add_templates("Eileen", [NewTemplate(vector, "sr", 16.0, 16)], space=pipeline.space)
     found = pipeline.run(portrait)
     assert (found.calibrated, found.threshold) == (False, 0.5) and "matched ones at 16 px" in found.warning
     save_operating_point(pipeline.gallery.store, pipeline.space, point(0.6, 40.1, 10_000, templates="HR,16"))

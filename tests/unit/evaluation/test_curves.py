@@ -61,9 +61,13 @@ def test_rates_from_the_histogram_are_exact_at_its_edges(seed: int, edge: int) -
 
 def test_the_sweep_by_hand() -> None:
     outcomes = Outcomes(
-        person=np.arange(4), photo=np.arange(4), genuine=np.array([0.9, 0.5, 0.3, np.nan]),
-        impostor=np.array([0.2, 0.6, 0.1, 0.7]), impostor_person=np.array([1, 2, 3, 0]), rank=np.array([1, 2, 1, 0]),
-    )  # fmt: skip
+        person=np.arange(4),
+        photo=np.arange(4),
+        genuine=np.array([0.9, 0.5, 0.3, np.nan]),
+        impostor=np.array([0.2, 0.6, 0.1, 0.7]),
+        impostor_person=np.array([1, 2, 3, 0]),
+        rank=np.array([1, 2, 1, 0]),
+    )
     rows = sweep(np.array([0.9, 0.5]), np.array([0.1, 0.55]), outcomes, outcomes, thresholds=(0.0, 0.5, 0.65))
     assert rows["far"].tolist() == [1.0, 0.5, 0.0] and rows["frr"].tolist() == [0.0, 0.0, 0.5]
     # The notes' accuracy: top score >= threshold and the name right, of the three mated probes.

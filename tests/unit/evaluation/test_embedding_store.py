@@ -63,9 +63,13 @@ def test_with_everything_kept_nothing_is_loaded(pipeline: Pipeline, pictures, st
     loaded = system_of(pipeline)
     embed(loaded, pictures, VIEWS[:2], store=store)
     cold = System(
-        name=loaded.name, encoder_sha256=loaded.encoder_sha256, upscaler_name="bicubic", upscaler_id="bicubic",
-        flip_tta=False, key=loaded._key,
-    )  # fmt: skip
+        name=loaded.name,
+        encoder_sha256=loaded.encoder_sha256,
+        upscaler_name="bicubic",
+        upscaler_id="bicubic",
+        flip_tta=False,
+        key=loaded._key,
+    )
     got = embed(cold, pictures, VIEWS[:2], store=store)
     assert "pipeline" not in cold.__dict__
     assert got[VIEWS[0]].vectors.any()

@@ -43,9 +43,21 @@ def evaluation(pipeline: Pipeline, dataset) -> Evaluation:
 
 def test_every_table_says_which_system_and_view(evaluation: Evaluation) -> None:
     wanted = {
-        "verification", "curves", "histograms", "identification", "cmc", "open_set", "sweep", "per_identity",
-        "confused", "too_few", "probes", "reject", "sr_quality", "sr_summary",
-    }  # fmt: skip
+        "verification",
+        "curves",
+        "histograms",
+        "identification",
+        "cmc",
+        "open_set",
+        "sweep",
+        "per_identity",
+        "confused",
+        "too_few",
+        "probes",
+        "reject",
+        "sr_quality",
+        "sr_summary",
+    }
     assert set(evaluation.tables) == wanted <= set(TITLES)
     for name in wanted - {"too_few", "sr_quality", "sr_summary"}:
         assert list(evaluation.table(name).columns[:5]) == ["system", "mode", "degradation", "probe", "size_px"], name
@@ -184,8 +196,9 @@ def test_every_rate_has_an_interval_or_says_of_how_many_it_is(evaluation: Evalua
         rates = [column for column in table if is_rate(column) and column not in chosen]
         for column in rates if name != "curves" else ():  # points of a drawn line
             assert f"{column}_low" in table or not counts.isdisjoint(table.columns) or column.endswith("_change"), (
-                name, column,
-            )  # fmt: skip
+                name,
+                column,
+            )
     change = compared.table("change")
     verified = evaluation.table("verification")
     assert change["eer_before_low"].tolist() == change["eer_after_low"].tolist()
@@ -221,9 +234,7 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     torch.manual_seed(0)
     config = {"channels": 4, "blocks": 1, "min_px": 12, "max_px": 48}
     path = tmp_path / "dsr.safetensors"
-    save_file(
-        DSR(DSRConfig(4, 1)).state_dict(), str(path), {"format": FORMAT, "config": json.dumps(config)}
-    )  # fmt: skip
+    save_file(DSR(DSRConfig(4, 1)).state_dict(), str(path), {"format": FORMAT, "config": json.dumps(config)})
     with_dsr = Pipeline(
         pipeline.config, pipeline.encoder, load_upscaler(path), pipeline.detector, pipeline.gallery.store
     )
@@ -233,8 +244,10 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     )
     summary = both.table("sr_summary")
     assert summary[["system", "upscaler", "images"]].values.tolist() == [
-        ["random + bicubic", "bicubic", 5], ["random + dsr", "bicubic", 5], ["random + dsr", "dsr", 5],
-    ]  # fmt: skip
+        ["random + bicubic", "bicubic", 5],
+        ["random + dsr", "bicubic", 5],
+        ["random + dsr", "dsr", 5],
+    ]
     bicubic = summary[summary["upscaler"] == "bicubic"]
     assert bicubic["psnr_db_mean"].nunique() == 1, "the same pictures, the same baseline"
     assert summary["similarity_p5"].le(summary["similarity_p50"]).all()
@@ -287,10 +300,17 @@ def test_the_best_impostor_s_picture_is_the_one_most_like_the_probe(pipeline: Pi
 
 
 def test_a_measured_rate_stays_in_the_short_table_even_where_all_rows_round_alike() -> None:
-    rows = pd.DataFrame({
-        "mode": ["aligned"] * 2, "probe": ["HR", "16 px"], "far": [0.00098, 0.00098], "far_low": [0.0009] * 2,
-        "far_high": [0.0011] * 2, "failure_to_acquire": [0.0, 0.0],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "mode": ["aligned"] * 2,
+            "probe": ["HR", "16 px"],
+            "far": [0.00098, 0.00098],
+            "far_low": [0.0009] * 2,
+            "far_high": [0.0011] * 2,
+            "failure_to_acquire": [0.0, 0.0],
+        }
+    )
     assert compact("calibration", rows).to_dict("list") == {
-        "probe": ["HR", "16 px"], "FAR": ["0.098 [0.090, 0.110]"] * 2,
-    }  # fmt: skip
+        "probe": ["HR", "16 px"],
+        "FAR": ["0.098 [0.090, 0.110]"] * 2,
+    }

@@ -55,9 +55,14 @@ def test_validation_has_the_figures_of_an_evaluation() -> None:
     made, hr = pictures()
     told = picture_quality(np.stack([made, hr]), np.stack([hr, hr]))
     quality = pd.DataFrame(
-        {"size_px": 16, "upscaler": "dsr", "similarity": 0.5, "psnr_db": [psnr_db(made, hr), np.inf],
-         "ssim": [ssim(made, hr), 1.0]}
-    )  # fmt: skip
+        {
+            "size_px": 16,
+            "upscaler": "dsr",
+            "similarity": 0.5,
+            "psnr_db": [psnr_db(made, hr), np.inf],
+            "ssim": [ssim(made, hr), 1.0],
+        }
+    )
     summary = sr_summary(quality).iloc[0]
     assert told == pytest.approx({"psnr_db": summary["psnr_db_mean"], "ssim": summary["ssim_mean"]})
     assert told["psnr_db"] == pytest.approx(psnr_db(made, hr)), "an equal picture has no decibels"

@@ -18,12 +18,16 @@ from core.evaluation.pictures import Picture, pictures_of_dataset
 NAN = float("nan")
 ROWS = [
     # identity, acquired, genuine, impostor, rank, sex
-    ("Ada", True, 0.9, 0.2, 1, "f"), ("Ada", True, 0.3, 0.6, 2, "f"),
-    ("Eve", True, 0.8, 0.1, 1, "f"), ("Eve", False, NAN, NAN, NAN, "f"),
-    ("Bo", True, 0.7, 0.5, 1, "m"), ("Bo", True, 0.6, 0.1, 1, "m"),
+    ("Ada", True, 0.9, 0.2, 1, "f"),
+    ("Ada", True, 0.3, 0.6, 2, "f"),
+    ("Eve", True, 0.8, 0.1, 1, "f"),
+    ("Eve", False, NAN, NAN, NAN, "f"),
+    ("Bo", True, 0.7, 0.5, 1, "m"),
+    ("Bo", True, 0.6, 0.1, 1, "m"),
     ("Cy", True, NAN, 0.2, NAN, " m "),
-    ("Di", True, 0.5, 0.4, 1, ""), ("Di", True, 0.5, 0.4, 1, ""),
-]  # fmt: skip
+    ("Di", True, 0.5, 0.4, 1, ""),
+    ("Di", True, 0.5, 0.4, 1, ""),
+]
 PROBES = pd.DataFrame([row[:5] for row in ROWS], columns=["identity", "acquired", "genuine", "impostor", "rank"])
 PICTURES = [Picture(Path("x"), row[0], str(at), True, str(at), groups={"sex": row[5]}) for at, row in enumerate(ROWS)]
 
@@ -63,14 +67,17 @@ def test_a_column_of_single_values_is_refused():
 
 def test_a_data_sets_further_columns_follow_its_pictures(tmp_path):
     frame = make_frame(
-        [{"path": f"{name}.png", "identity": name, "kind": "hr", "sha256": name, "sex": sex, "age": "30-39"}
-         for name, sex in (("b", "m"), ("a", "f"))]
-    )  # fmt: skip
+        [
+            {"path": f"{name}.png", "identity": name, "kind": "hr", "sha256": name, "sex": sex, "age": "30-39"}
+            for name, sex in (("b", "m"), ("a", "f"))
+        ]
+    )
     dataset = Dataset(tmp_path, DatasetInfo("set"), frame, "k")
     pictures = pictures_of_dataset(dataset, by=("sex", "age"))
     assert [(one.identity, one.groups) for one in pictures] == [
-        ("a", {"sex": "f", "age": "30-39"}), ("b", {"sex": "m", "age": "30-39"}),
-    ]  # fmt: skip
+        ("a", {"sex": "f", "age": "30-39"}),
+        ("b", {"sex": "m", "age": "30-39"}),
+    ]
     assert pictures_of_dataset(dataset)[0].groups == {}
     with pytest.raises(SettingsInvalid, match="no column 'skin'") as caught:
         pictures_of_dataset(dataset, by=("skin",))

@@ -52,9 +52,14 @@ def test_vlr_hr_takes_each_pair_with_either_side_small(
 
 def test_a_small_size_alone_still_meets_hr(pipeline: Pipeline, photographs: Path) -> None:
     report = evaluate_pairs(
-        photographs / "images", photographs / "pairs.txt", pipeline=pipeline, sizes=(16,), modes=("aligned",),
-        bootstrap=0, all_pairs=False,
-    )  # fmt: skip
+        photographs / "images",
+        photographs / "pairs.txt",
+        pipeline=pipeline,
+        sizes=(16,),
+        modes=("aligned",),
+        bootstrap=0,
+        all_pairs=False,
+    )
     assert [row.pairing for row in report.rows] == ["VLR-VLR", "VLR-HR"]
     assert report.rows[0].figures.eer_interval is None
 
@@ -96,9 +101,14 @@ def test_missing_photographs_and_folds_are_told_first(pipeline: Pipeline, photog
 def test_progress_is_done_total_what(pipeline: Pipeline, photographs: Path) -> None:
     told: list[tuple[int, int, str]] = []
     evaluate_pairs(
-        photographs / "images", photographs / "pairs.txt", pipeline=pipeline, sizes=(None,), modes=("aligned",),
-        bootstrap=0, on_event=lambda *event: told.append(event),
-    )  # fmt: skip
+        photographs / "images",
+        photographs / "pairs.txt",
+        pipeline=pipeline,
+        sizes=(None,),
+        modes=("aligned",),
+        bootstrap=0,
+        on_event=lambda *event: told.append(event),
+    )
     assert told == [(4, 4, "embedding photographs"), (1, 2, "measuring"), (2, 2, "measuring")]
 
 
@@ -120,9 +130,26 @@ def test_json_and_csv_hold_every_row(report: PairsReport, tmp_path: Path) -> Non
     assert [row["figures"]["eer"] for row in read["rows"]] == [row.figures.eer for row in report.rows]
     frame = pd.read_csv(io.StringIO((tmp_path / "out" / "report.csv").read_text()))
     assert len(frame) == len(report.rows)
-    assert {"protocol", "mode", "probe", "pairing", "folds", "genuine", "impostor", "eer", "eer_low", "eer_high", "auc",
-            "accuracy", "accuracy_se", "tar_at_far_0.01", "tar_at_far_0.0001", "failure_to_acquire", "no_face",
-            "eer_with_failures"} <= set(frame.columns)  # fmt: skip
+    assert {
+        "protocol",
+        "mode",
+        "probe",
+        "pairing",
+        "folds",
+        "genuine",
+        "impostor",
+        "eer",
+        "eer_low",
+        "eer_high",
+        "auc",
+        "accuracy",
+        "accuracy_se",
+        "tar_at_far_0.01",
+        "tar_at_far_0.0001",
+        "failure_to_acquire",
+        "no_face",
+        "eer_with_failures",
+    } <= set(frame.columns)
     assert frame["eer"].tolist() == pytest.approx([row.figures.eer for row in report.rows])
 
 
@@ -144,9 +171,14 @@ def official(shared_dir: Path) -> Pipeline:
 def test_official_weights_on_one_fold(official: Pipeline, shared_dir: Path) -> None:
     lfw = shared_dir / "data" / "lfw"
     report = evaluate_pairs(
-        lfw / "images", lfw / "pairs.txt", pipeline=official, folds=[4], sizes=(None, 16), modes=("aligned",),
+        lfw / "images",
+        lfw / "pairs.txt",
+        pipeline=official,
+        folds=[4],
+        sizes=(None, 16),
+        modes=("aligned",),
         bootstrap=100,
-    )  # fmt: skip
+    )
     figures = {(row.protocol, row.pairing): row.figures for row in report.rows}
     assert {row.failure_to_acquire for row in report.rows} == {0.0}
     for figure in figures.values():
@@ -167,9 +199,13 @@ def test_official_weights_on_shrunk_photographs(official: Pipeline, shared_dir: 
     some = tmp_path / "pairs.txt"
     some.write_text("\n".join(["1\t40", *fourth[:40], *fourth[300:340]]), encoding="utf-8")
     report = evaluate_pairs(
-        shared_dir / "data" / "lfw" / "images", some, pipeline=official, sizes=(None, 24), modes=("end to end",),
+        shared_dir / "data" / "lfw" / "images",
+        some,
+        pipeline=official,
+        sizes=(None, 24),
+        modes=("end to end",),
         bootstrap=0,
-    )  # fmt: skip
+    )
     for row in report.rows:
         assert row.failure_to_acquire < 0.05
         assert row.figures.auc > 0.97

@@ -26,8 +26,13 @@ from tests.made_weights import save_dsr
 from tests.unit.evaluation.sets import small_dataset
 
 PLAN = {
-    "sizes": [None, 16], "modes": ["aligned"], "degradations": ["camera"], "threshold": 0.4, "bootstrap": 5, "seed": 3,
-}  # fmt: skip
+    "sizes": [None, 16],
+    "modes": ["aligned"],
+    "degradations": ["camera"],
+    "threshold": 0.4,
+    "bootstrap": 5,
+    "seed": 3,
+}
 
 
 @pytest.fixture

@@ -18,8 +18,12 @@ from core.gallery.store import Gallery
 from core.jobs.run_dir import Run, create_run
 
 SYSTEM = {
-    "name": "made", "encoder": "edgeface_xxs", "weights_sha256": "a" * 64, "upscaler_id": "bicubic", "flip_tta": False,
-}  # fmt: skip
+    "name": "made",
+    "encoder": "edgeface_xxs",
+    "weights_sha256": "a" * 64,
+    "upscaler_id": "bicubic",
+    "flip_tta": False,
+}
 EVALUATION = Evaluation("calibrate", "", "", {"systems": [SYSTEM]})
 SMALL = OperatingPoint(0.0, 20.0, "fpir", 0.01, 300, 0.48, "evaluate/x")
 LARGE = OperatingPoint(20.000001, 10_000.0, "fpir", 0.01, 300, 0.31, "evaluate/x")
@@ -73,8 +77,11 @@ def test_each_size_has_its_own_and_the_latest_counts() -> None:
     older = OperatingPoint(0.0, 20.0, "fpir", 0.01, 300, 0.48, "evaluate/x", datetime(2026, 5, 1, tzinfo=UTC))
     found = {each.probe: each for each in in_force([older, newer, LARGE], 301, measure="fpir")}
     assert {probe: each.decision.threshold for probe, each in found.items()} == {
-        "HR": 0.31, "32 px": 0.31, "24 px": 0.31, "16 px": 0.40,
-    }  # fmt: skip
+        "HR": 0.31,
+        "32 px": 0.31,
+        "24 px": 0.31,
+        "16 px": 0.40,
+    }
     assert found["16 px"].decision.point == newer and "it has 301 people" in found["16 px"].decision.warning
     other = in_force([older, newer, LARGE], 10, measure="far")
     assert {each.decision.threshold for each in other} == {0.35} and all(each.decision.point is None for each in other)

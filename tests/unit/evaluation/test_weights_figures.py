@@ -26,12 +26,20 @@ def settings(own_data_dir: Path) -> Settings:
 
 def report_of(sha256: str, **changes: Any) -> dict[str, Any]:
     systems = [
-        {"label": f"tuned + {name}", "name": "tuned", "weights_sha256": sha256, "upscaler": name, "upscaler_id": id_,
-         "flip_tta": False}
+        {
+            "label": f"tuned + {name}",
+            "name": "tuned",
+            "weights_sha256": sha256,
+            "upscaler": name,
+            "upscaler_id": id_,
+            "flip_tta": False,
+        }
         for name, id_ in (("bicubic", "bicubic"), ("dsr", "dd" * 32))
-    ]  # fmt: skip
-    rows = [_ROW | {"system": one["label"], "eer": 0.2 - place / 10, "eer_low": 0.05, "eer_high": 0.3}
-            for place, one in enumerate(systems)]  # fmt: skip
+    ]
+    rows = [
+        _ROW | {"system": one["label"], "eer": 0.2 - place / 10, "eer_low": 0.05, "eer_high": 0.3}
+        for place, one in enumerate(systems)
+    ]
     protocol = {"data": "mine", "split": "test", "pictures": 60, "people": 12, "systems": systems, **changes}
     return {"kind": "dataset", "protocol": protocol, "figures": {"verification": rows}}
 

@@ -66,14 +66,24 @@ def test_a_small_face_passes_unchecked_or_is_refused_as_chosen(tmp_path):
 @pytest.mark.parametrize(
     "said",
     [
-        [], {}, {"input_px": 32}, {"input_px": 32, "attack": [1], "genuine": [0]}, {"input_px": 8, "attack": [1]},
-        {"input_px": True, "attack": [1]}, {"input_px": 32, "attack": ["1"]}, {"input_px": 32, "attack": [-1]},
-        {"input_px": 32, "attack": [1], "std": [0, 1, 1]}, {"input_px": 32, "attack": [1], "mean": [0]},
-        {"input_px": 32, "attack": [1], "limit": 0}, {"input_px": 32, "attack": [1], "limit": float("nan")},
-        {"input_px": 32, "attack": [1], "output": "logits"}, {"input_px": 32, "attack": [1], "__class__": 1},
-        {"input_px": 32, "attack": [1], "crop_scale": 99}, {"input_px": 32, "attack": 1},
+        [],
+        {},
+        {"input_px": 32},
+        {"input_px": 32, "attack": [1], "genuine": [0]},
+        {"input_px": 8, "attack": [1]},
+        {"input_px": True, "attack": [1]},
+        {"input_px": 32, "attack": ["1"]},
+        {"input_px": 32, "attack": [-1]},
+        {"input_px": 32, "attack": [1], "std": [0, 1, 1]},
+        {"input_px": 32, "attack": [1], "mean": [0]},
+        {"input_px": 32, "attack": [1], "limit": 0},
+        {"input_px": 32, "attack": [1], "limit": float("nan")},
+        {"input_px": 32, "attack": [1], "output": "logits"},
+        {"input_px": 32, "attack": [1], "__class__": 1},
+        {"input_px": 32, "attack": [1], "crop_scale": 99},
+        {"input_px": 32, "attack": 1},
     ],
-)  # fmt: skip
+)
 def test_a_senseless_description_is_refused_in_words(tmp_path, said):
     (tmp_path / "about.json").write_text(json.dumps(said))
     with pytest.raises(AttackCheckUnusable):

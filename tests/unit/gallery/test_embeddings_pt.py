@@ -94,7 +94,7 @@ def test_numbers_that_stand_for_names(rows):
         lambda rows: {"Ada": rows[0], "ADA": rows[1]},
         lambda rows: {"names": ["Ada"], "embeddings": rows},
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("ignore")
 def test_content_that_is_no_gallery_is_refused(gallery, space, rows, make):
     with pytest.raises(ImportRejected) as caught:

@@ -103,8 +103,11 @@ def test_a_removed_photograph_comes_back_with_all_it_had(people, space, person):
     assert undo(people, change) == 1
     back = people.templates("Ada")[-1]
     assert (back.crop, back.added_at, back.image_sha256, back.space) == (
-        before.crop, before.added_at, before.image_sha256, before.space
-    )  # fmt: skip
+        before.crop,
+        before.added_at,
+        before.image_sha256,
+        before.space,
+    )
     assert (back.vector == before.vector).all()
     people.remove("Ada")
     with pytest.raises(IdentityNotFound):

@@ -76,9 +76,12 @@ MATCHED = TemplateMix("HR,32,24,16", 1)
 
 def test_thresholds_for_other_templates_photographs_and_frames_stand_side_by_side(gallery, space):
     kept = [
-        POINT, replace(POINT, templates="HR,32,24,16"), replace(POINT, photographs=3), replace(POINT, frames=5),
+        POINT,
+        replace(POINT, templates="HR,32,24,16"),
+        replace(POINT, photographs=3),
+        replace(POINT, frames=5),
         replace(POINT, gallery_size=500, confidence=0.9),
-    ]  # fmt: skip
+    ]
     for point in kept:
         save_operating_point(gallery, space, point)
     assert {replace(point, at=None) for point in operating_points(gallery, space)} == set(kept)
@@ -115,8 +118,9 @@ def test_a_threshold_for_other_templates_decides_only_uncalibrated_and_says_so()
     assert "calibrate again" in other.warning
     lax = decide_by([replace(POINT, threshold=0.3)], "fpir", 16, 20, otherwise=0.35, mix=MATCHED)
     assert (lax.threshold, lax.calibrated) == (0.35, False)
-    own = decide_by([POINT, replace(POINT, templates="HR,32,24,16", threshold=0.5)], "fpir", 16, 20, otherwise=0.35,
-                    mix=MATCHED)  # fmt: skip
+    own = decide_by(
+        [POINT, replace(POINT, templates="HR,32,24,16", threshold=0.5)], "fpir", 16, 20, otherwise=0.35, mix=MATCHED
+    )
     assert (own.threshold, own.calibrated, own.warning) == (0.5, True, "")
     pairs = decide_by([replace(POINT, measure="far")], "far", 16, 20, otherwise=0.35, mix=MATCHED)
     assert pairs.calibrated, "one to one there are no templates"

@@ -28,13 +28,23 @@ def filled(gallery, space, person, templates) -> Gallery:
 def everything(gallery: Gallery) -> list[tuple]:
     return [
         (
-            identity.name, identity.note, identity.enrolled_at, stored.space, stored.space.encoder_name,
-            stored.vector.tobytes(), stored.kind, stored.probe_px, stored.size_px, stored.image_sha256, stored.crop,
-            stored.source, stored.added_at,
+            identity.name,
+            identity.note,
+            identity.enrolled_at,
+            stored.space,
+            stored.space.encoder_name,
+            stored.vector.tobytes(),
+            stored.kind,
+            stored.probe_px,
+            stored.size_px,
+            stored.image_sha256,
+            stored.crop,
+            stored.source,
+            stored.added_at,
         )
         for identity in gallery.identities()
         for stored in gallery.templates(identity.id)
-    ]  # fmt: skip
+    ]
 
 
 def test_a_gallery_travels_whole(filled, tmp_path):
@@ -246,7 +256,7 @@ LIES: dict[str, Callable[[dict[str, bytes]], None]] = {
     "no vectors": drop("vectors-0.npy"),
     "no identities": drop("identities.json"),
     "no manifest in it": lambda members: members.update({"manifest.json": b"[]"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -60,6 +60,9 @@ def plain_pipeline() -> Pipeline:
 def pipeline(plain_pipeline: Pipeline, dsr_file: Path) -> Pipeline:
     """The same encoder with the DSR."""
     return Pipeline(
-        plain_pipeline.config, plain_pipeline.encoder, load_upscaler(dsr_file), plain_pipeline.detector,
+        plain_pipeline.config,
+        plain_pipeline.encoder,
+        load_upscaler(dsr_file),
+        plain_pipeline.detector,
         plain_pipeline.gallery.store,
-    )  # fmt: skip
+    )

@@ -62,8 +62,11 @@ def test_a_run_is_resumed_in_a_process_and_removed(capsys, failed):
     until(lambda: not failed.state().live)
     assert failed.state().attempts == 2 and "no job of the kind 'count'" in failed.state().error
     assert [event["kind"] for event in map(json.loads, said(capsys, "log", "last", "--json").splitlines())] == [
-        "counted", "queued", "resumed", "failed"
-    ]  # fmt: skip
+        "counted",
+        "queued",
+        "resumed",
+        "failed",
+    ]
     assert "Removed" in said(capsys, "remove", "last", "--yes")
     assert list_runs(runs_root(load_settings())) == []
 

@@ -17,10 +17,18 @@ from core.jobs.processes import die_with_parent, process_start
 from core.settings import write_atomically
 
 KINDS = {
-    "count": "tiny_jobs:count", "wait": "tiny_jobs:wait", "fault": "tiny_jobs:fault", "mistake": "tiny_jobs:mistake",
-    "leave": "tiny_jobs:leave", "full": "tiny_jobs:full", "pool": "tiny_jobs:pool", "look": "tiny_jobs:look",
-    "nowhere": "no_such_module:run", "orphans": "tiny_jobs:orphans", "hasty": "tiny_jobs:hasty",
-}  # fmt: skip
+    "count": "tiny_jobs:count",
+    "wait": "tiny_jobs:wait",
+    "fault": "tiny_jobs:fault",
+    "mistake": "tiny_jobs:mistake",
+    "leave": "tiny_jobs:leave",
+    "full": "tiny_jobs:full",
+    "pool": "tiny_jobs:pool",
+    "look": "tiny_jobs:look",
+    "nowhere": "no_such_module:run",
+    "orphans": "tiny_jobs:orphans",
+    "hasty": "tiny_jobs:hasty",
+}
 
 
 def count(context: JobContext) -> dict[str, Any]:

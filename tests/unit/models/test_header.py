@@ -9,12 +9,15 @@ import pytest
 from core.models.header import Measured, Rate, figures_of_validation, read_card, read_figures
 
 VALIDATED = {
-    "similarity": 0.7, "eer": 0.05, "eer_vlr_vlr": 0.07, "rank1": 0.8,
+    "similarity": 0.7,
+    "eer": 0.05,
+    "eer_vlr_vlr": 0.07,
+    "rank1": 0.8,
     "by_size": {
         "16": {"similarity": 0.6, "eer": 0.06, "eer_vlr_vlr": 0.08, "rank1": 0.7, "psnr_db": 22.5, "accuracy": None},
         "32": {"similarity": 0.8, "eer": 0.04, "eer_vlr_vlr": 0.06, "rank1": None},
     },
-}  # fmt: skip
+}
 
 
 def test_what_is_written_is_read_back() -> None:

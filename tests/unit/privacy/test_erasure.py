@@ -83,8 +83,9 @@ def test_no_byte_is_left_in_database_journal_or_data_folder(settings, gallery, c
     assert not any(unit(1 + n).tobytes()[:32] in raw for n in range(3)), "not even a piece of a vector"
     assert report.complete and report.searched_files >= 1
     assert {(one.store, one.count, one.what) for one in report.erased} >= {
-        ("Gallery", 3, "templates"), ("Gallery", 3, "pictures of the face")
-    }  # fmt: skip
+        ("Gallery", 3, "templates"),
+        ("Gallery", 3, "pictures of the face"),
+    }
     assert gallery.size == 30 and gallery.audit(1)[0].event == "erased"
     assert "Quennell" not in report.text + json.dumps(report.facts())
     with pytest.raises(IdentityNotFound):
@@ -256,9 +257,7 @@ def test_files_that_still_mention_the_person_are_found_however_they_write_it(set
     (here / "runs" / "other.txt").write_text(f"{NAME}son and a{NAME} are other people")
     report = erase(settings, gallery, NAME)
     found = {(trace.path.name, trace.what) for trace in report.traces}
-    assert found == {
-        (NAME, "name"), ("report.json", "name"), ("table.csv", "name"), ("vectors.bin", "biometric data")
-    }  # fmt: skip
+    assert found == {(NAME, "name"), ("report.json", "name"), ("table.csv", "name"), ("vectors.bin", "biometric data")}
     assert not report.complete
 
 

@@ -134,7 +134,7 @@ def test_a_piece_that_spans_two_parts_of_a_large_file_is_found(tmp_path, monkeyp
         ("a.pdf", b"%PDF-1.7", "a PDF document"),
         ("deep.gz", deep(6), "archives within archives"),
     ],
-)  # fmt: skip
+)
 def test_what_cant_be_searched_is_named(tmp_path, name, content, what):
     (tmp_path / name).write_bytes(content)
     found = search(tmp_path)
@@ -163,10 +163,13 @@ def test_places_are_runs_and_data_sets_and_each_says_how_to_remove_it(tmp_path):
     (tmp_path / "datasets/drawn/dataset.json").write_text(json.dumps({"synthetic": True}))
     found = {(each.place.relative_to(tmp_path).as_posix(), each.what): each for each in search(tmp_path).unsearched}
     assert {key: each.count for key, each in found.items()} == {
-        ("runs/video/one", "films"): 1, ("runs/video/one", "pictures"): 2, ("uploads/0a.mp4", "films"): 1,
-        ("datasets/people/closed-set", "pictures"): 1, ("cache/abc", "pictures kept for training"): 1,
+        ("runs/video/one", "films"): 1,
+        ("runs/video/one", "pictures"): 2,
+        ("uploads/0a.mp4", "films"): 1,
+        ("datasets/people/closed-set", "pictures"): 1,
+        ("cache/abc", "pictures kept for training"): 1,
         ("cache/frozen", "pictures kept for training"): 1,
-    }  # fmt: skip
+    }
     assert "runs remove video/one" in found["runs/video/one", "films"].text
     assert "Data sets" in found["datasets/people/closed-set", "pictures"].remedy
     assert "made again" in found["cache/abc", "pictures kept for training"].remedy

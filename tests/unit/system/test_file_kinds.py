@@ -73,7 +73,7 @@ TORCH_READERS = {
     "weights.pt": lambda path: use_weights(load_settings(), path),
     "weights.safetensors": lambda path: use_weights(load_settings(), path),
     "dsr.safetensors": lambda path: use_upscaler(load_settings(), path),
-    "people.pt": lambda path: read_embeddings_pt(path),
+    "people.pt": read_embeddings_pt,
     "resumed.bin": resumed,
     "checkpoint.bin": checkpoint,
 }

@@ -19,11 +19,22 @@ from dashboard.ui.uploads import PHOTOGRAPH_TYPES
 def people(tmp_path: Path) -> Path:
     """Ada with a photograph of each kind and a system's leftovers, Grace one folder deeper, a group of two."""
     files = (
-        "Ada/one.jpg", "Ada/two.HEIC", "Ada/three.avif", "Ada/raw.CR2", "Ada/notes.txt", "Ada/.hidden.jpg",
-        "Ada/@eaDir/one.jpg/SYNOPHOTO_THUMB_M.jpg", "Ada/.thumbnails/one.jpg", "Ada/__MACOSX/._one.jpg",
-        "Ada/holiday/four.jpg", "Grace/photos/one.png", "staff/Alan/a.jpg", "staff/Edsger/b.jpg",
-        "@eaDir/x.jpg", "__MACOSX/Ada/._one.jpg",
-    )  # fmt: skip
+        "Ada/one.jpg",
+        "Ada/two.HEIC",
+        "Ada/three.avif",
+        "Ada/raw.CR2",
+        "Ada/notes.txt",
+        "Ada/.hidden.jpg",
+        "Ada/@eaDir/one.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "Ada/.thumbnails/one.jpg",
+        "Ada/__MACOSX/._one.jpg",
+        "Ada/holiday/four.jpg",
+        "Grace/photos/one.png",
+        "staff/Alan/a.jpg",
+        "staff/Edsger/b.jpg",
+        "@eaDir/x.jpg",
+        "__MACOSX/Ada/._one.jpg",
+    )
     for name in files:
         path = tmp_path / "people" / name
         path.parent.mkdir(parents=True, exist_ok=True)

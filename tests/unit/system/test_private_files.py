@@ -22,7 +22,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX
 def run_with_wide_umask(*arguments: str) -> None:
     """A process of its own, begun as a shell would begin it: what it makes is readable by everybody by default."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT_ROOT, umask=0o022, capture_output=True, text=True, timeout=300
+        [sys.executable, *arguments],
+        cwd=PROJECT_ROOT,
+        umask=0o022,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -90,9 +96,13 @@ def test_what_is_there_from_before_is_repaired_and_counted(own_data_dir, tmp_pat
     assert row.state == "ok" and "4 files and folders" in row.detail, row.detail
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {
-        "film.mp4": 0o600, "again.mp4": 0o600, "state.json": 0o600, "script.sh": 0o700, "linked.jpg": 0o644,
+        "film.mp4": 0o600,
+        "again.mp4": 0o600,
+        "state.json": 0o600,
+        "script.sh": 0o700,
+        "linked.jpg": 0o644,
         "link": 0o644,
-    }  # fmt: skip
+    }
     assert "removed" not in check_private(load_settings()).detail, "nothing is left to repair"
     assert make_private([own_data_dir]).count == 0
 

@@ -163,8 +163,13 @@ def test_what_a_command_enrols_is_seen_and_kept_by_an_open_dashboard(own_data_di
     )
     assert names.strip() == "['Ada L', 'Bob', 'Cleo']"
     assert events == [
-        ("enrolled", 1), ("renamed", 1), ("enrolled", 2), ("note changed", 1), ("enrolled", 3), ("backed up", None)
-    ]  # fmt: skip
+        ("enrolled", 1),
+        ("renamed", 1),
+        ("enrolled", 2),
+        ("note changed", 1),
+        ("enrolled", 3),
+        ("backed up", None),
+    ]
     for file in (path, copy):
         with closing(sqlite3.connect(file)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -241,8 +246,10 @@ def test_a_header_is_read_without_leaving_anything(tmp_path: Path):
     with pytest.raises(sqlite3.DatabaseError):
         sqlite_files.read_header(tmp_path / "text.db")
     assert [sqlite_files.is_database(tmp_path / name) for name in ("a b?#%.db", "text.db", "missing.db")] == [
-        True, False, False,
-    ]  # fmt: skip
+        True,
+        False,
+        False,
+    ]
 
 
 @given(st.integers(1, 40), st.integers(0, 39), st.binary(min_size=1, max_size=300))
@@ -343,9 +350,11 @@ def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: 
 
     path = own_data_dir / "people"  # no ending tells that it is a database
     readers: dict[str, Callable[[Path], object]] = {
-        "weights": look_at_weights, "picture": read_image, "import": lambda p: import_gallery(Gallery.open(), p),
+        "weights": look_at_weights,
+        "picture": read_image,
+        "import": lambda p: import_gallery(Gallery.open(), p),
         "embeddings": read_embeddings_pt,
-    }  # fmt: skip
+    }
     with Gallery.open(path) as gallery:
         gallery.audit(1)
         before = locks_on(path)

@@ -19,8 +19,9 @@ from core.training.recipe import Augment, Losses, Stage
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-MOVING = Augment(flip=0.5, rotate_deg=8, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3, saturation=0.2,
-                 colour=0.1, erase=0.5)  # fmt: skip
+MOVING = Augment(
+    flip=0.5, rotate_deg=8, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3, saturation=0.2, colour=0.1, erase=0.5
+)
 MIXING = replace(MOVING, mix=1.0)
 
 
@@ -72,10 +73,17 @@ def test_people_numbers_and_files_belong_together(data):
     assert data.train.labels.tolist() == sorted(data.train.labels.tolist())
 
 
-@pytest.mark.parametrize("stage", [
-    {"files": 1.0}, {"augment": MOVING, "sizes_px": (16, 20, 112)}, {"camera": 0.5, "sizes_px": (16,)},
-    {"augment": MIXING, "sizes_px": (16, 112)}, {"augment": MIXING, "sizes_px": (16,), "photographed": 1.0},
-], ids=["files", "moved", "camera", "mixed", "mixed and photographed"])  # fmt: skip
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"files": 1.0},
+        {"augment": MOVING, "sizes_px": (16, 20, 112)},
+        {"camera": 0.5, "sizes_px": (16,)},
+        {"augment": MIXING, "sizes_px": (16, 112)},
+        {"augment": MIXING, "sizes_px": (16,), "photographed": 1.0},
+    ],
+    ids=["files", "moved", "camera", "mixed", "mixed and photographed"],
+)
 def test_a_batch_in_pieces_is_the_batch(data, stage):
     made = maker(data, **stage)
     for step in range(made.steps):

@@ -34,9 +34,10 @@ def test_the_earlier_checkpoint_stays_whole_whichever_file_finds_no_room(disk, w
     large, small = torch.zeros(100_000), torch.zeros(10)
     with pytest.raises(StorageFailed, match="couldn't be written"):
         save_checkpoint(
-            folder, {"encoder": Weights({"a": large if what == "weights" else small}, {})},
+            folder,
+            {"encoder": Weights({"a": large if what == "weights" else small}, {})},
             {"epoch": 2, "m": large if what == "state" else small},
-        )  # fmt: skip
+        )
     assert load_state(folder)["epoch"] == 1 and load_weights(folder, "encoder")["a"].sum() == 10
     assert [path.name for path in folder.parent.iterdir()] == ["last"], "nothing half-made is left"
 

@@ -67,8 +67,11 @@ def test_notes_two_stages_leave_weights_log_and_report(closed, weights, run_trai
     assert plan["chance"] == 0.25 and plan["estimate_s"] > 0
     epochs = of_kind(events, "epoch")
     assert [(e["stage"], e["epoch"], e["step"]) for e in epochs] == [
-        ("stage1", 1, 1), ("stage1", 2, 2), ("stage2", 1, 3), ("stage2", 2, 4),
-    ]  # fmt: skip
+        ("stage1", 1, 1),
+        ("stage1", 2, 2),
+        ("stage2", 1, 3),
+        ("stage2", 2, 4),
+    ]
     assert set(epochs[0]["val"]["by_size"]) == {"16", "32"}
     assert all(0 <= e["val"]["accuracy"] <= 1 and e["val"]["eer"] is not None for e in epochs)
     assert epochs[0]["lr"] == {"head": 1e-3} and epochs[2]["lr"] == {"head": 5e-5, "encoder": 1e-3}
@@ -110,8 +113,9 @@ def test_stage_one_leaves_the_encoder_as_it_was_to_the_bit(closed, weights, run_
         ("starter", "starter", {"epochs": 1}),
     ],
 )
-def test_a_stopped_run_resumed_is_the_run_that_would_have_been(kind, preset, changes, closed, weights, run_training,
-                                                               tmp_path):  # fmt: skip
+def test_a_stopped_run_resumed_is_the_run_that_would_have_been(
+    kind, preset, changes, closed, weights, run_training, tmp_path
+):
     config = tiny_config(kind, preset, closed, weights, changes)
     whole, _, straight = run_training(config, tmp_path / "straight")
     halting = tmp_path / "halting"
@@ -139,9 +143,10 @@ def after_last(step):
         ("finetune", "recommended", {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.9}, 2),
         ("dsr", None, {"epochs": 3, "sizes_px": "16,32"}, 1),
     ],
-)  # fmt: skip
-def test_a_killed_run_resumed_is_the_run_that_would_have_been(kind, preset, changes, step, closed, weights,
-                                                              run_training, tmp_path):  # fmt: skip
+)
+def test_a_killed_run_resumed_is_the_run_that_would_have_been(
+    kind, preset, changes, step, closed, weights, run_training, tmp_path
+):
     """Killed once an epoch is kept: also between two stages, whose running means the next one begins from, and at the
     end."""
     config = tiny_config(kind, preset, closed, weights, changes)
@@ -238,8 +243,14 @@ def test_files_name_everything_that_they_came_from(closed, weights, run_training
     first = tiny_config("finetune", "recommended", closed, weights, changes, upscaler=str(dsr))
     run_training(first, tmp_path / "one")
     best = tmp_path / "one" / "best"
-    second = tiny_config("finetune", "recommended", closed, best / "encoder.safetensors", changes,
-                         upscaler=str(best / "upscaler.safetensors"))  # fmt: skip
+    second = tiny_config(
+        "finetune",
+        "recommended",
+        closed,
+        best / "encoder.safetensors",
+        changes,
+        upscaler=str(best / "upscaler.safetensors"),
+    )
     run_training(second, tmp_path / "two")
     for part in ("encoder", "upscaler"):
         told = json.loads(look_at(tmp_path / "two" / "best" / f"{part}.safetensors").metadata["ancestors"])

@@ -33,19 +33,33 @@ README = Path(__file__).resolve().parents[3] / "README.md"
 _ROW = {"system": "edgeface_xxs + dsr", "mode": "aligned", "protocol": "pairs file", "eer_low": None, "eer_high": None}
 REPORT = {
     "protocol": {
-        "data": "lfw", "pairs_file": "pairs.txt", "folds": [5, 6, 7], "pairs": 1800, "people": 900,
-        "systems": [{"label": "edgeface_xxs + dsr", "name": "edgeface_xxs", "weights_sha256": "ab" * 32,
-                     "upscaler": "dsr", "flip_tta": False}, {"label": "another"}],
+        "data": "lfw",
+        "pairs_file": "pairs.txt",
+        "folds": [5, 6, 7],
+        "pairs": 1800,
+        "people": 900,
+        "systems": [
+            {
+                "label": "edgeface_xxs + dsr",
+                "name": "edgeface_xxs",
+                "weights_sha256": "ab" * 32,
+                "upscaler": "dsr",
+                "flip_tta": False,
+            },
+            {"label": "another"},
+        ],
     },
-    "figures": {"verification": [
-        _ROW | {"probe": "HR", "pairing": "HR-HR", "eer": 0.08, "eer_low": 0.07, "eer_high": 0.09},
-        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "eer": 0.1},
-        _ROW | {"probe": "16 px", "pairing": "VLR-HR", "eer": 0.09, "eer_low": 0.08, "eer_high": 0.1},
-        _ROW | {"probe": "16 px", "pairing": "VLR-HR", "protocol": "all pairs", "eer": 0.5},
-        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "mode": "end to end", "eer": 0.6},
-        _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "system": "another", "eer": 0.7},
-    ]},
-}  # fmt: skip
+    "figures": {
+        "verification": [
+            _ROW | {"probe": "HR", "pairing": "HR-HR", "eer": 0.08, "eer_low": 0.07, "eer_high": 0.09},
+            _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "eer": 0.1},
+            _ROW | {"probe": "16 px", "pairing": "VLR-HR", "eer": 0.09, "eer_low": 0.08, "eer_high": 0.1},
+            _ROW | {"probe": "16 px", "pairing": "VLR-HR", "protocol": "all pairs", "eer": 0.5},
+            _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "mode": "end to end", "eer": 0.6},
+            _ROW | {"probe": "16 px", "pairing": "VLR-VLR", "system": "another", "eer": 0.7},
+        ]
+    },
+}
 
 
 def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path: Path) -> None:
@@ -66,9 +80,18 @@ def test_an_encoder_is_halved_and_embeds_the_same(random_weights: Path, tmp_path
     told = describe(export_float16(again, again)).metadata["trained_by"]
     assert told == "on nobody's faces", "words that are no command line"
     card = model_card(target, config={"dataset": "/somewhere/lfw", "preset": "starter"}, report={"seconds": 5400})
-    for said in ("# starter", "random initialisation", "--dataset faces --teacher t.pt", "8.00 % [7.00, 9.00]",
-                 "10.00 %", "90 minutes", "folds 5, 6, 7, 1,800 pairs", "CC BY-NC-SA 4.0",
-                 "distilled from the official", "Limits"):  # fmt: skip
+    for said in (
+        "# starter",
+        "random initialisation",
+        "--dataset faces --teacher t.pt",
+        "8.00 % [7.00, 9.00]",
+        "10.00 %",
+        "90 minutes",
+        "folds 5, 6, 7, 1,800 pairs",
+        "CC BY-NC-SA 4.0",
+        "distilled from the official",
+        "Limits",
+    ):
         assert said in card, said
     assert "/somewhere" not in card and "50.00" not in card and "60.00" not in card
     tuned = save_encoder(tmp_path / "t.safetensors", tensors, parent_sha256="a" * 64)
@@ -116,11 +139,14 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
         "protocol": REPORT["protocol"] | {"systems": [one | {"flip_tta": False} for one in systems]},
         "figures": {"verification": rows},
     }
-    told = {sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha).to_dict())}).measured for sha in
-            ("dd", "bb", "unknown")}  # fmt: skip
+    told = {
+        sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha).to_dict())}).measured
+        for sha in ("dd", "bb", "unknown")
+    }
     assert [(title, rates["16"].value) for title, rates in told["dd"].rows] == [
-        ("both the same size", 0.2), ("both the same size, bicubic", 0.1),
-    ]  # fmt: skip
+        ("both the same size", 0.2),
+        ("both the same size, bicubic", 0.1),
+    ]
     assert "upscaler dsr" in told["dd"].protocol and told["dd"].bicubic.bicubic is None
     assert told["bb"].eer["16"].value == 0.3 and told["bb"].bicubic is None
     assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].bicubic is None

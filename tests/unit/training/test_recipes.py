@@ -37,8 +37,13 @@ def test_every_preset_is_sound_and_survives_config_json(recipe):
     config = make_config(kind, recipe.name, dataset="/x", val_sizes_px=(16,))
     assert config_from_dict(json.loads(json.dumps(config_to_dict(config)))) == config
     assert change(recipe, settings_of(recipe)) == recipe
-    assert change(recipe, {k: ",".join(map(str, v)) if isinstance(v, tuple) else str(v)
-                           for k, v in settings_of(recipe).items()}) == recipe  # fmt: skip
+    assert (
+        change(
+            recipe,
+            {k: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in settings_of(recipe).items()},
+        )
+        == recipe
+    )
 
 
 def test_changes_by_full_name_by_the_notes_name_and_everywhere():
@@ -101,8 +106,9 @@ def test_the_line_that_people_know():
         "LR: 1.00e-03 | Cls: 6.0000 Align: 0.2500 | 1,234 images/s | 1 min 5 s left"
     )
     assert banner(1, "Training ArcFace head (backbone frozen)")[1:] == [
-        "STAGE 1: Training ArcFace head (backbone frozen)", "=" * 68,
-    ]  # fmt: skip
+        "STAGE 1: Training ArcFace head (backbone frozen)",
+        "=" * 68,
+    ]
     assert [duration(s) for s in (8, 3725)] == ["8 s", "1 h 2 min"]
 
 

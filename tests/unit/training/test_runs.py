@@ -77,9 +77,13 @@ def test_two_processes_come_to_what_one_does(closed, weights, run_training, tmp_
     code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import tiny_training; tiny_training.take(); "
     code += "from core.training.distributed import main; sys.exit(main(sys.argv[1:]))"
     report = train_in_processes(
-        both, load_settings(), run, on_event=lambda kind, /, **data: events.append((kind, data)),
-        should_stop=lambda: False, command=(sys.executable, "-c", code),
-    )  # fmt: skip
+        both,
+        load_settings(),
+        run,
+        on_event=lambda kind, /, **data: events.append((kind, data)),
+        should_stop=lambda: False,
+        command=(sys.executable, "-c", code),
+    )
     assert of_kind(events, "plan")[0]["processes"] == 2
     for one, two in zip(of_kind(told, "epoch"), of_kind(events, "epoch"), strict=True):
         assert two["train"]["loss"] == pytest.approx(one["train"]["loss"], rel=1e-3)

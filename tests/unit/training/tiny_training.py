@@ -36,9 +36,14 @@ def edgenext_tiny(pretrained: bool = False, **given: Any) -> EdgeNeXt:
     """EdgeNeXt as EdgeFace's are, of 90,000 parameters."""
     given = {key: value for key, value in given.items() if key in ("num_classes", "in_chans")}
     return EdgeNeXt(
-        depths=(1, 1, 1, 1), dims=(8, 8, 16, 16), heads=(2, 2, 2, 2), kernel_sizes=(3, 3, 3, 3), d2_scales=(2, 2, 3, 4),
-        global_block_counts=(0, 1, 1, 1), **given,
-    )  # fmt: skip
+        depths=(1, 1, 1, 1),
+        dims=(8, 8, 16, 16),
+        heads=(2, 2, 2, 2),
+        kernel_sizes=(3, 3, 3, 3),
+        d2_scales=(2, 2, 3, 4),
+        global_block_counts=(0, 1, 1, 1),
+        **given,
+    )
 
 
 TINY = Variant(NAME, "edgenext_tiny", None, False, "0" * 40, 0.4)
@@ -77,9 +82,15 @@ def picture(person: int, image: int) -> np.ndarray:
 
 
 def tiny_dataset(
-    root: Path, *, people: int = 4, train: int = 4, val: int = 2, sizes: tuple[int, ...] = (16, 32),
-    disjoint: bool = False, vlr_is_hr: bool = False,
-) -> Dataset:  # fmt: skip
+    root: Path,
+    *,
+    people: int = 4,
+    train: int = 4,
+    val: int = 2,
+    sizes: tuple[int, ...] = (16, 32),
+    disjoint: bool = False,
+    vlr_is_hr: bool = False,
+) -> Dataset:
     """A data set of random pictures: `train` + `val` images a person; with `disjoint` others validate."""
     rows: list[dict[str, object]] = []
     splits = [("train", range(train), range(people)), ("val", range(train, train + val), range(people))]
@@ -98,8 +109,16 @@ def tiny_dataset(
                     path = f"{split}/{folder}/{pair}.png"
                     (root / path).parent.mkdir(parents=True, exist_ok=True)
                     (root / path).write_bytes(encode_image(pixels, "png"))
-                    rows.append({"path": path, "identity": f"p{person:02d}", "split": split, "kind": kind,
-                                 "size_px": size, "pair": pair})  # fmt: skip
+                    rows.append(
+                        {
+                            "path": path,
+                            "identity": f"p{person:02d}",
+                            "split": split,
+                            "kind": kind,
+                            "size_px": size,
+                            "pair": pair,
+                        }
+                    )
     mode = "identity-disjoint" if disjoint else "closed-set"
     return write_dataset(root, rows, DatasetInfo(name=root.name, mode=mode, vlr_px=32, made_by="test"))  # type: ignore[arg-type]
 
@@ -110,6 +129,12 @@ def tiny_config(kind: str, preset: str | None, dataset: Path, weights: Path, cha
     if kind == "starter":
         given["variant"] = NAME
     return make_config(
-        kind, preset, {**QUICK, **(changes or {})}, dataset=str(dataset), edgeface=str(weights), dsr_channels=4,
-        dsr_blocks=1, **given,
-    )  # fmt: skip
+        kind,
+        preset,
+        {**QUICK, **(changes or {})},
+        dataset=str(dataset),
+        edgeface=str(weights),
+        dsr_channels=4,
+        dsr_blocks=1,
+        **given,
+    )

@@ -66,8 +66,11 @@ def test_an_exchanged_photograph_jumps():
 
 def test_turns_are_drawn_and_all_orders_come():
     assert {draw_turns(random.Random(seed)) for seed in range(40)} == {
-        ("left", "left"), ("left", "right"), ("right", "left"), ("right", "right")
-    }  # fmt: skip
+        ("left", "left"),
+        ("left", "right"),
+        ("right", "left"),
+        ("right", "right"),
+    }
 
 
 def held_before_the_camera(picture: np.ndarray, about_x: float, about_y: float, roll: float) -> np.ndarray:

@@ -60,9 +60,14 @@ def seen(gallery: Gallery, name: str, score: float = 0.6, *, frames: int = 5, ou
     crop = np.full((24, 24, 3), 80, np.uint8)
     probe = Probe(crop, crop, crop, 24.0, 24, Quality(24.0, 1.0, 100.0, 40.0), (), None, (480, 640), "bicubic")
     found = Recognition(
-        outcome, "", identity=name if outcome == "match" else None, score=score, threshold=0.35,
-        top_k=(Candidate(identity.id, name, score, "hr", None),), probe=probe,
-    )  # fmt: skip
+        outcome,
+        "",
+        identity=name if outcome == "match" else None,
+        score=score,
+        threshold=0.35,
+        top_k=(Candidate(identity.id, name, score, "hr", None),),
+        probe=probe,
+    )
     return LiveFace(1, (0.1, 0.1, 0.3, 0.4), found, frames, True)
 
 

@@ -40,9 +40,16 @@ def context(clip: Path, portrait: np.ndarray, random_weights: Path, monkeypatch)
 
     def make(should_stop=lambda: False, files=None, **changes) -> JobContext:
         config = {
-            "source": str(clip), "seconds": 1.0, "looks_per_s": 5, "annotate": True, "keep_faces": True,
-            "weights": str(random_weights), "skip_dsr": True, "gallery": str(settings.gallery_path), **changes,
-        }  # fmt: skip
+            "source": str(clip),
+            "seconds": 1.0,
+            "looks_per_s": 5,
+            "annotate": True,
+            "keep_faces": True,
+            "weights": str(random_weights),
+            "skip_dsr": True,
+            "gallery": str(settings.gallery_path),
+            **changes,
+        }
         run = create_run(runs_root(settings), "video", "clip", config, files=files)
         told: list[tuple[str, dict]] = []
         made = JobContext(run, config, lambda kind, /, **data: told.append((kind, data)), should_stop, False)
@@ -89,7 +96,7 @@ def test_a_visitor_s_film_goes_with_a_run_that_failed(context, clip) -> None:
     assert (here.run.path / "upload.mp4").exists(), "it is needed to resume"
     write_state(here.run.path, replace(here.run.state(), status="failed"))
     delete_run(here.run)
-    assert not [path for path in load_settings().data_dir.rglob("*upload*")]
+    assert not list(load_settings().data_dir.rglob("*upload*"))
 
 
 def test_a_file_that_is_stopped_leaves_no_half_film(context) -> None:
