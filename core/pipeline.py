@@ -27,12 +27,11 @@ from core.faces.quality import Limits
 from core.gallery.encoder_view import BoundGallery
 from core.gallery.records import Space
 from core.gallery.store import Gallery
-from core.images import read_image
+from core.images import native_crop_px, read_image, reduce_photograph, vlr_size
 from core.recognition.attack_check import load_check
 from core.recognition.decision import decide, once_each
 from core.recognition.gallery_io import load_gallery, save_gallery
 from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
-from core.recognition.probe_sizes import native_crop_px, reduce_photograph, vlr_size
 from core.recognition.results import Comparison, Probe, Recognition
 from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler

@@ -17,7 +17,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Ends with code 0 when faces can be recognised, with 1 when something needed for it is missing.
     """
-    from core.system.doctor import can_recognise, examine
+    from core.diagnostics.doctor import can_recognise, examine
 
     progress("looking ...")
     rows = examine(load_settings())

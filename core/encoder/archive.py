@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from core.encoder.errors import WeightsMissing, WeightsUnsafe
+from core.models.errors import WeightsMissing, WeightsUnsafe
 from core.system.file_kinds import stray
 
 UNREADABLE = (

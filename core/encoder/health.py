@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.encoder.errors import WeightsUnhealthy
+from core.models.errors import WeightsUnhealthy
 
 MAX_MEAN_ABS_COSINE = 0.30
 MIN_STD = 0.034

@@ -15,8 +15,8 @@ from pathlib import Path
 from torch import Tensor
 
 from core.encoder.archive import Archive, read_archive
-from core.encoder.errors import WeightsMismatch
 from core.encoder.network import expected_shapes
+from core.models.errors import WeightsMismatch
 from core.models.variants import VARIANTS, Variant
 
 _CONTAINERS = (

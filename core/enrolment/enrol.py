@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from core.enrolment.matched_templates import matched_templates
 from core.enrolment.prepare import embedded, look, looked_ahead, workers
 from core.errors import CoreError
 from core.gallery.records import Identity, NewTemplate
 from core.gallery.review import Finding, review_enrolment
 from core.images import encode_image
 from core.pipeline import Pipeline
+from core.recognition.matched_templates import matched_templates
 from core.recognition.results import DraftPhoto, EnrolmentDraft, Probe
 
 

@@ -37,7 +37,7 @@ from core.evaluation.systems import System
 from core.evaluation.tolerance import effective_pairs, enough, tolerated_share
 from core.gallery.operating_points import OperatingPoint
 from core.gallery.template_mix import FULL_SIZE, TemplateMix, template_sizes
-from core.recognition.probe_sizes import VLR_PROBE_PX
+from core.images import VLR_PROBE_PX
 
 SIZES: tuple[int | None, ...] = (None, 32, 24, 16)
 LARGEST_PX = 10_000.0

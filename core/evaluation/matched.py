@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import Embedded, View, embed
 from core.evaluation.evaluate import protocol_of
@@ -37,6 +36,7 @@ from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.tolerance import enough
 from core.evaluation.verification import Floats
+from core.recognition.matched_templates import MATCHED_SIZES_PX
 
 FPIR = 0.01
 HR_ONLY = "HR only"

@@ -10,7 +10,7 @@ from core.evaluation.scores import Ints
 from core.evaluation.store import QUALITY
 from core.evaluation.verification import Floats
 from core.faces.quality import Quality
-from core.video.pooling import pooled, weight_of
+from core.recognition.pooling import pooled, weight_of
 
 
 def weights_of(one: Embedded) -> Floats:

@@ -27,7 +27,7 @@ from core.evaluation.scores import Ints
 from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.verification import Floats, equal_error_rate, roc
-from core.video.pooling import pooled
+from core.recognition.pooling import pooled
 
 FRAMES = (1, 5, 15)
 DRAWS = 20

@@ -15,8 +15,7 @@ from core.evaluation.store import QUALITY
 from core.faces.align import align, probe_px
 from core.faces.detect import Face, choose_faces
 from core.faces.quality import Quality, assess
-from core.images import RGB, read_image, resize
-from core.recognition.probe_sizes import reduce_photograph
+from core.images import RGB, read_image, reduce_photograph, resize
 from core.settings import CROP_PX
 
 if TYPE_CHECKING:

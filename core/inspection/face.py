@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.fidelity import psnr_db, ssim
-from core.images import RGB, to_tensor
+from core.images import RGB, to_tensor, vlr_size
 from core.inspection.reference import Reference
 from core.inspection.values import Enlarged, Inspection, Step, Subject
 from core.inspection.verdict import judge
-from core.recognition.probe_sizes import vlr_size
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.sr.upscale import BICUBIC, BicubicUpscaler
 

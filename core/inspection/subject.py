@@ -10,9 +10,8 @@ from core.dataset.degrade import degrade, seed_for
 from core.errors import SettingsInvalid
 from core.evaluation.pictures import Picture
 from core.evaluation.views import Degradation
-from core.images import RGB, read_image, resize, sha256_of
+from core.images import HR_PROBE_PX, RGB, read_image, resize, sha256_of
 from core.inspection.values import Subject
-from core.recognition.probe_sizes import HR_PROBE_PX
 from core.settings import CROP_PX
 
 if TYPE_CHECKING:

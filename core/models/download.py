@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.encoder.errors import WeightsMissing
 from core.errors import StorageFailed
 from core.models.encoders import describe, free_path
+from core.models.errors import WeightsMissing
 from core.models.http_transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
 from core.models.variants import OFFICIAL_FOLDER, Variant
 

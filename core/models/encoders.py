@@ -15,8 +15,8 @@ from typing import Literal
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.encoder.errors import WeightsMissing, WeightsUnsafe
 from core.errors import StorageFailed
+from core.models.errors import WeightsMissing, WeightsUnsafe
 from core.models.files import (
     Hashes,
     Wording,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import urljoin, urlsplit
 
-from core.encoder.errors import DownloadFailed
 from core.errors import SettingsInvalid
 from core.models.encoders import hash_file
+from core.models.errors import DownloadFailed
 from core.models.variants import Variant
 from core.system.platform_files import lock
 

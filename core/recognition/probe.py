@@ -13,8 +13,7 @@ from core.faces.align import align, probe_px
 from core.faces.attack import AttackCheck, AttackScore
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits, Problem, assess, problems, turned_crop
-from core.images import resize
-from core.recognition.probe_sizes import native_crop_px, reduce_photograph, vlr_size
+from core.images import native_crop_px, reduce_photograph, resize, vlr_size
 from core.recognition.results import Probe
 from core.settings import CROP_PX
 from core.sr import Upscaler

@@ -12,9 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images import from_tensor, resize, to_tensor
+from core.images import VLR_PROBE_PX, from_tensor, resize, to_tensor, vlr_size
 from core.models.header import DSR_FORMAT
-from core.recognition.probe_sizes import VLR_PROBE_PX, vlr_size
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.sr.trial import UpscalerUnusable
 from core.system.cpu import cpu_has_bfloat16

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.recognition.pooling import weight_of
 from core.recognition.results import POSSIBLE, Outcome, Recognition
 from core.video.live import LiveResult
-from core.video.pooling import weight_of
 
 COLUMNS = (
     "track",

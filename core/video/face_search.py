@@ -17,7 +17,7 @@ from core.faces.align import probe_px
 from core.faces.detect import SMALL_PX, Detector
 from core.faces.face import Face, moved
 from core.faces.tiles import Tile, tiles
-from core.recognition.probe_sizes import reduce_photograph
+from core.images import reduce_photograph
 
 _KNOWN_SCORE = 1e-3
 """Where a face was counts less than any look at the frame that shows it now."""

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.recognition.decision import once_each
+from core.recognition.pooling import Pool, Pooled
 from core.recognition.probe import Cut
 from core.recognition.results import Probe, Recognition
 from core.video.face_search import DistantSeeker, Seeker, SeekSettings, Seen
-from core.video.pooling import Pool, Pooled
 from core.video.track import Track, Tracker
 
 if TYPE_CHECKING:

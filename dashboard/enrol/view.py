@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.enrolment.matched_templates import MATCHED_SIZES_PX
 from core.gallery.records import one_a_photograph
+from core.recognition.matched_templates import MATCHED_SIZES_PX
 from core.system.text import count
 from dashboard.enrol.camera import live_enrol
 from dashboard.enrol.findings import may_save, say_findings

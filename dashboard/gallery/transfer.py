@@ -99,7 +99,7 @@ def take_in(store: Gallery, name: str, content: bytes, rule: OnConflict, weights
     if PurePath(name).suffix.lower() != ".pt":
         return import_gallery(store, content, on_conflict=rule, actor="dashboard")
     if weights is None:
-        from core.encoder.errors import WeightsMissing
+        from core.models.errors import WeightsMissing
 
         raise WeightsMissing(
             "A .pt doesn't say which weights made it, and none are in use.", "Get the weights on Home."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.encoder.errors import DownloadFailed, WeightsUnsafe
+from core.models.errors import DownloadFailed, WeightsUnsafe
 from core.models.variants import VARIANTS
 from core.settings import load_settings
 from dashboard.home.view import next_step

@@ -203,12 +203,12 @@ def test_a_group_alone_shows_its_help_or_one_line(group, capsys):
 
 
 def test_a_fault_of_the_program_is_one_line_that_names_a_log(capsys, own_data_dir, monkeypatch):
-    import core.system.doctor
+    import core.diagnostics.doctor
 
     def broken(settings):
         raise ZeroDivisionError(" ".join(["some", "body"]))
 
-    monkeypatch.setattr(core.system.doctor, "examine", broken)
+    monkeypatch.setattr(core.diagnostics.doctor, "examine", broken)
     assert run(["doctor"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
@@ -218,12 +218,12 @@ def test_a_fault_of_the_program_is_one_line_that_names_a_log(capsys, own_data_di
 
 
 def test_an_interruption_is_130(capsys, monkeypatch):
-    import core.system.doctor
+    import core.diagnostics.doctor
 
     def interrupted(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(core.system.doctor, "examine", interrupted)
+    monkeypatch.setattr(core.diagnostics.doctor, "examine", interrupted)
     assert run(["doctor"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

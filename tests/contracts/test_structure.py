@@ -49,7 +49,7 @@ def test_the_import_contracts_hold() -> None:
         "core.gallery",
         "core.faces.detect",
         "core.settings",
-        "core.system.doctor",
+        "core.diagnostics.doctor",
         "core.jobs.launch",
         "core.jobs.worker",
     ],

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoder.errors import WeightsMissing
 from core.enrolment.enrol import DraftOutdated, NothingToEnrol, enrol, prepare_enrolment, review
 from core.errors import SettingsInvalid
 from core.faces.align import align
@@ -16,6 +15,7 @@ from core.faces.quality import Limits
 from core.gallery.encoder_view import BoundGallery
 from core.gallery.records import NewTemplate, Space
 from core.images import ImageUnreadable, resize
+from core.models.errors import WeightsMissing
 from core.pipeline import NoFace, PipelineConfig, build_pipeline, native_crop_px, reduce_photograph, vlr_size
 from tests.unit.faces.onnx_model import write_model
 

@@ -101,7 +101,7 @@ def photos(
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
     from core.enrolment.enrol import enrol, prepare_enrolment
-    from core.enrolment.matched_templates import MATCHED_SIZES_PX
+    from core.recognition.matched_templates import MATCHED_SIZES_PX
 
     given = [*(photo or ()), *(more or ())]
     require_one_source(webcam, bool(given))

@@ -97,7 +97,7 @@ class _Bulk:
 
 def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
     from core.enrolment.enrol import enrol_many
-    from core.enrolment.matched_templates import MATCHED_SIZES_PX
+    from core.recognition.matched_templates import MATCHED_SIZES_PX
 
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
 

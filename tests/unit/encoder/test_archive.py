@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from core.encoder.archive import read_archive
-from core.encoder.errors import WeightsMissing, WeightsUnsafe
+from core.models.errors import WeightsMissing, WeightsUnsafe
 
 
 def test_a_plain_state_dict_comes_back_as_it_was(saved) -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from core.encoder.encode import load_encoder
-from core.encoder.errors import WeightsUnhealthy
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD, health_faces, measure_health
 from core.encoder.weights import load_state
+from core.models.errors import WeightsUnhealthy
 
 
 def test_the_faces_are_a_hundred_different_crops() -> None:

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from core.encoder.errors import WeightsMismatch
 from core.encoder.network import LowRankLinear, build_network, expected_shapes, factorise
 from core.encoder.weights import compare_with_variants, encoder_tensors, file_sha256, load_state
+from core.models.errors import WeightsMismatch
 from core.models.variants import VARIANTS
 
 PUBLISHED_PARAMETERS = {

@@ -22,7 +22,7 @@ from core.evaluation.systems import System
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
-from core.recognition.probe_sizes import vlr_size
+from core.images import vlr_size
 from core.settings import UNCALIBRATED_THRESHOLD
 
 SYSTEM = System(

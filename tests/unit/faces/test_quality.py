@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from core.faces.align import align, probe_px
 from core.faces.quality import Limits, Quality, assess, head_angles_deg, problems
-from core.images import read_image, resize
-from core.recognition.probe_sizes import native_crop_px, reduce_photograph
+from core.images import native_crop_px, read_image, reduce_photograph, resize
 
 GOOD = Quality(probe_px=120, sharpness=1.2, brightness=120, contrast=45, yaw_deg=3, pitch_deg=-4, roll_deg=1)
 

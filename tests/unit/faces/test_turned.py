@@ -98,8 +98,7 @@ def test_a_turned_face_is_said_to_be_one(astronaut, detector, quarter: int, word
 @pytest.mark.parametrize("fold", [2])
 def test_turned_photographs_of_many_people(shared_dir, fold: int) -> None:
     """At full size and at 16 px, every face that is found in a turned photograph is found upright."""
-    from core.images import read_image
-    from core.recognition.probe_sizes import reduce_photograph
+    from core.images import read_image, reduce_photograph
 
     lines = (shared_dir / "data" / "lfw" / "pairs.txt").read_text().splitlines()[1:]
     names = sorted({line.split("\t")[0] for line in lines[(fold - 1) * 600 : fold * 600]})[:40]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core.encoder.errors import DownloadFailed
 from core.errors import SettingsInvalid, StorageFailed
 from core.models.download import fetch
 from core.models.encoders import hash_file
+from core.models.errors import DownloadFailed
 from core.models.http_transfer import FetchEvent
 from core.models.variants import VARIANTS, Variant
 

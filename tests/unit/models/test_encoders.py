@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from core.encoder.errors import WeightsMismatch, WeightsMissing, WeightsUnhealthy, WeightsUnsafe
 from core.errors import SettingsInvalid
 from core.models import encoders
+from core.models.errors import WeightsMismatch, WeightsMissing, WeightsUnhealthy, WeightsUnsafe
 from core.settings import Settings, read_active, write_active
 
 

@@ -72,7 +72,7 @@ def test_before_a_camera_an_attack_takes_the_name_away_and_the_evidence_with_it(
 def test_without_one_nothing_is_said_to_be_protected(own_data_dir, capsys):
     assert load_check(load_settings()) is None
     assert cli.run(["attacks", "show"]) == 0 and UNPROTECTED in capsys.readouterr().out
-    from core.system.doctor import check_attacks
+    from core.diagnostics.doctor import check_attacks
 
     assert "taken for the person it shows" in check_attacks(load_settings()).detail
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.diagnostics.doctor import check_private
 from core.images import encode_image
 from core.jobs.run_dir import create_run, runs_root
 from core.settings import PROJECT_ROOT, load_settings
-from core.system.doctor import check_private
 from core.system.private_files import make_private, open_to_others
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.encoder.errors import WeightsUnhealthy
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.active import in_use
 from core.models.encoders import active_weights
+from core.models.errors import WeightsUnhealthy
 from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import Settings, load_settings, read_active
 from core.sr.trial import UpscalerUnusable

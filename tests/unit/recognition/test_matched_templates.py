@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.enrolment.enrol import enrol, prepare_enrolment
-from core.enrolment.matched_templates import MATCHED_SIZES_PX, matched_templates
 from core.errors import SettingsInvalid
 from core.gallery.records import one_a_photograph
 from core.images import read_image, resize
+from core.recognition.matched_templates import MATCHED_SIZES_PX, matched_templates
 
 
 def test_each_size_is_the_face_reduced_and_enlarged_again(make_pipeline, portrait) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from core.cli import run
+from core.diagnostics import doctor
+from core.diagnostics.doctor import Row, can_recognise, torch_for_torchvision
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.keys import KEY_VARIABLE, new_key
 from core.gallery.protection import encrypt
 from core.settings import Settings, load_settings, write_active
-from core.system import doctor
-from core.system.doctor import Row, can_recognise, torch_for_torchvision
 
 
 @pytest.fixture()
