@@ -66,11 +66,13 @@ def _of_account(connection: sqlite3.Connection, account: str, now: float) -> flo
     ).fetchone()
     if failures < FREE_FAILURES:
         return 0.0
-    return float(last) + min(LONGEST_WAIT_S, 2.0 ** min(30, failures - FREE_FAILURES)) - now
+    result: float = float(last) + min(LONGEST_WAIT_S, 2.0 ** min(30, failures - FREE_FAILURES)) - now
+    return result
 
 
 def _in_all(connection: sqlite3.Connection, now: float) -> float:
     failures, last = connection.execute("SELECT count(*), max(at) FROM attempt").fetchone()
     if failures < FREE_IN_ALL:
         return 0.0
-    return float(last) + min(LONGEST_WAIT_IN_ALL_S, 2.0 ** ((failures - FREE_IN_ALL) // 10)) - now
+    result: float = float(last) + min(LONGEST_WAIT_IN_ALL_S, 2.0 ** ((failures - FREE_IN_ALL) // 10)) - now
+    return result

@@ -149,7 +149,7 @@ def quantise_onnx(source: Path, target: Path, images: NDArray[np.float32]) -> No
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def __init__(self) -> None:
             self._left = iter([images[first : first + 16] for first in range(0, min(len(images), 64), 16)])
 

@@ -70,7 +70,8 @@ def _search(material: Material, gallery: Gallery, templates: Vectors) -> Iterato
         ]
 
     def one() -> Vectors:
-        return probes[next(turn) % BATCH][None]
+        result: Vectors = probes[next(turn) % BATCH][None]
+        return result
 
     same = sum(
         [candidate.name for candidate in ours] == [name for name, _ in other]

@@ -138,7 +138,7 @@ def _of_photograph(pipeline: Pipeline, image: str, reduction: Reduction, identit
 
 
 def _pictures(dataset: str, split: str | None) -> tuple[Sequence[Picture], str]:
-    from core.commands.evaluate.app import source_of
+    from core.commands.evaluate.options import source_of
     from core.dataset.manifest import read_dataset
     from core.evaluation.pictures import pictures_of_dataset
 

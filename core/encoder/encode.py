@@ -84,7 +84,8 @@ class Encoder:
     @property
     def network(self) -> nn.Module:
         """The bare network, for training and export: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
-        return self._network
+        result: nn.Module = self._network
+        return result
 
     def encode(self, images: Images, *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed aligned crops.
@@ -152,7 +153,7 @@ class Encoder:
         """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one or a few by the fastest engine."""
         single = self._engine() if len(batch) <= FEW else None
         if single is not None and (len(batch) == 1 or self.engine in FUSED_ENGINES):
-            return torch.cat([single(crop) for crop in batch.split(1)]).float()
+            return torch.cat([single(crop) for crop in torch.split(batch, 1)]).float()
         with self._autocast():
             raw: Tensor = self._network(batch).float()
         return raw

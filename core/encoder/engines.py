@@ -140,7 +140,7 @@ def traced(network: nn.Module) -> Single:
     """The network with its operations recorded for one crop, constants folded. Raises RuntimeError."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing is called old; what is newer compiles with a C++ compiler
-        frozen = torch.jit.freeze(torch.jit.trace(copy.deepcopy(network), _CROP, check_trace=False))
+        frozen = torch.jit.freeze(torch.jit.trace(copy.deepcopy(network), _CROP, check_trace=False))  # type: ignore[no-untyped-call]
         for _ in range(3):  # the first calls optimise
             frozen(_CROP)
     return eager(frozen)

@@ -19,7 +19,8 @@ class LowRankLinear(nn.Module):
         self.linear2 = nn.Linear(rank, out_features, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.linear1(x))
+        result: Tensor = self.linear2(self.linear1(x))
+        return result
 
 
 def factorise(module: nn.Module, rank_ratio: float) -> None:

@@ -187,7 +187,8 @@ def _as_encoded(pipeline: Pipeline, source: StoredTemplate, crop: NDArray[np.uin
     does that."""
     if source.kind == "hr" or not pipeline.upscaler.route(source.probe_px).network:
         return crop
-    return pipeline.upscaler.super_resolve([crop])[0]
+    result: NDArray[np.uint8] = pipeline.upscaler.super_resolve([crop])[0]
+    return result
 
 
 def _crop(source: StoredTemplate) -> NDArray[np.uint8] | None:

@@ -144,11 +144,13 @@ def _tar_at(far: Floats, tar: Floats, level: float, *, interpolate: bool) -> Flo
     after = np.minimum(at + 1, len(far) - 1)
     far_at, far_after = (np.take_along_axis(far, row, axis=0)[0] for row in (at, after))
     tar_at, tar_after = (np.take_along_axis(tar, row, axis=0)[0] for row in (at, after))
+    result: Floats = tar_at
     if not interpolate:
-        return tar_at
+        return result
     width = far_after - far_at
     share = np.divide(level - far_at, width, out=np.zeros_like(width), where=width > 0)
-    return tar_at + share * (tar_after - tar_at)
+    result += share * (tar_after - tar_at)
+    return result
 
 
 def _exactly(weights: Counts) -> Sums:
@@ -210,7 +212,8 @@ def _best_thresholds(values: Floats, gain: Sums, count: Sums, own: Sums, before:
     weakest = values[at]
     halfway = np.where(counted(following) > counted(at), (weakest + values[following]) / 2, weakest)
     nothing = gain[at, columns] <= 0
-    if not nothing.any():
-        return halfway
-    first = values[np.argmax(count - own[before] > 0, axis=0)]
-    return np.where(nothing, np.nextafter(first, np.inf), halfway)
+    result: Floats = halfway
+    if nothing.any():
+        first = values[np.argmax(count - own[before] > 0, axis=0)]
+        result = np.where(nothing, np.nextafter(first, np.inf), halfway)
+    return result

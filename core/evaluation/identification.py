@@ -164,7 +164,8 @@ def identified(outcomes: Outcomes, threshold: float) -> NDArray[np.bool_]:
     """Probes (N,) that were given their own name: ranked first, with a score >= threshold. DIR = 1 - FNIR counts
     these among the mated; the notes' accuracy is the same count."""
     with np.errstate(invalid="ignore"):
-        return (outcomes.rank == 1) & (outcomes.genuine >= threshold)
+        result: NDArray[np.bool_] = (outcomes.rank == 1) & (outcomes.genuine >= threshold)
+        return result
 
 
 def fnir(outcomes: Outcomes, threshold: float, *, missed: int = 0) -> float:

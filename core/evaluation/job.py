@@ -19,10 +19,11 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.dataset.manifest import is_dataset
 from core.errors import SettingsInvalid
-from core.evaluation.calibrate import Goal, calibrate, halves, points_json
+from core.evaluation.calibrate import calibrate, halves, points_json
 from core.evaluation.data import dataset_at
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import Plan, plan_of
+from core.evaluation.goal import Goal
 from core.evaluation.lineage import trained_people
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pairs_evaluation import evaluate_listed

@@ -55,7 +55,8 @@ def side(vectors: Vectors, people: Ints) -> Side:
 
 def pair_scores(a: Vectors, b: Vectors) -> NDArray[np.float64]:
     """The cosine of each row of `a` (N, 512) with the same row of `b`, both of unit length."""
-    return np.einsum("nd,nd->n", a, b, dtype=np.float64)
+    result: NDArray[np.float64] = np.einsum("nd,nd->n", a, b, dtype=np.float64)
+    return result
 
 
 def every_pair(probe: Side, other: Side, *, ordered: bool) -> Iterator[PersonScores]:

@@ -6,8 +6,8 @@ encoder's embeddings of the SR and the HR crop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,9 @@ def sr_quality(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(encoder: Encoder, upscalers: Sequence[Upscaler], there: list, views: Sequence[View]):  # type: ignore[no-untyped-def]
+def _rows(
+    encoder: Encoder, upscalers: Sequence[Upscaler], there: list[Any], views: Sequence[View]
+) -> Iterator[dict[str, Any]]:
     hr = np.stack([shown[View("aligned")].crop for _, shown in there])
     truth = encoder.encode(hr)
     for view in views:

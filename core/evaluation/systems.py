@@ -18,7 +18,8 @@ from core.models.encoders import describe, hash_file, resolve_weights
 from core.models.upscalers import active_upscaler
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
-from core.sr.upscale import BICUBIC, UpscalerUnusable
+from core.sr.trial import UpscalerUnusable
+from core.sr.upscale import BICUBIC
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

@@ -69,4 +69,5 @@ def effective_pairs(probe: Side, other: Side, threshold: float, *, ordered: bool
     spread = float(((accepted - far * pairs) ** 2).sum())
     if spread <= 0:
         return float(len(np.unique(probe.people)) // 2)
-    return min(float(total), far * (1 - far) * total**2 / spread)
+    result: float = min(float(total), far * (1 - far) * total**2 / spread)
+    return result

@@ -56,8 +56,8 @@ def import_embeddings_pt(
     Raises ImportRejected, and what `merge_people` raises; nothing is changed then.
     """
     people = [
-        person_of(name, [NewTemplate(row, "hr", float(CROP_PX), source=SOURCE) for row in queries], space, gallery)
-        for name, queries in read_embeddings_pt(source, dim=space.dim).items()
+        person_of(name, [NewTemplate(row, "hr", float(CROP_PX), source=SOURCE) for row in rows], space, gallery)
+        for name, rows in read_embeddings_pt(source, dim=space.dim).items()
     ]
     return merge_people(gallery, people, on_conflict=on_conflict, actor=actor)
 
@@ -85,12 +85,12 @@ def read_embeddings_pt(source: Path | str | bytes, *, dim: int = EMBEDDING_DIM) 
             raise ImportRejected(
                 f"“{name}” and “{spellings[name_key(name)]}” differ only in case or spacing.", "Use one spelling."
             )
-        queries = _unit(_rows(value, name, dim), name)
-        grouped.setdefault(name, []).append(queries)
-        total += len(queries)
+        rows = _unit(_rows(value, name, dim), name)
+        grouped.setdefault(name, []).append(rows)
+        total += len(rows)
         if total > MAX_EMBEDDINGS:
             raise ImportRejected(f"The file holds more than {MAX_EMBEDDINGS:,} embeddings.", "Import it in parts.")
-    return {name: np.concatenate(queries) for name, queries in grouped.items()}
+    return {name: np.concatenate(rows) for name, rows in grouped.items()}
 
 
 def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int:
@@ -184,22 +184,22 @@ def _pairs(loaded: dict[Any, Any], dim: int) -> list[tuple[Any, Any]]:
 
 
 def _from_lists(lists: list[Any], embeddings: Any, dim: int) -> list[tuple[Any, Any]]:
-    queries = embeddings
-    if not isinstance(queries, list | tuple):
+    rows = embeddings
+    if not isinstance(rows, list | tuple):
         _rows(embeddings, "embeddings", dim)
-        queries = list(embeddings.reshape(-1, dim))
-    names = next((value for value in lists if len(value) == len(queries) and _are_text(value)), None)
+        rows = list(embeddings.reshape(-1, dim))
+    names = next((value for value in lists if len(value) == len(rows) and _are_text(value)), None)
     if names is None:
-        names = next((value for value in lists if len(value) == len(queries)), None)
+        names = next((value for value in lists if len(value) == len(rows)), None)
         others = [value for value in lists if _are_text(value)]
         if names is not None and others and all(type(n) is int and 0 <= n < len(others[0]) for n in names):
             names = [others[0][number] for number in names]
     if names is None:
         raise ImportRejected(
-            f"The file holds {len(queries)} embeddings but {', '.join(str(len(value)) for value in lists)} names.",
+            f"The file holds {len(rows)} embeddings but {', '.join(str(len(value)) for value in lists)} names.",
             _SAVE,
         )
-    return list(zip(names, queries, strict=True))
+    return list(zip(names, rows, strict=True))
 
 
 def _are_text(values: Sequence[Any]) -> bool:
@@ -253,7 +253,8 @@ def _rows(value: Any, name: str, dim: int) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray, name: str) -> np.ndarray:
-    norms = np.linalg.norm(queries, axis=1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if not np.isfinite(norms).all() or (norms < 1e-12).any():
         raise ImportRejected(f"“{name}” has an embedding that is zero, NaN or infinite.", "Encode that person again.")
-    return (queries / norms).astype(np.float32)
+    result: np.ndarray = (rows / norms).astype(np.float32)
+    return result

@@ -97,7 +97,8 @@ class Index:
     def scores(self, probes: np.ndarray) -> np.ndarray:
         """Every identity's score, (N, I) float32 in [-1, 1], columns in the order of `ids`."""
         scores = self._reduce(self._products(unit_rows(probes, self.space.dim)))
-        return np.maximum(scores, -1.0, out=scores)
+        result: np.ndarray = np.maximum(scores, -1.0, out=scores)
+        return result
 
     def _products(self, rows: np.ndarray) -> np.ndarray:
         """(N, M) cosines; the few that a rounding puts above 1 are 1."""
@@ -105,7 +106,8 @@ class Index:
             products: np.ndarray = (self.matrix @ rows[0])[None]
         else:
             products = rows @ self.matrix.T  # (N, dim) x (dim, M) -> (N, M)
-        return np.minimum(products, 1.0, out=products)
+        result: np.ndarray = np.minimum(products, 1.0, out=products)
+        return result
 
     def _reduce(self, products: np.ndarray) -> np.ndarray:
         if not self.size:
@@ -162,4 +164,5 @@ def mean_of(vectors: Iterable[np.ndarray]) -> np.ndarray:
     total = stacked.mean(axis=0)
     norm = float(np.linalg.norm(total))
     direction = total / norm if norm > 1e-6 else stacked[0]
-    return direction.astype(np.float32)
+    result: np.ndarray = direction.astype(np.float32)
+    return result

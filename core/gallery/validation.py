@@ -121,7 +121,8 @@ def check_template(template: NewTemplate, space: Space) -> np.ndarray:
     problem = _problem(template, space)
     if problem:
         raise TemplateInvalid(problem, "Take the photograph in again.")
-    return unit_rows(template.vector, space.dim)[0]
+    result: np.ndarray = unit_rows(template.vector, space.dim)[0]
+    return result
 
 
 def _problem(template: NewTemplate, space: Space) -> str:

@@ -80,7 +80,8 @@ def inspect_face(
 def differences(hr: RGB, image: RGB) -> NDArray[np.uint8]:
     """|image - HR|, averaged over the channels: uint8 (112, 112), levels of 255."""
     apart = np.abs(image.astype(np.int16) - hr.astype(np.int16))
-    return np.rint(apart.mean(axis=2)).astype(np.uint8)
+    result: NDArray[np.uint8] = np.rint(apart.mean(axis=2)).astype(np.uint8)
+    return result
 
 
 def _enlarged(

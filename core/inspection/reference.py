@@ -77,7 +77,8 @@ class Reference:
         assert self.vectors is not None and self.people is not None
         mine = self.people == person
         mine[row] = False
-        return self.vectors[mine]
+        result: Vectors = self.vectors[mine]
+        return result
 
     def _without(self, vectors: Vectors, person: int, row: int) -> NDArray[np.float32]:
         """The person's scores (V,) without one picture; -inf where none is left: nobody to be found as."""

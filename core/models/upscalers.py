@@ -27,8 +27,8 @@ from core.models.files import (
 )
 from core.models.header import is_upscaler, read_card
 from core.settings import Settings, read_active, write_active
-from core.sr.trial import require_useful
-from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope, UpscalerUnusable
+from core.sr.trial import UpscalerUnusable, require_useful
+from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope
 from core.system.file_kinds import stray
 
 __all__ = ["UpscalerFile", "active_upscaler", "describe", "find_upscaler", "resolve_upscaler", "scan", "use_upscaler"]

@@ -45,7 +45,9 @@ def weight_of(quality: Quality) -> float:
     return max(0.02, size * sharp * frontal * sure)
 
 
-def pooled(vectors: Sequence[NDArray[np.float32]] | NDArray[np.float32], weights: Sequence[float]) -> NDArray:
+def pooled(
+    vectors: Sequence[NDArray[np.float32]] | NDArray[np.float32], weights: Sequence[float]
+) -> NDArray[np.float32]:
     """The weighted mean direction of unit vectors (N, dim), of norm 1, float32 (dim,): sum(w v) / |sum(w v)|.
 
     Of vectors that cancel each other out the heaviest. Raises SettingsInvalid for none, and for weights that aren't

@@ -36,7 +36,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(functional.relu(self.conv1(x)))
+        result: Tensor = x + self.conv2(functional.relu(self.conv1(x)))
+        return result
 
 
 class DSR(nn.Module):

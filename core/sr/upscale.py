@@ -113,7 +113,8 @@ class DSRUpscaler:
         self.parameters = sum(int(tensor.numel()) for tensor in self._network.parameters())
 
     def route(self, probe_px: float) -> Route:
-        return self._scope.route(probe_px, self.name)
+        result: Route = self._scope.route(probe_px, self.name)
+        return result
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
         out = np.zeros((len(crops), CROP_PX, CROP_PX, 3), dtype=np.uint8)

@@ -54,7 +54,8 @@ class Runner:
     @property
     def first(self) -> bool:
         """Whether this process speaks and writes for all."""
-        return self.rank == 0
+        result: bool = self.rank == 0
+        return result
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Reduced precision for what is computed inside, where the run has it."""
@@ -80,7 +81,8 @@ class Runner:
 
     def no_sync(self, learner: nn.Module) -> AbstractContextManager[Any]:
         """Inside, gradients add up in this process only."""
-        return self._accelerator.no_sync(learner)
+        result: AbstractContextManager[Any] = self._accelerator.no_sync(learner)
+        return result
 
     def clip(self, parameters: list[nn.Parameter], most: float) -> None:
         self._accelerator.clip_grad_norm_(parameters, most)

@@ -48,7 +48,8 @@ def cached(
             finally:
                 hidden.unlink(missing_ok=True)
     path.touch()
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    result: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return result
 
 
 def is_cached(cache: Path, parts: Sequence[object], shape: tuple[int, ...], dtype: Any) -> bool:
@@ -60,7 +61,8 @@ def fits(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
     """Whether an array of that size can be kept: within MOST_BYTES and half of the free disk."""
     wanted = int(np.prod(shape)) * np.dtype(dtype).itemsize
     place = cache if cache.exists() else cache.parent
-    return wanted <= min(MOST_BYTES, shutil.disk_usage(place if place.exists() else Path.cwd()).free // 2)
+    result: bool = wanted <= min(MOST_BYTES, shutil.disk_usage(place if place.exists() else Path.cwd()).free // 2)
+    return result
 
 
 def trim(cache: Path, most_bytes: int = MOST_BYTES) -> None:

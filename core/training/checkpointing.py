@@ -17,7 +17,7 @@ from core.training.networks import dsr_metadata
 from core.training.progress_state import criterion_value
 
 if TYPE_CHECKING:
-    from core.training.engine import Work
+    from core.training.setup import Work
     from core.training.stage import StageRun
 
 Record = Mapping[str, Any]

@@ -171,7 +171,8 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise SettingsInvalid(f"The run's recipe can't be read: {error}.", "Start a new run.") from error
     check_recipe(recipe)
-    return recipe
+    result: Recipe = recipe
+    return result
 
 
 def _made(kind: Any, values: Mapping[str, Any]) -> Any:

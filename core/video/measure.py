@@ -96,7 +96,8 @@ def measure_rate(
 
 def rss_mb() -> float:
     """Resident memory of this process in MB."""
-    return round(psutil.Process().memory_info().rss / 2**20, 1)
+    result: float = round(psutil.Process().memory_info().rss / 2**20, 1)
+    return result
 
 
 def _play(

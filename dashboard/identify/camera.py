@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ class LiveSession:
         newest.submit(rgb)
         return draw_result(rgb, self.result())
 
-    def _worker(self):  # type: ignore[no-untyped-def]  # a closure over what belongs to one stream
+    def _worker(self) -> Callable[[NDArray[np.uint8]], _Looked]:
         identifier = LiveIdentifier(self.pipeline, self.settings)
         log = SightingLog(self.pipeline.gallery.store, _SOURCE)
 

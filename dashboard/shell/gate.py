@@ -239,7 +239,8 @@ def _asked(message: Message) -> BackMsg | None:
     if message["type"] != "websocket.receive" or not content:
         return None
     try:
-        return BackMsg.FromString(content)
+        result: BackMsg | None = BackMsg.FromString(content)
+        return result
     except DecodeError:
         return None
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.system.text import count
 from core.training.config import NEW
-from core.training.history import Plan
+from core.training.run_events import Plan
 
 KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
 """The kinds of run that this page launches and shows, and what they are called."""

@@ -13,7 +13,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from core.system.text import count
-from core.training.history import Alarm
+from core.training.run_events import Alarm
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.error_display import feedback
 from dashboard.training.actions import ran_out_of_memory, resume_buttons, use_panel

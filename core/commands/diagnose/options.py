@@ -47,7 +47,7 @@ def open_source(
     device: str,
     seed: int = 0,
 ) -> Opened:
-    from core.commands.evaluate.app import source_of
+    from core.commands.evaluate.options import source_of
     from core.diagnostics.source import Opened, Source
     from core.evaluation.systems import SystemSpec
     from core.models.encoders import resolve_weights

@@ -31,7 +31,8 @@ def grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def to_px(*points: tuple[float, float]) -> NDArray[np.int32]:
     """Points in units as OpenCV's fixed-point pixels (N, 2)."""
     scale = TEXTURE_PX / (2 * REACH)
-    return np.rint(((np.array(points) + REACH) * scale - 0.5) * 2**SHIFT).astype(np.int32)
+    result: NDArray[np.int32] = np.rint(((np.array(points) + REACH) * scale - 0.5) * 2**SHIFT).astype(np.int32)
+    return result
 
 
 def fill(rgb: RGB, points: Sequence[tuple[float, float]], colour: Sequence[float]) -> None:
