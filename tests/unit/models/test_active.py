@@ -15,7 +15,7 @@ from core.models.upscalers import describe, keep_upscaler
 from core.settings import Settings, load_settings, write_active
 from tests.made_weights import save_dsr, save_encoder
 
-SHIPPED = Path(__file__).resolve().parents[2] / "data" / "models"
+SHIPPED = Path(__file__).resolve().parents[3] / "data" / "models"
 
 
 def test_the_shipped_pair_is_in_use_and_calm(tmp_path: Path) -> None:

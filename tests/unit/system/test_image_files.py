@@ -48,7 +48,7 @@ def test_uploads_take_what_is_read() -> None:
 
 
 def test_help_names_every_format() -> None:
-    text = (PROJECT_ROOT / "dashboard" / "help.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "dashboard" / "help" / "help.md").read_text(encoding="utf-8")
     assert all(name in text for name in FORMATS_TEXT.replace(" or", ",").split(", "))
 
 

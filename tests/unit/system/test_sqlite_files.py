@@ -31,7 +31,7 @@ from core.settings import load_settings
 from core.system import sqlite_files
 from tests.as_owner import AS_OWNER
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SPACE = Space("x", "a" * 64, "bicubic", False)
 linux = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system doesn't list its locks")
 
