@@ -45,7 +45,7 @@ def plainly(app: AppTest) -> str:
         ("", {}, ["4 people", "tiny-encoder"]),
         ("gallery", {}, list(expected()["people"])),
         ("dataset", {}, ["demo", "crops", "disjoint"]),
-        ("dataset", {"set": "demo"}, ["closed-set", "16, 24, 32"]),
+        ("dataset", {"set": "demo"}, ["closed-set", "16, 24, 32", "6 people have fewer than 4 images in train"]),
         ("training", {}, ["0.8176", "27.36 dB", "0.7457", "0.7833", "Stopped", "Interrupted"]),
         ("training", {"run": FINETUNING}, ["both-stages", "0.8176"]),
         ("training", {"run": UPSCALING}, ["0.7833", "27.36"]),

@@ -218,6 +218,19 @@ def test_exported_weights_load_completely(name, older, said):
         assert [stage["name"] for stage in told["card"]["config"]["stages"]] == ["stage1", "stage2"]
 
 
+def test_exported_onnx_embeds_as_the_encoder_that_it_was_made_from(older):
+    import onnxruntime
+
+    from core.pipeline import PipelineConfig, build_pipeline
+
+    crop = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(str(older / "encoder.onnx"), providers=["CPUExecutionProvider"])
+    fed = crop.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+    raw = session.run(None, {session.get_inputs()[0].name: fed})[0]
+    vector = build_pipeline(PipelineConfig()).encoder.encode(crop)
+    assert float((raw / np.linalg.norm(raw) * vector).sum()) > 0.999
+
+
 def test_weights_of_a_finished_run_are_taken_into_use_and_exported(unpacked, said, monkeypatch, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(unpacked / "data", data)
@@ -243,6 +256,14 @@ def test_every_run_is_listed_and_shown_with_its_result(older, said):
         shown = said("runs", "show", name)
         assert (shown["status"], (shown.get("report") or {}).get("text")) == (each["status"], each["text"]), name
         assert shown["config"], name
+
+
+@pytest.mark.parametrize("name", EXPECTED["runs"])
+def test_every_event_of_a_run_is_read(name, older, capsys):
+    assert run(["runs", "log", name, "--json"]) == 0
+    read = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    written = (older / "data" / "runs" / name / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert read == [json.loads(line)["kind"] for line in written] and "started" in read
 
 
 def test_two_evaluations_are_compared(older, said):
