@@ -17,10 +17,12 @@ SHARED_VARIABLE = "EDGEFACE_SHARED"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow simulations unless they are asked for: `pytest -m slow`."""
+    """Leave out slow simulations unless they are asked for: `pytest -m slow`. They have an hour each."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    for item in slow:
+        item.add_marker(pytest.mark.timeout(3600))
     if "slow" in config.getoption("markexpr"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from core.jobs.run_dir import list_runs
 from core.models.encoders import describe
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, at_rest
 from tests.made_peer import made_peer
 from tests.made_weights import save_encoder
 from tests.unit.evaluation.sets import small_dataset
@@ -46,6 +46,7 @@ def studio(server: Server) -> Server:
 
 
 def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None:
+    shutil.rmtree(studio.data_dir / "runs", ignore_errors=True)  # of a first run of this test
     page.set_default_timeout(LONGEST_MS)
     page.goto(studio.url("accuracy"))
     expect(page.get_by_text("Nothing measured yet")).to_be_visible()
@@ -54,6 +55,7 @@ def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None
     peer = page.get_by_label("Another recogniser beside")
     peer.fill(str(studio.data_dir / "peer.onnx"))
     peer.press("Enter")
+    at_rest(page)
     page.get_by_role("button", name="Measure", exact=True).last.click()
     expect(page.get_by_text("Accuracy against resolution")).to_be_visible(timeout=LONGEST_MS)
     [run] = list_runs(studio.data_dir / "runs", "evaluate")

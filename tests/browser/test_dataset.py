@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,8 +20,15 @@ pytestmark = pytest.mark.browser
 HARMLESS = 1  # a page may be a scroll bar's rounding wider than its window
 
 
+def start_empty(server: Server) -> None:
+    """No runs and no data sets, also when the test runs a second time."""
+    for folder in ("runs", "datasets"):
+        shutil.rmtree(server.data_dir / folder, ignore_errors=True)
+
+
 def test_progress_moves_by_itself_and_survives_a_reload_and_another_browser(server: Server, page, narrow_page):
     """The run is worked on by this test, step by step, so that nothing hangs on a machine's speed."""
+    start_empty(server)
     out = server.data_dir / "datasets" / "faces"
     run = create_run(server.data_dir / "runs", "ingest", "faces", {"source": "/photographs", "out": str(out)})
     log = EventLog(run.events_path)
@@ -48,6 +56,7 @@ def test_progress_moves_by_itself_and_survives_a_reload_and_another_browser(serv
 
 
 def test_a_demo_is_drawn_and_seen_also_after_a_reload(server: Server, page):
+    start_empty(server)
     page.goto(server.url("dataset"))
     expect(page.get_by_text("No data set yet")).to_be_visible()
     page.get_by_role("radio", name="Drawn people").click()

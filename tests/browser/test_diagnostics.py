@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.app.conftest import fill
+from tests.browser.conftest import remove_everybody
 
 pytestmark = pytest.mark.browser
 
 
 def test_points_drawn_around_show_their_faces(server, page):
+    remove_everybody(server.data_dir)
     fill(server.data_dir, "Ada Lovelace", "Grace Hopper", photographs=4)
     page.goto(server.url("diagnostics?show=map"))
     page.get_by_role("button", name="The gallery", exact=True).or_(

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app.conftest import fill
-from tests.browser.conftest import give_files
+from tests.browser.conftest import at_rest, give_files, remove_everybody
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,11 @@ def text_of(locator) -> str:
     return locator.inner_text().replace(JOINER, "")
 
 
+def enrol_only(server, name):
+    remove_everybody(server.data_dir)
+    fill(server.data_dir, name)
+
+
 def open_person(page, server, name):
     page.goto(server.url("gallery"))
     page.get_by_role("textbox", name="Find by name").fill(name)
@@ -29,18 +34,25 @@ def open_person(page, server, name):
     expect(page.get_by_role("button", name="Open")).to_have_count(1)
     page.get_by_role("button", name="Open").click()
     expect(page.get_by_role("button", name="Add photographs")).to_be_visible()
+    at_rest(page)
+
+
+def rename_to(page, name):
+    page.get_by_text("Rename", exact=True).click()
+    page.get_by_role("textbox", name="New name").fill(name)
+    at_rest(page)
+    page.get_by_role("button", name="Save the name").click()
+    said = page.get_by_test_id("stAlert").filter(has_text="Renamed to")
+    expect(said).to_be_visible()
+    return said
 
 
 def test_a_name_is_shown_as_typed_in_html_and_in_messages(server, page):
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    fill(server.data_dir, "Somebody")
+    enrol_only(server, "Somebody")
     open_person(page, server, "Somebody")
-    page.get_by_text("Rename", exact=True).click()
-    page.get_by_role("textbox", name="New name").fill(NASTY)
-    page.get_by_role("button", name="Save the name").click()
-    said = page.get_by_test_id("stAlert").filter(has_text="Renamed to")
-    expect(said).to_be_visible()
+    said = rename_to(page, NASTY)
     assert f"Renamed to {NASTY}." in text_of(said)
     expect(said.locator("a, img, strong, em, .katex")).to_have_count(0)
     expect(page.locator(".ef-name").first).to_have_text(NASTY)
@@ -48,7 +60,7 @@ def test_a_name_is_shown_as_typed_in_html_and_in_messages(server, page):
 
 
 def test_deleting_needs_a_second_click_and_can_be_left(server, page):
-    fill(server.data_dir, "Ada Lovelace")
+    enrol_only(server, "Ada Lovelace")
     open_person(page, server, "Ada Lovelace")
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
@@ -62,12 +74,16 @@ def test_deleting_needs_a_second_click_and_can_be_left(server, page):
 
 
 def test_an_export_can_be_downloaded(server, page, tmp_path):
-    fill(server.data_dir, "Grace Hopper")
+    enrol_only(server, "Grace Hopper")
     page.goto(server.url("gallery"))
     page.get_by_text("Export", exact=True).click()
+    at_rest(page)
     page.get_by_text("I may take this data out").click()
+    expect(page.get_by_role("button", name="Make the file")).to_be_enabled()
+    at_rest(page)
     page.get_by_role("button", name="Make the file").click()
     expect(page.get_by_test_id("stAlert").filter(has_text="unencrypted")).to_be_visible()
+    at_rest(page)
     with page.expect_download() as caught:
         page.get_by_role("button", name=re.compile("^Download")).click()
     caught.value.save_as(tmp_path / "g.zip")
@@ -80,6 +96,7 @@ def test_a_person_is_enrolled_from_uploaded_files(ready_server, page, tmp_path):
     for number, size in enumerate((512, 300), start=1):
         astronaut.resize((size, size)).save(tmp_path / f"photograph-{number}.png")
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    remove_everybody(ready_server.data_dir)
     page.goto(ready_server.url("enroll"))
     give_files(page, sorted(tmp_path.iterdir()))
     for name in ("photograph-1.png", "photograph-2.png", "broken.jpg"):

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.browser
 
 
 def test_wipe_zoom_and_the_next_face(ready_server: Server, page: Any) -> None:
-    small_dataset(ready_server.data_dir / "datasets" / "small", people=3, each=2, single=0)
+    if not (folder := ready_server.data_dir / "datasets" / "small").is_dir():
+        small_dataset(folder, people=3, each=2, single=0)
     page.goto(ready_server.url("inspector"))
     handle = page.locator(".ef-handle")
     handle.wait_for(timeout=4 * WAIT_MS)  # the first page loads the network

@@ -20,7 +20,7 @@ import pytest
 
 from core.gallery.store import Gallery
 from core.video.sightings import SightingRule, sightings, write_rule
-from tests.browser.conftest import _FLAGS, CHROMIUM, ROOT, playwright_api, start
+from tests.browser.conftest import _FLAGS, CHROMIUM, ROOT, playwright_api, remove_everybody, start
 from tests.browser.fake_camera import drawn, photographs, posed, write_mjpeg
 
 pytestmark = pytest.mark.browser
@@ -182,6 +182,7 @@ def pressed_until(page: Any, text: str) -> bool:
 
 
 def test_enrolled_from_the_video_a_person_is_named_before_the_camera(live: Live) -> None:
+    remove_everybody(live.data_dir)
     with live.page("ada") as page:
         to_the_camera(page, live)
         assert "512 numbers" in page.locator("[data-testid=stMainBlockContainer]").inner_text()

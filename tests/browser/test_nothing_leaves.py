@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request
 
 from dashboard.shell.navigation import PAGES_DIR
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, at_rest
 
 pytestmark = pytest.mark.browser
 
@@ -30,8 +30,8 @@ def test_every_request_stays_on_this_machine(server: Server, page: Page, name: s
 
     page.context.on("request", note)
     page.goto(server.url(name))
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.locator("[data-testid=stMain] h1").first.wait_for()
+    at_rest(page)
     page.wait_for_load_state("networkidle")
     own = urlsplit(server.address).netloc
     sent = [each for each in asked if not each.startswith(("data:", "blob:"))]

@@ -24,7 +24,7 @@ from core.settings import PROJECT_ROOT, load_settings
 from tests.app.training_runs import record
 from tests.browser.conftest import Server, start
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # for several waits of LONGEST_MS
 
 MODELS = PROJECT_ROOT / "data" / "models"
 EPOCHS = 5000
@@ -53,15 +53,21 @@ def studio(server: Server, weights: Path) -> Iterator[Server]:
     jobs = {"at_once": 2, "niceness": 0, "threads": 1}
     (data_dir / "active.json").write_text(json.dumps({"encoder": chosen, "jobs": jobs}), encoding="utf-8")
     yield server
+    _end_runs(server)
+
+
+def _at_work(server: Server) -> list[Run]:
+    return [run for run in list_runs(server.data_dir / "runs") if run.state().live]
+
+
+def _end_runs(server: Server) -> None:
+    """Kill the workers and remove their runs."""
     for run in _at_work(server):
         state = run.state()
         if state.pid is not None and state.has_worker and state.pid != os.getpid():
             with suppress(ProcessLookupError):
                 os.kill(state.pid, signal.SIGKILL)
-
-
-def _at_work(server: Server) -> list[Run]:
-    return [run for run in list_runs(server.data_dir / "runs") if run.state().live]
+    shutil.rmtree(server.data_dir / "runs", ignore_errors=True)
 
 
 def _log(page: Any) -> Any:
@@ -84,6 +90,7 @@ def _wait_for_more_than(page: Any, epochs: int) -> int:
 def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
     studio: Server, page: Any, chromium: Any, tmp_path: Any
 ) -> None:
+    _end_runs(studio)  # of a first try of this test
     page.set_default_timeout(LONGEST_MS)
     page.goto(studio.url("training"))
     page.get_by_text("Two stages, as the notes have them").click()
