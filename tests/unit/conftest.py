@@ -49,3 +49,29 @@ def make_pipeline(random_weights: Path) -> Callable[..., Pipeline]:
         return Pipeline(config, encoder, bicubic(), Detector(), Gallery.open(":memory:"))
 
     return make
+
+
+@pytest.fixture()
+def saved(tmp_path: Path):
+    """Saves any object with torch.save under a name that says nothing, and gives its path."""
+
+    def save(content: object, name: str = "weights.bin") -> Path:
+        import torch
+
+        path = tmp_path / name
+        torch.save(content, path)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def xxs_state():
+    """A complete XXS state dict with random weights, timm's own key names."""
+    import torch
+
+    from core.encoder.network import build_network
+    from core.models.variants import VARIANTS
+
+    torch.manual_seed(0)
+    return {key: tensor.clone() for key, tensor in build_network(VARIANTS["edgeface_xxs"]).state_dict().items()}

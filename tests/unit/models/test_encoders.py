@@ -153,8 +153,8 @@ def test_incomplete_or_unhealthy_weights_are_not_taken_into_use(settings: Settin
 
 def test_no_torch_is_imported_to_look(tmp_path: Path) -> None:
     code = (
-        "import sys; from core.encoder import registry, fetch; from core.settings import load_settings;"
-        "registry.scan(load_settings()); print('torch' in sys.modules)"
+        "import sys; from core.models import encoders, download; from core.settings import load_settings;"
+        "encoders.scan(load_settings()); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

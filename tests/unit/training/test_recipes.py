@@ -131,7 +131,9 @@ def test_time_follows_images_epochs_and_speeds():
 
 
 def test_recipes_settings_and_commands_load_no_torch():
-    modules = "recipe presets overrides config schedule lines estimate alarms standing resume reporter errors"
+    modules = (
+        "recipe presets overrides config schedule log_format estimate alarms progress_state batch_split reporter errors"
+    )
     names = ", ".join(f"core.training.{name}" for name in modules.split())
     code = f"import sys, {names}, core.commands.train.app, core.jobs.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
