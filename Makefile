@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: run test check simulations endurance endurance-live fuzz bench models clean
+.PHONY: run test check coverage audit simulations endurance endurance-live fuzz bench models clean
 .DELETE_ON_ERROR:
 
 run: $(RUNTIME)
@@ -20,6 +20,14 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r core dashboard pages -c pyproject.toml
+
+# Which lines of core and dashboard the tests without a browser reach; the report names those they don't.
+coverage: $(DEV)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow" --cov=core --cov=dashboard \
+		--cov-report=term:skip-covered --cov-report=html:data/coverage
+
+# Known weaknesses of the pinned packages; asks a service on the internet.
+audit: $(DEV)
 	$(BIN)/python -m tests.audit_pins $(BIN)/pip-audit
 
 # Kills processes at random moments, 200 times, and lets eight work at once for a minute; takes some minutes.
