@@ -16,7 +16,6 @@ from core.gallery.keys import Key
 from core.gallery.match import Index
 from core.gallery.queries import encoder_id, write_audit
 from core.gallery.records import Space
-from core.gallery.sketch import Sketch
 from core.gallery.store import Gallery
 
 _ROWS_AT_ONCE = 10_000
@@ -84,9 +83,9 @@ def _write(
     )
 
 
-def index_of(templates: NDArray[np.float32], space: Space, sketch: Sketch | None = None) -> Index:
+def index_of(templates: NDArray[np.float32], space: Space) -> Index:
     """The index that a gallery of one template a person has, without the file."""
     count = len(templates)
     numbers, sizes = np.arange(1, count + 1), np.zeros(count, np.int64)
     revisions, starts = np.ones(count, np.int64), np.arange(count)
-    return Index(space, numbers, revisions, numbers, names_of(count), starts, sizes, templates, sketch)
+    return Index(space, numbers, revisions, numbers, names_of(count), starts, sizes, templates)

@@ -11,7 +11,7 @@ from core.bench.galleries import index_of, space_of
 from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.row import Row
-from core.gallery.sketch import Sketch
+from core.gallery.sketch import build_sketch
 from core.images import RGB, read_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
 
@@ -34,7 +34,8 @@ def rows(material: Material) -> Iterator[Row]:
     templates = material.templates(size)
     flat = faiss.IndexFlatIP(templates.shape[1])
     flat.add(templates)
-    index = index_of(templates, space_of(material), Sketch(templates))
+    index = index_of(templates, space_of(material))
+    build_sketch(templates)
     for px, cosines in measured.items():
         meant, queries = other_looks(material, templates, cosines, material.size(500, 50), seed=px)
         best = flat.search(queries, 1)[1][:, 0]

@@ -17,7 +17,7 @@ from core.bench.measure import in_turns
 from core.bench.row import Curve, Row
 from core.gallery.keys import Key
 from core.gallery.records import Space
-from core.gallery.sketch import SKETCH_FROM, Sketch
+from core.gallery.sketch import SKETCH_FROM, build_sketch
 from core.gallery.store import Gallery
 from core.gallery.top_k import take_best
 from core.system.sqlite_files import connect
@@ -160,10 +160,12 @@ def curve(material: Material) -> Curve:
     space, spent, memory = space_of(material), [], []
     for size in sizes:
         templates = material.templates(size)
-        index = index_of(templates, space, Sketch(templates) if size >= SKETCH_FROM else None)
+        index = index_of(templates, space)
+        if size >= SKETCH_FROM:
+            build_sketch(templates)
         calls: Calls = {"search": lambda index=index: index.search(index.matrix[0], K)}  # type: ignore[misc]
         spent.append(_medians(calls, rounds=material.size(40, 3), most_s=10)["search"])
-        memory.append((templates.nbytes + (size * templates.shape[1] / 8 if index.sketch is not None else 0)) / 1e6)
+        memory.append((templates.nbytes + (size * templates.shape[1] / 8 if size >= SKETCH_FROM else 0)) / 1e6)
     x = tuple(map(float, sizes))
     return Curve("Identify: one search", "people in the gallery", "ms", x, tuple(spent), tuple(memory))
 

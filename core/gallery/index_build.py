@@ -50,7 +50,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
     ids = means.owners[starts]
     places = np.searchsorted(everyone, ids).tolist()
     found = [names[place] for place in places]
-    return Index(space, everyone, revisions, ids, found, starts, means.sizes, means.matrix, counts=means.counts)
+    return Index(space, everyone, revisions, ids, found, starts, means.sizes, means.matrix, means.counts)
 
 
 def _unchanged(everyone: np.ndarray, revisions: np.ndarray, earlier: Index) -> np.ndarray:

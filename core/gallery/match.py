@@ -1,5 +1,6 @@
-"""Search: who in the gallery is most like each probe. Means in memory and one matrix product, exact; beyond some
-hundred thousand means a sketch names the candidates, and those are compared exactly.
+"""Search: the identities most similar to each probe, by an exact matrix product over means held in memory.
+
+Beyond some hundred thousand means a sketch selects the candidates (`core.gallery.sketch`), which are compared exactly.
 """
 
 from __future__ import annotations
@@ -7,37 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import SettingsInvalid
 from core.gallery.records import Candidate, Kind, Space
+from core.gallery.sketch import Sketch, sketch_of
 from core.gallery.template_mix import TemplateMix, templates_text
 from core.gallery.top_k import take_best
 from core.gallery.validation import unit_rows
 
-if TYPE_CHECKING:
-    from core.gallery.sketch import Sketch
-
 _BLOCK_BYTES = 64_000_000
-"""How large the matrix of scores may grow before the probes are taken in several blocks."""
+"""Largest size of the score matrix; more probes are searched in several blocks."""
 
-_MOST_NEAR = 100
-"""So many candidates may be asked of a sketch; more are found by comparing everybody."""
+_SKETCH_MAX_K = 100
+"""Largest k that a sketch serves; for more, all identities are compared."""
 
 Group = tuple[Kind, int | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A gallery in one space, as it was at one moment.
+    """A snapshot of a gallery in one space.
 
-    `everyone` (E,) int64 are the numbers of all identities, rising, and `revisions` (E,) their revisions, also of those
-    without a mean here. `ids` (I,) and `names` are who can be found. `matrix` (M, dim) float32 holds every mean,
-    identity by identity; `starts` (I,) says where each identity's rows begin, `sizes` (M,) each mean's size_px, 0 for
-    full size, and `counts` (M,) how many templates it is the mean of (None: one each). `sketch` finds candidates where
-    the matrix is too long to be gone through (core.gallery.sketch).
+    `everyone` (E,) int64 are the numbers of all identities, ascending, and `revisions` (E,) their revisions, including
+    identities without a mean here. `ids` (I,) and `names` are the identities that can be found. `matrix` (M, dim)
+    float32 holds every mean, identity by identity; `starts` (I,) is where each identity's rows begin, `sizes` (M,) each
+    mean's size_px, 0 for full size, and `counts` (M,) the number of templates behind it (None: one each).
     """
 
     space: Space
@@ -48,13 +45,11 @@ class Index:
     starts: np.ndarray
     sizes: np.ndarray
     matrix: np.ndarray
-    sketch: Sketch | None = None
     counts: np.ndarray | None = None
 
     @cached_property
     def mix(self) -> TemplateMix | None:
-        """Which kinds of templates anybody here has, and how many photographs a person has, the mean rounded; None
-        where nobody is."""
+        """The kinds of templates here and the mean number of photographs per person; None for an empty index."""
         if not self.size:
             return None
         most = 1.0 if self.counts is None else np.maximum.reduceat(self.counts, self.starts).mean()
@@ -62,11 +57,11 @@ class Index:
 
     @property
     def size(self) -> int:
-        """How many identities can be found."""
+        """Number of identities that can be found."""
         return len(self.ids)
 
     def means(self, position: int) -> tuple[np.ndarray, list[Group]]:
-        """The means (m, dim) of the identity at `position` in `ids`, and the kind and size of each."""
+        """Return the means (m, dim) of the identity at `position` in `ids`, and the kind and size of each."""
         first, end = self._rows(position)
         return self.matrix[first:end], [_group(size) for size in self.sizes[first:end].tolist()]
 
@@ -75,19 +70,19 @@ class Index:
         return int(self.starts[position]), end
 
     def search(self, probes: np.ndarray, k: int = 5) -> list[list[Candidate]]:
-        """The k best candidates for each probe, best first; fewer when the gallery is smaller, equal scores
-        by number.
+        """Return the k best candidates for each probe, best first; equal scores by number.
 
-        probes: (N, dim) float32 unit rows, or (dim,). An identity's score is its highest cosine over its
-        means. Raises SpaceMismatch or TemplateInvalid (probes), SettingsInvalid (k below 1).
+        probes: (N, dim) float32 unit rows, or (dim,). An identity's score is its highest cosine over its means. A
+        smaller gallery gives fewer candidates. Raises SpaceMismatch or TemplateInvalid (probes), SettingsInvalid
+        (k below 1).
         """
         if k < 1:
             raise SettingsInvalid(f"k must be 1 or more, got {k}.", "Ask for at least one candidate.")
         rows = unit_rows(probes, self.space.dim)
         if not self.size:
             return [[] for _ in rows]
-        if self.sketch is not None and k <= _MOST_NEAR:
-            return [self._search_near(self.sketch, row, k) for row in rows]
+        if k <= _SKETCH_MAX_K and (sketch := sketch_of(self.matrix)) is not None:
+            return [self._search_candidates(sketch, row, k) for row in rows]
         block = max(1, _BLOCK_BYTES // (4 * len(self.matrix)))
         found: list[list[Candidate]] = []
         for first in range(0, len(rows), block):
@@ -95,14 +90,14 @@ class Index:
         return found
 
     def scores(self, probes: np.ndarray) -> np.ndarray:
-        """Every identity's score, (N, I) float32 in [-1, 1], columns in the order of `ids`."""
+        """Return the score of every identity: (N, I) float32 in [-1, 1], columns in the order of `ids`."""
         scores = self._reduce(self._products(unit_rows(probes, self.space.dim)))
         result: np.ndarray = np.maximum(scores, -1.0, out=scores)
         return result
 
     def _products(self, rows: np.ndarray) -> np.ndarray:
-        """(N, M) cosines; the few that a rounding puts above 1 are 1."""
-        if len(rows) == 1:  # a matrix times a vector goes through the matrix as it lies
+        """(N, M) cosines, clipped to 1 where rounding exceeds it."""
+        if len(rows) == 1:  # matrix times vector reads the matrix in memory order
             products: np.ndarray = (self.matrix @ rows[0])[None]
         else:
             products = rows @ self.matrix.T  # (N, dim) x (dim, M) -> (N, M)
@@ -119,12 +114,12 @@ class Index:
     def _search_block(self, rows: np.ndarray, k: int) -> list[list[Candidate]]:
         products = self._products(rows)
         one_each = self.size == len(self.matrix)
-        # The scores are used up; where there are several means each, they are no longer the products.
+        # take_best overwrites the scores; with several means per identity they are a copy of the products.
         best, scores = take_best(self._reduce(products), k)
         return self._named(best, scores, best if one_each else self._best_means(products, best))
 
     def _named(self, best: np.ndarray, scores: np.ndarray, means: np.ndarray) -> list[list[Candidate]]:
-        """Candidates of the identities at `best` (N, k), their scores, and the rows of the means that gave them."""
+        """Candidates from positions `best` (N, k), their scores, and the matrix rows that gave the scores."""
         names = self.names
         columns = (self.ids[best].tolist(), best.tolist(), scores.tolist(), self.sizes[means].tolist())
         return [
@@ -135,9 +130,9 @@ class Index:
             for row in zip(*columns, strict=True)
         ]
 
-    def _search_near(self, sketch: Sketch, probe: np.ndarray, k: int) -> list[Candidate]:
-        """Only the means that the sketch names are compared: whoever isn't among them isn't found."""
-        means, scores = sketch.nearest(probe)
+    def _search_candidates(self, sketch: Sketch, probe: np.ndarray, k: int) -> list[Candidate]:
+        """Search among the means that the sketch selects; others aren't found."""
+        means, scores = sketch.nearest(self.matrix, probe)
         scores = np.minimum(scores, 1.0)
         positions = np.searchsorted(self.starts, means, side="right") - 1
         order = np.lexsort((positions, -scores))
@@ -146,7 +141,7 @@ class Index:
         return self._named(positions[best][None], scores[best][None], means[best][None])[0]
 
     def _best_means(self, products: np.ndarray, best: np.ndarray) -> np.ndarray:
-        """Which mean gave each of the best identities (N, k) its score: its row of the matrix."""
+        """The matrix row whose mean gave each of the best identities (N, k) its score."""
         found = np.empty_like(best)
         for number, positions in enumerate(best.tolist()):
             spans = [self._rows(position) for position in positions]
@@ -159,7 +154,7 @@ def _group(size: int) -> Group:
 
 
 def mean_of(vectors: Iterable[np.ndarray]) -> np.ndarray:
-    """The mean direction of unit vectors (dim,), of norm 1; the first one when they cancel each other out."""
+    """Return the mean direction of unit vectors (dim,), of norm 1; the first vector where they cancel out."""
     stacked = np.stack([np.asarray(vector, dtype=np.float64) for vector in vectors])
     total = stacked.mean(axis=0)
     norm = float(np.linalg.norm(total))

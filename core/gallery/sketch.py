@@ -1,15 +1,16 @@
-"""Candidates among very many templates: the signs of their numbers, 64 bytes each for 2,048, gone through by faiss.
+"""Approximate candidate search among very many templates: sign bits of their vectors, compared by faiss.
 
 The share of signs in which two unit vectors differ estimates the angle between them (Charikar, Similarity estimation
-techniques from rounding algorithms, STOC 2002). The rows that differ least from a probe are gathered so, and only those
-are compared exactly. Nothing is trained and nothing is written to the disk: packing the signs of a million rows takes
-a fraction of what reading them from the gallery does.
+techniques from rounding algorithms, STOC 2002). A sketch selects the rows that differ least from a probe; only those
+are compared exactly. Nothing is trained and nothing is written to disk. `sketch_of` builds the sketch of a large matrix
+in a background thread and keeps it for as long as the matrix exists. `core.gallery.match` is its only user.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
@@ -17,22 +18,21 @@ from typing import Any
 import numpy as np
 
 SKETCH_FROM = 200_000
-"""Means from which on candidates are looked for; below, all of them are compared (some 20 ms on two cores)."""
+"""Number of means from which a sketch is used; below it all are compared (some 20 ms on two cores)."""
 
 CANDIDATES = 2_048
-"""Rows that are compared exactly for each probe."""
+"""Rows compared exactly for each probe."""
 
 _ROWS_AT_ONCE = 16_384
 
 
 class Sketch:
-    """The signs of a matrix's rows, in as many parts as there are cores, up to four. Any thread may ask."""
+    """The sign bits of a matrix's rows, in one part per core, at most four. Thread-safe."""
 
     def __init__(self, matrix: np.ndarray) -> None:
-        """`matrix` (M, dim) float32, dim divisible by 8; it is kept, not copied."""
+        """`matrix` (M, dim) float32, dim divisible by 8. It isn't kept: searches pass it again."""
         import faiss  # heavy, and only large galleries need it
 
-        self._matrix = matrix
         self._parts: list[tuple[int, Any]] = []
         count = min(4, os.cpu_count() or 1)
         edges = [len(matrix) * part // count for part in range(count + 1)]
@@ -44,9 +44,13 @@ class Sketch:
                 part.add(signs(matrix[start : min(end, start + _ROWS_AT_ONCE)]))
             self._parts.append((first, part))
 
-    def nearest(self, probe: np.ndarray, candidates: int = CANDIDATES) -> tuple[np.ndarray, np.ndarray]:
-        """(rows (n,) int64, their cosines (n,) float32) of about so many rows that differ least from the unit vector
-        `probe` (dim,) in sign, in no order."""
+    def nearest(
+        self, matrix: np.ndarray, probe: np.ndarray, candidates: int = CANDIDATES
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (rows (n,) int64, cosines (n,) float32) of the rows whose signs differ least from `probe` (dim,).
+
+        n is about `candidates`; the rows are in no order. `matrix` is the one that the sketch was made of.
+        """
         asked, wanted = signs(probe[None]), -(-candidates // len(self._parts))
         found: list[tuple[np.ndarray, np.ndarray]] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(
             self._parts
@@ -55,7 +59,7 @@ class Sketch:
         def look(number: int) -> None:
             first, part = self._parts[number]
             rows = part.search(asked, min(wanted, part.ntotal))[1][0] + first
-            found[number] = rows, self._matrix[rows] @ probe
+            found[number] = rows, matrix[rows] @ probe
 
         helpers = [threading.Thread(target=look, args=(number,)) for number in range(1, len(self._parts))]
         for helper in helpers:
@@ -68,46 +72,41 @@ class Sketch:
 
 
 def signs(matrix: np.ndarray) -> np.ndarray:
-    """Float (M, dim) -> uint8 (M, dim / 8): a bit for each number, set where it is above zero."""
+    """Pack signs: float (M, dim) -> uint8 (M, dim / 8), a bit set where the number is above zero."""
     return np.packbits(matrix > 0, axis=1)
 
 
-class SketchMaker:
-    """Makes the sketch of a large matrix in the background; until it is there, search goes through all rows."""
+_lock = threading.Lock()
+_sketches: dict[int, Sketch] = {}
+"""Sketches by the id of their matrix; an entry goes with its matrix."""
+_builders: list[threading.Thread] = []
+"""The thread that builds a sketch, at most one."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: tuple[np.ndarray, Sketch] | None = None
-        self._busy: threading.Thread | None = None
-        self._cleared = 0
 
-    def of(self, matrix: np.ndarray) -> Sketch | None:
-        """The sketch of this very matrix, if it was made; else it is begun, and None comes back."""
-        if len(matrix) < SKETCH_FROM or matrix.shape[1] % 8 or find_spec("faiss") is None:
-            return None
-        with self._lock:
-            if self._made is not None and self._made[0] is matrix:
-                return self._made[1]
-            if self._busy is None or not self._busy.is_alive():
-                self._busy = threading.Thread(
-                    target=self._make, args=(matrix, self._cleared), name="sketch", daemon=True
-                )
-                self._busy.start()
-        return None
+def sketch_of(matrix: np.ndarray) -> Sketch | None:
+    """Return the sketch of this very array; None where it isn't built yet, or the matrix is too small to need one.
 
-    def wait(self) -> None:
-        """Until what was begun is made."""
-        if self._busy is not None:
-            self._busy.join()
+    The first call starts to build it in the background, one at a time.
+    """
+    found = _sketches.get(id(matrix))
+    if found is not None or len(matrix) < SKETCH_FROM or matrix.shape[1] % 8 or find_spec("faiss") is None:
+        return found
+    with _lock:
+        _builders[:] = [thread for thread in _builders if thread.is_alive()]
+        if not _builders:
+            _builders.append(threading.Thread(target=build_sketch, args=(matrix,), name="sketch", daemon=True))
+            _builders[0].start()
+    return None
 
-    def clear(self) -> None:
-        """Forget what was made, and what is being made."""
-        with self._lock:
-            self._made = None
-            self._cleared += 1
 
-    def _make(self, matrix: np.ndarray, cleared: int) -> None:
-        sketch = Sketch(matrix)
-        with self._lock:
-            if cleared == self._cleared:  # else somebody was erased meanwhile
-                self._made = (matrix, sketch)
+def build_sketch(matrix: np.ndarray) -> None:
+    """Build the sketch of a matrix of any length, and keep it for as long as the matrix exists."""
+    key = id(matrix)
+    _sketches[key] = Sketch(matrix)
+    weakref.finalize(matrix, _sketches.pop, key, None).atexit = False
+
+
+def wait_for_sketch() -> None:
+    """Wait until the sketch that is being built is ready."""
+    for thread in _builders:
+        thread.join()

@@ -5,7 +5,6 @@ processes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +21,6 @@ from core.gallery.keys import key_given
 from core.gallery.match import Index
 from core.gallery.protection import Keys
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
-from core.gallery.sketch import SketchMaker
 from core.gallery.validation import clean_name, clean_note
 
 _CACHED_SPACES = 4
@@ -43,7 +41,6 @@ class Gallery:
         self.database = database
         self._indexes: dict[Space, tuple[tuple[int, int, int], Index]] = {}
         self._counts: dict[Space | None, tuple[tuple[int, int, int], tuple[int, int, int]]] = {}
-        self._sketches = SketchMaker()
 
     @classmethod
     def open(
@@ -69,7 +66,6 @@ class Gallery:
     def close(self) -> None:
         """Close the file; twice does no harm."""
         self._indexes.clear()
-        self._sketches.clear()
         self.database.close()
 
     def __enter__(self) -> Gallery:
@@ -79,10 +75,6 @@ class Gallery:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def settle(self) -> None:
-        """Wait for what a large gallery makes in the background."""
-        self._sketches.wait()
 
     @property
     def path(self) -> Path | str:
@@ -179,7 +171,6 @@ class Gallery:
     def _erase_traces(self, subject: str) -> None:
         with self.database.reading():
             self._indexes.clear()
-            self._sketches.clear()
         try:
             reason = "" if self.database.tidy() else "another programme is reading it."
         except (GalleryBusy, StorageFailed) as error:
@@ -292,12 +283,12 @@ class Gallery:
         """
         cached = self._indexes.get(space)
         if cached is not None and self.database.is_still(cached[0]):
-            return self._sketched(space, *cached)
+            return cached[1]
         with self.database.reading() as connection:
             version = self.database.version(connection)
             cached = self._indexes.get(space)
             if cached is not None and cached[0] == version:
-                return self._sketched(space, *cached)
+                return cached[1]
             same_file = cached is not None and cached[0][0] == self.database.opened
             index = build_index(connection, space, cached[1] if cached is not None and same_file else None)
             if version is None:  # amid a write, which may be rolled back
@@ -306,14 +297,7 @@ class Gallery:
             while len(self._indexes) >= _CACHED_SPACES:
                 self._indexes.pop(next(iter(self._indexes)))
             self._indexes[space] = (version, index)
-            return self._sketched(space, version, index)
-
-    def _sketched(self, space: Space, version: tuple[int, int, int], index: Index) -> Index:
-        """The index with its sketch, once that was made in the background; smaller galleries need none."""
-        if index.sketch is None and (sketch := self._sketches.of(index.matrix)) is not None:
-            index = replace(index, sketch=sketch)
-            self._indexes[space] = (version, index)
-        return index
+            return index
 
     def search(self, probes: np.ndarray, space: Space, k: int = 5) -> list[list[Candidate]]:
         """The k people most like each probe, best first, among templates that `space` may meet.
