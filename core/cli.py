@@ -29,7 +29,8 @@ from core.commands.shared.common import example, plain
 from core.commands.train import app as train
 from core.commands.weights import app as weights
 from core.errors import CoreError
-from core.settings import load_settings, write_atomically
+from core.settings import data_folder, load_settings
+from core.system.atomic_file import write_atomically
 from core.system.private_files import keep_private
 from core.system.thread_env import let_threads_wait
 
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    keep_private()
+    keep_private(data_folder())
     resolve_with(owner)
     let_threads_wait()
     try:

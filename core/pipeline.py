@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +32,7 @@ from core.recognition.attack_check import load_check
 from core.recognition.decision import decide, once_each
 from core.recognition.gallery_io import load_gallery, save_gallery
 from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
-from core.recognition.results import Comparison, Probe, Recognition
+from core.recognition.results import NO_FACE, Comparison, Probe, Recognition
 from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from core.encoder.encode import Encoder, Precision
 
 __all__ = [
-    "NO_FACE",
     "NoFace",
     "Pipeline",
     "PipelineConfig",
@@ -56,8 +55,6 @@ __all__ = [
 
 Image = Any
 """Whatever `core.images.read_image` reads: a path, bytes, a file object, a Pillow image, an RGB array."""
-
-NO_FACE = "no face found: the face may be too small, turned away or hidden"
 
 
 @dataclass(frozen=True)
@@ -231,10 +228,12 @@ class Pipeline:
         with _timed(timings, "detect and align"):
             found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
         decided = iter(self.recognise([probe for probes in found for probe in probes], timings))
-        nothing = Recognition("unrecognisable", NO_FACE, threshold=self.config.recognition_threshold)
-        return [
-            once_each([next(decided) for _ in probes]) or [replace(nothing, timings_ms=timings)] for probes in found
-        ]
+        return [once_each([next(decided) for _ in probes]) or [self.no_face(timings)] for probes in found]
+
+    def no_face(self, timings: dict[str, float] | None = None) -> Recognition:
+        """The answer for an image without a face: "unrecognisable"."""
+        threshold = self.config.recognition_threshold
+        return Recognition("unrecognisable", NO_FACE, threshold=threshold, timings_ms=timings or {})
 
     def recognise(self, probes: Sequence[Probe], timings: dict[str, float] | None = None) -> list[Recognition]:
         """Decide about probes: embedded in one batch, searched in one product, one Recognition each, in order."""

@@ -1,18 +1,13 @@
-"""Where things live and what is in use: resolved once from the environment, then passed as values."""
+"""Paths of an installation, resolved once from the environment and passed on as a value, and shared constants."""
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from core.access.actor import require
-from core.access.roles import Permission
-from core.errors import SettingsInvalid, StorageFailed
+from core.errors import SettingsInvalid
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,13 +48,19 @@ class Settings:
         return self.data_dir / "active.json"
 
 
+def data_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder that EDGEFACE_DATA_DIR names, else the project's own data/; whether it exists isn't checked."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("EDGEFACE_DATA_DIR") or PROJECT_ROOT / "data").expanduser().resolve()
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from EDGEFACE_DATA_DIR, EDGEFACE_GALLERY and EDGEFACE_MODELS_DIR, else the project's own data/ folder.
 
     Raises SettingsInvalid when the data folder's path is a file.
     """
     env = os.environ if environ is None else environ
-    data_dir = Path(env.get("EDGEFACE_DATA_DIR") or PROJECT_ROOT / "data").expanduser().resolve()
+    data_dir = data_folder(env)
     if data_dir.exists() and not data_dir.is_dir():
         raise SettingsInvalid(
             f"EDGEFACE_DATA_DIR is a file, not a folder: {data_dir}.", "Point it at a folder, or unset it."
@@ -71,62 +72,3 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     gallery = Path(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db").expanduser().resolve()
     models = Path(env.get("EDGEFACE_MODELS_DIR") or PROJECT_ROOT / "data" / "models").expanduser().resolve()
     return Settings(data_dir=data_dir, models_dir=models, gallery_path=gallery)
-
-
-def read_active(settings: Settings) -> dict[str, Any]:
-    """What the operator chose to use ({"encoder": {"path": ..., "sha256": ...}, ...}); {} when nothing was chosen.
-
-    Raises SettingsInvalid when the file is there but isn't JSON of that form.
-    """
-    try:
-        text = settings.active_path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(
-            f"{settings.active_path} can't be read: {error}.", "Delete it to start afresh."
-        ) from error
-    try:
-        active = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise SettingsInvalid(
-            f"{settings.active_path} isn't valid JSON{where}.", "Delete it to start afresh."
-        ) from error
-    if not isinstance(active, dict):
-        raise SettingsInvalid(f"{settings.active_path} holds no settings object.", "Delete it to start afresh.")
-    return active
-
-
-def write_active(settings: Settings, **changes: Any) -> None:
-    """Merge `changes` into the active choices, atomically. A value of None removes its key. Raises NotAllowed,
-    SettingsInvalid, StorageFailed."""
-    from core.access.trail import record
-
-    require(Permission.WEIGHTS)
-    active = {**read_active(settings), **changes}
-    active = {key: value for key, value in active.items() if value is not None}
-    write_atomically(settings.active_path, json.dumps(active, indent=2).encode("utf-8"))
-    record(settings, f"in use changed: {', '.join(sorted(changes))}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to disk, then `os.replace`: readers see the old file or the new one, never half.
-
-    Raises StorageFailed (disk full, no permission); the earlier file, if any, is untouched then.
-    """
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StorageFailed(
-            f"{path} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
-        ) from error

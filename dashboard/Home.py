@@ -10,11 +10,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from core.access.actor import resolve_with
+from core.settings import data_folder
 from core.system.private_files import keep_private
 from dashboard.shell.gate import Gate
 from dashboard.shell.session import current
 
-keep_private()
+keep_private(data_folder())
 resolve_with(current)
 
 if __name__ != "__main__":

@@ -16,7 +16,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from core.errors import StorageFailed
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 from core.system.sqlite_files import connect
 
 WAIT_S = 10.0

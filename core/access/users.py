@@ -21,7 +21,8 @@ from core.access.passwords import check_password, hash_password
 from core.access.roles import Permission, Role, role_of
 from core.access.trail import record
 from core.errors import StorageFailed
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 from core.system.platform_files import lock
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 
 FORMAT = 1
 

@@ -20,7 +20,8 @@ from core.commands.shared.common import (
 )
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import EncoderOptions
-from core.settings import load_settings, write_atomically
+from core.settings import load_settings
+from core.system.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ from core.dataset.manifest import Dataset
 from core.errors import StorageFailed
 from core.images import sha256_of
 from core.jobs.json_values import to_json
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 
 FORMAT = 2
 """Goes up when the check looks for more or words it otherwise: earlier verdicts are then made anew."""

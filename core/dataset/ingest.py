@@ -35,7 +35,8 @@ from core.faces.quality import Limits
 from core.images import sha256_of
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.settings import VLR_SIZES_PX, write_atomically
+from core.settings import VLR_SIZES_PX
+from core.system.atomic_file import write_atomically
 from core.system.text import count
 
 FORMAT = 3

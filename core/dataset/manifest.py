@@ -17,7 +17,7 @@ from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import HR, INFO_NAME, MANIFEST_NAME, SPLITS, VLR
 from core.errors import StorageFailed
 from core.images import sha256_of
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 VERSION = 1
 COLUMNS = ("path", "identity", "split", "kind", "size_px", "pair", "sha256", "phash", "source", "degradation")

@@ -16,7 +16,7 @@ from core.dataset.journal import held
 from core.dataset.layout import INFO_NAME, MANIFEST_NAME, UNFINISHED_NAME
 from core.dataset.manifest import Dataset, is_outside
 from core.errors import StorageFailed
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 from core.system.platform_files import open_folder
 
 

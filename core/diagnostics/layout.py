@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 Method = Literal["pca", "tsne"]
 METHODS: dict[Method, str] = {"pca": "PCA", "tsne": "t-SNE"}

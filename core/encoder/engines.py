@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from core.encoder.export_onnx import INPUT, export_onnx
 from core.errors import CoreError, SettingsInvalid
-from core.settings import CROP_PX, Settings, load_settings, write_atomically
+from core.settings import CROP_PX, Settings, load_settings
+from core.system.atomic_file import write_atomically
 from core.system.cpu import processor_name
 
 Single = Callable[[Tensor], Tensor]

@@ -124,7 +124,9 @@ def _templates(
     pipeline: Pipeline, draft: EnrolmentDraft, store_crops: bool, matched_sizes: Sequence[int]
 ) -> list[NewTemplate]:
     own = [_template(photo, photo.probe, store_crops) for photo in draft.usable if photo.probe is not None]
-    return own + matched_templates(pipeline, draft.usable, matched_sizes, store_crops=store_crops)
+    return own + matched_templates(
+        pipeline.encoder, pipeline.upscaler, draft.usable, matched_sizes, store_crops=store_crops
+    )
 
 
 def _store(

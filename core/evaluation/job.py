@@ -41,7 +41,8 @@ from core.evaluation.weights_figures import keep_weights_figures
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
 from core.jobs.context import JobContext
-from core.settings import Settings, load_settings, write_atomically
+from core.settings import Settings, load_settings
+from core.system.atomic_file import write_atomically
 
 KIND = "evaluate"
 TASKS = ("dataset", "pairs", "calibrate", "matched", "pooling", "benchmark")

@@ -14,7 +14,7 @@ from core.evaluation.embedding import Mode, Size
 from core.evaluation.intervals import Interval
 from core.evaluation.metrics import Figures
 from core.evaluation.verification import FARS
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 Pairing = Literal["HR-HR", "VLR-VLR", "VLR-HR"]
 Protocol = Literal["pairs file", "all pairs"]

@@ -25,7 +25,7 @@ from core.csv_export import csv_bytes
 from core.errors import CoreError, StorageFailed
 from core.jobs.json_values import plain_value
 from core.jobs.run_dir import Run
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 FORMAT = 1
 TITLES: dict[str, str] = {

@@ -27,7 +27,8 @@ from core.gallery.match import mean_of
 from core.gallery.records import EMBEDDING_DIM, NewTemplate, Space
 from core.gallery.store import Gallery
 from core.gallery.validation import clean_name, name_key
-from core.settings import CROP_PX, write_atomically
+from core.settings import CROP_PX
+from core.system.atomic_file import write_atomically
 from core.system.file_kinds import stray
 from core.system.sqlite_files import is_open_here
 

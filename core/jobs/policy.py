@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 from core.errors import SettingsInvalid
-from core.settings import Settings, read_active, write_active
+from core.models.active_file import read_active, write_active
+from core.settings import Settings
 
 MOST_AT_ONCE = 64
 MOST_NICE = 19

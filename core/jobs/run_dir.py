@@ -33,7 +33,8 @@ from core.jobs.permissions import permission_for
 from core.jobs.processes import process_start
 from core.jobs.stat_cache import Kept
 from core.jobs.state import State, locked, now, read_state, write_state
-from core.settings import Settings, load_settings, write_atomically
+from core.settings import Settings, load_settings
+from core.system.atomic_file import write_atomically
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"\d{8}T\d{9}Z-[a-z0-9-]+")

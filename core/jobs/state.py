@@ -14,7 +14,7 @@ from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.processes import is_alive
 from core.jobs.stat_cache import Kept
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 from core.system.platform_files import lock
 
 Status = Literal["queued", "running", "done", "failed", "stopped", "interrupted"]

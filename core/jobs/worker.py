@@ -27,7 +27,7 @@ from core.jobs.processes import process_start
 from core.jobs.run_dir import Run
 from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
-from core.settings import Settings, load_settings
+from core.settings import Settings, data_folder, load_settings
 from core.system.private_files import keep_private
 from core.system.thread_env import let_threads_wait
 
@@ -55,7 +55,7 @@ DONE, FAULT, MISTAKE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KINDS) -> int:
     """Work on the run whose folder is named; the exit code is 0 when it is done or stopped, 1 when it failed."""
-    keep_private()
+    keep_private(data_folder())
     resolve_with(started_by)
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1:

@@ -16,6 +16,7 @@ from typing import Literal
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
+from core.models.active_file import read_active, write_active
 from core.models.errors import WeightsMissing, WeightsUnsafe
 from core.models.files import (
     Hashes,
@@ -32,7 +33,7 @@ from core.models.files import (
 )
 from core.models.header import ENCODER_FORMAT, is_upscaler
 from core.models.variants import RECOMMENDED, VARIANTS, Variant
-from core.settings import Settings, read_active, write_active
+from core.settings import Settings
 
 __all__ = [
     "Hashes",

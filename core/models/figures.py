@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from core.models.encoders import WeightsFile
 from core.models.header import BICUBIC, Measured, Rate, read_card, read_figures, through_bicubic
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 
 SHIPPED_DSR = "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b"
 """SHA-256 of data/models/edgeface-dsr.safetensors, which the official files are measured with."""

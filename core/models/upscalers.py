@@ -14,6 +14,7 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid, StorageFailed, WeightsMissing
+from core.models.active_file import read_active, write_active
 from core.models.files import (
     FileFacts,
     Wording,
@@ -26,7 +27,7 @@ from core.models.files import (
     stored_paths,
 )
 from core.models.header import is_upscaler, read_card
-from core.settings import Settings, read_active, write_active
+from core.settings import Settings
 from core.sr.trial import UpscalerUnusable, require_useful
 from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope
 from core.system.file_kinds import stray

@@ -15,7 +15,8 @@ from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery import queries
 from core.gallery.store import Gallery
-from core.settings import Settings, read_active, write_active
+from core.models.active_file import read_active, write_active
+from core.settings import Settings
 from core.video import sightings
 
 LONGEST_DAYS = 36_500

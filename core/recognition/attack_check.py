@@ -12,8 +12,9 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError
 from core.faces.attack import AttackCheck, AttackCheckUnusable, AttackModel, model_of
+from core.models.active_file import read_active, write_active
 from core.models.files import hash_file
-from core.settings import Settings, read_active, write_active
+from core.settings import Settings
 
 _KEY = "attack_check"
 UNPROTECTED = "No check against presentation attacks is in use: a print or a screen is taken for the person it shows."

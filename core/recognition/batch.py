@@ -7,14 +7,22 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from core.errors import CoreError
 from core.images import read_image
-from core.pipeline import NO_FACE, Pipeline
 from core.recognition.decision import once_each
 from core.recognition.results import Probe, Recognition
 
 BATCH = 32
+
+
+class Recogniser(Protocol):
+    """The methods of a pipeline that recognise a batch of images."""
+
+    def find(self, image: Any, *, reduce_to_px: int | None = None, every: bool = True) -> list[Probe]: ...
+    def recognise(self, probes: Sequence[Probe]) -> list[Recognition]: ...
+    def no_face(self) -> Recognition: ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class FileResult:
 
 
 def recognise_files(
-    pipeline: Pipeline,
+    pipeline: Recogniser,
     paths: Sequence[Path],
     *,
     reduce_to_px: int | None = None,
@@ -55,8 +63,4 @@ def recognise_files(
                 if isinstance(found, CoreError):
                     yield FileResult(path, error=found)
                 else:
-                    yield FileResult(path, tuple(once_each([next(decided) for _ in found])) or (_no_face(pipeline),))
-
-
-def _no_face(pipeline: Pipeline) -> Recognition:
-    return Recognition("unrecognisable", NO_FACE, threshold=pipeline.config.recognition_threshold)
+                    yield FileResult(path, tuple(once_each([next(decided) for _ in found])) or (pipeline.no_face(),))

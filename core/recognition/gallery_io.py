@@ -1,29 +1,35 @@
-"""Take a gallery into a pipeline from a file, and out of it into one: a database is known by content."""
+"""Load the people of a file into a pipeline's gallery, and save the gallery as a file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from core.errors import SettingsInvalid
 from core.gallery.embeddings_pt import import_embeddings_pt, write_embeddings_pt
 from core.gallery.encoder_view import BoundGallery
 from core.gallery.import_merge import ImportReport
+from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_gallery, import_gallery
 from core.system.sqlite_files import is_database
 
-if TYPE_CHECKING:
-    from core.pipeline import Pipeline
+
+class HasGallery(Protocol):
+    """A pipeline, as far as its gallery goes."""
+
+    gallery: BoundGallery
+    space: Space
 
 
-def load_gallery(pipeline: Pipeline, path: str | Path) -> ImportReport | None:
-    """Use the people in a file for this pipeline's recognitions.
+def load_gallery(pipeline: HasGallery, path: str | Path) -> ImportReport | None:
+    """Load the people of a file into the pipeline's gallery.
 
-    A gallery database becomes the pipeline's gallery, so that later changes go into it (None is returned). A portable
-    export or a `.pt` of names and embeddings is imported into the gallery in use; people already there get the
-    templates added. Embeddings in a `.pt` carry no weights' identity: they are taken as made by the pipeline's own.
-    Raises GalleryUnreadable, ImportRejected and the like; nothing is changed then.
+    A gallery database, recognised by its content, becomes the pipeline's gallery, so that later changes are written to
+    it; None is returned. An `.efgallery` export or a `.pt` of names and embeddings is imported into the current
+    gallery; people who are already enrolled get the templates added. A `.pt` doesn't name the encoder: its embeddings
+    are taken as made by the pipeline's own. Raises GalleryUnreadable, ImportRejected and other gallery errors; nothing
+    is changed then.
     """
     path = Path(path)
     if is_database(path):
@@ -37,12 +43,12 @@ def load_gallery(pipeline: Pipeline, path: str | Path) -> ImportReport | None:
     return import_gallery(store, path, on_conflict="add")
 
 
-def save_gallery(pipeline: Pipeline, path: str | Path, *, include_crops: bool = True) -> int:
-    """Write the gallery to a file and return how many people it holds.
+def save_gallery(pipeline: HasGallery, path: str | Path, *, include_crops: bool = True) -> int:
+    """Save the gallery as a file and return the number of people in it.
 
-    `.pt` gets a dict name -> mean embedding of the people that this pipeline's weights know; `.efgallery` the whole
-    gallery with its encoders' identities. Raises SettingsInvalid for another ending, StorageFailed when it can't be
-    written.
+    `.pt` holds a dict name -> mean embedding of the people with templates of the pipeline's encoder; `.efgallery` the
+    whole gallery with its encoders' identities. Raises SettingsInvalid for another ending, StorageFailed when the file
+    can't be written.
     """
     path = Path(path)
     if path.suffix == ".pt":

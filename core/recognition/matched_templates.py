@@ -15,15 +15,17 @@ from core.images import encode_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
 
 if TYPE_CHECKING:
-    from core.pipeline import Pipeline
+    from core.encoder.encode import Encoder
     from core.recognition.results import DraftPhoto
+    from core.sr import Upscaler
 
 MATCHED_SIZES_PX = tuple(reversed(VLR_SIZES_PX))
 """32, 24 and 16 px."""
 
 
 def matched_templates(
-    pipeline: Pipeline,
+    encoder: Encoder,
+    upscaler: Upscaler,
     photos: Sequence[DraftPhoto],
     sizes_px: Sequence[int] = MATCHED_SIZES_PX,
     *,
@@ -47,8 +49,8 @@ def matched_templates(
         return []
     seen = []
     for _, crop, px in wanted:
-        network = pipeline.upscaler.route(px).network
-        seen.append(pipeline.upscaler.super_resolve([crop])[0] if network else resize(crop, CROP_PX))
+        network = upscaler.route(px).network
+        seen.append(upscaler.super_resolve([crop])[0] if network else resize(crop, CROP_PX))
     return [
         NewTemplate(
             vector=vector,
@@ -59,5 +61,5 @@ def matched_templates(
             crop=encode_image(crop, "png") if store_crops else None,
             source=photo.name,
         )
-        for (photo, crop, px), vector in zip(wanted, pipeline.encoder.encode(seen), strict=True)
+        for (photo, crop, px), vector in zip(wanted, encoder.encode(seen), strict=True)
     ]

@@ -22,6 +22,8 @@ Outcome = Literal["match", "tie", "repeat", "unknown", "unrecognisable"]
 POSSIBLE = "; "
 """Between the names of a tie in a table's cell."""
 
+NO_FACE = "no face found: the face may be too small, turned away or hidden"
+
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 

@@ -12,9 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import CoreError
-from core.settings import load_settings
-
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -26,12 +23,13 @@ class Repaired:
     refused: tuple[Path, ...]
 
 
-def keep_private() -> None:
-    """Let everything that this process and its children make be the owner's alone (0600, folders 0700), and close the
-    data folder itself to others, which keeps them from all that is in it from before."""
+def keep_private(folder: Path) -> None:
+    """Make what this process and its children write readable by its owner only (0600, folders 0700), and `folder`, the
+    data folder, inaccessible to others, whatever the permissions of older files in it."""
     os.umask(0o077)
-    with suppress(CoreError, OSError):  # no folder yet, or another account's: `doctor` says so
-        _close(load_settings().data_dir)
+    with suppress(OSError):  # no folder yet, or another account's: `doctor` reports it
+        if folder.is_dir():
+            _close(folder)
 
 
 def open_to_others(places: Iterable[Path]) -> list[Path]:

@@ -13,9 +13,10 @@ from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
 from core.models import encoders, upscalers
+from core.models.active_file import write_active
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
-from core.settings import Settings, write_active
+from core.settings import Settings
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
 from core.training.presets import PRESETS

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 NAME = "accumulate.json"
 

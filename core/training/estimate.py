@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CoreError
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 from core.training.recipe import Recipe, Stage
 
 HEAD_ALONE_S = 2e-5

@@ -20,7 +20,7 @@ from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
 from core.models.files import look_at
 from core.models.header import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 _FLOAT16_MAX = 65504.0
 

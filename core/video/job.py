@@ -20,7 +20,8 @@ from core.gallery.encoder_view import BoundGallery
 from core.images import encode_image
 from core.jobs.context import JobContext
 from core.recognition.decision import counted
-from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings, write_atomically
+from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings
+from core.system.atomic_file import write_atomically
 from core.video.appearances import Appearances
 from core.video.draw import draw_result
 from core.video.face_search import FAR_CAMERA, SeekSettings

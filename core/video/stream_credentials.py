@@ -10,7 +10,8 @@ from core.access.actor import require
 from core.access.places import require_host
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.settings import Settings, write_atomically
+from core.settings import Settings
+from core.system.atomic_file import write_atomically
 from core.video.sources import has_secret, without_secret
 
 _FILE = "cameras.json"

@@ -14,9 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.dataset.manifest import make_frame, write_dataset
 from core.inspection.values import INVENTED
+from core.models.active_file import write_active
 from core.models.encoders import active_weights
 from core.models.upscalers import find_upscaler, keep_upscaler
-from core.settings import load_settings, write_active
+from core.settings import load_settings
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT
 from dashboard.inspector.contact_sheet import open_face

@@ -39,11 +39,12 @@ from core.gallery.transfer import export_bytes
 from core.images import read_image
 from core.jobs.events import read_events
 from core.jobs.state import read_state
+from core.models.active_file import read_active
 from core.models.files import read_metadata
 from core.models.header import read_card
 from core.privacy.residue_scan import find_traces
 from core.privacy.retention import read_retention
-from core.settings import load_settings, read_active
+from core.settings import load_settings
 
 FILES = int(os.environ.get("EDGEFACE_FUZZ", "10"))
 LONGEST_S = 30.0

@@ -264,7 +264,7 @@ def degrade_image(
     from core.commands.shared.common import user_path
     from core.dataset.degrade import degrade
     from core.images import encode_image, read_image
-    from core.settings import write_atomically
+    from core.system.atomic_file import write_atomically
 
     target = user_path(out)
     if target.exists():

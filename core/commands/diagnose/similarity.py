@@ -167,7 +167,7 @@ def make_map(
         layout_store(load_settings()).write(cloud.key, layout)  # the dashboard shows it without making it again
     if target is not None:
         from core.csv_export import csv_bytes
-        from core.settings import write_atomically
+        from core.system.atomic_file import write_atomically
 
         table = cloud.table[["identity", "image", "view"]].copy()
         table.insert(0, "x", layout.points[:, 0])

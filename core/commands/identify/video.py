@@ -266,7 +266,7 @@ def _show(event: Event) -> None:
 def _copy(path: Path | None, target: str | None) -> None:
     if path is None or target is None:
         return
-    from core.settings import write_atomically
+    from core.system.atomic_file import write_atomically
 
     if path.stat().st_size < 50_000_000:
         write_atomically(user_path(target), path.read_bytes())

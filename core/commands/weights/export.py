@@ -45,7 +45,7 @@ def export(
 ) -> None:
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
     from core.models.active import find_either
-    from core.settings import write_atomically
+    from core.system.atomic_file import write_atomically
     from core.training.activate import trained_files
 
     settings = load_settings()

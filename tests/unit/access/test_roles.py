@@ -21,7 +21,8 @@ from core.jobs.launch import launch, resume, stop
 from core.jobs.permissions import permission_for
 from core.jobs.run_dir import create_run, delete_run, runs_root
 from core.jobs.state import State, write_state
-from core.settings import PROJECT_ROOT, load_settings, write_active
+from core.models.active_file import write_active
+from core.settings import PROJECT_ROOT, load_settings
 
 VIEWER, OPERATOR = Actor("vera", Role.VIEWER), Actor("otto", Role.OPERATOR)
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)

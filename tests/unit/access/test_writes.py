@@ -37,12 +37,13 @@ from core.gallery.transfer import export_bytes, export_gallery
 from core.jobs.launch import launch, resume, stop
 from core.jobs.policy import Policy, write_policy
 from core.jobs.run_dir import create_run, delete_run, runs_root
+from core.models.active_file import write_active
 from core.models.download import fetch as fetch_weights
 from core.models.encoders import use_weights
 from core.models.upscalers import use_upscaler
 from core.privacy.erasure import erase
 from core.privacy.retention import Retention, write_retention
-from core.settings import load_settings, write_active
+from core.settings import load_settings
 from core.training.activate import use_run_weights
 from core.training.batch_split import halve_batch
 from core.training.export import export_float16

@@ -16,7 +16,8 @@ from core.diagnostics.doctor import Row, can_recognise, torch_for_torchvision
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.keys import KEY_VARIABLE, new_key
 from core.gallery.protection import encrypt
-from core.settings import Settings, load_settings, write_active
+from core.models.active_file import write_active
+from core.settings import Settings, load_settings
 
 
 @pytest.fixture()

@@ -18,7 +18,7 @@ from core.jobs.launch import follow, resume
 from core.jobs.processes import is_alive
 from core.jobs.run_dir import delete_run, list_runs, runs_root
 from core.jobs.state import stored_state
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 20

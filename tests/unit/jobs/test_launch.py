@@ -22,7 +22,8 @@ from core.jobs.policy import Policy, read_policy, write_policy
 from core.jobs.run_dir import delete_run
 from core.jobs.state import stored_state, write_state
 from core.jobs.worker import KINDS, find_job
-from core.settings import load_settings, write_active
+from core.models.active_file import write_active
+from core.settings import load_settings
 
 
 def kinds(run) -> list[str]:

@@ -14,7 +14,7 @@ from core.access.actor import current_actor
 from core.errors import CoreError
 from core.jobs.context import JobContext
 from core.jobs.processes import die_with_parent, process_start
-from core.settings import write_atomically
+from core.system.atomic_file import write_atomically
 
 KINDS = {
     "count": "tiny_jobs:count",

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from core.models.active import InUse, in_use, offers
+from core.models.active_file import write_active
 from core.models.encoders import describe as describe_encoder
 from core.models.encoders import keep_weights
 from core.models.header import BESIDE, Measured, Rate, read_card
 from core.models.upscalers import describe, keep_upscaler
-from core.settings import Settings, load_settings, write_active
+from core.settings import Settings, load_settings
 from tests.made_weights import save_dsr, save_encoder
 
 SHIPPED = Path(__file__).resolve().parents[3] / "data" / "models"

@@ -15,8 +15,9 @@ from safetensors.numpy import save_file
 
 from core.errors import SettingsInvalid
 from core.models import encoders
+from core.models.active_file import read_active, write_active
 from core.models.errors import WeightsMismatch, WeightsMissing, WeightsUnhealthy, WeightsUnsafe
-from core.settings import Settings, read_active, write_active
+from core.settings import Settings
 
 
 @pytest.fixture()

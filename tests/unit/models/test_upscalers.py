@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from core.errors import SettingsInvalid
 from core.images import resize
 from core.models import upscalers
-from core.settings import Settings, read_active, write_active
+from core.models.active_file import read_active, write_active
+from core.settings import Settings
 from core.sr.trial import UpscalerUnusable, require_useful, trial_faces
 from core.sr.upscale import DSRUpscaler, bicubic
 from tests.made_weights import save_dsr

@@ -10,8 +10,9 @@ import pytest
 from core import cli
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, NewTemplate, Space
+from core.models.active_file import read_active, write_active
 from core.privacy.retention import Retention, purge, read_retention, write_retention
-from core.settings import load_settings, read_active, write_active
+from core.settings import load_settings
 
 SPACE = Space("x", "a" * 64, "bicubic", False)
 OLD, NEW = b"\x89PNG\r\n\x1a\n an old picture", b"\x89PNG\r\n\x1a\n a new picture"

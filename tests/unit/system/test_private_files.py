@@ -68,7 +68,8 @@ def test_the_dashboard_s_first_page_makes_its_process_private(own_data_dir):
     code = (
         "from streamlit.testing.v1 import AppTest\n"
         "AppTest.from_file('dashboard/Home.py', default_timeout=120).run()\n"
-        "from core.settings import load_settings, write_active\n"
+        "from core.models.active_file import write_active\n"
+        "from core.settings import load_settings\n"
         "write_active(load_settings(), retention=None)\n"
         "(load_settings().data_dir / 'cache').mkdir()\n"
         "(load_settings().data_dir / 'cache' / 'film.mp4').write_bytes(b'1')\n"

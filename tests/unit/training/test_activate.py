@@ -13,10 +13,11 @@ from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.active import in_use
+from core.models.active_file import read_active
 from core.models.encoders import active_weights
 from core.models.errors import WeightsUnhealthy
 from core.models.upscalers import active_upscaler, use_upscaler
-from core.settings import Settings, load_settings, read_active
+from core.settings import Settings, load_settings
 from core.sr.trial import UpscalerUnusable
 from core.training.activate import NothingTrained, find_trained, use_run_weights
 from tests.made_weights import official_tensors, save_dsr, save_encoder
