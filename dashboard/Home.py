@@ -22,10 +22,10 @@ if __name__ != "__main__":
     app = st.App(__file__, middleware=[Middleware(Gate)])
 else:
     from dashboard.home.view import view
-    from dashboard.home.weights_card import sidebar_status
     from dashboard.shell.error_display import feedback
     from dashboard.shell.navigation import all_pages
     from dashboard.shell.sign_in import account, at_the_door, is_open
+    from dashboard.shell.weights_badge import sidebar_status
 
     def home() -> None:
         with feedback():

@@ -11,13 +11,13 @@ from core.access.trail import TrailEntry, read_trail, whole_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
 from core.csv_export import csv_bytes
 from core.system.text import count
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import current, way
 from dashboard.shell.sign_in import refused
 from dashboard.ui.components import head
-from dashboard.ui.downloads import take
 from dashboard.ui.markdown import plain
 
 ROLE_WORDS = {
@@ -154,7 +154,7 @@ def _trail() -> None:
         f"{count(len(table), 'line')}, the latest first. People enrolled appear by number, so that a deleted name "
         "stays deleted. Lines are never changed or removed by this program."
     )
-    take(
+    offer_download(
         "As CSV",
         lambda: csv_bytes(table),
         "audit.csv",

@@ -14,8 +14,8 @@ from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.jobs.state import State
 from dashboard.accuracy.labels import MODES, data_name, goal_words, size_name, system_name
-from dashboard.datasets.data import changed_ns
 from dashboard.shell.resources import settings
+from dashboard.ui.pictures import changed_ns
 
 KIND = "evaluate"
 

@@ -28,7 +28,7 @@ from dashboard.accuracy.fields import (
     weights_or_way,
 )
 from dashboard.accuracy.labels import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
-from dashboard.datasets.data import opened
+from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
@@ -229,7 +229,7 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
 
 def _groups(root: Path) -> list[str]:
     """Columns of the data set's table by whose values figures are broken down; nothing is asked where it has none."""
-    columns = group_columns(opened(root))
+    columns = group_columns(open_dataset(root))
     if not columns:
         return []
     return st.multiselect(

@@ -21,9 +21,9 @@ from core.system.text import count
 from dashboard.accuracy.data import Seen
 from dashboard.accuracy.labels import interval, rate
 from dashboard.accuracy.tables import chart, table_download
-from dashboard.shell.readiness import image_address
 from dashboard.ui.components import name_line
 from dashboard.ui.markdown import markup, plain
+from dashboard.ui.pictures import image_address
 
 PER_PAGE = 12
 

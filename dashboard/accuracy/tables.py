@@ -21,7 +21,7 @@ from core.evaluation.result import TITLES, Evaluation
 from core.evaluation.table_format import compact
 from core.jobs.run_dir import Run
 from dashboard.accuracy.data import Seen
-from dashboard.ui.downloads import take
+from dashboard.shell.downloads import offer_download
 from dashboard.ui.markdown import plain
 
 ROWS = 500
@@ -112,7 +112,7 @@ def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
 
 def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CSV") -> None:
     """A button that saves `table` as CSV; cells that a spreadsheet would run are quoted."""
-    take(
+    offer_download(
         label,
         partial(csv_bytes, table),
         f"{slug(name)}.csv",
@@ -126,7 +126,7 @@ def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CS
 def report_downloads(run: Run) -> None:
     """The report as one HTML file, and everything in one archive."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        take(
+        offer_download(
             "Report (HTML)",
             partial(_read, run.path / "report.html"),
             f"{run.name}.html",
@@ -136,7 +136,7 @@ def report_downloads(run: Run) -> None:
             what=f"report of {run.id}",
             help="One file with every chart and table; it opens without this program and without a network.",
         )
-        take(
+        offer_download(
             "All tables (ZIP)",
             partial(archive, run),
             f"{run.name}.zip",

@@ -17,7 +17,6 @@ from dashboard.runs.list import RunList, failure_line
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training.view import WIDE
 from dashboard.ui.components import empty_state, head
 from dashboard.ui.markdown import plain
 
@@ -30,10 +29,11 @@ _SECTIONS = {
 
 def view() -> None:
     """The page."""
-    st.html(WIDE)
     asked = st.query_params.get("run", "")
     head(
-        "Accuracy", "How well faces are recognised: by size, by threshold, person by person. Measured on your own data."
+        "Accuracy",
+        "How well faces are recognised: by size, by threshold, person by person. Measured on your own data.",
+        wide=True,
     )
     if asked:
         _back()

@@ -13,9 +13,9 @@ from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
 from core.system.text import count
-from dashboard.datasets.data import DRAWN, picture
-from dashboard.ui.components import Picture, faces
+from dashboard.shell.datasets import SYNTHETIC
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import Picture, faces, picture_of_file
 
 ROWS_SHOWN = 12
 _WIDTH_PX = 96
@@ -51,7 +51,7 @@ def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> str:
     """What the check says, worst first, each finding with its effect in words and its images one click away. Gives
     back when it was checked, as a sentence."""
     verdict = kept.verdict
-    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
     checked = f"Checked {kept.at.astimezone():%-d %B %Y, %H:%M}: {count(verdict.images, 'image')}.{drawn}"
     if not verdict.ok:
         st.error(f"**Training on this data set would lie.**\n{_listed(verdict, 'error')}", icon=":material/dangerous:")
@@ -123,7 +123,7 @@ def _kind(row: dict[Any, Any]) -> str:
 
 
 def _one(dataset: Dataset, path: str, told: str, problem: str) -> Picture:
-    address = picture(dataset.file(path)) or _BLANK
+    address = picture_of_file(dataset.file(path)) or _BLANK
     return Picture(address, f"{problem or told} · {shorten(Path(path).name, 40)}", f"Image {path}", pixels=True)
 
 

@@ -16,8 +16,8 @@ from core.dataset.scan import scan
 from core.errors import StorageFailed
 from core.system.text import count
 from dashboard.datasets.data import choices
-from dashboard.datasets.runs import start
 from dashboard.datasets.split_form import build_form
+from dashboard.runs.datasets import start_dataset_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
@@ -67,7 +67,9 @@ def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: st
     """Draw a demo as a run, under a free name."""
     root = datasets_root(settings())
     out = root / free_name(root, "demo")
-    start("demo", {"out": str(out), "identities": identities, "images": images, "seed": seed, "method": method})
+    start_dataset_run(
+        "demo", {"out": str(out), "identities": identities, "images": images, "seed": seed, "method": method}
+    )
 
 
 def typed_path(text: str) -> Path:
@@ -174,7 +176,7 @@ def _ingest_form(found: Found) -> None:
     if asked:
         with feedback() as attempt:
             name = checked_name(called) if called.strip() else checked_name(suggestion)
-            start(
+            start_dataset_run(
                 "ingest",
                 {
                     **found.read,
@@ -220,7 +222,9 @@ def _public() -> None:
                 with feedback() as attempt:
                     downloads = settings().data_dir / "downloads"
                     out = root / free_name(root, name)
-                    start("fetch", {"name": name, "out": str(out), "downloads": str(downloads), "check": True})
+                    start_dataset_run(
+                        "fetch", {"name": name, "out": str(out), "downloads": str(downloads), "check": True}
+                    )
                 if attempt.ok:
                     st.rerun()
     st.caption("Without a connection to the internet the run says where to put the files by hand.")

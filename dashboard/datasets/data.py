@@ -7,20 +7,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.dataset.layout import HR, INFO_NAME, MANIFEST_NAME, VLR
-from core.dataset.manifest import COLUMNS, Dataset, DatasetInfo, read_dataset
+from core.dataset.layout import HR, VLR
+from core.dataset.manifest import COLUMNS, Dataset, DatasetInfo
 from core.dataset.rejects import read_rejects, thumbnail
-from core.errors import CoreError
-from core.images import encode_image, read_image, resize
-from core.settings import CROP_PX
-from dashboard.shell.readiness import image_address
+from core.images import encode_image
+from dashboard.ui.pictures import image_address
 
 MEASURES = ("probe_px", "sharpness", "brightness", "yaw_deg", "pitch_deg")
 """Columns that ingest measured: too many values to choose one."""
 
 MOST_VALUES = 60
-
-DRAWN = "Drawn faces, nobody's photograph"
 
 MODE_WORDS = {
     "unsplit": "not split yet",
@@ -28,17 +24,6 @@ MODE_WORDS = {
     "closed-set": "closed-set: same people, other images",
     "identity-disjoint": "identity-disjoint: different people",
 }
-
-
-def opened(root: Path) -> Dataset:
-    """The data set at `root`; its table is read again when its files change. Don't change what is given. Raises
-    DatasetInvalid, StorageFailed."""
-    return _opened(str(root), *_stamp(root / MANIFEST_NAME), *_stamp(root / INFO_NAME))
-
-
-@st.cache_resource(max_entries=3, show_spinner="Reading the data set's table")
-def _opened(root: str, *stamps: int) -> Dataset:
-    return read_dataset(Path(root))
 
 
 def rejected(root: Path) -> pd.DataFrame:
@@ -82,29 +67,6 @@ def choices(table: pd.DataFrame, columns: list[str] | None = None) -> dict[str, 
     return found
 
 
-def picture(path: Path, side_px: int | None = None) -> str | None:
-    """An image file as an address for <img>, brought to `side_px` by bicubic where given; None where it can't be read.
-
-    Small ones stay exact (PNG); larger ones are WebP.
-    """
-    modified, size = _stamp(path)
-    return _picture(str(path), modified, size, side_px) if size else None
-
-
-@st.cache_data(max_entries=1_500, show_spinner=False)
-def _picture(path: str, modified: int, size: int, side_px: int | None) -> str | None:
-    try:
-        rgb = read_image(Path(path))
-        if side_px is not None:
-            rgb = resize(rgb, side_px)
-        elif max(rgb.shape[:2]) > 2 * CROP_PX:
-            factor = 2 * CROP_PX / max(rgb.shape[:2])
-            rgb = resize(rgb, (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor))))
-    except CoreError:
-        return None
-    return image_address(encode_image(rgb, "png") if rgb.shape[0] <= 64 else encode_image(rgb, quality=86))
-
-
 @st.cache_data(max_entries=300, show_spinner=False)
 def rejected_picture(file: str) -> str | None:
     """A rejected photograph, small; None where it is no picture, or isn't there any more."""
@@ -116,17 +78,3 @@ def facts(info: DatasetInfo) -> str:
     """A line on how a data set came to be: "made by build with seed 3"."""
     seed = "" if info.seed is None else f" with seed {info.seed}"
     return f"made by {info.made_by or 'somebody'}{seed}"
-
-
-def changed_ns(path: Path) -> int:
-    """When a file was changed, in ns; 0 where there is none."""
-    return _stamp(path)[0]
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """When a file was changed (ns) and its size; zeros where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size

@@ -12,10 +12,11 @@ from core.dataset.degrade import METHODS, degrade
 from core.dataset.manifest import Dataset
 from core.images import RGB, encode_image, read_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
-from dashboard.datasets.data import DRAWN, pair_table
+from dashboard.datasets.data import pair_table
+from dashboard.shell.datasets import SYNTHETIC
 from dashboard.shell.error_display import feedback
-from dashboard.shell.readiness import image_address
 from dashboard.ui.markdown import markup, shorten
+from dashboard.ui.pictures import image_address
 
 STYLE = """<style>
 .ef-degrade {display: grid; grid-template-columns: 2fr repeat(3, 1fr); gap: 10px; max-width: 660px; align-items: start}
@@ -45,7 +46,7 @@ def degrade_panel(dataset: Dataset) -> None:
         hr = hr if hr.shape[0] == hr.shape[1] else resize(hr, CROP_PX)
         html, recipe = degradations_html(hr, seed, str(row["identity"]))
         st.html(STYLE + html)
-        drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+        drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
         st.caption(f"This camera: {recipe_text(recipe)} (seed {seed}).{drawn}")
     with st.container(horizontal=True):
         if st.button("Draw the camera again", icon=":material/casino:", key="dataset_draw"):

@@ -11,8 +11,10 @@ import streamlit as st
 from core.dataset.manifest import Dataset
 from core.settings import CROP_PX
 from core.system.text import count
-from dashboard.datasets.data import DRAWN, choices, pair_table, picture, vlr_sizes
+from dashboard.datasets.data import choices, pair_table, vlr_sizes
+from dashboard.shell.datasets import SYNTHETIC
 from dashboard.ui.markdown import markup, shorten
+from dashboard.ui.pictures import picture_of_file
 
 PER_PAGE = 24
 
@@ -37,7 +39,7 @@ def faces_panel(dataset: Dataset) -> None:
     chosen, size = _filters(table, sizes)
     rows = filtered(table, chosen)
     of = "" if len(rows) == len(table) else f" of {len(table):,}"
-    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
     people = count(int(rows["identity"].nunique()), "person", "people")
     st.caption(f"{len(rows):,}{of} {'image' if len(rows) == 1 else 'images'} of {people}.{drawn}")
     if rows.empty:
@@ -111,9 +113,13 @@ def _size(sizes: list[int]) -> int | None:
 def _triple(dataset: Dataset, row: Mapping[Any, Any], size_px: int | None) -> str:
     small = str(row.get(f"vlr_{size_px}") or "") if size_px is not None else ""
     cells = [
-        _cell(picture(dataset.file(small)) if small else None, f"VLR {size_px} px" if size_px else "VLR", pixels=True),
-        _cell(picture(dataset.file(small), CROP_PX) if small else None, "bicubic"),
-        _cell(picture(dataset.file(str(row["hr"]))), "HR"),
+        _cell(
+            picture_of_file(dataset.file(small)) if small else None,
+            f"VLR {size_px} px" if size_px else "VLR",
+            pixels=True,
+        ),
+        _cell(picture_of_file(dataset.file(small), CROP_PX) if small else None, "bicubic"),
+        _cell(picture_of_file(dataset.file(str(row["hr"]))), "HR"),
     ]
     told = [str(row["split"] or ""), *(f"{name} {row[name]}" for name in _told(row))]
     quiet = " · ".join(markup(each) for each in told if each)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from core.dataset.errors import BuildRefused
 from core.dataset.library import datasets_root, discard_unfinished
 from core.dataset.manifest import is_dataset
-from core.errors import CoreError
 from core.jobs.errors import RunNotFound
-from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
-from core.jobs.run_dir import Run, list_runs, runs_root
-from core.jobs.state import State, now
+from core.jobs.run_dir import Run
+from core.jobs.state import now
 from dashboard.runs.card import Shown, run_status
+from dashboard.runs.datasets import known_runs, target_of
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import shorten
 
-KINDS = ("ingest", "build", "demo", "fetch", "check")
 EARLIER_SHOWN = 8
 RECENT = timedelta(minutes=10)
 
@@ -38,36 +34,17 @@ _TITLES = {
 }
 
 
-def start(kind: str, config: Mapping[str, Any]) -> Run:
-    """Launch a run towards `config["out"]` (a check: of `config["root"]`), unless one is at that already.
-
-    Values of None are left out. Raises BuildRefused then, JobError, StorageFailed.
-    """
-    here, place = settings(), _place(config)
-    for known in _known():
-        if known.state.live and known.place == place and (known.run.kind == "check") == (kind == "check"):
-            raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
-    run = launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
-    st.session_state["dataset_started"] = True
-    return run
-
-
 def unfinished() -> list[Run]:
     """Those to show on top: at work or waiting, and those that ended before their data set was there."""
     found: list[Run] = []
     later: set[tuple[bool, Path]] = set()
-    for known in _known():
+    for known in known_runs():
         check = known.run.kind == "check"
-        made = not check and any(is_dataset(each) for each in (known.place, known.place / "closed-set"))
-        if known.state.live or (known.state.resumable and not made and (check, known.place) not in later):
+        made = not check and any(is_dataset(each) for each in (known.target, known.target / "closed-set"))
+        if known.state.live or (known.state.resumable and not made and (check, known.target) not in later):
             found.append(known.run)
-        later.add((check, known.place))
+        later.add((check, known.target))
     return found
-
-
-def at_work_on(root: Path) -> bool:
-    """Whether a check of the data set at `root` is at work or waits."""
-    return any(known.run.kind == "check" and known.place == root and known.state.live for known in _known())
 
 
 def work_panel(runs: list[Run]) -> None:
@@ -79,7 +56,7 @@ def work_panel(runs: list[Run]) -> None:
 
 def earlier_panel(but: list[Run]) -> None:
     """Runs of before, folded away."""
-    runs = [known.run for known in _known() if known.run not in but][:EARLIER_SHOWN]
+    runs = [known.run for known in known_runs() if known.run not in but][:EARLIER_SHOWN]
     if not runs:
         return
     box = st.expander("Earlier runs", icon=":material/history:", key="dataset_earlier", on_change="rerun")
@@ -90,7 +67,7 @@ def earlier_panel(but: list[Run]) -> None:
 
 def shown_as(run: Run) -> Shown:
     """How a run of this page is shown. Raises RunNotFound, StorageFailed."""
-    place = _place(run.config)
+    place = target_of(run.config)
     return Shown(
         title=_TITLES[run.kind].format(name=shorten(place.name, 50)),
         unit="photographs" if run.kind in ("ingest", "fetch") else "images",
@@ -123,7 +100,7 @@ class Ended:
 def just_ended() -> Ended | None:
     """The last run that is done, when that was moments ago and this visitor wasn't told yet: who reloads the page, or
     comes back to it, as a run ends would else see nothing of it. Asked once, it counts as told."""
-    done = [known for known in _known() if known.state.status == "done" and known.state.ended is not None]
+    done = [known for known in known_runs() if known.state.status == "done" and known.state.ended is not None]
     last = max(done, key=lambda known: known.state.ended or now(), default=None)
     if last is None or last.state.ended is None or now() - last.state.ended > RECENT or last.run.id in _told():
         return None
@@ -167,24 +144,3 @@ def _removed(run: Run, place: Path) -> None:
     if run.kind in ("ingest", "fetch"):
         with suppress(BuildRefused):
             discard_unfinished(settings(), place)
-
-
-@dataclass(frozen=True)
-class _Known:
-    run: Run
-    state: State
-    place: Path
-
-
-def _known() -> list[_Known]:
-    """Runs that make or check data sets, newest first; one that is removed at this moment, or damaged, is left out."""
-    found: list[_Known] = []
-    for run in list_runs(runs_root(settings())):
-        if run.kind in KINDS:
-            with suppress(CoreError):
-                found.append(_Known(run, run.state(), _place(run.config)))
-    return found
-
-
-def _place(config: Mapping[str, Any]) -> Path:
-    return Path(str(config.get("out") or config.get("root") or ""))

@@ -9,7 +9,7 @@ import streamlit as st
 from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES, TEST, TRAIN, VAL, VAL_SHARE
 from core.errors import SettingsInvalid
-from dashboard.datasets.runs import start
+from dashboard.runs.datasets import start_dataset_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
 
@@ -116,7 +116,7 @@ def build_form(
             "update": update,
             "shares": None if mode == "closed-set" else shares_of(val, test),
         }
-        start("build", config)
+        start_dataset_run("build", config)
     if attempt.ok:
         st.rerun()
 

@@ -11,37 +11,21 @@ from core.dataset.manifest import Dataset, count
 from dashboard.datasets.charts import MOST_BARS, amounts_figure, people_figure, split_figure
 from dashboard.datasets.check import verdict_panel
 from dashboard.datasets.create import make_panel, start_demo
-from dashboard.datasets.data import (
-    DRAWN,
-    MODE_WORDS,
-    changed_ns,
-    choices,
-    facts,
-    opened,
-    pair_table,
-    rejected,
-    vlr_sizes,
-)
+from dashboard.datasets.data import MODE_WORDS, choices, facts, pair_table, rejected, vlr_sizes
 from dashboard.datasets.degradation import degrade_panel
 from dashboard.datasets.faces import faces_panel
 from dashboard.datasets.rejected import rejected_panel
-from dashboard.datasets.runs import (
-    at_work_on,
-    choose,
-    earlier_panel,
-    just_ended,
-    name_of,
-    start,
-    unfinished,
-    work_panel,
-)
+from dashboard.datasets.runs import choose, earlier_panel, just_ended, name_of, unfinished, work_panel
 from dashboard.datasets.split_form import build_form
+from dashboard.runs.datasets import check_running, start_dataset_run
+from dashboard.shell.datasets import SYNTHETIC, open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state, head, name_line
 from dashboard.ui.markdown import markup, plain, shorten
+from dashboard.ui.pictures import changed_ns
 
 SECTIONS = {
     "counts": ("Counts", ":material/bar_chart:"),
@@ -147,7 +131,7 @@ def _chosen(sets: list[Listed]) -> None:
         _remove_button(name)
         return
     with feedback() as attempt:
-        dataset = opened(listed.root)
+        dataset = open_dataset(listed.root)
     if not attempt.ok:
         _remove_button(name)
         return
@@ -177,7 +161,7 @@ def _facts(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(MODE_WORDS[info.mode], icon=":material/call_split:", color="gray")
         if info.synthetic:
-            st.badge(DRAWN, icon=":material/draw:", color="orange")
+            st.badge(SYNTHETIC, icon=":material/draw:", color="orange")
     sizes = ", ".join(str(size) for size in vlr_sizes(dataset)) or "none"
     cells = [
         ("People", f"{counts['identities']:,}"),
@@ -193,7 +177,7 @@ def _facts(dataset: Dataset) -> None:
 
 def _verdict(dataset: Dataset) -> None:
     kept = kept_verdict(settings(), dataset)
-    busy = at_work_on(dataset.root)
+    busy = check_running(dataset.root)
     checked = ""
     if kept is not None:
         checked = verdict_panel(dataset, kept)
@@ -215,7 +199,7 @@ def _verdict(dataset: Dataset) -> None:
         )
     if asked:
         with feedback() as attempt:
-            start("check", {"root": str(dataset.root)})
+            start_dataset_run("check", {"root": str(dataset.root)})
         if attempt.ok:
             st.rerun()
 
@@ -251,7 +235,7 @@ def _sections(dataset: Dataset, name: str) -> None:
 
 def _counts(dataset: Dataset) -> None:
     table = pair_table(dataset)
-    drawn = f" {DRAWN}." if dataset.info.synthetic else ""
+    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
     st.markdown("**Images and people of each split**")
     st.plotly_chart(split_figure(count(dataset.frame)), key="dataset_chart_splits", config={"displayModeBar": False})
     people = int(table["identity"].nunique())

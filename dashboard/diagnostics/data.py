@@ -25,8 +25,8 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
 from core.system.text import count
-from dashboard.datasets.data import opened
 from dashboard.runs.card import Shown, run_status
+from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import weights_in_use
@@ -86,7 +86,7 @@ def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | No
         "Data set", list(by_name), key="diagnostics_set", width=260, format_func=lambda each: _label(by_name[each])
     )
     st.session_state["diagnostics_last_set"] = name  # for who comes back to the page
-    return opened(by_name[name].root)
+    return open_dataset(by_name[name].root)
 
 
 def choose_split(dataset: Dataset) -> str | None:

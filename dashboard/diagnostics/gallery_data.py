@@ -10,8 +10,9 @@ from core.diagnostics.gallery_troubles import GalleryHealth
 from core.gallery.errors import IdentityNotFound
 from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from dashboard.shell.readiness import image_address, weights_in_use
+from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import gallery, space_in_use
+from dashboard.ui.pictures import image_address
 
 
 def health_space() -> Space | None:

@@ -13,15 +13,16 @@ from core.settings import UNCALIBRATED_THRESHOLD
 from core.system.text import count
 from dashboard.diagnostics.gallery_data import crop_address, health_of, health_space
 from dashboard.diagnostics.point_faces import BLANK, strip
-from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import gallery
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import Picture, empty_state
+from dashboard.ui.components import empty_state
+from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import Picture
 
 MOST_SHOWN = 10
 _MOST_FACES = 7
@@ -176,7 +177,7 @@ def _merge(trouble: Trouble, key: str) -> None:
                     change = merge_identities(gallery(), gone, keep, actor="dashboard")
                 if attempt.ok:
                     text = f"Two entries are one now: {name}."
-                    did(text, change)
+                    say_on_gallery(text, change)
                     _say(text)
 
 

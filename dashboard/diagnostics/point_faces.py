@@ -12,11 +12,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.diagnostics.cloud import HR_VIEW, Cloud
-from dashboard.datasets.data import picture
 from dashboard.diagnostics.gallery_data import crop_address
 from dashboard.diagnostics.map_points import taken_for
-from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import shorten
+from dashboard.ui.pictures import Picture, faces, picture_of_file
 
 BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="
 _WIDTH_PX = 92
@@ -45,7 +44,7 @@ def address_of(cloud: Cloud, row: int) -> str | None:
         return crop_address(int(point["owner"]), int(point["template"]))
     path = Path(str(point["path"]))
     reduced = point["view"] != HR_VIEW and (point["hr"] < 0 or cloud.table["path"].iloc[int(point["hr"])] == str(path))
-    return picture(path, int(str(point["view"]).split(" ")[0]) if reduced else None)
+    return picture_of_file(path, int(str(point["view"]).split(" ")[0]) if reduced else None)
 
 
 def strip(pictures: Sequence[Picture]) -> None:

@@ -34,8 +34,8 @@ from dashboard.diagnostics.data import (
 )
 from dashboard.diagnostics.point_faces import BLANK, address_of, faces_of
 from dashboard.shell.navigation import link
-from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import markup, plain, shorten
+from dashboard.ui.pictures import Picture, faces
 
 _PEOPLE_ROWS = 200
 _NEAREST = 8

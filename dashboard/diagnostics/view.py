@@ -24,15 +24,13 @@ SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "gallery": ("Gallery health", ":material/health_and_safety:", gallery_panel),
 }
 
-_WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 72rem}</style>"
-"""A map with faces beside it needs more room than the text of other pages."""
-
 
 def view() -> None:
     """The page."""
-    st.html(_WIDE)
     head(
-        "Diagnostics", "Why figures are as they are: the weights, how their embeddings lie, and what the gallery holds."
+        "Diagnostics",
+        "Why figures are as they are: the weights, how their embeddings lie, and what the gallery holds.",
+        wide=True,
     )
     said = st.session_state.pop("diagnostics_said", "")
     if said:

@@ -9,8 +9,8 @@ from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
 from core.system.text import count
-from dashboard.home.weights_card import RATES_STYLE, rates_html
 from dashboard.shell.resources import settings
+from dashboard.ui.figure_cells import RATES_STYLE, rates_html
 from dashboard.ui.markdown import markup, plain
 
 _KEYS_SHOWN = 40

@@ -25,11 +25,10 @@ from core.video.liveness import Challenge
 from core.video.preview import draw_preview
 from dashboard.camera import stream
 from dashboard.shell.error_display import feedback
-from dashboard.shell.readiness import image_address
 from dashboard.shell.resources import detector
 from dashboard.shell.session import Permission, allowed
-from dashboard.ui.components import Picture, faces_html
 from dashboard.ui.markdown import markup
+from dashboard.ui.pictures import Picture, faces_html, image_address
 
 if TYPE_CHECKING:
     from core.faces.detect import Detector

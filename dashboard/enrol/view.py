@@ -15,14 +15,15 @@ from dashboard.enrol.camera import live_enrol
 from dashboard.enrol.findings import may_save, say_findings
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
-from dashboard.shell.readiness import image_address, readiness
-from dashboard.shell.resources import MAX_UPLOADS, gallery, pipeline
+from dashboard.shell.readiness import cannot_recognise, readiness
+from dashboard.shell.resources import gallery, pipeline
 from dashboard.shell.session import Permission
 from dashboard.shell.sign_in import refused
-from dashboard.ui.components import Picture, cannot_recognise, faces, faces_html, head
+from dashboard.ui.components import head
 from dashboard.ui.handoff import carried, drop_carried
 from dashboard.ui.markdown import markup, plain
-from dashboard.ui.uploads import photographs
+from dashboard.ui.pictures import Picture, faces, faces_html, image_address
+from dashboard.ui.uploads import MAX_UPLOADS, photographs
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

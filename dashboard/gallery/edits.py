@@ -10,9 +10,8 @@ from core.gallery.records import Identity, StoredTemplate
 from core.gallery.store import Gallery
 from core.system.text import count
 from dashboard.shell.error_display import feedback
+from dashboard.ui.handoff import SAID, UNDO, say_on_gallery
 from dashboard.ui.markdown import plain, shorten
-
-SAID, UNDO = "gallery_said", "gallery_undo"
 
 
 def said(store: Gallery) -> None:
@@ -34,15 +33,6 @@ def said(store: Gallery) -> None:
         st.caption("Possible until the next change, or until this page is closed: nothing is kept for it on the disk.")
 
 
-def did(text: str, change: Change | None = None) -> None:
-    """Remember what to say after the rerun, and what would undo it (None: nothing can, and nothing earlier either)."""
-    st.session_state[SAID] = text
-    if change is None:
-        st.session_state.pop(UNDO, None)
-    else:
-        st.session_state[UNDO] = change
-
-
 def _label(change: Change) -> str:
     return change.text[0].lower() + change.text[1:]
 
@@ -55,7 +45,7 @@ def rename_panel(store: Gallery, person: Identity) -> None:
             with feedback() as attempt:
                 change = rename(store, person.id, new, actor="dashboard")
             if attempt.ok:
-                did(f"Renamed to {change.now}.", change)
+                say_on_gallery(f"Renamed to {change.now}.", change)
                 st.rerun()
 
 
@@ -84,7 +74,7 @@ def merge_panel(store: Gallery, person: Identity) -> None:
                 change = merge_identities(store, person.id, into.id, actor="dashboard")
             if attempt.ok:
                 st.session_state["gallery_open"] = into.id
-                did(f"{person.name} was merged into {into.name}.", change)
+                say_on_gallery(f"{person.name} was merged into {into.name}.", change)
                 st.rerun()
 
 
@@ -106,7 +96,7 @@ def photograph_panel(store: Gallery, templates: list[StoredTemplate]) -> None:
             with feedback() as attempt:
                 change = remove_template(store, templates[chosen], actor="dashboard")
             if attempt.ok:
-                did("The photograph was removed.", change)
+                say_on_gallery("The photograph was removed.", change)
                 st.rerun()
 
 

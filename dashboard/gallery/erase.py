@@ -8,12 +8,12 @@ from core.gallery.backup import backups_of
 from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
 from core.system.text import count
-from dashboard.gallery.edits import did
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import forget_faces
 from dashboard.shell.resources import gallery, settings
 from dashboard.ui.components import name_line
-from dashboard.ui.downloads import take
+from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain
 
 _ASKING, _REPORT = "gallery_deleting", "gallery_erased"
@@ -52,7 +52,7 @@ def _confirm(person: Identity, facts: str) -> None:
             if attempt.ok:
                 _forget()
                 st.session_state[_REPORT] = report
-                did(f"{person.name} was deleted.")
+                say_on_gallery(f"{person.name} was deleted.")
                 st.rerun()
         if st.button("Keep", key="gallery_delete_keep"):
             stop_asking()
@@ -93,7 +93,7 @@ def erase_report() -> None:
             st.warning(plain(text), icon=":material/inventory_2:")
         _unsearched(report)
         with st.container(horizontal=True):
-            take(
+            offer_download(
                 "Download the report",
                 report.text.encode,
                 f"erasure-{report.number}-{report.at:%Y-%m-%d}.txt",

@@ -11,11 +11,11 @@ from core.gallery.protection import key_unused, protection_of
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
 from core.system.text import count
-from dashboard.gallery.edits import did
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import forget_faces
 from dashboard.shell.resources import settings
+from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain
 
 
@@ -42,7 +42,7 @@ def _backups(store: Gallery) -> None:
             with feedback() as attempt, st.spinner("Copying and checking"):
                 made = back_up(store, actor="dashboard")
             if attempt.ok:
-                did(f"Backed up: {count(made.people, 'person', 'people')} in {made.path.name}.")
+                say_on_gallery(f"Backed up: {count(made.people, 'person', 'people')} in {made.path.name}.")
                 st.rerun()
         if not found:
             return
@@ -92,7 +92,7 @@ def _restore(store: Gallery, usable: list[Backup]) -> None:
     if attempt.ok:
         forget_faces()
         st.session_state.pop("gallery_open", None)
-        did(done.text)
+        say_on_gallery(done.text)
         st.rerun()
 
 
@@ -135,5 +135,5 @@ def _retention(store: Gallery) -> None:
     write_retention(settings(), replace(times, crops_days=int(days) or None))
     removed = sum(one.count for one in purge(settings(), store))
     forget_faces()
-    did("Saved." if not removed else f"Saved, and {count(removed, 'picture')} older than that deleted.")
+    say_on_gallery("Saved." if not removed else f"Saved, and {count(removed, 'picture')} older than that deleted.")
     st.rerun()

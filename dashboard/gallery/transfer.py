@@ -13,11 +13,11 @@ from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes, import_embeddings_pt, import_gallery
 from core.models.encoders import WeightsFile
 from core.system.text import count
-from dashboard.gallery.edits import did
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import space_in_use
-from dashboard.ui.downloads import take
+from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain
 
 _RULES: dict[OnConflict, str] = {
@@ -42,7 +42,7 @@ def export_panel(store: Gallery) -> None:
         ready = st.session_state.get("gallery_export_ready")
         if ready is not None and ready[:2] == (store.revision, crops):
             st.info(plain(ready[3]), icon=":material/inventory_2:")
-            take(
+            offer_download(
                 f"Download ({len(ready[2]) / 1e6:.1f} MB)",
                 lambda: ready[2],
                 f"gallery-{datetime.now().astimezone():%Y-%m-%d}{SUFFIX}",
@@ -89,7 +89,7 @@ def import_panel(store: Gallery, weights: WeightsFile | None) -> None:
             return
         with feedback() as attempt, st.spinner("Checking the file, then storing"):
             report = take_in(store, file.name, file.getvalue(), rule, weights)
-            did(report.text)
+            say_on_gallery(report.text)
         if attempt.ok:
             st.rerun()
 

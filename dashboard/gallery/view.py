@@ -13,16 +13,17 @@ from core.system.text import count
 from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, said
 from dashboard.gallery.erase import erase_button, erase_report, stop_asking
 from dashboard.gallery.maintenance import safety
-from dashboard.gallery.reembed import reembed_offer
 from dashboard.gallery.transfer import audit_trail, export_panel, import_panel
+from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
-from dashboard.shell.readiness import covers, image_address, readiness, weights_in_use
+from dashboard.shell.readiness import covers, readiness, weights_in_use
 from dashboard.shell.resources import gallery, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import Picture, empty_state, faces, faces_html, head, name_line
+from dashboard.ui.components import empty_state, head, name_line
 from dashboard.ui.markdown import markup, plain, shorten
+from dashboard.ui.pictures import Picture, faces, faces_html, image_address
 
 PER_PAGE = 24
 

@@ -10,17 +10,19 @@ from core.dataset.library import any_dataset, datasets_root
 from core.models.active import in_use
 from core.models.encoders import scan
 from core.system.text import count
-from dashboard.gallery.reembed import reembed_offer
-from dashboard.home.weights_card import ORIGINS, starter_offer, weights_card
+from dashboard.home.weights_card import starter_offer, weights_card
 from dashboard.home.weights_setup import weights_panel
+from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import show_error
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import Readiness, covers, readiness
 from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import Picture, faces_html, head
+from dashboard.shell.weights_badge import ORIGINS
+from dashboard.ui.components import head
 from dashboard.ui.markdown import markup, plain
+from dashboard.ui.pictures import Picture, faces_html
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
-"""Which weights are in use and how well they measure: a badge on every page, a card and an offer on Home."""
+"""The card of the weights in use on Home: their equal error rates, their origin, and the offer of official weights."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from core.models.active import InUse, in_use, offers, use_either
-from core.models.encoders import Origin, WeightsFile
+from core.models.active import InUse, offers, use_either
+from core.models.encoders import WeightsFile
 from core.models.figures import OFFICIAL
-from core.models.header import BICUBIC, SIZES, Card, Measured, Rate, read_card, size_name
+from core.models.header import BICUBIC, Card, read_card
 from core.models.upscalers import UpscalerFile
 from core.models.variants import RECOMMENDED
 from dashboard.home.weights_setup import weights_panel
@@ -15,78 +15,9 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
+from dashboard.shell.weights_badge import ORIGIN_ICONS, ORIGINS, upscaler_words
+from dashboard.ui.figure_cells import RATES_STYLE, rates_html
 from dashboard.ui.markdown import markup, plain
-
-ORIGINS: dict[Origin, tuple[str, str, str]] = {
-    "official": ("Official weights", "green", "official file"),
-    "starter": ("Starter weights", "orange", "starter: limited accuracy"),
-    "fine-tuned": ("Fine-tuned weights", "blue", "fine-tuned by this project"),
-    "other": ("Not an official file", "orange", "not an official file"),
-}
-"""Badge, its colour, and the words on Home's status line."""
-
-_ICONS: dict[Origin, str] = {
-    "official": ":material/verified:",
-    "starter": ":material/warning:",
-    "fine-tuned": ":material/tune:",
-    "other": ":material/help:",
-}
-
-_SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
-"""What the sidebar calls figures, by their source."""
-
-RATES_STYLE = """<style>
-.ef-rates {width: 100%; border-collapse: collapse; font-size: .92rem; margin: 2px 0 4px}
-.ef-rates th, .ef-rates td {text-align: right; padding: 4px 0 4px 10px; font-weight: 400; white-space: nowrap}
-.ef-rates th:first-child {text-align: left; padding-left: 0; white-space: normal}
-.ef-rates thead th {opacity: .75; font-size: .84rem} .ef-rates td b {font-weight: 600}
-.ef-rates td span {display: block; opacity: .7; font-size: .76rem}
-.ef-rates tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
-@media (max-width: 640px) {.ef-rates {font-size: .82rem} .ef-rates td span {font-size: .64rem}
-  .ef-rates th, .ef-rates td {padding-left: 5px}}
-</style>"""
-
-
-def sidebar_status() -> None:
-    """Which weights and which upscaler are in use, and how well they measure: on every page."""
-    used = in_use(settings())
-    with st.sidebar:
-        _encoder_badge(used)
-        if used.upscaler_problem is not None:
-            st.badge("Upscaler missing", icon=":material/warning:", color="orange")
-            st.caption(plain(used.upscaler_problem.what))
-        elif used.upscaler is not None and used.encoder is not None:
-            st.caption(f"Small faces: {plain(upscaler_words(used.upscaler))}")
-
-
-def _encoder_badge(used: InUse) -> None:
-    weights = used.encoder
-    if weights is None:
-        st.badge("No weights in use", icon=":material/warning:", color="orange")
-        if used.encoder_problem is not None:
-            st.caption(plain(used.encoder_problem.what))
-        return
-    words, colour, _ = ORIGINS[weights.origin]
-    st.badge(words, icon=_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
-    if weights.official is not None:
-        st.caption(f"{plain(weights.official.name)}, byte for byte as published")
-    else:
-        st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
-    figures = used.figures
-    if figures is not None and figures.eer:
-        small = " · ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
-        about = " ".join(filter(None, [f"{figures.protocol}.", used.figures_pair]))
-        st.caption(f"{_SHORT[figures.source]} {small}", help=plain(about))
-    else:
-        st.caption("Not measured yet")
-
-
-def upscaler_words(upscaler: UpscalerFile) -> str:
-    """Who enlarges small faces, in a few words."""
-    if upscaler.path is None:
-        return "bicubic"
-    left = " and ".join(str(px) for px in upscaler.bicubic_px)
-    return f"{upscaler.name}{f'; bicubic at {left} px, where it measures better' if left else ''}"
 
 
 def weights_card(used: InUse) -> None:
@@ -99,7 +30,7 @@ def weights_card(used: InUse) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("#### How accurate these weights are", width="content")
             words, colour, _ = ORIGINS[weights.origin]
-            st.badge(words, icon=_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
+            st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
         if figures is None:
             st.markdown("These weights haven't been measured yet. Measure them on your own data.")
         else:
@@ -139,27 +70,6 @@ def _offer_partner(used: InUse) -> None:
             if attempt.ok:
                 st.session_state["home_said"] = f"{file.name} is in use."
                 st.rerun()
-
-
-def rates_html(figures: Measured) -> str:
-    """Rates by probe size as a table: percent, with the 95 % interval below where it is known."""
-    sizes = [size for size in SIZES if size in figures.eer or size in figures.eer_vlr_hr]
-    head = "".join(f"<th>{size_name(size)}</th>" for size in sizes)
-    rows = "".join(
-        f"<tr><th>{title}</th>{''.join(_rate_cell(rates.get(size)) for size in sizes)}</tr>"
-        for title, rates in (("Both faces of that size", figures.eer), ("One small, one large", figures.eer_vlr_hr))
-        if rates
-    )
-    return f"<table class='ef-rates'><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _rate_cell(rate: Rate | None) -> str:
-    if rate is None:
-        return "<td></td>"
-    bounds = ""
-    if rate.low is not None and rate.high is not None:
-        bounds = f"<span>{rate.low * 100:.2f} to {rate.high * 100:.2f}</span>"
-    return f"<td><b>{rate.value * 100:.2f} %</b>{bounds}</td>"
 
 
 def _origin(weights: WeightsFile, card: Card) -> dict[str, str]:

@@ -31,9 +31,9 @@ from dashboard.identify.sightings import sightings_panel
 from dashboard.shell.error_display import feedback, show_error, show_surprise
 from dashboard.shell.navigation import go
 from dashboard.shell.session import Permission, allowed, current
-from dashboard.ui.components import Picture, faces_html
 from dashboard.ui.handoff import carry
 from dashboard.ui.markdown import plain
+from dashboard.ui.pictures import Picture, faces_html
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline

@@ -12,9 +12,9 @@ from core.system.text import count
 from dashboard.identify.session import Photograph
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.charts import score_bars
-from dashboard.ui.components import Picture, faces
 from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.photo_overlay import Box, photo_html
+from dashboard.ui.pictures import Picture, faces
 
 SIGNS: dict[Outcome, str] = {
     "match": ":green[:material/check_circle:]",

@@ -15,8 +15,8 @@ from core.errors import CoreError
 from core.images import read_image, sha256_of
 from core.recognition.results import POSSIBLE, DraftPhoto, Probe, Recognition
 from dashboard.shell.error_display import feedback
-from dashboard.shell.resources import MAX_UPLOADS
 from dashboard.ui.photo_overlay import Preview, preview
+from dashboard.ui.uploads import MAX_UPLOADS
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

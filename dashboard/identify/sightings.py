@@ -9,13 +9,12 @@ from core.csv_export import csv_bytes
 from core.gallery.store import Gallery
 from core.system.text import count
 from core.video.sightings import Sighting, SightingRule, forget, read_rule, sightings, write_rule
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
-from dashboard.shell.readiness import image_address
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import Picture, faces
-from dashboard.ui.downloads import take
 from dashboard.ui.markdown import plain
+from dashboard.ui.pictures import Picture, faces, image_address
 
 _KEY = "identify_sightings"
 _FACES_SHOWN = 12
@@ -84,7 +83,7 @@ def _log(gallery: Gallery) -> None:
         faces(pictures[:_FACES_SHOWN], 72)
     people = {each.identity_id: each.name for each in found}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        take(
+        offer_download(
             "Log as CSV",
             lambda: csv_bytes(table),
             "sightings.csv",

@@ -19,14 +19,14 @@ from core.settings import VLR_SIZES_PX
 from core.video.sources import source_of
 from core.video.stream_credentials import put_away, shown
 from dashboard.runs.card import Shown, run_status
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
-from dashboard.shell.readiness import image_address
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import Picture, empty_state, faces
-from dashboard.ui.downloads import take
+from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import Picture, faces, image_address
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -199,7 +199,7 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
     if not allowed(Permission.EXPORT):
         return
     with st.container(horizontal=True):
-        take(
+        offer_download(
             "Table as CSV",
             (run.path / str(report["table"])).read_bytes,
             "faces.csv",
@@ -208,7 +208,7 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
             what=f"table of {run.id}",
         )
         if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
-            take(
+            offer_download(
                 "Annotated video",
                 film.read_bytes,
                 "annotated.mp4",

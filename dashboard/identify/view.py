@@ -15,12 +15,12 @@ from dashboard.identify.card import group_photo, in_words, numbered_title, recog
 from dashboard.identify.compare import compare_view
 from dashboard.identify.session import How, Photograph, draft_of, identify_all, table
 from dashboard.identify.video import video_jobs
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go, link
-from dashboard.shell.readiness import readiness
+from dashboard.shell.readiness import cannot_recognise, readiness, say_who_is_not_found
 from dashboard.shell.resources import pipeline
-from dashboard.ui.components import cannot_recognise, empty_state, head, say_who_is_missing
-from dashboard.ui.downloads import take
+from dashboard.ui.components import empty_state, head
 from dashboard.ui.handoff import carry
 from dashboard.ui.markdown import plain
 from dashboard.ui.uploads import photographs
@@ -47,7 +47,7 @@ def view() -> None:
         return
     many, two = st.tabs(["Identify", "Compare two"])
     with many, feedback():
-        say_who_is_missing(ready)
+        say_who_is_not_found(ready)
         source = st.segmented_control(
             "From", _SOURCES, default=PHOTOGRAPHS, required=True, key="identify_source", label_visibility="collapsed"
         )
@@ -117,7 +117,7 @@ def _summary(found: Sequence[Photograph]) -> None:
     faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
-    take(
+    offer_download(
         "Results as CSV",
         lambda: csv_bytes(table(found)),
         "identified.csv",

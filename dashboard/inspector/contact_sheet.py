@@ -18,9 +18,9 @@ from core.inspection.survey import FIGURES, figures_of, sorted_by
 from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
 from dashboard.inspector.data import tiles_of
-from dashboard.shell.readiness import image_address
-from dashboard.ui.downloads import take
+from dashboard.shell.downloads import offer_download
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import image_address
 
 if TYPE_CHECKING:
     from core.inspection.subject import Reduction
@@ -87,14 +87,14 @@ def many_view(
     kept: tuple[str, bool] | None = st.session_state.get(SORT_KEPT)
     title = order if kept is None else f"{FIGURES[kept[0]]}, {'largest' if kept[1] else 'smallest'} first"
     with st.container(horizontal=True):
-        take(
+        offer_download(
             "Contact sheet as PNG",
             lambda: contact_png(tiles, shown, title, protocol),
             "contact-sheet.png",
             "image/png",
             key="inspector_contact_png",
         )
-        take(
+        offer_download(
             "All figures as CSV",
             lambda: csv_bytes(rows),
             "inspected.csv",

@@ -12,10 +12,10 @@ from core.sr.upscale import BICUBIC
 from dashboard.inspector.data import encoders, other_pipeline, upscalers
 from dashboard.inspector.image_compare import compare_pictures
 from dashboard.inspector.results import figures_table, nearest_people, steps_panel, verdict_line
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
-from dashboard.ui.components import Picture, faces
-from dashboard.ui.downloads import take
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import Picture, faces
 
 if TYPE_CHECKING:
     from core.inspection.reference import Reference
@@ -53,7 +53,7 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     _whom(pipeline, inspection, people, who)
     steps_panel(inspection)
     with st.container(horizontal=True):
-        take(
+        offer_download(
             "Sheet as PNG",
             lambda: _sheet(inspection),
             "inspection.png",

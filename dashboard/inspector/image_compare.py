@@ -14,7 +14,7 @@ import streamlit as st
 from core.images import encode_image
 from core.inspection.colours import colour_bar, difference_map, shared_scale
 from core.inspection.values import INVENTED, Enlarged, Inspection
-from dashboard.shell.readiness import image_address
+from dashboard.ui.pictures import image_address
 
 _HERE = Path(__file__).parent
 _BAR_PX = (128, 8)

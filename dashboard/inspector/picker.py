@@ -16,18 +16,18 @@ from core.dataset.manifest import Dataset
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ORDERS, ordered, spread
 from core.system.text import count
-from dashboard.datasets.data import DRAWN, opened
 from dashboard.inspector.contact_sheet import SORT_KEPT, many_view, sorted_as_asked
 from dashboard.inspector.data import dataset_reference, gallery_reference, pictures_in, survey_of
 from dashboard.inspector.face import face_view
 from dashboard.inspector.lab import lab
+from dashboard.shell.datasets import SYNTHETIC, open_dataset
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
-from dashboard.shell.readiness import readiness
+from dashboard.shell.readiness import readiness, say_who_is_not_found
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import empty_state, say_who_is_missing
+from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain, shorten
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def set_view(pipeline: Pipeline) -> None:
     columns = st.columns([3, 2, 3, 3], gap="small", vertical_alignment="bottom")
     listed = _listed(sets, columns[0])
     with feedback() as attempt:
-        dataset = opened(listed.root)
+        dataset = open_dataset(listed.root)
         split, who, order = _filters(dataset, listed.name, columns[1:])
         pictures = pictures_in(dataset, split)
     if not attempt.ok:
         return
     if dataset.info.synthetic:
-        st.caption(f"{DRAWN}: figures on them say that things work, not how well.")
+        st.caption(f"{SYNTHETIC}: figures on them say that things work, not how well.")
     stored = sorted(set.intersection(*(set(picture.vlr) for picture in pictures[:50]))) if pictures else []
     reduction = lab([px for px in stored if 8 <= px <= 64])
     label = f"{dataset.info.name}{f' {split}' if split else ''}"
@@ -166,7 +166,7 @@ class _Whom:
     def offer(self, pipeline: Pipeline) -> None:
         """A button that embeds the data set's HR images; once done, they stay embedded for these weights."""
         if self._gallery:
-            say_who_is_missing(readiness())
+            say_who_is_not_found(readiness())
             return
         seconds = max(1, len(self._pictures) // _EMBEDDED_A_SECOND)
         st.markdown(

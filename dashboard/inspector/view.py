@@ -14,10 +14,11 @@ from dashboard.inspector.lab import lab
 from dashboard.inspector.picker import set_view
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
-from dashboard.shell.readiness import readiness
+from dashboard.shell.readiness import cannot_recognise, readiness, say_who_is_not_found
 from dashboard.shell.resources import pipeline
-from dashboard.ui.components import Picture, cannot_recognise, empty_state, faces, head, say_who_is_missing
+from dashboard.ui.components import empty_state, head
 from dashboard.ui.markdown import shorten
+from dashboard.ui.pictures import Picture, faces
 from dashboard.ui.uploads import photograph
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class _Enrolled:
         return None
 
     def offer(self, pipeline: Pipeline) -> None:
-        say_who_is_missing(readiness())
+        say_who_is_not_found(readiness())
 
 
 def _chosen(found: list[Subject], content: bytes) -> Subject:

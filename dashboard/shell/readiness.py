@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 import streamlit as st
@@ -12,7 +11,12 @@ from core.gallery.store import Gallery, Revision
 from core.models.active import in_use
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
+from dashboard.shell.error_display import show_error
+from dashboard.shell.navigation import go, link
 from dashboard.shell.resources import gallery, settings, space_in_use
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import plain
+from dashboard.ui.pictures import image_address
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,47 @@ def forget_faces() -> None:
     _covers.clear()
 
 
-def image_address(encoded: bytes) -> str:
-    """Encoded picture bytes (WebP, PNG or JPEG) as a data: address."""
-    kind = "png" if encoded.startswith(b"\x89PNG") else "jpeg" if encoded.startswith(b"\xff\xd8") else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
+def cannot_recognise(ready: Readiness) -> bool:
+    """Where something that recognition needs is missing: say what, name the next step, and return True."""
+    if ready.can_recognise:
+        return False
+    if ready.weights is None:
+        problem = ready.weights_problem
+        box = empty_state(
+            "download",
+            "First, EdgeFace needs its weights",
+            f"{plain(problem.what) if problem else ''} Home fetches the official ones, or takes a file you have.",
+        )
+        with box:
+            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
+                go("home")
+            link("help", "Why weights are needed", icon=":material/help:", topic="weights")
+        return True
+    for found in (ready.upscaler_problem, ready.detector_problem, ready.gallery_problem):
+        if found is not None:
+            show_error(found)
+    return True
+
+
+def say_who_is_not_found(ready: Readiness) -> None:
+    """Where people can't be found, why, and the step that mends it; nothing where everybody can."""
+    others = ready.people - ready.findable
+    if not ready.people:
+        st.info("Nobody is enrolled yet: every face will be unknown.", icon=":material/person_add:")
+        link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
+    elif not ready.findable:
+        who = "1 person is enrolled" if others == 1 else f"{others:,} people are enrolled"
+        st.warning(
+            f"**{who}, but with other weights than those in use.** Every face will be unknown until they are "
+            "re-embedded from their stored pictures.",
+            icon=":material/sync_problem:",
+        )
+        link("gallery", "Re-embed them", icon=":material/sync:")
+    elif others:
+        who = (
+            "1 person enrolled with other weights isn't"
+            if others == 1
+            else (f"{others:,} people enrolled with other weights aren't")
+        )
+        st.caption(f"{who} found until they are re-embedded.")
+        link("gallery", "Re-embed them", icon=":material/sync:")

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from core.models.encoders import WeightsFile
     from core.pipeline import Pipeline
 
-MAX_UPLOADS = 50
-MAX_UPLOAD_BYTES = 200_000_000
-"""Photographs taken at once, and their size together: what a page can show, and a small machine can hold."""
-
 
 def settings() -> Settings:
     """Where this installation keeps its things. Raises SettingsInvalid."""

@@ -13,7 +13,7 @@ from core.jobs.launch import resume
 from core.jobs.reader import Snapshot
 from core.models import encoders, upscalers
 from core.training.batch_split import halve_batch
-from dashboard.gallery.reembed import reembed_offer
+from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import feedback
 from dashboard.shell.readiness import readiness
 from dashboard.shell.resources import settings

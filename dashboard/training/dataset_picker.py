@@ -11,8 +11,8 @@ from core.dataset.check_cache import kept_verdict
 from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
 from core.system.text import count
-from dashboard.datasets.data import DRAWN, opened
-from dashboard.datasets.runs import at_work_on, start
+from dashboard.runs.datasets import check_running, start_dataset_run
+from dashboard.shell.datasets import SYNTHETIC, open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.resources import settings
@@ -53,17 +53,17 @@ def choose_dataset(sets: list[Listed]) -> ChosenSet:
 
 def _verdict(listed: Listed) -> tuple[bool, bool]:
     """(may a run start, was it forced), and what the check says on the screen."""
-    dataset = opened(listed.root)
+    dataset = open_dataset(listed.root)
     kept = kept_verdict(settings(), dataset)
-    drawn = f" {DRAWN}: figures on it say that things work, not how well." if dataset.info.synthetic else ""
+    drawn = f" {SYNTHETIC}: figures on it say that things work, not how well." if dataset.info.synthetic else ""
     if kept is None:
-        if at_work_on(listed.root):
+        if check_running(listed.root):
             st.info("Its check is at work. A run looks its table over in any case.", icon=":material/policy:")
         else:
             st.warning("Not checked yet: what is trained on it may mislead.", icon=":material/unknown_document:")
             if st.button("Check it now", icon=":material/policy:", key="training_check", type="tertiary"):
                 with feedback() as attempt:
-                    start("check", {"root": str(listed.root)})
+                    start_dataset_run("check", {"root": str(listed.root)})
                 if attempt.ok:
                     st.rerun()
         return True, False

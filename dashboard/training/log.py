@@ -12,8 +12,8 @@ import streamlit as st
 from core.jobs.events import tail_text
 from core.jobs.run_dir import Run
 from core.system.text import count
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
-from dashboard.ui.downloads import take
 from dashboard.ui.markdown import plain
 
 MOST_LINES = 2_000
@@ -65,7 +65,7 @@ def log_panel(run: Run) -> None:
                 width=260,
             )
             follow = st.toggle("Follow", value=True, key="training_log_follow", help="Keep the newest line in sight.")
-            take(
+            offer_download(
                 "Download",
                 partial(_whole, run.log_path),
                 f"{run.name}.log",

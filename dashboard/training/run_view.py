@@ -15,13 +15,13 @@ from core.jobs.run_dir import Run
 from core.system.text import count
 from core.training.run_events import Alarm
 from dashboard.runs.card import Shown, run_status
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.training.actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training.curve_panel import curves
 from dashboard.training.data import Seen, best_row, epochs_done, look
 from dashboard.training.labels import FIGURES, STEPS, figure_text
 from dashboard.training.log import log_panel
-from dashboard.ui.downloads import take
 from dashboard.ui.markdown import duration, markup, plain
 
 CURVES_TICK_S = 5.0
@@ -194,7 +194,7 @@ def _epochs(seen: Seen) -> None:
     with st.expander(f"Epochs ({len(epochs)})", icon=":material/table_rows:"):
         table = epochs.dropna(axis="columns", how="all").drop(columns=["line"], errors="ignore")
         st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
-        take(
+        offer_download(
             "Epochs as CSV",
             partial(csv_bytes, table),
             f"{seen.run.name}-epochs.csv",

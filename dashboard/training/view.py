@@ -15,15 +15,15 @@ from dashboard.training.launch import launch_panel
 from dashboard.training.run_view import progress_words, run_view
 from dashboard.ui.components import head
 
-WIDE = "<style>[data-testid=stMainBlockContainer] {max-width: 68rem}</style>"
-"""Charts need more room than the text of other pages."""
-
 
 def view() -> None:
     """The page."""
-    st.html(WIDE)
     asked = st.query_params.get("run", "")
-    head("Training", "Make EdgeFace better at small faces, and watch it learn. Runs go on when this page is closed.")
+    head(
+        "Training",
+        "Make EdgeFace better at small faces, and watch it learn. Runs go on when this page is closed.",
+        wide=True,
+    )
     if asked:
         _back()
         with feedback() as attempt:

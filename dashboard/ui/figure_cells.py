@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.models.header import SIZES, Measured, Rate, size_name
 from dashboard.ui.markdown import markup
 
 STYLE = """<style>
@@ -16,6 +17,17 @@ STYLE = """<style>
 .ef-acc tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
 @media (max-width: 640px) {.ef-acc {font-size: .84rem} .ef-acc td span {font-size: .62rem}
   .ef-acc th, .ef-acc td {padding-left: 5px} .ef-acc thead th {font-size: .7rem}}
+</style>"""
+
+RATES_STYLE = """<style>
+.ef-rates {width: 100%; border-collapse: collapse; font-size: .92rem; margin: 2px 0 4px}
+.ef-rates th, .ef-rates td {text-align: right; padding: 4px 0 4px 10px; font-weight: 400; white-space: nowrap}
+.ef-rates th:first-child {text-align: left; padding-left: 0; white-space: normal}
+.ef-rates thead th {opacity: .75; font-size: .84rem} .ef-rates td b {font-weight: 600}
+.ef-rates td span {display: block; opacity: .7; font-size: .76rem}
+.ef-rates tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
+@media (max-width: 640px) {.ef-rates {font-size: .82rem} .ef-rates td span {font-size: .64rem}
+  .ef-rates th, .ef-rates td {padding-left: 5px}}
 </style>"""
 
 Cell = tuple[str, str]
@@ -46,3 +58,24 @@ def _cell(value: str, below: str) -> str:
 
 def _below(text: str) -> str:
     return f"<span>{markup(text)}</span>" if text else ""
+
+
+def rates_html(figures: Measured) -> str:
+    """Rates by probe size as a table: percent, with the 95 % interval below where it is known."""
+    sizes = [size for size in SIZES if size in figures.eer or size in figures.eer_vlr_hr]
+    head = "".join(f"<th>{size_name(size)}</th>" for size in sizes)
+    rows = "".join(
+        f"<tr><th>{title}</th>{''.join(_rate_cell(rates.get(size)) for size in sizes)}</tr>"
+        for title, rates in (("Both faces of that size", figures.eer), ("One small, one large", figures.eer_vlr_hr))
+        if rates
+    )
+    return f"<table class='ef-rates'><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _rate_cell(rate: Rate | None) -> str:
+    if rate is None:
+        return "<td></td>"
+    bounds = ""
+    if rate.low is not None and rate.high is not None:
+        bounds = f"<span>{rate.low * 100:.2f} to {rate.high * 100:.2f}</span>"
+    return f"<td><b>{rate.value * 100:.2f} %</b>{bounds}</td>"

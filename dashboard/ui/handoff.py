@@ -1,13 +1,15 @@
-"""What one page hands to the next: faces seen on Identify that are to be enrolled."""
+"""Session state that one page hands to the next: faces to enrol, and a change to report on the Gallery page."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from core.gallery.identity_merge import Change
 from core.recognition.results import DraftPhoto
 
 _KEY = "enroll_carried"
 _MOST = 10
+SAID, UNDO = "gallery_said", "gallery_undo"
 
 
 def carry(photo: DraftPhoto) -> None:
@@ -23,3 +25,12 @@ def carried() -> tuple[DraftPhoto, ...]:
 def drop_carried() -> None:
     """Forget them: they were enrolled, or aren't wanted."""
     st.session_state.pop(_KEY, None)
+
+
+def say_on_gallery(text: str, change: Change | None = None) -> None:
+    """Have the Gallery page report a change at its next run. `change` undoes it; None discards the previous undo."""
+    st.session_state[SAID] = text
+    if change is None:
+        st.session_state.pop(UNDO, None)
+    else:
+        st.session_state[UNDO] = change

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.images import encode_image, resize
 from core.recognition.results import Outcome
-from dashboard.shell.readiness import image_address
 from dashboard.ui.markdown import markup
+from dashboard.ui.pictures import image_address
 
 PREVIEW_PX = 1280
 

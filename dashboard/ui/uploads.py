@@ -9,10 +9,13 @@ import streamlit as st
 
 from core.system.image_files import IMAGE_SUFFIXES, USUAL_SUFFIXES
 from core.system.text import count
-from dashboard.shell.resources import MAX_UPLOAD_BYTES, MAX_UPLOADS
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+MAX_UPLOADS = 50
+MAX_UPLOAD_BYTES = 200_000_000
+"""Photographs taken at once, and their size together: what a page can show, and a small machine can hold."""
 
 PHOTOGRAPH_TYPES = tuple(
     suffix.lstrip(".") for suffix in (*USUAL_SUFFIXES, *sorted(IMAGE_SUFFIXES - {*USUAL_SUFFIXES}))

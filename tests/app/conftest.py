@@ -129,5 +129,5 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, objec
     def instead(settings, kind, config, *, slug):
         calls.append((kind, dict(config)))
 
-    monkeypatch.setattr("dashboard.datasets.runs.launch", instead)
+    monkeypatch.setattr("dashboard.runs.datasets.launch", instead)
     return calls

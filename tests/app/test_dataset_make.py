@@ -99,13 +99,13 @@ def test_bad_folders_are_answered_in_words(fault: str, open_page, tmp_path, monk
 
 
 def test_two_runs_towards_one_place_are_refused(own_data_dir, monkeypatch):
-    import dashboard.datasets.runs as work
     from core.jobs.run_dir import create_run
+    from dashboard.runs.datasets import start_dataset_run
 
     out = str(datasets_root(load_settings()) / "demo")
     create_run(runs_root(load_settings()), "demo", "demo", {"out": out})  # queued by this process
     with pytest.raises(BuildRefused, match="at work on demo"):
-        work.start("build", {"out": out})
+        start_dataset_run("build", {"out": out})
     assert len(list_runs(runs_root(load_settings()))) == 1
 
 
@@ -152,7 +152,7 @@ def test_fetching_offline_says_so_and_where_to_put_the_files(open_page, own_data
         monkeypatch.delenv(variable, raising=False)
     runs = []
     monkeypatch.setattr(
-        "dashboard.datasets.runs.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
+        "dashboard.runs.datasets.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
     )
     app = open_page("dataset", dataset_way="public")
     [each for each in app.button if each.label == "Fetch"][1].click().run()

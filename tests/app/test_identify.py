@@ -25,7 +25,8 @@ from core.recognition.results import Probe, Recognition
 from core.settings import load_settings
 from dashboard.identify.card import against_threshold, in_words
 from dashboard.identify.session import Photograph, nearest, table
-from dashboard.shell.resources import MAX_UPLOADS, space_in_use
+from dashboard.shell.resources import space_in_use
+from dashboard.ui.uploads import MAX_UPLOADS
 from tests.app.conftest import OpenPage, button, fill, png, shown
 from tests.unit.faces.onnx_model import write_model
 

@@ -32,7 +32,7 @@ from core.settings import load_settings
 from core.sr import bicubic
 from core.video.sightings import LEAST_FRAMES, SightingRule, sightings, write_rule
 from dashboard.identify.camera import LiveSession
-from dashboard.ui.downloads import LOCKED
+from dashboard.shell.downloads import LOCKED
 from tests.app.accuracy_runs import Measured
 from tests.app.conftest import ROOT, fill, shown
 from tests.app.training_runs import record

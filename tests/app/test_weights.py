@@ -13,7 +13,8 @@ from core.models.encoders import active_weights
 from core.models.header import BESIDE, read_figures
 from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import load_settings
-from dashboard.home.weights_card import rates_html, upscaler_words
+from dashboard.shell.weights_badge import upscaler_words
+from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import plain
 from tests.app.conftest import button, fill, shown
 from tests.made_weights import official_tensors, save_dsr, save_encoder

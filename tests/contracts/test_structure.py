@@ -108,7 +108,7 @@ def test_the_readmes_files_are_there() -> None:
 
 def test_every_download_asks_for_the_role_and_is_in_the_trail() -> None:
     offering = [path.name for path in (ROOT / "dashboard").rglob("*.py") if "download_button(" in path.read_text()]
-    assert offering == ["downloads.py"], "dashboard.ui.downloads.take offers downloads"
+    assert offering == ["downloads.py"], "dashboard.shell.downloads.offer_download offers downloads"
 
 
 def test_joined_sql_is_marked_where_it_stands() -> None:

@@ -17,7 +17,7 @@ from dashboard.shell.session import allowed, as_of_now
 LOCKED = f"Downloads need the role {least_role(Permission.EXPORT)}."
 
 
-def take(
+def offer_download(
     label: str,
     make: Callable[[], bytes],
     file_name: str,

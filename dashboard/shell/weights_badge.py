@@ -1,0 +1,72 @@
+"""The weights in use, in the sidebar of every page: their origin and their equal error rates."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.models.active import InUse, in_use
+from core.models.encoders import Origin
+from core.models.header import size_name
+from core.models.upscalers import UpscalerFile
+from dashboard.shell.resources import settings
+from dashboard.ui.markdown import plain
+
+ORIGINS: dict[Origin, tuple[str, str, str]] = {
+    "official": ("Official weights", "green", "official file"),
+    "starter": ("Starter weights", "orange", "starter: limited accuracy"),
+    "fine-tuned": ("Fine-tuned weights", "blue", "fine-tuned by this project"),
+    "other": ("Not an official file", "orange", "not an official file"),
+}
+"""Badge, its colour, and the words on Home's status line."""
+
+ORIGIN_ICONS: dict[Origin, str] = {
+    "official": ":material/verified:",
+    "starter": ":material/warning:",
+    "fine-tuned": ":material/tune:",
+    "other": ":material/help:",
+}
+
+_SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
+"""What the sidebar calls figures, by their source."""
+
+
+def sidebar_status() -> None:
+    """Which weights and which upscaler are in use, and how well they measure: on every page."""
+    used = in_use(settings())
+    with st.sidebar:
+        _encoder_badge(used)
+        if used.upscaler_problem is not None:
+            st.badge("Upscaler missing", icon=":material/warning:", color="orange")
+            st.caption(plain(used.upscaler_problem.what))
+        elif used.upscaler is not None and used.encoder is not None:
+            st.caption(f"Small faces: {plain(upscaler_words(used.upscaler))}")
+
+
+def _encoder_badge(used: InUse) -> None:
+    weights = used.encoder
+    if weights is None:
+        st.badge("No weights in use", icon=":material/warning:", color="orange")
+        if used.encoder_problem is not None:
+            st.caption(plain(used.encoder_problem.what))
+        return
+    words, colour, _ = ORIGINS[weights.origin]
+    st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
+    if weights.official is not None:
+        st.caption(f"{plain(weights.official.name)}, byte for byte as published")
+    else:
+        st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
+    figures = used.figures
+    if figures is not None and figures.eer:
+        small = " · ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
+        about = " ".join(filter(None, [f"{figures.protocol}.", used.figures_pair]))
+        st.caption(f"{_SHORT[figures.source]} {small}", help=plain(about))
+    else:
+        st.caption("Not measured yet")
+
+
+def upscaler_words(upscaler: UpscalerFile) -> str:
+    """Who enlarges small faces, in a few words."""
+    if upscaler.path is None:
+        return "bicubic"
+    left = " and ".join(str(px) for px in upscaler.bicubic_px)
+    return f"{upscaler.name}{f'; bicubic at {left} px, where it measures better' if left else ''}"
