@@ -32,6 +32,7 @@ else:
             view()
 
     st.set_page_config(page_title="EdgeFace Studio", layout="centered")
+    st.html(Path(__file__).parent / "ui" / "theme.css")
     inside = is_open()
     chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
     st.set_page_config(

@@ -27,22 +27,6 @@ from dashboard.ui.pictures import image_address
 
 PER_PAGE = 12
 
-_STYLE = """<style>
-.ef-probes {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 22px}
-.ef-probes figure {margin: 0; min-width: 0; border-left: 3px solid rgba(128, 128, 128, .3); padding-left: 10px}
-.ef-probes figure.ef-wrong {border-left-color: #C2711B} .ef-probes figure.ef-right {border-left-color: #2A9187}
-.ef-probes figure > div {display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px}
-.ef-probes img, .ef-probes .ef-noface {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block;
-  object-fit: cover; background: rgba(128, 128, 128, .12)}
-.ef-probes img.ef-pixels {image-rendering: pixelated}
-.ef-probes small {display: block; font-size: .72rem; opacity: .75; text-align: center; line-height: 1.35;
-  overflow-wrap: anywhere}
-.ef-probes figcaption {font-size: .84rem; line-height: 1.4; margin-top: 2px; overflow-wrap: anywhere}
-.ef-facts {display: grid; grid-template-columns: repeat(auto-fill, minmax(9.4rem, 1fr)); gap: 8px}
-.ef-facts > div {border: 1px solid rgba(128, 128, 128, .28); border-radius: 10px; padding: 8px 14px}
-.ef-facts b {font-size: 1.35rem; font-weight: 400; line-height: 1.35; display: block; overflow-wrap: anywhere}
-</style>"""
-
 
 def person_view(seen: Seen, evaluation: Evaluation, rows: pd.DataFrame, name: str, threshold: float) -> None:
     """The person called `name`; `rows` are those of `per_identity` in the view that is looked at."""
@@ -53,7 +37,7 @@ def person_view(seen: Seen, evaluation: Evaluation, rows: pd.DataFrame, name: st
     row: dict[Any, Any] = own.iloc[0].to_dict()
     with st.container(border=True, key="accuracy_person_box"):
         name_line(name, f"{count(int(row['images']), 'image')}, probes of {row['probe']}, {row['system']}")
-        st.html(_STYLE + facts_html(row, threshold))
+        st.html(facts_html(row, threshold))
         probes = evaluation.table("probes")
         if probes.empty:
             st.caption("The run kept no table of single probes: there were too many. Measure fewer people or sizes.")
@@ -150,7 +134,7 @@ def _images(seen: Seen, probes: pd.DataFrame, theirs: pd.DataFrame, row: Mapping
     pictures = SeenPictures(seen.config)
     size = int(row["size_px"])
     cells = "".join(probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records"))
-    st.html(f"{_STYLE}<div class='ef-probes'>{cells}</div>")
+    st.html(f"<div class='ef-probes'>{cells}</div>")
     if row["mode"] == "end to end" and size < CROP_PX:
         st.caption(
             "End to end the whole photograph was reduced; the small pictures here are the aligned crop, reduced."

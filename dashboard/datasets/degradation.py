@@ -18,15 +18,6 @@ from dashboard.shell.error_display import feedback
 from dashboard.ui.markdown import markup, shorten
 from dashboard.ui.pictures import image_address
 
-STYLE = """<style>
-.ef-degrade {display: grid; grid-template-columns: 2fr repeat(3, 1fr); gap: 10px; max-width: 660px; align-items: start}
-.ef-degrade img {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block; image-rendering: pixelated}
-.ef-degrade small {display: block; font-size: .76rem; opacity: .8; text-align: center; line-height: 1.5}
-.ef-degrade .ef-source {grid-row: span 2} .ef-degrade .ef-source img {image-rendering: auto}
-@media (max-width: 640px) {.ef-degrade {grid-template-columns: repeat(3, 1fr)}
-  .ef-degrade .ef-source {grid-column: 1 / -1; grid-row: auto; max-width: 66%}}
-</style>"""
-
 
 def degrade_panel(dataset: Dataset) -> None:
     """The panel: a face, both degradations at each VLR size, and what the camera did."""
@@ -45,7 +36,7 @@ def degrade_panel(dataset: Dataset) -> None:
         hr = read_image(dataset.file(str(row["hr"])))
         hr = hr if hr.shape[0] == hr.shape[1] else resize(hr, CROP_PX)
         html, recipe = degradations_html(hr, seed, str(row["identity"]))
-        st.html(STYLE + html)
+        st.html(html)
         drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
         st.caption(f"This camera: {recipe_text(recipe)} (seed {seed}).{drawn}")
     with st.container(horizontal=True):

@@ -18,17 +18,6 @@ from dashboard.ui.pictures import picture_of_file
 
 PER_PAGE = 24
 
-STYLE = """<style>
-.ef-triples {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 18px 22px}
-.ef-triples figure {margin: 0; min-width: 0}
-.ef-triples figure > div {display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px}
-.ef-triples img, .ef-triples .ef-noface {width: 100%; aspect-ratio: 1; border-radius: 8px; display: block;
-  background: rgba(128, 128, 128, .12)}
-.ef-triples img.ef-pixels {image-rendering: pixelated}
-.ef-triples small {display: block; font-size: .72rem; opacity: .7; text-align: center; line-height: 1.5}
-.ef-triples figcaption {font-size: .84rem; line-height: 1.35; margin-top: 2px; overflow-wrap: anywhere}
-</style>"""
-
 
 def faces_panel(dataset: Dataset) -> None:
     """The grid with its filters."""
@@ -50,7 +39,7 @@ def faces_panel(dataset: Dataset) -> None:
     if pages > 1:
         page = st.pagination(pages, key=f"dataset_page_{pages}_{sorted(chosen.items())}", max_visible_pages=5)
     part = rows.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
-    st.html(STYLE + triples_html(dataset, part, size))
+    st.html(triples_html(dataset, part, size))
 
 
 def filtered(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.DataFrame:

@@ -19,14 +19,6 @@ _WORDS = {
     UNREADABLE: "can't be read",
 }
 
-STYLE = """<style>
-.ef-rejects {display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 16px}
-.ef-rejects figure {margin: 0; min-width: 0}
-.ef-rejects img, .ef-rejects .ef-noface {width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
-  background: rgba(128, 128, 128, .12)}
-.ef-rejects figcaption {font-size: .84rem; line-height: 1.4; margin-top: 4px; overflow-wrap: anywhere}
-</style>"""
-
 
 def rejected_panel(rows: pd.DataFrame) -> None:
     """`rows` as core.dataset.rejects.read_rejects gives them, at least one."""
@@ -43,7 +35,7 @@ def rejected_panel(rows: pd.DataFrame) -> None:
     shown = rows if code is None else rows[rows["code"] == code]
     pages = -(-len(shown) // PER_PAGE)
     page = st.pagination(pages, key=f"dataset_rejected_{code}_{pages}", max_visible_pages=5) if pages > 1 else 1
-    st.html(STYLE + rejects_html(shown.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]))
+    st.html(rejects_html(shown.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]))
 
 
 def rejects_html(rows: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
 from core.system.text import count
 from dashboard.shell.resources import settings
-from dashboard.ui.figure_cells import RATES_STYLE, rates_html
+from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import markup, plain
 
 _KEYS_SHOWN = 40
@@ -27,7 +27,7 @@ def report_card(file: WeightsFile | UpscalerFile) -> None:
     if report.keys is not None:
         _keys(report.keys)
     if report.measured is not None:
-        st.html(RATES_STYLE + rates_html(report.measured))
+        st.html(rates_html(report.measured))
         st.caption(f"Equal error rate, lower is better. {plain(report.measured.protocol)}.")
     with st.expander("Model card", icon=":material/badge:"):
         st.html("".join(f"<div class='ef-quiet'>{markup(a)}: {markup(b)}</div>" for a, b in _origin(report) if b))

@@ -16,7 +16,7 @@ from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.weights_badge import ORIGIN_ICONS, ORIGINS, upscaler_words
-from dashboard.ui.figure_cells import RATES_STYLE, rates_html
+from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import markup, plain
 
 
@@ -34,7 +34,7 @@ def weights_card(used: InUse) -> None:
         if figures is None:
             st.markdown("These weights haven't been measured yet. Measure them on your own data.")
         else:
-            st.html(RATES_STYLE + rates_html(figures))
+            st.html(rates_html(figures))
             st.caption(f"Equal error rate, lower is better. {plain(figures.protocol)}.")
             if figures.source == "validation":
                 st.caption("The training chose these weights by these people, which flatters. Measure them on others.")

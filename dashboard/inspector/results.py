@@ -13,22 +13,6 @@ from core.inspection.values import INVENTED, Answer, Enlarged, Inspection, Ranki
 from dashboard.shell.navigation import go, link
 from dashboard.ui.markdown import markup, plain, shorten
 
-STYLE = """<style>
-.ef-figures {width: 100%; border-collapse: collapse; font-size: .9rem; margin: 0}
-.ef-figures th, .ef-figures td {text-align: right; padding: 5px 0 5px 10px; font-weight: 400; white-space: nowrap}
-.ef-figures th:first-child {text-align: left; padding-left: 0; white-space: normal; overflow-wrap: anywhere}
-.ef-figures thead th {opacity: .75; font-size: .8rem}
-.ef-figures tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
-.ef-figures .ef-best {font-weight: 620}
-.ef-near {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); gap: 14px 22px}
-.ef-near small {display: block; font-size: .76rem; opacity: .78}
-.ef-near ol {margin: 4px 0 0; padding: 0; list-style: none; font-size: .88rem}
-.ef-near li {display: grid; grid-template-columns: 1fr auto; gap: 8px; padding: 3px 6px; border-radius: 6px}
-.ef-near li.ef-true {background: rgba(31, 122, 77, .16); font-weight: 600}
-.ef-near li span:first-child {overflow-wrap: anywhere}
-@media (max-width: 640px) {.ef-figures {font-size: .78rem} .ef-figures th, .ef-figures td {padding-left: 5px}}
-</style>"""
-
 _SIGNS: dict[Answer, str] = {
     "helps": ":green[:material/trending_up:]",
     "harms": ":orange[:material/trending_down:]",
@@ -61,7 +45,7 @@ def verdict_line(inspection: Inspection) -> None:
 
 def figures_table(inspection: Inspection) -> None:
     """PSNR, SSIM, cosine and rank of each picture; the better of bicubic and DSR stands out."""
-    st.html(STYLE + figures_html(inspection))
+    st.html(figures_html(inspection))
     flip = ", with flip" if inspection.flip_tta else ""
     st.caption(
         f"Against HR at 112 px; PSNR and SSIM on 8-bit RGB, cosine by {plain(inspection.encoder)} "
@@ -103,7 +87,7 @@ def _better(one: Enlarged, inspection: Inspection) -> tuple[bool, bool, bool, bo
 
 def nearest_people(inspection: Inspection, identity: str) -> None:
     """The people whom each picture resembles most, the true one marked."""
-    st.html(STYLE + nearest_html(inspection.enlarged, identity))
+    st.html(nearest_html(inspection.enlarged, identity))
     alone = identity and all(one.ranking is None or one.ranking.rank is None for one in inspection.enlarged)
     unranked = f" {plain(shorten(identity, 40))} has no other picture there, and so no rank." if alone else ""
     st.caption(f"The highest cosines among {plain(inspection.reference)}.{unranked}")

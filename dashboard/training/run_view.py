@@ -127,22 +127,7 @@ def _stages(seen: Seen) -> None:
             f"<div class='ef-stage ef-{state}'><span aria-hidden='true'>{mark}</span> <b>{place + 1}. "
             f"{markup(stage.title)}</b><div class='ef-quiet'>{markup(text)}</div></div>"
         )
-    st.html(f"{_STYLE}<div class='ef-stages'>{''.join(cells)}</div>")
-
-
-_STYLE = """<style>
-.ef-stages {display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 8px}
-.ef-stage {padding: 6px 12px; border-left: 3px solid rgba(128, 128, 128, .35)}
-.ef-stage.ef-now {border-left-color: #2A9187; background: rgba(42, 145, 135, .08)}
-.ef-stage.ef-done {border-left-color: #2A9187}
-.ef-stage.ef-later {opacity: .65}
-.ef-stage b {font-weight: 600; font-size: .92rem}
-.ef-figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)); gap: 8px}
-.ef-figure {border: 1px solid rgba(128, 128, 128, .28); border-radius: 10px; padding: 8px 14px}
-.ef-value {font-size: 1.5rem; line-height: 1.35}
-.ef-gain {font-size: .8rem; opacity: .8}
-.ef-gain.ef-up {color: #1F8A5B; opacity: 1}
-</style>"""
+    st.html(f"<div class='ef-stages'>{''.join(cells)}</div>")
 
 
 def _figures(seen: Seen) -> None:
@@ -153,7 +138,7 @@ def _figures(seen: Seen) -> None:
         return
     shown = [column for column in _BIG if column in epochs.columns and pd.notna(row[column])][:_BIG_SHOWN]
     cells = "".join(_figure(column, float(row[column]), seen.history.before.get(column)) for column in shown)
-    st.html(f"{_STYLE}<div class='ef-figures'>{cells}</div>")
+    st.html(f"<div class='ef-tiles'>{cells}</div>")
     by = FIGURES.get(f"val.{row.get('criterion.name')}")
     images = seen.history.plan.val_images if seen.history.plan else None
     of = f" on {count(images, 'validation image')}" if images else ""
@@ -174,7 +159,7 @@ def _figure(column: str, value: float, before: float | None) -> str:
         text = "as before training" if same else f"{by:+{digits}}{' points' if unit == ' %' else unit}"
         gained = f"<div class='ef-gain{' ef-up' if good and not same else ''}'>{text}</div>"
     return (
-        f"<div class='ef-figure'><div class='ef-quiet'>{markup(name)}</div>"
+        f"<div><div class='ef-quiet'>{markup(name)}</div>"
         f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{gained}</div>"
     )
 

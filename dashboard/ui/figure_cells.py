@@ -7,29 +7,6 @@ from collections.abc import Mapping, Sequence
 from core.models.header import SIZES, Measured, Rate, size_name
 from dashboard.ui.markdown import markup
 
-STYLE = """<style>
-.ef-acc {width: 100%; border-collapse: collapse; font-size: .95rem; margin: 2px 0 4px;
-  font-variant-numeric: tabular-nums}
-.ef-acc th, .ef-acc td {text-align: right; padding: 6px 0 6px 12px; font-weight: 400; vertical-align: top}
-.ef-acc th:first-child {text-align: left; padding-left: 0; white-space: nowrap}
-.ef-acc thead th {opacity: .75; font-size: .84rem} .ef-acc td b {font-weight: 600; white-space: nowrap}
-.ef-acc td span, .ef-acc th span {display: block; opacity: .7; font-size: .76rem}
-.ef-acc tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
-@media (max-width: 640px) {.ef-acc {font-size: .84rem} .ef-acc td span {font-size: .62rem}
-  .ef-acc th, .ef-acc td {padding-left: 5px} .ef-acc thead th {font-size: .7rem}}
-</style>"""
-
-RATES_STYLE = """<style>
-.ef-rates {width: 100%; border-collapse: collapse; font-size: .92rem; margin: 2px 0 4px}
-.ef-rates th, .ef-rates td {text-align: right; padding: 4px 0 4px 10px; font-weight: 400; white-space: nowrap}
-.ef-rates th:first-child {text-align: left; padding-left: 0; white-space: normal}
-.ef-rates thead th {opacity: .75; font-size: .84rem} .ef-rates td b {font-weight: 600}
-.ef-rates td span {display: block; opacity: .7; font-size: .76rem}
-.ef-rates tbody tr {border-top: 1px solid rgba(128, 128, 128, .22)}
-@media (max-width: 640px) {.ef-rates {font-size: .82rem} .ef-rates td span {font-size: .64rem}
-  .ef-rates th, .ef-rates td {padding-left: 5px}}
-</style>"""
-
 Cell = tuple[str, str]
 """A figure, and the quiet text below it."""
 
@@ -49,7 +26,7 @@ def cells_html(
         for (name, below), cells in rows
     )
     top = f"<tr><th>{markup(first)}</th>{head}</tr>"
-    return f"{STYLE}<table class='ef-acc'><thead>{top}</thead><tbody>{body}</tbody></table>"
+    return f"<table class='ef-acc'><thead>{top}</thead><tbody>{body}</tbody></table>"
 
 
 def _cell(value: str, below: str) -> str:

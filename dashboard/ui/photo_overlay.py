@@ -16,7 +16,6 @@ from dashboard.ui.pictures import image_address
 PREVIEW_PX = 1280
 
 _FEW = 4
-_CROWD = "ef-crowd"
 
 COLOURS: dict[Outcome, str] = {
     "match": "#0E6B66",
@@ -59,10 +58,9 @@ def photo_html(photo: Preview, boxes: Sequence[Box], alt: str) -> str:
 
     In a crowd on a narrow screen the numbers stand alone: the names are in the list below.
     """
-    crowd = f"<style>@media (max-width: 640px) {{.{_CROWD} i {{display: none}}}}</style>"
-    kind = f"ef-frame {_CROWD}" if len(boxes) > _FEW else "ef-frame"
+    kind = "ef-frame ef-crowd" if len(boxes) > _FEW else "ef-frame"
     return (
-        f"{crowd}<div class='{kind}' style='max-width:{2 * photo.width_px}px'>"
+        f"<div class='{kind}' style='max-width:{2 * photo.width_px}px'>"
         f"<img src='{markup(photo.address)}' alt='{markup(alt)}'>{''.join(map(_box_html, boxes))}</div>"
     )
 
@@ -71,5 +69,5 @@ def _box_html(box: Box) -> str:
     x0, y0, x1, y1 = (min(1.0, max(0.0, edge)) for edge in box.share)
     places = ("ef-above",) * (y1 > 0.85) + ("ef-left",) * (x0 > 0.7)
     where = f"left:{x0:.2%};top:{y0:.2%};width:{x1 - x0:.2%};height:{y1 - y0:.2%};--c:{COLOURS[box.outcome]}"
-    who = f"<i style='font-style:normal'> {markup(box.who)}</i>" if box.who else ""
+    who = f"<i> {markup(box.who)}</i>" if box.who else ""
     return f"<div class='{' '.join(('ef-box', *places))}' style='{where}'><span>{box.number}{who}</span></div>"

@@ -35,7 +35,7 @@ def plainly(app: AppTest) -> str:
     choices = [option for each in app.selectbox for option in each.options]
     labels = [each.label for kind in (app.button, app.expander) for each in kind]
     tables = [each.value.to_csv() for each in app.dataframe]
-    said = re.sub("<style>.*?</style>", "", shown(app), flags=re.DOTALL)
+    said = shown(app)
     return "\n".join([said, *fields, *choices, *labels, *tables]).replace("\\", "")
 
 
