@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.bench.material import Material
+from core.gallery.audit import write_audit
 from core.gallery.cipher import seal_of
 from core.gallery.keys import Key
 from core.gallery.match import Index
-from core.gallery.queries import encoder_id, write_audit
 from core.gallery.records import Space
+from core.gallery.spaces import encoder_id
 from core.gallery.store import Gallery
 
 _ROWS_AT_ONCE = 10_000

@@ -16,9 +16,11 @@ from core.bench.measure import Times, in_turns
 from core.bench.rival_dsr import RivalDSR
 from core.bench.row import Row
 from core.encoder.encode import SINGLES_FIRST
-from core.gallery import queries as sql
+from core.gallery.audit import write_audit
+from core.gallery.identity_queries import insert_identity
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
+from core.gallery.template_queries import insert_templates
 from core.images import resize, to_tensor
 from core.system.cpu import cpu_has_bfloat16
 
@@ -103,7 +105,7 @@ def fill_gallery(path: Path, templates: NDArray[np.float32], space: Space) -> Ga
         with gallery.database.transaction() as connection:
             at = gallery.database.now()
             for number in range(first, min(first + 5_000, len(templates))):
-                identity = sql.insert_identity(connection, f"Person {number:07d}", "", at)
-                sql.insert_templates(connection, identity, [NewTemplate(templates[number], "hr", 112.0)], space, at)
-            sql.write_audit(connection, at, "bench", "enrolled")
+                identity = insert_identity(connection, f"Person {number:07d}", "", at)
+                insert_templates(connection, identity, [NewTemplate(templates[number], "hr", 112.0)], space, at)
+            write_audit(connection, at, "bench", "enrolled")
     return gallery

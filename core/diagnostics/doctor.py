@@ -185,7 +185,7 @@ def check_detector() -> Row:
 
 def check_gallery(settings: Settings) -> Row:
     """The gallery opens, is whole (PRAGMA integrity_check), and its people can be found with the weights in use."""
-    from core.gallery.protection import key_unused
+    from core.gallery.encryption import key_unused
     from core.gallery.store import Gallery
 
     path = settings.gallery_path

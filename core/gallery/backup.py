@@ -12,10 +12,12 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError
-from core.gallery import queries, schema
+from core.gallery import schema
+from core.gallery.audit import write_audit
+from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.errors import GalleryError, GalleryUnreadable
 from core.gallery.keys import Key
-from core.gallery.protection import Protection, change_key, encrypt, protection_of, read_protection
+from core.gallery.protection import Protection, read_protection
 from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
 from core.gallery.sqlite_errors import explained
 from core.gallery.store import Gallery
@@ -79,7 +81,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
         copy(path, temporary)
         finish(temporary, place)
     with gallery.database.transaction() as connection:
-        queries.write_audit(connection, gallery.database.now(), actor, "backed up")
+        write_audit(connection, gallery.database.now(), actor, "backed up")
     return look_at(place)
 
 
@@ -203,7 +205,7 @@ def _carry_on(gallery: Gallery, incoming: Gallery, actor: str) -> tuple[int, ...
                 "(SELECT 1 FROM sqlite_sequence WHERE name = ?)",
                 (table, seq, table),
             )
-        queries.write_audit(connection, incoming.database.now(), actor, "restored from a backup")
+        write_audit(connection, incoming.database.now(), actor, "restored from a backup")
     if gone:
         incoming.tidy()
     return tuple(gone)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.access.actor import named_in_trail
-from core.gallery import queries
+from core.gallery.audit import write_audit
+from core.gallery.identity_queries import find_identity
 from core.gallery.store import Gallery
+from core.gallery.stored_values import stored_moment
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
     """Mark a finding as looked at. Twice is once. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         for person in filter(None, (key.person, key.other)):
-            queries.find_identity(connection, person)
+            find_identity(connection, person)
         at = gallery.database.now()
         added = connection.execute(
             "INSERT OR IGNORE INTO reviewed(code, identity_id, other_id, templates, at, actor) "
@@ -50,7 +52,7 @@ def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
             (key.code, key.person, key.other, key.numbers, at.isoformat(), named_in_trail(actor)),
         )
         if added.rowcount:
-            queries.write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
+            write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
 
 
 def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
@@ -62,7 +64,7 @@ def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
         )
         if gone.rowcount:
             at = gallery.database.now()
-            queries.write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
+            write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
 
 
 def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
@@ -72,9 +74,7 @@ def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
             "SELECT code, identity_id, other_id, templates, at, actor FROM reviewed ORDER BY id"
         ).fetchall()
     return {
-        FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Left(
-            by, queries.stored_moment(at)
-        )
+        FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Left(by, stored_moment(at))
         for code, person, other, numbers, at, by in found
     }
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.gallery import queries
+from core.gallery.audit import write_audit
 from core.gallery.errors import ImportRejected, NameInvalid
 from core.gallery.import_merge import ImportReport, OnConflict, merge_people, person_of
 from core.gallery.match import mean_of
@@ -112,7 +112,7 @@ def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int
     buffer = io.BytesIO()
     torch.save(means, buffer)
     with gallery.database.transaction() as connection:
-        queries.write_audit(connection, gallery.database.now(), "local", f"exported as .pt: {len(means)} identities")
+        write_audit(connection, gallery.database.now(), "local", f"exported as .pt: {len(means)} identities")
     write_atomically(Path(path).expanduser(), buffer.getvalue())
     return len(means)
 

@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from core.gallery import queries
+from core.gallery.audit import write_audit
 from core.gallery.cipher import CANT_OPEN, SealedConnection
 from core.gallery.errors import GalleryError, IdentityNotFound
-from core.gallery.protection import move, move_sighting
+from core.gallery.identity_queries import (
+    find_identity,
+    name_token,
+    read_identities,
+    refuse_taken,
+    store_name,
+    store_note,
+    touch,
+)
 from core.gallery.records import Identity, NewTemplate, StoredTemplate
 from core.gallery.sqlite_errors import damaged
 from core.gallery.store import Gallery
+from core.gallery.template_queries import insert_templates, move, move_sighting
 from core.gallery.validation import clean_name
 
 
@@ -63,18 +72,18 @@ def merge_identities(gallery: Gallery, gone: str | int, into: str | int, *, acto
     Returns what undoes it. Raises IdentityNotFound, GalleryError (a person with themselves), GalleryBusy.
     """
     with gallery.database.transaction() as connection:
-        source, _ = queries.find_identity(connection, gone)
-        target, _ = queries.find_identity(connection, into)
+        source, _ = find_identity(connection, gone)
+        target, _ = find_identity(connection, into)
         if source == target:
             raise GalleryError("A person can't be merged with themselves.", "Choose two different people.")
-        identity = queries.read_identities(connection, None, identity_id=source)[0]
+        identity = read_identities(connection, None, identity_id=source)[0]
         moved, seen = _ids(connection, source), _ids(connection, source, "sighting")
         _move(connection, moved, seen, target)
         connection.execute("DELETE FROM identity WHERE id = ?", (source,))
-        queries.touch(connection, target)
+        touch(connection, target)
         at = gallery.database.now()
-        queries.write_audit(connection, at, actor, f"merged into number {target}", source)
-        queries.write_audit(connection, at, actor, f"took in number {source}", target)
+        write_audit(connection, at, actor, f"merged into number {target}", source)
+        write_audit(connection, at, actor, f"took in number {source}", target)
     gallery.tidy()
     return Merged(identity, target, moved, seen)
 
@@ -108,9 +117,9 @@ def _undo_rename(gallery: Gallery, change: Renamed, actor: str) -> int:
     with gallery.database.transaction() as connection:
         if _person(connection, change.person).name != change.now:
             raise _changed_since(change)
-        queries.refuse_taken(connection, clean_name(change.earlier), except_id=change.person)
-        queries.store_name(connection, change.person, change.earlier)
-        queries.write_audit(connection, gallery.database.now(), actor, "rename undone", change.person)
+        refuse_taken(connection, clean_name(change.earlier), except_id=change.person)
+        store_name(connection, change.person, change.earlier)
+        write_audit(connection, gallery.database.now(), actor, "rename undone", change.person)
     gallery.tidy()
     return change.person
 
@@ -121,18 +130,18 @@ def _undo_merge(gallery: Gallery, change: Merged, actor: str) -> int:
         _person(connection, change.into)
         if not set(change.templates) <= set(_ids(connection, change.into)):
             raise _changed_since(change)
-        queries.refuse_taken(connection, gone.name)
+        refuse_taken(connection, gone.name)
         connection.execute(
             "INSERT INTO identity(id, name, name_key, note, enrolled_at, revision) VALUES (?, '', ?, '', ?, ?)",
-            (gone.id, queries.name_token(connection, gone.name), gone.enrolled_at.isoformat(), _newer(gallery)),
+            (gone.id, name_token(connection, gone.name), gone.enrolled_at.isoformat(), _newer(gallery)),
         )
-        queries.store_name(connection, gone.id, gone.name)
-        queries.store_note(connection, gone.id, gone.note)
+        store_name(connection, gone.id, gone.name)
+        store_note(connection, gone.id, gone.note)
         there = set(_ids(connection, change.into, "sighting"))  # some may have been forgotten meanwhile
         _move(connection, change.templates, tuple(each for each in change.sightings if each in there), gone.id)
         for number in (gone.id, change.into):
-            queries.touch(connection, number)
-            queries.write_audit(connection, gallery.database.now(), actor, "merge undone", number)
+            touch(connection, number)
+            write_audit(connection, gallery.database.now(), actor, "merge undone", number)
     return gone.id
 
 
@@ -141,13 +150,13 @@ def _undo_removal(gallery: Gallery, change: TemplateRemoved, actor: str) -> int:
     with gallery.database.transaction() as connection:
         _person(connection, old.identity_id)
         template = NewTemplate(old.vector, old.kind, old.probe_px, old.size_px, old.image_sha256, old.crop, old.source)
-        queries.insert_templates(connection, old.identity_id, [template], old.space, old.added_at)
-        queries.write_audit(connection, gallery.database.now(), actor, "template removal undone", old.identity_id)
+        insert_templates(connection, old.identity_id, [template], old.space, old.added_at)
+        write_audit(connection, gallery.database.now(), actor, "template removal undone", old.identity_id)
     return old.identity_id
 
 
 def _person(connection: sqlite3.Connection, number: int) -> Identity:
-    found = queries.read_identities(connection, None, identity_id=number)
+    found = read_identities(connection, None, identity_id=number)
     if not found:
         raise IdentityNotFound(f"No identity has the number {number} any more.", "There is nothing to undo.")
     return found[0]

@@ -12,11 +12,13 @@ from typing import Literal, get_args
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery import queries
 from core.gallery.archive_format import PortablePerson, PortableTemplate
+from core.gallery.audit import write_audit
 from core.gallery.errors import ImportRejected
+from core.gallery.identity_queries import insert_identity, name_token
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
+from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import MAX_NAME_CHARS
 
 OnConflict = Literal["skip", "add", "error", "rename"]
@@ -65,7 +67,7 @@ def merge_people(
     report = ImportReport()
     renamed, stored, repeated = report.renamed, 0, 0
     with gallery.database.transaction() as connection:
-        name_key = partial(queries.name_token, connection)
+        name_key = partial(name_token, connection)
         taken = {key: int(number) for number, key in connection.execute("SELECT id, name_key FROM identity")}
         conflicts = [person.name for person in people if name_key(person.name) in taken]
         if conflicts and on_conflict == "error":
@@ -90,11 +92,11 @@ def merge_people(
                 if number is not None:
                     name = _free_name(name, taken, name_key)
                     renamed.append((person.name, name))
-                number = queries.insert_identity(connection, name, person.note, person.enrolled_at)
+                number = insert_identity(connection, name, person.note, person.enrolled_at)
                 taken[name_key(name)] = number
                 report.added.append(name)
             stored += _insert(connection, number, templates)
-            queries.write_audit(connection, gallery.database.now(), actor, "imported", number)
+            write_audit(connection, gallery.database.now(), actor, "imported", number)
     return ImportReport(report.added, report.extended, report.skipped, renamed, stored, repeated)
 
 
@@ -102,7 +104,7 @@ def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterabl
     stored = 0
     for (space, at), group in groupby(templates, key=lambda item: (item.space, item.added_at)):
         batch: list[NewTemplate] = [item.template for item in group]
-        queries.insert_templates(connection, identity_id, batch, space, at)
+        insert_templates(connection, identity_id, batch, space, at)
         stored += len(batch)
     return stored
 
@@ -113,7 +115,7 @@ def _lacking(
     """Those of `templates` that the identity doesn't hold yet, number for number."""
     held = {
         (stored.space.weights_sha256, stored.space.upscaler, stored.space.flip_tta, stored.vector.tobytes())
-        for stored in queries.read_templates(connection, identity_id)
+        for stored in read_templates(connection, identity_id)
     }
     return [
         item

@@ -11,9 +11,10 @@ import numpy as np
 
 from core.gallery.cipher import CANT_OPEN, PLAIN, seal_of
 from core.gallery.match import Index
-from core.gallery.queries import IN_SPACE, space_parameters, stored_vectors
 from core.gallery.records import Space
+from core.gallery.spaces import IN_SPACE, space_parameters
 from core.gallery.sqlite_errors import damaged
+from core.gallery.stored_values import stored_vectors
 
 _IDS_AT_ONCE = 500
 _ROWS_AT_ONCE = 512

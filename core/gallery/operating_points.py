@@ -13,9 +13,11 @@ from typing import Literal
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery import queries
+from core.gallery.audit import write_audit
 from core.gallery.records import Space
+from core.gallery.spaces import encoder_id, space_parameters
 from core.gallery.store import Gallery
+from core.gallery.stored_values import stored_moment
 from core.gallery.template_mix import HR, TemplateMix, template_sizes
 
 Measure = Literal["fpir", "far"]
@@ -175,7 +177,7 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
         at = gallery.database.now()
         names = ("encoder_id", "upscaler_sha256", "flip_tta", *_STORED, "at")
         values = (
-            queries.encoder_id(connection, space),
+            encoder_id(connection, space),
             space.upscaler,
             int(space.flip_tta),
             *(getattr(point, name) for name in _STORED),
@@ -186,7 +188,7 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
             f"VALUES ({', '.join('?' * len(names))})",
             values,
         )
-        queries.write_audit(connection, at, actor, "operating point saved")
+        write_audit(connection, at, actor, "operating point saved")
 
 
 def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
@@ -197,8 +199,8 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
         ORDER BY p.probe_px_min, p.probe_px_max, p.id DESC"""  # nosec B608  # columns' names
     with gallery.database.reading() as connection:
         return [
-            OperatingPoint(**dict(zip(_STORED, row[:-1], strict=True)), at=queries.stored_moment(row[-1]))
-            for row in connection.execute(query, queries.space_parameters(space))
+            OperatingPoint(**dict(zip(_STORED, row[:-1], strict=True)), at=stored_moment(row[-1]))
+            for row in connection.execute(query, space_parameters(space))
         ]
 
 
@@ -211,8 +213,8 @@ def take_back(gallery: Gallery, space: Space, *, run: str | None = None, actor: 
         removed = connection.execute(
             """DELETE FROM operating_point WHERE encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
             AND upscaler_sha256 = :upscaler AND flip_tta = :flip AND (:run IS NULL OR run = :run)""",
-            {**queries.space_parameters(space), "run": run},
+            {**space_parameters(space), "run": run},
         ).rowcount
         if removed:
-            queries.write_audit(connection, gallery.database.now(), actor, f"{removed} operating points removed")
+            write_audit(connection, gallery.database.now(), actor, f"{removed} operating points removed")
     return gone

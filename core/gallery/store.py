@@ -13,14 +13,27 @@ import numpy as np
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
-from core.gallery import queries
+from core.gallery.audit import read_audit, write_audit
 from core.gallery.database import Clock, Database, utc_now
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
+from core.gallery.identity_queries import (
+    count_people,
+    find_identity,
+    insert_identity,
+    read_identities,
+    refuse_taken,
+    store_name,
+    store_note,
+    touch,
+)
 from core.gallery.index_build import build_index
 from core.gallery.keys import key_given
 from core.gallery.match import Index
 from core.gallery.protection import Keys
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
+from core.gallery.spaces import read_spaces
+from core.gallery.stored_values import open_crop
+from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import clean_name, clean_note
 
 _CACHED_SPACES = 4
@@ -100,10 +113,10 @@ class Gallery:
         _need_some(templates)
         with self.database.transaction() as connection:
             at = self.database.now()
-            identity_id = queries.insert_identity(connection, name, note, at)
-            queries.insert_templates(connection, identity_id, templates, space, at)
-            queries.write_audit(connection, at, actor, "enrolled", identity_id)
-            return queries.read_identities(connection, space, identity_id=identity_id)[0]
+            identity_id = insert_identity(connection, name, note, at)
+            insert_templates(connection, identity_id, templates, space, at)
+            write_audit(connection, at, actor, "enrolled", identity_id)
+            return read_identities(connection, space, identity_id=identity_id)[0]
 
     def add_templates(
         self, name_or_id: str | int, templates: Sequence[NewTemplate], *, space: Space, actor: str = "local"
@@ -112,10 +125,10 @@ class Gallery:
         _need_some(templates)
         with self.database.transaction() as connection:
             at = self.database.now()
-            identity_id, _ = queries.find_identity(connection, name_or_id)
-            queries.insert_templates(connection, identity_id, templates, space, at)
-            queries.write_audit(connection, at, actor, "templates added", identity_id)
-            return queries.read_identities(connection, space, identity_id=identity_id)[0]
+            identity_id, _ = find_identity(connection, name_or_id)
+            insert_templates(connection, identity_id, templates, space, at)
+            write_audit(connection, at, actor, "templates added", identity_id)
+            return read_identities(connection, space, identity_id=identity_id)[0]
 
     def rename(self, name_or_id: str | int, new_name: str, *, actor: str = "local") -> Identity:
         """Give somebody another name; the earlier one is erased from the file.
@@ -123,22 +136,22 @@ class Gallery:
         Raises IdentityNotFound, NameInvalid, NameTaken.
         """
         with self.database.transaction() as connection:
-            identity_id, _ = queries.find_identity(connection, name_or_id)
+            identity_id, _ = find_identity(connection, name_or_id)
             cleaned = clean_name(new_name)
-            queries.refuse_taken(connection, cleaned, except_id=identity_id)
-            queries.store_name(connection, identity_id, cleaned)
-            queries.write_audit(connection, self.database.now(), actor, "renamed", identity_id)
-            identity = queries.read_identities(connection, None, identity_id=identity_id)[0]
+            refuse_taken(connection, cleaned, except_id=identity_id)
+            store_name(connection, identity_id, cleaned)
+            write_audit(connection, self.database.now(), actor, "renamed", identity_id)
+            identity = read_identities(connection, None, identity_id=identity_id)[0]
         self._erase_traces("The earlier name")
         return identity
 
     def set_note(self, name_or_id: str | int, note: str, *, actor: str = "local") -> Identity:
         """Replace somebody's note. Raises IdentityNotFound, TemplateInvalid (too long)."""
         with self.database.transaction() as connection:
-            identity_id, _ = queries.find_identity(connection, name_or_id)
-            queries.store_note(connection, identity_id, clean_note(note))
-            queries.write_audit(connection, self.database.now(), actor, "note changed", identity_id)
-            return queries.read_identities(connection, None, identity_id=identity_id)[0]
+            identity_id, _ = find_identity(connection, name_or_id)
+            store_note(connection, identity_id, clean_note(note))
+            write_audit(connection, self.database.now(), actor, "note changed", identity_id)
+            return read_identities(connection, None, identity_id=identity_id)[0]
 
     def remove(self, *names_or_ids: str | int, actor: str = "local", event: str = "removed") -> None:
         """Remove people with all their templates and crops, and erase every trace from the file and its
@@ -149,9 +162,9 @@ class Gallery:
         require(Permission.DELETE)
         with self.database.transaction() as connection:
             for name_or_id in names_or_ids:
-                identity_id, _ = queries.find_identity(connection, name_or_id)
+                identity_id, _ = find_identity(connection, name_or_id)
                 connection.execute("DELETE FROM identity WHERE id = ?", (identity_id,))
-                queries.write_audit(connection, self.database.now(), actor, event, identity_id)
+                write_audit(connection, self.database.now(), actor, event, identity_id)
         self._erase_traces("What was removed")
 
     def remove_template(self, template_id: int, *, actor: str = "local") -> None:
@@ -164,8 +177,8 @@ class Gallery:
             if found is None:
                 raise IdentityNotFound(f"No template has the number {template_id}.", "Reload the list.")
             connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
-            queries.touch(connection, int(found[0]))
-            queries.write_audit(connection, self.database.now(), actor, "template removed", int(found[0]))
+            touch(connection, int(found[0]))
+            write_audit(connection, self.database.now(), actor, "template removed", int(found[0]))
         self._erase_traces("What was removed")
 
     def _erase_traces(self, subject: str) -> None:
@@ -190,13 +203,13 @@ class Gallery:
     def identities(self, search: str = "", *, space: Space | None = None) -> list[Identity]:
         """Everybody whose name contains `search`, case aside, by name; `in_space` goes by `space`."""
         with self.database.reading() as connection:
-            return queries.read_identities(connection, space, search=search)
+            return read_identities(connection, space, search=search)
 
     def identity(self, name_or_id: str | int, *, space: Space | None = None) -> Identity:
         """One person by name, case aside, or number. Raises IdentityNotFound."""
         with self.database.reading() as connection:
-            identity_id, _ = queries.find_identity(connection, name_or_id)
-            return queries.read_identities(connection, space, identity_id=identity_id)[0]
+            identity_id, _ = find_identity(connection, name_or_id)
+            return read_identities(connection, space, identity_id=identity_id)[0]
 
     def find(self, name: str) -> Identity | None:
         """One person by name, case aside, or None."""
@@ -215,8 +228,8 @@ class Gallery:
         Raises IdentityNotFound.
         """
         with self.database.reading() as connection:
-            identity_id, _ = queries.find_identity(connection, name_or_id)
-            return list(queries.read_templates(connection, identity_id, space))
+            identity_id, _ = find_identity(connection, name_or_id)
+            return list(read_templates(connection, identity_id, space))
 
     def crops(self, name_or_id: str | int) -> list[StoredTemplate]:
         """Their templates, oldest first; `.crop` is None where none is stored. Raises IdentityNotFound."""
@@ -232,7 +245,7 @@ class Gallery:
                 identity_id
                 """
             )
-            return {int(row[0]): queries.open_crop(connection, row[1], int(row[0])) for row in found}
+            return {int(row[0]): open_crop(connection, row[1], int(row[0])) for row in found}
 
     def spaces(self) -> list[tuple[Space, int, int]]:
         """(space, templates, identities) for every space that the stored templates allow, most templates
@@ -241,13 +254,13 @@ class Gallery:
         The upscaler is "" where nothing but full-size templates is stored: those go with any upscaler.
         """
         with self.database.reading() as connection:
-            return queries.read_spaces(connection)
+            return read_spaces(connection)
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
         """The latest `limit` entries of the audit trail, newest first. Raises NotAllowed."""
         require(Permission.ACCESS)
         with self.database.reading() as connection:
-            return queries.read_audit(connection, max(0, min(limit, 1_000_000)))
+            return read_audit(connection, max(0, min(limit, 1_000_000)))
 
     @property
     def revision(self) -> Revision:
@@ -270,7 +283,7 @@ class Gallery:
         if cached is not None and self.database.is_still(cached[0]):
             return cached[1]
         with self.database.reading() as connection:
-            version, found = self.database.version(connection), queries.count_people(connection, space)
+            version, found = self.database.version(connection), count_people(connection, space)
         if version is not None:
             self._counts = {space: (version, found)}
         return found

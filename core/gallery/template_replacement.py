@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.gallery import queries
+from core.gallery.audit import write_audit
 from core.gallery.cipher import seal_of
-from core.gallery.queries import IN_SPACE, space_parameters
+from core.gallery.identity_queries import read_identities, touch
 from core.gallery.records import Identity, NewTemplate, Space, StoredTemplate
+from core.gallery.spaces import IN_SPACE, space_parameters
 from core.gallery.store import Gallery
+from core.gallery.template_queries import insert_templates, read_template
 
 _SAME_PHOTOGRAPH = """(n.identity_id = t.identity_id AND n.kind = t.kind AND n.size_px IS t.size_px AND
     CASE WHEN n.image_sha256 != '' AND t.image_sha256 != '' THEN n.image_sha256 = t.image_sha256
@@ -68,7 +70,7 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
             f"SELECT count(*) FROM template t WHERE t.crop IS NULL AND NOT ({IN_SPACE}) AND NOT {made}",  # nosec B608
             parameters,  # constants as above
         ).fetchone()[0]
-        people = queries.read_identities(connection, space)
+        people = read_identities(connection, space)
     reachable = {int(row[1]) for row in found}
     lost = tuple(person for person in people if person.in_space == 0 and person.id not in reachable)
     return Replacement(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
@@ -77,7 +79,7 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
 def read_sources(gallery: Gallery, template_ids: Sequence[int]) -> list[StoredTemplate]:
     """Those of the templates that are still there, in order, with their crops."""
     with gallery.database.reading() as connection:
-        return [found for number in template_ids if (found := queries.read_template(connection, number)) is not None]
+        return [found for number in template_ids if (found := read_template(connection, number)) is not None]
 
 
 def store_replacements(
@@ -94,13 +96,11 @@ def store_replacements(
         for source, new in made:
             if not _still_wanted(connection, source, space):
                 continue
-            queries.insert_templates(
-                connection, source.identity_id, [new], space, source.added_at
-            )  # its crop is no younger
+            insert_templates(connection, source.identity_id, [new], space, source.added_at)  # its crop is no younger
             touched.add(source.identity_id)
             stored += 1
         for identity_id in sorted(touched):
-            queries.write_audit(connection, at, actor, "re-embedded from stored crops", identity_id)
+            write_audit(connection, at, actor, "re-embedded from stored crops", identity_id)
     return stored
 
 
@@ -125,7 +125,7 @@ def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") 
         for number, _ in found:
             connection.execute("DELETE FROM template WHERE id = ?", (number,))
         for identity_id in sorted({row[1] for row in found}):
-            queries.touch(connection, identity_id)
-            queries.write_audit(connection, at, actor, "templates of other weights removed", identity_id)
+            touch(connection, identity_id)
+            write_audit(connection, at, actor, "templates of other weights removed", identity_id)
     gallery.tidy()
     return len(found)

@@ -15,7 +15,6 @@ from typing import BinaryIO
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
-from core.gallery import queries
 from core.gallery.archive_format import (
     SUFFIX,
     Portable,
@@ -24,10 +23,13 @@ from core.gallery.archive_format import (
     read_portable,
     write_portable,
 )
+from core.gallery.audit import write_audit
 from core.gallery.embeddings_pt import import_embeddings_pt, read_embeddings_pt, write_embeddings_pt
+from core.gallery.identity_queries import find_identity, read_identities
 from core.gallery.import_merge import ImportReport, OnConflict, merge_people
 from core.gallery.records import NewTemplate, StoredTemplate
 from core.gallery.store import Gallery
+from core.gallery.template_queries import read_templates
 
 __all__ = [
     "SUFFIX",
@@ -129,12 +131,12 @@ def _export(
         if names is None:
             numbers = [int(row[0]) for row in connection.execute("SELECT id FROM identity ORDER BY id")]
         else:
-            numbers = list(dict.fromkeys(queries.find_identity(connection, name)[0] for name in names))
+            numbers = list(dict.fromkeys(find_identity(connection, name)[0] for name in names))
 
         def people() -> Iterator[PortablePerson]:
             for number in numbers:
-                identity = queries.read_identities(connection, None, identity_id=number)[0]
-                stored = list(queries.read_templates(connection, number))
+                identity = read_identities(connection, None, identity_id=number)[0]
+                stored = list(read_templates(connection, number))
                 templates = tuple(_portable(template, include_crops) for template in stored)
                 counted["templates"] += len(stored)
                 counted["crops"] += sum(item.template.crop is not None for item in templates)
@@ -142,7 +144,7 @@ def _export(
 
         write_portable(file, people(), gallery.database.now())
     with gallery.database.transaction() as connection:
-        queries.write_audit(connection, gallery.database.now(), actor, f"exported: {len(numbers)} identities")
+        write_audit(connection, gallery.database.now(), actor, f"exported: {len(numbers)} identities")
     return ExportReport(len(numbers), counted["templates"], counted["crops"], file.tell())
 
 

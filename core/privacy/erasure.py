@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError
+from core.gallery.audit import write_audit
 from core.gallery.backup import ERASED, SUFFIX
-from core.gallery.queries import write_audit
 from core.gallery.snapshot import folder_of, remove_leftovers
 from core.gallery.store import Gallery
 from core.privacy.backup_erasure import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in

@@ -13,8 +13,9 @@ from typing import Any
 
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery import queries
+from core.gallery.audit import write_audit
 from core.gallery.store import Gallery
+from core.gallery.stored_values import stored_moment
 from core.models.active_file import read_active, write_active
 from core.settings import Settings
 from core.video import sightings
@@ -75,7 +76,7 @@ def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now:
         old = _older(connection, before)
         connection.executemany("UPDATE template SET crop = NULL WHERE id = ?", [(number,) for number, _ in old])
         for person in sorted({person for _, person in old}):
-            queries.write_audit(connection, now, actor, "pictures purged", person)
+            write_audit(connection, now, actor, "pictures purged", person)
     gallery.tidy()
     return Purged(len(old), "pictures of faces")
 
@@ -93,7 +94,7 @@ PURGES: tuple[Purge, ...] = (purge_crops, purge_sightings)
 
 def _older(connection: Any, before: datetime) -> list[tuple[int, int]]:
     found = connection.execute("SELECT id, identity_id, added_at FROM template WHERE crop IS NOT NULL").fetchall()
-    return [(number, person) for number, person, at in found if queries.stored_moment(at) < before]
+    return [(number, person) for number, person, at in found if stored_moment(at) < before]
 
 
 def _days(value: Any, name: str) -> int | None:

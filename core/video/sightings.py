@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
+from core.gallery.audit import write_audit
 from core.gallery.cipher import SealedConnection
-from core.gallery.queries import write_audit
 from core.gallery.store import Gallery
 from core.images import encode_image
 from core.recognition.results import Recognition

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.gallery.backup import Backup, back_up, backups_of, restore
-from core.gallery.protection import key_unused, protection_of
+from core.gallery.encryption import key_unused, protection_of
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
 from core.system.text import count

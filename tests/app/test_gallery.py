@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from core.gallery.encryption import encrypt
 from core.gallery.keys import new_key
-from core.gallery.protection import encrypt
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes
 from dashboard.gallery.transfer import take_in

@@ -17,9 +17,9 @@ import numpy as np
 
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
+from core.gallery.encryption import change_key
 from core.gallery.identity_merge import merge_identities, undo
 from core.gallery.keys import Key
-from core.gallery.protection import change_key
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery
 from core.privacy.erasure import erase

@@ -11,9 +11,9 @@ import pytest
 from core.enrolment.enrol import enrol, prepare_enrolment
 from core.errors import CoreError
 from core.gallery.backup import back_up, restore
+from core.gallery.encryption import change_key, encrypt
 from core.gallery.identity_merge import merge_identities, undo
 from core.gallery.keys import Key
-from core.gallery.protection import change_key, encrypt
 from core.gallery.store import Gallery
 from core.gallery.transfer import export_bytes, import_gallery
 from core.privacy.erasure import erase

@@ -1,4 +1,4 @@
-"""`gallery make-key`, `encrypt`, `change-key`, `decrypt`, `protection`: templates and pictures sealed on the disk."""
+"""`gallery make-key`, `encrypt`, `change-key`, `decrypt`, `protection`: encryption on disk."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
     """Encrypt names, notes, vectors and pictures. Search is as fast as before once the gallery is open. Backups and
     exports made earlier stay plain: they are named."""
     from core.gallery.backup import backups_of
+    from core.gallery.encryption import encrypt as encrypt_with
     from core.gallery.keys import read_key_file
-    from core.gallery.protection import encrypt as encrypt_with
 
     path = user_path(key_file)
     key = read_key_file(path)
@@ -65,8 +65,8 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
 
 def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
     """Encrypt everything again with another key. The environment gives the present one; backups keep theirs."""
+    from core.gallery.encryption import change_key as change
     from core.gallery.keys import read_key_file
-    from core.gallery.protection import change_key as change
 
     path = user_path(key_file)
     key = read_key_file(path)
@@ -79,7 +79,7 @@ def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: Act
 
 def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
     """Store everything in plain again. The environment gives the key."""
-    from core.gallery.protection import decrypt as decrypt_all
+    from core.gallery.encryption import decrypt as decrypt_all
 
     with open_gallery(gallery_path) as gallery:
         if not yes and not confirm(f"Store {count(gallery.size, 'person', 'people')} unencrypted?"):
@@ -91,7 +91,7 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
 
 def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """Say whether the gallery is encrypted, and with which key, by its fingerprint."""
-    from core.gallery.protection import key_unused, protection_of
+    from core.gallery.encryption import key_unused, protection_of
 
     with open_gallery(gallery_path) as gallery:
         state, people, unused = protection_of(gallery), _people(gallery), key_unused(gallery)

@@ -25,11 +25,11 @@ from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import put_to_use
 from core.gallery.backup import back_up, restore
 from core.gallery.embeddings_pt import write_embeddings_pt
+from core.gallery.encryption import change_key, decrypt, encrypt
 from core.gallery.identity_merge import merge_identities, remove_template, rename
 from core.gallery.import_merge import merge_people
 from core.gallery.keys import new_key
 from core.gallery.operating_points import OperatingPoint, save_operating_point
-from core.gallery.protection import change_key, decrypt, encrypt
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from core.gallery.template_replacement import let_go_of_replaced, store_replacements

@@ -14,8 +14,8 @@ from core.cli import run
 from core.diagnostics import doctor
 from core.diagnostics.doctor import Row, can_recognise, torch_for_torchvision
 from core.gallery import Gallery, NewTemplate, Space
+from core.gallery.encryption import encrypt
 from core.gallery.keys import KEY_VARIABLE, new_key
-from core.gallery.protection import encrypt
 from core.models.active_file import write_active
 from core.settings import Settings, load_settings
 

@@ -13,9 +13,9 @@ import pytest
 from core.errors import CoreError, StorageFailed
 from core.gallery import Gallery, GalleryBusy, GalleryError, GalleryLocked, GalleryNewer, GalleryUnreadable
 from core.gallery.backup import back_up, backups_of, look_at, restore
+from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
-from core.gallery.protection import change_key, encrypt, protection_of
 from core.gallery.schema import MIGRATIONS, migrate
 
 KEY, OTHER = Key(b"k" * 32), Key(b"o" * 32)

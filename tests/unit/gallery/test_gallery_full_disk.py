@@ -12,9 +12,9 @@ import pytest
 from core.errors import StorageFailed
 from core.gallery import Gallery, GalleryBusy
 from core.gallery.backup import back_up, backups_of, restore
+from core.gallery.encryption import encrypt, protection_of
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
-from core.gallery.protection import encrypt, protection_of
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.transfer import export_bytes, import_gallery
 from tests.small_disk import fill, small_disk

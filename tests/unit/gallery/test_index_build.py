@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.gallery import Gallery, GalleryUnreadable, NewTemplate, Space
+from core.gallery.encryption import encrypt
 from core.gallery.index_build import build_index
 from core.gallery.keys import new_key
 from core.gallery.match import Index, mean_of
-from core.gallery.protection import encrypt
 from tests.as_owner import AS_OWNER
 
 TINY = Space("tiny", "t" * 64, "bicubic", False, dim=8)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from core.errors import StorageFailed
 from core.gallery import Gallery, GalleryError, GalleryLocked, GalleryNewer, GalleryUnreadable, NewTemplate, Space
 from core.gallery.cipher import Sealed
+from core.gallery.encryption import change_key, decrypt, encrypt, protection_of
 from core.gallery.keys import Key, KeyInvalid, key_given, new_key, parse_key, read_key_file, write_key_file
-from core.gallery.protection import change_key, decrypt, encrypt, protection_of
 from core.gallery.template_replacement import let_go_of_replaced, plan_replacement, read_sources, store_replacements
 from core.gallery.transfer import export_bytes, import_gallery
 

@@ -18,9 +18,9 @@ from core.diagnostics.layout import Layout
 from core.evaluation.store import EmbeddingStore, Kept
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
+from core.gallery.encryption import change_key, encrypt
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
-from core.gallery.protection import change_key, encrypt
 from core.inspection.store import InspectionStore, Looked
 from core.privacy.erasure import erase
 from core.settings import Settings, load_settings

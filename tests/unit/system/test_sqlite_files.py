@@ -22,8 +22,8 @@ from core.access import access_db, trail
 from core.errors import StorageFailed
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.backup import back_up, backups_of, look_at, restore
+from core.gallery.encryption import encrypt, protection_of
 from core.gallery.keys import Key
-from core.gallery.protection import encrypt, protection_of
 from core.gallery.transfer import export_bytes, export_gallery, import_gallery
 from core.privacy.erasure import erase
 from core.privacy.residue_scan import find_traces
@@ -117,7 +117,7 @@ def test_no_call_drops_the_locks_of_an_open_gallery(name: str, own_data_dir: Pat
         if name == "encrypt":
             pytest.importorskip("cryptography")
         if protection_of(gallery).encrypted:
-            from core.gallery.protection import decrypt
+            from core.gallery.encryption import decrypt
 
             decrypt(gallery)
         gallery.enrol("Ada", [template(1)], space=SPACE)

@@ -1,0 +1,28 @@
+"""The audit trail inside a gallery: written in the same transaction as each change, with numbers instead of names."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from core.access.actor import named_in_trail
+from core.gallery.records import AuditEntry
+from core.gallery.stored_values import encodable, stored_moment
+
+
+def write_audit(
+    connection: sqlite3.Connection, at: datetime, actor: str, event: str, identity_id: int | None = None
+) -> None:
+    """Add a line to the audit trail, by whoever is signed in, else by `actor`. `event` must hold no name."""
+    connection.execute(
+        "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
+        (at.isoformat(), encodable(named_in_trail(actor))[:200], event, identity_id),
+    )
+
+
+def read_audit(connection: sqlite3.Connection, limit: int) -> list[AuditEntry]:
+    """The latest `limit` lines of the audit trail, newest first."""
+    query = "SELECT id, at, actor, event, identity_id FROM audit ORDER BY id DESC LIMIT ?"
+    return [
+        AuditEntry(row[0], stored_moment(row[1]), row[2], row[3], row[4]) for row in connection.execute(query, (limit,))
+    ]

@@ -1,0 +1,65 @@
+"""Values as the gallery's rows hold them: decrypted and checked when they are read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from core.gallery.cipher import CANT_OPEN, Place, seal_of
+from core.gallery.sqlite_errors import damaged
+
+
+def open_text(connection: sqlite3.Connection, value: str, place: Place, person: int) -> str:
+    """A stored text as it was given. Raises GalleryUnreadable when it can't be opened."""
+    try:
+        return seal_of(connection).open_text(value, place, person)
+    except ValueError as error:
+        raise damaged("The gallery", CANT_OPEN) from error
+
+
+def open_crop(connection: sqlite3.Connection, value: bytes, person: int) -> bytes:
+    """A stored crop as it was given. Raises GalleryUnreadable when it can't be opened."""
+    try:
+        return seal_of(connection).open(value, "crop", person)
+    except ValueError as error:
+        raise damaged("The gallery", CANT_OPEN) from error
+
+
+def stored_vector(blob: bytes, dim: int) -> np.ndarray:
+    """A stored vector as (dim,) float32. Raises GalleryUnreadable when it isn't one of unit norm."""
+    vector = np.frombuffer(blob, dtype="<f4") if len(blob) == 4 * dim else np.zeros(dim, np.float32)
+    if not abs(float(vector @ vector) - 1.0) < 0.01:  # NaN fails as well
+        raise damaged("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
+    return vector.astype(np.float32, copy=False)
+
+
+def stored_vectors(blobs: Sequence[bytes], dim: int) -> np.ndarray:
+    """`stored_vector` for many at once: (N, dim) float32. Raises GalleryUnreadable when one isn't of unit norm."""
+    joined = b"".join(blobs)
+    if len(joined) == 4 * dim * len(blobs) and {len(blob) for blob in blobs} == {4 * dim}:
+        vectors = np.frombuffer(joined, dtype="<f4").reshape(-1, dim)
+        if (np.abs(np.einsum("ij,ij->i", vectors, vectors) - 1.0) < 0.01).all():  # NaN fails as well
+            return vectors
+    raise damaged("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
+
+
+def stored_moment(text: str) -> datetime:
+    """A stored time. Raises GalleryUnreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise damaged("The gallery", "a stored time isn't one") from error
+
+
+def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:
+    """Run an INSERT; the new row's number."""
+    row_id = connection.execute(statement, values).lastrowid
+    return int(row_id) if row_id is not None else 0
+
+
+def encodable(text: str) -> str:
+    """`text` without what can't be encoded, so that a search for it finds nothing instead of failing."""
+    return text.encode("utf-8", "replace").decode("utf-8")

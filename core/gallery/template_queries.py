@@ -1,0 +1,119 @@
+"""The SQL of templates: stored, read and moved to another identity, inside a transaction that the caller opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from core.gallery.cipher import Seal, seal_of
+from core.gallery.identity_queries import touch
+from core.gallery.records import NewTemplate, Space, StoredTemplate
+from core.gallery.spaces import IN_SPACE, encoder_id, space_parameters
+from core.gallery.stored_values import stored_moment, stored_vector
+from core.gallery.validation import check_template
+
+
+def insert_templates(
+    connection: sqlite3.Connection,
+    identity_id: int,
+    templates: Sequence[NewTemplate],
+    space: Space,
+    at: datetime,
+) -> None:
+    """Add templates to an identity. Raises TemplateInvalid or SpaceMismatch; nothing is added then."""
+    encoder, seal = encoder_id(connection, space), seal_of(connection)
+    rows = []
+    for template in templates:
+        vector = check_template(template, space)
+        rows.append(
+            (
+                identity_id,
+                encoder,
+                seal.close(vector.astype("<f4").tobytes(), "vector", identity_id),
+                template.kind,
+                float(template.probe_px),
+                template.size_px,
+                space.upscaler_at(template.size_px),
+                int(space.flip_tta),
+                template.image_sha256,
+                seal.close_text(template.source, "source", identity_id),
+                at.isoformat(),
+                None if template.crop is None else seal.close(template.crop, "crop", identity_id),
+            )
+        )
+    connection.executemany(
+        """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, size_px, upscaler_sha256,
+            flip_tta, image_sha256, source, added_at, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        rows,
+    )
+    touch(connection, identity_id)
+
+
+def read_templates(
+    connection: sqlite3.Connection, identity_id: int, space: Space | None = None
+) -> Iterator[StoredTemplate]:
+    """An identity's templates, oldest first; only those that `space` meets when one is named."""
+    parameters: dict[str, str | int] = {"id": identity_id}
+    if space is not None:
+        parameters |= space_parameters(space)
+    which = f"t.identity_id = :id AND ({'1' if space is None else IN_SPACE}) ORDER BY t.id"
+    for row in connection.execute(f"{_template(connection)} WHERE {which}", parameters):
+        yield _stored_template(row)
+
+
+def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTemplate | None:
+    """One template by its number; None when it isn't there."""
+    row = connection.execute(f"{_template(connection)} WHERE t.id = ?", (template_id,)).fetchone()
+    return None if row is None else _stored_template(row)
+
+
+def _template(connection: sqlite3.Connection) -> str:
+    seal = seal_of(connection)
+    return f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
+        {seal.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
+        {seal.sql("t.crop", "crop", "t.identity_id")}, {seal.sql("t.source", "source", "t.identity_id")}, t.added_at
+    FROM template t JOIN encoder e ON e.id = t.encoder_id"""  # nosec B608  # columns' names
+
+
+def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
+    return StoredTemplate(
+        id=row[0],
+        identity_id=row[1],
+        space=Space(row[2], row[3], row[4] or "", bool(row[5]), row[6]),
+        vector=stored_vector(row[7], row[6]),
+        kind=row[8],
+        probe_px=row[9],
+        size_px=row[10],
+        image_sha256=row[11],
+        crop=row[12],
+        source=row[13],
+        added_at=stored_moment(row[14]),
+    )
+
+
+def move(connection: sqlite3.Connection, template: int, old: Seal, new: Seal, to: int | None = None) -> None:
+    """Seal one template's values anew; with `to`, as that person's. Raises ValueError when they can't be opened."""
+    person, vector, crop, source = connection.execute(
+        "SELECT identity_id, vector, crop, source FROM template WHERE id = ?", (template,)
+    ).fetchone()
+    owner = person if to is None else to
+    connection.execute(
+        "UPDATE template SET identity_id = ?, vector = ?, crop = ?, source = ? WHERE id = ?",
+        (
+            owner,
+            new.close(old.open(vector, "vector", person), "vector", owner),
+            None if crop is None else new.close(old.open(crop, "crop", person), "crop", owner),
+            new.close_text(old.open_text(source, "source", person), "source", owner),
+            template,
+        ),
+    )
+
+
+def move_sighting(connection: sqlite3.Connection, sighting: int, old: Seal, new: Seal, to: int | None = None) -> None:
+    """`move` for one sighting and its crop."""
+    person, crop = connection.execute("SELECT identity_id, crop FROM sighting WHERE id = ?", (sighting,)).fetchone()
+    owner = person if to is None else to
+    closed = None if crop is None else new.close(old.open(crop, "crop", person), "crop", owner)
+    connection.execute("UPDATE sighting SET identity_id = ?, crop = ? WHERE id = ?", (owner, closed, sighting))
