@@ -16,16 +16,21 @@ from core.bench.photographs import listed, take_in
 from core.bench.plain_loop import STAGE_1, STAGE_2, PlainLoop
 from core.bench.row import Row
 from core.dataset.manifest import Dataset
+from core.settings import load_settings
 from core.training.accelerator import Runner
 from core.training.data import Split, TrainingData
-from core.training.feature_cache import Caches
+from core.training.estimate import Amounts
+from core.training.feature_cache import FeatureCache
 from core.training.networks import Networks
+from core.training.progress_state import RunProgress
+from core.training.reporter import Reporter
+from core.training.run_context import RunContext
 from core.training.stage import StageRun, make_stage, view_batch
 
 _WORDS = {"stage1": "Stage 1", "stage2": "Stage 2"}
 
 
-class _NothingKept(Caches):
+class _NothingKept(FeatureCache):
     """Super-resolves in every step, as a run does whose disk is full."""
 
     def super_resolved(self, networks: Networks, split: Split, size_px: int) -> NDArray[np.uint8] | None:
@@ -67,14 +72,30 @@ def _stage(
     rival = PlainLoop(material, _pairs(dataset, data), len(data.identities), trains_encoder=name == "stage2")
 
     def prepared(cached: bool) -> tuple[StageRun, float]:
-        kind = Caches if cached else _NothingKept
+        kind = FeatureCache if cached else _NothingKept
         caches = kind(material.folder / "cache", data, runner, lambda step, done, total: None)
         encoder = plain_model(material).to(memory_format=torch.channels_last)
         networks = Networks(encoder, material.encoder.name, "", None, "", dsr, facts, "bench", "bench")
         parts = Parts(encoder, dsr, make_head(config.recipe.head, len(data.identities), 512, 0), None)
         own = stage if cached else replace(stage, cached_views=0)
         began = time.perf_counter()
-        run = make_stage(own, config, parts, networks, data, caches, runner, 1)
+        context = RunContext(
+            config,
+            load_settings(),
+            material.folder,
+            runner,
+            Reporter(None),
+            lambda: False,
+            data,
+            networks,
+            parts,
+            caches,
+            None,
+            RunProgress(),
+            1,
+            Amounts(len(data.train), 0),
+        )
+        run = make_stage(own, context)
         return run, time.perf_counter() - began
 
     kept, filling = prepared(cached=True)

@@ -21,7 +21,8 @@ from core.encoder.network import build_network
 from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
-from core.models.variants import EMBEDDING_DIM, VARIANTS
+from core.models.files import look_at
+from core.models.variants import EMBEDDING_DIM, VARIANTS, variant_by_blob_id
 from core.settings import CROP_PX
 from core.system.cpu import cpu_has_bfloat16
 
@@ -202,7 +203,7 @@ def load_encoder(
         network.load_state_dict(state.tensors, strict=True)
     info = EncoderInfo(
         variant=state.variant.name,
-        official=_is_official(Path(path)),
+        official=variant_by_blob_id(look_at(Path(path)).hashes.git_blob_id) is not None,
         path=Path(path),
         weights_sha256=state.sha256,
         kind=state.kind,
@@ -246,12 +247,6 @@ def resolve_precision(precision: Precision, device: str) -> str:
     if precision != "auto":
         return precision
     return "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
-
-
-def _is_official(path: Path) -> bool:
-    from core.models.encoders import official_variant
-
-    return official_variant(path) is not None
 
 
 def _require_crops(images: Images) -> None:

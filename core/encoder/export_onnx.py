@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.models.encoders import WeightsFile
+from core.models.files import WeightsFile
 from core.models.variants import EMBEDDING_DIM, LICENCE, LICENCE_OF_DERIVED
 from core.settings import CROP_PX
 

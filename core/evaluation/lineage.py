@@ -20,6 +20,7 @@ from core.dataset.manifest import is_dataset, read_dataset
 from core.errors import CoreError
 from core.jobs.run_dir import list_runs, runs_root
 from core.models.files import look_at, stored_paths
+from core.models.header import json_object
 from core.settings import Settings
 
 PEOPLE_FILE = "people.json"
@@ -95,7 +96,7 @@ def mark_of(name: str) -> str:
 
 def _named(metadata: Mapping[str, str]) -> tuple[set[str], set[str]]:
     """(files, data sets) that a header names."""
-    ancestors = _object(metadata.get("ancestors"))
+    ancestors = json_object(metadata.get("ancestors"))
     weights = {metadata.get(name, "") for name in _FILES} | set(_texts(ancestors.get("weights")))
     data = {metadata.get("data_sha256", "")} | set(_texts(ancestors.get("data")))
     return {text for text in weights if _SHA256.fullmatch(text)}, data - {""}
@@ -141,20 +142,12 @@ def _names(keys: frozenset[str], settings: Settings) -> set[str] | None:
 def _marks(weights: frozenset[str], settings: Settings) -> frozenset[str] | None:
     """The marks of the people in weights that ship; None where `weights` are none of them."""
     try:
-        told = _object((settings.models_dir / PEOPLE_FILE).read_text(encoding="ascii"))
+        told = json_object((settings.models_dir / PEOPLE_FILE).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
     if not weights & set(_texts(told.get("weights"))):
         return None
     return frozenset(_texts(told.get("people")))
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _texts(value: Any) -> list[str]:

@@ -8,10 +8,7 @@ loads a file completely before it takes it into use.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from core.access.actor import require
 from core.access.roles import Permission
@@ -20,6 +17,7 @@ from core.models.active_file import read_active, write_active
 from core.models.errors import WeightsMissing, WeightsUnsafe
 from core.models.files import (
     Hashes,
+    WeightsFile,
     Wording,
     choice_of,
     chosen_file,
@@ -31,8 +29,8 @@ from core.models.files import (
     look_at,
     stored_paths,
 )
-from core.models.header import ENCODER_FORMAT, is_upscaler
-from core.models.variants import RECOMMENDED, VARIANTS, Variant
+from core.models.header import is_upscaler
+from core.models.variants import RECOMMENDED, VARIANTS, variant_by_blob_id
 from core.settings import Settings
 
 __all__ = [
@@ -45,7 +43,6 @@ __all__ = [
     "free_path",
     "hash_file",
     "how_to_get",
-    "official_variant",
     "resolve_weights",
     "scan",
     "use_weights",
@@ -54,41 +51,7 @@ __all__ = [
 PREFERENCE = (RECOMMENDED, *(name for name in (f"{RECOMMENDED}_q", *VARIANTS) if name != RECOMMENDED))
 """Which official file is taken when none was chosen: the recommended one, its int8 version, then as published."""
 
-Origin = Literal["official", "starter", "fine-tuned", "other"]
-
 _WORDING = Wording("weights", "are", "have", "they were", "FILE-or-NAME")
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """One file of weights. `name` is the file's without its ending; `official` is the published file that it is,
-    byte for byte, whatever it is called; `size_bytes` is its length; `metadata` are the texts in its header."""
-
-    path: Path
-    name: str
-    sha256: str
-    git_blob_id: str
-    official: Variant | None
-    size_bytes: int
-    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
-
-    @property
-    def origin(self) -> Origin:
-        """Where the weights come from: published, trained by this project from random initialisation ("starter") or
-        from other weights ("fine-tuned"), or unknown."""
-        if self.official is not None:
-            return "official"
-        if self.metadata.get("format") != ENCODER_FORMAT:
-            return "other"
-        return "fine-tuned" if self.metadata.get("parent_sha256") else "starter"
-
-    @property
-    def origin_text(self) -> str:
-        """Where the weights come from, in words."""
-        if self.official is not None:
-            return f"official {self.official.name}"
-        ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
-        return ours.get(self.origin, "not an official file")
 
 
 def describe(path: Path) -> WeightsFile:
@@ -98,15 +61,10 @@ def describe(path: Path) -> WeightsFile:
     """
     facts = look_at(path)
     blob = facts.hashes.git_blob_id
-    official = next((variant for variant in VARIANTS.values() if variant.git_blob_id == blob), None)
+    official = variant_by_blob_id(blob)
     return WeightsFile(
         facts.path, facts.path.stem, facts.hashes.sha256, blob, official, facts.size_bytes, facts.metadata
     )
-
-
-def official_variant(path: Path) -> Variant | None:
-    """The published file that `path` is, byte for byte, or None. Raises what `describe` raises."""
-    return describe(path).official
 
 
 def scan(settings: Settings) -> list[WeightsFile]:

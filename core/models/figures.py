@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from core.models.encoders import WeightsFile
+from core.models.files import WeightsFile
 from core.models.header import BICUBIC, Measured, Rate, read_card, read_figures, through_bicubic
 from core.settings import Settings
 from core.system.atomic_file import write_atomically

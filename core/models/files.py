@@ -11,13 +11,16 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
+from core.models.header import ENCODER_FORMAT
+from core.models.variants import Variant
 from core.settings import Settings
 from core.system.sqlite_files import is_open_here
 
@@ -44,6 +47,41 @@ class FileFacts:
     size_bytes: int
     hashes: Hashes
     metadata: Mapping[str, str]
+
+
+Origin = Literal["official", "starter", "fine-tuned", "other"]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file of weights. `name` is the file's without its ending; `official` is the published file that it is,
+    byte for byte, whatever it is called; `size_bytes` is its length; `metadata` are the texts in its header."""
+
+    path: Path
+    name: str
+    sha256: str
+    git_blob_id: str
+    official: Variant | None
+    size_bytes: int
+    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the weights come from: published, trained by this project from random initialisation ("starter") or
+        from other weights ("fine-tuned"), or unknown."""
+        if self.official is not None:
+            return "official"
+        if self.metadata.get("format") != ENCODER_FORMAT:
+            return "other"
+        return "fine-tuned" if self.metadata.get("parent_sha256") else "starter"
+
+    @property
+    def origin_text(self) -> str:
+        """Where the weights come from, in words."""
+        if self.official is not None:
+            return f"official {self.official.name}"
+        ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
+        return ours.get(self.origin, "not an official file")
 
 
 def look_at(path: Path) -> FileFacts:

@@ -133,9 +133,9 @@ class Card:
 
 def read_card(metadata: Mapping[str, str]) -> Card:
     """The card of a file by its header's texts. Never raises: what isn't as it should be is left out."""
-    config = _object(metadata.get("config"))
+    config = json_object(metadata.get("config"))
     trained_with = metadata.get("trained_with_upscaler", "")
-    measured = read_figures(_object(metadata.get("figures")))
+    measured = read_figures(json_object(metadata.get("figures")))
     if measured is not None and measured.source == "validation" and not measured.upscaler:
         measured = replace(measured, upscaler=trained_with)
     return Card(
@@ -284,7 +284,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def json_object(text: str | None) -> dict[str, Any]:
+    """Parse a header's text as a JSON object; {} for anything else."""
     try:
         value = json.loads(text or "{}")
     except (ValueError, RecursionError):

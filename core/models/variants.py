@@ -73,3 +73,8 @@ VARIANTS: dict[str, Variant] = {
 }
 
 RECOMMENDED = "edgeface_xxs"
+
+
+def variant_by_blob_id(git_blob_id: str) -> Variant | None:
+    """Return the official variant whose published file has this Git blob id; None for any other file."""
+    return next((variant for variant in VARIANTS.values() if variant.git_blob_id == git_blob_id), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -166,29 +167,38 @@ def out_of_memory(batch: int, effective: int) -> Alarm:
     )
 
 
-def judge_epoch(
-    train: dict[str, float | None],
-    val: dict[str, float | None],
-    *,
-    mean_abs_cosine: float | None,
-    at_start: float | None,
-    bicubic_db: float | None,
-    classifies: bool,
-    people: int = ENOUGH_PEOPLE,
-) -> list[Alarm]:
-    """Every alarm that an epoch's figures give."""
+@dataclass(frozen=True)
+class Signals:
+    """Facts about an epoch's validation that aren't figures of merit.
+
+    Mean absolute cosine between different people now and before training, PSNR of enlarged VLR against HR, whether the
+    stage trains a classifier, and the number of people in val.
+    """
+
+    mean_abs_cosine: float | None
+    cosine_at_start: float | None
+    bicubic_db: float | None
+    classifies: bool
+    people: int = ENOUGH_PEOPLE
+
+    @property
+    def collapsed(self) -> bool:
+        return is_collapsed(self.mean_abs_cosine, self.cosine_at_start, self.people)
+
+
+def epoch_alarms(train: Mapping[str, Any], val: Mapping[str, Any], signals: Signals) -> list[Alarm]:
+    """Return every alarm that an epoch's training and validation figures raise."""
     found: list[Alarm] = []
-    has_collapsed = is_collapsed(mean_abs_cosine, at_start, people)
-    if has_collapsed and mean_abs_cosine is not None:
-        found.append(collapsed(mean_abs_cosine))
+    if signals.collapsed and signals.mean_abs_cosine is not None:
+        found.append(collapsed(signals.mean_abs_cosine))
     similarity = val.get("similarity")
     if similarity is not None and similarity >= TOO_SIMILAR:
-        found.append(too_similar(similarity, has_collapsed, bicubic_db))
+        found.append(too_similar(similarity, signals.collapsed, signals.bicubic_db))
     train_accuracy, val_accuracy = train.get("accuracy"), val.get("accuracy")
     if train_accuracy is not None and val_accuracy is not None:
         if train_accuracy - val_accuracy >= ACCURACY_GAP:
             found.append(overfitting(train_accuracy, val_accuracy, "accuracy"))
-    elif not classifies:
+    elif not signals.classifies:
         train_loss, val_loss = train.get("teacher"), val.get("loss")
         if train_loss is not None and val_loss is not None and val_loss - train_loss >= max(LOSS_GAP, train_loss / 2):
             found.append(overfitting(train_loss, val_loss, "distance to the teacher"))

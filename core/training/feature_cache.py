@@ -29,7 +29,7 @@ _CHUNK = 128
 
 
 @dataclass(frozen=True)
-class Caches:
+class FeatureCache:
     """The caches of one data set in one folder."""
 
     folder: Path

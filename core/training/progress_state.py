@@ -1,4 +1,4 @@
-"""How far a run has come, as plain values that a checkpoint keeps, and what counts as better. No torch."""
+"""Progress of a run as plain values that a checkpoint stores, and the judgement of an epoch. No torch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from core.training.alarms import Alarm, Signals, epoch_alarms
+
 
 @dataclass
-class Standing:
-    """`stage` (from 0), its finished `epoch`s, the finished `batch`es of the epoch at work and its `sums`; `step`
-    counts finished epochs over all stages, `waited` those without a better criterion, `said` the alarms given."""
+class RunProgress:
+    """Counters and records of a run.
+
+    `stage` (from 0), its finished `epoch`s, the finished `batch`es of the current epoch and their `sums`. `step` counts
+    finished epochs over all stages, `waited` those since the criterion last improved. `said` holds the keys of the
+    alarms raised, `best` and `last` the records of those epochs, `start` and `bicubic` the figures before training.
+    """
 
     stage: int = 0
     epoch: int = 0
@@ -31,22 +37,62 @@ class Standing:
         return asdict(self)
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Standing:
-        known = {each.name for each in fields(Standing)}
-        return Standing(**{name: value for name, value in values.items() if name in known})
+    def from_dict(values: Mapping[str, Any]) -> RunProgress:
+        known = {each.name for each in fields(RunProgress)}
+        return RunProgress(**{name: value for name, value in values.items() if name in known})
 
     def has_ended(self, epochs: int, patience: int) -> bool:
-        """Whether the stage, of at most `epochs`, is over: all are done, or `patience` (0: endless) has run out."""
+        """Whether a stage of at most `epochs` is over: all are done, or `patience` (0: unlimited) has run out."""
         return self.epoch >= epochs or (patience > 0 and self.waited >= patience)
+
+    def end_epoch(self, record: dict[str, Any], *, seconds: float, is_best: bool) -> None:
+        """Store the record of a finished epoch and reset the sums of its batches."""
+        self.epoch, self.step, self.last = record["epoch"], record["step"], record
+        self.seconds += seconds
+        self.batch, self.sums, self.epoch_seconds = 0, {}, 0.0
+        self.waited = 0 if is_best else self.waited + 1
+        if is_best:
+            self.best = record
 
     def next_stage(self) -> None:
         self.stage, self.epoch, self.batch, self.waited = self.stage + 1, 0, 0, 0
         self.sums, self.epoch_seconds = {}, 0.0
 
 
+@dataclass(frozen=True)
+class EpochVerdict:
+    """Judgement of an epoch: whether it is the best so far, its criterion, and the alarms that its figures raise."""
+
+    is_best: bool
+    criterion: str
+    value: float | None
+    alarms: tuple[Alarm, ...] = ()
+
+
+def judge_epoch(
+    criterion: str,
+    train: Mapping[str, float | None],
+    val: Mapping[str, Any] | None,
+    signals: Signals | None,
+    best_so_far: Mapping[str, Any] | None,
+) -> EpochVerdict:
+    """Compare an epoch's validation figures with the best ones so far and find its alarms.
+
+    Without validation every epoch is the best. An epoch whose embeddings have collapsed never is.
+    """
+    name, value = criterion_value(criterion, val or {})
+    if val is None or signals is None:
+        return EpochVerdict(True, name, value)
+    is_best = not signals.collapsed and is_better(criterion, val, best_so_far)
+    return EpochVerdict(is_best, name, value, tuple(epoch_alarms(train, val, signals)))
+
+
 def criterion_value(name: str, figures: Mapping[str, Any]) -> tuple[str, float | None]:
-    """(the criterion's name, its value): "eer" is the mean of VLR-HR and VLR-VLR over sizes; where val has no genuine
-    pairs, similarity stands in. None without validation."""
+    """Return the criterion's name and value.
+
+    "eer" is the mean of VLR-HR and VLR-VLR over sizes. Similarity replaces it where val has no genuine pairs, and
+    replaces "psnr" where no PSNR was measured. The value is None without validation.
+    """
     if name == "eer":
         known = [figures[key] for key in ("eer", "eer_vlr_vlr") if figures.get(key) is not None]
         if known:
@@ -58,7 +104,7 @@ def criterion_value(name: str, figures: Mapping[str, Any]) -> tuple[str, float |
 
 
 def is_better(name: str, figures: Mapping[str, Any], than: Mapping[str, Any] | None) -> bool:
-    """Whether an epoch's figures beat the best ones so far: by the criterion, and at equal EER by similarity."""
+    """Whether figures beat the best ones so far by the criterion, and at equal criterion by similarity."""
     if than is None:
         return True
     kind, value = criterion_value(name, figures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +21,15 @@ from core.training.config import TrainingConfig
 from core.training.data import TrainingData, open_data, validated_sizes
 from core.training.dataset_loading import look_over, open_source, refuse
 from core.training.estimate import Amounts, Speeds, estimate_s, keep_speeds
-from core.training.feature_cache import Caches
+from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead, Prototypes, make_head
 from core.training.networks import Networks, load_networks
-from core.training.progress_state import Standing
+from core.training.progress_state import RunProgress
 from core.training.reporter import Reporter
+from core.training.run_context import RunContext
 from core.training.stage_losses import Parts
 from core.training.timing import measure_speeds
 from core.training.validate import Validator
-
-
-@dataclass
-class Work:
-    """All that a run works with."""
-
-    config: TrainingConfig
-    settings: Settings
-    folder: Path
-    runner: Runner
-    reporter: Reporter
-    should_stop: Callable[[], bool]
-    data: TrainingData
-    networks: Networks
-    parts: Parts
-    caches: Caches
-    validator: Validator | None
-    standing: Standing
-    accumulate: int
-    amounts: Amounts
-    stage_s: dict[str, tuple[float, float]] = field(default_factory=dict)
-    resumed: dict[str, Any] | None = None
 
 
 def prepare(
@@ -62,7 +40,7 @@ def prepare(
     on_event: Callable[..., None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     place: Place | None = None,
-) -> Work:
+) -> RunContext:
     """Open the data, load the networks, find how far the run had come."""
     runner = Runner(config.device, config.precision, place)
     reporter = Reporter(on_event if runner.first else None)
@@ -77,7 +55,7 @@ def prepare(
     if runner.first:
         trim(cache)
     networks = load_networks(config, settings, runner.device)
-    caches = Caches(cache, data, runner, reporter.progress)
+    caches = FeatureCache(cache, data, runner, reporter.progress)
     head = _make_head(config, data, networks, caches, runner)
     parts = Parts(networks.encoder, networks.upscaler, head, networks.teacher)
     sizes = validated_sizes(data, config.val_sizes_px)
@@ -85,7 +63,7 @@ def prepare(
     if data.val is not None and runner.first:
         validator = Validator(data, networks, sizes, runner, reporter.progress)
     amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
-    work = Work(
+    context = RunContext(
         config,
         settings,
         folder,
@@ -97,20 +75,20 @@ def prepare(
         parts,
         caches,
         validator,
-        Standing(),
+        RunProgress(),
         accumulation(folder, config.accumulate),
         amounts,
     )
     state = load_state(folder / "last")
     if state is not None:
-        work.standing = Standing.from_dict(state["standing"])
-        restore(work, state)
-        work.resumed = state
-    return work
+        context.progress = RunProgress.from_dict(state["standing"])
+        restore(context, state)
+        context.resumed = state
+    return context
 
 
 def _make_head(
-    config: TrainingConfig, data: TrainingData, networks: Networks, caches: Caches, runner: Runner
+    config: TrainingConfig, data: TrainingData, networks: Networks, caches: FeatureCache, runner: Runner
 ) -> MarginHead | None:
     recipe = config.recipe
     if not recipe.wants_head:
@@ -140,34 +118,34 @@ def plan_of(
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        work = prepare(config, settings, Path(folder), on_event=on_event)
-        speeds = measure_speeds(config, work.parts, work.networks, work.data, work.runner)
+        context = prepare(config, settings, Path(folder), on_event=on_event)
+        speeds = measure_speeds(context)
         keep_speeds(settings, config.kind, speeds)
-        return make_plan(work, speeds)
+        return make_plan(context, speeds)
 
 
-def make_plan(work: Work, speeds: Speeds) -> dict[str, Any]:
+def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
     """What a run will do, on what, and how long it takes: the data of its `plan` event."""
-    recipe = work.config.recipe
-    data, shared = work.data, work.data.shared
+    recipe = context.config.recipe
+    data, shared = context.data, context.data.shared
     return {
         "stages": [
             {"name": s.name, "title": s.title, "epochs": s.epochs, "trains": list(s.trains)} for s in recipe.stages
         ],
         "epochs": recipe.epochs,
         "train_images": len(data.train),
-        "val_images": work.amounts.val,
+        "val_images": context.amounts.val,
         "identities": len(data.identities),
         "shared_identities": shared,
         "chance": 1 / len(data.identities) if recipe.wants_head else None,
-        "device": work.runner.device,
-        "precision": work.runner.precision,
+        "device": context.runner.device,
+        "precision": context.runner.precision,
         "threads": torch.get_num_threads(),
-        "processes": work.runner.world,
-        "estimate_s": estimate_s(recipe, work.amounts, speeds),
-        "upscaler": work.networks.upscaler_name,
-        "encoder": work.networks.variant,
-        "sizes_px": list(work.validator.sizes) if work.validator else [],
+        "processes": context.runner.world,
+        "estimate_s": estimate_s(recipe, context.amounts, speeds),
+        "upscaler": context.networks.upscaler_name,
+        "encoder": context.networks.variant,
+        "sizes_px": list(context.validator.sizes) if context.validator else [],
         "criterion": recipe.criterion,
     }
 

@@ -19,18 +19,17 @@ from core.settings import CROP_PX
 from core.training.accelerator import Runner
 from core.training.alarms import loss_not_finite, out_of_memory
 from core.training.batches import Batch, BatchMaker, Sources, ahead
-from core.training.config import TrainingConfig
 from core.training.data import TrainingData
 from core.training.degrade import to_network
 from core.training.errors import LossNotFinite, OutOfMemory
-from core.training.feature_cache import Caches
+from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead
 from core.training.networks import Networks, map_spreads
 from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
-from core.training.progress_state import Standing
+from core.training.progress_state import RunProgress
 from core.training.recipe import Stage
-from core.training.reporter import Reporter
-from core.training.stage_losses import Learner, Parts
+from core.training.run_context import RunContext
+from core.training.stage_losses import Learner
 
 KEEP_EVERY_S = 300.0
 """Within a long epoch the last checkpoint is replaced so often."""
@@ -61,17 +60,10 @@ class StageRun:
         return self.parts if self.mean is None else self.mean.parts
 
 
-def make_stage(
-    stage: Stage,
-    config: TrainingConfig,
-    parts: Parts,
-    networks: Networks,
-    data: TrainingData,
-    caches: Caches,
-    runner: Runner,
-    accumulate: int,
-) -> StageRun:
-    """Everything a stage works with; caches are made on the way."""
+def make_stage(stage: Stage, context: RunContext) -> StageRun:
+    """Build a stage's learner, batches, optimizer and running mean; fill the caches that it needs."""
+    config, parts, networks, runner = context.config, context.parts, context.networks, context.runner
+    data, caches, accumulate = context.data, context.cache, context.accumulate
     learner = Learner(parts, stage, teacher_spreads(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in parts.named().items() if name in stage.trains}
     sources = make_sources(stage, networks, data, caches)
@@ -96,7 +88,7 @@ def teacher_spreads(stage: Stage, networks: Networks, data: TrainingData, device
     return map_spreads(networks.teacher, to_network(data.hr_batch(data.train, rows).to(device)))
 
 
-def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: Caches) -> Sources:
+def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: FeatureCache) -> Sources:
     """Where the stage's pixels and targets come from, cached where they are frozen."""
     sr: dict[int, NDArray[np.uint8]] = {}
     if stage.through == "upscaler" and "upscaler" not in stage.trains and stage.files > 0:
@@ -111,28 +103,19 @@ def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: C
     return Sources(data, networks.takes, sr, targets)
 
 
-def run_epoch(
-    run: StageRun,
-    epoch: int,
-    standing: Standing,
-    config: TrainingConfig,
-    runner: Runner,
-    reporter: Reporter,
-    *,
-    accumulate: int,
-    should_stop: Callable[[], bool],
-    keep: Callable[[], None],
-) -> bool:
-    """Train on the rest of an epoch (from 1), adding to `standing.sums`. False when it was asked to stop.
+def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[], None]) -> bool:
+    """Train on the remaining batches of an epoch (from 1) and add their losses to the progress' sums.
 
-    Raises LossNotFinite and OutOfMemory, each with its alarm given.
+    `save` writes the last checkpoint. Returns False when a stop was requested. Raises LossNotFinite and OutOfMemory
+    after their alarms.
     """
-    stage, maker = run.stage, run.maker
+    stage, maker, progress = run.stage, run.maker, context.progress
+    runner, reporter, accumulate = context.runner, context.reporter, context.accumulate
     pieces = runner.world * accumulate
     micro = [maker.piece(runner.rank * accumulate + number) for number in range(accumulate)]
     camera_pool = ThreadPoolExecutor(2, thread_name_prefix="camera") if stage.camera > 0 else None
     total = maker.steps * stage.epochs
-    first = standing.batch
+    first = progress.batch
 
     def make(piece: int) -> Batch:
         step, part = first + piece // accumulate, micro[piece % accumulate]
@@ -141,27 +124,27 @@ def run_epoch(
         return maker.make(epoch, step, part, camera_pool)
 
     began = kept = time.monotonic()
-    before = standing.epoch_seconds
+    before = progress.epoch_seconds
     reporter.progress("train", first * maker.batch_size, maker.steps * maker.batch_size)
     try:
-        batches = ahead(make, range((maker.steps - first) * accumulate), config.num_workers)
+        batches = ahead(make, range((maker.steps - first) * accumulate), context.config.num_workers)
         for step in range(first, maker.steps):
-            if runner.agree(should_stop()):
+            if runner.agree(context.should_stop()):
                 return False
             set_rates(run.optimizer, rates_at(stage, (epoch - 1) * maker.steps + step, total))
             torch.manual_seed(maker.step_seed(epoch, step))  # what drops out follows from the step too
             out = _step(run, batches, accumulate, runner)
-            _add(standing, out, maker.batch_size)
-            standing.batch = step + 1
-            standing.epoch_seconds = before + time.monotonic() - began
-            loss = standing.sums["total"] / standing.sums["images"]
+            _add(progress, out, maker.batch_size)
+            progress.batch = step + 1
+            progress.epoch_seconds = before + time.monotonic() - began
+            loss = progress.sums["total"] / progress.sums["images"]
             if not math.isfinite(loss):
                 alarm = loss_not_finite(stage.name, epoch)
                 reporter.alarm(alarm)
                 raise LossNotFinite(alarm.what, alarm.next_step)
             reporter.progress("train", (step + 1) * maker.batch_size, maker.steps * maker.batch_size, loss=loss)
             if time.monotonic() - kept > KEEP_EVERY_S:
-                keep()
+                save()
                 kept = time.monotonic()
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in _MEMORY):
@@ -223,9 +206,9 @@ def view_batch(run: StageRun, epoch: int, step: int, part: slice, device: str) -
     return Batch(nothing, nothing, False, labels, rows, CROP_PX, False, embeddings=embeddings)
 
 
-def _add(standing: Standing, out: dict[str, Tensor], images: int) -> None:
+def _add(progress: RunProgress, out: dict[str, Tensor], images: int) -> None:
     """Add a step's losses, weighted by its images, to the epoch's sums."""
-    sums = standing.sums
+    sums = progress.sums
     sums["images"] = sums.get("images", 0.0) + images
     for name, value in out.items():
         number = float(value)

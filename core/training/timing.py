@@ -1,4 +1,4 @@
-"""How fast this machine trains: a few real steps on copies of the networks, thrown away afterwards."""
+"""Training speed of this machine, from a few real steps on copies of the networks."""
 
 from __future__ import annotations
 
@@ -10,36 +10,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.training.accelerator import Runner
 from core.training.batches import BatchMaker, Sources
-from core.training.config import TrainingConfig
-from core.training.data import TrainingData
 from core.training.degrade import to_network
 from core.training.estimate import HEAD_ALONE_S, Speeds
-from core.training.networks import Networks
 from core.training.optimise import make_optimizer
 from core.training.recipe import Stage
+from core.training.run_context import RunContext
 from core.training.stage import teacher_spreads
-from core.training.stage_losses import Learner, Parts
+from core.training.stage_losses import Learner
 
 _STEPS, _LONGEST_S = 5, 4.0
 
 
-def measure_speeds(
-    config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, runner: Runner
-) -> Speeds:
-    """Seconds an image for an encoder's look and for each stage's training step, from a few of them."""
+def measure_speeds(context: RunContext) -> Speeds:
+    """Time a few forward passes of the encoder and training steps of each stage; returns seconds per image."""
     stages: dict[str, float] = {}
-    for stage in config.recipe.stages:
+    for stage in context.config.recipe.stages:
         if stage.epochs and not stage.cached_views:
-            stages[stage.name] = _step_s(stage, config, parts, networks, data, runner)
+            stages[stage.name] = _step_s(stage, context)
         elif stage.cached_views:
             stages[stage.name] = HEAD_ALONE_S
-    return Speeds(_look_s(parts, data, runner), stages)
+    return Speeds(_forward_s(context), stages)
 
 
-def _look_s(parts: Parts, data: TrainingData, runner: Runner) -> float:
-    encoder = parts.encoder
+def _forward_s(context: RunContext) -> float:
+    encoder, data, runner = context.parts.encoder, context.data, context.runner
     assert encoder is not None
     count = min(64, len(data.train))
     training = encoder.training
@@ -55,9 +50,9 @@ def _look_s(parts: Parts, data: TrainingData, runner: Runner) -> float:
     return min(times) / count
 
 
-def _step_s(
-    stage: Stage, config: TrainingConfig, parts: Parts, networks: Networks, data: TrainingData, runner: Runner
-) -> float:
+def _step_s(stage: Stage, context: RunContext) -> float:
+    config, parts, networks = context.config, context.parts, context.networks
+    data, runner = context.data, context.runner
     copied = replace(copy.deepcopy(replace(parts, teacher=None)), teacher=parts.teacher)
     named = copied.named()
     learner = Learner(copied, stage, teacher_spreads(stage, networks, data, runner.device))

@@ -22,6 +22,7 @@ from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
 from core.images import RGB
 from core.training.accelerator import Runner
+from core.training.alarms import Signals
 from core.training.array_cache import chunks, network_hash
 from core.training.data import Split, TrainingData
 from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
@@ -61,6 +62,10 @@ class Figures:
         names = ["loss", "accuracy", "similarity", "eer", "eer_vlr_vlr", "rank1"]
         names += ["psnr_db", "ssim"] if pixels else []
         return {**{name: getattr(self, name) for name in names}, "by_size": self.by_size or None}
+
+    def signals(self, cosine_at_start: float | None, classifies: bool) -> Signals:
+        """The facts that alarms are judged by, beside the figures of `event`."""
+        return Signals(self.mean_abs_cosine, cosine_at_start, self.bicubic_db, classifies, self.people)
 
 
 @dataclass(frozen=True)

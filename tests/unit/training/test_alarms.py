@@ -52,11 +52,11 @@ def test_a_collapse_is_told_is_never_best_and_is_cause_c(closed, weights, run_tr
 
     make_stage = engine.make_stage
 
-    def planted(stage, config, parts, *rest):
+    def planted(stage, context):
         if stage.name == "stage2":
-            parts.encoder.head.fc.weight.data.mul_(1e-6)
-            parts.encoder.head.fc.bias.data.normal_()
-        return make_stage(stage, config, parts, *rest)
+            context.networks.encoder.head.fc.weight.data.mul_(1e-6)
+            context.networks.encoder.head.fc.bias.data.normal_()
+        return make_stage(stage, context)
 
     monkeypatch.setattr(engine, "make_stage", planted)
     monkeypatch.setattr(alarms, "WORSE_BY", 0.001)  # random weights are near the limit from the start
@@ -133,11 +133,11 @@ def test_nobody_shared_is_a_notice_and_accuracy_is_not_zero(weights, run_trainin
 
 
 def test_training_far_ahead_of_validation():
-    common = {"mean_abs_cosine": 0.1, "at_start": 0.1, "bicubic_db": 25.0}
-    found = alarms.judge_epoch({"accuracy": 0.9}, {"accuracy": 0.5}, classifies=True, **common)
+    classifier, distillation = (alarms.Signals(0.1, 0.1, 25.0, classifies) for classifies in (True, False))
+    found = alarms.epoch_alarms({"accuracy": 0.9}, {"accuracy": 0.5}, classifier)
     assert [alarm.code for alarm in found] == ["overfitting"]
-    assert not alarms.judge_epoch({"accuracy": 0.6}, {"accuracy": 0.5}, classifies=True, **common)
-    found = alarms.judge_epoch({"teacher": 0.1}, {"loss": 0.3}, classifies=False, **common)
+    assert not alarms.epoch_alarms({"accuracy": 0.6}, {"accuracy": 0.5}, classifier)
+    found = alarms.epoch_alarms({"teacher": 0.1}, {"loss": 0.3}, distillation)
     assert [alarm.code for alarm in found] == ["overfitting"]
 
 
