@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.models.active import InUse, in_use
-from core.models.encoders import Origin
+from core.models.files import Origin
 from core.models.header import size_name
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.resources import settings
