@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.encoder.engines import FUSED_ENGINES, Single, single_engine
+from core.encoder.engines import FUSED_ENGINES, SingleCropEngine, single_crop_engine
 from core.encoder.health import HealthReport, check_health, require_healthy
 from core.encoder.network import build_network
 from core.encoder.weights import load_state
@@ -65,7 +65,7 @@ class Encoder:
         self._device = torch.device(info.device)
         self._network = network.to(self._device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._singles = 0
-        self._single: Single | None = None
+        self._single: SingleCropEngine | None = None
         self.engine = "eager"
         """How single crops are embedded: one of core.encoder.engines.ENGINES."""
         self._choosing = threading.Lock()
@@ -159,7 +159,7 @@ class Encoder:
             raw: Tensor = self._network(batch).float()
         return raw
 
-    def _engine(self) -> Single | None:
+    def _engine(self) -> SingleCropEngine | None:
         """The fastest way for one crop, sought once such calls come often enough to be worth it; None until then, and
         for other threads while it is being sought."""
         if self._single is not None or self._device.type != "cpu" or not self.info.weights_sha256:
@@ -168,7 +168,7 @@ class Encoder:
         if self._singles > SINGLES_FIRST and self._choosing.acquire(blocking=False):
             try:
                 if self._single is None:
-                    self.engine, self._single = single_engine(self._network, self.info.weights_sha256)
+                    self.engine, self._single = single_crop_engine(self._network, self.info.weights_sha256)
             finally:
                 self._choosing.release()
         return self._single

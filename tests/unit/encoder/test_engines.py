@@ -1,8 +1,7 @@
-"""Engines for one crop: they give what PyTorch gives, the choice is kept, and the environment overrides it."""
+"""Engines for one crop: they give what PyTorch gives, a fixed rule chooses, and the environment overrides it."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 
 from core.encoder import engines
 from core.encoder.encode import FEW, SINGLES_FIRST, Encoder, load_encoder
-from core.encoder.engines import LEAST_COSINE, in_onnx_runtime, measure, onnx_file, single_engine
+from core.encoder.engines import MIN_COSINE, RULE, in_onnx_runtime, make_engine, onnx_file, single_crop_engine
 from core.encoder.export_onnx import export_onnx, worst_cosine
 from core.errors import SettingsInvalid
 from core.settings import PROJECT_ROOT, Settings, load_settings
@@ -39,43 +38,42 @@ def test_every_engine_gives_pytorchs_embedding(encoder, settings):
     with torch.inference_mode():
         truth = encoder.network(crop.contiguous(memory_format=torch.channels_last))
     for name in engines.ENGINES:
-        run = engines._make(name, encoder.network, encoder.weights_sha256, settings)
+        run = make_engine(name, encoder.network, encoder.weights_sha256, settings)
         torch.testing.assert_close(run(crop), truth, rtol=1e-3, atol=1e-3)
 
 
-def test_the_fastest_is_chosen_kept_and_not_measured_again(encoder, settings, monkeypatch):
-    name, run = single_engine(encoder.network, encoder.weights_sha256, settings)
-    [kept] = json.loads((settings.data_dir / "engines" / "choice.json").read_bytes()).values()
-    assert kept["engine"] == name == min(kept["ms"], key=kept["ms"].get)
-    assert set(kept["ms"]) == set(engines.ENGINES)
+def test_the_rule_takes_onnx_runtime_and_stores_no_choice(encoder, settings):
+    name, run = single_crop_engine(encoder.network, encoder.weights_sha256, settings)
+    assert name == RULE[0] == "onnx"
     assert run(torch.zeros(1, 3, 112, 112)).shape == (1, 512)
-    monkeypatch.setattr(engines, "measure", lambda *_: pytest.fail("measured again"))
-    assert single_engine(encoder.network, encoder.weights_sha256, settings)[0] == name
+    assert [path.suffix for path in (settings.data_dir / "engines").iterdir()] == [".onnx"]
 
 
-def test_an_engine_that_is_off_is_left_out_however_fast(encoder):
-    truth = engines.eager(encoder.network)
+def test_an_engine_with_another_embedding_is_skipped(encoder, settings, monkeypatch):
     wrong = torch.ones(1, 512)
-    assert set(measure({"eager": truth, "onnx": lambda crop: wrong}, rounds=1)) == {"eager"}
-    assert 0.999 < LEAST_COSINE < 1
+    monkeypatch.setattr(engines, "in_onnx_runtime", lambda network, path, threads: lambda crop: wrong)
+    assert single_crop_engine(encoder.network, encoder.weights_sha256, settings)[0] == "traced"
+    monkeypatch.setattr(engines, "traced", lambda network: lambda crop: wrong)
+    assert single_crop_engine(encoder.network, encoder.weights_sha256, settings)[0] == "eager"
+    assert 0.999 < MIN_COSINE < 1
 
 
 def test_the_environment_overrides_the_choice(encoder, settings, monkeypatch):
     monkeypatch.setenv("EDGEFACE_ENGINE", "traced")
-    assert single_engine(encoder.network, encoder.weights_sha256, settings)[0] == "traced"
+    assert single_crop_engine(encoder.network, encoder.weights_sha256, settings)[0] == "traced"
     assert not (settings.data_dir / "engines").exists()
     monkeypatch.setenv("EDGEFACE_ENGINE", "steam")
     with pytest.raises(SettingsInvalid, match="steam"):
-        single_engine(encoder.network, encoder.weights_sha256, settings)
+        single_crop_engine(encoder.network, encoder.weights_sha256, settings)
 
 
 def test_what_isnt_installed_is_named_when_it_was_asked_for(encoder, settings, monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     monkeypatch.setenv("EDGEFACE_ENGINE", "onnx")
     with pytest.raises(SettingsInvalid, match="onnxruntime isn't installed"):
-        single_engine(encoder.network, encoder.weights_sha256, settings)
+        single_crop_engine(encoder.network, encoder.weights_sha256, settings)
     monkeypatch.setenv("EDGEFACE_ENGINE", "auto")
-    assert single_engine(encoder.network, encoder.weights_sha256, settings)[0] in ("eager", "traced")
+    assert single_crop_engine(encoder.network, encoder.weights_sha256, settings)[0] == "traced"
 
 
 @pytest.mark.parametrize("damage", ["cut short", "another network's"])
