@@ -15,7 +15,7 @@ from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import gallery, settings
-from dashboard.shell.session import current, way
+from dashboard.shell.session import current, sign_in_method
 from dashboard.shell.sign_in import refused
 from dashboard.ui.components import head
 from dashboard.ui.markdown import plain
@@ -36,7 +36,7 @@ def view() -> None:
     said = st.session_state.pop("access_said", "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
-    how = way()
+    how = sign_in_method()
     if how == "oidc":
         _by_provider()
     else:

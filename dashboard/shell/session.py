@@ -21,8 +21,8 @@ from core.access.roles import Permission
 from core.access.users import User, find_user
 from core.errors import CoreError
 from core.settings import load_settings
-from dashboard.shell.gate import MARK, bind_excused, cookie_name, refusal
-from dashboard.shell.sign_in_methods import Way, table, way
+from dashboard.shell.admission import MARK, bind_excused, cookie_name, refusal
+from dashboard.shell.sign_in_methods import SignInMethod, sign_in_method, table
 from dashboard.shell.visitors import VISITORS
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "expired",
     "exposed",
     "remember",
-    "way",
+    "sign_in_method",
 ]
 
 IDLE_S = 30 * 60.0
@@ -67,7 +67,7 @@ class ByProvider:
 def current() -> Actor:
     """Who acts in this thread; nobody where that isn't known, or can't be found out."""
     try:
-        how = way()
+        how = sign_in_method()
         if how == "open":
             return NOBODY if exposed() else owner()
         return NOBODY if not _in_session() or _closed(accounts=True) else by_now(_record(how))
@@ -78,7 +78,7 @@ def current() -> Actor:
 def by_now(signed: SignedIn | ByProvider | None) -> Actor:
     """Who that sign-in is by now (None: none was needed), in any thread: accounts, lists, times are read again."""
     try:
-        how = way()
+        how = sign_in_method()
         if how == "open" and signed is None:
             return owner()
         if how == "oidc" and isinstance(signed, ByProvider) and _fresh(signed.claims.get("iat")):
@@ -96,7 +96,7 @@ def as_of_now(actor: Actor) -> Actor:
     """Somebody who acted on a page, later and in a thread without their session: nobody once their account is gone,
     with another role once it was changed."""
     try:
-        how = way()
+        how = sign_in_method()
         if how == "oidc":
             role = role_of_name(actor.name, table("access"))
             return NOBODY if role is None else Actor(actor.name, role)
@@ -112,7 +112,7 @@ def arrive() -> None:
     """A run of a page begins: count it as a visit, which puts off the end of the session, and tell the gate who this
     browser's session belongs to."""
     try:
-        how = way()
+        how = sign_in_method()
     except CoreError:
         return
     signed = _record(how)
@@ -139,7 +139,7 @@ def end_session() -> None:
 
 def expired() -> bool:
     """Whether somebody was signed in here, whose time is over, or whose password or role was changed."""
-    signed = _record(way())
+    signed = _record(sign_in_method())
     return signed is not None and by_now(signed) == NOBODY
 
 
@@ -161,7 +161,7 @@ def _closed(*, accounts: bool) -> str:
 _WIDE = "it listens on more than this machine"
 
 
-def _record(how: Way) -> SignedIn | ByProvider | None:
+def _record(how: SignInMethod) -> SignedIn | ByProvider | None:
     """The sign-in of this session, whether or not it still counts."""
     if how == "oidc":
         return ByProvider(st.user.to_dict()) if st.user.is_logged_in else None

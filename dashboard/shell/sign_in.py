@@ -15,7 +15,7 @@ from core.errors import CoreError
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.resources import settings
-from dashboard.shell.session import allowed, arrive, current, end_session, expired, exposed, remember, way
+from dashboard.shell.session import allowed, arrive, current, end_session, expired, exposed, remember, sign_in_method
 from dashboard.ui.components import head
 from dashboard.ui.markdown import plain
 
@@ -36,7 +36,7 @@ def is_open() -> bool:
 def at_the_door() -> None:
     """What is shown in place of every page to whoever isn't let in."""
     try:
-        how = way()
+        how = sign_in_method()
         if how == "open":
             _exposed(exposed())
         elif how == "oidc":
@@ -49,7 +49,7 @@ def at_the_door() -> None:
 
 def account() -> None:
     """Who is signed in, and the way out, in the sidebar; nothing where nobody has to sign in."""
-    how = way()
+    how = sign_in_method()
     if how == "open":
         return
     who = current()

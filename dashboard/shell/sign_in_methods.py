@@ -14,14 +14,14 @@ from core.access.errors import AccessError
 from core.access.users import sign_in_needed
 from core.settings import load_settings
 
-Way = Literal["open", "passwords", "oidc"]
+SignInMethod = Literal["open", "passwords", "oidc"]
 
 _UNREADABLE = ("The secrets file can't be read, so nobody is let in.", "Correct .streamlit/secrets.toml.")
 _read: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
 """By path: (time of its last change, size) and its content then."""
 
 
-def way() -> Way:
+def sign_in_method() -> SignInMethod:
     """How people get in. Raises AccessError for a secrets file that can't be read."""
     if table("auth"):
         return "oidc"
