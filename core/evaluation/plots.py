@@ -5,16 +5,15 @@ Names are data: they are escaped, since plotly takes some HTML for markup. Rates
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-COLOURS = ("#2A9187", "#C2711B", "#5B6EC4", "#B5487A", "#7A8B3C", "#8A6FB0", "#3E7CA6", "#A65E3E")
-GENUINE, IMPOSTOR, LINE, BAR = "#2A9187", "#C2711B", "#7D8688", "#8CC5BF"
-"""Readable on a light and on a dark background alike."""
+from core.evaluation.chart_style import NEUTRAL, PALETTE, label, log_axis, name_axis, new_figure
+
+GENUINE, IMPOSTOR, BAR = PALETTE[0], PALETTE[1], "#8CC5BF"
 
 _HEIGHT_PX = 380
 
@@ -25,7 +24,7 @@ def roc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
     for name, some, colour in _lines(points, by):
         shown = some[some["far"] > 0]
         figure.add_scatter(x=shown["far"] * 100, y=shown["tar"] * 100, name=name, line_color=colour, mode="lines")
-    figure.update_xaxes(type="log", dtick=1, exponentformat="none")
+    figure.update_xaxes(**log_axis(exponentformat="none"))
     return figure
 
 
@@ -39,12 +38,12 @@ def det_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
         x=[0.001, 100],
         y=[0.001, 100],
         mode="lines",
-        line={"color": LINE, "dash": "dot", "width": 1},
+        line={"color": NEUTRAL, "dash": "dot", "width": 1},
         name="equal errors",
         hoverinfo="skip",
     )
-    figure.update_xaxes(type="log", range=[-3, 2], dtick=1, exponentformat="none")
-    figure.update_yaxes(type="log", range=[-2, 2], dtick=1, exponentformat="none")
+    figure.update_xaxes(**log_axis(range=[-3, 2], exponentformat="none"))
+    figure.update_yaxes(**log_axis(range=[-2, 2], exponentformat="none"))
     return figure
 
 
@@ -65,7 +64,7 @@ def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> 
     if threshold is not None:
         figure.add_vline(
             x=threshold,
-            line_color=LINE,
+            line_color=NEUTRAL,
             line_dash="dot",
             annotation_text=f"threshold {threshold:.2f}",
             annotation_position="top",
@@ -118,7 +117,7 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
     title = "Rank-1, %" if measure == "rank1" else "Genuine scores accepted, %"
     some = table.sort_values([measure, "genuine_mean"], kind="stable").head(most).iloc[::-1]
     values = some[measure].astype(float) * 100
-    names = [escaped(name, 26) for name in some["identity"]]
+    names = [label(name, 26) for name in some["identity"]]
     figure = _figure(title, "", height=max(_HEIGHT_PX, 24 * len(some) + 110))
     figure.add_bar(
         x=values,
@@ -141,7 +140,7 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
         text=names,
         textposition="none",
     )
-    figure.update_yaxes(tickvals=list(range(len(some))), ticktext=names, automargin=True, showgrid=False)
+    figure.update_yaxes(**name_axis(list(some["identity"]), 26))
     figure.update_xaxes(range=[0, 102])
     return figure
 
@@ -165,18 +164,12 @@ def distribution_chart(table: pd.DataFrame, measure: str) -> go.Figure:
         figure.add_box(
             x=[f"{size:.0f} px" for size in some["size_px"]],
             y=some[measure],
-            name=escaped(str(name)),
-            marker_color=COLOURS[position % len(COLOURS)],
+            name=label(name, 60),
+            marker_color=PALETTE[position % len(PALETTE)],
             boxpoints=False,
         )
     figure.update_layout(boxmode="group")
     return figure
-
-
-def escaped(text: str, most: int = 60) -> str:
-    """A name as plotly shows it literally, cut where it is long."""
-    short = text if len(text) <= most else f"{text[: most - 1]}…"
-    return html.escape(short, quote=False)
 
 
 def _lines(table: pd.DataFrame, by: Sequence[str]):  # type: ignore[no-untyped-def]
@@ -184,20 +177,11 @@ def _lines(table: pd.DataFrame, by: Sequence[str]):  # type: ignore[no-untyped-d
     telling = [column for column in by if table[column].nunique() > 1] or list(by[-1:])
     for position, (values, some) in enumerate(table.groupby(telling, sort=False)):
         parts = values if isinstance(values, tuple) else (values,)
-        name = ", ".join(escaped(str(part)) for part in parts if str(part))
-        yield name, some, COLOURS[position % len(COLOURS)]
+        name = ", ".join(label(part, 60) for part in parts if str(part))
+        yield name, some, PALETTE[position % len(PALETTE)]
 
 
 def _figure(x: str, y: str, height: int = _HEIGHT_PX) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 16, "t": 30, "b": 8},
-        template="plotly_white",
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
-        hovermode="closest",
-        font={"family": "system-ui, sans-serif", "size": 13},
-    )
-    figure.update_xaxes(title_text=x, automargin=True)
-    figure.update_yaxes(title_text=y, automargin=True)
+    figure = new_figure(x, y, height=height, legend="below")
+    figure.update_layout(template="plotly_white", font={"family": "system-ui, sans-serif", "size": 13})
     return figure

@@ -7,8 +7,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.errors import CoreError
-from core.evaluation import plots
+from core.evaluation.chart_style import label, name_axis, new_figure
 from core.evaluation.compare_runs import compare_evaluations, of_system
+from core.evaluation.plots import GENUINE, IMPOSTOR
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
@@ -79,8 +80,8 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
     gained = moved[moved["verdict"] == "gained"].tail(most - len(lost)).iloc[::-1]
     shown = pd.concat([lost, gained]).iloc[::-1].reset_index(drop=True)
     lowest = float(shown[["rank1_before", "rank1_after"]].min().min()) * 100 if len(shown) else 0.0
-    figure = go.Figure()
-    for verdict, colour in (("lost", plots.IMPOSTOR), ("gained", plots.GENUINE)):
+    figure = new_figure("Found first, %; the dot is after", height=24 * max(4, len(shown)) + 110)
+    for verdict, colour in (("lost", IMPOSTOR), ("gained", GENUINE)):
         some = shown[shown["verdict"] == verdict]
         if some.empty:
             continue
@@ -101,23 +102,11 @@ def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
             mode="markers",
             name=verdict,
             marker={"color": colour, "size": 10},
-            customdata=[[plots.escaped(str(name), 40), before] for name, before, _ in lines],
+            customdata=[[label(name, 40), before] for name, before, _ in lines],
             hovertemplate="%{customdata[0]}: %{customdata[1]:.1f} to %{x:.1f} %<extra></extra>",
         )
-    figure.update_layout(
-        height=24 * max(4, len(shown)) + 110,
-        margin={"l": 8, "r": 16, "t": 30, "b": 8},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        hovermode="closest",
-    )
-    figure.update_yaxes(
-        tickvals=list(shown.index),
-        ticktext=[plots.escaped(name, 26) for name in shown["identity"]],
-        automargin=True,
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_xaxes(title_text="Found first, %; the dot is after", range=[max(-2.0, lowest - 5), 102])
+    figure.update_yaxes(**name_axis(list(shown["identity"]), 26))
+    figure.update_xaxes(range=[max(-2.0, lowest - 5), 102])
     return figure
 
 

@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.evaluation import plots
+from core.evaluation.chart_style import NEUTRAL, label, new_figure
 from core.evaluation.per_identity import worst_images
 from core.evaluation.picture_lookup import SeenPictures
+from core.evaluation.plots import GENUINE, IMPOSTOR
 from core.evaluation.result import Evaluation
 from core.images import encode_image, resize
 from core.settings import CROP_PX
@@ -75,10 +76,10 @@ def facts_html(row: Mapping[Any, Any], threshold: float) -> str:
 def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
     """Each image as a column, worst on the left: its score against its own person, and the best of anybody else's."""
     order = list(range(1, len(theirs) + 1))
-    figure = go.Figure()
+    figure = new_figure("images, worst first", "cosine score", height=240)
     for column, name, colour, symbol in (
-        ("genuine", "own person", plots.GENUINE, "circle"),
-        ("impostor", "best other", plots.IMPOSTOR, "x"),
+        ("genuine", "own person", GENUINE, "circle"),
+        ("impostor", "best other", IMPOSTOR, "x"),
     ):
         others = theirs["impostor_identity"] if column == "impostor" else theirs["identity"]
         figure.add_scatter(
@@ -87,18 +88,11 @@ def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
             mode="markers",
             name=name,
             marker={"color": colour, "symbol": symbol, "size": 7},
-            customdata=[plots.escaped(str(each), 40) for each in others],
+            customdata=[label(each, 40) for each in others],
             hovertemplate="image %{x}: %{customdata} %{y:.3f}<extra></extra>",
         )
-    figure.add_hline(y=threshold, line_color=plots.LINE, line_dash="dot", line_width=1)
-    figure.update_layout(
-        height=240,
-        margin={"l": 8, "r": 16, "t": 30, "b": 8},
-        hovermode="closest",
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )
-    figure.update_xaxes(title_text="images, worst first", automargin=True, showgrid=False)
-    figure.update_yaxes(title_text="cosine score", automargin=True)
+    figure.add_hline(y=threshold, line_color=NEUTRAL, line_dash="dot", line_width=1)
+    figure.update_xaxes(showgrid=False)
     return figure
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.ui.markdown import markup, shorten
+from core.evaluation.chart_style import PALETTE, axis_title, label, log_axis, name_axis, new_figure
 
-SPLIT_COLOURS = {"train": "#2A9187", "val": "#C2711B", "test": "#5B6F8C", "unsplit": "#6F7A7C"}
-"""Readable on the light and on the dark background alike."""
+SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": "#5B6F8C", "unsplit": "#6F7A7C"}
+"""Dark enough for white figures inside the bars."""
 
 MOST_BARS = 30
-_NAME_CHARS = 22
 _BAR_PX = 22
 
 
@@ -46,7 +45,7 @@ def split_figure(counts: Mapping[str, Any]) -> go.Figure:
             row=1,
             col=column,
         )
-        figure.update_xaxes(title={"text": unit, "font": {"size": 12}}, fixedrange=True, nticks=4, row=1, col=column)
+        figure.update_xaxes(title=axis_title(unit), fixedrange=True, nticks=4, row=1, col=column)
     figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False)
     figure.update_layout(height=70 + 44 * max(1, len(names)), margin={"l": 8, "r": 8, "t": 8, "b": 40})
     return figure
@@ -59,7 +58,7 @@ def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
     """
     order = table["identity"].value_counts().head(most)
     names = list(order.index)
-    figure = go.Figure()
+    figure = new_figure("images", height=_BAR_PX * max(1, len(names)) + 90, zoom=False)
     sides = table["split"].replace("", "unsplit")
     for split, colour in SPLIT_COLOURS.items():
         counts = table.loc[sides == split, "identity"].value_counts()
@@ -71,24 +70,13 @@ def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
                 orientation="h",
                 name=split if split != "unsplit" else "not split",
                 marker_color=colour,
-                customdata=[markup(name) for name in names],
+                customdata=[label(name, 200) for name in names],
                 hovertemplate="%{customdata}: %{x:,} images in " + split + "<extra></extra>",
             )
-    figure.update_layout(
-        barmode="stack",
-        height=_BAR_PX * max(1, len(names)) + 90,
-        margin={"l": 8, "r": 8, "t": 30 if len(figure.data) > 1 else 8, "b": 40},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        xaxis={"title": {"text": "images", "font": {"size": 12}}, "fixedrange": True},
-        yaxis={
-            "tickvals": list(range(len(names))),
-            "ticktext": [markup(shorten(str(name), _NAME_CHARS)) for name in names],
-            "autorange": "reversed",
-            "automargin": True,
-            "fixedrange": True,
-            "showgrid": False,
-        },
-    )
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
+    if len(figure.data) < 2:
+        figure.update_layout(margin={"t": 8})
+    figure.update_yaxes(**name_axis(names), autorange="reversed")
     return figure
 
 
@@ -97,23 +85,14 @@ def amounts_figure(table: pd.DataFrame) -> go.Figure:
     a few numbers are far commoner than others."""
     amounts = table["identity"].value_counts().value_counts().sort_index()
     log = bool(len(amounts)) and amounts.max() > 50 * max(1, int(amounts.min()))
-    figure = go.Figure(
-        go.Bar(
-            x=[int(each) for each in amounts.index],
-            y=[int(each) for each in amounts],
-            marker_color=SPLIT_COLOURS["train"],
-            hovertemplate="%{y:,} people with %{x:,} images<extra></extra>",
-        )
+    figure = new_figure(
+        "images per person", f"people{' (logarithmic)' if log else ''}", height=240, legend="none", zoom=False
     )
-    figure.update_layout(
-        height=240,
-        margin={"l": 8, "r": 8, "t": 8, "b": 40},
-        xaxis={"title": {"text": "images a person", "font": {"size": 12}}, "fixedrange": True},
-        yaxis={
-            "title": {"text": f"people{' (logarithmic)' if log else ''}", "font": {"size": 12}},
-            "type": "log" if log else "linear",
-            "dtick": 1 if log else None,
-            "fixedrange": True,
-        },
+    figure.add_bar(
+        x=[int(each) for each in amounts.index],
+        y=[int(each) for each in amounts],
+        marker_color=SPLIT_COLOURS["train"],
+        hovertemplate="%{y:,} people with %{x:,} images<extra></extra>",
     )
+    figure.update_yaxes(**(log_axis() if log else {"type": "linear"}))
     return figure

@@ -11,12 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.encoder.health import MIN_STD
-from dashboard.ui.charts import ACCEPTED, THRESHOLD
-from dashboard.ui.markdown import markup, shorten
+from core.evaluation.chart_style import ACCEPTED, NEUTRAL, PALETTE, THRESHOLD, label, name_axis, new_figure
 
-PALETTE = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B", "#4C79C7", "#D0A02E", "#5FA463", "#8D6E63")
-"""Readable on the light and on the dark background alike, and apart from one another."""
-REST = "#9AA3A5"
 MAP_PX = 560
 MOST_COLOURED = len(PALETTE)
 
@@ -48,7 +44,7 @@ def map_figure(
             x=xy[:, 0],
             y=xy[:, 1],
             mode="lines",
-            line={"color": REST, "width": 0.7},
+            line={"color": NEUTRAL, "width": 0.7},
             opacity=0.5,
             name="small to full size",
             hoverinfo="skip",
@@ -56,12 +52,12 @@ def map_figure(
     size = 4 if len(points) > 4000 else 6 if len(points) > 800 else 9
     for group in groups:
         rows = group.rows
-        rest = group.colour == REST
+        rest = group.colour == NEUTRAL
         figure.add_scattergl(
             x=points[rows, 0],
             y=points[rows, 1],
             mode="markers",
-            name=markup(shorten(group.label, 40)),
+            name=label(group.label, 40),
             marker={"color": group.colour, "size": size, "opacity": 0.45 if rest else 0.85},
             customdata=rows.tolist(),
             text=[hover[row] for row in rows],
@@ -95,7 +91,7 @@ def map_figure(
 def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
     """Cosines between people as a heat map; the diagonal is each person with themselves, blank where there is one
     photograph only."""
-    names = [markup(shorten(str(name), 18)) for name in matrix.index]
+    names = [label(name, 18) for name in matrix.index]
     places = list(range(len(names)))
     values = matrix.to_numpy()
     text = [["" if np.isnan(value) else f"{value:.2f}" for value in row] for row in values]
@@ -117,19 +113,19 @@ def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
             colorbar={"title": "", "thickness": 10, "len": 0.8},
         )
     )
-    ticks = {"tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False, "fixedrange": True}
+    ticks = {**name_axis(list(matrix.index), 18), "fixedrange": True}
     figure.update_layout(
         height=min(900, 120 + 44 * len(names)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        xaxis={**ticks, "automargin": True, "tickangle": -40},
-        yaxis={**ticks, "automargin": True, "autorange": "reversed"},
+        xaxis={**ticks, "tickangle": -40},
+        yaxis={**ticks, "autorange": "reversed"},
     )
     return figure
 
 
 def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
     """SR-HR similarity of each size as a box (quartiles; 5th and 95th percentile), and what strangers have."""
-    figure = go.Figure()
+    figure = new_figure("", "cosine to HR", height=320, zoom=False)
     for place, row in enumerate(sizes.to_dict("records")):
         values = pairs.loc[pairs["view"] == row["view"], "similarity"].to_numpy()
         low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
@@ -155,32 +151,23 @@ def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
         marker={"symbol": "line-ew-open", "size": 26, "color": THRESHOLD, "line": {"width": 3}},
         hovertemplate="%{x}: %{y:.3f}<extra></extra>",
     )
-    figure.update_layout(
-        height=320,
-        margin={"l": 8, "r": 8, "t": 28, "b": 30},
-        yaxis={"title": "cosine to HR", "fixedrange": True},
-        xaxis={"fixedrange": True},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-    )
     return figure
 
 
 def stds_figure(stds: NDArray[np.float64], ceiling: float) -> go.Figure:
     """The std of every dimension, largest first, with what is healthy on average and the ceiling."""
     ordered = np.sort(stds)[::-1]
-    figure = go.Figure(
-        go.Scatter(
-            x=np.arange(1, len(ordered) + 1),
-            y=ordered,
-            mode="lines",
-            fill="tozeroy",
-            line={"color": ACCEPTED},
-            hovertemplate="%{x}: %{y:.4f}<extra></extra>",
-            showlegend=False,
-        )
+    figure = new_figure("dimensions, largest first", "std", height=260, legend="none", zoom=False)
+    figure.add_scatter(
+        x=np.arange(1, len(ordered) + 1),
+        y=ordered,
+        mode="lines",
+        fill="tozeroy",
+        line={"color": ACCEPTED},
+        hovertemplate="%{x}: %{y:.4f}<extra></extra>",
     )
     figure.add_hline(
-        y=ceiling, line_dash="dot", line_color=REST, annotation_text="all alike", annotation_position="top right"
+        y=ceiling, line_dash="dot", line_color=NEUTRAL, annotation_text="all alike", annotation_position="top right"
     )
     figure.add_hline(
         y=MIN_STD,
@@ -189,10 +176,5 @@ def stds_figure(stds: NDArray[np.float64], ceiling: float) -> go.Figure:
         annotation_text="mean: healthy from",
         annotation_position="bottom left",
     )
-    figure.update_layout(
-        height=260,
-        margin={"l": 8, "r": 8, "t": 12, "b": 34},
-        xaxis={"title": "dimensions, largest first", "fixedrange": True},
-        yaxis={"title": "std", "rangemode": "tozero", "fixedrange": True},
-    )
+    figure.update_yaxes(rangemode="tozero")
     return figure

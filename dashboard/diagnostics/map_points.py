@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from core.diagnostics.cloud import ALONE, HR_VIEW, RIGHT, WRONG, Cloud
-from dashboard.diagnostics.charts import MOST_COLOURED, PALETTE, REST, Group
-from dashboard.ui.markdown import markup, shorten
+from core.evaluation.chart_style import NEUTRAL, PALETTE, label
+from dashboard.diagnostics.charts import MOST_COLOURED, Group
+from dashboard.ui.markdown import shorten
 
 COLOURS = {"person": "Person", "size": "Size", "error": "Error"}
 
-_OUTCOMES = {ALONE: REST, RIGHT: PALETTE[0], WRONG: PALETTE[5]}
+_OUTCOMES = {ALONE: NEUTRAL, RIGHT: PALETTE[0], WRONG: PALETTE[5]}
 _SIZES = {"HR": PALETTE[0], "32 px": PALETTE[2], "24 px": PALETTE[3], "16 px": PALETTE[1]}
 
 
@@ -46,7 +47,7 @@ def _by_person(cloud: Cloud, person: str | None) -> list[Group]:
     groups = []
     rest = np.flatnonzero(~np.isin(names, coloured))
     if len(rest):
-        groups.append(Group(f"{len(order) - len(coloured):,} others", REST, rest))
+        groups.append(Group(f"{len(order) - len(coloured):,} others", NEUTRAL, rest))
     return groups + [
         Group(name, PALETTE[place % len(PALETTE)], np.flatnonzero(names == name)) for place, name in enumerate(coloured)
     ]
@@ -55,13 +56,13 @@ def _by_person(cloud: Cloud, person: str | None) -> list[Group]:
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={pd.DataFrame: len})
 def hover_of(key: str, _cloud: Cloud, found: pd.DataFrame | None) -> list[str]:
     """A text a point: who, at which size, and whom they were taken for where that is known. Escaped."""
-    names = [markup(shorten(str(name), 40)) for name in _cloud.table["identity"]]
+    names = [label(name, 40) for name in _cloud.table["identity"]]
     views = ["full size" if view == HR_VIEW else str(view) for view in _cloud.table["view"]]
     if found is None:
         return [f"{name}<br>{view}" for name, view in zip(names, views, strict=True)]
     told = [taken_for(row) for row in found.to_dict("records")]
     return [
-        f"{name}<br>{view}{f'<br>{markup(words)}' if words else ''}"
+        f"{name}<br>{view}{f'<br>{label(words, 200)}' if words else ''}"
         for name, view, words in zip(names, views, told, strict=True)
     ]
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.access.roles import Permission
 from core.bench.row import Curve, Outcome, Row
+from core.evaluation.chart_style import PALETTE, log_axis, new_figure
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
@@ -22,7 +23,6 @@ from dashboard.shell.session import allowed
 from dashboard.ui.markdown import plain
 
 KIND = "bench"
-_COLOURS = ("#2A9187", "#C2711B", "#5B6F8C")
 _ENGINE = "engine-"
 
 STEPS = {
@@ -116,7 +116,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 def growth_figure(curves: Sequence[Curve]) -> go.Figure:
     """Cost against size, both axes logarithmic; seconds throughout."""
-    figure = go.Figure()
+    figure = new_figure("how many", "seconds", height=400, legend="below", zoom=False)
     for number, curve in enumerate(curves):
         seconds = [value / 1e3 if curve.unit == "ms" else value for value in curve.y]
         held = [f", {mb:,.0f} MB" for mb in curve.memory_mb] or [""] * len(seconds)
@@ -126,13 +126,11 @@ def growth_figure(curves: Sequence[Curve]) -> go.Figure:
             mode="lines+markers",
             name=f"{curve.name} ({curve.x_title})",
             customdata=held,
-            line_color=_COLOURS[number % len(_COLOURS)],
+            line_color=PALETTE[number % len(PALETTE)],
             hovertemplate="%{x:,}: %{y:.3g} s%{customdata}<extra></extra>",
         )
-    # Powers of ten alone: Plotly writes 2 and 5 between them, which reads as counts of their own.
-    figure.update_xaxes(type="log", dtick=1, title="how many", fixedrange=True)
-    figure.update_yaxes(type="log", dtick=1, title="seconds", fixedrange=True, exponentformat="power")
-    figure.update_layout(height=400, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": -0.25})
+    figure.update_xaxes(**log_axis())
+    figure.update_yaxes(**log_axis(exponentformat="power"))
     return figure
 
 

@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.evaluation.chart_style import NEUTRAL, NOTE_PX, PALETTE, THRESHOLD, add_level, label, log_axis, new_figure
 from dashboard.training.labels import NOTES_BY_EPOCH, NOTES_SIMILARITY
-from dashboard.ui.charts import THRESHOLD
-from dashboard.ui.markdown import markup, shorten
 
-SERIES = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B")
-"""Readable on the light and on the dark background alike, and apart from one another."""
-REFERENCE = "#9AA3A5"
-SIZE_COLOURS = {"16": SERIES[1], "24": SERIES[3], "32": SERIES[0]}
+SIZE_COLOURS = {"16": PALETTE[1], "24": PALETTE[3], "32": PALETTE[0]}
 
 Figures = Mapping[str, float]
 NOTHING: Figures = {}
@@ -42,11 +38,11 @@ def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
             mode="lines",
             name="within epochs",
             hoverinfo="skip",
-            line={"color": REFERENCE, "width": 1},
+            line={"color": NEUTRAL, "width": 1},
             opacity=0.7,
         )
-    _line(figure, epochs, "train.loss", "train", SERIES[0], ".4f")
-    _line(figure, epochs, "val.loss", "validation", SERIES[1], ".4f")
+    _line(figure, epochs, "train.loss", "train", PALETTE[0], ".4f")
+    _line(figure, epochs, "val.loss", "validation", PALETTE[1], ".4f")
     return figure
 
 
@@ -56,9 +52,9 @@ def parts_chart(epochs: pd.DataFrame) -> go.Figure | None:
     if len(parts) < 2:
         return None
     figure = _figure("part of the loss", epochs)
-    for column, colour in zip(parts, SERIES, strict=False):
+    for column, colour in zip(parts, PALETTE, strict=False):
         _line(figure, epochs, column, _PARTS[column], colour, ".4f")
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(**log_axis(exponentformat="power"))
     return figure
 
 
@@ -72,10 +68,10 @@ def accuracy_chart(epochs: pd.DataFrame, chance: float | None = None, *, notes: 
     figure = _figure("accuracy, %", epochs)
     if notes:
         _band(figure, [(epoch, low * _PERCENT, high * _PERCENT) for epoch, low, high in NOTES_BY_EPOCH], "notes: train")
-    _line(figure, epochs, "train.accuracy", "train", SERIES[0], ".1f", _PERCENT, " %")
-    _line(figure, epochs, "val.accuracy", "validation", SERIES[1], ".1f", _PERCENT, " %")
+    _line(figure, epochs, "train.accuracy", "train", PALETTE[0], ".1f", _PERCENT, " %")
+    _line(figure, epochs, "val.accuracy", "validation", PALETTE[1], ".1f", _PERCENT, " %")
     if chance:
-        _level(figure, chance * _PERCENT, f"chance {chance * _PERCENT:.2g} %")
+        add_level(figure, chance * _PERCENT, f"chance {chance * _PERCENT:.2g} %")
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -112,14 +108,14 @@ def _verification(
     unit = " %" if scale == _PERCENT else ""
     for size in sizes(epochs):
         column = f"val.by_size.{size}.{measure}"
-        colour = SIZE_COLOURS.get(size, SERIES[4])
+        colour = SIZE_COLOURS.get(size, PALETTE[4])
         _line(figure, epochs, column, f"{size} px", colour, digits, scale, unit, width=1.2, dash="dot", before=before)
     if measure == "eer":
-        _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", SERIES[2], digits, scale, unit, before=before)
+        _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", PALETTE[2], digits, scale, unit, before=before)
     name = "VLR-HR" if measure == "eer" else "all sizes"
-    _line(figure, epochs, f"val.{measure}", name, SERIES[0], digits, scale, unit, before=before)
+    _line(figure, epochs, f"val.{measure}", name, PALETTE[0], digits, scale, unit, before=before)
     if f"val.{measure}" in bicubic:
-        _level(figure, bicubic[f"val.{measure}"] * scale, "bicubic")
+        add_level(figure, bicubic[f"val.{measure}"] * scale, "bicubic")
     return figure
 
 
@@ -129,10 +125,10 @@ def rate_chart(epochs: pd.DataFrame) -> go.Figure | None:
     if not columns:
         return None
     figure = _figure("learning rate", epochs)
-    for column, colour in zip(columns, SERIES, strict=False):
+    for column, colour in zip(columns, PALETTE, strict=False):
         name = column.removeprefix("lr.")
-        _line(figure, epochs[epochs[column] > 0], column, _TITLES.get(name, markup(name)), colour, ".2e")
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+        _line(figure, epochs[epochs[column] > 0], column, _TITLES.get(name, label(name)), colour, ".2e")
+    figure.update_yaxes(**log_axis(exponentformat="power"))
     return figure
 
 
@@ -146,10 +142,10 @@ def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
             mode="lines",
             name="within epochs",
             hoverinfo="skip",
-            line={"color": REFERENCE, "width": 1},
+            line={"color": NEUTRAL, "width": 1},
             opacity=0.7,
         )
-    _line(figure, epochs, "images_per_s", "mean of the epoch", SERIES[0], ",.0f")
+    _line(figure, epochs, "images_per_s", "mean of the epoch", PALETTE[0], ",.0f")
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -166,7 +162,7 @@ def picture_chart(
         return None
     digits = ".2f" if measure == "psnr_db" else ".4f"
     figure = _figure("PSNR, dB" if measure == "psnr_db" else "SSIM", epochs)
-    for (name, column), spare in zip(columns.items(), SERIES * 4, strict=False):
+    for (name, column), spare in zip(columns.items(), PALETTE * 4, strict=False):
         colour = SIZE_COLOURS.get(name.removesuffix(" px"), spare)
         _line(figure, epochs, column, name, colour, digits, before=before)
         if column in bicubic:
@@ -180,8 +176,8 @@ def compare_chart(runs: Mapping[str, pd.DataFrame], column: str, title: str, sca
     if not shown:
         return None
     figure = _figure(title, None)
-    for (name, epochs), colour in zip(shown.items(), SERIES * 4, strict=False):
-        _line(figure, epochs, column, markup(shorten(name, 34)), colour, ".4g", scale)
+    for (name, epochs), colour in zip(shown.items(), PALETTE * 4, strict=False):
+        _line(figure, epochs, column, label(name, 34), colour, ".4g", scale)
     figure.update_layout(height=360)
     return figure
 
@@ -197,25 +193,12 @@ def _has(epochs: pd.DataFrame, column: str) -> bool:
 
 
 def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
-        height=_HEIGHT_PX,
-        margin={"l": 8, "r": 12, "t": 44, "b": 40},
-        hovermode="x unified",
-        uirevision="keep",  # a look that was zoomed stays while new points come
-        legend={
-            "orientation": "h",
-            "y": 1.02,
-            "yanchor": "bottom",
-            "x": 0,
-            "font": {"size": 11},
-            "title": {"text": ""},
-        },
-        xaxis={"title": {"text": "epoch", "font": {"size": 12}, "standoff": 6}, "rangemode": "tozero"},
-        yaxis={"title": {"text": y_title, "font": {"size": 12}}, "automargin": True},
-    )
+    figure = new_figure("epoch", y_title, height=_HEIGHT_PX)
+    # uirevision: a zoomed view stays while new points arrive.
+    figure.update_layout(hovermode="x unified", uirevision="keep", margin={"t": 44})
+    figure.update_xaxes(rangemode="tozero")
     for start, title in _borders(epochs):
-        figure.add_vline(x=start, line={"color": REFERENCE, "width": 1, "dash": "dot"})
+        figure.add_vline(x=start, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=start,
             y=1,
@@ -224,7 +207,7 @@ def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
             showarrow=False,
             xanchor="left",
             yanchor="top",
-            font={"size": 10, "color": REFERENCE},
+            font={"size": NOTE_PX, "color": NEUTRAL},
         )
     return figure
 
@@ -263,20 +246,6 @@ def _line(
         line={"color": colour, "width": width, "dash": dash},
         marker={"size": 5},
         hovertemplate=f"%{{y:{digits}}}{unit}",
-    )
-
-
-def _level(figure: go.Figure, value: float, text: str) -> None:
-    figure.add_hline(y=value, line={"color": THRESHOLD, "width": 1.4, "dash": "dash"})
-    figure.add_annotation(
-        x=1,
-        xref="paper",
-        y=value,
-        text=text,
-        showarrow=False,
-        xanchor="right",
-        yanchor="bottom",
-        font={"size": 11, "color": THRESHOLD},
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.ui.charts import ACCEPTED, BELOW, score_bars
+from core.evaluation.chart_style import ACCEPTED, NEUTRAL
+from dashboard.ui.charts import score_bars
 
 scored = st.lists(st.tuples(st.text(max_size=60), st.floats(-1, 1)), min_size=1, max_size=5)
 
@@ -17,7 +18,7 @@ def test_a_bar_is_accepted_where_the_score_reaches_the_threshold(
     rows: list[tuple[str, float]], threshold: float
 ) -> None:
     figure = score_bars([name for name, _ in rows], [score for _, score in rows], threshold, calibrated=False)
-    expected = [ACCEPTED if score >= threshold else BELOW for _, score in rows]
+    expected = [ACCEPTED if score >= threshold else NEUTRAL for _, score in rows]
     assert list(figure.data[0].marker.color) == expected
     assert list(figure.data[0].x) == [score for _, score in rows]
     low, high = figure.layout.xaxis.range
@@ -34,7 +35,7 @@ def test_the_best_is_on_top_and_equal_names_stay_apart() -> None:
 def test_names_are_text_and_never_markup() -> None:
     figure = score_bars(['<a href="x">b</a>', "x" * 80], [0.6, 0.2], 0.35, calibrated=False)
     first, second = figure.layout.yaxis.ticktext
-    assert first.startswith("&lt;a href=&quot;") and "<" not in first
+    assert first.startswith('&lt;a href="x"&gt;') and "<" not in first
     assert len(second) <= 22 and second.endswith("…")
 
 
