@@ -200,7 +200,7 @@ def _tell_many(
     as_json: bool,
 ) -> None:
     from core.inspection.contact import contact_png, figures_line, tiles
-    from core.inspection.survey import ORDERS, inspection_store, ordered, spread, survey
+    from core.inspection.survey import ORDERS, default_figure_cache, ordered, spread, survey
 
     chosen = spread(pictures, among)
     try:
@@ -209,7 +209,7 @@ def _tell_many(
             chosen,
             reduction,
             reference,
-            store=inspection_store(load_settings()),
+            store=default_figure_cache(load_settings()),
             on_progress=lambda done, of: progress(f"measure {done} of {of}"),
         )
     finally:

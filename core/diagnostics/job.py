@@ -8,7 +8,7 @@ true and the fields of `space`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -69,7 +69,7 @@ def _cloud(context: JobContext, settings: Settings) -> tuple[Cloud, str]:
     config = context.config
     if not config.get("gallery"):
         opened = Opened(source_of(config), settings)
-        return opened.cloud(_telling(context), context.should_stop), opened.protocol
+        return opened.cloud(context.on_event, context.should_stop), opened.protocol
     said = config.get("space") or {}
     try:
         space = Space(**{**said, "bicubic_px": tuple(said.get("bicubic_px") or ())})
@@ -77,13 +77,6 @@ def _cloud(context: JobContext, settings: Settings) -> tuple[Cloud, str]:
         raise SettingsInvalid("This run names no space of the gallery.", "Start it again.") from error
     with Gallery.open(settings.gallery_path, create=False) as gallery:
         return cloud_of_gallery(gallery, space), f"the gallery, {space.encoder_name}"
-
-
-def _telling(context: JobContext) -> Callable[[int, int], None]:
-    def tell(done: int, total: int) -> None:
-        context.on_event("progress", step="embed", done=done, total=total)
-
-    return tell
 
 
 def _check(context: JobContext, settings: Settings) -> dict[str, Any]:

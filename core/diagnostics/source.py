@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any
 from core.dataset.manifest import Dataset, read_dataset
 from core.diagnostics.cloud import Cloud, cloud_of_pictures, drawn_people
 from core.errors import SettingsInvalid
-from core.evaluation.embedding import embed, missing
-from core.evaluation.job import embedding_store, spec_of
+from core.evaluation.embedding import count_missing, embed
+from core.evaluation.hooks import OnEvent, RunHooks, ShouldStop, ignore_event, never_stop
+from core.evaluation.job import spec_of
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.vector_cache import EmbeddingCache, default_embedding_cache
 from core.evaluation.views import View
 from core.settings import CROP_PX, VLR_SIZES_PX, Settings
 
@@ -65,7 +66,7 @@ class Opened:
         self.listed = len(listed)
         self.pictures: list[Picture] = drawn_people(listed, source.most, source.seed)
         self.system: System = open_system(source.spec, settings)
-        self.store: EmbeddingStore = embedding_store(settings)
+        self.store: EmbeddingCache = default_embedding_cache(settings)
 
     @cached_property
     def views(self) -> list[View]:
@@ -78,17 +79,11 @@ class Opened:
 
     def missing(self) -> int:
         """How many pictures aren't embedded yet."""
-        return missing(self.system, self.pictures, self.views, store=self.store)
+        return count_missing(self.system, self.pictures, self.views, store=self.store)
 
-    def cloud(
-        self,
-        on_progress: Callable[[int, int], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-    ) -> Cloud:
-        """Every picture embedded, what is kept already not again. Raises what `embed` raises."""
-        embedded = embed(
-            self.system, self.pictures, self.views, store=self.store, on_progress=on_progress, should_stop=should_stop
-        )
+    def cloud(self, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Cloud:
+        """Embed every picture that isn't cached, and return all as a cloud. Raises what `embed` raises."""
+        embedded = embed(self.system, self.pictures, self.views, RunHooks(self.store, on_event, should_stop))
         return cloud_of_pictures(self.pictures, embedded)
 
     @property

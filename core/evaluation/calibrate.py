@@ -22,19 +22,20 @@ from numpy.typing import NDArray
 
 from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
-from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.goal import Goal, meaning
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import identified, threshold_at
 from core.evaluation.intervals import share_interval
-from core.evaluation.open_set import Trial, run_trial
+from core.evaluation.metrics import rates_at_threshold
+from core.evaluation.open_set import GalleryDesign, Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
-from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Side, side, sorted_scores
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.tolerance import effective_pairs, enough, tolerated_share
+from core.evaluation.views import View
 from core.gallery.operating_points import OperatingPoint
 from core.gallery.template_mix import FULL_SIZE, TemplateMix, template_sizes
 from core.images import VLR_PROBE_PX
@@ -65,29 +66,34 @@ def size_ranges(sizes: Sequence[int | None]) -> dict[int | None, tuple[float, fl
     return ranges
 
 
+@dataclass(frozen=True)
+class CalibrationSets:
+    """Pictures to choose thresholds on and to report them on; `excluded` people, whom the weights know, are left out of
+    both."""
+
+    chosen_on: Sequence[Picture]
+    reported_on: Sequence[Picture]
+    excluded: Collection[str] = ()
+
+
 def calibrate(
     system: System,
-    chosen_on: Sequence[Picture],
-    reported_on: Sequence[Picture],
+    sets: CalibrationSets,
     goal: Goal,
-    *,
     plan: Plan,
+    *,
     run: str = "",
     data: Mapping[str, Any] | None = None,
-    excluded: Collection[str] = (),
-    store: EmbeddingStore | None = None,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> tuple[Evaluation, list[OperatingPoint]]:
-    """Thresholds for every size of `plan` from the people of `chosen_on`, and what they give on those of `reported_on`.
+    """Choose a threshold for every size of `plan` on some people, and measure it on others.
 
-    `excluded` people (whom the weights know) are left out of both. A size whose threshold can't be told (too few
-    strangers or impostor pairs) gets none. Raises SettingsInvalid when the halves share people or are too few, and what
-    `embed` raises.
+    A size with too few strangers or impostor pairs gets no threshold. Raises SettingsInvalid when the two sets share
+    people or are too few, and what `embed` raises.
     """
-    unknown = [[p for p in half if p.identity not in set(excluded)] for half in (chosen_on, reported_on)]
+    excluded = set(sets.excluded)
+    unknown = [[p for p in half if p.identity not in excluded] for half in (sets.chosen_on, sets.reported_on)]
     _require_apart(*unknown)
-    tell = on_event or unheard
     sides = []
     views = list(dict.fromkeys([*plan.views(), *goal.enrolled_views]))
     for half, pictures in zip(("calibrate", "report"), unknown, strict=True):
@@ -95,17 +101,16 @@ def calibrate(
             system,
             pictures,
             views,
-            store=store,
+            hooks,
+            step=f"embed to {half}",
             seed=plan.seed,
-            should_stop=should_stop,
-            on_progress=telling(tell, f"embed to {half}"),
         )
         sides.append((codes_of(pictures)[0], embedded))
     ranges = size_ranges(plan.sizes)
     thresholds, measured, points = [], [], []
     wanted = [view for view in plan.views() if plan.wants(view)]
     for number, view in enumerate(wanted):
-        tell("progress", step="calibrate", done=number, total=len(wanted))
+        hooks.progress("calibrate", number, len(wanted))
         low, high = ranges[view.size_px]
         named = {"mode": view.mode, "degradation": view.degradation, "probe": view.probe}
         of_goal = {"target": goal.target, "gallery_size": goal.gallery_size, "confidence": goal.confidence}
@@ -157,7 +162,7 @@ def calibrate(
         "goal": vars(goal),
         "calibrated_on": _facts(unknown[0]),
         "reported_on": _facts(unknown[1]),
-        "people_left_out": len(set(excluded)),
+        "people_left_out": len(excluded),
         "data_sha256": data_sha256([*unknown[0], *unknown[1]]),
         **(data or {}),
     }
@@ -185,17 +190,8 @@ class _Half:
         self.kinds = [*full, *(embedded[one] for one in goal.enrolled_views)]
 
     def trial(self, goal: Goal, seed: int) -> Trial:
-        return run_trial(
-            self.people,
-            self.probe,
-            self.hr,
-            goal.gallery_size,
-            kinds=self.kinds,
-            enrol=goal.enrol,
-            draws=goal.draws,
-            frames=goal.frames,
-            seed=seed,
-        )
+        design = GalleryDesign(goal.gallery_size, goal.enrol, goal.draws, goal.frames, seed)
+        return run_trial(self.people, self.probe, self.hr, design, kinds=self.kinds)
 
     def sides(self, *, ordered: bool) -> tuple[Side, Side]:
         """The acquired photographs on both sides of all pairs."""
@@ -264,8 +260,6 @@ def _tried(goal: Goal, half: _Half, threshold: float, plan: Plan, pairing: str) 
 
 
 def _one_to_one(half: _Half, threshold: float, plan: Plan, *, ordered: bool) -> dict[str, Any]:
-    from core.evaluation.bootstrap_rates import rates_at_threshold
-
     left, right = half.sides(ordered=ordered)
     rates = rates_at_threshold(left, right, threshold, ordered=ordered, resamples=plan.bootstrap, seed=plan.seed)
     return {

@@ -10,8 +10,7 @@ from scipy.stats import binomtest
 
 from core.errors import SettingsInvalid
 from core.evaluation.per_identity import gained_and_lost
-from core.evaluation.resolution import resolution_table
-from core.evaluation.result import Evaluation
+from core.evaluation.result import Evaluation, resolution_table
 
 _VIEW = ["mode", "degradation", "probe", "size_px"]
 

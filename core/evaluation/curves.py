@@ -7,8 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.identification import Outcomes, fnir, fpir, identified
-from core.evaluation.scores import Side, sorted_scores
-from core.evaluation.verification import Roc, roc_of_sorted
+from core.evaluation.verification import Roc
 
 BINS = 400
 """Bins of the histograms over [-1, 1]: 0.005 wide, the step of a threshold slider."""
@@ -41,12 +40,6 @@ def rates_at(histogram: pd.DataFrame, threshold: float) -> tuple[float, float]:
     far = impostor[accepted].sum() / impostor.sum() if impostor.sum() else np.nan
     frr = genuine[~accepted].sum() / genuine.sum() if genuine.sum() else np.nan
     return float(far), float(frr)
-
-
-def scores_and_roc(probe: Side, other: Side, *, ordered: bool) -> tuple[NDArray[np.float32], NDArray[np.float32], Roc]:
-    """All genuine and impostor scores, ascending, and their ROC. Raises ValueError without both."""
-    genuine, impostor = sorted_scores(probe, other, ordered=ordered)
-    return genuine, impostor, roc_of_sorted(genuine, impostor)
 
 
 def sweep(

@@ -2,34 +2,31 @@
 
 Aligned: the face is found and aligned at full size (or comes aligned), and the 112 px crop is shrunk and upscaled
 again; this is what papers report. End to end: the whole photograph is shrunk until the face has the size, then
-everything starts from there, as the product does it: the truth for a far camera. What an `EmbeddingStore` keeps isn't
+everything starts from there, as the product does it: the truth for a far camera. What an `EmbeddingCache` keeps isn't
 embedded again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset.degrade import METHODS
 from core.errors import SettingsInvalid
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.pictures import Picture, hash_of
-from core.evaluation.store import QUALITY, EmbeddingStore, Kept
-from core.evaluation.systems import System, system_of
-from core.evaluation.views import Degradation, Mode, Shown, Size, View, show
+from core.evaluation.systems import System
+from core.evaluation.vector_cache import QUALITY, EmbeddingCache, EmbeddingRow
+from core.evaluation.views import Mode, Shown, Size, View, show
 from core.images import sha256_of
 from core.jobs.errors import JobStopped
 from core.models.variants import EMBEDDING_DIM
 from core.pipeline import Pipeline
 from core.settings import CROP_PX
-
-Key = tuple[Mode, Size]
-Progress = Callable[[int, int], None]
 
 MODES: tuple[Mode, ...] = ("aligned", "end to end")
 SIZES: tuple[Size, ...] = (None, 32, 24, 16)
@@ -61,49 +58,30 @@ class Embedded:
         return self.quality[:, QUALITY.index(name)]
 
 
-def embed_photographs(
-    pipeline: Pipeline,
-    paths: Sequence[Path],
-    *,
-    sizes: Sequence[Size] = SIZES,
-    modes: Sequence[Mode] = MODES,
-    on_progress: Progress | None = None,
-) -> dict[Key, Embedded]:
-    """Embed every photograph in every mode and size (None: HR), each decoded and first searched once; nothing is kept.
-
-    The face nearest the centre counts, and no photograph is taken for an aligned crop, whatever the pipeline is
-    configured for. Raises SettingsInvalid for a size that is no small face's, and what `read_image` raises for the
-    first unreadable photograph.
-    """
-    pictures = [Picture(path, "", path.name, False, f"{position:064x}") for position, path in enumerate(paths)]
-    views = [View(mode, size) for mode in modes for size in sizes]
-    embedded = embed(system_of(pipeline), pictures, views, on_progress=on_progress)
-    return {(view.mode, view.size_px): one for view, one in embedded.items()}
-
-
 def embed(
     system: System,
     pictures: Sequence[Picture],
     views: Sequence[View],
+    hooks: RunHooks = NO_HOOKS,
     *,
-    store: EmbeddingStore | None = None,
+    step: str = "embed",
     seed: int = 0,
     mirrored: Collection[str] = (),
-    on_progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
 ) -> dict[View, Embedded]:
-    """Embed every picture in every view; each picture is decoded and first searched at most once.
+    """Embed every picture in every view, and return a row per picture for each view.
 
-    `seed` draws the camera's values, for each picture its own. `mirrored` names, by SHA-256, the pictures whose small
-    views are also compared with their mirror images (the measure "mirror_agreement", which costs encoding them twice;
-    with flip TTA it comes with every picture for nothing). `on_progress(done, total)` counts the pictures that
-    aren't kept already. Raises SettingsInvalid for a view that can't be, what `read_image` raises for the first
-    unreadable picture, and JobStopped.
+    Each picture is decoded and searched for its face at most once; pictures that `hooks.store` holds aren't embedded
+    again. `step` names the progress events, which count the pictures that aren't cached. `seed` draws the values of the
+    camera degradation, different for each picture. `mirrored` holds the SHA-256 of pictures whose small views are also
+    compared with their mirror image ("mirror_agreement"); without flip TTA this encodes them twice. Raises
+    SettingsInvalid for a view that the pictures don't have, what `read_image` raises for the first unreadable picture,
+    and JobStopped.
     """
     for view in views:
         _require(view, pictures)
     unique = {picture.sha256: picture for picture in pictures}
     keys = {view: _key(system, view, pictures, seed) for view in views}
+    store = hooks.store
     known = _known(keys, unique, store)
     asked = frozenset(mirrored) if system.can_mirror else frozenset()
 
@@ -115,7 +93,7 @@ def embed(
 
     todo = [picture for picture in unique.values() if any(lacks(view, picture) for view in views)]
     if store is not None and not todo and views:
-        system.remember(store.about(keys[views[0]]))
+        system.loader.recall(store.about(keys[views[0]]))
     batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
     with ThreadPoolExecutor(_WORKERS) as workers:
 
@@ -128,7 +106,7 @@ def embed(
 
         coming: list[Future[dict[View, Shown]]] = []
         for number, batch in enumerate(batches):
-            if should_stop is not None and should_stop():  # the first time before anything is read
+            if hooks.should_stop():  # the first time before anything is read
                 workers.shutdown(cancel_futures=True)
                 raise JobStopped
             shown = [one.result() for one in coming or begin(number)]
@@ -136,18 +114,17 @@ def embed(
             for view, rows in _embed_batch(system.pipeline, batch, shown, asked).items():
                 known[view].update(rows)
                 if store is not None:
-                    store.write(keys[view], rows, system.about())
-            if on_progress is not None:
-                on_progress(min((number + 1) * _BATCH, len(todo)), len(todo))
+                    store.write(keys[view], rows, system.loader.facts)
+            hooks.progress(step, min((number + 1) * _BATCH, len(todo)), len(todo))
     return {view: _joined(view, pictures, known[view]) for view in views}
 
 
-def missing(
-    system: System, pictures: Sequence[Picture], views: Sequence[View], *, store: EmbeddingStore, seed: int = 0
+def count_missing(
+    system: System, pictures: Sequence[Picture], views: Sequence[View], *, store: EmbeddingCache, seed: int = 0
 ) -> int:
-    """How many pictures `embed` would have to embed in some view, since `store` doesn't keep them. Loads nothing.
+    """Count the pictures that `store` lacks in some view. Loads no weights.
 
-    Raises SettingsInvalid for a view that can't be.
+    Raises SettingsInvalid for a view that the pictures don't have.
     """
     for view in views:
         _require(view, pictures)
@@ -157,8 +134,8 @@ def missing(
 
 
 def _known(
-    keys: Mapping[View, Mapping[str, object]], unique: Mapping[str, Picture], store: EmbeddingStore | None
-) -> dict[View, dict[str, Kept]]:
+    keys: Mapping[View, Mapping[str, object]], unique: Mapping[str, Picture], store: EmbeddingCache | None
+) -> dict[View, dict[str, EmbeddingRow]]:
     if store is None:
         return {view: {} for view in keys}
     return {view: store.read(key, [_row_key(view, one) for one in unique.values()]) for view, key in keys.items()}
@@ -204,7 +181,7 @@ def _key(system: System, view: View, pictures: Sequence[Picture], seed: int) -> 
         said["degradation"] = view.degradation
         if view.degradation == "camera":
             said["seed"] = seed
-    return system.key(said, upscales=small or view.mode == "end to end", aligned=aligned)
+    return system.embedding_key(said, upscales=small or view.mode == "end to end", aligned=aligned)
 
 
 def _mirrors(view: View, sha256: str, asked: Collection[str]) -> bool:
@@ -214,10 +191,10 @@ def _mirrors(view: View, sha256: str, asked: Collection[str]) -> bool:
 
 def _embed_batch(
     pipeline: Pipeline, batch: Sequence[Picture], shown: Sequence[Mapping[View, Shown]], asked: Collection[str]
-) -> dict[View, dict[str, Kept]]:
+) -> dict[View, dict[str, EmbeddingRow]]:
     """Rows for every view that some picture of the batch lacked. Crops that are equal in two views of a picture (HR,
     aligned and end to end) are embedded once."""
-    rows: dict[View, dict[str, Kept]] = {}
+    rows: dict[View, dict[str, EmbeddingRow]] = {}
     views = list(dict.fromkeys(view for views in shown for view in views))
     done: dict[tuple[int, bytes], _Encoded] = {}
     for view in views:
@@ -258,12 +235,14 @@ def _encode(pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.b
     return encoded
 
 
-def _row(shown: Shown, encoded: _Encoded | None) -> Kept:
+def _row(shown: Shown, encoded: _Encoded | None) -> EmbeddingRow:
     vector, agreement = (None, np.nan) if encoded is None else encoded
-    return Kept(shown.found, shown.crop is not None, vector, np.append(shown.quality[:-1], np.float32(agreement)))
+    return EmbeddingRow(
+        shown.found, shown.crop is not None, vector, np.append(shown.quality[:-1], np.float32(agreement))
+    )
 
 
-def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -> Embedded:
+def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, EmbeddingRow]) -> Embedded:
     kept = [rows[_row_key(view, picture)] for picture in pictures]
     dim = next((len(row.vector) for row in kept if row.vector is not None), EMBEDDING_DIM)
     empty = np.zeros(dim, np.float32)
@@ -278,19 +257,3 @@ def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, Kept]) -
         found=np.array([row.found for row in kept], dtype=bool),
         quality=np.stack(quality) if quality else np.zeros((0, len(QUALITY)), np.float32),
     )
-
-
-__all__ = [
-    "MODES",
-    "SIZES",
-    "Degradation",
-    "Embedded",
-    "Key",
-    "Mode",
-    "Progress",
-    "Size",
-    "View",
-    "embed",
-    "embed_photographs",
-    "missing",
-]

@@ -18,22 +18,22 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation import curves, open_set, per_identity, reject, sr_quality
-from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.groups import by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
 from core.evaluation.metrics import failed_pairs, measure_all_pairs
 from core.evaluation.pictures import Picture, codes_of, data_sha256, require_comparable
-from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
-from core.evaluation.report_rows import Pairing, Row, row_values
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.verification import roc_of_sorted
-from core.jobs.errors import JobStopped
+from core.evaluation.verification_rows import Pairing, Row, row_values
+from core.evaluation.views import View
+from core.settings import CROP_PX
 
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
@@ -51,8 +51,7 @@ class _Work:
     pictures: Sequence[Picture]
     people: Ints
     plan: Plan
-    tell: OnEvent
-    should_stop: ShouldStop
+    hooks: RunHooks
 
 
 def evaluate_pictures(
@@ -61,39 +60,36 @@ def evaluate_pictures(
     plan: Plan,
     *,
     data: Mapping[str, Any],
-    store: EmbeddingStore | None = None,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
-    """Measure `systems` on `pictures`. `data` says what the pictures are, for the protocol.
+    """Measure `systems` on `pictures`, in every view and section of `plan`. `data` describes the pictures in the
+    protocol.
 
-    `on_event("progress", step=..., done=..., total=...)` tells of progress. Raises SettingsInvalid when there are no
-    two people, or no two pictures of one, to compare; what `embed` raises; JobStopped.
+    Raises SettingsInvalid when there are no two people, or no two pictures of one person, to compare; what `embed`
+    raises; JobStopped.
     """
     people, names = codes_of(pictures)
     if not set(plan.sections).isdisjoint(_COMPARING):
         require_comparable((picture.identity for picture in pictures), str(data.get("data") or "The data"))
-    work = _Work(pictures, people, plan, on_event or unheard, should_stop or _never)
+    work = _Work(pictures, people, plan, hooks)
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for system in systems:
         embedded = embed(
             system,
             pictures,
             plan.views(),
-            store=store,
+            hooks,
+            step=f"embed {system.label}",
             seed=plan.seed,
             mirrored=_mirrored(pictures, plan),
-            on_progress=telling(work.tell, f"embed {system.label}"),
-            should_stop=work.should_stop,
         )
         wanted = [view for view in plan.views() if plan.wants(view)]
         for number, view in enumerate(wanted):
-            if work.should_stop():
-                raise JobStopped
-            work.tell("progress", step=f"measure {system.label}", done=number, total=len(wanted))
+            hooks.check_stop()
+            hooks.progress(f"measure {system.label}", number, len(wanted))
             for name, table in _measured(work, view, embedded[view], embedded[View(view.mode)]).items():
-                tables[name].append(_labelled(table, system, view))
-        work.tell("progress", step=f"measure {system.label}", done=len(wanted), total=len(wanted))
+                tables[name].append(labelled(table, view_columns(system, view)))
+        hooks.progress(f"measure {system.label}", len(wanted), len(wanted))
         for name, table in _of_system(work, system, embedded).items():
             table.insert(0, "system", system.label)
             tables[name].append(table)
@@ -136,19 +132,20 @@ def _mirrored(pictures: Sequence[Picture], plan: Plan) -> set[str]:
     return {picture.sha256 for picture, there in zip(pictures, sampled, strict=True) if there}
 
 
-def _never() -> bool:
-    return False
-
-
-def _labelled(table: pd.DataFrame, system: System, view: View) -> pd.DataFrame:
-    said: dict[str, Any] = {
+def view_columns(system: System, view: View) -> dict[str, Any]:
+    """The columns that tell systems and views apart in every table."""
+    return {
         "system": system.label,
         "mode": view.mode,
         "degradation": "" if view.size_px is None else view.degradation,
         "probe": view.probe,
-        "size_px": 112 if view.size_px is None else view.size_px,
+        "size_px": CROP_PX if view.size_px is None else view.size_px,
     }
-    for position, (name, value) in enumerate(said.items()):
+
+
+def labelled(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Insert constant columns at the front of `table`, in place."""
+    for position, (name, value) in enumerate(columns.items()):
         table.insert(position, name, value)
     return table
 
@@ -282,7 +279,7 @@ def _trials(work: _Work, probe: Embedded, hr: Embedded) -> list[open_set.Trial]:
     if not probe.acquired.any():
         return []
     return [
-        open_set.run_trial(work.people, probe, hr, size, enrol=plan.enrol, draws=plan.draws, seed=plan.seed)
+        open_set.run_trial(work.people, probe, hr, open_set.GalleryDesign(size, plan.enrol, plan.draws, seed=plan.seed))
         for size in sorted(wanted)
         if size < people
     ]
@@ -326,8 +323,7 @@ def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -
             small,
             most=work.plan.sr_images,
             seed=work.plan.seed,
-            on_progress=telling(work.tell, "super-resolution"),
-            should_stop=work.should_stop,
+            hooks=work.hooks,
         )
         if len(quality):
             tables |= {"sr_quality": quality, "sr_summary": sr_quality.sr_summary(quality)}

@@ -19,32 +19,37 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.dataset.manifest import is_dataset
 from core.errors import SettingsInvalid
-from core.evaluation.calibrate import calibrate, halves, points_json
-from core.evaluation.data import dataset_at
+from core.evaluation.calibrate import CalibrationSets, calibrate, halves, points_json
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import Plan, plan_of
 from core.evaluation.goal import Goal
+from core.evaluation.hooks import OnEvent, RunHooks
 from core.evaluation.lineage import trained_people
+from core.evaluation.listed_pairs import PairsSource
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pairs_evaluation import evaluate_listed
 from core.evaluation.pictures import (
     Picture,
+    dataset_at,
     only_people,
     pictures_of_dataset,
     pictures_of_photos,
     with_images,
 )
+from core.evaluation.report_files import write_tables
 from core.evaluation.result import Evaluation
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
-from core.evaluation.weights_figures import keep_weights_figures
+from core.evaluation.vector_cache import default_embedding_cache
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
 from core.jobs.context import JobContext
+from core.models.figures import keep_figures
+from core.models.header import Measured, figures_of_report
 from core.settings import Settings, load_settings
 from core.system.atomic_file import write_atomically
 
 KIND = "evaluate"
+_MEASURING = frozenset({"dataset", "pairs"})
 TASKS = ("dataset", "pairs", "calibrate", "matched", "pooling", "benchmark")
 
 
@@ -56,8 +61,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if config.get("gallery"):  # before the work, which takes minutes
         require(Permission.WEIGHTS)
     started = time.monotonic()
-    told = _Throttled(context)
-    store = embedding_store(settings)
+    hooks = RunHooks(default_embedding_cache(settings), _throttled(context), context.should_stop)
     systems = [open_system(spec_of(spec), settings) for spec in config.get("systems") or [{}]]
     plan = plan_of(config.get("plan") or {})
     task = config.get("task")
@@ -65,22 +69,18 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if task == "dataset":
         pictures, data = pictures_of_config(config, plan)
         everybody = {picture.identity for picture in pictures}
-        evaluation = evaluate_pictures(
-            systems, pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
-        )
+        evaluation = evaluate_pictures(systems, pictures, plan, data=data, hooks=hooks)
     elif task == "pairs":
-        evaluation = _pairs(config, systems, plan, store, told, context)
+        evaluation = evaluate_listed(pairs_source(config), systems, plan, hooks=hooks)
         everybody = {photo.name for photo in photos_of(read_pairs(Path(config["pairs"]), config.get("folds")))}
     elif task == "calibrate":
-        evaluation = _calibrated(config, systems[0], plan, store, told, context, settings)
+        evaluation = _calibrated(context, systems[0], plan, hooks, settings)
     elif task == "matched":
         from core.evaluation.matched import evaluate_matched
 
         pictures, data = pictures_of_config(config, plan)
         everybody = {picture.identity for picture in pictures}
-        evaluation = evaluate_matched(
-            systems[0], pictures, plan, data=data, store=store, on_event=told, should_stop=context.should_stop
-        )
+        evaluation = evaluate_matched(systems[0], pictures, plan, data=data, hooks=hooks)
     elif task == "pooling":
         from core.evaluation.pooling import DRAWS, FRAMES, evaluate_pooling
 
@@ -93,9 +93,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
             data=data,
             frames=config.get("frames") or FRAMES,
             draws=int(config.get("draws") or DRAWS),
-            store=store,
-            on_event=told,
-            should_stop=context.should_stop,
+            hooks=hooks,
         )
     elif task == "benchmark":
         from core.evaluation.benchmarks import named_people, run_benchmark
@@ -105,9 +103,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
             Path(config["root"]),
             systems,
             plan,
-            store=store,
-            on_event=told,
-            should_stop=context.should_stop,
+            hooks=hooks,
         )
         everybody = named_people(str(config["benchmark"]), Path(config["root"]))
     else:
@@ -116,7 +112,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "run": context.run.id})
     context.check_stop()
     context.on_event("progress", step="write", done=0, total=1)
-    evaluation.write_tables(context.run.path)
+    write_tables(evaluation, context.run.path)
     report = evaluation.report()
     keep_weights_figures(report, settings)
     return {**report, "seconds": round(time.monotonic() - started, 1)}
@@ -143,11 +139,6 @@ def spec_of(config: Mapping[str, Any]) -> SystemSpec:
     """A system's spec from plain values; unknown names are left out."""
     known = {f.name for f in fields(SystemSpec)}
     return SystemSpec(**{name: value for name, value in config.items() if name in known})
-
-
-def embedding_store(settings: Settings) -> EmbeddingStore:
-    """Where this installation keeps embeddings."""
-    return EmbeddingStore(settings.data_dir / "cache" / "embeddings")
 
 
 def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], dict[str, Any]]:
@@ -181,36 +172,14 @@ def _measured(dataset: Any) -> Any:
     return replace(dataset, frame=frame[frame["sha256"] != ""].reset_index(drop=True))
 
 
-def _pairs(
-    config: Mapping[str, Any],
-    systems: list[System],
-    plan: Plan,
-    store: EmbeddingStore,
-    told: _Throttled,
-    context: JobContext,
-) -> Evaluation:
-    return evaluate_listed(
-        Path(config["images"]),
-        Path(config["pairs"]),
-        systems,
-        plan,
-        folds=config.get("folds"),
-        all_pairs=bool(config.get("all_pairs", True)),
-        store=store,
-        on_event=told,
-        should_stop=context.should_stop,
-    )
+def pairs_source(config: Mapping[str, Any]) -> PairsSource:
+    """The pairs and photographs that a config names."""
+    all_pairs = bool(config.get("all_pairs", True))
+    return PairsSource(Path(config["images"]), Path(config["pairs"]), config.get("folds"), all_pairs)
 
 
-def _calibrated(
-    config: Mapping[str, Any],
-    system: System,
-    plan: Plan,
-    store: EmbeddingStore,
-    told: _Throttled,
-    context: JobContext,
-    settings: Settings,
-) -> Evaluation:
+def _calibrated(context: JobContext, system: System, plan: Plan, hooks: RunHooks, settings: Settings) -> Evaluation:
+    config = context.config
     chosen, reported, data = calibration_pictures(config, plan)
     everybody = {picture.identity for picture in [*chosen, *reported]}
     known = trained_people(everybody, system.files, settings)
@@ -223,19 +192,8 @@ def _calibrated(
                 "Calibrate on people who took no part, or use bicubic or other weights.",
             )
     goal = Goal(**config["goal"])
-    evaluation, points = calibrate(
-        system,
-        chosen,
-        reported,
-        goal,
-        plan=plan,
-        run=context.run.id,
-        data=data,
-        excluded=known or set(),
-        store=store,
-        on_event=told,
-        should_stop=context.should_stop,
-    )
+    sets = CalibrationSets(chosen, reported, known or set())
+    evaluation, points = calibrate(system, sets, goal, plan, run=context.run.id, data=data, hooks=hooks)
     said = "official weights, or their data set isn't here: not known" if known is None else "left out"
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "people_the_weights_know": said})
     write_atomically(context.run.path / "operating_points.json", points_json(points).encode())
@@ -256,7 +214,7 @@ def store_points(gallery: Path, system: System, points: list[OperatingPoint]) ->
 def space_for(system: System) -> Space:
     """Which templates a system makes; `bicubic_px`, which thresholds don't go by, is left out."""
     return Space(
-        str(system.about().get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
+        str(system.loader.facts.get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
     )
 
 
@@ -287,15 +245,40 @@ def calibration_pictures(config: Mapping[str, Any], plan: Plan) -> tuple[list[Pi
     return only_people(pictures, first), only_people(pictures, second), data
 
 
-class _Throttled:
-    """Progress at most twice a second: thousands of lines tell no more."""
+def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:
+    """(SHA-256 of the weights, their figures) for each system of a report whose protocol is that of a file's figures:
+    aligned photographs reduced by bicubic, in pairs, of people who took part neither in training nor in choosing it.
+    Drawn faces, benchmarks, calibrations and other recognisers don't fit."""
+    protocol = report.get("protocol") or {}
+    if report.get("kind") not in _MEASURING or protocol.get("synthetic") or "verification" not in report["figures"]:
+        return []
+    found = []
+    for system in protocol.get("systems") or ():
+        if system.get("label") in (protocol.get("people_known") or {}) or system.get("kind") == "onnx":
+            continue
+        # The other systems with the same weights stay: bicubic is told beside the super-resolution network.
+        own = [system, *(other for other in protocol["systems"] if other is not system)]
+        figures = figures_of_report({**report, "protocol": {**protocol, "systems": own}})
+        if figures.eer or figures.eer_vlr_hr:
+            found.append((str(system["weights_sha256"]), figures))
+    return found
 
-    def __init__(self, context: JobContext) -> None:
-        self._context = context
-        self._last = 0.0
 
-    def __call__(self, kind: str, /, **data: Any) -> None:
+def keep_weights_figures(report: Mapping[str, Any], settings: Settings) -> None:
+    """Keep what fits of a report as its weights' figures. Raises StorageFailed."""
+    for sha256, figures in fitting_figures(report):
+        keep_figures(settings, sha256, figures)
+
+
+def _throttled(context: JobContext) -> OnEvent:
+    """Pass on at most two progress events a second, and the last one of each step."""
+    last = 0.0
+
+    def on_event(kind: str, /, **data: Any) -> None:
+        nonlocal last
         now = time.monotonic()
-        if data.get("done") == data.get("total") or now - self._last >= 0.5:
-            self._last = now
-            self._context.on_event(kind, **data)
+        if data.get("done") == data.get("total") or now - last >= 0.5:
+            last = now
+            context.on_event(kind, **data)
+
+    return on_event

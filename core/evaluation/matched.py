@@ -16,9 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import (
     Outcomes,
     Templates,
@@ -29,13 +30,12 @@ from core.evaluation.identification import (
 from core.evaluation.intervals import Interval, change_interval, paired_interval, resampled_interval, share_interval
 from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pictures import Picture, codes_of
-from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.tolerance import enough
 from core.evaluation.verification import Floats
+from core.evaluation.views import View
 from core.recognition.matched_templates import MATCHED_SIZES_PX
 
 FPIR = 0.01
@@ -50,9 +50,7 @@ def evaluate_matched(
     plan: Plan,
     *,
     data: Mapping[str, Any],
-    store: EmbeddingStore | None = None,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
     """Rank-1, and names given at FPIR 1 %, by template kinds, for each size and mode of `plan`.
 
@@ -60,7 +58,6 @@ def evaluate_matched(
     probes'. For the FPIR every probe also counts as a stranger, its own person left out; of too few people it isn't
     told (`tolerance.enough`). Raises SettingsInvalid when nobody has two pictures, and what `embed` raises.
     """
-    tell = on_event or unheard
     people, names = codes_of(pictures)
     if np.bincount(people).max() < 2:
         raise SettingsInvalid("Nobody has two pictures, so nobody can be found.", "Choose another data set or split.")
@@ -71,10 +68,9 @@ def evaluate_matched(
         system,
         pictures,
         views,
-        store=store,
+        hooks,
+        step=f"embed {system.label}",
         seed=plan.seed,
-        on_progress=telling(tell, f"embed {system.label}"),
-        should_stop=should_stop,
     )
     photos = np.arange(len(pictures))
     kinds = {
@@ -83,11 +79,11 @@ def evaluate_matched(
     }
     rows: list[dict[str, Any]] = []
     for done, view in enumerate(plan.views()):
-        tell("progress", step="search", done=done, total=len(plan.views()))
+        hooks.progress("search", done, len(plan.views()))
         probes = _templates(embedded[view], people, photos)
         outcomes = {name: identify(probes, enrolled) for name, enrolled in kinds.items()}
         rows += _rows(view, outcomes, plan)
-    tell("progress", step="search", done=len(plan.views()), total=len(plan.views()))
+    hooks.progress("search", len(plan.views()), len(plan.views()))
     table = pd.DataFrame(rows)
     table.insert(0, "system", system.label)
     return Evaluation(

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
@@ -25,12 +24,26 @@ from core.evaluation.identification import (
     threshold_at,
 )
 from core.evaluation.open_set_interval import dir_interval
-from core.evaluation.pooled_probes import pooled_probes
 from core.evaluation.scores import Ints
 from core.evaluation.tolerance import enough, tolerated_share
+from core.evaluation.vector_cache import QUALITY
 from core.evaluation.verification import Floats
+from core.faces.quality import Quality
+from core.recognition.pooling import pooled, weight_of
 
 FPIRS = (0.1, 0.01, 0.001)
+
+
+@dataclass(frozen=True)
+class GalleryDesign:
+    """Galleries to draw: `draws` of `size` people, each enrolled by at most `enrol` photographs; a probe is pooled from
+    `frames` pictures."""
+
+    size: int
+    enrol: int = 1
+    draws: int = 10
+    frames: int = 1
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,24 +123,21 @@ def run_trial(
     people: Ints,
     probe: Embedded,
     hr: Embedded,
-    size: int,
+    design: GalleryDesign,
     *,
     kinds: Sequence[Embedded] | None = None,
-    enrol: int = 1,
-    draws: int = 10,
-    frames: int = 1,
-    seed: int = 0,
 ) -> Trial:
-    """Search mated probes and strangers, each pooled from `frames` pictures, in `draws` galleries of `size` people.
+    """Search mated probes and strangers in every gallery of `design`.
 
-    Who is enrolled by which photographs is drawn among those usable in `hr`; each is enrolled once a view of `kinds`
-    (None: `hr` alone). Raises SettingsInvalid.
+    Enrolled photographs are drawn among those usable in `hr`; each is enrolled once for each view of `kinds` (None:
+    `hr` alone). Raises SettingsInvalid.
     """
+    size, draws, frames, seed = design.size, design.draws, design.frames, design.seed
     parts: list[Outcomes] = []
     missed_mated = missed_strangers = enrolled = 0
     seen: set[int] = set()
     for number in range(draws):
-        draw = draw_gallery(people, hr.acquired, size, enrol=enrol, seed=seed + number)
+        draw = draw_gallery(people, hr.acquired, size, enrol=design.enrol, seed=seed + number)
         enrolled += len(draw.enrolled)
         gallery = [
             Templates(each.vectors[there], people[there], there)
@@ -206,6 +216,40 @@ def gallery_sizes(people: Ints, most: int | None = None) -> list[int]:
     return sizes or [half]
 
 
-def open_set_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    """The rows of several trials as one table."""
-    return pd.DataFrame(rows)
+def weights_of(one: Embedded) -> Floats:
+    """Every picture's weight (N,), from the measures that were kept of it."""
+    found = []
+    for row in one.quality:
+        values = {name: None if np.isnan(value) else float(value) for name, value in zip(QUALITY, row, strict=True)}
+        found.append(
+            weight_of(
+                Quality(
+                    values.get("probe_px") or 1.0,
+                    values.get("sharpness") or 0.0,
+                    values.get("brightness") or 0.0,
+                    values.get("contrast") or 0.0,
+                    values.get("yaw_deg"),
+                    values.get("pitch_deg"),
+                    values.get("roll_deg"),
+                    values.get("detection_score"),
+                )
+            )
+        )
+    return np.array(found, dtype=np.float64)
+
+
+def pooled_probes(one: Embedded, people: Ints, positions: Ints, frames: int, seed: int) -> Templates:
+    """Probes of `frames` pictures each, drawn from one person's `positions` without repetition; what is left over is
+    left out. A probe's photograph is its first one. `frames` of 1: every picture on its own."""
+    if frames == 1:
+        return Templates(one.vectors[positions], people[positions], positions)
+    rng, weights = np.random.default_rng(seed), weights_of(one)
+    groups = [
+        group
+        for person in np.unique(people[positions])
+        for own in [rng.permutation(positions[people[positions] == person])]
+        for group in own[: len(own) // frames * frames].reshape(-1, frames)
+    ]
+    first = np.array([group[0] for group in groups], dtype=np.int64)
+    vectors = [pooled(one.vectors[group], weights[group].tolist()) for group in groups]
+    return Templates(np.stack(vectors) if vectors else one.vectors[:0], people[first], first)

@@ -140,16 +140,6 @@ def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return table.sort_values(columns, kind="stable", na_position="first").reset_index(drop=True)
 
 
-def too_few(probes: pd.DataFrame) -> pd.DataFrame:
-    """People without a figure of their own: identity, images, why."""
-    counts = probes.groupby("identity", sort=True).agg(images=("image", "size"), mated=("rank", "count"))
-    alone = counts[(counts["images"] < 2) | ((counts["mated"] == 0) & (counts["images"] >= 2))].reset_index()
-    alone["why"] = np.where(
-        alone["images"] < 2, "one image only: nothing to compare it with", "no pair of images gave usable faces"
-    )
-    return alone[["identity", "images", "why"]]
-
-
 def confused_pairs(probes: pd.DataFrame) -> pd.DataFrame:
     """Who is taken for whom, most often first: identity, taken_for, probes (how many), of (the person's mated probes),
     highest (the highest wrong score), back (how many of the other's probes are taken for this person)."""

@@ -15,18 +15,18 @@ import pandas as pd
 
 from core.errors import SettingsInvalid
 from core.evaluation.bootstrap import draw_people
-from core.evaluation.embedding import Embedded, View, embed
+from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.intervals import Interval, change_interval, resampled_interval
+from core.evaluation.open_set import weights_of
 from core.evaluation.pictures import Picture, codes_of
-from core.evaluation.pooled_probes import weights_of
-from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.verification import Floats, equal_error_rate, roc
+from core.evaluation.views import View
 from core.recognition.pooling import pooled
 
 FRAMES = (1, 5, 15)
@@ -43,9 +43,7 @@ def evaluate_pooling(
     data: Mapping[str, Any],
     frames: Sequence[int] = FRAMES,
     draws: int = DRAWS,
-    store: EmbeddingStore | None = None,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
     """EER among the people with more pictures than the largest of `frames`, and rank-1 among everybody, for each size
     and mode of `plan`, in `draws` draws of who is enrolled by which picture.
@@ -53,7 +51,6 @@ def evaluate_pooling(
     The change is against one frame of the same draws, its interval by resampling people. Raises SettingsInvalid when
     fewer than two people have enough pictures, and what `embed` raises.
     """
-    tell = on_event or unheard
     counts = sorted({1, *(int(count) for count in frames)})
     if counts[0] < 1 or draws < 1:
         raise SettingsInvalid("Frames and draws are counted from 1.", "Choose 1 or more.")
@@ -64,16 +61,15 @@ def evaluate_pooling(
         system,
         pictures,
         views,
-        store=store,
+        hooks,
+        step=f"embed {system.label}",
         seed=plan.seed,
-        on_progress=telling(tell, f"embed {system.label}"),
-        should_stop=should_stop,
     )
     rows: list[dict[str, Any]] = []
     for done, view in enumerate(plan.views()):
-        tell("progress", step="pool", done=done, total=len(plan.views()))
+        hooks.progress("pool", done, len(plan.views()))
         rows += _rows(view, embedded[gallery_view], embedded[view], people, counts, draws, plan)
-    tell("progress", step="pool", done=len(plan.views()), total=len(plan.views()))
+    hooks.progress("pool", len(plan.views()), len(plan.views()))
     table = pd.DataFrame(rows)
     table.insert(0, "system", system.label)
     return Evaluation(

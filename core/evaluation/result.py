@@ -19,13 +19,9 @@ from typing import Any
 
 import pandas as pd
 
-from core.access.actor import require
-from core.access.roles import Permission
-from core.csv_export import csv_bytes
 from core.errors import CoreError, StorageFailed
 from core.jobs.json_values import plain_value
 from core.jobs.run_dir import Run
-from core.system.atomic_file import write_atomically
 
 FORMAT = 1
 TITLES: dict[str, str] = {
@@ -106,6 +102,7 @@ _TEXT = frozenset(
     }
 )
 """Columns that hold text even where every cell is empty."""
+_VIEW_COLUMNS = ["system", "mode", "degradation", "probe", "size_px"]
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -147,23 +144,36 @@ class Evaluation:
             },
         }
 
-    def write(self, folder: Path) -> None:
-        """report.json, tables and report.html into `folder`, each file whole or not at all. Raises StorageFailed."""
-        self.write_tables(folder)
-        write_atomically(folder / "report.json", json.dumps(self.report(), indent=2, allow_nan=False).encode())
 
-    def write_tables(self, folder: Path) -> None:
-        """All but report.json, which a run's worker writes last: a run with a report is complete. Raises
-        StorageFailed."""
-        from core.evaluation.html import report_html
+def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
+    """A row for each system, mode, degradation, size and pairing, largest probes last: eer, tar (at FAR 0.1 %) and
+    rank1 with their intervals (_low, _high), and failure_to_acquire beside them. HR counts as 112 px."""
+    verified = evaluation.table("verification")
+    if verified.empty:
+        return pd.DataFrame(columns=[*_VIEW_COLUMNS, "pairing", "eer", "tar", "rank1", "failure_to_acquire"])
+    rows = verified[verified["protocol"] == "all pairs"] if "protocol" in verified else verified
+    rows = rows.rename(columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ("", "_low", "_high")})
+    wanted = [
+        *_VIEW_COLUMNS,
+        "pairing",
+        "eer",
+        "eer_low",
+        "eer_high",
+        "tar",
+        "tar_low",
+        "tar_high",
+        "failure_to_acquire",
+    ]
+    table = rows[wanted]
+    ranked = evaluation.table("identification")
+    if not ranked.empty:
+        table = table.merge(ranked[[*_VIEW_COLUMNS, "rank1", "rank1_low", "rank1_high"]], on=_VIEW_COLUMNS, how="left")
+    return table.sort_values(["system", "mode", "degradation", "pairing", "size_px"], kind="stable").reset_index(
+        drop=True
+    )
 
-        require(Permission.RUN)
-        for name, table in self.tables.items():
-            write_atomically(folder / "tables" / f"{name}.csv", csv_bytes(table))
-        write_atomically(folder / "report.html", report_html(self).encode())
 
-
-def flattery(protocol: Mapping[str, Any]) -> list[str]:
+def training_overlap(protocol: Mapping[str, Any]) -> list[str]:
     """A sentence for each system that was measured on people whom it knows from training."""
     return [
         f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "

@@ -68,7 +68,7 @@ def require_groups(root: Path, by: Sequence[str]) -> None:
     """Look, where groups are asked for, whether the data set at `root` has those columns. Raises SettingsInvalid and
     what `dataset_at` raises."""
     if by:
-        from core.evaluation.data import dataset_at, require_columns
+        from core.evaluation.pictures import dataset_at, require_columns
 
         require_columns(dataset_at(root), by)
 

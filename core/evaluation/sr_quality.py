@@ -6,17 +6,17 @@ encoder's embeddings of the SR and the HR crop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from core.evaluation.fidelity import finite_db, psnr_db, ssim
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.pictures import Picture
 from core.evaluation.systems import System
 from core.evaluation.views import View, show
-from core.jobs.errors import JobStopped
 from core.sr.upscale import BicubicUpscaler, Upscaler
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def sr_quality(
     *,
     most: int = 500,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> pd.DataFrame:
     """A row for each image, size and upscaler (bicubic, and the system's own where it is another), COLUMNS.
 
@@ -51,15 +50,13 @@ def sr_quality(
         upscalers.append(system.pipeline.upscaler)
     rows: list[dict[str, object]] = []
     for start in range(0, len(chosen) if small else 0, _BATCH):
-        if should_stop is not None and should_stop():
-            raise JobStopped
+        hooks.check_stop()
         batch = chosen[start : start + _BATCH]
         shown = [show(system.pipeline, picture, [View("aligned"), *small], seed) for picture in batch]
         there = [(picture, views) for picture, views in zip(batch, shown, strict=True) if views[View("aligned")].found]
         if there:
             rows.extend(_rows(system.pipeline.encoder, upscalers, there, small))
-        if on_progress is not None:
-            on_progress(min(start + _BATCH, len(chosen)), len(chosen))
+        hooks.progress("super-resolution", min(start + _BATCH, len(chosen)), len(chosen))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
 PEER_SUFFIX = ".onnx"
+FACTS = ("encoder", "official", "precision", "device", "parameters", "kind")
+"""Facts of an encoder that protocols name."""
 
 
 @dataclass(frozen=True)
@@ -45,122 +47,129 @@ class SystemSpec:
         return self.weights is not None and Path(self.weights).suffix.lower() == PEER_SUFFIX
 
 
-class System:
-    """An encoder with its upscaler and detector. `pipeline` is built on first use. Build it by `open_system`."""
+class PipelineLoader:
+    """Builds the pipeline of a system on first use, and keeps the facts of its encoder.
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        encoder_sha256: str,
-        upscaler_name: str,
-        upscaler_id: str,
-        flip_tta: bool,
-        key: Mapping[str, Any],
-    ) -> None:
-        self.name = name
-        self.encoder_sha256 = encoder_sha256
-        self.upscaler_name = upscaler_name
-        self.upscaler_id = upscaler_id
-        self.flip_tta = flip_tta
-        self._key = dict(key)
-        self._spec: SystemSpec | None = None
-        self._path: Path | None = None
-        self._about: dict[str, Any] = {}
+    With every embedding cached nothing is loaded: `recall` then supplies the facts that were cached with them.
+    """
 
-    @property
-    def label(self) -> str:
-        """What tables and charts call it."""
-        return f"{self.name} + {self.upscaler_name}{' + flip' if self.flip_tta else ''}"
-
-    @property
-    def path(self) -> Path | None:
-        """The weights' file; None for a pipeline that was built elsewhere."""
-        return self._path
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files of its weights: the encoder's and, unless that is bicubic, the upscaler's; () for a pipeline that
-        was built elsewhere."""
-        if self._path is None or self._spec is None:
-            return ()
-        upscaler = self._spec.upscaler or BICUBIC
-        return (self._path,) if upscaler == BICUBIC else (self._path, Path(upscaler).expanduser())
+    def __init__(self, build: Callable[[], Pipeline]) -> None:
+        self._build = build
+        self._facts: dict[str, Any] = {}
 
     @cached_property
     def pipeline(self) -> Pipeline:
+        """The loaded pipeline. Raises what `build_pipeline` and OnnxEncoder raise."""
+        return self._build()
+
+    @property
+    def loaded(self) -> Pipeline | None:
+        """The pipeline if it is loaded already."""
+        return self.__dict__.get("pipeline")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts of the encoder (FACTS): of the loaded one, else as recalled."""
+        if self.loaded is None:
+            return dict(self._facts)
+        info = self.loaded.encoder.info
+        return {"encoder": info.variant, **{name: getattr(info, name) for name in FACTS[1:]}}
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Take the encoder's facts from a cache instead of loading it."""
+        self._facts = {name: facts[name] for name in FACTS if name in facts}
+
+
+@dataclass(frozen=True)
+class System:
+    """An encoder with its upscaler and detector, identified by hashes. Build it by `open_system` or `system_of`.
+
+    `key` are the settings that decide its embeddings; `spec` and `path` are None for a pipeline that was built
+    elsewhere.
+    """
+
+    name: str
+    encoder_sha256: str
+    upscaler_name: str
+    upscaler_id: str
+    flip_tta: bool
+    key: Mapping[str, Any]
+    loader: PipelineLoader
+    spec: SystemSpec | None = None
+    path: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and charts."""
+        return f"{self.name} + {self.upscaler_name}{' + flip' if self.flip_tta else ''}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weight files: the encoder's and, unless it is bicubic, the upscaler's; () for a pipeline that was built
+        elsewhere."""
+        if self.path is None or self.spec is None:
+            return ()
+        upscaler = self.spec.upscaler or BICUBIC
+        return (self.path,) if upscaler == BICUBIC else (self.path, Path(upscaler).expanduser())
+
+    @property
+    def pipeline(self) -> Pipeline:
         """The loaded system. Raises what `build_pipeline` and OnnxEncoder raise."""
-        from core.pipeline import Pipeline, PipelineConfig, build_pipeline
-
-        assert self._spec is not None and self._path is not None
-        spec = self._spec
-        config = PipelineConfig(
-            device=spec.device,
-            use_tta=spec.use_tta,
-            weights=self._path,
-            upscaler=spec.upscaler,
-            faces="centre",
-            aligned=False,
-            check_attacks=False,
-            precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
-        )
-        if not spec.is_peer:
-            return build_pipeline(config)
-        from core.evaluation.peers import OnnxEncoder
-        from core.faces.detect import Detector
-        from core.gallery.store import Gallery
-
-        peer: Any = OnnxEncoder(self._path, use_tta=spec.use_tta, bgr=spec.bgr)
-        return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), Detector(), Gallery.open(":memory:"))
+        return self.loader.pipeline
 
     @property
     def can_mirror(self) -> bool:
-        """Whether its encoder says how well a face agrees with its mirror image; a peer doesn't."""
-        return self._spec is None or not self._spec.is_peer
+        """Whether its encoder measures how well a face agrees with its mirror image; a peer doesn't."""
+        return self.spec is None or not self.spec.is_peer
 
-    @property
-    def limits(self) -> Limits:
-        return self.pipeline.config.limits if "pipeline" in self.__dict__ else Limits()
+    def embedding_key(self, view: Mapping[str, Any], *, upscales: bool, aligned: bool) -> dict[str, Any]:
+        """The configuration that decides an embedding, as the cache's key.
 
-    def key(self, view: Mapping[str, Any], *, upscales: bool, aligned: bool) -> dict[str, Any]:
-        """What decides an embedding, for the store. `upscales`: the upscaler takes part in this view; `aligned`: the
-        pictures are crops, so that neither detector nor limits do."""
-        searched = {} if aligned else {"detector": _detector_sha256(), "limits": asdict(self.limits)}
+        `upscales`: the upscaler takes part in this view. `aligned`: the pictures are crops, so that neither detector
+        nor quality limits take part.
+        """
+        loaded = self.loader.loaded
+        limits = Limits() if loaded is None else loaded.config.limits
+        searched = {} if aligned else {"detector": _detector_sha256(), "limits": asdict(limits)}
         upscaler = {"upscaler": self.upscaler_id if upscales else ""}
         if upscales and self.upscaler_id != BICUBIC:
-            upscaler["takes"] = "112 px, cut in one step"  # until now: crops at native size
-        return {**self._key, **view, **searched, **upscaler, "crops": aligned}
-
-    def about(self) -> dict[str, Any]:
-        """Facts of the loaded encoder, for protocols; after `remember`, those that were kept."""
-        if "pipeline" not in self.__dict__:
-            return dict(self._about)
-        info = self.pipeline.encoder.info
-        return {
-            "encoder": info.variant,
-            "official": info.official,
-            "precision": info.precision,
-            "device": info.device,
-            "parameters": info.parameters,
-            "kind": info.kind,
-        }
-
-    def remember(self, about: Mapping[str, Any]) -> None:
-        """Take facts from an earlier run's store, so that nothing has to be loaded to tell them."""
-        names = ("encoder", "official", "precision", "device", "parameters", "kind")
-        self._about = {name: about[name] for name in names if name in about}
+            upscaler["takes"] = "112 px, cut in one step"  # set apart from caches of crops at native size
+        return {**self.key, **view, **searched, **upscaler, "crops": aligned}
 
     def protocol(self) -> dict[str, Any]:
-        """What a reader needs to build the same system again."""
+        """Facts that identify the system, for an evaluation's protocol."""
         return {
             "label": self.label,
             "name": self.name,
-            **self.about(),
+            **self.loader.facts,
             "weights_sha256": self.encoder_sha256,
             "upscaler": self.upscaler_name,
             "upscaler_id": self.upscaler_id,
             "flip_tta": self.flip_tta,
         }
+
+
+def _build(spec: SystemSpec, path: Path) -> Pipeline:
+    from core.pipeline import Pipeline, PipelineConfig, build_pipeline
+
+    config = PipelineConfig(
+        device=spec.device,
+        use_tta=spec.use_tta,
+        weights=path,
+        upscaler=spec.upscaler,
+        faces="centre",
+        aligned=False,
+        check_attacks=False,
+        precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
+    )
+    if not spec.is_peer:
+        return build_pipeline(config)
+    from core.evaluation.peers import OnnxEncoder
+    from core.faces.detect import Detector
+    from core.gallery.store import Gallery
+
+    peer: Any = OnnxEncoder(path, use_tta=spec.use_tta, bgr=spec.bgr)
+    return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), Detector(), Gallery.open(":memory:"))
 
 
 def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
@@ -190,16 +199,17 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
         "device": spec.device,
         **({"bgr": True} if spec.bgr else {}),
     }
-    system = System(
+    return System(
         name=name,
         encoder_sha256=sha256,
         upscaler_name=upscaler_name,
         upscaler_id=upscaler_id,
         flip_tta=spec.use_tta,
         key=key,
+        loader=PipelineLoader(partial(_build, spec, path)),
+        spec=spec,
+        path=path,
     )
-    system._spec, system._path = spec, path
-    return system
 
 
 def every_system(
@@ -223,31 +233,30 @@ def every_system(
     found: dict[str, dict[str, Any]] = {}
     for spec in specs:
         opened = open_system(spec, settings)
-        assert opened._spec is not None
-        values = {**vars(opened._spec), "weights": str(opened.path)}
+        values = {**asdict(opened.spec or spec), "weights": str(opened.path)}
         found.setdefault(json.dumps(values, sort_keys=True), values)
     return list(found.values())
 
 
 def system_of(pipeline: Pipeline) -> System:
-    """A pipeline that is loaded already, as a system; it looks for the face nearest the centre and takes no photograph
-    for an aligned crop, whatever it is configured for."""
+    """Return a loaded pipeline as a system, which takes the face nearest the centre and treats no photograph as an
+    aligned crop, whatever the pipeline is configured for."""
     from core.pipeline import Pipeline
 
     info = pipeline.encoder.info
     config = replace(pipeline.config, faces="centre", aligned=False)
-    system = System(
+    centred = Pipeline(config, pipeline.encoder, pipeline.upscaler, pipeline.detector, pipeline.gallery.store)
+    loader = PipelineLoader(lambda: centred)
+    loader.pipeline  # noqa: B018  # loaded already: its facts and limits count from the start
+    return System(
         name=info.path.stem,
         encoder_sha256=info.weights_sha256,
         upscaler_name=pipeline.upscaler.name,
         upscaler_id=pipeline.upscaler.id,
         flip_tta=info.flip_tta,
         key={"encoder": info.weights_sha256, "flip": info.flip_tta, "precision": info.precision, "device": info.device},
+        loader=loader,
     )
-    system.__dict__["pipeline"] = Pipeline(
-        config, pipeline.encoder, pipeline.upscaler, pipeline.detector, pipeline.gallery.store
-    )
-    return system
 
 
 def _upscaler(text: str) -> tuple[str, str]:

@@ -101,11 +101,6 @@ def equal_error_rate(curve: Roc) -> float:
     return float(curve.far[before] + share * (curve.far[after] - curve.far[before]))
 
 
-def eer_threshold(curve: Roc) -> float:
-    """The strictest threshold at which FAR >= FRR."""
-    return float(curve.thresholds[int(np.argmax(curve.far - (1 - curve.tar) >= 0))])
-
-
 def area_under(curve: Roc) -> float:
     """AUC by trapezoids: the chance that a genuine pair scores above an impostor one, ties counted half."""
     return float(np.trapezoid(curve.tar, curve.far))

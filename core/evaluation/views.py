@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.dataset.degrade import degrade, degrade_photograph, seed_for
 from core.evaluation.pictures import Picture
-from core.evaluation.store import QUALITY
+from core.evaluation.vector_cache import QUALITY
 from core.faces.align import align, probe_px
 from core.faces.detect import Face, choose_faces
 from core.faces.quality import Quality, assess

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.evaluation.embedding import Progress, embed
+from core.evaluation.embedding import embed
 from core.evaluation.fidelity import psnr_db, ssim
+from core.evaluation.hooks import Progress, RunHooks, never_stop, progress_events
 from core.evaluation.pictures import Picture
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import system_of
+from core.evaluation.vector_cache import RowFormat, Values, VectorCache, default_embedding_cache
 from core.evaluation.views import View
 from core.inspection.reference import Reference, reference_of_pictures
-from core.inspection.store import InspectionStore, Looked
 from core.inspection.subject import Reduction, subject_of_picture
 from core.jobs.errors import JobStopped
 from core.settings import Settings
@@ -70,6 +73,56 @@ FIGURES = {
 
 _BATCH = 64
 _WORKERS = 2
+_MEASURES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class FaceFigures:
+    """Figures of one face enlarged by bicubic and by the DSR network: PSNR in dB, SSIM and cosine to HR (3,) float64,
+    and the embedding (512,) of each. `dsr` and `dsr_vector` are None where no network is in use."""
+
+    bicubic: NDArray[np.float64]
+    bicubic_vector: NDArray[np.float32]
+    dsr: NDArray[np.float64] | None = None
+    dsr_vector: NDArray[np.float32] | None = None
+
+
+def _encode(row: FaceFigures) -> Values:
+    return (
+        row.bicubic.astype("<f8").tobytes(),
+        row.bicubic_vector.astype("<f4").tobytes(),
+        None if row.dsr is None else row.dsr.astype("<f8").tobytes(),
+        None if row.dsr_vector is None else row.dsr_vector.astype("<f4").tobytes(),
+    )
+
+
+def _decode(values: Values) -> FaceFigures:
+    bicubic, dsr = (None if one is None else np.frombuffer(one, "<f8") for one in values[::2])
+    bicubic_vector, dsr_vector = (None if one is None else np.frombuffer(one, "<f4") for one in values[1::2])
+    if any(one is not None and len(one) != _MEASURES for one in (bicubic, dsr)):
+        raise ValueError("another format")
+    if bicubic is None or bicubic_vector is None:
+        raise ValueError("another format")
+    return FaceFigures(bicubic, bicubic_vector, dsr, dsr_vector)
+
+
+FigureCache = VectorCache[FaceFigures]
+
+_FIGURES = RowFormat(
+    {"bicubic": "BLOB NOT NULL", "bicubic_vector": "BLOB NOT NULL", "dsr": "BLOB", "dsr_vector": "BLOB"},
+    _encode,
+    _decode,
+)
+
+
+def figure_cache(folder: Path) -> FigureCache:
+    """Return the cache of figures in `folder`."""
+    return VectorCache(folder, _FIGURES)
+
+
+def default_figure_cache(settings: Settings) -> FigureCache:
+    """Return the cache of figures of this installation."""
+    return figure_cache(settings.data_dir / "cache" / "inspections")
 
 
 def reference_of_dataset(
@@ -82,17 +135,10 @@ def reference_of_dataset(
     should_stop: Callable[[], bool] | None = None,
 ) -> Reference:
     """The HR images of a data set as people to search among; embeddings are shared with evaluations and kept."""
-    store = EmbeddingStore(settings.data_dir / "cache" / "embeddings")
     hr = View("aligned")
-    embedded = embed(
-        system_of(pipeline), pictures, [hr], store=store, on_progress=on_progress, should_stop=should_stop
-    )[hr]
+    hooks = RunHooks(default_embedding_cache(settings), progress_events(on_progress), should_stop or never_stop)
+    embedded = embed(system_of(pipeline), pictures, [hr], hooks)[hr]
     return reference_of_pictures(pictures, embedded.vectors, label)
-
-
-def inspection_store(settings: Settings) -> InspectionStore:
-    """Where an installation keeps the figures of surveys."""
-    return InspectionStore(settings.data_dir / "cache" / "inspections")
 
 
 def spread(pictures: Sequence[Picture], most: int | None) -> list[Picture]:
@@ -109,7 +155,7 @@ def survey(
     reduction: Reduction,
     reference: Reference,
     *,
-    store: InspectionStore | None = None,
+    store: FigureCache | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> pd.DataFrame:
@@ -132,12 +178,6 @@ def survey(
             if on_progress is not None:
                 on_progress(min(start + _BATCH, len(todo)), len(todo))
     return _table(pictures, known, reference)
-
-
-def surveyed(pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction, store: InspectionStore) -> int:
-    """How many of the pictures have their figures kept already."""
-    hashes = {picture.sha256 for picture in pictures}
-    return len(store.read(_key(pipeline, reduction), list(hashes)))
 
 
 def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
@@ -202,7 +242,7 @@ def _key(pipeline: Pipeline, reduction: Reduction) -> dict[str, Any]:
 
 def _look(
     pipeline: Pipeline, batch: Sequence[Picture], reduction: Reduction, workers: ThreadPoolExecutor
-) -> dict[str, Looked]:
+) -> dict[str, FaceFigures]:
     subjects = list(workers.map(lambda picture: subject_of_picture(picture, reduction), batch))
     small = [subject.vlr for subject in subjects]
     hr = np.stack([subject.hr for subject in subjects if subject.hr is not None])
@@ -218,11 +258,11 @@ def _look(
     rows = {}
     for place, picture in enumerate(batch):
         dsr = (looked[1][0][place], looked[1][1][place]) if len(looked) > 1 else (None, None)
-        rows[picture.sha256] = Looked(looked[0][0][place], looked[0][1][place], *dsr)
+        rows[picture.sha256] = FaceFigures(looked[0][0][place], looked[0][1][place], *dsr)
     return rows
 
 
-def _table(pictures: Sequence[Picture], known: Mapping[str, Looked], reference: Reference) -> pd.DataFrame:
+def _table(pictures: Sequence[Picture], known: Mapping[str, FaceFigures], reference: Reference) -> pd.DataFrame:
     rows = []
     for picture in pictures:
         one = known[picture.sha256]

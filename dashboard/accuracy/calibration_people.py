@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.evaluation.fold_list import folds_of
+from core.evaluation.pairs import folds_of
 from dashboard.accuracy.fields import choose_dataset, datasets_or_way, photographs_and_pairs
 from dashboard.accuracy.labels import MODE_HELP, MODES
 

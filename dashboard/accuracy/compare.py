@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.evaluation import plots
-from core.evaluation.resolution import resolution_table
+from core.evaluation.result import resolution_table
 from core.jobs.run_dir import Run
 from dashboard.accuracy.data import Seen, evaluation_of, seen_runs
 from dashboard.accuracy.labels import interval, rate

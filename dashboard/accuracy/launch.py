@@ -11,8 +11,8 @@ import streamlit as st
 from core.dataset.library import Listed
 from core.errors import SettingsInvalid
 from core.evaluation import run_config
-from core.evaluation.data import group_columns
-from core.evaluation.fold_list import folds_of
+from core.evaluation.pairs import folds_of
+from core.evaluation.pictures import group_columns
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from core.models.encoders import WeightsFile

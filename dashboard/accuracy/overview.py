@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import plots
-from core.evaluation.resolution import resolution_table
-from core.evaluation.result import Evaluation
+from core.evaluation.result import Evaluation, resolution_table
 from core.evaluation.table_format import compact
 from dashboard.accuracy.data import Seen
 from dashboard.accuracy.filters import choose_rows

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.evaluation.result import Evaluation, flattery
+from core.evaluation.result import Evaluation, training_overlap
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from dashboard.accuracy.before_after import before_after_part
@@ -54,7 +54,7 @@ def run_view(run: Run) -> None:
         return
     evaluation = evaluation_of(run)
     report_downloads(run)
-    for warning in flattery(evaluation.protocol):
+    for warning in training_overlap(evaluation.protocol):
         st.warning(plain(warning), icon=":material/warning:")
     if len(known := evaluation.table("took_part")):
         with st.expander(f"Who took part ({len(known):,})", icon=":material/group:"):

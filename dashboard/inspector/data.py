@@ -87,7 +87,7 @@ def survey_of(
     )
     kept: dict[object, pd.DataFrame] = _surveys()
     if key not in kept:
-        from core.inspection.survey import inspection_store, survey
+        from core.inspection.survey import default_figure_cache, survey
 
         try:
             kept[key] = survey(
@@ -95,7 +95,7 @@ def survey_of(
                 pictures,
                 reduction,
                 reference,
-                store=inspection_store(settings()),
+                store=default_figure_cache(settings()),
                 on_progress=on_progress,
                 should_stop=_stop_unless(on_progress),
             )

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.calibrate import Goal, calibrate, halves, points_json
+from core.evaluation.calibrate import CalibrationSets, Goal, calibrate, halves, points_json
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.hooks import RunHooks
 from core.evaluation.pictures import only_people, pictures_of_dataset
+from core.evaluation.report_files import write_evaluation
 from core.evaluation.run_config import calibration_config, dataset_config
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.vector_cache import embedding_cache
 from core.jobs.events import EventLog
 from core.jobs.processes import process_start
 from core.jobs.run_dir import Run, create_run, runs_root
@@ -36,22 +38,21 @@ class Measured:
         self.specs = [SystemSpec(str(made_peer()), "bicubic", use_tta=flip) for flip in (False, True)]
         systems: list[System] = [open_system(spec) for spec in self.specs]
         said = {"data": "small", "split": "test", "root": "small"}
-        store = EmbeddingStore(folder / "embeddings")
-        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, store=store)
+        store = embedding_cache(folder / "embeddings")
+        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, hooks=RunHooks(store))
         first, second = halves({picture.identity for picture in pictures})
         self.calibration, self.points = calibrate(
             systems[0],
-            only_people(pictures, first),
-            only_people(pictures, second),
+            CalibrationSets(only_people(pictures, first), only_people(pictures, second)),
             Goal("far", 0.5),
-            plan=replace(PLAN, sizes=(None,)),
+            replace(PLAN, sizes=(None,)),
             run="evaluate/made",
             data=said,
-            store=store,
+            hooks=RunHooks(store),
         )
 
         for name, evaluation in (("done", self.evaluation), ("calibrated", self.calibration)):
-            evaluation.write(folder / name)
+            write_evaluation(evaluation, folder / name)
         (folder / "calibrated" / "operating_points.json").write_text(points_json(self.points), encoding="utf-8")
         self._folder = folder
 

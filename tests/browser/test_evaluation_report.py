@@ -9,6 +9,7 @@ import pytest
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import pictures_of_dataset
+from core.evaluation.report_files import write_evaluation
 from core.evaluation.systems import SystemSpec, open_system
 from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset
@@ -22,7 +23,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = pictures_of_dataset(small_dataset(folder / "small", people=4, each=2, single=1))
     plan = Plan(sizes=(None, 8), bootstrap=20, sr_images=2)  # so small that some are taken for others
     system = open_system(SystemSpec(weights=str(made_peer())))
-    evaluate_pictures([system], pictures, plan, data={"data": "small"}).write(folder)
+    write_evaluation(evaluate_pictures([system], pictures, plan, data={"data": "small"}), folder)
     return folder / "report.html"
 
 

@@ -22,7 +22,7 @@ from core.commands.shared.common import (
     user_path,
 )
 from core.errors import SettingsInvalid
-from core.evaluation.fold_list import folds_of
+from core.evaluation.pairs import folds_of
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -269,14 +269,14 @@ def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], 
 
 def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
     """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
-    from core.evaluation.result import TITLES, flattery
+    from core.evaluation.result import TITLES, training_overlap
     from core.evaluation.table_format import compact
 
     systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
     if systems:
         say(f"Measured: {'; '.join(systems)}.")
     say(evaluation.text)
-    for warning in flattery(evaluation.protocol):
+    for warning in training_overlap(evaluation.protocol):
         say(warning)
     for name in tables:
         table = evaluation.table(name)

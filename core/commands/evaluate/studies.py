@@ -64,6 +64,7 @@ def compare(
 ) -> None:
     """Two evaluations of the same data: what changed, and person by person who gained and who lost."""
     from core.evaluation.compare_runs import compare_evaluations
+    from core.evaluation.report_files import write_evaluation
     from core.evaluation.result import read_run
     from core.jobs.run_dir import find_run, runs_root
 
@@ -74,7 +75,7 @@ def compare(
         target = user_path(out)
         if target.is_file():
             raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
-        evaluation.write(target)
+        write_evaluation(evaluation, target)
     if as_json:
         say_json({**evaluation.report(), "gained_lost": evaluation.table("gained_lost").to_dict("records")})
         return

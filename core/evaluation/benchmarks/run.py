@@ -25,15 +25,15 @@ from core.evaluation.benchmarks.published import published
 from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
 from core.evaluation.intervals import resampled_interval, share_interval
+from core.evaluation.listed_pairs import PairsSource
 from core.evaluation.metrics import REJECTED
 from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pairs_evaluation import evaluate_listed
 from core.evaluation.pictures import Picture, codes_of, pictures_of_paths
-from core.evaluation.progress import OnEvent, ShouldStop, telling, unheard
 from core.evaluation.result import Evaluation
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import System
 from core.evaluation.views import View
 from core.settings import CROP_PX
@@ -59,16 +59,13 @@ def run_benchmark(
     systems: Sequence[System],
     plan: Plan,
     *,
-    store: EmbeddingStore | None = None,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
     """A benchmark for every system, the published figures of others beside. Raises BenchmarkMissing, what `embed`
     raises, JobStopped."""
     if name not in IDENTIFICATION:
-        return _verification(name, root, systems, plan, store, on_event, should_stop)
+        return _verification(name, root, systems, plan, hooks)
     layout = read_identification(name, root)
-    tell = on_event or unheard
     groups = {
         "gallery": layout.gallery,
         "distractors": layout.distractors,
@@ -86,10 +83,9 @@ def run_benchmark(
             system,
             flat,
             [view],
-            store=store,
+            hooks,
+            step=f"embed {system.label}",
             seed=plan.seed,
-            should_stop=should_stop,
-            on_progress=telling(tell, f"embed {system.label}"),
         )[view]
         parts = _split(pictures, embedded)
         measured = {"tinyface": _tinyface, "scface": _scface, "survface": _survface}[name](parts, plan)
@@ -290,28 +286,11 @@ def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outco
     return identify(Templates(part.embedded.vectors[there], codes, -1 - np.arange(len(codes))), [templates])
 
 
-def _verification(
-    name: str,
-    root: Path,
-    systems: Sequence[System],
-    plan: Plan,
-    store: EmbeddingStore | None,
-    on_event: OnEvent | None,
-    should_stop: ShouldStop | None,
-) -> Evaluation:
+def _verification(name: str, root: Path, systems: Sequence[System], plan: Plan, hooks: RunHooks) -> Evaluation:
     layout = read_pairs_layout(name, root)
     plan = replace(plan, sizes=(None,), modes=("aligned",), degradations=("bicubic",))
-    evaluation = evaluate_listed(
-        layout.images,
-        layout.pairs_file,
-        systems,
-        plan,
-        all_pairs=False,
-        aligned=layout.aligned,
-        store=store,
-        on_event=on_event,
-        should_stop=should_stop,
-    )
+    source = PairsSource(layout.images, layout.pairs_file, all_pairs=False, aligned=layout.aligned)
+    evaluation = evaluate_listed(source, systems, plan, hooks=hooks)
     verified = evaluation.table("verification")
     rows = [
         {

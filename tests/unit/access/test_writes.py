@@ -21,6 +21,7 @@ from core.dataset.ingest import ingest
 from core.dataset.library import discard_unfinished, remove_dataset
 from core.dataset.scan import scan
 from core.dataset.synthetic.demo import make_demo
+from core.evaluation.report_files import write_evaluation
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import put_to_use
 from core.gallery.backup import back_up, restore
@@ -136,7 +137,7 @@ VIEWERS = {
     "stop": lambda p: stop(p.run),
     "remove a run": lambda p: delete_run(p.run),
     "half the batch": lambda p: halve_batch(p.run.checkpoints, batch_size=8, processes=1, configured=1),
-    "write an evaluation": lambda p: TOLD.write(p.root / "report"),
+    "write an evaluation": lambda p: write_evaluation(TOLD, p.root / "report"),
     "export weights": lambda p: export_float16(p.dsr, p.root / "out.safetensors"),
     "keep a camera": lambda p: put_away(p.settings, "rtsp://user:secret@camera/1"),
 }

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from skimage import data
 
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame, write_dataset
+from core.evaluation.embedding import Embedded, embed
+from core.evaluation.hooks import NO_HOOKS, RunHooks
+from core.evaluation.pictures import Picture
+from core.evaluation.systems import system_of
+from core.evaluation.views import Mode, Size, View
 from core.faces.align import align
 from core.faces.detect import Detector
 from core.images import encode_image, sha256_of
+from core.pipeline import Pipeline
 
 
 def crops(people: int, each: int) -> dict[str, list[np.ndarray]]:
@@ -53,3 +60,18 @@ def small_dataset(root: Path, people: int = 6, each: int = 3, single: int = 1) -
                 }
             )
     return write_dataset(root, make_frame(rows), DatasetInfo(root.name, "identity-disjoint", made_by="test"))
+
+
+def embed_photographs(
+    pipeline: Pipeline,
+    paths: Sequence[Path],
+    *,
+    sizes: Sequence[Size],
+    modes: Sequence[Mode] = ("aligned", "end to end"),
+    hooks: RunHooks = NO_HOOKS,
+) -> dict[tuple[Mode, Size], Embedded]:
+    """Every photograph in every mode and size."""
+    pictures = [Picture(path, "", path.name, False, f"{position:064x}") for position, path in enumerate(paths)]
+    views = [View(mode, size) for mode in modes for size in sizes]
+    embedded = embed(system_of(pipeline), pictures, views, hooks)
+    return {(view.mode, view.size_px): one for view, one in embedded.items()}

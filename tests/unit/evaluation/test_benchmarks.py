@@ -18,8 +18,8 @@ from core.evaluation.embedding import Embedded
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.intervals import share_interval
 from core.evaluation.pictures import Picture
-from core.evaluation.store import QUALITY
 from core.evaluation.systems import system_of
+from core.evaluation.vector_cache import QUALITY
 
 PLAN = Plan(bootstrap=20)
 
@@ -117,7 +117,7 @@ def test_scface_counts_each_image_once_and_no_infrared(scface: Path) -> None:
 def known(vectors: dict[str, list[float]], missed: tuple[str, ...] = ()):
     """Embeddings by file name, where arithmetic is to be checked; `missed` files have no usable face."""
 
-    def embed(system, pictures, views, **options):
+    def embed(system, pictures, views, *hooks, **options):
         rows = np.array([vectors[picture.path.name] for picture in pictures], np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         there = np.array([picture.path.name not in missed for picture in pictures])

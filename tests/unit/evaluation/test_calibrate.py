@@ -11,22 +11,30 @@ import pytest
 from core.dataset.degrade import seed_for
 from core.errors import SettingsInvalid
 from core.evaluation import calibrate as module
-from core.evaluation.calibrate import Goal, calibrate, halves, size_ranges
-from core.evaluation.embedding import Embedded, View
+from core.evaluation.calibrate import CalibrationSets, Goal, calibrate, halves, size_ranges
+from core.evaluation.embedding import Embedded
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.job import store_points
-from core.evaluation.open_set import run_trial
+from core.evaluation.open_set import GalleryDesign, run_trial
 from core.evaluation.pictures import Picture
-from core.evaluation.store import QUALITY
-from core.evaluation.systems import System
+from core.evaluation.systems import PipelineLoader, System
+from core.evaluation.vector_cache import QUALITY
+from core.evaluation.views import View
 from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
 from core.images import vlr_size
+from core.pipeline import build_pipeline
 from core.settings import UNCALIBRATED_THRESHOLD
 
 SYSTEM = System(
-    name="some", encoder_sha256="0" * 64, upscaler_name="bicubic", upscaler_id="bicubic", flip_tta=False, key={}
+    name="some",
+    encoder_sha256="0" * 64,
+    upscaler_name="bicubic",
+    upscaler_id="bicubic",
+    flip_tta=False,
+    key={},
+    loader=PipelineLoader(build_pipeline),
 )
 PLAN = Plan(sizes=(None, 16), bootstrap=100)
 
@@ -43,7 +51,7 @@ def crowd(people: int, each: int, prefix: str) -> list[Picture]:
 def known_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Embeddings by arithmetic: a direction a person, more noise at 16 px. What is tested is what is made of them."""
 
-    def embedded(system, pictures, views, **options):
+    def embedded(system, pictures, views, *hooks, **options):
         out = {}
         for view in views:
             rows = []
@@ -83,7 +91,9 @@ def small_alike(known_vectors: None, monkeypatch: pytest.MonkeyPatch) -> None:
     [(Goal("far", 0.01, confidence=0), "far"), (Goal("fpir", 0.1, 20, draws=5, confidence=0), "fpir")],
 )
 def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal, rate: str) -> None:
-    evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN, run="evaluate/x")
+    evaluation, points = calibrate(
+        SYSTEM, CalibrationSets(crowd(60, 3, "a"), crowd(60, 3, "b")), goal, PLAN, run="evaluate/x"
+    )
     assert [(p.probe_px_min, p.probe_px_max) for p in points] == [
         (pytest.approx(40), pytest.approx(10_000)),
         (0, 40),
@@ -103,16 +113,18 @@ def test_what_was_chosen_on_some_holds_on_others(known_vectors: None, goal: Goal
 
 def test_people_in_both_halves_are_refused_and_those_the_weights_know_left_out(known_vectors: None) -> None:
     with pytest.raises(SettingsInvalid, match="60 people would choose"):
-        calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "a"), Goal("far", 0.01), plan=PLAN)
+        calibrate(SYSTEM, CalibrationSets(crowd(60, 3, "a"), crowd(60, 3, "a")), Goal("far", 0.01), PLAN)
     evaluation, _ = calibrate(
-        SYSTEM, crowd(60, 3, "a"), crowd(60, 3, "b"), Goal("far", 0.01), plan=PLAN, excluded={"a1", "b2", "b3"}
+        SYSTEM, CalibrationSets(crowd(60, 3, "a"), crowd(60, 3, "b"), {"a1", "b2", "b3"}), Goal("far", 0.01), PLAN
     )
     assert evaluation.protocol["calibrated_on"]["people"] == 59
     assert evaluation.protocol["reported_on"]["people"] == 58
 
 
 def test_too_few_to_tell_give_no_threshold(known_vectors: None) -> None:
-    evaluation, points = calibrate(SYSTEM, crowd(8, 3, "a"), crowd(8, 3, "b"), Goal("fpir", 0.01, 3), plan=PLAN)
+    evaluation, points = calibrate(
+        SYSTEM, CalibrationSets(crowd(8, 3, "a"), crowd(8, 3, "b")), Goal("fpir", 0.01, 3), PLAN
+    )
     assert points == [] and evaluation.table("thresholds")["threshold"].isna().all()
     assert evaluation.text.endswith("16 px too few to tell."), "no rate is claimed without a threshold"
 
@@ -133,11 +145,16 @@ def test_galleries_and_probes_that_cannot_be(wrong: dict) -> None:
 
 def test_many_photographs_of_few_people_tell_no_threshold(known_vectors: None) -> None:
     few = Goal("fpir", 0.01, 3, draws=5, confidence=0)
-    evaluation, points = calibrate(SYSTEM, crowd(10, 120, "a"), crowd(10, 3, "b"), few, plan=Plan(sizes=(None,)))
+    evaluation, points = calibrate(
+        SYSTEM, CalibrationSets(crowd(10, 120, "a"), crowd(10, 3, "b")), few, Plan(sizes=(None,))
+    )
     [row] = evaluation.table("thresholds").to_dict("records")
     assert points == [] and (row["made_of"], row["people"]) == (1200, 10)
     pairs, points = calibrate(
-        SYSTEM, crowd(10, 40, "a"), crowd(10, 3, "b"), Goal("far", 0.01, confidence=0), plan=Plan(sizes=(None,))
+        SYSTEM,
+        CalibrationSets(crowd(10, 40, "a"), crowd(10, 3, "b")),
+        Goal("far", 0.01, confidence=0),
+        Plan(sizes=(None,)),
     )
     assert points == [], "78,000 pairs of photographs, 45 of people"
     assert pairs.table("thresholds")["people"].tolist() == [45]
@@ -148,7 +165,7 @@ def test_a_confidence_makes_thresholds_stricter_and_is_said(known_vectors: None)
     for confidence in (0.0, 0.9, 0.99):
         for measure, size in (("fpir", 20), ("far", 0)):
             goal = Goal(measure, 0.1, size, draws=5, confidence=confidence)
-            evaluation, points = calibrate(SYSTEM, crowd(80, 3, "a"), crowd(60, 3, "b"), goal, plan=PLAN)
+            evaluation, points = calibrate(SYSTEM, CalibrationSets(crowd(80, 3, "a"), crowd(60, 3, "b")), goal, PLAN)
             found[measure, confidence] = [point.threshold for point in points]
             assert {point.confidence for point in points} == {confidence}
             assert (f"{confidence * 100:g} % confidence" in evaluation.text) is (confidence > 0)
@@ -166,7 +183,9 @@ def test_a_threshold_is_for_the_templates_that_it_was_calibrated_with(small_alik
     points, met = {}, {}
     for templates in ("HR", "16", "HR,16"):
         goal = Goal("fpir", 0.1, 20, draws=5, templates=templates, confidence=0)
-        evaluation, [points[templates]] = calibrate(SYSTEM, crowd(80, 3, "a"), crowd(80, 3, "b"), goal, plan=plan)
+        evaluation, [points[templates]] = calibrate(
+            SYSTEM, CalibrationSets(crowd(80, 3, "a"), crowd(80, 3, "b")), goal, plan
+        )
         [tried] = evaluation.table("calibration").to_dict("records")
         met[templates] = tried["fpir"]
         assert tried["templates"] == templates == points[templates].templates
@@ -177,13 +196,13 @@ def test_a_threshold_is_for_the_templates_that_it_was_calibrated_with(small_alik
         module.embed(SYSTEM, crowd(80, 3, "b"), [View("aligned"), View("aligned", 16)]),
     )
     hr, small = embedded[View("aligned")], embedded[View("aligned", 16)]
-    trial = run_trial(people, small, hr, 20, kinds=[hr, small], draws=5)
+    trial = run_trial(people, small, hr, GalleryDesign(20, draws=5), kinds=[hr, small])
     assert trial.fpir(points["HR"].threshold) > 0.4, "the fault: a threshold for HR where matched ones are enrolled"
 
 
 def test_how_many_photographs_were_enrolled_goes_with_the_threshold(known_vectors: None) -> None:
     goal = Goal("fpir", 0.1, 20, enrol=3, draws=3, confidence=0)
-    evaluation, points = calibrate(SYSTEM, crowd(60, 3, "a"), crowd(60, 5, "b"), goal, plan=PLAN)
+    evaluation, points = calibrate(SYSTEM, CalibrationSets(crowd(60, 3, "a"), crowd(60, 5, "b")), goal, PLAN)
     assert {point.photographs for point in points} == {2}, "one of three stays a probe"
     assert set(evaluation.table("thresholds")["photographs"]) == {2.0}
     assert set(evaluation.table("calibration")["photographs"]) == {3.0}
@@ -191,7 +210,7 @@ def test_how_many_photographs_were_enrolled_goes_with_the_threshold(known_vector
 
 def test_thresholds_for_pooled_frames_are_made_of_pooled_probes(known_vectors: None) -> None:
     goals = [Goal("fpir", 0.1, 20, draws=5, confidence=0, frames=frames) for frames in (1, 3)]
-    made = [calibrate(SYSTEM, crowd(60, 8, "a"), crowd(60, 8, "b"), goal, plan=PLAN) for goal in goals]
+    made = [calibrate(SYSTEM, CalibrationSets(crowd(60, 8, "a"), crowd(60, 8, "b")), goal, PLAN) for goal in goals]
     rows = [evaluation.table("thresholds").to_dict("records") for evaluation, _ in made]
     each = [{row["made_of"] / row["people"] for row in some} for some in rows]
     assert each == [{8.0}, {2.0}], "of eight pictures a person two probes of three, and two are left over"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from core.evaluation.bootstrap_rates import rates_at_threshold
 from core.evaluation.curves import rates_at, roc_points, score_histogram, sweep
 from core.evaluation.identification import Outcomes
+from core.evaluation.metrics import rates_at_threshold
 from core.evaluation.reject import reject_curve, sample_pairs, scores_of
 from core.evaluation.scores import side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc, roc_of_sorted, tar_at_far

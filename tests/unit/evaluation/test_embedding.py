@@ -10,12 +10,13 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.evaluation import embedding
-from core.evaluation.embedding import embed_photographs
+from core.evaluation.hooks import RunHooks
 from core.evaluation.pairs import Photo
 from core.faces.align import align, probe_px
 from core.faces.quality import Limits
 from core.images import ImageUnreadable, read_image, resize
 from core.pipeline import Pipeline, PipelineConfig, reduce_photograph
+from tests.unit.evaluation.sets import embed_photographs
 
 ALL = [Photo("Ada", 1), Photo("Ada", 2), Photo("Ada", 3), Photo("Bo", 1), Photo("Bo", 2)]
 BLANK = 2
@@ -85,9 +86,8 @@ def test_batches_keep_the_order_and_tell_their_progress(
     whole = embed_photographs(pipeline, paths, sizes=(16,), modes=("aligned",))["aligned", 16]
     monkeypatch.setattr(embedding, "_BATCH", 2)
     told: list[tuple[int, int]] = []
-    parts = embed_photographs(
-        pipeline, paths, sizes=(16,), modes=("aligned",), on_progress=lambda done, total: told.append((done, total))
-    )["aligned", 16]
+    hooks = RunHooks(on_event=lambda kind, **data: told.append((data["done"], data["total"])))
+    parts = embed_photographs(pipeline, paths, sizes=(16,), modes=("aligned",), hooks=hooks)["aligned", 16]
     np.testing.assert_allclose(parts.vectors, whole.vectors, atol=1e-5)
     assert told == [(2, 5), (4, 5), (5, 5)]
 

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsInvalid
-from core.evaluation.embedding import View, embed
+from core.evaluation.embedding import embed
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.hooks import RunHooks
 from core.evaluation.identification import Outcomes
 from core.evaluation.matched import HR_ONLY, KINDS, _rows, evaluate_matched
 from core.evaluation.pictures import codes_of, pictures_of_dataset
+from core.evaluation.report_files import write_evaluation
 from core.evaluation.result import Evaluation, read_evaluation
-from core.evaluation.store import EmbeddingStore
 from core.evaluation.systems import system_of
 from core.evaluation.table_format import compact
+from core.evaluation.vector_cache import EmbeddingCache, embedding_cache
+from core.evaluation.views import View
 from core.pipeline import Pipeline
 from tests.unit.evaluation.sets import small_dataset
 
@@ -30,19 +33,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingStore:
-    return EmbeddingStore(tmp_path_factory.mktemp("kept"))
+def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingCache:
+    return embedding_cache(tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture(scope="module")
-def evaluation(pipeline: Pipeline, pictures, store: EmbeddingStore) -> Evaluation:
-    return evaluate_matched(system_of(pipeline), pictures, PLAN, data={"data": "small"}, store=store)
+def evaluation(pipeline: Pipeline, pictures, store: EmbeddingCache) -> Evaluation:
+    return evaluate_matched(system_of(pipeline), pictures, PLAN, data={"data": "small"}, hooks=RunHooks(store))
 
 
-def by_hand(pipeline: Pipeline, pictures, store: EmbeddingStore, sizes: tuple[int | None, ...]) -> float:
+def by_hand(pipeline: Pipeline, pictures, store: EmbeddingCache, sizes: tuple[int | None, ...]) -> float:
     """Rank-1 of 16 px probes: each person's score is the highest cosine over their means, the own picture left out."""
     views = [View("aligned", px) for px in (None, 32, 24, 16)]
-    embedded = embed(system_of(pipeline), pictures, views, store=store)
+    embedded = embed(system_of(pipeline), pictures, views, RunHooks(store))
     vectors = {px: embedded[View("aligned", px)].vectors for px in (None, 32, 24, 16)}
     people, _ = codes_of(pictures)
     hits = []
@@ -106,7 +109,7 @@ def test_what_cannot_be_told_is_said_so(evaluation: Evaluation) -> None:
 
 
 def test_it_is_written_and_read_again(evaluation: Evaluation, tmp_path: Path) -> None:
-    evaluation.write(tmp_path)
+    write_evaluation(evaluation, tmp_path)
     again = read_evaluation(tmp_path)
     assert again.kind == "matched"
     assert again.table("matched")["rank1"].tolist() == pytest.approx(evaluation.table("matched")["rank1"].tolist())

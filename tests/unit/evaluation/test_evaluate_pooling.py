@@ -7,12 +7,13 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.evaluation import pooling
-from core.evaluation.embedding import Embedded, View
+from core.evaluation.embedding import Embedded
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import pictures_of_dataset
 from core.evaluation.pooling import PLAIN, WEIGHTED, evaluate_pooling, weights_of
-from core.evaluation.store import QUALITY
 from core.evaluation.systems import system_of
+from core.evaluation.vector_cache import QUALITY
+from core.evaluation.views import View
 from core.pipeline import Pipeline
 from tests.unit.evaluation.sets import small_dataset
 

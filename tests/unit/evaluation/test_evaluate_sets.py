@@ -14,11 +14,11 @@ from core.errors import SettingsInvalid
 from core.evaluation.compare_runs import compare_evaluations
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import Plan, plan_of
-from core.evaluation.html import report_html
 from core.evaluation.intervals import wilson
 from core.evaluation.pictures import pictures_of_dataset
-from core.evaluation.resolution import resolution_table
-from core.evaluation.result import TITLES, Evaluation, ReportUnreadable, read_evaluation
+from core.evaluation.report_files import write_evaluation
+from core.evaluation.report_html import report_html
+from core.evaluation.result import TITLES, Evaluation, ReportUnreadable, read_evaluation, resolution_table
 from core.evaluation.sr_quality import sr_summary
 from core.evaluation.systems import system_of
 from core.evaluation.table_format import compact, is_rate, screen
@@ -105,7 +105,7 @@ def test_the_protocol_says_how_to_make_it_again(evaluation: Evaluation, dataset)
 
 
 def test_what_is_written_is_read_again(evaluation: Evaluation, tmp_path: Path) -> None:
-    evaluation.write(tmp_path)
+    write_evaluation(evaluation, tmp_path)
     again = read_evaluation(tmp_path)
     assert (again.kind, again.title, again.text) == (evaluation.kind, evaluation.title, evaluation.text)
     assert set(again.tables) == set(evaluation.tables)
@@ -120,7 +120,7 @@ def test_names_that_a_spreadsheet_would_run_come_back_as_they_were(tmp_path: Pat
     table = pd.DataFrame(
         {"identity": ["=cmd()", "+x", "O'Neil", "'quoted", "007", ""], "value": [1.0, None, 2.0, 3.0, 5.0, 4.0]}
     )
-    Evaluation("dataset", "t", "x", {}, {"too_few": table}).write(tmp_path)
+    write_evaluation(Evaluation("dataset", "t", "x", {}, {"too_few": table}), tmp_path)
     assert (tmp_path / "tables" / "too_few.csv").read_text().splitlines()[1].startswith("'=cmd()")
     again = read_evaluation(tmp_path).table("too_few")
     assert again["identity"].tolist() == table["identity"].tolist()
@@ -141,10 +141,10 @@ def test_reading_needs_no_torch(evaluation: Evaluation, tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    evaluation.write(tmp_path)
+    write_evaluation(evaluation, tmp_path)
     code = (
         "import sys; from pathlib import Path; from core.evaluation.result import read_evaluation; "
-        "from core.evaluation.resolution import resolution_table; from core.evaluation import per_identity, plots; "
+        "from core.evaluation.result import resolution_table; from core.evaluation import per_identity, plots; "
         f"resolution_table(read_evaluation(Path({str(tmp_path)!r}))); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -287,8 +287,9 @@ def test_one_system_of_several_can_be_taken_out(evaluation: Evaluation) -> None:
 
 
 def test_the_best_impostor_s_picture_is_the_one_most_like_the_probe(pipeline: Pipeline, dataset) -> None:
-    from core.evaluation.embedding import View, embed
+    from core.evaluation.embedding import embed
     from core.evaluation.per_identity import probe_table
+    from core.evaluation.views import View
 
     pictures = pictures_of_dataset(dataset)
     embedded = embed(system_of(pipeline), pictures, [View("aligned"), View("aligned", 16)])

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
 from core.evaluation.job import with_people_known
 from core.evaluation.lineage import Ancestors, ancestors_of, mark_of, trained_people
-from core.evaluation.result import Evaluation, flattery
+from core.evaluation.result import Evaluation, training_overlap
 from core.evaluation.systems import SystemSpec, open_system
 from core.jobs.run_dir import create_run, runs_root
 from core.models.encoders import hash_file
@@ -121,6 +121,6 @@ def test_an_evaluation_names_them_by_system(settings: Settings, tmp_path: Path) 
     told = with_people_known(plain, systems, {"Ada", "Eve"}, settings)
     assert told.protocol["people_known"] == {"tuned + bicubic": 1}
     assert told.table("took_part").to_dict("records") == [{"system": "tuned + bicubic", "identity": "Ada"}]
-    [sentence] = flattery(told.protocol)
+    [sentence] = training_overlap(told.protocol)
     assert sentence.startswith("1 of 2 people took part in training or choosing tuned + bicubic:")
-    assert with_people_known(plain, systems, {"Eve"}, settings) is plain and flattery(plain.protocol) == []
+    assert with_people_known(plain, systems, {"Eve"}, settings) is plain and training_overlap(plain.protocol) == []

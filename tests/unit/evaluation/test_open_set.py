@@ -10,9 +10,9 @@ from core.evaluation.bootstrap import draw_people
 from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Outcomes, identified, threshold_at
 from core.evaluation.intervals import share_interval
-from core.evaluation.open_set import draw_gallery, gallery_sizes, open_set_rows, run_trial
+from core.evaluation.open_set import GalleryDesign, draw_gallery, gallery_sizes, open_set_rows, run_trial
 from core.evaluation.open_set_interval import dir_draws
-from core.evaluation.store import QUALITY
+from core.evaluation.vector_cache import QUALITY
 
 
 def embedded(vectors: np.ndarray, acquired: np.ndarray | None = None) -> Embedded:
@@ -57,7 +57,7 @@ def test_photographs_that_were_not_acquired_are_never_enrolled() -> None:
 def test_the_threshold_gives_the_target_and_grows_with_the_gallery() -> None:
     vectors, people = crowd(120, 3, 0.6)
     one = embedded(vectors)
-    trials = [run_trial(people, one, one, size, draws=4) for size in (5, 20, 60)]
+    trials = [run_trial(people, one, one, GalleryDesign(size, draws=4)) for size in (5, 20, 60)]
     thresholds = []
     for trial in trials:
         threshold = trial.threshold(0.1)
@@ -71,7 +71,7 @@ def test_the_threshold_gives_the_target_and_grows_with_the_gallery() -> None:
 def test_too_few_strangers_tell_no_threshold() -> None:
     vectors, people = crowd(20, 3, 0.5)
     one = embedded(vectors)
-    trial = run_trial(people, one, one, 8, draws=30)
+    trial = run_trial(people, one, one, GalleryDesign(8, draws=30))
     assert trial.strangers == 60, "draws repeat photographs; those different ones count"
     assert trial.threshold(0.5) is not None and trial.threshold(0.1) is None, "20 people, 30 are needed"
     rows = open_set_rows(trial, (0.5, 0.1), resamples=20)
@@ -83,7 +83,7 @@ def test_too_few_strangers_tell_no_threshold() -> None:
 def test_photographs_of_few_people_tell_no_threshold() -> None:
     vectors, people = crowd(10, 120, 0.5)
     one = embedded(vectors)
-    trial = run_trial(people, one, one, 3, draws=10)
+    trial = run_trial(people, one, one, GalleryDesign(3, draws=10))
     assert (trial.strangers, trial.stranger_people) == (1200, 10)
     assert trial.threshold(0.01) is None and trial.threshold(0.01, 0.9) is None
     assert trial.threshold(0.5) is not None
@@ -92,7 +92,7 @@ def test_photographs_of_few_people_tell_no_threshold() -> None:
 def test_the_interval_of_dir_includes_the_thresholds_error() -> None:
     vectors, people = crowd(80, 3, 0.6)
     one = embedded(vectors)
-    trial = run_trial(people, one, one, 60, draws=3)
+    trial = run_trial(people, one, one, GalleryDesign(60, draws=3))
     [row] = open_set_rows(trial, (0.1,), resamples=400)
     low, high = row["dir_low"], row["dir_high"]
     mated = trial.outcomes.only(trial.outcomes.mated)
@@ -120,7 +120,7 @@ def test_a_failure_to_acquire_is_an_error_of_the_enrolled_and_none_of_strangers(
     vectors, people = crowd(60, 3, 0.3)
     there = np.ones(180, bool)
     there[::9] = False
-    trial = run_trial(people, embedded(vectors, there), embedded(vectors), 20, draws=2)
+    trial = run_trial(people, embedded(vectors, there), embedded(vectors), GalleryDesign(20, draws=2))
     assert trial.missed_mated > 0 and trial.missed_strangers > 0
     assert trial.fnir(0.3, with_missed=True) > trial.fnir(0.3)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SettingsInvalid
 from core.evaluation.pairs import (
     Pair,
     PairsInvalid,
     Photo,
+    folds_of,
     people_by_fold,
     photos_of,
     read_pairs,
@@ -113,3 +115,17 @@ def test_the_real_file(shared_dir: Path) -> None:
     people = list(people_by_fold(pairs).values())
     assert all(not a & b for i, a in enumerate(people) for b in people[:i])
     require_photos(photos_of(pairs), shared_dir / "data/lfw/images")
+
+
+@pytest.mark.parametrize(
+    ("text", "folds"),
+    [(None, None), ("", None), ("  ", None), ("1-3,7", [1, 2, 3, 7]), (" 4 ", [4]), ("5 - 6,5", [5, 6])],
+)
+def test_folds(text: str | None, folds: list[int] | None) -> None:
+    assert folds_of(text) == folds
+
+
+@pytest.mark.parametrize("text", ["x", "1-x", "-2", "1-99999", "7-1", "1,,2", ",", "1-2-3", "\u0661"])
+def test_folds_that_arent(text: str) -> None:
+    with pytest.raises(SettingsInvalid, match="list of folds"):
+        folds_of(text)

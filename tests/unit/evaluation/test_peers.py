@@ -57,6 +57,6 @@ def test_what_is_no_recogniser_is_refused(peer_file: Path, tmp_path: Path) -> No
 
 def test_a_peer_is_a_system_by_its_files_ending(peer_file: Path, crop: np.ndarray) -> None:
     system = open_system(SystemSpec(weights=str(peer_file)))
-    assert "pipeline" not in system.__dict__
+    assert system.loader.loaded is None
     assert system.pipeline.encoder.encode([crop]).shape == (1, 512)
     assert system.protocol()["kind"] == "onnx" and "(peer)" in system.protocol()["encoder"]

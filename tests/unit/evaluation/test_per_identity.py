@@ -15,11 +15,10 @@ from core.evaluation.per_identity import (
     gained_and_lost,
     per_identity,
     probe_table,
-    too_few,
     worst_images,
 )
 from core.evaluation.pictures import Picture
-from core.evaluation.store import QUALITY
+from core.evaluation.vector_cache import QUALITY
 
 NAN = float("nan")
 
@@ -62,12 +61,6 @@ def test_the_worst_come_first_and_those_never_acquired_before_all() -> None:
     assert list(rows["identity"]) == ["Di", "Bo", "Ada"]
     di = rows.iloc[0]
     assert (di["identity"], di["rank1"]) == ("Di", 0.0) and np.isnan(di["genuine_mean"])
-
-
-def test_people_with_too_few_images_are_set_apart() -> None:
-    apart = too_few(PROBES).set_index("identity")
-    assert set(apart.index) == {"Cy", "Di"}
-    assert "one image" in apart.loc["Cy", "why"] and "usable" in apart.loc["Di", "why"]
 
 
 def test_who_is_taken_for_whom() -> None:

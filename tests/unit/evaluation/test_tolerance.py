@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from core.evaluation.bootstrap_rates import rates_at_threshold
 from core.evaluation.identification import threshold_at
+from core.evaluation.metrics import rates_at_threshold
 from core.evaluation.scores import Side, side, sorted_scores
 from core.evaluation.tolerance import effective_pairs, enough, tolerated, tolerated_share
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from core.evaluation.verification import (
+    Roc,
     area_under,
     best_threshold,
-    eer_threshold,
     equal_error_rate,
     fold_accuracies,
     roc,
@@ -75,6 +75,11 @@ def test_rates_are_what_counting_gives(genuine: list[float], impostor: list[floa
     for threshold, far, tar in zip(curve.thresholds, curve.far, curve.tar, strict=True):
         assert far == pytest.approx(np.mean(np.array(impostor) >= threshold))
         assert tar == pytest.approx(np.mean(np.array(genuine) >= threshold))
+
+
+def eer_threshold(curve: Roc) -> float:
+    """The strictest threshold at which FAR >= FRR."""
+    return float(curve.thresholds[int(np.argmax(curve.far - (1 - curve.tar) >= 0))])
 
 
 @given(SCORES, SCORES)

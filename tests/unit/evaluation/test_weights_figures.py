@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.evaluation.weights_figures import fitting_figures, keep_weights_figures
+from core.evaluation.job import fitting_figures, keep_weights_figures
 from core.models.encoders import describe
 from core.models.figures import keep_figures, kept_figures, measured
 from core.models.header import Measured, Rate

@@ -13,19 +13,19 @@ from core.errors import SettingsInvalid, StorageFailed
 from core.evaluation.pictures import Picture
 from core.inspection import survey as surveys
 from core.inspection.reference import Reference
-from core.inspection.store import InspectionStore, Looked
 from core.inspection.subject import Reduction
 from core.inspection.survey import (
     FIGURES,
     ORDERS,
+    FaceFigures,
+    default_figure_cache,
+    figure_cache,
     figures_of,
-    inspection_store,
     ordered,
     reference_of_dataset,
     sorted_by,
     spread,
     survey,
-    surveyed,
 )
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
@@ -44,18 +44,18 @@ def test_a_survey_is_kept_and_goes_on_where_it_stopped(
     pipeline: Pipeline, pictures: Pictures, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surveys, "_BATCH", 8)
-    store, told = inspection_store(load_settings()), []
+    store, told = default_figure_cache(load_settings()), []
     stops = iter([False, True])
     with pytest.raises(JobStopped):
         survey(pipeline, pictures, AT, reference, store=store, should_stop=lambda: next(stops))
-    assert surveyed(pipeline, pictures, AT, store) == 8
     first = survey(pipeline, pictures, AT, reference, store=store, on_progress=lambda *each: told.append(each))
     assert told == [(8, 11), (11, 11)] and len(first) == len(pictures) == 19
     # All is kept: nothing is looked at again, and the answer is the same.
     monkeypatch.setattr(surveys, "_look", None)
     again = survey(pipeline, pictures, AT, reference, store=store, should_stop=lambda: True)
     pd.testing.assert_frame_equal(first, again)
-    assert surveyed(pipeline, pictures, Reduction(16, "camera"), store) == 0, "another degradation is another face"
+    with pytest.raises(JobStopped):  # another degradation makes other faces
+        survey(pipeline, pictures, Reduction(16, "camera"), reference, store=store, should_stop=lambda: True)
 
 
 def test_people_with_one_image_have_no_rank(pipeline: Pipeline, pictures: Pictures, reference: Reference) -> None:
@@ -119,8 +119,8 @@ def test_a_choice_is_spread_evenly(pictures: Pictures) -> None:
 
 
 def test_a_damaged_cache_is_made_again_and_a_full_disk_is_said(tmp_path: Path) -> None:
-    store, key, sha256 = InspectionStore(tmp_path / "kept"), {"size_px": 16}, "ab" * 32
-    row = Looked(np.array([25.0, 0.8, 0.5]), np.ones(512, np.float32))
+    store, key, sha256 = figure_cache(tmp_path / "kept"), {"size_px": 16}, "ab" * 32
+    row = FaceFigures(np.array([25.0, 0.8, 0.5]), np.ones(512, np.float32))
     store.write(key, {sha256: row})
     [(found, kept)] = store.read(key, [sha256, "cd" * 32]).items()
     assert found == sha256 and kept.dsr is None and np.array_equal(kept.bicubic, row.bicubic)
@@ -129,4 +129,4 @@ def test_a_damaged_cache_is_made_again_and_a_full_disk_is_said(tmp_path: Path) -
     assert store.read(key, [sha256]) == {} and not store.path(key).exists()
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageFailed):
-        InspectionStore(tmp_path / "file").write(key, {sha256: row})
+        figure_cache(tmp_path / "file").write(key, {sha256: row})

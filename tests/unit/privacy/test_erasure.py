@@ -15,13 +15,13 @@ import pytest
 from core import cli
 from core.diagnostics.job import layout_store
 from core.diagnostics.layout import Layout
-from core.evaluation.store import EmbeddingStore, Kept
+from core.evaluation.vector_cache import EmbeddingRow, embedding_cache
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.backup import back_up, look_at, restore
 from core.gallery.encryption import change_key, encrypt
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
-from core.inspection.store import InspectionStore, Looked
+from core.inspection.survey import FaceFigures, figure_cache
 from core.privacy.erasure import erase
 from core.settings import Settings, load_settings
 
@@ -199,9 +199,9 @@ def test_what_a_backup_couldn_t_let_go_is_said(settings, gallery):
 
 
 def test_kept_embeddings_of_the_same_photographs_go_and_others_stay(settings, gallery):
-    store = EmbeddingStore(settings.data_dir / "cache" / "embeddings")
+    store = embedding_cache(settings.data_dir / "cache" / "embeddings")
     quality = np.zeros(9, np.float32)
-    kept = {f"{n:064x}": Kept(True, True, unit(seed) * 7, quality) for n, seed in enumerate((1, 2, 900))}
+    kept = {f"{n:064x}": EmbeddingRow(True, True, unit(seed) * 7, quality) for n, seed in enumerate((1, 2, 900))}
     store.write({"weights": "x"}, kept, {})
     report = erase(settings, gallery, NAME)
     assert ("Kept embeddings", 2) in {(one.store, one.count) for one in report.erased}
@@ -219,11 +219,13 @@ def test_caches_of_the_inspector_and_of_diagnostics_let_go_too(settings, gallery
     cache = settings.data_dir / "cache"
     mine, others = f"{1:064x}", f"{2:064x}"
     figures, quality = np.arange(3.0), np.zeros(9, np.float32)
-    embeddings, inspections = EmbeddingStore(cache / "embeddings"), InspectionStore(cache / "inspections")
+    embeddings, inspections = embedding_cache(cache / "embeddings"), figure_cache(cache / "inspections")
     for view, seeds in (("HR", (1, 700)), ("16 px", (800, 701))):
         pictures = zip((mine, others), seeds, strict=True)
-        embeddings.write({"view": view}, {one: Kept(True, True, unit(seed), quality) for one, seed in pictures}, {})
-    looked = {mine: Looked(figures, unit(810), figures, unit(811)), others: Looked(figures, unit(812))}
+        embeddings.write(
+            {"view": view}, {one: EmbeddingRow(True, True, unit(seed), quality) for one, seed in pictures}, {}
+        )
+    looked = {mine: FaceFigures(figures, unit(810), figures, unit(811)), others: FaceFigures(figures, unit(812))}
     inspections.write({"size": 16}, looked)
     layout_store(settings).write("c" * 64, Layout(np.zeros((40, 2)), "tsne", 0.0, 0.0, 0.0))
     (cache / "verdicts").mkdir()
@@ -239,10 +241,10 @@ def test_caches_of_the_inspector_and_of_diagnostics_let_go_too(settings, gallery
 
 
 def test_a_picture_that_was_enrolled_as_it_lies_in_a_data_set_is_known_by_its_hash(settings, gallery):
-    store = InspectionStore(settings.data_dir / "cache" / "inspections")
+    store = figure_cache(settings.data_dir / "cache" / "inspections")
     same = f"{7:064x}"
     gallery.add_templates(NAME, [NewTemplate(unit(40), "hr", 112.0, image_sha256=same)], space=SPACE)
-    store.write({"size": 16}, {same: Looked(np.arange(3.0), unit(820))})
+    store.write({"size": 16}, {same: FaceFigures(np.arange(3.0), unit(820))})
     erase(settings, gallery, NAME)
     assert store.read({"size": 16}, [same]) == {}
 

@@ -278,9 +278,9 @@ def test_a_deleted_databases_descriptor_is_let_go(tmp_path: Path):
 
 
 def test_a_busy_cache_is_kept_and_a_damaged_one_goes_with_its_log(tmp_path: Path):
-    from core.evaluation.store import EmbeddingStore
+    from core.evaluation.vector_cache import embedding_cache
 
-    store, key = EmbeddingStore(tmp_path), {"weights": "x"}
+    store, key = embedding_cache(tmp_path), {"weights": "x"}
     store.write(key, {}, {})
     path = store.path(key)
     other = sqlite3.connect(path, isolation_level=None)

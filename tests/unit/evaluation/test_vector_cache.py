@@ -9,11 +9,13 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.evaluation import embedding
-from core.evaluation.embedding import View, embed
+from core.evaluation.embedding import embed
+from core.evaluation.hooks import RunHooks
 from core.evaluation.pairs import Photo
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
-from core.evaluation.store import QUALITY, EmbeddingStore, Kept
-from core.evaluation.systems import System, SystemSpec, open_system, system_of
+from core.evaluation.systems import PipelineLoader, System, SystemSpec, open_system, system_of
+from core.evaluation.vector_cache import QUALITY, EmbeddingCache, EmbeddingRow, embedding_cache
+from core.evaluation.views import View
 from core.jobs.errors import JobStopped
 from core.pipeline import Pipeline
 
@@ -27,8 +29,8 @@ def pictures(photographs: Path) -> list[Picture]:
 
 
 @pytest.fixture()
-def store(tmp_path: Path) -> EmbeddingStore:
-    return EmbeddingStore(tmp_path / "embeddings")
+def store(tmp_path: Path) -> EmbeddingCache:
+    return embedding_cache(tmp_path / "embeddings")
 
 
 @pytest.fixture()
@@ -47,33 +49,34 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_is_kept_is_not_embedded_again(pipeline: Pipeline, pictures, store, counted) -> None:
     system = system_of(pipeline)
-    first = embed(system, pictures, VIEWS, store=store)
+    first = embed(system, pictures, VIEWS, RunHooks(store))
     assert len(counted) == 5
-    again = embed(system, list(reversed(pictures)), VIEWS, store=store)
+    again = embed(system, list(reversed(pictures)), VIEWS, RunHooks(store))
     assert len(counted) == 5, "nothing was looked at again"
     for view in VIEWS:
         np.testing.assert_array_equal(first[view].vectors, again[view].vectors[::-1])
         np.testing.assert_array_equal(first[view].acquired, again[view].acquired[::-1])
         np.testing.assert_array_equal(first[view].quality, again[view].quality[::-1])
-    embed(system, pictures, [*VIEWS, View("aligned", 32)], store=store)
+    embed(system, pictures, [*VIEWS, View("aligned", 32)], RunHooks(store))
     assert len(counted) == 10 and all(name.endswith(" 1") for name in counted[5:]), "only the new view was made"
 
 
 def test_with_everything_kept_nothing_is_loaded(pipeline: Pipeline, pictures, store) -> None:
     loaded = system_of(pipeline)
-    embed(loaded, pictures, VIEWS[:2], store=store)
+    embed(loaded, pictures, VIEWS[:2], RunHooks(store))
     cold = System(
         name=loaded.name,
         encoder_sha256=loaded.encoder_sha256,
         upscaler_name="bicubic",
         upscaler_id="bicubic",
         flip_tta=False,
-        key=loaded._key,
+        key=loaded.key,
+        loader=PipelineLoader(lambda: pytest.fail("the pipeline was loaded")),
     )
-    got = embed(cold, pictures, VIEWS[:2], store=store)
-    assert "pipeline" not in cold.__dict__
+    got = embed(cold, pictures, VIEWS[:2], RunHooks(store))
+    assert cold.loader.loaded is None
     assert got[VIEWS[0]].vectors.any()
-    assert cold.about()["encoder"] == "edgeface_xxs", "what it is was kept beside the vectors"
+    assert cold.loader.facts["encoder"] == "edgeface_xxs", "what it is was kept beside the vectors"
 
 
 def test_other_weights_views_and_seeds_never_meet(pipeline: Pipeline, pictures, store) -> None:
@@ -92,10 +95,10 @@ def test_other_weights_views_and_seeds_never_meet(pipeline: Pipeline, pictures, 
 
 def test_a_damaged_file_is_made_anew(pipeline: Pipeline, pictures, store, counted) -> None:
     system = system_of(pipeline)
-    whole = embed(system, pictures, VIEWS[:1], store=store)
+    whole = embed(system, pictures, VIEWS[:1], RunHooks(store))
     [path] = store.folder.glob("*.db")
     path.write_bytes(b"no database" * 999)
-    again = embed(system, pictures, VIEWS[:1], store=store)
+    again = embed(system, pictures, VIEWS[:1], RunHooks(store))
     np.testing.assert_array_equal(whole[VIEWS[0]].vectors, again[VIEWS[0]].vectors)
     assert len(counted) == 10
 
@@ -104,18 +107,18 @@ def test_a_stop_keeps_what_was_done(pipeline: Pipeline, pictures, store, counted
     monkeypatch.setattr(embedding, "_BATCH", 2)
     asked = iter([False, True])
     with pytest.raises(JobStopped):
-        embed(system_of(pipeline), pictures, VIEWS[:1], store=store, should_stop=lambda: next(asked))
+        embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store, should_stop=lambda: next(asked)))
     first = counted[:2]
     assert len(counted) <= 4, "the pictures after those may have been read ahead"
-    embed(system_of(pipeline), pictures, VIEWS[:1], store=store)
+    embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store))
     assert len(set(counted)) == 5 and not set(first) & set(counted[2:]), "the first two weren't looked at again"
 
 
-def test_rows_come_back_as_they_went_in(store: EmbeddingStore) -> None:
+def test_rows_come_back_as_they_went_in(store: EmbeddingCache) -> None:
     quality = np.arange(len(QUALITY), dtype=np.float32)
     rows = {
-        "ab" * 32: Kept(True, True, np.array([0.6, 0.8], np.float32), quality),
-        "cd" * 32: Kept(False, False, None, np.full(len(QUALITY), np.nan, np.float32)),
+        "ab" * 32: EmbeddingRow(True, True, np.array([0.6, 0.8], np.float32), quality),
+        "cd" * 32: EmbeddingRow(False, False, None, np.full(len(QUALITY), np.nan, np.float32)),
     }
     store.write({"x": 1}, rows, {"encoder": "some"})
     got = store.read({"x": 1}, [*rows, "ef" * 32])
@@ -129,7 +132,7 @@ def test_rows_come_back_as_they_went_in(store: EmbeddingStore) -> None:
 def test_a_system_is_known_by_hashes_before_it_is_loaded(random_weights: Path) -> None:
     system = open_system(SystemSpec(weights=str(random_weights), use_tta=True))
     assert len(system.encoder_sha256) == 64 and system.upscaler_id == "bicubic"
-    assert system.label == "random + bicubic + flip" and "pipeline" not in system.__dict__
+    assert system.label == "random + bicubic + flip" and system.loader.loaded is None
 
 
 def test_end_to_end_needs_photographs(pipeline: Pipeline, pictures) -> None:

@@ -1,0 +1,78 @@
+"""One row of a verification table: its figures and the columns that they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.evaluation.intervals import Interval
+from core.evaluation.metrics import Figures
+from core.evaluation.verification import FARS
+from core.evaluation.views import Mode, Size
+
+Pairing = Literal["HR-HR", "VLR-VLR", "VLR-HR"]
+Protocol = Literal["pairs file", "all pairs"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one table row.
+
+    `figures` leave out pairs with a failure to acquire; `with_failures` count them as rejected at every threshold: an
+    error where the pair is genuine. `failure_to_acquire` is the share of photographs that gave no usable face (with
+    its 95 % interval over people; over photographs where nothing is resampled), `no_face` the part of it in which no
+    face was found at all.
+    """
+
+    protocol: Protocol
+    mode: Mode
+    size_px: Size
+    pairing: Pairing
+    failure_to_acquire: float
+    failure_interval: Interval
+    no_face: float
+    figures: Figures
+    with_failures: Figures
+
+    @property
+    def probe(self) -> str:
+        return "HR" if self.size_px is None else f"{self.size_px} px"
+
+
+def row_values(row: Row, folds: str) -> dict[str, Any]:
+    """The cells of a row in a frame: rates as fractions, each interval in two columns (_low, _high)."""
+    f = row.figures
+    values: dict[str, Any] = {
+        "protocol": row.protocol,
+        "mode": row.mode,
+        "probe": row.probe,
+        "pairing": row.pairing,
+        "folds": folds,
+        "genuine": f.genuine,
+        "impostor": f.impostor,
+        "eer": f.eer,
+        **_bounds("eer", f.eer_interval),
+        "auc": f.auc,
+        **_bounds("auc", f.auc_interval),
+        "accuracy": f.accuracy,
+        **_bounds("accuracy", f.accuracy_interval),
+        "accuracy_se": f.accuracy_se,
+        "accuracy_with_failures": row.with_failures.accuracy,
+        **_bounds("accuracy_with_failures", row.with_failures.accuracy_interval),
+        "accuracy_with_failures_se": row.with_failures.accuracy_se,
+    }
+    for far in FARS:
+        value, interval = f.tar[far]
+        values |= {f"tar_at_far_{far:g}": value, **_bounds(f"tar_at_far_{far:g}", interval)}
+    return values | {
+        "failure_to_acquire": row.failure_to_acquire,
+        **_bounds("failure_to_acquire", row.failure_interval),
+        "no_face": row.no_face,
+        "eer_with_failures": row.with_failures.eer,
+        **{f"tar_at_far_{far:g}_with_failures": row.with_failures.tar[far][0] for far in FARS},
+    }
+
+
+def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
