@@ -1,6 +1,6 @@
-"""What a training run has told so far, as values and tables: its events are followed by offset, each read once.
+"""History of a training run: its events as values and tables, followed by offset so that each is read once.
 
-Unknown kinds of events and unknown fields pass by, so that an older page reads a newer run. Opens without torch.
+Unknown events and fields are ignored, so that an older page reads a newer run. Imports no torch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from core.training.run_events import (
     Progress,
     figures_of,
     number_of,
-    plan_of,
-    progress_of,
     text_of,
     whole_of,
 )
@@ -32,12 +30,12 @@ EPOCH_COLUMNS = ("step", "stage", "epoch", "epochs", "seconds", "images_per_s", 
 """What `History.epochs` holds for every run; further columns are named by their path, such as "val.by_size.16.eer"."""
 TRACE_COLUMNS = ("position", "loss", "per_second")
 MOST_TRACE = 800
-"""Points of the curve within epochs that are kept; of more than twice as many every second one goes."""
+"""Points of the curve within epochs that are kept; every second one is dropped at twice as many."""
 
 
 @dataclass
-class _Told:
-    """Everything heard so far."""
+class _EventLog:
+    """Everything read so far."""
 
     plan: Plan | None = None
     stage: str = ""
@@ -54,156 +52,151 @@ class _Told:
 
 
 class History:
-    """A run's events, read on at each `update`. Several threads may share one; what it gives are values."""
+    """A run's events, followed by `update`. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the run's events.jsonl, which needn't be there yet."""
+        """`path` is the run's events.jsonl, which needn't exist yet."""
         self.path = path
         self._lock = threading.Lock()
         self._offset = 0
-        self._told = _Told()
+        self._log = _EventLog()
         self._epochs: pd.DataFrame | None = None
 
     def update(self) -> bool:
-        """Read what came since the last call; True when anything did. Raises StorageFailed."""
+        """Read the events since the last call. Returns whether there were any. Raises StorageFailed."""
         with self._lock:
             before = self._offset
             events, self._offset = read_events(self.path, before)
-            if before and self._offset < before:  # another file by now: what was heard isn't its
-                self._told, self._epochs = _Told(), None
+            if before and self._offset < before:  # another file by now
+                self._log, self._epochs = _EventLog(), None
             for event in events:
-                self._hear(event)
+                self._read(event)
             return bool(events)
 
     @property
     def plan(self) -> Plan | None:
-        return self._told.plan
+        return self._log.plan
 
     @property
     def stage(self) -> str:
-        """The name of the stage that began last; "" before the first."""
-        return self._told.stage
+        """Name of the current stage; "" before the first."""
+        return self._log.stage
 
     @property
     def progress(self) -> Progress | None:
-        return self._told.progress
+        return self._log.progress
 
     @property
     def attempt(self) -> int:
-        """How often the run was started, resumes included; 0 while it is waiting for its first turn."""
-        return self._told.attempt
+        """Number of starts, resumes included; 0 while the run is queued."""
+        return self._log.attempt
 
     @property
     def started(self) -> datetime | None:
-        """When the present attempt began to work."""
-        return self._told.started
+        """Start of the current attempt."""
+        return self._log.started
 
     @property
     def last_event(self) -> datetime | None:
-        return self._told.last
+        return self._log.last
 
     @property
     def alarms(self) -> list[Alarm]:
-        """Errors first, then warnings and notices; of the same severity the latest first. Those of an attempt that ran
-        out of memory or into loss that isn't finite are over once another attempt began."""
+        """Errors first, then warnings and notices; the latest first within a severity.
+
+        An attempt's alarms about memory and a loss that isn't finite end with the next attempt.
+        """
         with self._lock:
-            found = [a for a in self._told.alarms.values() if a.attempt == self.attempt or a.code not in _OVER]
-        order = list(SEVERITIES)
-        return sorted(found, key=lambda a: (order.index(a.severity), -(a.at.timestamp() if a.at else 0)))
+            found = [a for a in self._log.alarms.values() if a.attempt == self.attempt or a.code not in _OVER]
+        return sorted(found, key=lambda a: (SEVERITIES.index(a.severity), -(a.at.timestamp() if a.at else 0)))
 
     @property
     def before(self) -> dict[str, float]:
-        """Validation's figures before the first epoch, named as the columns of `epochs`; {} where none were told."""
-        return self._told.before
+        """Validation's figures before the first epoch, named as the columns of `epochs`; {} where none were log."""
+        return self._log.before
 
     @property
     def bicubic(self) -> dict[str, float]:
-        """What bicubic enlargement reaches on the same images, named as the columns of `epochs`; {} where unknown."""
-        return self._told.bicubic
+        """Figures of bicubic on the same images, named as the columns of `epochs`; {} where unknown."""
+        return self._log.bicubic
 
     @property
     def checkpoints(self) -> dict[str, int | None]:
-        """Which checkpoints there are ("last", "best") and the epoch, over all stages, that each was made in."""
+        """The epoch, over all stages, of each checkpoint ("last", "best")."""
         with self._lock:
-            return dict(self._told.checkpoints)
+            return dict(self._log.checkpoints)
 
     def epochs(self) -> pd.DataFrame:
-        """One row an epoch, by `step` (over all stages, from 1); EPOCH_COLUMNS first. Numbers are float64, NaN where
-        nothing was said. An epoch that was trained again after a resume stands as it was told last."""
+        """One row per epoch, ordered by `step` (over all stages, from 1); EPOCH_COLUMNS first.
+
+        Numbers are float64, NaN where missing. A repeated epoch appears once, as last reported.
+        """
         with self._lock:
             if self._epochs is None:
-                self._epochs = _table(self._told.epochs)
+                self._epochs = _table(self._log.epochs)
             return self._epochs
 
     def trace(self) -> pd.DataFrame:
-        """The curve within epochs, thinned: `position` in epochs over all stages (0.5: in the middle of the first),
-        the loss there, images a second."""
+        """The curve within epochs, thinned: `position` in epochs over all stages (0.5: the middle of the first), the
+        loss there, images per second."""
         with self._lock:
-            return pd.DataFrame(self._told.trace, columns=list(TRACE_COLUMNS), dtype="float64")
+            return pd.DataFrame(self._log.trace, columns=list(TRACE_COLUMNS), dtype="float64")
 
-    def _hear(self, event: Event) -> None:
-        told, data = self._told, event.data
-        told.last = event.at
+    def _read(self, event: Event) -> None:
+        log, data = self._log, event.data
+        log.last = event.at
         if event.kind in ("started", "resumed"):
-            told.attempt += 1
-            told.started = event.at
-            told.progress = None
+            log.attempt += 1
+            log.started = event.at
+            log.progress = None
         elif event.kind == "plan":
-            told.plan = plan_of(data)
+            log.plan = Plan.model_validate(dict(data))
         elif event.kind == "stage":
-            told.stage = text_of(data.get("stage"))
+            log.stage = text_of(data.get("stage"))
         elif event.kind == "start":
-            told.before = figures_of(data.get("val"))
-            told.bicubic |= figures_of(data.get("bicubic"))
+            log.before = figures_of(data.get("val"))
+            log.bicubic |= figures_of(data.get("bicubic"))
         elif event.kind == "progress":
-            told.progress = progress_of(event)
-            self._draw_on(told.progress)
+            log.progress = Progress.model_validate({**data, "at": event.at})
+            self._extend_trace(log.progress)
         elif event.kind == "epoch":
-            self._note_epoch(data)
+            self._add_epoch(data)
         elif event.kind == "alarm":
-            self._note_alarm(event)
+            self._add_alarm(event)
         elif event.kind == "checkpoint" and text_of(data.get("which")):
-            steps = list(told.epochs)
-            told.checkpoints[text_of(data.get("which"))] = whole_of(data.get("step")) or (max(steps) if steps else None)
+            steps = list(log.epochs)
+            log.checkpoints[text_of(data.get("which"))] = whole_of(data.get("step")) or (max(steps) if steps else None)
 
-    def _note_epoch(self, data: Mapping[str, Any]) -> None:
+    def _add_epoch(self, data: Mapping[str, Any]) -> None:
         step = whole_of(data.get("step"))
         if step is not None and step > 0:
-            self._told.epochs[step] = dict(data)
+            self._log.epochs[step] = dict(data)
             val = data.get("val")
             if isinstance(val, Mapping):
-                self._told.bicubic |= figures_of(val.get("bicubic"))
+                self._log.bicubic |= figures_of(val.get("bicubic"))
             self._epochs = None
 
-    def _note_alarm(self, event: Event) -> None:
-        data, attempt = event.data, max(1, self._told.attempt)
-        code = text_of(data.get("code")) or "unknown"
-        earlier = self._told.alarms.get((attempt, code))
-        self._told.alarms[attempt, code] = Alarm(
-            code,
-            SEVERITIES.get(text_of(data.get("severity")), "warning"),
-            text_of(data.get("what")) or "The run raised an alarm.",
-            text_of(data.get("cause")),
-            text_of(data.get("next_step")),
-            event.at,
-            attempt,
-            earlier.times + 1 if earlier else 1,
-        )
+    def _add_alarm(self, event: Event) -> None:
+        attempt = max(1, self._log.attempt)
+        alarm = Alarm.model_validate({**event.data, "at": event.at, "attempt": attempt, "times": 1})
+        earlier = self._log.alarms.get((attempt, alarm.code))
+        times = earlier.times + 1 if earlier else 1
+        self._log.alarms[attempt, alarm.code] = alarm.model_copy(update={"times": times})
 
-    def _draw_on(self, progress: Progress) -> None:
+    def _extend_trace(self, progress: Progress) -> None:
         if progress.step != "train" or progress.epoch is None or progress.total <= 0:
             return
         position = progress.epoch - 1 + min(1.0, progress.done / progress.total)
-        trace = self._told.trace
-        while trace and trace[-1][0] >= position:  # it went back to its checkpoint
+        trace = self._log.trace
+        while trace and trace[-1][0] >= position:  # resumed from an earlier checkpoint
             trace.pop()
         trace.append((position, progress.loss, progress.per_second))
         if len(trace) > 2 * MOST_TRACE:
-            self._told.trace = trace[::-2][::-1]  # the last point stays
+            self._log.trace = trace[::-2][::-1]  # the last point stays
 
 
 def read_history(path: Path) -> History:
-    """Everything that the events at `path` tell so far. Raises StorageFailed."""
+    """Read all events at `path`. Raises StorageFailed."""
     history = History(path)
     history.update()
     return history

@@ -1,13 +1,13 @@
-"""Changes to a recipe by name, as `--set stage2.patience=4` and the page's fields give them."""
+"""Overrides of a recipe's settings by name, such as `--set stage2.patience=4`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from core.errors import SettingsInvalid
-from core.training.recipe import Recipe, Stage, check_recipe
+from core.training.recipe import Recipe, recipe_from_dict
 
 NOTES_NAMES = {
     "stage1_epochs": "1.epochs",
@@ -26,7 +26,7 @@ NOTES_NAMES = {
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """Every setting by its full name ("stage2.rates.encoder"), in order: what `change` can change."""
+    """Return every setting that `change` accepts by its full name ("stage2.rates.encoder"), in order."""
     found: dict[str, Any] = {}
     for each in fields(recipe):
         value = getattr(recipe, each.name)
@@ -39,24 +39,31 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def change(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with settings changed. Names are full ("stage2.patience"), the notes' ("backbone_lr"), or a stage's
-    own without the stage ("patience"), which changes every stage. Values are of the right type or text.
+    """Return the recipe with settings changed.
 
-    Raises SettingsInvalid for a name or value that can't be.
+    Names are full ("stage2.patience"), the notes' ("backbone_lr"), or a stage's own without the stage ("patience"),
+    which changes every stage. Values have the setting's type or are text. Raises SettingsInvalid for an unknown name or
+    an invalid value.
     """
-    for name, value in changes.items():
-        recipe = _changed(recipe, NOTES_NAMES.get(name, name), name, value)
-    check_recipe(recipe)
-    return recipe
+    known, values = settings_of(recipe), asdict(recipe)
+    stages = {stage["name"]: stage for stage in values["stages"]}
+    for asked, value in changes.items():
+        for full_name in _full_names(recipe, known, asked):
+            first, *rest = full_name.split(".")
+            owner, path = (stages[first], rest) if first in stages else (values, [first, *rest])
+            for part in path[:-1]:
+                owner = owner[part]
+            owner[path[-1]] = parsed(asked, value, known[full_name], path[-1])
+    return recipe_from_dict(values)
 
 
 def parse_changes(items: list[str] | tuple[str, ...] | None) -> dict[str, str]:
-    """ "NAME=VALUE" texts as a dict. Raises SettingsInvalid."""
+    """Parse "NAME=VALUE" texts. Raises SettingsInvalid."""
     found: dict[str, str] = {}
     for item in items or ():
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
-            raise SettingsInvalid(f"'{item}' says no NAME=VALUE.", "Write it like stage2.patience=4.")
+            raise SettingsInvalid(f"'{item}' isn't of the form NAME=VALUE.", "Write it like stage2.patience=4.")
         found[name.strip()] = value.strip()
     return found
 
@@ -69,41 +76,28 @@ def _flat(value: Any, prefix: str) -> dict[str, Any]:
     return found
 
 
-def _changed(recipe: Recipe, path: str, asked: str, value: Any) -> Recipe:
-    known = settings_of(recipe)
+def _full_names(recipe: Recipe, known: Mapping[str, Any], asked: str) -> list[str]:
+    """Resolve a name to the full names of the settings that it means. Raises SettingsInvalid."""
+    path = NOTES_NAMES.get(asked, asked)
     first, _, rest = path.partition(".")
     if first.isdigit():
         number = int(first) - 1
         if number >= len(recipe.stages):
+            count = len(recipe.stages)
             raise SettingsInvalid(
-                f"{asked}: the recipe '{recipe.name}' has {len(recipe.stages)} stage(s).", "Leave it out."
+                f"{asked}: the recipe '{recipe.name}' has {count} stage{'' if count == 1 else 's'}.", "Leave it out."
             )
         path = f"{recipe.stages[number].name}.{rest}"
-    if path in known:
-        stages = tuple(
-            _put(stage, path.partition(".")[2].split("."), asked, value) if path.startswith(f"{stage.name}.") else stage
-            for stage in recipe.stages
-        )
-        if stages != recipe.stages or any(path.startswith(f"{stage.name}.") for stage in recipe.stages):
-            return replace(recipe, stages=stages)
-        changed: Recipe = _put(recipe, path.split("."), asked, value)
-        return changed
-    everywhere = [stage for stage in recipe.stages if f"{stage.name}.{path}" in known]
-    if everywhere:
-        return replace(recipe, stages=tuple(_put(stage, path.split("."), asked, value) for stage in recipe.stages))
+    found = [path] if path in known else [f"{stage.name}.{path}" for stage in recipe.stages]
+    if found := [name for name in found if name in known]:
+        return found
     near = [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2]]
     hint = f"Did you mean {near[0]}?" if near else "`edgeface-studio train presets` lists them."
     raise SettingsInvalid(f"There is no setting '{asked}' in the recipe '{recipe.name}'.", hint)
 
 
-def _put(owner: Any, path: list[str], asked: str, value: Any) -> Any:
-    name, *rest = path
-    old = getattr(owner, name)
-    return replace(owner, **{name: _put(old, rest, asked, value) if rest else parsed(asked, value, old, name)})
-
-
 def parsed(asked: str, value: Any, like: Any, name: str = "") -> Any:
-    """`value` as the type of `like`; texts are read. Raises SettingsInvalid."""
+    """Convert a value or a text to the type of `like`, the setting's current value. Raises SettingsInvalid."""
     try:
         if isinstance(like, bool):
             return _truth(value)
@@ -123,17 +117,12 @@ def parsed(asked: str, value: Any, like: Any, name: str = "") -> Any:
         raise SettingsInvalid(f"{asked} is {value!r}, expected {kind}.", "Correct it.") from error
 
 
+_WORDS = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
+
+
 def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
-    return words[str(value).lower()] if str(value).lower() in words else _refuse(value)
-
-
-def _refuse(value: Any) -> bool:
-    raise ValueError(value)
-
-
-def stage_named(recipe: Recipe, name: str) -> Stage:
-    """The stage of that name. Raises KeyError."""
-    return {stage.name: stage for stage in recipe.stages}[name]
+    if str(value).lower() not in _WORDS:
+        raise ValueError(value)
+    return _WORDS[str(value).lower()]

@@ -1,83 +1,129 @@
-"""What a training run tells, as values: plan, progress, alarms, figures; read tolerantly from an event's data."""
+"""Events of a training run as tolerant records: plan, progress, alarms and figures.
+
+A field that is missing or of another type takes its default, so that a page reads runs of every version.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from core.jobs.events import Event
+from pydantic import AfterValidator, BeforeValidator, field_validator
+
+from core.system.validated import Record
 
 Severity = Literal["error", "warning", "notice"]
-SEVERITIES: dict[str, Severity] = {"error": "error", "warning": "warning", "notice": "notice"}
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""Most severe first."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """The last thing said about where the run is. `share` of the whole run in [0, 1]; `epoch` counts over all stages,
-    from 1; `done` of `total` batches or images of this step; `left_s` seconds for the whole run."""
+def number_of(value: Any) -> float | None:
+    """Return a finite number as a float; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def whole_of(value: Any) -> int | None:
+    """Return a finite number as an int; None for anything else."""
+    number = number_of(value)
+    return None if number is None else int(number)
+
+
+def text_of(value: Any) -> str:
+    """Return a text; "" for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def _list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+Number = Annotated[float | None, BeforeValidator(number_of)]
+Amount = Annotated[float, BeforeValidator(lambda value: number_of(value) or 0.0)]
+Share = Annotated[Number, AfterValidator(lambda share: None if share is None else min(1.0, max(0.0, share)))]
+Whole = Annotated[int | None, BeforeValidator(whole_of)]
+Text = Annotated[str, BeforeValidator(text_of)]
+
+
+class Progress(Record):
+    """Position of a run. `share` of the whole run in [0, 1]; `epoch` counts over all stages, from 1; `done` of `total`
+    images of this step; `left_s` seconds for the whole run."""
 
     at: datetime
-    step: str = ""
-    stage: str = ""
-    epoch: int | None = None
-    epochs: int | None = None
-    done: float = 0.0
-    total: float = 0.0
-    per_second: float | None = None
-    left_s: float | None = None
-    share: float | None = None
-    loss: float | None = None
+    step: Text = ""
+    stage: Text = ""
+    epoch: Whole = None
+    epochs: Whole = None
+    done: Amount = 0.0
+    total: Amount = 0.0
+    per_second: Number = None
+    left_s: Number = None
+    share: Share = None
+    loss: Number = None
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """Something that a person should look at: what is wrong, why, and what to do. `times` it was raised in the same
-    attempt; `attempt` counts from 1 and grows with every resume."""
+class Alarm(Record):
+    """A problem that needs attention: what is wrong, its cause, and the next step.
 
-    code: str
-    severity: Severity
-    what: str
-    cause: str = ""
-    next_step: str = ""
+    `times` it was raised in the same attempt; `attempt` counts from 1 and grows with every resume.
+    """
+
+    code: Annotated[str, BeforeValidator(lambda value: text_of(value) or "unknown")] = "unknown"
+    severity: Annotated[Severity, BeforeValidator(lambda value: value if value in SEVERITIES else "warning")] = (
+        "warning"
+    )
+    what: Annotated[str, BeforeValidator(lambda value: text_of(value) or "The run raised an alarm.")] = (
+        "The run raised an alarm."
+    )
+    cause: Text = ""
+    next_step: Text = ""
     at: datetime | None = None
     attempt: int = 1
     times: int = 1
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A stage as planned: what it trains, and for how many epochs at most."""
+class PlannedStage(Record):
+    """A stage as planned: the parts it trains, and its maximum number of epochs."""
 
-    name: str
-    title: str
-    epochs: int
-    trains: tuple[str, ...] = ()
+    name: Text = ""
+    title: Text = ""
+    epochs: Annotated[int, BeforeValidator(lambda value: whole_of(value) or 0)] = 0
+    trains: Annotated[tuple[Text, ...], BeforeValidator(_list_of)] = ()
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the run said at its start. None where it didn't say. `chance` = 1 / identities, the accuracy of guessing."""
+class Plan(Record):
+    """The plan that a run reports at its start; None where it didn't say. `chance` = 1 / identities, the accuracy of
+    guessing."""
 
-    stages: tuple[Stage, ...] = ()
-    epochs: int | None = None
-    train_images: int | None = None
-    val_images: int | None = None
-    identities: int | None = None
-    shared_identities: int | None = None
-    chance: float | None = None
-    device: str = ""
-    precision: str = ""
-    threads: int | None = None
-    estimate_s: float | None = None
-    upscaler: str = ""
-    encoder: str = ""
+    stages: tuple[PlannedStage, ...] = ()
+    epochs: Whole = None
+    train_images: Whole = None
+    val_images: Whole = None
+    identities: Whole = None
+    shared_identities: Whole = None
+    chance: Number = None
+    device: Text = ""
+    precision: Text = ""
+    threads: Whole = None
+    estimate_s: Number = None
+    upscaler: Text = ""
+    encoder: Text = ""
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _stages(cls, value: Any) -> list[Any]:
+        return [
+            {**stage, "title": text_of(stage.get("title")) or stage.get("name")}
+            for stage in _list_of(value)
+            if isinstance(stage, Mapping)
+        ]
 
 
 def figures_of(value: Any) -> dict[str, float]:
-    """Nested figures as {"val.eer": ..., "val.by_size.16.eer": ...}; what is no number is left out."""
+    """Flatten nested figures to {"val.eer": ..., "val.by_size.16.eer": ...}; anything but numbers is left out."""
     found: dict[str, float] = {}
     todo: list[tuple[str, Any]] = [("val", value)]
     while todo:
@@ -88,72 +134,3 @@ def figures_of(value: Any) -> dict[str, float]:
         elif number is not None:
             found[name] = number
     return found
-
-
-def plan_of(data: Mapping[str, Any]) -> Plan:
-    """The plan that an event of that kind tells."""
-    stages = data.get("stages")
-    numbers = {name: whole_of(data.get(name)) for name in ("epochs", "train_images", "val_images", "identities")}
-    return Plan(
-        **numbers,
-        stages=tuple(stage_of(each) for each in stages if isinstance(each, Mapping))
-        if isinstance(stages, list)
-        else (),
-        shared_identities=whole_of(data.get("shared_identities")),
-        chance=number_of(data.get("chance")),
-        device=text_of(data.get("device")),
-        precision=text_of(data.get("precision")),
-        threads=whole_of(data.get("threads")),
-        estimate_s=number_of(data.get("estimate_s")),
-        upscaler=text_of(data.get("upscaler")),
-        encoder=text_of(data.get("encoder")),
-    )
-
-
-def stage_of(data: Mapping[str, Any]) -> Stage:
-    """One stage of a plan."""
-    trains = data.get("trains")
-    name = text_of(data.get("name"))
-    return Stage(
-        name,
-        text_of(data.get("title")) or name,
-        whole_of(data.get("epochs")) or 0,
-        tuple(map(text_of, trains)) if isinstance(trains, list) else (),
-    )
-
-
-def progress_of(event: Event) -> Progress:
-    """Where the run is, as an event of that kind tells it."""
-    data = event.data
-    share = number_of(data.get("share"))
-    return Progress(
-        event.at,
-        text_of(data.get("step")),
-        text_of(data.get("stage")),
-        whole_of(data.get("epoch")),
-        whole_of(data.get("epochs")),
-        number_of(data.get("done")) or 0.0,
-        number_of(data.get("total")) or 0.0,
-        number_of(data.get("per_second")),
-        number_of(data.get("left_s")),
-        None if share is None else min(1.0, max(0.0, share)),
-        number_of(data.get("loss")),
-    )
-
-
-def number_of(value: Any) -> float | None:
-    """`value` where it is a finite number, else None: a page never meets a text where it draws."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def whole_of(value: Any) -> int | None:
-    """`value` as a whole number, where it is a finite one."""
-    number = number_of(value)
-    return None if number is None else int(number)
-
-
-def text_of(value: Any) -> str:
-    """`value` where it is a text, else ""."""
-    return value if isinstance(value, str) else ""
