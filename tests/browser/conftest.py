@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             reruns = 0 if config.getoption("usepdb") else 1
             item.add_marker(pytest.mark.flaky(reruns=reruns, rerun_except="from pytest-timeout"))
             if not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(300))
+                item.add_marker(pytest.mark.timeout(600))
 
 
 @dataclass(frozen=True)
