@@ -45,7 +45,7 @@ _AT_REST = """async () => {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A browser test runs once more when it fails, which the summary shows, and has 300 s, both runs included.
+    """A browser test runs once more when it fails, which the summary shows, and has 600 s, both runs included.
 
     One that ran out of time isn't run again, because its limit is counted once; with --pdb none is. Fixtures of the
     module aren't made again, so a test that changes their data removes first what an earlier run of it left.
