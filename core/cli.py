@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +30,7 @@ from core.commands.weights import app as weights
 from core.errors import CoreError
 from core.settings import data_folder, load_settings
 from core.system.atomic_file import write_atomically
+from core.system.logs import LEVEL_VARIABLE, LEVELS, level_of, log_to_stderr, redacted_traceback
 from core.system.private_files import keep_private
 from core.system.thread_env import let_threads_wait
 
@@ -76,8 +76,21 @@ bench.add_to(app)
 def start(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help=f"Log lines on standard error from this level on: {', '.join(LEVELS)}; default: EDGEFACE_LOG_LEVEL, "
+            "else warning.",
+        ),
+    ] = None,
 ) -> None:
     """Recognise faces, also very small ones. Begin with `edgeface-studio doctor`."""
+    if log_level is not None:
+        level_of(log_level)
+        os.environ[LEVEL_VARIABLE] = log_level  # for the runs that this command starts, too
+        log_to_stderr(log_level)
     if version:
         from importlib.metadata import version as installed
 
@@ -97,6 +110,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     resolve_with(owner)
     let_threads_wait()
     try:
+        log_to_stderr("warning")
         code = app(args=arguments, prog_name="edgeface-studio", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -147,15 +161,9 @@ def _fault(error: BaseException) -> int:
 
 
 def _write_log(error: BaseException, folder: Path) -> Path:
-    """Where it happened, without messages or arguments: those may hold names, and a log is no place for them."""
+    """Write where it happened, without messages or arguments, which may hold names, to a file of its own."""
     now = datetime.now(UTC)
-    lines = [f"{now.isoformat(timespec='seconds')} edgeface-studio"]
-    cause: BaseException | None = error
-    while cause is not None:
-        lines += [f"{type(cause).__module__}.{type(cause).__qualname__}"]
-        lines += [line.rstrip() for line in traceback.format_tb(cause.__traceback__)]
-        cause = cause.__cause__ or cause.__context__
-        lines += ["caused by"] if cause is not None else []
+    text = f"{now.isoformat(timespec='seconds')} edgeface-studio\n{redacted_traceback(error)}\n"
     path = folder / f"{now:%Y%m%dT%H%M%S%f}Z-command.log"
-    write_atomically(path, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
+    write_atomically(path, text.encode("utf-8", "replace"))
     return path

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from core.access.actor import resolve_with
 from core.settings import data_folder
+from core.system.logs import log_to_file
 from core.system.private_files import keep_private
 from dashboard.shell.gate import Gate
 from dashboard.shell.session import current
@@ -19,6 +20,7 @@ keep_private(data_folder())
 resolve_with(current)
 
 if __name__ != "__main__":
+    log_to_file(data_folder() / "logs" / "dashboard.log")
     app = st.App(__file__, middleware=[Middleware(Gate)])
 else:
     from dashboard.home.view import view

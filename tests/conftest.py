@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from core.access.actor import owner, resolve_with
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_LOGGERS = ("core", "dashboard")
 
 SHARED_VARIABLE = "EDGEFACE_SHARED"
 
@@ -43,6 +46,16 @@ def shared_dir() -> Path:
     if not (path / "data" / "lfw" / "pairs.txt").is_file():
         pytest.skip(f"{SHARED_VARIABLE} has no data/lfw/pairs.txt")
     return path
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Handlers and levels of the project's loggers as they were: commands and the dashboard's entry configure them."""
+    before = [(logger, list(logger.handlers), logger.level) for logger in map(logging.getLogger, _LOGGERS)]
+    yield
+    for logger, handlers, level in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

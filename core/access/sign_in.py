@@ -16,9 +16,12 @@ from core.access.passwords import matches
 from core.access.trail import record
 from core.access.users import User, find_user, key_of
 from core.settings import Settings
+from core.system.logs import logger
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
+
+_log = logger(__name__)
 
 FREE_FAILURES = 3
 """So many failures of a name cost no wait; each one more doubles it."""
@@ -48,11 +51,14 @@ def sign_in(
         connection.execute("DELETE FROM attempt WHERE at < ? OR at > ?", (now - REMEMBERED_S, now + REMEMBERED_S))
         wait = max(_of_account(connection, account, now), _in_all(connection, now))
         if wait > 0:
+            _log.warning("sign-in delayed by %.0f s", wait)
             raise TooManyAttempts(wait)
         connection.execute("INSERT INTO attempt(account, at) VALUES (?, ?)", (account, now))
+        attempts = int(connection.execute("SELECT count(*) FROM attempt").fetchone()[0])
     user = find_user(settings, name)
     if not matches(None if user is None else user.password_hash, password, hasher) or user is None:
         record(settings, "sign-in refused", user.name if user is not None else "unknown name", actor="nobody")
+        _log.warning("sign-in refused: %d failures within %.0f s, all names together", attempts, REMEMBERED_S)
         raise SignInRefused("Name and password don't fit together.", "Try again, or ask an admin for a new password.")
     with writing(settings) as connection:
         connection.execute("DELETE FROM attempt WHERE account = ?", (account,))

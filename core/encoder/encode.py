@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,9 @@ from core.models.files import look_at
 from core.models.variants import EMBEDDING_DIM, VARIANTS, variant_by_blob_id
 from core.settings import CROP_PX
 from core.system.cpu import cpu_has_bfloat16
+from core.system.logs import Public, logger
+
+_log = logger(__name__)
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | Tensor
@@ -195,6 +199,7 @@ def load_encoder(
     """
     if variant is not None and variant not in VARIANTS:
         raise SettingsInvalid(f"There is no EdgeFace variant '{variant}'.", f"Choose one of {', '.join(VARIANTS)}.")
+    began = time.monotonic()
     target = resolve_device(device)
     state = load_state(Path(path), variant)
     network = build_network(state.variant)
@@ -220,6 +225,14 @@ def load_encoder(
         health = check_health(encoder.encode)
         require_healthy(health, Path(path).name)
         encoder.info = replace(info, health=health)
+    _log.info(
+        "encoder loaded: %s, weights %s, %s, %s, %.1f s",
+        Public(info.variant),
+        Public(info.weights_sha256[:12]),
+        Public(info.device),
+        Public(info.precision),
+        time.monotonic() - began,
+    )
     return encoder
 
 

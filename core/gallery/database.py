@@ -23,7 +23,10 @@ from core.gallery.keys import key_given
 from core.gallery.protection import Keys, follow, protect_new
 from core.gallery.snapshot import folder_of, snapshot
 from core.gallery.sqlite_errors import explained
+from core.system.logs import logger
 from core.system.sqlite_files import connect, identity_of, side_files
+
+_log = logger(__name__)
 
 IN_MEMORY = ":memory:"
 
@@ -271,7 +274,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")  # what enrolling has acknowledged survives a power cut
-            schema.migrate(connection, self.now())
+            applied = schema.migrate(connection, self.now())
             self._use_wal(connection)
             if earlier == 0 and self.path != IN_MEMORY:
                 protect_new(connection, self.keys, self.now())
@@ -280,6 +283,12 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        if earlier == 0 and self.path != IN_MEMORY:
+            _log.info("gallery created, format %d", len(applied))
+        elif applied:
+            _log.info("gallery migrated from format %d to %d", earlier, earlier + len(applied))
+        else:
+            _log.debug("gallery opened, format %d", earlier)
         return connection
 
     def _back_up(self, version: int) -> None:

@@ -25,6 +25,9 @@ from core.jobs.processes import process_start
 from core.jobs.run_dir import Run, create_run, runs_root, settings_of
 from core.jobs.state import State, locked, now, stored_state, write_state
 from core.settings import PROJECT_ROOT, Settings
+from core.system.logs import logger
+
+_log = logger(__name__)
 
 WORKER = (sys.executable, "-m", "core.jobs.worker")
 FOLLOW_POLL_S = 0.2
@@ -51,6 +54,7 @@ def launch(
     require_places(settings, config)
     run = create_run(runs_root(settings), kind, slug, config, files=files)
     record(settings, "run started", run.id)
+    _log.info("run %s: launched", run.log_id)
     _start(run, settings, worker, actor)
     return run
 
@@ -77,6 +81,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
         )
         write_state(run.path, again)
     record(settings, "run resumed", run.id)
+    _log.info("run %s: launched again, attempt %d", run.log_id, again.attempts)
     _start(run, settings, worker, actor)
 
 
@@ -93,6 +98,7 @@ def stop(run: Run) -> None:
         except OSError as error:
             raise StorageFailed(f"{run.stop_path} couldn't be made: {error.strerror}.", "Free space.") from error
     record(settings_of(run), "run asked to stop", run.id)
+    _log.info("run %s: asked to stop", run.log_id)
 
 
 def follow(run: Run, *, poll_s: float = FOLLOW_POLL_S, pause: Callable[[float], None] = time.sleep) -> Iterator[Event]:

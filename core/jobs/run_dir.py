@@ -35,6 +35,7 @@ from core.jobs.stat_cache import Kept
 from core.jobs.state import State, locked, now, read_state, write_state
 from core.settings import Settings, load_settings
 from core.system.atomic_file import write_atomically
+from core.system.logs import Public
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"\d{8}T\d{9}Z-[a-z0-9-]+")
@@ -59,6 +60,11 @@ class Run:
     def id(self) -> str:
         """`<kind>/<name>`: what commands and pages call it."""
         return f"{self.kind}/{self.name}"
+
+    @property
+    def log_id(self) -> Public:
+        """`<kind>/<time>`: names the run in a log, without the part of its name that a user may have chosen."""
+        return Public(f"{self.kind}/{self.name.partition('-')[0]}")
 
     @property
     def root(self) -> Path:

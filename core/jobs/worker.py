@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-import traceback
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -28,8 +28,11 @@ from core.jobs.run_dir import Run
 from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
 from core.settings import Settings, data_folder, load_settings
+from core.system.logs import Public, log_to_stderr, logger
 from core.system.private_files import keep_private
 from core.system.thread_env import let_threads_wait
+
+_log = logger("core.jobs.worker")  # this module's __name__ is "__main__"
 
 KINDS: dict[str, str] = {
     "ingest": "core.dataset.runs:ingest",
@@ -63,6 +66,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KIND
     run = Run(Path(arguments[0]).resolve())
     asked_to_end = _listen()
     try:
+        log_to_stderr("info")  # launch() has directed standard error to the run's output.log
         alone = hold(run.path / ".worker") if run.path.is_dir() else None
         if alone is None:
             return _refuse(f"{run.path} is no run, or another process works on it")
@@ -81,6 +85,12 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
         seen_stop = seen_stop or asked_to_end() or run.stop_path.exists()
         return seen_stop
 
+    began = time.monotonic()
+
+    def end(status: Status, what: str = "", next_step: str = "") -> int:
+        _log.info("run %s: %s after %.1f s", run.log_id, Public(status), time.monotonic() - began)
+        return _end(run, log, status, what, next_step)
+
     with closing(EventLog(run.events_path)) as log:
         try:
             _behave(read_policy(settings))
@@ -92,25 +102,26 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
                 resumed = stored_state(run.path).attempts > 1
                 _write(run, "running")
                 log.append("resumed" if resumed else "started")
+                _log.info("run %s: %s", run.log_id, Public("resumed" if resumed else "started"))
                 job = find_job(kinds, run.kind)
                 report = job(JobContext(run, run.config, _spoken(log), should_stop, resumed))
                 if seen_stop:
                     raise JobStopped
                 run.write_report(report or {})
-                return _end(run, log, "done")
+                return end("done")
         except JobStopped as stopped:
-            return _end(run, log, "stopped", stopped.what, stopped.next_step)
+            return end("stopped", stopped.what, stopped.next_step)
         except CoreError as error:
-            return _end(run, log, "failed", error.what, error.next_step)
+            return end("failed", error.what, error.next_step)
         except OSError as error:
-            _write_traceback(error)
+            _log.error("run %s: the system refused", run.log_id, exc_info=error)
             where = f"{error.filename}: " if error.filename else ""
             what = f"The system refused: {where}{error.strerror or type(error).__name__}."
-            return _end(run, log, "failed", what, "Check the disk and permissions, then resume the run.")
+            return end("failed", what, "Check the disk and permissions, then resume the run.")
         except (Exception, SystemExit) as error:  # noqa: BLE001 (the last net: whatever a job does, its run ends properly)
-            _write_traceback(error)
+            _log.error("run %s: unexpected %s", run.log_id, error, exc_info=error)
             what = f"Something went wrong inside ({type(error).__name__})."
-            return _end(run, log, "failed", what, "Where it happened is in the run's output.log.")
+            return end("failed", what, "Where it happened is in the run's output.log.")
 
 
 def _spoken(log: EventLog) -> OnEvent:
@@ -212,12 +223,6 @@ def _behave(policy: Policy) -> None:
     let_threads_wait()
     if policy.threads is not None:
         os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(policy.threads)))
-
-
-def _write_traceback(error: BaseException) -> None:
-    """Where it happened, without messages or arguments: those may hold names, and a log is no place for them."""
-    lines = traceback.format_tb(error.__traceback__)
-    sys.stderr.write(f"{now().isoformat(timespec='seconds')} {type(error).__qualname__}\n{''.join(lines)}")
 
 
 def _refuse(text: str) -> int:

@@ -32,6 +32,7 @@ from core.models.files import (
 from core.models.header import is_upscaler
 from core.models.variants import RECOMMENDED, VARIANTS, variant_by_blob_id
 from core.settings import Settings
+from core.system.logs import Public, logger
 
 __all__ = [
     "Hashes",
@@ -47,6 +48,8 @@ __all__ = [
     "scan",
     "use_weights",
 ]
+
+_log = logger(__name__)
 
 PREFERENCE = (RECOMMENDED, *(name for name in (f"{RECOMMENDED}_q", *VARIANTS) if name != RECOMMENDED))
 """Which official file is taken when none was chosen: the recommended one, its int8 version, then as published."""
@@ -162,6 +165,7 @@ def use_weights(settings: Settings, file_or_name: str | Path) -> WeightsFile:
     check_weights(file)
     kept, entry = keep_weights(settings, file)
     write_active(settings, encoder=entry)
+    _log.info("encoder weights in use: SHA-256 %s", Public(kept.sha256[:12]))
     return kept
 
 

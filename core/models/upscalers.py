@@ -31,8 +31,11 @@ from core.settings import Settings
 from core.sr.trial import UpscalerUnusable, require_useful
 from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope
 from core.system.file_kinds import stray
+from core.system.logs import Public, logger
 
 __all__ = ["UpscalerFile", "active_upscaler", "describe", "find_upscaler", "resolve_upscaler", "scan", "use_upscaler"]
+
+_log = logger(__name__)
 
 _WORDING = Wording("upscaler", "is", "has", "it was", "FILE-or-NAME")
 _BICUBIC_INSTEAD = "use bicubic: edgeface-studio weights use bicubic"
@@ -159,6 +162,7 @@ def use_upscaler(settings: Settings, file_or_name: str | Path) -> UpscalerFile:
     check_upscaler(file)
     kept, entry = keep_upscaler(settings, file)
     write_active(settings, upscaler=entry)
+    _log.info("upscaler in use: SHA-256 %s", Public(kept.sha256[:12]))
     return kept
 
 

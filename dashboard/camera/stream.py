@@ -8,7 +8,6 @@ starts it again by itself.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.system.logs import logger
 from dashboard.camera.permission import Verdict, ask_camera, say_trouble, trouble_of_address
 from dashboard.camera.settings import LiveSettings, live_settings
 from dashboard.shell.navigation import link
@@ -36,7 +36,7 @@ LONG_S, GIVE_UP_S, SILENT_S, CLOSE_S = 10.0, 180.0, 20.0, 8.0
 which the picture counts as lost (a busy machine may pause; a camera that is unplugged ends at once); and of closing
 after which the page goes on without the browser's word."""
 
-_log = logging.getLogger("edgeface_studio")
+_log = logger(__name__)
 _VIDEO = {
     "autoPlay": True,
     "controls": False,
@@ -96,7 +96,7 @@ class _Stream:
                 return on_frame(rgb)
             except Exception as error:  # noqa: BLE001 - the video thread's last line of defence; the page says it
                 if not self.fault:
-                    _log.error("live video: %s while looking at a frame", type(error).__name__)
+                    _log.error("live video: unexpected %s while processing a frame", error, exc_info=error)
                 self.fault = True
                 return rgb
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +10,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import CoreError
+from core.system.logs import Public, logger
 from dashboard.shell.navigation import link
 from dashboard.ui.markdown import plain
 
-_log = logging.getLogger("edgeface_studio")
+_log = logger(__name__)
 
 
 @dataclass
@@ -53,17 +52,12 @@ def show_error(error: CoreError) -> None:
 
 
 def show_surprise(error: BaseException) -> str:
-    """A friendly text with a reference; the log gets the reference, the kind of error and the places it went through.
+    """Show a friendly text with a reference, and log the reference, the error's class and its redacted traceback.
 
-    The error's own text stays out of the log: it may hold a name. Returns the reference.
+    The error's message isn't logged: it may hold a name. Returns the reference.
     """
     reference = secrets.token_hex(3)
-    places = " < ".join(
-        f"{frame.filename.rsplit('/', 2)[-2]}/{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-        for frame in reversed(traceback.extract_tb(error.__traceback__))
-        if "/" in frame.filename
-    )
-    _log.error("reference %s: %s at %s", reference, type(error).__name__, places)
+    _log.error("reference %s: unexpected %s", Public(reference), error, exc_info=error)
     st.error(
         "**Something went wrong that we didn't foresee.**\n\n"
         f"Try again; when it stays, report reference `{reference}`, which the log names too.",

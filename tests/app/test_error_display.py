@@ -61,8 +61,9 @@ def test_a_surprise_is_friendly_and_its_text_stays_out_of_the_log(caplog):
     assert not app.exception and "goes on" in said(app)
     [error] = [each.value for each in app.error]
     assert "Traceback" not in error and "KeyError" not in error and "Grace" not in error
-    [record] = [each for each in caplog.records if each.name == "edgeface_studio"]
-    text = record.getMessage()
+    [record] = [each for each in caplog.records if each.name == "dashboard.shell.error_display"]
+    text = caplog.text
+    assert record.exc_info is None
     assert "KeyError" in text and "Grace" not in text and "Ada" not in text
     reference = error.split("`")[1]
     assert reference in text

@@ -18,13 +18,20 @@ from core.gallery.store import Gallery
 from core.gallery.transfer import export_bytes, import_gallery
 from core.privacy.erasure import erase
 from core.settings import load_settings
+from core.system.logs import LEVEL_VARIABLE, log_to_file
 from dashboard.shell.error_display import show_surprise
 
 NAME, OTHER = "Zoë Quennell", "Xanthippe Vole"
 
 
-def test_the_main_paths_log_nothing_about_a_person(make_pipeline, portrait, caplog, capsys, tmp_path: Path):
+def test_the_main_paths_log_nothing_about_a_person(
+    make_pipeline, portrait, caplog, capsys, monkeypatch, tmp_path: Path
+):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="core")
+    monkeypatch.setenv(LEVEL_VARIABLE, "debug")
+    log_path = load_settings().data_dir / "logs" / "dashboard.log"
+    log_to_file(log_path)
     key = [Key(b"k" * 32)]
     pipeline = make_pipeline()
     pipeline.gallery.store.close()
@@ -46,12 +53,13 @@ def test_the_main_paths_log_nothing_about_a_person(make_pipeline, portrait, capl
         key[0] = Key(b"o" * 32)
         with pytest.raises(CoreError):
             encrypt(store, key[0])
-        erase(load_settings(), store, OTHER)
+        left = erase(load_settings(), store, OTHER).traces
         trail = " ".join(f"{entry.actor} {entry.event}" for entry in store.audit())
     out, err = capsys.readouterr()
-    said = "\n".join([out, err, trail, *(record.getMessage() for record in caplog.records)])
+    said = "\n".join([out, err, trail, caplog.text, log_path.read_text()])
     assert "Quennell" not in said and "Vole" not in said
     assert f"{vector[0]:.4f}" not in said and Key(b"k" * 32).text not in said
+    assert "gallery created" in log_path.read_text() and not left, "the log leaves no trace of an erased person"
     assert store.path.with_name("backups").is_dir() and "enrolled" in trail
 
 
@@ -60,6 +68,7 @@ def test_a_fault_is_logged_by_kind_and_place_only(caplog):
         raise ValueError(f"{NAME} {np.ones(3)}")
     except ValueError as error:
         show_surprise(error)
-    [record] = [each for each in caplog.records if each.name == "edgeface_studio"]
-    assert "ValueError" in record.getMessage() and "test_silence.py" in record.getMessage()
-    assert "Quennell" not in record.getMessage() and record.exc_info is None
+    [record] = [each for each in caplog.records if each.name == "dashboard.shell.error_display"]
+    assert "ValueError" in record.getMessage() and record.exc_info is None
+    assert "ValueError" in caplog.text and "test_silence.py" in caplog.text
+    assert "Quennell" not in caplog.text and "1." not in caplog.text

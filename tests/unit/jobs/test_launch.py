@@ -58,7 +58,10 @@ def test_a_job_is_alone_polite_and_light(jobs, own_data_dir):
         "OMP_NUM_THREADS": "1",
         "EDGEFACE_DATA_DIR": str(own_data_dir),
     }
-    assert run.log_path.read_text() == "Hello from the job\n"
+    started, printed, done = run.log_path.read_text().splitlines()
+    assert printed == "Hello from the job"
+    assert started.endswith(f"INFO core.jobs.worker: run {run.log_id}: started")
+    assert f"INFO core.jobs.worker: run {run.log_id}: done after " in done
 
 
 def test_a_mistake_is_told_with_its_next_step(jobs):
