@@ -14,7 +14,7 @@ from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
 from core.system.text import count
-from dashboard.accuracy.data import Seen, accuracy_runs, evaluation_of, seen_runs
+from dashboard.accuracy.data import EvaluationEntry, accuracy_runs, evaluation_of, seen_runs
 from dashboard.accuracy.tables import chart, table_download
 from dashboard.shell.error_display import show_error
 from dashboard.ui.markdown import plain
@@ -25,9 +25,9 @@ Choice = tuple[str, str]
 """A run's id and the label of one of its systems."""
 
 
-def before_after_part(seen: Seen, evaluation: Evaluation) -> None:
+def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """Two choices, then who gained and who lost."""
-    options = choices(seen, evaluation)
+    options = choices(entry, evaluation)
     if len(options) < 2:
         st.info(
             "There is nothing to compare with yet: measure other weights on the same data set, or several at once.",
@@ -35,7 +35,7 @@ def before_after_part(seen: Seen, evaluation: Evaluation) -> None:
         )
         return
     names = list(options)
-    own = [name for name in names if options[name][0].id == seen.run.id]
+    own = [name for name in names if options[name][0].id == entry.run.id]
     before = names.index(own[0]) if len(own) > 1 else names.index(next(n for n in names if n not in own))
     after = names.index(own[1] if len(own) > 1 else own[0])
     columns = st.columns(2, gap="medium")
@@ -49,16 +49,16 @@ def before_after_part(seen: Seen, evaluation: Evaluation) -> None:
     except CoreError as error:
         show_error(error)
         return
-    _people(seen, compared)
-    _change(seen, compared)
+    _people(entry, compared)
+    _change(entry, compared)
 
 
-def choices(seen: Seen, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:
+def choices(entry: EvaluationEntry, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:
     """What can be compared: every system of this run, and of the latest others that were measured on the same data."""
-    found = {f"{label}": (seen.run, label) for label in _labels(evaluation)}
+    found = {f"{label}": (entry.run, label) for label in _labels(evaluation)}
     key = evaluation.protocol.get("data_sha256")
     for other in seen_runs(accuracy_runs()):
-        if other.run == seen.run or other.state.status != "done" or len(found) >= _OLDER:
+        if other.run == entry.run or other.state.status != "done" or len(found) >= _OLDER:
             continue
         try:
             report = other.run.report or {}
@@ -118,7 +118,7 @@ def _chosen(run: Run, label: str) -> Evaluation:
     return of_system(evaluation_of(run), label)
 
 
-def _people(seen: Seen, compared: Evaluation) -> None:
+def _people(entry: EvaluationEntry, compared: Evaluation) -> None:
     people = compared.table("gained_lost")
     if people.empty:
         return
@@ -152,7 +152,7 @@ def _people(seen: Seen, compared: Evaluation) -> None:
             st.caption(f"The {MOST} who changed most; everybody is in the table.")
     with st.expander(f"Everybody ({len(some):,})", icon=":material/table_rows:"):
         st.dataframe(screen("gained_lost", some), hide_index=True, height=min(420, 38 + 35 * len(some)))
-        table_download(people, f"{seen.run.name}-gained-lost", key="accuracy_gained_csv")
+        table_download(people, f"{entry.run.name}-gained-lost", key="accuracy_gained_csv")
 
 
 def _sign(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
@@ -165,9 +165,9 @@ def _sign(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
     return f"Sign test: p = {p:.3g}, {chance}."
 
 
-def _change(seen: Seen, compared: Evaluation) -> None:
+def _change(entry: EvaluationEntry, compared: Evaluation) -> None:
     st.subheader("Overall", anchor=False)
     table = compared.table("change")
     st.dataframe(compact("change", table), hide_index=True)
     st.caption("EER and TAR at FAR 0.1 % of all pairs, rank-1 among everybody; rates in percent, changes in points.")
-    table_download(table, f"{seen.run.name}-change", key="accuracy_change_csv")
+    table_download(table, f"{entry.run.name}-change", key="accuracy_change_csv")

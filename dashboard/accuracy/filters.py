@@ -1,21 +1,21 @@
-"""Which of an evaluation's systems and views is looked at: the same choice in all its parts."""
+"""Choices that the parts of an evaluation share: system, mode, probe size, degradation, pairing, and the figure."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.accuracy.labels import DEGRADATIONS, MODES
+from dashboard.accuracy.labels import DEGRADATIONS, FIGURES, MODES
 from dashboard.ui.markdown import plain
 
 BY = ["system", "mode", "degradation", "probe", "size_px"]
-"""The columns that tell systems and views apart."""
+"""The columns that identify a system and a view."""
 
 
 def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: bool = False) -> pd.DataFrame:
-    """The rows of the chosen system, mode, degradation, probe size and pairing; what there is one of isn't asked for.
+    """The rows of the chosen system, mode, degradation, probe size and pairing; a single option isn't offered.
 
-    The smallest size and the comparison with HR come first. `key` is the part's: "scores", "people".
+    The smallest size and the comparison with HR come first. `key` is that of the part: "scores", "people".
     """
     some = table
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -32,8 +32,25 @@ def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: 
             some = _one_of(some, "pairing", "Pairs", key, order)
         if "protocol" in some:
             order = [each for each in ("pairs file", "all pairs") if each in set(some["protocol"])]
-            some = _one_of(some, "protocol", "Taken from", key, order)
+            some = _one_of(some, "protocol", "Pairs from", key, order)
     return some
+
+
+def choose_figure(table: pd.DataFrame, key: str) -> str:
+    """One of FIGURES that `table` has values for."""
+    options = [name for name in FIGURES if name in table and table[name].notna().any()]
+    return str(
+        st.segmented_control(
+            "Figure",
+            options,
+            default=options[0],
+            required=True,
+            format_func=FIGURES.__getitem__,
+            key=key,
+            label_visibility="collapsed",
+            persist_state="page",
+        )
+    )
 
 
 def _one_of(
@@ -42,18 +59,17 @@ def _one_of(
     label: str,
     key: str,
     options: list[str],
-    words: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     *,
     keep: bool = False,
 ) -> pd.DataFrame:
-    """The rows whose `column` has the value chosen from `options`; with `keep` also those that have none (HR isn't
-    degraded)."""
+    """The rows whose `column` has the chosen value; with `keep` also those where it is empty (HR isn't degraded)."""
     if len(options) < 2:
         return table
     name = f"accuracy_{key}_{column}"
     if st.session_state.get(name) not in (None, *options):
-        st.session_state.pop(name)  # chosen where there are others
-    show = (words or {}).get
+        st.session_state.pop(name)  # was chosen for another run
+    label_of = (labels or {}).get
     if column == "system":
         chosen = st.selectbox(label, options, key=name, width=330, persist_state="page")
     else:
@@ -64,6 +80,6 @@ def _one_of(
             required=True,
             key=name,
             persist_state="page",
-            format_func=lambda each: plain(show(each, each)),
+            format_func=lambda each: plain(label_of(each, each)),
         )
     return table[(table[column] == chosen) | (table[column] == "")] if keep else table[table[column] == chosen]

@@ -1,4 +1,4 @@
-"""The figures of an evaluation at a glance: a table by probe size with intervals, and curves over the size."""
+"""The overview of an evaluation: a table by probe size with intervals, and curves over the size."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import streamlit as st
 from core.evaluation import plots
 from core.evaluation.result import Evaluation, resolution_table
 from core.evaluation.table_format import compact
-from dashboard.accuracy.data import Seen
-from dashboard.accuracy.filters import choose_rows
-from dashboard.accuracy.labels import interval, missing, rate
+from core.system.text import count
+from dashboard.accuracy.data import EvaluationEntry
+from dashboard.accuracy.filters import choose_figure, choose_rows
+from dashboard.accuracy.labels import FIGURES, interval, missing, rate
 from dashboard.accuracy.tables import chart, table_download
+from dashboard.runs.form import SYNTHETIC_HINT
 from dashboard.ui.figure_cells import Cell, cells_html
-from dashboard.ui.markdown import plain
+from dashboard.ui.markdown import nonbreaking, plain
 
-_CURVES = {"eer": "EER against HR", "tar": "TAR at FAR 0.1 %", "rank1": "Rank-1"}
 _COLUMNS = (
-    ("eer", "EER", "the error where false accepts and false rejects are equal"),
-    ("tar_at_far_0.001", "TAR at FAR 0.1 %", "of genuine pairs"),
-    ("rank1", "Rank-1", "found first among all"),
-    ("accuracy", "Accuracy", "over folds, each with the threshold that is best on the others"),
-    ("failure_to_acquire", "Not acquired", "no usable face"),
+    ("eer", "EER", "the error rate where false accepts and false rejects are equal"),
+    ("tar_at_far_0.001", "TAR at FAR 0.1 %", "share of genuine pairs accepted"),
+    ("rank1", "Rank-1", "share of probes whose own identity has the highest score"),
+    ("accuracy", "Accuracy", "mean over folds, each at the best threshold of the other folds"),
+    ("failure_to_acquire", "Not acquired", "share of images without a usable face"),
 )
 
 
-def overview_part(seen: Seen, evaluation: Evaluation) -> None:
-    """What came of it, by size, and what was measured on whom."""
+def overview_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
+    """The headline table, the data it was measured on, and the curves."""
     if not evaluation.table("benchmark").empty:
         _benchmark(evaluation)
     if evaluation.table("verification").empty:
@@ -37,12 +38,12 @@ def overview_part(seen: Seen, evaluation: Evaluation) -> None:
     rows = choose_rows(headline_rows(evaluation), "overview", sizes=False)
     st.html(headline_html(rows))
     st.caption(_protocol(evaluation))
-    table_download(rows, f"{seen.run.name}-headline", key="accuracy_headline_csv")
+    table_download(rows, f"{entry.run.name}-headline", key="accuracy_headline_csv")
     _curves(evaluation)
 
 
 def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
-    """A row for each system, view and source of pairs: EER and TAR against HR, rank-1, failure to acquire."""
+    """One row per system, view and source of pairs: EER and TAR against HR, rank-1, failure to acquire."""
     verified = evaluation.table("verification")
     verified = verified[verified["pairing"] != "VLR-VLR"].reset_index(drop=True)
     ranked = evaluation.table("identification")
@@ -53,7 +54,7 @@ def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def headline_html(rows: pd.DataFrame) -> str:
-    """A table with a line for each probe size, largest first, each rate with its 95 % interval."""
+    """An HTML table with one row per probe size, largest first, and the 95 % interval below each rate."""
     columns = [
         (column, name)
         for column, name, _ in _COLUMNS
@@ -78,14 +79,18 @@ def _cell(row: Mapping[Any, Any], column: str) -> Cell:
 
 
 def _protocol(evaluation: Evaluation) -> str:
-    said = evaluation.protocol
-    plan = said.get("plan") or {}
-    people = f"{said['people']:,} people, " if isinstance(said.get("people"), int) else ""
-    pictures = f"{said['pictures']:,} pictures" if isinstance(said.get("pictures"), int) else ""
-    split = f", {said['split']}" if said.get("split") else ""
+    protocol = evaluation.protocol
+    plan = protocol.get("plan") or {}
+    counts = [
+        count(protocol[name], *nouns)
+        for name, nouns in (("people", ("person", "people")), ("pictures", ("image",)))
+        if isinstance(protocol.get(name), int)
+    ]
+    split = f", {protocol['split']}" if protocol.get("split") else ""
     resamples = f"; 95 % intervals over {plan['bootstrap']:,} resamples of people" if plan.get("bootstrap") else ""
-    drawn = " Drawn faces: the figures say that things work, not how well." if said.get("synthetic") else ""
-    return plain(f"{said.get('data', '')}{split}: {people}{pictures}. Probes against HR{resamples}.{drawn}")
+    synthetic = f" {SYNTHETIC_HINT}" if protocol.get("synthetic") else ""
+    text = f"{protocol.get('data', '')}{split}: {', '.join(counts)}. Probes against HR{resamples}.{synthetic}"
+    return plain(nonbreaking(text))
 
 
 def _curves(evaluation: Evaluation) -> None:
@@ -94,23 +99,13 @@ def _curves(evaluation: Evaluation) -> None:
         return
     st.subheader("Accuracy against resolution", anchor=False)
     against = table[table["pairing"] != "VLR-VLR"]
-    there = [name for name in _CURVES if name in against and against[name].notna().any()]
-    shown = st.segmented_control(
-        "Measure",
-        there,
-        default=there[0],
-        required=True,
-        format_func=_CURVES.__getitem__,
-        key="accuracy_curve",
-        label_visibility="collapsed",
-        persist_state="page",
-    )
-    figure = plots.resolution_chart(against, str(shown), ("system", "mode", "degradation"))
-    chart(figure, "accuracy_resolution", alt=f"{_CURVES[str(shown)]} by probe size")
+    shown = choose_figure(against, "accuracy_curve")
+    figure = plots.resolution_chart(against, shown, ("system", "mode", "degradation"))
+    chart(figure, "accuracy_resolution", alt=f"{FIGURES[shown]} by probe size")
 
 
 def _benchmark(evaluation: Evaluation) -> None:
-    """The benchmark's own figures, with those that others published beside them."""
+    """The benchmark's figures and those that others published."""
     for name, title in (("benchmark", "By the published protocol"), ("published", "What others published")):
         table = evaluation.table(name)
         if table.empty:
@@ -119,7 +114,7 @@ def _benchmark(evaluation: Evaluation) -> None:
         st.dataframe(compact(name, table), hide_index=True)
     if not evaluation.table("published").empty:
         st.caption(
-            "Rates in percent. Every probe counts, one without a usable face as an error. "
-            "Others used larger networks, other training data and their own alignment: neighbours, "
-            "not rivals under equal conditions."
+            "Rates in percent. Every probe counts; one without a usable face is an error. The published methods used "
+            "larger networks, different training data and their own alignment, so the figures aren't directly "
+            "comparable."
         )

@@ -9,7 +9,7 @@ from core.evaluation import plots
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import screen
 from core.system.text import count
-from dashboard.accuracy.data import Seen
+from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.filters import choose_rows
 from dashboard.accuracy.person import person_view
 from dashboard.accuracy.tables import chart, table_download
@@ -37,7 +37,7 @@ _COLUMNS = [
 ]
 
 
-def people_part(seen: Seen, evaluation: Evaluation) -> None:
+def people_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """The chart and the lists; below it the person that is opened."""
     rows = choose_rows(evaluation.table("per_identity"), "people")
     told, few = rows[~rows["few"].astype(bool)], rows[rows["few"].astype(bool)]
@@ -50,8 +50,8 @@ def people_part(seen: Seen, evaluation: Evaluation) -> None:
     _choose(told, few)
     name = st.session_state.get(CHOSEN)
     if name:
-        person_view(seen, evaluation, rows, str(name), threshold)
-    _lists(seen, evaluation, told, few)
+        person_view(entry, evaluation, rows, str(name), threshold)
+    _lists(entry, evaluation, told, few)
 
 
 def worst_first(table: pd.DataFrame, measure: str, most: int) -> pd.DataFrame:
@@ -125,17 +125,17 @@ def _choose(told: pd.DataFrame, few: pd.DataFrame) -> None:
     )
 
 
-def _lists(seen: Seen, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataFrame) -> None:
+def _lists(entry: EvaluationEntry, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataFrame) -> None:
     first = told.iloc[0] if len(told) else None
     with st.expander(f"Everybody as a table ({len(told):,})", icon=":material/table_rows:"):
         st.dataframe(screen("per_identity", told[_COLUMNS]), hide_index=True, height=min(420, 38 + 35 * len(told)))
-        table_download(told, f"{seen.run.name}-people", key="accuracy_people_csv")
+        table_download(told, f"{entry.run.name}-people", key="accuracy_people_csv")
     confused = evaluation.table("confused")
     if first is not None and not confused.empty:
         same = [confused[column] == first[column] for column in ("system", "mode", "degradation", "probe")]
         confused = confused[same[0] & same[1] & same[2] & same[3]]
     if not confused.empty:
-        _confused(seen, confused)
+        _confused(entry, confused)
     alone = evaluation.table("too_few")
     total = len(few) + len(alone)
     if total:
@@ -148,7 +148,7 @@ def _lists(seen: Seen, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataF
             st.dataframe(listed[["identity", "images"]], hide_index=True, height=min(320, 38 + 35 * total))
 
 
-def _confused(seen: Seen, confused: pd.DataFrame) -> None:
+def _confused(entry: EvaluationEntry, confused: pd.DataFrame) -> None:
     with st.expander(f"Confused pairs ({len(confused):,})", icon=":material/group:", expanded=True):
         columns = ["identity", "taken_for", "probes", "of", "highest", "back"]
         st.dataframe(
@@ -168,7 +168,7 @@ def _confused(seen: Seen, confused: pd.DataFrame) -> None:
             },
         )
         st.caption("How many of a person's images somebody else's score was highest for. Choose a row to see them.")
-        table_download(confused, f"{seen.run.name}-confused", key="accuracy_confused_csv")
+        table_download(confused, f"{entry.run.name}-confused", key="accuracy_confused_csv")
 
 
 def _take_row(names: list[str]) -> None:

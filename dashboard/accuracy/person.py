@@ -19,7 +19,7 @@ from core.evaluation.result import Evaluation
 from core.images import encode_image, resize
 from core.settings import CROP_PX
 from core.system.text import count
-from dashboard.accuracy.data import Seen
+from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.labels import interval, rate
 from dashboard.accuracy.tables import chart, table_download
 from dashboard.ui.components import name_line
@@ -29,7 +29,9 @@ from dashboard.ui.pictures import image_address
 PER_PAGE = 12
 
 
-def person_view(seen: Seen, evaluation: Evaluation, rows: pd.DataFrame, name: str, threshold: float) -> None:
+def person_view(
+    entry: EvaluationEntry, evaluation: Evaluation, rows: pd.DataFrame, name: str, threshold: float
+) -> None:
     """The person called `name`; `rows` are those of `per_identity` in the view that is looked at."""
     own = rows[rows["identity"] == name]
     if own.empty:
@@ -49,8 +51,8 @@ def person_view(seen: Seen, evaluation: Evaluation, rows: pd.DataFrame, name: st
         figure = scores_chart(theirs, threshold)
         chart(figure, "accuracy_person_scores", alt="Scores of each image against this person and the best other")
         st.caption(plain(_sentence(theirs)))
-        _images(seen, probes, theirs, row)
-        table_download(theirs, f"{seen.run.name}-person", key="accuracy_person_csv", label="Scores as CSV")
+        _images(entry, probes, theirs, row)
+        table_download(theirs, f"{entry.run.name}-person", key="accuracy_person_csv", label="Scores as CSV")
 
 
 def facts_html(row: Mapping[Any, Any], threshold: float) -> str:
@@ -119,13 +121,13 @@ def probe_html(row: Mapping[Any, Any], size_px: int, pictures: SeenPictures, oth
     )
 
 
-def _images(seen: Seen, probes: pd.DataFrame, theirs: pd.DataFrame, row: Mapping[Any, Any]) -> None:
+def _images(entry: EvaluationEntry, probes: pd.DataFrame, theirs: pd.DataFrame, row: Mapping[Any, Any]) -> None:
     pages = -(-len(theirs) // PER_PAGE)
     page = 1
     if pages > 1:
         page = st.pagination(pages, key=f"accuracy_images_{row['identity']}_{row['probe']}", max_visible_pages=5)
     part = theirs.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
-    pictures = SeenPictures(seen.config)
+    pictures = SeenPictures(entry.config)
     size = int(row["size_px"])
     cells = "".join(probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records"))
     st.html(f"<div class='ef-probes'>{cells}</div>")

@@ -1,4 +1,4 @@
-"""One evaluation: its progress while it is at work, then its figures in parts, and its downloads."""
+"""One evaluation: its card, its downloads, and its results in parts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from core.evaluation.result import Evaluation, training_overlap
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from dashboard.accuracy.before_after import before_after_part
-from dashboard.accuracy.calibrate import calibration_part
-from dashboard.accuracy.data import Seen, evaluation_of, look
-from dashboard.accuracy.labels import progress_words
+from dashboard.accuracy.data import EvaluationEntry, evaluation_of, read_entry
+from dashboard.accuracy.labels import progress_bar
 from dashboard.accuracy.overview import overview_part
 from dashboard.accuracy.people import people_part
 from dashboard.accuracy.scores import scores_part
 from dashboard.accuracy.tables import protocol_part, report_downloads, tables_part
+from dashboard.accuracy.thresholds import calibration_part
 from dashboard.runs.card import Shown, run_status
+from dashboard.runs.list import show_list
 from dashboard.shell.error_display import feedback
 from dashboard.ui.markdown import plain
 
-Part = Callable[[Seen, Evaluation], None]
+Part = Callable[[EvaluationEntry, Evaluation], None]
 
 _PARTS: dict[str, tuple[str, Part]] = {
     "thresholds": ("Thresholds", calibration_part),
@@ -35,19 +36,19 @@ _PARTS: dict[str, tuple[str, Part]] = {
 
 
 def run_view(run: Run) -> None:
-    """The whole view of one run. It looks again by itself for as long as the run is at work."""
-    seen = look(run)
-    done = seen.state.status == "done"
+    """Draw one evaluation. Its card refreshes automatically while it is queued or running."""
+    entry = read_entry(run)
+    done = entry.state.status == "done"
     run_status(
         run,
         Shown(
-            seen.title,
-            body=_asked,
-            bar=_bar,
-            on_remove=_to_the_list,
+            entry.title,
+            body=_settings,
+            bar=lambda snapshot: progress_bar(snapshot.progress),
+            on_remove=show_list,
             resume="primary",
             details=not done,
-            removal="Its folder with tables and report goes. Thresholds that were put into a gallery stay there.",
+            removal="This deletes the run's folder with its tables and report. Thresholds in a gallery are kept.",
         ),
     )
     if not done:
@@ -57,11 +58,11 @@ def run_view(run: Run) -> None:
     for warning in training_overlap(evaluation.protocol):
         st.warning(plain(warning), icon=":material/warning:")
     if len(known := evaluation.table("took_part")):
-        with st.expander(f"Who took part ({len(known):,})", icon=":material/group:"):
+        with st.expander(f"People in the training data ({len(known):,})", icon=":material/group:"):
             st.dataframe(known, hide_index=True, height=min(320, 38 + 35 * len(known)))
     parts = parts_of(evaluation)
     if st.session_state.get("accuracy_part") not in (None, *parts):
-        st.session_state.pop("accuracy_part")  # chosen in a run that has it
+        st.session_state.pop("accuracy_part")  # was chosen in a run that has this part
     part = st.segmented_control(
         "Part",
         parts,
@@ -74,11 +75,11 @@ def run_view(run: Run) -> None:
         persist_state="page",
     )
     with feedback():
-        _PARTS[str(part)][1](seen, evaluation)
+        _PARTS[str(part)][1](entry, evaluation)
 
 
 def parts_of(evaluation: Evaluation) -> list[str]:
-    """The parts that this evaluation has something for."""
+    """The parts that this evaluation has tables for."""
     there = {
         "thresholds": not evaluation.table("thresholds").empty,
         "overview": not evaluation.table("verification").empty or not evaluation.table("benchmark").empty,
@@ -91,13 +92,5 @@ def parts_of(evaluation: Evaluation) -> list[str]:
     return [name for name in _PARTS if there[name]]
 
 
-def _bar(snapshot: Snapshot) -> tuple[float, str] | None:
-    return progress_words(snapshot.progress)
-
-
-def _asked(snapshot: Snapshot) -> None:
-    st.caption(plain(look(snapshot.run).asked))
-
-
-def _to_the_list(run: Run) -> None:
-    st.query_params.pop("run", None)
+def _settings(snapshot: Snapshot) -> None:
+    st.caption(plain(read_entry(snapshot.run).settings_line))

@@ -10,7 +10,7 @@ import streamlit as st
 from core.evaluation import plots
 from core.evaluation.result import Evaluation
 from core.system.text import count
-from dashboard.accuracy.data import Seen
+from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.filters import choose_rows
 from dashboard.accuracy.labels import rate
 from dashboard.accuracy.tables import chart, table_download
@@ -21,11 +21,11 @@ STEP = 0.005
 _BY = ("system", "mode", "degradation", "probe", "pairing")
 
 
-def scores_part(seen: Seen, evaluation: Evaluation) -> None:
+def scores_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """Histograms with the slider, then ROC, DET and CMC of everything that was measured."""
     bins = choose_rows(evaluation.table("histograms"), "scores", pairings=True)
     st.fragment(threshold_panel)(bins, _start(evaluation))
-    table_download(bins, f"{seen.run.name}-histogram", key="accuracy_histogram_csv", label="Histogram as CSV")
+    table_download(bins, f"{entry.run.name}-histogram", key="accuracy_histogram_csv", label="Histogram as CSV")
     st.subheader("Curves", anchor=False)
     points = evaluation.table("curves")
     chosen = bins.iloc[0] if len(bins) else None
@@ -46,13 +46,13 @@ def scores_part(seen: Seen, evaluation: Evaluation) -> None:
     if kind == "CMC":
         chart(plots.cmc_chart(ranks, _BY[:4]), "accuracy_cmc", alt="CMC: probes whose person is among the first k")
         st.caption("The share of probes whose own person is among the first k, searched among everybody.")
-        table_download(ranks, f"{seen.run.name}-cmc", key="accuracy_cmc_csv", label="CMC as CSV")
+        table_download(ranks, f"{entry.run.name}-cmc", key="accuracy_cmc_csv", label="CMC as CSV")
         return
     figure = plots.roc_chart(shown, _BY) if kind == "ROC" else plots.det_chart(shown, _BY)
     chart(figure, f"accuracy_{kind.lower()}", alt=f"{kind} of genuine and impostor pairs")
     if len(shown) < len(points):
         st.caption("Probes against HR. The pairs of small faces are in the CSV and in the report.")
-    table_download(points, f"{seen.run.name}-roc", key="accuracy_roc_csv", label="Points as CSV")
+    table_download(points, f"{entry.run.name}-roc", key="accuracy_roc_csv", label="Points as CSV")
 
 
 def threshold_panel(bins: pd.DataFrame, start: float) -> None:

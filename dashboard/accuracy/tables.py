@@ -20,7 +20,7 @@ from core.evaluation import plots
 from core.evaluation.result import TITLES, Evaluation
 from core.evaluation.table_format import compact
 from core.jobs.run_dir import Run
-from dashboard.accuracy.data import Seen
+from dashboard.accuracy.data import EvaluationEntry
 from dashboard.shell.downloads import offer_download
 from dashboard.ui.markdown import plain
 
@@ -41,7 +41,7 @@ _NOTES = {
 }
 
 
-def tables_part(seen: Seen, evaluation: Evaluation) -> None:
+def tables_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """Each table in a fold, rates in percent with 95 % intervals, and what is drawn from it."""
     st.caption("Rates in percent, 95 % intervals in brackets. The CSV files hold fractions.")
     for name, title in TITLES.items():
@@ -56,7 +56,7 @@ def tables_part(seen: Seen, evaluation: Evaluation) -> None:
             st.dataframe(shown, hide_index=True, height=min(420, 38 + 35 * max(1, len(shown))))
             if len(table) > ROWS:
                 st.caption(f"The first {ROWS} of {len(table):,} rows; all are in the CSV.")
-            table_download(table, f"{seen.run.name}-{name}", key=f"accuracy_csv_{name}")
+            table_download(table, f"{entry.run.name}-{name}", key=f"accuracy_csv_{name}")
 
 
 def _drawn(name: str, evaluation: Evaluation) -> None:
@@ -70,7 +70,7 @@ def _drawn(name: str, evaluation: Evaluation) -> None:
             chart(plots.distribution_chart(quality, measure), f"accuracy_sr_{measure}", alt=f"{said} by size")
 
 
-def protocol_part(seen: Seen, evaluation: Evaluation) -> None:
+def protocol_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """What a reader needs to make the figures again."""
     said = evaluation.protocol
     st.markdown(plain(said.get("protocol", "")))
@@ -81,7 +81,7 @@ def protocol_part(seen: Seen, evaluation: Evaluation) -> None:
         "Pictures": said.get("pictures"),
         "Data, SHA-256": said.get("data_sha256"),
         "Made": said.get("made_at"),
-        "Run": seen.run.id,
+        "Run": entry.run.id,
     }
     for system in said.get("systems", []):
         facts[f"{system.get('label')}: weights, SHA-256"] = system.get("weights_sha256")
@@ -91,9 +91,9 @@ def protocol_part(seen: Seen, evaluation: Evaluation) -> None:
     st.dataframe(pd.DataFrame(rows, columns=["what", "value"]), hide_index=True)
     with st.expander("Everything, as JSON", icon=":material/data_object:"):
         st.code(json.dumps(said, indent=2, default=str, ensure_ascii=False), language="json", height=320)
-    if seen.config.get("command"):
+    if entry.config.get("command"):
         st.caption("The same from the command line:")
-        st.code(str(seen.config["command"]), language=None, wrap_lines=True)
+        st.code(str(entry.config["command"]), language=None, wrap_lines=True)
 
 
 _FILES = ("report.html", "report.json", "operating_points.json", "config.json")

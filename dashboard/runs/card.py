@@ -1,9 +1,9 @@
-"""A run on the screen: where it stands, how far it is, its last lines, and stop, resume and remove.
+"""A run as a card: its state, its progress, its last events, and buttons to stop, resume and remove it.
 
     run_status(run, Shown("Reading photographs", unit="photographs"))
 
-Everything is read from the run's folder, so any browser sees the same, also after a reload or a restart of the
-dashboard. It redraws itself once a second while the run is at work or waits, and not at all afterwards.
+Everything is read from the run's folder, so every browser shows the same, also after a reload or a restart of the
+dashboard. The card is redrawn once per second while the run is queued or running, and not afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
 from dashboard.shell.session import allowed
-from dashboard.ui.markdown import duration, plain, shorten
+from dashboard.ui.markdown import duration, nonbreaking, plain, shorten
 
 POLL_S = 1.0
 EVENTS_SHOWN = 30
@@ -41,23 +41,28 @@ STEPS = {
 }
 
 STATES: dict[str, tuple[str, str, str]] = {
-    "queued": ("Waits for its turn", ":material/hourglass_top:", "gray"),
-    "running": ("At work", ":material/autorenew:", "blue"),
+    "queued": ("Queued", ":material/hourglass_top:", "gray"),
+    "running": ("Running", ":material/autorenew:", "blue"),
     "done": ("Done", ":material/check_circle:", "green"),
     "failed": ("Failed", ":material/error:", "red"),
     "stopped": ("Stopped", ":material/stop_circle:", "orange"),
     "interrupted": ("Interrupted", ":material/bolt:", "orange"),
 }
 
+_ENDS = {
+    "interrupted": "The process ended unexpectedly: it was killed, or the machine was switched off.",
+    "stopped": "The run was stopped.",
+}
+
 
 @dataclass(frozen=True)
 class Shown:
-    """How a kind of run is shown. `unit` is what its progress counts, in the plural; `steps` the words for the steps
-    that a job names, beside STEPS. `body` draws more below the bar, at each look (a chart of losses). `on_end` is
-    called once when this visitor has seen the run end, before the page is drawn anew; `on_remove` after a removal.
-    `bar` gives the bar's share in [0, 1] and its text where progress alone doesn't say them; `buttons` draws further
-    buttons before Resume and Remove; `resume` is the type of the button of that name; without `details` the page shows
-    events and log itself. `took` says in words how long an ended run has worked, where its last attempt isn't all."""
+    """How a kind of run is shown. `unit` is what its progress counts, in the plural; `steps` are the labels of the
+    job's steps, in addition to STEPS. `body` draws more below the bar at each refresh (a chart of losses). `on_end` is
+    called once when this visitor has seen the run end, before the page is run again; `on_remove` after a removal. `bar`
+    returns the bar's share in [0, 1] and its text, instead of those of the progress events; `buttons` draws further
+    buttons before Resume and Remove; `resume` is the type of the Resume button; without `details` the page shows events
+    and log itself. `took` returns the duration of an ended run as text, where it has more than its last attempt."""
 
     title: str
     unit: str = "images"
@@ -70,11 +75,11 @@ class Shown:
     resume: Literal["primary", "secondary"] = "secondary"
     details: bool = True
     took: Callable[[Snapshot], str] | None = None
-    removal: str = "Its folder with checkpoints and report goes. What it made elsewhere stays."
+    removal: str = "This deletes the run's folder with its checkpoints and report. Anything it saved elsewhere is kept."
 
 
 def run_status(run: Run, shown: Shown) -> None:
-    """Show a run; live while it is at work or waits. A run that was removed shows nothing."""
+    """Show a run, refreshed while it is queued or running. A run that was removed shows nothing."""
     try:
         live = run.state().live
     except RunNotFound:
@@ -83,7 +88,7 @@ def run_status(run: Run, shown: Shown) -> None:
 
 
 def status_body(run: Run, shown: Shown, was_live: bool) -> None:
-    """One look at the run, drawn. When a run that was live has ended, the whole page is run again."""
+    """Draw the run as it is now. When a live run has ended, run the whole page again."""
     try:
         snapshot = reader_of(run).look()
     except RunNotFound:
@@ -106,7 +111,7 @@ def status_body(run: Run, shown: Shown, was_live: bool) -> None:
 
 
 def reader_of(run: Run) -> RunReader:
-    """This visitor's reader of the run: it goes on where its last look ended."""
+    """This visitor's reader of the run, which continues where its last read ended."""
     readers: dict[str, RunReader] = st.session_state.setdefault("run_readers", {})
     if run.id not in readers or readers[run.id].run != run:
         readers[run.id] = RunReader(run)
@@ -114,12 +119,12 @@ def reader_of(run: Run) -> RunReader:
 
 
 def forget_reader(run: Run) -> None:
-    """The run is gone, or begins anew for this visitor."""
+    """Drop this visitor's reader of a run that was removed."""
     st.session_state.get("run_readers", {}).pop(run.id, None)
 
 
 def progress_text(progress: Progress, shown: Shown) -> str:
-    """ "Checking: 1,200 of 9,502 images, 105 a second, 1 min 20 s left"."""
+    """ "Checking: 1,200 of 9,502 images, 105 per second, 1 min 20 s left"."""
     word = {**STEPS, **shown.steps}.get(progress.step, "")
     counted = f"{progress.done:,} of {progress.total:,} {shown.unit}" if progress.total else f"{progress.done:,}"
     parts = [f"{word}: {counted}" if word else counted]
@@ -128,7 +133,7 @@ def progress_text(progress: Progress, shown: Shown) -> str:
         parts.append(f"{rejected:,} rejected")
     if progress.per_s:
         parts.append(
-            f"{progress.per_s:,.0f} a second" if progress.per_s >= 1 else f"{60 * progress.per_s:.1f} a minute"
+            f"{progress.per_s:,.0f} per second" if progress.per_s >= 1 else f"{60 * progress.per_s:.1f} per minute"
         )
     if progress.left_s is not None and progress.done < progress.total:
         parts.append(f"{duration(progress.left_s)} left")
@@ -136,9 +141,9 @@ def progress_text(progress: Progress, shown: Shown) -> str:
 
 
 def event_line(event: Event) -> str:
-    """An event as a line of text: its time, its kind and what it said."""
-    told = ", ".join(f"{key} {_short(value)}" for key, value in event.data.items())
-    return f"{event.at.astimezone():%H:%M:%S}  {event.kind}{f': {told}' if told else ''}"
+    """An event as a line of text: its time, its kind and its data."""
+    data = ", ".join(f"{key} {_short(value)}" for key, value in event.data.items())
+    return f"{event.at.astimezone():%H:%M:%S}  {event.kind}{f': {data}' if data else ''}"
 
 
 def _head(snapshot: Snapshot, shown: Shown) -> None:
@@ -148,18 +153,18 @@ def _head(snapshot: Snapshot, shown: Shown) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(shown.title)}**", width="content")
         st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
-        told = [f"attempt {snapshot.state.attempts}"] if snapshot.state.attempts > 1 else []
+        facts = [f"attempt {snapshot.state.attempts}"] if snapshot.state.attempts > 1 else []
         spent = spent_s(snapshot.state)
         if shown.took is not None and not snapshot.state.live:
-            told += filter(None, [shown.took(snapshot)])
+            facts += filter(None, [shown.took(snapshot)])
         elif spent is not None:
-            told.append(f"for {duration(spent)}" if snapshot.state.live else f"took {duration(spent)}")
-        if told:
-            st.caption(", ".join(told), width="content")
+            facts.append(f"for {duration(spent)}" if snapshot.state.live else f"took {duration(spent)}")
+        if facts:
+            st.caption(", ".join(facts), width="content")
 
 
 def spent_s(state: State, at: datetime | None = None) -> float | None:
-    """Seconds that the last attempt has worked until now (`at`), or did until its end; None where that isn't known."""
+    """Seconds that the last attempt has run until now (`at`) or ran until its end; None where that isn't known."""
     if state.started is None or state.status == "interrupted":
         return None
     end = state.ended or (at or now() if state.live else None)
@@ -169,14 +174,14 @@ def spent_s(state: State, at: datetime | None = None) -> float | None:
 def _state(snapshot: Snapshot, shown: Shown) -> None:
     state, progress = snapshot.state, snapshot.progress
     if state.status == "queued":
-        wait = f"{count(snapshot.ahead, 'run')} before it." if snapshot.ahead else "It begins in a moment."
+        wait = f"{count(snapshot.ahead, 'run')} ahead of it." if snapshot.ahead else "Starts in a moment."
         st.progress(0.0, text=wait)
     elif state.status == "running":
-        told = _told(snapshot, shown)
-        if told is not None:
-            st.progress(told[0], text=plain(told[1]))
+        bar = _bar(snapshot, shown)
+        if bar is not None:
+            st.progress(bar[0], text=plain(bar[1]))
         elif progress is None:
-            st.progress(0.0, text=_last_word(snapshot) or "It has begun.")
+            st.progress(0.0, text=_last_title(snapshot) or "Started.")
         else:
             st.progress(progress.share, text=plain(progress_text(progress, shown)))
     elif state.status == "failed":
@@ -186,24 +191,23 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
     elif state.status == "done":
         report = snapshot.run.report or {}
         if report.get("text"):
-            st.markdown(plain(report["text"]))
+            st.markdown(plain(nonbreaking(report["text"])))
     else:
-        said = "Its process ended without a word: the machine was switched off, or the process was killed."
-        told = _told(snapshot, shown)
-        text = told[1] if told else progress_text(progress, shown) if progress else ""
-        far = f" It was at {plain(text)}." if text else ""
-        st.markdown(f"{said if state.status == 'interrupted' else 'It was stopped.'}{far} Resume it to go on.")
+        bar = _bar(snapshot, shown)
+        text = bar[1] if bar else progress_text(progress, shown) if progress else ""
+        reached = f" Last progress: {plain(text)}." if text else ""
+        st.markdown(f"{_ENDS[state.status]}{reached} Resume it to continue.")
     for event in snapshot.events:
         if event.kind == "warning" and event.data.get("text"):
             st.warning(plain(event.data["text"]), icon=":material/warning:")
 
 
-def _told(snapshot: Snapshot, shown: Shown) -> tuple[float, str] | None:
+def _bar(snapshot: Snapshot, shown: Shown) -> tuple[float, str] | None:
     return None if shown.bar is None else shown.bar(snapshot)
 
 
-def _last_word(snapshot: Snapshot) -> str:
-    """What the job said last in words, where it has no progress to tell yet."""
+def _last_title(snapshot: Snapshot) -> str:
+    """The step that the job named last, where it has reported no progress yet."""
     for event in reversed(snapshot.events):
         if event.data.get("title"):
             return f"{STEPS.get(event.kind, event.kind.capitalize())}: {plain(event.data['title'])}"
@@ -233,7 +237,7 @@ def _actions(snapshot: Snapshot, shown: Shown) -> None:
             if attempt.ok:
                 st.rerun()
         with st.popover("Remove", icon=":material/delete:"):
-            st.markdown(f"Remove this run for good? {plain(shown.removal)}")
+            st.markdown(f"Remove this run permanently? {plain(shown.removal)}")
             if st.button("Remove the run", key=f"run_remove_{key}"):
                 with feedback() as attempt:
                     delete_run(run)
@@ -246,11 +250,11 @@ def _actions(snapshot: Snapshot, shown: Shown) -> None:
 
 def _details(snapshot: Snapshot) -> None:
     with st.expander("Details", icon=":material/list:", key=f"run_details_{_slug(snapshot.run)}"):
-        st.caption(f"Run {plain(snapshot.run.id)}, begun {snapshot.run.created.astimezone():%-d %B %Y, %H:%M}.")
+        st.caption(f"Run {plain(snapshot.run.id)}, created {snapshot.run.created.astimezone():%-d %B %Y, %H:%M}.")
         lines = [event_line(event) for event in snapshot.events[-EVENTS_SHOWN:]]
-        st.code("\n".join(lines) or "Nothing yet.", language=None, wrap_lines=True)
+        st.code("\n".join(lines) or "No events yet.", language=None, wrap_lines=True)
         if snapshot.log.strip():
-            st.caption("What its process printed:")
+            st.caption("Output of the process:")
             st.code(snapshot.log[-4_000:], language=None, wrap_lines=True, height=220)
 
 

@@ -1,92 +1,196 @@
-"""Runs as rows, each with what was asked for and what came of it, and the way into one: Training's and Accuracy's."""
+"""A page about one kind of run: the list of its runs, the run that the address names, and the choice of several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from core.errors import CoreError
+from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run
 from core.jobs.state import State
 from dashboard.runs.card import STATES
+from dashboard.shell.error_display import feedback
+from dashboard.shell.session import Permission, allowed
+from dashboard.shell.sign_in import not_yours
 from dashboard.ui.markdown import plain
 
-TICK_S = 3.0
-
-
-class Listed(Protocol):
-    """What a row needs to know of a run."""
-
-    @property
-    def run(self) -> Run: ...
-    @property
-    def state(self) -> State: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def asked(self) -> str: ...
-    @property
-    def stopping(self) -> bool: ...
-
-
-Seen = TypeVar("Seen", bound=Listed)
+REFRESH_S = 3.0
+MOST_COMPARED = 6
 
 
 @dataclass(frozen=True)
-class RunList(Generic[Seen]):
-    """A page's list of its runs. `page` begins its widgets' keys; `look` reads runs; `came_of_it` gives the lines below
-    what was asked for (Markdown, "" for none), `progress` a running one's share and words; `shown` rows at first."""
+class RunEntry(ABC):
+    """A run as a page lists it: its state and configuration when it was read."""
 
-    page: str
-    look: Callable[[list[Run]], list[Seen]]
-    came_of_it: Callable[[Seen], Sequence[str]]
-    progress: Callable[[Seen], tuple[float, str] | None]
-    shown: int
+    run: Run
+    state: State
+    config: dict[str, Any]
 
-    def show(self, runs: list[Run], *, key: str) -> None:
-        """The newest runs, drawn anew while one of them is at work. `key` names the list on the page."""
-        folded = f"{self.page}_all_{key}"
-        everything = st.session_state.get(folded, False)
-        shown = runs if everything else runs[: self.shown]
-        live = any(seen.state.live for seen in self.look(shown))
-        st.fragment(self._rows, run_every=TICK_S if live else None)(shown, live)
-        if len(runs) > self.shown:
-            label = "Fewer" if everything else f"All {len(runs)} runs"
-            if st.button(label, key=f"{self.page}_more_{key}", icon=":material/unfold_more:", type="tertiary"):
-                st.session_state[folded] = not everything
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it does, on what: "Fine-tuning on lfw-closed"."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """A short name, different for every run, for a list of choices."""
+
+    @property
+    @abstractmethod
+    def settings_line(self) -> str:
+        """Its most important settings on one line."""
+
+    @property
+    def stopping(self) -> bool:
+        """Asked to stop, and still running."""
+        return self.state.live and self.run.stop_path.exists()
+
+
+Entry = TypeVar("Entry", bound=RunEntry)
+
+
+def readable_entries(runs: Iterable[Run], read: Callable[[Run], Entry]) -> list[Entry]:
+    """The entries of `runs`, without those that were removed meanwhile or can't be read."""
+    found: list[Entry] = []
+    for run in runs:
+        with suppress(CoreError):
+            found.append(read(run))
+    return found
+
+
+@dataclass(frozen=True)
+class RunPage(Generic[Entry]):
+    """A page about one kind of run.
+
+    `name` is the prefix of its widgets' keys. `runs` lists its runs, newest first; `read` makes an entry of one; `view`
+    draws the whole view of one. `results` returns the lines below an entry's settings (Markdown, "" for none),
+    `progress` the share and the text of a running one's bar. `rows` are shown before "All runs" is pressed.
+    """
+
+    name: str
+    runs: Callable[[], list[Run]]
+    read: Callable[[Run], Entry]
+    view: Callable[[Run], None]
+    results: Callable[[Entry], Sequence[str]]
+    progress: Callable[[Entry], tuple[float, str] | None]
+    rows: int
+
+    def show_selected(self) -> bool:
+        """Show the run that the address names (?run=...); False where it names none, or one that isn't there."""
+        run_id = st.query_params.get("run", "")
+        if not run_id:
+            return False
+        if st.button("All runs", icon=":material/arrow_back:", type="tertiary", key=f"{self.name}_back"):
+            st.query_params.pop("run", None)
+            st.rerun()
+        with feedback() as attempt:
+            self.view(self._find(run_id))
+        return attempt.ok
+
+    def show_lists(self, runs: list[Run], heading: str, form: Callable[[], None], locked: str) -> None:
+        """Running runs, then the form that starts one below its `heading`, then earlier runs. `locked` names what a
+        visitor without the permission can't do."""
+        live = [run for run in runs if run.state().live]
+        if live:
+            st.subheader("Running", anchor=False)
+            self._list(live, "live")
+        if allowed(Permission.RUN):
+            st.subheader(heading, anchor=False)
+            with feedback():
+                form()
+        else:
+            not_yours(locked)
+        earlier = [run for run in runs if run not in live]
+        if earlier:
+            st.subheader("Earlier runs", anchor=False)
+            self._list(earlier, "earlier")
+
+    def _find(self, run_id: str) -> Run:
+        for run in self.runs():
+            if run.id == run_id:
+                return run
+        raise RunNotFound("This run doesn't exist.", "It may have been removed. Choose one from the list below.")
+
+    def _list(self, runs: list[Run], key: str) -> None:
+        """The newest runs, refreshed while one of them is live."""
+        unfolded = f"{self.name}_all_{key}"
+        everything = st.session_state.get(unfolded, False)
+        shown = runs if everything else runs[: self.rows]
+        live = any(entry.state.live for entry in readable_entries(shown, self.read))
+        st.fragment(self._rows, run_every=REFRESH_S if live else None)(shown, live)
+        if len(runs) > self.rows:
+            label = "Fewer runs" if everything else f"All {len(runs)} runs"
+            if st.button(label, key=f"{self.name}_more_{key}", icon=":material/unfold_more:", type="tertiary"):
+                st.session_state[unfolded] = not everything
                 st.rerun()
 
     def _rows(self, runs: list[Run], was_live: bool) -> None:
-        seen = self.look(runs)
-        if was_live and not any(each.state.live for each in seen):
+        entries = readable_entries(runs, self.read)
+        if was_live and not any(entry.state.live for entry in entries):
             st.rerun()
-        for each in seen:
-            self._row(each)
+        for entry in entries:
+            self._row(entry)
 
-    def _row(self, seen: Seen) -> None:
-        word, icon, colour = STATES[seen.state.status]
-        word = "Stopping" if seen.stopping else word
-        asked = plain(f"{seen.run.created.astimezone():%-d %b %Y, %H:%M}: {seen.asked}")
-        head = f"**{plain(seen.title)}** :{colour}-badge[{icon} {word}]"
-        lines = [head, f":small[:gray[{asked}]]", *self.came_of_it(seen)]
-        with st.container(border=True, gap="small", key=f"{self.page}_row_{seen.run.id.replace('/', '_')}"):
+    def _row(self, entry: Entry) -> None:
+        word, icon, colour = STATES[entry.state.status]
+        word = "Stopping" if entry.stopping else word
+        created = f"{entry.run.created.astimezone():%-d %b %Y, %H:%M}"
+        lines = [
+            f"**{plain(entry.title)}** :{colour}-badge[{icon} {word}]",
+            f":small[:gray[{plain(f'{created}: {entry.settings_line}')}]]",
+            *self.results(entry),
+        ]
+        if entry.state.status == "failed" and entry.state.error:
+            lines.append(f":small[:red[{plain(entry.state.error)}]]")
+        with st.container(border=True, gap="small", key=f"{self.name}_row_{entry.run.id.replace('/', '_')}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown("  \n".join(filter(None, lines)), width="stretch")
-                if st.button("Open", key=f"{self.page}_open_{seen.run.id}", icon=":material/arrow_forward:"):
-                    open_run(seen.run)
-            told = self.progress(seen) if seen.state.status == "running" else None
-            if told is not None:
-                st.progress(told[0], text=f":small[{plain(told[1])}]")
+                if st.button("Open", key=f"{self.name}_open_{entry.run.id}", icon=":material/arrow_forward:"):
+                    show_run(entry.run)
+            bar = self.progress(entry) if entry.state.status == "running" else None
+            if bar is not None:
+                st.progress(bar[0], text=f":small[{plain(bar[1])}]")
 
 
-def failure_line(state: State) -> str:
-    """A failed run's error in red; "" for others."""
-    return f":small[:red[{plain(state.error)}]]" if state.status == "failed" and state.error else ""
+def choose_runs(page: str, labels: Mapping[str, str], hint: str) -> list[str]:
+    """The ids of two or more runs out of `labels`, in the order they were chosen; [] and the `hint` before that.
+
+    The choice is kept in the address (?compare=...), so that it survives a reload.
+    """
+    key = f"{page}_compare"
+    named = [run_id for run_id in st.query_params.get_all("compare") if run_id in labels][:MOST_COMPARED]
+    st.session_state.setdefault(key, named)
+    st.session_state[key] = [run_id for run_id in st.session_state[key] if run_id in labels]
+    chosen = st.multiselect(
+        "Runs",
+        list(labels),
+        format_func=labels.__getitem__,
+        max_selections=MOST_COMPARED,
+        key=key,
+        placeholder="Choose two or more",
+        select_all=False,
+    )
+    if chosen != st.query_params.get_all("compare"):
+        st.query_params["compare"] = chosen
+    if len(chosen) < 2:
+        st.caption(hint)
+        return []
+    return chosen
 
 
-def open_run(run: Run) -> None:
-    """Show one run; its address names it, so that it can be kept, reloaded and sent."""
+def show_run(run: Run) -> None:
+    """Show one run: the address names it, so that the page can be bookmarked, reloaded and shared."""
     st.query_params["run"] = run.id
     st.rerun()
+
+
+def show_list(_: Run) -> None:
+    """Show the list again, once the run that the address names was removed."""
+    st.query_params.pop("run", None)

@@ -1,4 +1,4 @@
-"""What can be done with a run beyond stop and resume: half the batch where memory ran out, use of its weights."""
+"""Actions on a training: resume with half the batch after running out of memory, and use its weights."""
 
 from __future__ import annotations
 
@@ -19,101 +19,101 @@ from dashboard.shell.readiness import readiness
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training.data import Seen, best_figures, look
+from dashboard.training.data import TrainingEntry, best_figures, read_entry
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.ui.markdown import plain
 
 _PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}
-_TOLD = {"dsr": ("val.psnr_db", "val.ssim", "val.eer")}
-_TOLD_ELSE = ("val.eer", "val.similarity", "val.rank1")
+_ENCODER_FIGURES = ("val.eer", "val.similarity", "val.rank1")
+_DSR_FIGURES = ("val.psnr_db", "val.ssim", "val.eer")
 
 
-def ran_out_of_memory(seen: Seen) -> bool:
-    """Whether the last attempt ended because a batch didn't fit."""
-    return seen.state.resumable and any(alarm.code == "out_of_memory" for alarm in seen.history.alarms)
+def ran_out_of_memory(entry: TrainingEntry) -> bool:
+    """Whether the last attempt ended because a batch didn't fit into memory."""
+    return entry.state.resumable and any(alarm.code == "out_of_memory" for alarm in entry.history.alarms)
 
 
 def resume_buttons(snapshot: Snapshot) -> None:
-    """Beside Resume, where a batch didn't fit into memory: the same batch in twice as many parts."""
-    seen = look(snapshot.run)
-    if not ran_out_of_memory(seen) or not allowed(Permission.RUN):
+    """The button "Resume with half the batch", after a run ran out of memory."""
+    entry = read_entry(snapshot.run)
+    if not ran_out_of_memory(entry) or not allowed(Permission.RUN):
         return
     if st.button("Resume with half the batch", type="primary", icon=":material/splitscreen:", key="training_half"):
         with feedback() as attempt:
-            resume_with_half(seen)
+            resume_with_half(entry)
         if attempt.ok:
             st.rerun()
 
 
-def resume_with_half(seen: Seen) -> None:
-    """Go on with half as many images in memory at once; the batch that the network sees stays as large as it was.
+def resume_with_half(entry: TrainingEntry) -> None:
+    """Resume with each batch split into twice as many parts, so that half as many images are in memory at once.
 
-    Raises SettingsInvalid when it can't be halved any more, JobError, StorageFailed.
+    The effective batch size stays the same. Raises SettingsInvalid when it can't be halved any further, JobError,
+    StorageFailed.
     """
-    config = seen.config
+    config = entry.config
     halve_batch(
-        seen.run.checkpoints,
+        entry.run.checkpoints,
         batch_size=int(config.get("batch_size", 0)),
         processes=int(config.get("processes", 1)),
         configured=int(config.get("accumulate", 1)),
     )
-    resume(seen.run, settings())
+    resume(entry.run, settings())
 
 
-def use_panel(seen: Seen) -> None:
-    """Take the run's weights into use, for the whole application; once they are, offer to embed the gallery anew."""
+def use_panel(entry: TrainingEntry) -> None:
+    """Offer to use the run's weights in the whole application; once they are in use, offer to re-embed the gallery."""
     from core.training.activate import trained_files
 
-    said = st.session_state.pop("training_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
-    if seen.state.live:
+    message = st.session_state.pop("training_message", "")
+    if message:
+        st.success(plain(message), icon=":material/check_circle:")
+    if entry.state.live:
         return
-    files = trained_files(seen.run)
-    for found in (files, trained_files(seen.run, "last")):
+    files = trained_files(entry.run)
+    for found in (files, trained_files(entry.run, "last")):
         if found and are_in_use(found):
             _in_use(found)
             return
     if files:
-        figures = best_figures(seen.history.epochs(), _TOLD.get(seen.run.kind, _TOLD_ELSE))
-        told = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
+        columns = _DSR_FIGURES if entry.run.kind == "dsr" else _ENCODER_FIGURES
+        figures = best_figures(entry.history.epochs(), columns)
+        listed = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
         text = (
-            f"The whole application then uses {_words(files)} of the best epoch"
-            f"{f' (validation: {told})' if told else ''}. What is in use now stays here; Home puts it back."
+            f"The whole application will use {_parts_text(files)} of the best epoch"
+            f"{f' (validation: {listed})' if listed else ''}. The weights in use now are kept, and you can switch back "
+            "to them on Home."
         )
-        _use_box(seen, text, "Use these weights", "best", primary=seen.state.status == "done")
-    elif last := trained_files(seen.run, "last"):
-        text = (
-            "No epoch of this run measured better than what it began with. "
-            f"{_words(last).capitalize()} of the last epoch can be used all the same."
-        )
-        _use_box(seen, text, "Use the last epoch's weights", "last", primary=False)
+        _use_box(entry, text, "Use these weights", "best", primary=entry.state.status == "done")
+    elif last := trained_files(entry.run, "last"):
+        text = f"No epoch improved on the starting weights. You can still use {_parts_text(last)} of the last epoch."
+        _use_box(entry, text, "Use the last epoch's weights", "last", primary=False)
 
 
-def _words(files: Mapping[str, Path]) -> str:
+def _parts_text(files: Mapping[str, Path]) -> str:
     return " and ".join(_PARTS[part] for part in files)
 
 
-def _use_box(seen: Seen, text: str, label: str, which: Literal["best", "last"], *, primary: bool) -> None:
+def _use_box(entry: TrainingEntry, text: str, label: str, which: Literal["best", "last"], *, primary: bool) -> None:
     if not allowed(Permission.WEIGHTS):
-        not_yours("Taking weights into use", "admin")
+        not_yours("Changing the weights in use", "admin")
         return
     with st.container(border=True, key="training_use_box"):
-        st.markdown("**:material/deployed_code_update: Put it to use**")
+        st.markdown("**:material/deployed_code_update: Use the trained weights**")
         st.markdown(text)
         kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
         if st.button(label, type=kind, icon=":material/check:", key="training_use"):
-            with feedback() as attempt, st.spinner("Checking on real faces that they tell people apart"):
-                st.session_state["training_said"] = use_weights_of(seen, which)
+            with feedback() as attempt, st.spinner("Checking that the weights distinguish real faces"):
+                st.session_state["training_message"] = use_weights_of(entry, which)
             if attempt.ok:
                 st.rerun()
 
 
-def use_weights_of(seen: Seen, which: Literal["best", "last"] = "best") -> str:
-    """Take them into use; a sentence on what is in use now. Raises what `use_run_weights` raises."""
+def use_weights_of(entry: TrainingEntry, which: Literal["best", "last"] = "best") -> str:
+    """Use the run's weights and return a sentence about it. Raises as `use_run_weights` does."""
     from core.training.activate import use_run_weights
 
-    return use_run_weights(settings(), seen.run, which).text
+    return use_run_weights(settings(), entry.run, which).text
 
 
 def are_in_use(files: Mapping[str, Path]) -> bool:
@@ -123,14 +123,14 @@ def are_in_use(files: Mapping[str, Path]) -> bool:
         if "encoder" in files:
             return encoders.active_weights(here).sha256 == encoders.describe(files["encoder"]).sha256
         return upscalers.active_upscaler(here).sha256 == upscalers.describe(files["upscaler"]).sha256
-    except CoreError:  # none in use, or gone meanwhile
+    except CoreError:  # none in use, or removed meanwhile
         return False
 
 
 def _in_use(files: Mapping[str, Path]) -> None:
-    """Say so, and offer what follows: people enrolled with other weights are searched once they are embedded anew."""
+    """Show that the weights are in use, and offer to re-embed people who were enrolled with others."""
     with st.container(border=True, key="training_use_box"):
-        st.markdown(f"**:green[:material/verified:] In use**: {_words(files)} of this run.")
+        st.markdown(f"**:green[:material/verified:] In use**: {_parts_text(files)} of this run.")
     ready = readiness()
     if ready.gallery_problem is None:
         reembed_offer(ready, key="training")

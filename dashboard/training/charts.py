@@ -1,4 +1,4 @@
-"""Charts of a training run: its history's tables in, plotly figures out. All of them share the axis of epochs."""
+"""Charts of a training: tables of its history in, plotly figures over epochs out."""
 
 from __future__ import annotations
 
@@ -8,216 +8,203 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.evaluation.chart_style import NEUTRAL, NOTE_PX, PALETTE, THRESHOLD, add_level, label, log_axis, new_figure
-from dashboard.training.labels import NOTES_BY_EPOCH, NOTES_SIMILARITY
+from dashboard.training.labels import FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
 
 SIZE_COLOURS = {"16": PALETTE[1], "24": PALETTE[3], "32": PALETTE[0]}
 
 Figures = Mapping[str, float]
-NOTHING: Figures = {}
+NO_FIGURES: Figures = {}
 
 _HEIGHT_PX = 280
-_PERCENT = 100.0
-_PARTS = {
-    "train.classification": "classification",
-    "train.alignment": "alignment",
-    "train.teacher": "teacher",
-    "train.pixel": "pixel",
-    "train.identity": "identity",
-    "train.features": "features",
-}
-_TITLES = {"head": "head", "encoder": "encoder", "upscaler": "DSR"}
+_COMPARISON_PX = 360
+_LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features")
+_RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR"}
+_FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
+_LOG_AXIS = log_axis(exponentformat="power") | {"tickfont": {"size": 10}}
+"""Plotly enlarges powers of ten by a quarter, so their font is that much smaller than the other axes' 12 px."""
 
 
 def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
-    """Training and validation loss an epoch over the thin curve within epochs."""
+    """Training and validation loss by epoch, with the loss within epochs as a thin line."""
     figure = _figure("loss", epochs)
-    if trace["loss"].notna().any():
-        figure.add_scatter(
-            x=trace["position"],
-            y=trace["loss"],
-            mode="lines",
-            name="within epochs",
-            hoverinfo="skip",
-            line={"color": NEUTRAL, "width": 1},
-            opacity=0.7,
-        )
-    _line(figure, epochs, "train.loss", "train", PALETTE[0], ".4f")
-    _line(figure, epochs, "val.loss", "validation", PALETTE[1], ".4f")
+    _within_epochs(figure, trace, "loss")
+    _line(figure, epochs, "train.loss", "train", PALETTE[0])
+    _line(figure, epochs, "val.loss", "validation", PALETTE[1])
     return figure
 
 
 def parts_chart(epochs: pd.DataFrame) -> go.Figure | None:
     """The parts of the training loss on a logarithmic axis, since they differ by orders; None for fewer than two."""
-    parts = [column for column in _PARTS if _has(epochs, column)]
+    parts = [part for part in _LOSS_PARTS if has_values(epochs, f"train.{part}")]
     if len(parts) < 2:
         return None
     figure = _figure("part of the loss", epochs)
-    for column, colour in zip(parts, PALETTE, strict=False):
-        _line(figure, epochs, column, _PARTS[column], colour, ".4f")
-    figure.update_yaxes(**log_axis(exponentformat="power"))
+    for part, colour in zip(parts, PALETTE, strict=False):
+        _line(figure, epochs, f"train.{part}", part, colour)
+    figure.update_yaxes(_LOG_AXIS)
     return figure
 
 
 def accuracy_chart(epochs: pd.DataFrame, chance: float | None = None, *, notes: bool = False) -> go.Figure | None:
-    """Accuracy in percent beside the chance level 1/N; `notes` draws what the notes expect of training accuracy.
+    """Training and validation accuracy in percent with the chance level 1/N; None where neither was measured.
 
-    None where neither training nor validation measured any.
+    `notes` draws the range that the notes expect of training accuracy.
     """
-    if not (_has(epochs, "train.accuracy") or _has(epochs, "val.accuracy")):
+    if not (has_values(epochs, "train.accuracy") or has_values(epochs, "val.accuracy")):
         return None
-    figure = _figure("accuracy, %", epochs)
+    figure = _figure(_title("val.accuracy"), epochs)
     if notes:
-        _band(figure, [(epoch, low * _PERCENT, high * _PERCENT) for epoch, low, high in NOTES_BY_EPOCH], "notes: train")
-    _line(figure, epochs, "train.accuracy", "train", PALETTE[0], ".1f", _PERCENT, " %")
-    _line(figure, epochs, "val.accuracy", "validation", PALETTE[1], ".1f", _PERCENT, " %")
+        _range(figure, [(epoch, low * 100, high * 100) for epoch, low, high in NOTES_BY_EPOCH], "notes: train")
+    _line(figure, epochs, "train.accuracy", "train", PALETTE[0])
+    _line(figure, epochs, "val.accuracy", "validation", PALETTE[1])
     if chance:
-        add_level(figure, chance * _PERCENT, f"chance {chance * _PERCENT:.2g} %")
+        add_level(figure, chance * 100, f"chance {chance * 100:.2g} %")
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def eer_chart(epochs: pd.DataFrame, before: Figures = NOTHING, bicubic: Figures = NOTHING) -> go.Figure | None:
-    """Validation's equal error rate in percent, in all and by size; the best epoch is marked. None without any.
+def eer_chart(epochs: pd.DataFrame, before: Figures = NO_FIGURES, bicubic: Figures = NO_FIGURES) -> go.Figure | None:
+    """The equal error rate in validation in percent, overall and by size, with the best epoch marked; None without any.
 
-    `before` are the figures before the first epoch, drawn at 0; `bicubic` those of plain enlargement, a level.
+    `before` are the figures before the first epoch, drawn at 0; `bicubic` those of bicubic upscaling, drawn as a level.
     """
-    figure = _verification(epochs, "eer", "EER, %", ".2f", _PERCENT, before, bicubic)
+    figure = _by_size(epochs, "eer", before, bicubic)
     if figure is not None:
-        _mark_best(figure, epochs, "val.eer", _PERCENT)
+        _mark_best(figure, epochs, "val.eer")
         figure.update_yaxes(rangemode="tozero")
     return figure
 
 
 def similarity_chart(
-    epochs: pd.DataFrame, before: Figures = NOTHING, bicubic: Figures = NOTHING, *, notes: bool = False
+    epochs: pd.DataFrame, before: Figures = NO_FIGURES, bicubic: Figures = NO_FIGURES, *, notes: bool = False
 ) -> go.Figure | None:
-    """Mean cosine of the enlarged and the sharp face in validation, in all and by size; `before` and `bicubic` as in
-    `eer_chart`, `notes` draws what the notes expect. None without any."""
-    figure = _verification(epochs, "similarity", "similarity", ".4f", 1.0, before, bicubic)
+    """The mean cosine of SR and HR embeddings in validation, overall and by size; None without any.
+
+    `before` and `bicubic` as in `eer_chart`; `notes` draws the range that the notes expect.
+    """
+    figure = _by_size(epochs, "similarity", before, bicubic)
     if figure is not None and notes:
-        _band(figure, NOTES_SIMILARITY, "notes")
-    return figure
-
-
-def _verification(
-    epochs: pd.DataFrame, measure: str, title: str, digits: str, scale: float, before: Figures, bicubic: Figures
-) -> go.Figure | None:
-    if not _has(epochs, f"val.{measure}"):
-        return None
-    figure = _figure(title, epochs)
-    unit = " %" if scale == _PERCENT else ""
-    for size in sizes(epochs):
-        column = f"val.by_size.{size}.{measure}"
-        colour = SIZE_COLOURS.get(size, PALETTE[4])
-        _line(figure, epochs, column, f"{size} px", colour, digits, scale, unit, width=1.2, dash="dot", before=before)
-    if measure == "eer":
-        _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", PALETTE[2], digits, scale, unit, before=before)
-    name = "VLR-HR" if measure == "eer" else "all sizes"
-    _line(figure, epochs, f"val.{measure}", name, PALETTE[0], digits, scale, unit, before=before)
-    if f"val.{measure}" in bicubic:
-        add_level(figure, bicubic[f"val.{measure}"] * scale, "bicubic")
+        _range(figure, NOTES_SIMILARITY, "notes")
     return figure
 
 
 def rate_chart(epochs: pd.DataFrame) -> go.Figure | None:
-    """The learning rate of each part that is trained, on a logarithmic axis. None where nothing was said."""
-    columns = [column for column in epochs.columns if column.startswith("lr.") and _has(epochs, column)]
+    """The learning rate of each trained part on a logarithmic axis; None where none is recorded."""
+    columns = [column for column in epochs.columns if column.startswith("lr.") and has_values(epochs, column)]
     if not columns:
         return None
     figure = _figure("learning rate", epochs)
     for column, colour in zip(columns, PALETTE, strict=False):
-        name = column.removeprefix("lr.")
-        _line(figure, epochs[epochs[column] > 0], column, _TITLES.get(name, label(name)), colour, ".2e")
-    figure.update_yaxes(**log_axis(exponentformat="power"))
+        part = column.removeprefix("lr.")
+        _line(figure, epochs[epochs[column] > 0], column, _RATES.get(part, label(part)), colour)
+    figure.update_yaxes(_LOG_AXIS)
     return figure
 
 
 def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
-    """Images a second: within epochs, and an epoch's mean."""
-    figure = _figure("images a second", epochs)
-    if trace["per_second"].notna().any():
-        figure.add_scatter(
-            x=trace["position"],
-            y=trace["per_second"],
-            mode="lines",
-            name="within epochs",
-            hoverinfo="skip",
-            line={"color": NEUTRAL, "width": 1},
-            opacity=0.7,
-        )
-    _line(figure, epochs, "images_per_s", "mean of the epoch", PALETTE[0], ",.0f")
+    """Images per second: within epochs, and the mean of each epoch."""
+    figure = _figure("images per second", epochs)
+    _within_epochs(figure, trace, "per_second")
+    _line(figure, epochs, "images_per_s", "mean of the epoch", PALETTE[0])
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
 def picture_chart(
-    epochs: pd.DataFrame, measure: str, before: Figures = NOTHING, bicubic: Figures = NOTHING
+    epochs: pd.DataFrame, measure: str, before: Figures = NO_FIGURES, bicubic: Figures = NO_FIGURES
 ) -> go.Figure | None:
-    """A DSR's `measure` ("psnr_db" or "ssim") by size, each beside its bicubic level of the same colour, dashed."""
-    found = [size for size in sizes(epochs) if _has(epochs, f"val.by_size.{size}.{measure}")]
-    columns = {f"{size} px": f"val.by_size.{size}.{measure}" for size in found}
-    if not columns and _has(epochs, f"val.{measure}"):
+    """A DSR's `measure` ("psnr_db" or "ssim") by size, each with its bicubic level as a dashed line of that colour."""
+    columns = {f"{size} px": f"val.by_size.{size}.{measure}" for size in sizes(epochs)}
+    columns = {name: column for name, column in columns.items() if has_values(epochs, column)}
+    if not columns and has_values(epochs, f"val.{measure}"):
         columns = {"all sizes": f"val.{measure}"}
     if not columns:
         return None
-    digits = ".2f" if measure == "psnr_db" else ".4f"
-    figure = _figure("PSNR, dB" if measure == "psnr_db" else "SSIM", epochs)
+    figure = _figure(_title(f"val.{measure}"), epochs)
     for (name, column), spare in zip(columns.items(), PALETTE * 4, strict=False):
         colour = SIZE_COLOURS.get(name.removesuffix(" px"), spare)
-        _line(figure, epochs, column, name, colour, digits, before=before)
+        _line(figure, epochs, column, name, colour, before=before)
         if column in bicubic:
             figure.add_hline(y=bicubic[column], line={"color": colour, "width": 1.2, "dash": "dash"}, opacity=0.8)
     return figure
 
 
-def compare_chart(runs: Mapping[str, pd.DataFrame], column: str, title: str, scale: float = 1.0) -> go.Figure | None:
-    """One figure over the epochs of several runs, a line each, named by the keys. None where none measured it."""
-    shown = {name: epochs for name, epochs in runs.items() if _has(epochs, column)}
+def compare_chart(runs: Mapping[str, pd.DataFrame], column: str) -> go.Figure | None:
+    """One of FIGURES by epoch, one line per run, named by the keys of `runs`; None where none measured it."""
+    shown = {name: epochs for name, epochs in runs.items() if has_values(epochs, column)}
     if not shown:
         return None
-    figure = _figure(title, None)
+    figure = _figure(_title(column), None)
     for (name, epochs), colour in zip(shown.items(), PALETTE * 4, strict=False):
-        _line(figure, epochs, column, label(name, 34), colour, ".4g", scale)
-    figure.update_layout(height=360)
+        _line(figure, epochs, column, label(name, 34), colour)
+    figure.update_layout(height=_COMPARISON_PX)
     return figure
 
 
 def sizes(epochs: pd.DataFrame) -> list[str]:
-    """The probe sizes that validation told apart, smallest first: ["16", "24", "32"]."""
+    """The probe sizes that validation measured separately, smallest first: ["16", "24", "32"]."""
     found = {column.split(".")[2] for column in epochs.columns if column.startswith("val.by_size.")}
     return sorted(found, key=lambda size: (not size.isdigit(), int(size) if size.isdigit() else 0, size))
 
 
-def _has(epochs: pd.DataFrame, column: str) -> bool:
+def has_values(epochs: pd.DataFrame, column: str) -> bool:
+    """Whether `column` was measured in any epoch."""
     return column in epochs.columns and bool(epochs[column].notna().any())
+
+
+def _by_size(epochs: pd.DataFrame, measure: str, before: Figures, bicubic: Figures) -> go.Figure | None:
+    column = f"val.{measure}"
+    if not has_values(epochs, column):
+        return None
+    figure = _figure(_title(column), epochs)
+    for size in sizes(epochs):
+        colour = SIZE_COLOURS.get(size, PALETTE[4])
+        _line(figure, epochs, f"val.by_size.{size}.{measure}", f"{size} px", colour, before=before, thin=True)
+    if measure == "eer":
+        _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", PALETTE[2], before=before)
+    _line(figure, epochs, column, "VLR-HR" if measure == "eer" else "all sizes", PALETTE[0], before=before)
+    if column in bicubic:
+        add_level(figure, bicubic[column] * _format(column)[0], "bicubic")
+    return figure
 
 
 def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
     figure = new_figure("epoch", y_title, height=_HEIGHT_PX)
-    # uirevision: a zoomed view stays while new points arrive.
-    figure.update_layout(hovermode="x unified", uirevision="keep", margin={"t": 44})
+    # The legend stands above the titles of the stages; uirevision keeps a zoomed view while points are added.
+    figure.update_layout(hovermode="x unified", uirevision="keep", margin={"t": 52}, legend={"y": 1.1})
     figure.update_xaxes(rangemode="tozero")
-    for start, title in _borders(epochs):
+    for start, title in _stage_borders(epochs):
         figure.add_vline(x=start, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=start,
             y=1,
             yref="paper",
-            text=f" {title}",
+            text=title,
             showarrow=False,
-            xanchor="left",
-            yanchor="top",
+            yanchor="bottom",
             font={"size": NOTE_PX, "color": NEUTRAL},
         )
     return figure
 
 
-def _borders(epochs: pd.DataFrame | None) -> list[tuple[float, str]]:
-    """Where each later stage began, in epochs done before it; a stage may have ended before its time."""
+def _stage_borders(epochs: pd.DataFrame | None) -> list[tuple[float, str]]:
+    """Where each later stage starts, as the number of epochs before it; a stage may have ended early."""
     if epochs is None or not len(epochs):
         return []
-    begins = epochs[epochs["stage"] != epochs["stage"].shift()]
-    return [(float(step) - 1, f"stage {number}") for number, step in enumerate(begins["step"], start=1)][1:]
+    starts = epochs[epochs["stage"] != epochs["stage"].shift()]
+    return [(float(step) - 1, f"stage {number}") for number, step in enumerate(starts["step"], start=1)][1:]
+
+
+def _format(column: str) -> tuple[float, str, str]:
+    """Factor, digits and unit of a column, by its measure: those of val.eer for val.by_size.16.eer."""
+    if column in FIGURES or (column := f"val.{column.rpartition('.')[2]}") in FIGURES:
+        return FIGURES[column][1:]
+    return 1.0, ".4f", ""
+
+
+def _title(column: str) -> str:
+    name, *_, unit = FIGURES[column]
+    return f"{name},{unit}" if unit else name
 
 
 def _line(
@@ -226,30 +213,41 @@ def _line(
     column: str,
     name: str,
     colour: str,
-    digits: str,
-    scale: float = 1.0,
-    unit: str = "",
     *,
-    width: float = 2.2,
-    dash: str = "solid",
-    before: Figures = NOTHING,
+    before: Figures = NO_FIGURES,
+    thin: bool = False,
 ) -> None:
-    if not _has(epochs, column):
+    if not has_values(epochs, column):
         return
-    seen = epochs[epochs[column].notna()]
-    start = [(0.0, before[column])] if column in before else []
+    scale, digits, unit = _format(column)
+    digits = _FORMATS.get(column.partition(".")[0], digits)
+    measured = epochs[epochs[column].notna()]
+    start = [before[column]] if column in before else []
     figure.add_scatter(
-        x=[*(x for x, _ in start), *seen["step"]],
-        y=[y * scale for y in (*(y for _, y in start), *seen[column])],
+        x=[*(0.0 for _ in start), *measured["step"]],
+        y=[value * scale for value in (*start, *measured[column])],
         name=name,
-        mode="lines+markers" if len(seen) <= 40 else "lines",
-        line={"color": colour, "width": width, "dash": dash},
+        mode="lines+markers" if len(measured) <= 40 else "lines",
+        line={"color": colour, "width": 1.2 if thin else 2.2, "dash": "dot" if thin else "solid"},
         marker={"size": 5},
         hovertemplate=f"%{{y:{digits}}}{unit}",
     )
 
 
-def _band(figure: go.Figure, points: Sequence[tuple[float, float, float]], name: str) -> None:
+def _within_epochs(figure: go.Figure, trace: pd.DataFrame, column: str) -> None:
+    if trace[column].notna().any():
+        figure.add_scatter(
+            x=trace["position"],
+            y=trace[column],
+            mode="lines",
+            name="within epochs",
+            hoverinfo="skip",
+            line={"color": NEUTRAL, "width": 1},
+            opacity=0.7,
+        )
+
+
+def _range(figure: go.Figure, points: Sequence[tuple[float, float, float]], name: str) -> None:
     steps = [step for step, _, _ in points]
     lows, highs = [low for _, low, _ in points], [high for _, _, high in points]
     figure.add_scatter(
@@ -263,13 +261,13 @@ def _band(figure: go.Figure, points: Sequence[tuple[float, float, float]], name:
     )
 
 
-def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str, scale: float) -> None:
+def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str) -> None:
     best = epochs[epochs["best"] & epochs[column].notna()]
     if len(best):
         row = best.iloc[-1]
         figure.add_scatter(
             x=[row["step"]],
-            y=[row[column] * scale],
+            y=[row[column] * _format(column)[0]],
             mode="markers",
             name="best",
             hoverinfo="skip",

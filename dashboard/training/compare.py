@@ -1,4 +1,4 @@
-"""Several runs side by side: a figure of all in one chart, their best epochs, and the settings in which they differ."""
+"""The comparison of several trainings: one figure in one chart, their best epochs, and the settings that differ."""
 
 from __future__ import annotations
 
@@ -9,64 +9,48 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.run_dir import Run
+from dashboard.runs.list import choose_runs, readable_entries
 from dashboard.shell.error_display import feedback
-from dashboard.training.charts import compare_chart
-from dashboard.training.data import Seen, best_figures, seen_runs
+from dashboard.training.charts import compare_chart, has_values
+from dashboard.training.data import TrainingEntry, best_figures, read_entry
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.training.run_view import flat_settings
 from dashboard.ui.markdown import plain
 
-MOST = 6
 _SETTINGS_OPEN = 12
 _SETTINGS_SHOWN = 40
 
 
 def compare_panel(runs: list[Run]) -> None:
-    """Choose runs; the choice stands in the address (?compare=...), so that it survives a reload."""
-    by_id = {run.id: run for run in runs}
-    asked = [each for each in st.query_params.get_all("compare") if each in by_id][:MOST]
-    st.session_state.setdefault("training_compare", asked)
-    st.session_state["training_compare"] = [each for each in st.session_state["training_compare"] if each in by_id]
-    chosen = st.multiselect(
-        "Runs",
-        list(by_id),
-        format_func=lambda each: _label(by_id[each]),
-        max_selections=MOST,
-        key="training_compare",
-        placeholder="Choose two or more",
-        select_all=False,
-    )
-    if chosen != st.query_params.get_all("compare"):
-        st.query_params["compare"] = chosen
-    if len(chosen) < 2:
-        st.caption("Choose two runs or more to see their curves in one chart.")
-        return
-    with feedback():
-        compared(seen_runs([by_id[each] for each in chosen]))
+    """Choose runs and compare their figures, best epochs and settings."""
+    by_id = {entry.run.id: entry for entry in readable_entries(runs, read_entry)}
+    labels = {run_id: entry.label for run_id, entry in by_id.items()}
+    chosen = choose_runs("training", labels, "Choose two or more runs to see their curves in one chart.")
+    if chosen:
+        with feedback():
+            _comparison({letter: by_id[run_id] for letter, run_id in zip(ascii_uppercase, chosen, strict=False)})
 
 
-def compared(seen: list[Seen]) -> None:
-    """The chart, the best figures and the differences; runs go by letters, in the order they were chosen."""
-    named = dict(zip(ascii_uppercase, seen, strict=False))
-    tables = {letter: each.history.epochs() for letter, each in named.items()}
-    measured = [c for c in FIGURES if any(c in t.columns and t[c].notna().any() for t in tables.values())]
+def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
+    tables = {letter: entry.history.epochs() for letter, entry in by_letter.items()}
+    measured = [column for column in FIGURES if any(has_values(table, column) for table in tables.values())]
     if not measured:
-        st.info("None of them has finished an epoch yet.", icon=":material/hourglass_top:")
+        st.info("None of these runs has finished an epoch yet.", icon=":material/hourglass_top:")
         return
     column = st.selectbox(
         "Figure", measured, format_func=lambda each: FIGURES[each][0], key="training_compare_figure", width=260
     )
-    st.caption("  \n".join(f"**{letter}**: {plain(each.label)}" for letter, each in named.items()))
+    st.caption("  \n".join(f"**{letter}**: {plain(entry.label)}" for letter, entry in by_letter.items()))
     name, scale, _, unit = FIGURES[column]
     figure = compare_chart(tables, column, f"{name}{',' + unit if unit else ''}", scale)
     if figure is not None:
         st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=f"{name} by epoch")
-    missing = [letter for letter, table in tables.items() if column not in table.columns or table[column].isna().all()]
+    missing = [letter for letter, table in tables.items() if not has_values(table, column)]
     if missing:
         st.caption(f"Not measured in {' and '.join(missing)}.")
     st.markdown("**Best epochs**")
-    st.table(best_table(named, measured), border="horizontal")
-    differences = settings_that_differ(named)
+    st.table(best_table(by_letter, measured), border="horizontal")
+    differences = settings_that_differ(by_letter)
     if len(differences):
         shown = differences.head(_SETTINGS_SHOWN)
         with st.expander(f"Settings that differ ({len(differences)})", expanded=len(shown) <= _SETTINGS_OPEN):
@@ -75,24 +59,19 @@ def compared(seen: list[Seen]) -> None:
         st.caption("Their settings are the same.")
 
 
-def best_table(seen: Mapping[str, Seen], columns: list[str]) -> pd.DataFrame:
-    """Figures as rows, runs as columns: their best epochs as text."""
+def best_table(by_letter: Mapping[str, TrainingEntry], columns: list[str]) -> pd.DataFrame:
+    """The best epoch of each run as text: figures as rows, runs as columns."""
     table: dict[str, list[str]] = {}
-    for letter, each in seen.items():
-        figures = best_figures(each.history.epochs(), tuple(columns))
+    for letter, entry in by_letter.items():
+        figures = best_figures(entry.history.epochs(), tuple(columns))
         table[letter] = [figure_text(column, figures.get(column)) for column in columns]
     return pd.DataFrame(table, index=[FIGURES[column][0] for column in columns])
 
 
-def settings_that_differ(seen: Mapping[str, Seen]) -> pd.DataFrame:
-    """Settings as rows, runs as columns, only where they aren't the same."""
-    flat = {letter: flat_settings(each.config) for letter, each in seen.items()}
+def settings_that_differ(by_letter: Mapping[str, TrainingEntry]) -> pd.DataFrame:
+    """The settings that aren't the same in all runs: settings as rows, runs as columns."""
+    flat = {letter: flat_settings(entry.config) for letter, entry in by_letter.items()}
     names = dict.fromkeys(name for settings in flat.values() for name in settings if name != "command")
     rows = {name: [plain(settings.get(name, "not set")) for settings in flat.values()] for name in names}
     differing = {plain(name): values for name, values in rows.items() if len(set(values)) > 1}
     return pd.DataFrame.from_dict(differing, orient="index", columns=list(flat))
-
-
-def _label(run: Run) -> str:
-    found = seen_runs([run])
-    return found[0].label if found else run.id

@@ -1,4 +1,4 @@
-"""The charts of a run as it goes, each with what it means in a sentence, and a DSR's table against bicubic."""
+"""The charts of a training with their explanations, and a DSR's figures compared with bicubic."""
 
 from __future__ import annotations
 
@@ -11,52 +11,54 @@ import streamlit as st
 from core.system.text import count
 from dashboard.shell.navigation import link
 from dashboard.training import charts
-from dashboard.training.data import Seen, best_row
-from dashboard.training.labels import accuracy_words, figure_text
+from dashboard.training.data import TrainingEntry, best_row
+from dashboard.training.labels import accuracy_explanation, figure_text
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}
-_EER_TEXT = "Over all pairs of validation images: lower is better. At 0: before training."
+_DASHED = "Dashed: bicubic at the same size."
 _LOWER_IS_BETTER = frozenset({"eer"})
 
 
-def curves(seen: Seen) -> None:
-    """Every chart that the run has figures for, two a row where there is room."""
-    history = seen.history
+def curves(entry: TrainingEntry) -> None:
+    """Draw every chart that the run has figures for, two per row where there is room."""
+    history = entry.history
     epochs, trace, plan = history.epochs(), history.trace(), history.plan
     before, bicubic = history.before, history.bicubic
     if not len(epochs) and trace.empty:
-        if seen.state.live:
+        if entry.state.live:
             st.caption("Charts appear with the first batches.")
         return
-    notes = seen.preset == "notes"
-    meaning = accuracy_words(plan, epochs, seen.preset) if seen.run.kind == "finetune" else ""
+    finetune, notes = entry.run.kind == "finetune", entry.preset == "notes"
+    explanation = accuracy_explanation(plan, epochs, entry.preset) if finetune else ""
     if "val.psnr_db" in epochs.columns:
         against_bicubic(epochs, bicubic, plan.shared_identities if plan else None)
+    accuracy = charts.accuracy_chart(epochs, plan.chance if plan else None, notes=notes)
+    if explanation and accuracy is None:
+        st.info(explanation, icon=":material/lightbulb:")
     shown: list[tuple[str, go.Figure | None, str]] = [
         ("Loss", charts.loss_chart(epochs, trace), ""),
         (
             "Equal error rate",
             charts.eer_chart(epochs, before, bicubic),
-            _EER_TEXT,
+            "Over all pairs of validation images; lower is better. Epoch 0: before training.",
         ),
-        ("Accuracy", charts.accuracy_chart(epochs, plan.chance if plan else None, notes=notes), meaning),
-        ("PSNR", charts.picture_chart(epochs, "psnr_db", before, bicubic), "Dashed: bicubic at the same size."),
-        ("SSIM", charts.picture_chart(epochs, "ssim", before, bicubic), "Dashed: bicubic at the same size."),
+        ("Accuracy", accuracy, explanation),
+        ("PSNR", charts.picture_chart(epochs, "psnr_db", before, bicubic), _DASHED),
+        ("SSIM", charts.picture_chart(epochs, "ssim", before, bicubic), _DASHED),
         (
             "Similarity",
-            charts.similarity_chart(epochs, before, bicubic, notes=notes and seen.run.kind == "finetune"),
-            "Of the enlarged face and the sharp one. Near 1 for everybody it is an alarm, not a success.",
+            charts.similarity_chart(epochs, before, bicubic, notes=finetune and notes),
+            "Between the super-resolved face and its HR image. A value near 1 for everyone is a warning sign.",
         ),
         ("Parts of the loss", charts.parts_chart(epochs), "On a logarithmic axis."),
         ("Learning rate", charts.rate_chart(epochs), ""),
-        ("Images a second", charts.speed_chart(epochs, trace), ""),
+        ("Images per second", charts.speed_chart(epochs, trace), ""),
     ]
-    if meaning and not any(title == "Accuracy" and figure is not None for title, figure, _ in shown):
-        st.info(meaning, icon=":material/lightbulb:")
-    there = [(title, figure, text) for title, figure, text in shown if figure is not None]
-    for start in range(0, len(there), 2):
-        for column, (title, figure, text) in zip(st.columns(2, gap="medium"), there[start : start + 2], strict=False):
+    drawn = [(title, figure, text) for title, figure, text in shown if figure is not None]
+    for start in range(0, len(drawn), 2):
+        row = drawn[start : start + 2]
+        for column, (title, figure, text) in zip(st.columns(len(row), gap="medium"), row, strict=True):
             with column:
                 _chart(title, figure, text)
 
@@ -72,21 +74,21 @@ def _chart(title: str, figure: go.Figure, text: str) -> None:
 
 
 def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float], shared: int | None) -> None:
-    """The best epoch's figures by size beside bicubic's, better ones marked."""
+    """Show the best epoch's figures by size with those of bicubic upscaling."""
     row = best_row(epochs)
     rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs), bicubic)
     if row is None or not rows:
         return
-    st.markdown(f"**Against bicubic**, {'best' if row['best'] else 'last'} epoch ({row['step']:.0f})")
+    st.markdown(f"**Compared with bicubic**: {'best' if row['best'] else 'last'} epoch ({row['step']:.0f})")
     st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
-    whom = {None: "", 0: " Nobody in it was trained on."}.get(
-        shared, f" It shares {count(shared or 0, 'person', 'people')} with training."
+    overlap = {None: "", 0: " No person in validation is in the training data."}.get(
+        shared, f" Validation shares {count(shared or 0, 'person', 'people')} with training."
     )
-    st.caption(f"Bold where the network is better, on validation.{whom}")
+    st.caption(f"Measured on validation. Bold: the network is better than bicubic.{overlap}")
 
 
 def bicubic_rows(row: pd.Series, sizes: list[str], bicubic: Mapping[str, float]) -> list[dict[str, str]]:
-    """One row a size (or one for all): each measure as "**24.10 dB** (bicubic 22.10 dB)", bold where it is better."""
+    """One row per size, or one for all: each measure as "**24.10 dB** (bicubic 22.10 dB)", bold if better."""
     places = [(f"{size} px", f"val.by_size.{size}.") for size in sizes if f"val.by_size.{size}.psnr_db" in row.index]
     rows: list[dict[str, str]] = []
     for name, prefix in places or [("all", "val.")]:

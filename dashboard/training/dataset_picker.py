@@ -1,4 +1,4 @@
-"""The data set of a training: which one, how large, and what its check says before anyone trains on it."""
+"""The choice of a training's data set, with the result of its check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
 from core.system.text import count
 from dashboard.runs.datasets import check_running, start_dataset_run
-from dashboard.shell.datasets import SYNTHETIC, open_dataset
+from dashboard.runs.form import SYNTHETIC_HINT
+from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.resources import settings
@@ -21,7 +22,7 @@ from dashboard.ui.markdown import plain, shorten
 
 @dataclass(frozen=True)
 class ChosenSet:
-    """`fit`: a run may start on it; `forced`: the check found errors, and somebody wants to train all the same."""
+    """`fit`: a run may start on it; `forced`: the user wants to train although the check found errors."""
 
     root: Path
     info: DatasetInfo | None
@@ -30,7 +31,7 @@ class ChosenSet:
 
 
 def choose_dataset(sets: list[Listed]) -> ChosenSet:
-    """The choice with the verdict below it. Those that are split come first."""
+    """The select box, data sets with a split first, and below it the result of the check."""
     order = sorted(sets, key=lambda each: (not images_in(each.info)[0], each.name))
     by_name = {each.name: each for each in order}
     if st.session_state.get("training_dataset") not in by_name:
@@ -42,7 +43,7 @@ def choose_dataset(sets: list[Listed]) -> ChosenSet:
             show_error(listed.problem)
         return ChosenSet(listed.root, None, fit=False)
     if not images_in(listed.info)[0]:
-        st.warning("It isn't split into train and val yet.", icon=":material/call_split:")
+        st.warning("This data set isn't split into train and val yet.", icon=":material/call_split:")
         _to_datasets(listed.name, "Build a split")
         return ChosenSet(listed.root, listed.info, fit=False)
     forced = fit = False
@@ -52,34 +53,39 @@ def choose_dataset(sets: list[Listed]) -> ChosenSet:
 
 
 def _verdict(listed: Listed) -> tuple[bool, bool]:
-    """(may a run start, was it forced), and what the check says on the screen."""
+    """Show the result of the check; returns whether a run may start, and whether it was forced."""
     dataset = open_dataset(listed.root)
     kept = kept_verdict(settings(), dataset)
-    drawn = f" {SYNTHETIC}: figures on it say that things work, not how well." if dataset.info.synthetic else ""
+    synthetic = f" {SYNTHETIC_HINT}" if dataset.info.synthetic else ""
     if kept is None:
         if check_running(listed.root):
-            st.info("Its check is at work. A run looks its table over in any case.", icon=":material/policy:")
+            st.info("Its check is running. A training checks its table in any case.", icon=":material/policy:")
         else:
-            st.warning("Not checked yet: what is trained on it may mislead.", icon=":material/unknown_document:")
-            if st.button("Check it now", icon=":material/policy:", key="training_check", type="tertiary"):
+            st.warning(
+                "Not checked yet. Check it before you rely on a training on it.", icon=":material/unknown_document:"
+            )
+            if st.button("Check data set", icon=":material/policy:", key="training_check", type="tertiary"):
                 with feedback() as attempt:
                     start_dataset_run("check", {"root": str(listed.root)})
                 if attempt.ok:
                     st.rerun()
         return True, False
     if kept.verdict.ok:
-        found = "nothing wrong" if kept.verdict.clean else plain(shorten(kept.verdict.text, 160))
+        found = "no problems found" if kept.verdict.clean else plain(shorten(kept.verdict.text, 160))
         icon, colour = ("verified", "green") if kept.verdict.clean else ("warning", "orange")
-        st.caption(f":{colour}[:material/{icon}: Checked: {found}.]{drawn}")
+        st.caption(f":{colour}[:material/{icon}: Checked: {found}.]{synthetic}")
         return True, False
-    st.error(f"**Training on it would lie.** {plain(kept.verdict.text)}", icon=":material/dangerous:")
-    _to_datasets(listed.name, "Look at it")
-    forced = st.checkbox("Train all the same", key="training_force", help="Its figures can't be trusted then.")
+    st.error(
+        f"**Don't train on this data set: its figures would be misleading.** {plain(kept.verdict.text)}",
+        icon=":material/dangerous:",
+    )
+    _to_datasets(listed.name, "Open data set")
+    forced = st.checkbox("Train anyway", key="training_force", help="The figures of the training can't be trusted.")
     return forced, forced
 
 
 def images_of(chosen: ChosenSet) -> tuple[int, int]:
-    """How many pairs it has in train and in val."""
+    """The number of pairs in train and in val."""
     return images_in(chosen.info)
 
 

@@ -1,4 +1,4 @@
-"""A training run in words: what its figures mean at this epoch, how long things take, what its parts are called."""
+"""Labels and number formats of trainings, and the explanation of accuracy at an epoch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from core.training.config import NEW
 from core.training.run_events import Plan
 
 KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
-"""The kinds of run that this page launches and shows, and what they are called."""
+"""The kinds of run on this page."""
 
 STEPS = {
     "train": "Training",
     "validate": "Validating",
-    "cache super-resolved": "Enlarging each image once",
+    "cache super-resolved": "Super-resolving each image once",
     "cache embeddings": "Embedding each image once",
     "decode": "Decoding each image once",
     "read": "Reading the images",
     "check": "Checking the data set",
 }
-"""What a run does at the moment, in words."""
+"""The steps of a run."""
 
 NOTES_BY_EPOCH = ((1, 0.0, 0.005), (3, 0.05, 0.15), (5, 0.15, 0.30), (10, 0.40, 0.60), (20, 0.70, 0.85))
-"""The notes' expectation of training accuracy: epoch over both stages, from, to."""
+"""Training accuracy that the notes expect: epoch over both stages, lowest, highest."""
 NOTES_VAL = {1: (0.0, 0.005), 3: (0.03, 0.12), 5: (0.10, 0.25), 10: (0.30, 0.50), 20: (0.60, 0.75)}
-"""The same for validation accuracy, where the same people are on both sides."""
+"""The same for validation accuracy, where training and validation have the same people."""
 
 NOTES_SIMILARITY = ((1, 0.70, 0.85), (3, 0.75, 0.87), (5, 0.80, 0.90), (10, 0.85, 0.92), (20, 0.88, 0.94))
 """The same for the similarity of SR and HR in validation."""
@@ -46,25 +46,25 @@ FIGURES = {
     "val.loss": ("validation loss", 1.0, ".4f", ""),
     "train.loss": ("training loss", 1.0, ".4f", ""),
 }
-"""Figures of an epoch by column: name, factor for the screen, digits, unit."""
+"""Figures of an epoch by column: name, display factor, digits, unit."""
 
 
 def figure_text(column: str, value: float | None) -> str:
-    """A figure as it is shown: "2.31 %", "n/a" where nothing was measured."""
+    """A figure with its unit, "2.31 %", or "n/a" if it wasn't measured."""
     _, scale, digits, unit = FIGURES[column]
     if value is None or not math.isfinite(value):
         return "n/a"
     return f"{value * scale:{digits}}{unit}"
 
 
-def named(config: Mapping[str, Any]) -> str:
-    """What a run trains on, as its config says it: a data set's or a folder's name."""
-    place = config.get("dataset") or config.get("train_dir")
-    return PurePath(str(place)).name if place else "no data set"
+def data_name(config: Mapping[str, Any]) -> str:
+    """The name of the data set or folder that a run trains on."""
+    path = config.get("dataset") or config.get("train_dir")
+    return PurePath(str(path)).name if path else "no data set"
 
 
 def weights_name(value: object) -> str:
-    """ "edgeface_xxs" of a name or a path; "bicubic" and "none" as they are."""
+    """The file's name without its suffix, for a path; other values, such as "bicubic", unchanged."""
     text = str(value or "none")
     return PurePath(text).stem if "/" in text or text.endswith((".pt", ".safetensors")) else text
 
@@ -74,50 +74,48 @@ def upscaler_name(value: object) -> str:
     return "a new network" if value == NEW else weights_name(value)
 
 
-def accuracy_words(plan: Plan | None, epochs: pd.DataFrame, preset: str) -> str:
-    """What the accuracy means at this epoch: chance, the notes' expectation, and where this run stands. "" where
-    accuracy says nothing about the run."""
+def accuracy_explanation(plan: Plan | None, epochs: pd.DataFrame, preset: str) -> str:
+    """What the accuracy means at this epoch: the chance level, and for the recipe "notes" what the notes expect; "" for
+    a run without identities."""
     people = plan.identities if plan else None
     if plan is None or not people:
         return ""
     step = int(epochs["step"].max()) if len(epochs) else 0
     train = _last(epochs, "train.accuracy")
     if step and train is None:
-        return "This run trains no head that tells people apart, so there is no accuracy. Go by EER and similarity."
-    said: list[str] = []
+        return "This run trains no head that classifies people, so there is no accuracy. Go by EER and similarity."
+    parts: list[str] = []
     if step <= 1:
-        said.append(
-            f"0 % in epoch 1 of {count(people, 'person', 'people')} is normal: guessing gives {_percent(1 / people)}."
+        parts.append(
+            f"0 % in epoch 1 is normal for {count(people, 'person', 'people')}: chance is {_percent(1 / people)}."
         )
     if preset == "notes":
-        said += _against_notes(plan, step, train, _last(epochs, "val.accuracy"))
+        parts += _expected_by_notes(plan, step, train, _last(epochs, "val.accuracy"))
     if plan.shared_identities == 0:
-        said.append("Nobody of validation is in training, so validation accuracy isn't measured: go by EER.")
-    return " ".join(said)
+        parts.append(
+            "Training and validation have no people in common, so validation accuracy isn't measured: use EER."
+        )
+    return " ".join(parts)
 
 
-def _against_notes(plan: Plan, step: int, train: float | None, val: float | None) -> list[str]:
+def _expected_by_notes(plan: Plan, step: int, train: float | None, val: float | None) -> list[str]:
     reached = [each for each in NOTES_BY_EPOCH if each[0] <= step]
     following = [each for each in NOTES_BY_EPOCH if each[0] > max(1, step)]
-    said: list[str] = []
+    parts: list[str] = []
     if step > 1 and train is not None and reached:
         epoch, low, high = reached[-1]
-        where = "as expected" if low <= train <= high else "below that" if train < low else "above that"
-        said.append(
+        verdict = "as expected" if low <= train <= high else "lower" if train < low else "higher"
+        parts.append(
             f"Training accuracy is {_percent(train)} after epoch {step}; the notes expect {_range(low, high)} by epoch "
-            f"{epoch}: {where}."
+            f"{epoch}: {verdict}."
         )
         low, high = NOTES_VAL[epoch]
         if val is not None and plan.shared_identities:
-            said.append(f"Validation has {_percent(val)}, where they expect {_range(low, high)}.")
+            parts.append(f"Validation accuracy is {_percent(val)}; the notes expect {_range(low, high)}.")
     if following and (plan.epochs is None or following[0][0] <= plan.epochs):
         epoch, low, high = following[0]
-        said.append(f"By epoch {epoch} they expect {_range(low, high)}." if said else _expect(epoch, low, high))
-    return said
-
-
-def _expect(epoch: int, low: float, high: float) -> str:
-    return f"By epoch {epoch} the notes expect {_range(low, high)} in training."
+        parts.append(f"By epoch {epoch} the notes expect {_range(low, high)} in training.")
+    return parts
 
 
 def _range(low: float, high: float) -> str:

@@ -1,4 +1,4 @@
-"""Start a training: what to train, on what, from which weights, by which recipe, and how long it will take."""
+"""The form that starts a training: kind, data set, weights, recipe, settings, and an estimate of the time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.dataset.library import Listed, datasets_root, list_datasets
+from core.dataset.library import Listed
 from core.jobs.launch import launch
 from core.jobs.policy import read_policy
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.models import upscalers
-from core.models.encoders import WeightsFile, scan
+from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
 from core.system.text import count
 from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
@@ -21,43 +20,34 @@ from core.training.estimate import Amounts, estimate_s, known_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
+from dashboard.runs.form import datasets_or_empty_state, upscaler_labels, weights_labels, weights_or_empty_state
 from dashboard.shell.error_display import feedback
-from dashboard.shell.navigation import go, link
-from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.training.dataset_picker import choose_dataset, images_of
 from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
-from dashboard.ui.components import empty_state
-from dashboard.ui.markdown import duration, plain
+from dashboard.ui.markdown import duration
 
-TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "starter": "Starter, from nothing"}
+TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
 _ICONS = {"finetune": ":material/tune:", "dsr": ":material/hd:", "starter": ":material/egg:"}
 _TEXTS = {
-    "finetune": "EdgeFace learns to see the same person in a small, enlarged face as in a large one.",
-    "dsr": "A small network learns to enlarge faces of 12 to 48 px, for pixels and for identity.",
-    "starter": "An EdgeFace from random initialisation, taught by the weights below. It takes hours and never becomes "
-    "as good as official weights: it is for machines that can download nothing.",
+    "finetune": "Teaches EdgeFace to recognise a person in a small, enlarged face as well as in a large one.",
+    "dsr": "Trains a small network to enlarge faces of 12 to 48 px so that image and identity are restored.",
+    "starter": "Trains EdgeFace from random initialisation, with the weights below as teacher. Training takes hours "
+    "and doesn't reach the accuracy of the official weights. Use it only where they can't be downloaded.",
 }
 
 
 def launch_panel() -> None:
     """The form, or what is missing for it and the way there."""
-    weights, problem = weights_in_use()
+    weights = weights_or_empty_state("training", "Training starts from weights.")
     if weights is None:
-        text = f"{plain(problem.what) if problem else ''} Training begins from weights, and Home gets them."
-        with empty_state("download", "First, EdgeFace needs its weights", text):
-            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
-                go("home")
         return
-    sets = list_datasets(datasets_root(settings()))
-    if not sets:
-        text = "Training needs faces, large and small, split into train and val. The drawn demo takes under a minute."
-        with empty_state("dataset", "No data set yet", text):
-            if st.button("Make a data set", type="primary", icon=":material/arrow_forward:", key="training_to_dataset"):
-                go("dataset")
-        return
-    with st.container(border=True, key="training_launch"):
-        _form(weights, sets)
+    reason = "Training needs large and small faces, split into train and val. The synthetic demo takes under a minute."
+    sets = datasets_or_empty_state("training", reason)
+    if sets:
+        with st.container(border=True, key="training_launch"):
+            _form(weights, sets)
 
 
 def _form(weights: WeightsFile, sets: list[Listed]) -> None:
@@ -92,7 +82,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
         key="training_start",
         disabled=not (attempt.ok and dataset.fit),
     )
-    link("help", "How training works, and what its alarms mean", icon=":material/help:", topic="train")
+    link("help", "How training works and what its alarms mean", icon=":material/help:", topic="train")
     if clicked:
         with feedback() as attempt:
             run = start_training(kind, recipe.name, changes, given)
@@ -102,7 +92,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
 
 
 def start_training(kind: str, preset: str, changes: dict[str, Any], given: dict[str, Any]) -> Run:
-    """Launch a run of that recipe with `changes`; `given` are TrainingConfig's fields. Values only, no command line.
+    """Launch a training by a recipe with `changes` to its settings; `given` are fields of TrainingConfig.
 
     Raises SettingsInvalid, JobError, StorageFailed.
     """
@@ -113,7 +103,7 @@ def start_training(kind: str, preset: str, changes: dict[str, Any], given: dict[
 
 
 def command_for(config: TrainingConfig, changes: dict[str, Any], given: dict[str, Any]) -> str:
-    """The command line that starts the same run: told to the user, never run."""
+    """The command line that starts the same run, for display."""
     words = ["edgeface-studio", "train", config.kind]
     words += ["--preset", config.preset] if len(PRESETS[config.kind]) > 1 else []
     names = {"edgeface": "--teacher" if config.kind == "starter" else "--edgeface", "full_check": "--check"}
@@ -149,29 +139,22 @@ def _kind() -> str:
 
 def _starter_switch() -> None:
     st.toggle(
-        "Train a starter encoder from nothing instead",
+        "Train a starter encoder from scratch instead",
         key="training_starter",
-        help="For machines that can download nothing. Official weights are the better start wherever they can be had.",
+        help="Only where nothing can be downloaded. Official weights are the better start wherever they are available.",
     )
 
 
 def _weights(used: WeightsFile, kind: str) -> str:
-    """The path of the chosen weights. It is kept with the run, so that a later change of those in use is none to it."""
-    files = [used, *(file for file in scan(settings()) if file.sha256 != used.sha256)]
-    label = {"finetune": "Starting weights", "dsr": "Judged by", "starter": "Teacher"}[kind]
-    chosen = st.selectbox(
-        label,
-        files,
-        format_func=lambda file: _weights_label(file, used),
+    """The path of the chosen weights, so that the run doesn't depend on which are in use later."""
+    labels = weights_labels(used)
+    return st.selectbox(
+        {"finetune": "Starting weights", "dsr": "Encoder", "starter": "Teacher"}[kind],
+        list(labels),
+        format_func=labels.__getitem__,
         key=f"training_weights_{kind}",
-        help={"dsr": "The frozen encoder whose embeddings the enlarged face should keep."}.get(kind),
+        help={"dsr": "Frozen. The enlarged face should have the same embedding as the HR face."}.get(kind),
     )
-    return str((chosen or used).path)
-
-
-def _weights_label(file: WeightsFile, used: WeightsFile) -> str:
-    what = f"official {file.official.name}" if file.official else file.name
-    return f"{what}{' (in use)' if file == used else ''}"
 
 
 def _preset(kind: str) -> Recipe:
@@ -189,21 +172,20 @@ def _preset(kind: str) -> Recipe:
 
 
 def _upscaler(kind: str, recipe: Recipe) -> str:
-    """A path, "bicubic", or NEW for a new network, where the recipe trains one."""
-    used = upscalers.active_upscaler(settings())
-    options = {} if used.path is None else {str(used.path): f"{used.name} (in use)"}
+    """A path, "bicubic", or NEW for a new network if the recipe trains one."""
+    labels = upscaler_labels()
+    options = labels
     if "upscaler" in recipe.trains:
-        new = {NEW: "A new network"}
-        options = {**new, **options} if recipe.trains == ("upscaler",) else {**options, **new}
-    else:
-        options |= {BICUBIC: f"{BICUBIC}{' (in use)' if used.path is None else ''}"}
-    options |= {str(file.path): file.name for file in upscalers.scan(settings()) if str(file.path) not in options}
+        in_use = next(iter(labels))
+        stored = {value: label for value, label in labels.items() if value != BICUBIC}
+        first = {in_use: stored.pop(in_use)} if in_use in stored and recipe.trains != ("upscaler",) else {}
+        options = {**first, NEW: "A new network", **stored}
     return st.selectbox(
         "Super-resolution network",
         list(options),
         format_func=options.__getitem__,
         key=f"training_dsr_{kind}_{recipe.name}",
-        help="What enlarges the small faces. A recipe that trains it can go on from a stored one.",
+        help="Enlarges the small faces. A recipe that trains it can start from a stored network.",
     )
 
 
@@ -214,10 +196,12 @@ def _estimate(kind: str, recipe: Recipe, images: tuple[int, int], val_limit: int
     speeds = known_speeds(settings(), kind)
     seconds = estimate_s(recipe, Amounts(train, min(val, val_limit) if val_limit else val), speeds)
     measured = all(stage.name in speeds.stages for stage in recipe.stages if not stage.cached_views)
-    source = "measured on this machine" if measured else "a guess until a run has measured this machine"
-    text = f"**About {duration(seconds)}** for {count(recipe.epochs, 'epoch')} of {count(train, 'image')}: {source}."
+    source = (
+        "as measured on this machine" if measured else "estimated, because no run has been measured on this machine yet"
+    )
+    text = f"**About {duration(seconds)}** for {count(recipe.epochs, 'epoch')} of {count(train, 'image')}, {source}."
     policy = read_policy(settings())
     busy = sum(run.state().live for run in list_runs(runs_root(settings())))
     if busy >= policy.at_once:
-        text += f" {count(busy, 'run')} at work or waiting before it."
+        text += f" {count(busy, 'run')} ahead of it."
     st.markdown(f":material/schedule: {text}")

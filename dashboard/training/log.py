@@ -1,4 +1,4 @@
-"""A run's log on the screen: its end, followed as it grows, searched by words, and the whole of it to download."""
+"""The log of a run: its last lines, followed as it grows and searched, with a download of all of it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dashboard.shell.error_display import feedback
 from dashboard.ui.markdown import plain
 
 MOST_LINES = 2_000
-"""Lines kept for the screen, the latest ones."""
+"""The latest lines, which are kept for display."""
 _FIRST_BYTES = 400_000
 _HEIGHT_PX = 320
 
 
 class LogTail:
-    """The last lines of a log, read on at each `lines`. Several threads may share one."""
+    """The last lines of a log, read incrementally by `lines`. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,10 +33,10 @@ class LogTail:
         self._open = ""
 
     def lines(self) -> list[str]:
-        """The lines so far, a last one without its end included. Raises StorageFailed."""
+        """The lines so far, including an unfinished last one. Raises StorageFailed."""
         with self._lock:
             text, offset = tail_text(self.path, self._offset, most_bytes=_FIRST_BYTES)
-            if offset < self._offset:  # another file by now
+            if offset < self._offset:  # the file was replaced
                 self._lines.clear()
                 self._open = ""
             self._offset = offset
@@ -46,13 +46,13 @@ class LogTail:
 
 
 def matching(lines: list[str], query: str) -> list[str]:
-    """The lines that hold every word of `query`, case aside; all for an empty one."""
+    """The lines that contain every word of `query`, ignoring case; all lines for an empty query."""
     words = query.casefold().split()
     return [line for line in lines if all(word in line.casefold() for word in words)]
 
 
 def log_panel(run: Run) -> None:
-    """The log with its search. Follows the end while the run is at work, unless that is switched off."""
+    """Show the log with a search field; it follows the end while the run is live, unless that is switched off."""
     with feedback(), st.expander("Log", icon=":material/terminal:", expanded=True):
         lines = _tail(str(run.log_path)).lines()
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,7 +64,9 @@ def log_panel(run: Run) -> None:
                 icon=":material/search:",
                 width=260,
             )
-            follow = st.toggle("Follow", value=True, key="training_log_follow", help="Keep the newest line in sight.")
+            follow = st.toggle(
+                "Follow", value=True, key="training_log_follow", help="Scroll to the newest line automatically."
+            )
             offer_download(
                 "Download",
                 partial(_whole, run.log_path),
@@ -79,9 +81,9 @@ def log_panel(run: Run) -> None:
             if found:
                 st.code("\n".join(found), language=None, wrap_lines=True)
             elif lines:
-                st.caption(f"No line holds “{plain(query)}”.")
+                st.caption(f"No line contains “{plain(query)}”.")
             else:
-                st.caption("Nothing yet: the first line comes when the run begins.")
+                st.caption("The log is empty. Its first line is written when the run starts.")
         if query.strip() and found:
             st.caption(f"{count(len(found), 'line')} of {len(lines):,}.")
 

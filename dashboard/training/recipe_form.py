@@ -1,4 +1,4 @@
-"""The settings of a training as fields: those that matter open, all others in one table, the run's own beside it."""
+"""Form fields for the settings of a training: the main ones, a table of all others, and those of the run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(Training
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def important(recipe: Recipe) -> dict[str, str]:
-    """The settings that matter most, by full name, with what they are called on the page."""
+def main_labels(recipe: Recipe) -> dict[str, str]:
+    """The main settings of a recipe: full name to label."""
     several = len(recipe.stages) > 1
     found: dict[str, str] = {}
     for number, stage in enumerate(recipe.stages, start=1):
@@ -39,10 +39,10 @@ def important(recipe: Recipe) -> dict[str, str]:
 
 
 def main_settings(recipe: Recipe, key: str) -> dict[str, Any]:
-    """Fields for the settings that matter; what differs from the recipe, by full name."""
+    """Fields for the main settings; returns the changed values by full name."""
     known, asked = settings_of(recipe), {}
     with st.container(horizontal=True, gap="small"):
-        for name, label in important(recipe).items():
+        for name, label in main_labels(recipe).items():
             asked[name] = _field(label, known[name], f"{key}_{name}")
     return {name: value for name, value in asked.items() if value != known[name]}
 
@@ -64,10 +64,10 @@ def _field(label: str, value: Any, key: str) -> Any:
 
 
 def other_settings(recipe: Recipe, key: str) -> dict[str, str]:
-    """Every other setting as a table in which the values can be changed; what was, as text by full name."""
-    known = {name: _text(value) for name, value in settings_of(recipe).items() if name not in important(recipe)}
+    """A table for all other settings; returns the changed values as text, by full name."""
+    known = {name: _text(value) for name, value in settings_of(recipe).items() if name not in main_labels(recipe)}
     table = pd.DataFrame({"setting": list(known), "value": list(known.values())})
-    st.caption("Every other setting of the recipe. Change a value by a double click; a wrong one is refused in words.")
+    st.caption("All other settings of the recipe. Double-click a value to change it; invalid values are rejected.")
     edited = st.data_editor(
         table,
         key=key,
@@ -82,15 +82,17 @@ def other_settings(recipe: Recipe, key: str) -> dict[str, str]:
 
 
 def run_settings(kind: str) -> dict[str, Any]:
-    """What belongs to the run and not to the recipe: device, seed and so on; only what differs from the defaults."""
+    """Fields for the settings of the run rather than the recipe; returns those that differ from the defaults."""
     asked: dict[str, Any] = {}
     with st.container(horizontal=True, gap="small"):
         asked["device"] = st.selectbox("Device", _DEVICES, key="training_device", width=_FIELD_PX)
         asked["precision"] = st.selectbox("Precision", PRECISIONS, key="training_precision", width=_FIELD_PX)
-        asked["seed"] = _whole("Seed", "seed", 0, "The same seed gives the same run, bit for bit on a CPU.")
-        asked["accumulate"] = _whole("Parts of a batch", "accumulate", 1, "More parts need less memory.")
-        asked["num_workers"] = _whole("Loading threads", "num_workers", 0, "0: batches are made in between.")
-        asked["val_limit"] = _whole("Validation images", "val_limit", 0, "At most so many, by whole people; 0: all.")
+        asked["seed"] = _whole("Seed", "seed", 0, "Runs with the same seed are identical, bit for bit on a CPU.")
+        asked["accumulate"] = _whole("Parts per batch", "accumulate", 1, "More parts need less memory.")
+        asked["num_workers"] = _whole(
+            "Loading threads", "num_workers", 0, "0: batches are prepared between training steps."
+        )
+        asked["val_limit"] = _whole("Validation images", "val_limit", 0, "The maximum, in whole people. 0: all.")
     if kind == "dsr":
         with st.container(horizontal=True, gap="small"):
             asked["dsr_channels"] = _whole("DSR channels", "dsr_channels", 4, "")
@@ -98,7 +100,7 @@ def run_settings(kind: str) -> dict[str, Any]:
     asked["full_check"] = st.checkbox(
         "Read and check every image first",
         key="training_full_check",
-        help="Otherwise only the data set's table is looked over: quick, and enough where its check was good.",
+        help="Otherwise only the data set's table is checked, which is fast, and enough after a good check.",
     )
     return {name: value for name, value in asked.items() if value != _DEFAULTS[name]}
 
@@ -128,5 +130,5 @@ def _text(value: Any) -> str:
 
 
 def differences(changes: dict[str, Any]) -> str:
-    """ "stage2.patience = 4, batch_size = 16": what was changed, on one line."""
+    """ "stage2.patience = 4, batch_size = 16": the changed settings on one line."""
     return ", ".join(f"{plain(name)} = {plain(_text(value))}" for name, value in changes.items())

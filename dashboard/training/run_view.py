@@ -1,4 +1,4 @@
-"""One training run, live: where it is, its alarms, stop and resume, charts as it goes, its epochs and settings."""
+"""One training: its card with stages, figures and alarms, its charts, log, epochs and settings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from core.jobs.run_dir import Run
 from core.system.text import count
 from core.training.run_events import Alarm
 from dashboard.runs.card import Shown, run_status
+from dashboard.runs.list import show_list
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.training.actions import ran_out_of_memory, resume_buttons, use_panel
 from dashboard.training.curve_panel import curves
-from dashboard.training.data import Seen, best_row, epochs_done, look
+from dashboard.training.data import TrainingEntry, best_row, epochs_done, read_entry
 from dashboard.training.labels import FIGURES, STEPS, figure_text
 from dashboard.training.log import log_panel
 from dashboard.ui.markdown import duration, markup, plain
@@ -38,67 +39,58 @@ _FALLS = frozenset({"val.eer", "val.eer_vlr_vlr"})
 
 
 def run_view(run: Run) -> None:
-    """The whole view of one run. Its parts look again by themselves for as long as the run is at work."""
-    seen = look(run)
-    live = seen.state.live
+    """Draw one training. Its parts refresh automatically while it is queued or running."""
+    entry = read_entry(run)
+    live = entry.state.live
     run_status(
         run,
         Shown(
-            seen.title,
-            body=_standing,
-            bar=_bar,
+            entry.title,
+            body=_card_body,
+            bar=lambda snapshot: progress_bar(read_entry(snapshot.run)),
             buttons=resume_buttons,
-            on_remove=_to_the_list,
+            on_remove=show_list,
             details=False,
-            resume="secondary" if ran_out_of_memory(seen) else "primary",
-            took=_took,
-            removal="Its folder with checkpoints, log and report goes. Weights that were taken into use stay.",
+            resume="secondary" if ran_out_of_memory(entry) else "primary",
+            took=lambda snapshot: epochs_done(read_entry(snapshot.run)),
+            removal="This deletes the run's folder with its checkpoints, log and report. Weights in use are kept.",
         ),
     )
-    use_panel(seen)
+    use_panel(entry)
     st.fragment(_curves, run_every=CURVES_TICK_S if live else None)(run)
     st.fragment(log_panel, run_every=LOG_TICK_S if live else None)(run)
-    _epochs(seen)
-    _settings(seen)
+    _epochs(entry)
+    _settings(entry)
 
 
-def _took(snapshot: Snapshot) -> str:
-    return epochs_done(look(snapshot.run))
-
-
-def progress_words(seen: Seen) -> tuple[float, str] | None:
-    """The share of the whole run that is done, and where it is in words; None before it said anything."""
-    progress, plan = seen.history.progress, seen.history.plan
+def progress_bar(entry: TrainingEntry) -> tuple[float, str] | None:
+    """The share of the run that is done and its text; None before the first progress."""
+    progress, plan = entry.history.progress, entry.history.plan
     if progress is None:
         return None
-    told = [STEPS.get(progress.step, progress.step.capitalize())]
+    parts = [STEPS.get(progress.step, progress.step.capitalize())]
     if progress.epoch and progress.epochs:
-        told[0] = f"Epoch {progress.epoch} of {progress.epochs}, {told[0].lower() or 'at work'}"
+        parts[0] = f"Epoch {progress.epoch} of {progress.epochs}, {parts[0].lower() or 'running'}"
     if progress.total > 0:
-        told[0] += f" {progress.done:,.0f} of {progress.total:,.0f} images"
-    if progress.per_second and seen.state.live:
-        told.append(f"{progress.per_second:,.0f} images a second")
-    if progress.left_s is not None and seen.state.live:
-        told.append(f"about {duration(progress.left_s)} left")
+        parts[0] += f" {progress.done:,.0f} of {progress.total:,.0f} images"
+    if progress.per_second and entry.state.live:
+        parts.append(f"{progress.per_second:,.0f} images per second")
+    if progress.left_s is not None and entry.state.live:
+        parts.append(f"about {duration(progress.left_s)} left")
     share = progress.share
     if share is None and plan is not None and plan.epochs and progress.epoch:
         share = min(1.0, (progress.epoch - 1) / plan.epochs)
-    return share or 0.0, ", ".join(told)
+    return share or 0.0, ", ".join(parts)
 
 
-def _bar(snapshot: Snapshot) -> tuple[float, str] | None:
-    return progress_words(look(snapshot.run))
-
-
-def _standing(snapshot: Snapshot) -> None:
-    """Below the bar: what was asked for, the stages, the figures so far, and alarms on top of them."""
-    seen = look(snapshot.run)
-    st.caption(plain(seen.asked))
-    for alarm in seen.history.alarms:
-        if not (seen.state.status == "failed" and alarm.what == seen.state.error):  # that is said above already
+def _card_body(snapshot: Snapshot) -> None:
+    entry = read_entry(snapshot.run)
+    st.caption(plain(entry.settings_line))
+    for alarm in entry.history.alarms:
+        if not (entry.state.status == "failed" and alarm.what == entry.state.error):  # shown above already
             _alarm(alarm)
-    _stages(seen)
-    _figures(seen)
+    _stages(entry)
+    _figures(entry)
 
 
 def _alarm(alarm: Alarm) -> None:
@@ -109,14 +101,13 @@ def _alarm(alarm: Alarm) -> None:
     show("\n\n".join(filter(None, parts)), icon=icon)
 
 
-def _stages(seen: Seen) -> None:
-    """The plan's stages as a row: done, at work, still to come."""
-    plan = seen.history.plan
+def _stages(entry: TrainingEntry) -> None:
+    plan = entry.history.plan
     if plan is None or not plan.stages:
         return
     names = [stage.name for stage in plan.stages]
-    at = names.index(seen.history.stage) if seen.history.stage in names else 0
-    if seen.state.status == "done":
+    at = names.index(entry.history.stage) if entry.history.stage in names else 0
+    if entry.state.status == "done":
         at = len(names)
     cells = []
     for place, stage in enumerate(plan.stages):
@@ -130,50 +121,49 @@ def _stages(seen: Seen) -> None:
     st.html(f"<div class='ef-stages'>{''.join(cells)}</div>")
 
 
-def _figures(seen: Seen) -> None:
-    """The best epoch's figures, and what they gained since the first."""
-    epochs = seen.history.epochs()
+def _figures(entry: TrainingEntry) -> None:
+    epochs = entry.history.epochs()
     row = best_row(epochs)
     if row is None:
         return
     shown = [column for column in _BIG if column in epochs.columns and pd.notna(row[column])][:_BIG_SHOWN]
-    cells = "".join(_figure(column, float(row[column]), seen.history.before.get(column)) for column in shown)
+    cells = "".join(_figure(column, float(row[column]), entry.history.before.get(column)) for column in shown)
     st.html(f"<div class='ef-tiles'>{cells}</div>")
     by = FIGURES.get(f"val.{row.get('criterion.name')}")
-    images = seen.history.plan.val_images if seen.history.plan else None
+    images = entry.history.plan.val_images if entry.history.plan else None
     of = f" on {count(images, 'validation image')}" if images else ""
-    against = " Below each figure: what training changed." if seen.history.before else ""
-    best = f"the best{' so far' if seen.state.live else ''}{f' by {by[0]}' if by else ''}"
+    against = " Below each figure: the change since before training." if entry.history.before else ""
+    best = f"the best{' so far' if entry.state.live else ''}{f' by {by[0]}' if by else ''}"
     if not row["best"]:
-        best = "the last: none has measured better than before training"
+        best = "the last, because no epoch improved on the starting weights"
     st.caption(f"Epoch {row['step']:.0f}, {best}{of}.{against}")
 
 
 def _figure(column: str, value: float, before: float | None) -> str:
     name, scale, digits, unit = FIGURES[column]
-    gained = ""
+    change = ""
     if before is not None:
         by = (value - before) * scale
         good = by < 0 if column in _FALLS else by > 0
         same = f"{abs(by):{digits}}" == f"{0:{digits}}"
-        text = "as before training" if same else f"{by:+{digits}}{' points' if unit == ' %' else unit}"
-        gained = f"<div class='ef-gain{' ef-up' if good and not same else ''}'>{text}</div>"
+        text = "no change" if same else f"{by:+{digits}}{' points' if unit == ' %' else unit}"
+        change = f"<div class='ef-gain{' ef-up' if good and not same else ''}'>{text}</div>"
     return (
         f"<div><div class='ef-quiet'>{markup(name)}</div>"
-        f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{gained}</div>"
+        f"<div class='ef-value'>{markup(figure_text(column, value))}</div>{change}</div>"
     )
 
 
 def _curves(run: Run) -> None:
     with feedback():
         try:
-            curves(look(run))
+            curves(read_entry(run))
         except RunNotFound:
-            return  # removed meanwhile: the run's status says so
+            return  # removed meanwhile, as the card shows
 
 
-def _epochs(seen: Seen) -> None:
-    epochs = seen.history.epochs()
+def _epochs(entry: TrainingEntry) -> None:
+    epochs = entry.history.epochs()
     if not len(epochs):
         return
     with st.expander(f"Epochs ({len(epochs)})", icon=":material/table_rows:"):
@@ -182,29 +172,29 @@ def _epochs(seen: Seen) -> None:
         offer_download(
             "Epochs as CSV",
             partial(csv_bytes, table),
-            f"{seen.run.name}-epochs.csv",
+            f"{entry.run.name}-epochs.csv",
             "text/csv",
             key="training_epochs_csv",
-            what=f"epochs of {seen.run.id}",
+            what=f"epochs of {entry.run.id}",
         )
 
 
-def _settings(seen: Seen) -> None:
+def _settings(entry: TrainingEntry) -> None:
     with st.expander("Settings of this run", icon=":material/tune:"):
-        rows = [{"setting": name, "value": value} for name, value in flat_settings(seen.config).items()]
+        rows = [{"setting": name, "value": value} for name, value in flat_settings(entry.config).items()]
         st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(420, 38 + 35 * max(1, len(rows))))
-        plan = seen.history.plan
+        plan = entry.history.plan
         if plan is not None and plan.device:
             at = f"{plan.device}, {plan.precision}" + (f", {count(plan.threads, 'thread')}" if plan.threads else "")
             st.caption(f"Ran on {plain(at)}.")
-        st.caption("The same from the command line:")
-        command = str(seen.config.get("command") or "")
-        lines = [*([command] if command else []), f"edgeface-studio runs log {seen.run.id} --follow"]
+        st.caption("From the command line:")
+        command = str(entry.config.get("command") or "")
+        lines = [*([command] if command else []), f"edgeface-studio runs log {entry.run.id} --follow"]
         st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
 def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Every setting by its path; the stages by their names; what isn't set is left out."""
+    """The settings that have a value, by path ("batch_size"), those of a stage by its name ("stage1.epochs")."""
     found: dict[str, str] = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -216,7 +206,3 @@ def flat_settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
         elif value not in (None, "", []):
             found[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return found
-
-
-def _to_the_list(run: Run) -> None:
-    st.query_params.pop("run", None)

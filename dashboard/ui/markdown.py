@@ -9,6 +9,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:
 _SYMBOL = re.compile(r"(?:(?<=\s)|^)([<>~-])(?=(?:->|[->=-])(?:\s|$))")  # -> and >= become other characters
 _LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+_UNIT = re.compile(r"(?<=\d) (?=%|(?:px|dB|ms|s|min|h)\b)")
 _JOINER = "\u2060"  # of no width: breaks such a pattern without being seen
 
 
@@ -23,6 +24,11 @@ def plain(text: object, *, links: bool = False) -> str:
         flat = _LINK.sub(_JOINER, flat)
     flat = _SYMBOL.sub(rf"\1{_JOINER}", _SHORTCODE.sub(f":{_JOINER}", flat))
     return _PUNCTUATION.sub(r"\\\1", flat)
+
+
+def nonbreaking(text: str) -> str:
+    """`text` with every number kept on one line with its unit: "8.15 %", "24 px"."""
+    return _UNIT.sub("\u00a0", text)
 
 
 def markup(text: object) -> str:

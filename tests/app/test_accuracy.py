@@ -99,8 +99,8 @@ def test_a_running_run_shows_progress_and_can_be_stopped(open_page, measured):
     ("status", "fields", "text"),
     [
         ("failed", {"error": "There is no picture.", "next_step": "Check the path."}, "There is no picture."),
-        ("interrupted", {}, "the process was killed"),
-        ("stopped", {}, "It was stopped."),
+        ("interrupted", {}, "it was killed"),
+        ("stopped", {}, "The run was stopped."),
     ],
 )
 def test_an_ended_run_says_why_and_can_be_resumed(open_page, measured, status, fields, text):

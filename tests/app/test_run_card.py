@@ -71,10 +71,10 @@ def test_a_live_run_shows_its_progress_and_goes_on_where_the_last_look_ended():
     run = a_run(started=AT)
     tell(run, ("queued", {}), ("started", {}))
     app = opened()
-    assert "Reading photographs" in shown(app) and bar(app) == "It has begun."
+    assert "Reading photographs" in shown(app) and bar(app) == "Started."
     tell(run, ("progress", {"done": 50, "total": 200, "rejected": 3, "per_s": 25.0, "left_s": 6.0}))
     app.run()
-    assert bar(app) == plainly("50 of 200 photographs, 3 rejected, 25 a second, 6 s left")
+    assert bar(app) == plainly("50 of 200 photographs, 3 rejected, 25 per second, 6 s left")
     assert app.get("progress")[0].proto.value == 25
     reader = app.session_state["run_readers"][run.id]
     assert reader._events_at == run.events_path.stat().st_size
@@ -110,7 +110,7 @@ def test_a_run_that_waits_says_behind_how_many():
     first = a_run(started=AT)
     a_run("queued", kind="build", queued=AT + timedelta(seconds=5), has_worker=True)
     texts = [each.proto.text for each in opened().get("progress")]
-    assert texts in (["1 run before it.", "It has begun."], ["It has begun.", "1 run before it."])
+    assert texts in (["1 run ahead of it.", "Started."], ["Started.", "1 run ahead of it."])
     assert first.state().live
 
 
@@ -126,7 +126,7 @@ def test_an_interrupted_run_says_so_and_offers_to_resume():
     run = a_run(dead=True, started=AT)
     tell(run, ("started", {}), ("progress", {"done": 7, "total": 10}))
     app = opened()
-    assert "the process was killed" in shown(app) and "7 of 10 photographs" in shown(app)
+    assert "it was killed" in shown(app) and "7 of 10 photographs" in shown(app)
     assert button(app, "Resume") and not any(each.label == "Stop" for each in app.button)
 
 
@@ -196,8 +196,8 @@ def test_durations(seconds: float, text: str):
 def test_lines_of_text():
     slow = Progress(3, 10, "train", 0.05, 140.0)
     said = progress_text(slow, Shown("Training", unit="epochs", steps={"train": "Stage 1"}))
-    assert said == "Stage 1: 3 of 10 epochs, 3.0 a minute, 2 min 20 s left"
-    assert progress_text(Progress(10, 10, "check", 5.0, 0.0), Shown("x")) == "Checking: 10 of 10 images, 5 a second"
+    assert said == "Stage 1: 3 of 10 epochs, 3.0 per minute, 2 min 20 s left"
+    assert progress_text(Progress(10, 10, "check", 5.0, 0.0), Shown("x")) == "Checking: 10 of 10 images, 5 per second"
     assert event_line(Event(AT, "epoch", {"loss": 0.123456, "n": 2})).endswith("epoch: loss 0.1235, n 2")
 
 

@@ -80,7 +80,7 @@ def test_epoch_one_explains_zero_percent(open_page, own_data_dir):
 
 def test_a_queued_run_waits(open_page, own_data_dir):
     app = opened(open_page, record(own_data_dir, status="queued"))
-    assert bars(app) == ["It begins in a moment."]
+    assert bars(app) == ["Starts in a moment."]
     assert "Nothing yet" in shown(app)
 
 
@@ -95,13 +95,13 @@ def test_a_failed_run_shows_the_error_and_the_next_step_and_no_traceback(open_pa
 
 def test_a_stopped_run_says_how_far_it_came(open_page, own_data_dir):
     app = opened(open_page, record(own_data_dir, status="stopped", epochs=9))
-    assert "It was stopped. It was at Epoch 10 of 25" in plainly(shown(app))
+    assert "The run was stopped. Last progress: Epoch 10 of 25" in plainly(shown(app))
     assert primary(app) == ["Resume"]
 
 
 def test_a_killed_run_is_interrupted_and_can_be_resumed(open_page, own_data_dir):
     app = opened(open_page, record(own_data_dir, status="interrupted"))
-    assert "Its process ended without a word" in shown(app) and primary(app) == ["Resume"]
+    assert "The process ended unexpectedly" in shown(app) and primary(app) == ["Resume"]
 
 
 def test_alarms_stand_on_top_with_cause_and_next_step(open_page, own_data_dir):
@@ -182,7 +182,7 @@ def test_runs_are_listed_with_what_came_of_them_and_open_by_their_address(open_p
     done = record(own_data_dir, status="done", at=at)
     record(own_data_dir, epochs=3)
     app = opened(open_page)
-    assert [each.value for each in app.subheader] == ["At work", "Start a training", "Earlier runs", "Compare"]
+    assert [each.value for each in app.subheader] == ["Running", "Start a training", "Earlier runs", "Compare"]
     text = plainly(shown(app))
     assert "25 of 25 epochs" in text and "3 of 25 epochs" in text
     app.button(key=f"training_open_{done.id}").click().run()

@@ -57,7 +57,7 @@ def test_a_launch_carries_what_was_chosen_and_shows_its_run(open_page, demo, sta
     assert asked.dataset == str(demo) and asked.edgeface is not None and Path(asked.edgeface).is_file()
     assert asked.upscaler == "bicubic"
     assert "--set stage2.epochs=2" in asked.command and "--preset notes" in asked.command
-    assert str(asked_for(app, "run")).startswith("finetune/") and bars(app) == ["It begins in a moment."]
+    assert str(asked_for(app, "run")).startswith("finetune/") and bars(app) == ["Starts in a moment."]
 
 
 @pytest.mark.shared

@@ -36,9 +36,9 @@ def test_progress_moves_by_itself_and_survives_a_reload_and_another_browser(serv
     log.append("progress", done=10, total=100, rejected=0, per_s=5.0, left_s=18.0)
     page.goto(server.url("dataset"))
     bar = page.get_by_test_id("stProgress")
-    expect(bar.get_by_text("10 of 100 photographs, 5 a second, 18 s left")).to_be_visible()
+    expect(bar.get_by_text("10 of 100 photographs, 5 per second, 18 s left")).to_be_visible()
     log.append("progress", done=40, total=100, rejected=2, per_s=6.0, left_s=10.0)
-    later = "40 of 100 photographs, 2 rejected, 6 a second, 10 s left"
+    later = "40 of 100 photographs, 2 rejected, 6 per second, 10 s left"
     expect(bar.get_by_text(later)).to_be_visible()
     page.reload()
     expect(bar.get_by_text(later)).to_be_visible()
@@ -51,7 +51,7 @@ def test_progress_moves_by_itself_and_survives_a_reload_and_another_browser(serv
     write_state(run.path, replace(stored_state(run.path), status="stopped", ended=datetime.now(UTC)))
     for each in (page, narrow_page):
         expect(each.get_by_role("button", name="Resume")).to_be_visible()
-        expect(each.get_by_text("It was at 40 of 100 photographs")).to_be_visible()
+        expect(each.get_by_text("Last progress: 40 of 100 photographs")).to_be_visible()
     delete_run(run)
 
 

@@ -100,28 +100,28 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
         field.press("Enter")
     expect(page.get_by_text("Changed: stage1.epochs = 5000, batch_size = 4.")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("At work")).to_be_visible()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
     seen = _wait_for_more_than(page, 1)
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=LONGEST_MS)
     [run] = list_runs(studio.data_dir / "runs", "finetune")
     assert page.url.endswith(f"run={run.id.replace('/', '%2F')}")
 
     page.reload()
-    expect(page.get_by_text("At work")).to_be_visible()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
     seen = _wait_for_more_than(page, seen)
 
     again, address = start(studio.data_dir, tmp_path / "again.log")  # a restarted dashboard, in a second browser
     try:
         other = chromium.new_context().new_page()
         other.goto(page.url.replace(studio.address, address))
-        expect(other.get_by_text("At work")).to_be_visible()
+        expect(other.get_by_text("Running", exact=True)).to_be_visible()
         other.get_by_role("button", name="Stop").click()
-        expect(other.get_by_text("It was stopped.")).to_be_visible(timeout=LONGEST_MS)
+        expect(other.get_by_text("The run was stopped.")).to_be_visible(timeout=LONGEST_MS)
         other.context.close()
     finally:
         again.terminate()
         again.wait(timeout=20)
-    expect(page.get_by_text("It was stopped.")).to_be_visible(timeout=LONGEST_MS)
+    expect(page.get_by_text("The run was stopped.")).to_be_visible(timeout=LONGEST_MS)
     assert run.state().status == "stopped"
     seen = _epochs_logged(page)
 
@@ -130,7 +130,7 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
     expect(_log(page).get_by_text("Going on with")).to_be_visible(timeout=LONGEST_MS)
     _wait_for_more_than(page, seen)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("It was stopped.")).to_be_visible(timeout=LONGEST_MS)
+    expect(page.get_by_text("The run was stopped.")).to_be_visible(timeout=LONGEST_MS)
     assert run.state().attempts == 2 and page.get_by_text("Traceback").count() == 0
     steps = [e["data"]["step"] for e in map(json.loads, run.events_path.open()) if e["kind"] == "epoch"]
     assert steps == list(range(1, len(steps) + 1)), "no epoch was lost or trained twice"

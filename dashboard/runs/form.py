@@ -1,0 +1,58 @@
+"""Fields that the forms of several runs share: weights, upscaler and data set, or the way to get them first."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.dataset.library import Listed, datasets_root, list_datasets
+from core.models import encoders, upscalers
+from core.models.encoders import WeightsFile
+from core.sr.upscale import BICUBIC
+from dashboard.shell.navigation import go
+from dashboard.shell.readiness import weights_in_use
+from dashboard.shell.resources import settings
+from dashboard.ui.components import empty_state
+from dashboard.ui.markdown import plain
+
+SYNTHETIC_HINT = "Synthetic faces: figures measured on them show that everything works, not how accurately."
+
+
+def weights_or_empty_state(page: str, reason: str) -> WeightsFile | None:
+    """The weights in use; without any, shows the `reason` for needing them and the way to Home."""
+    weights, problem = weights_in_use()
+    if weights is None:
+        text = f"{plain(problem.what) if problem else ''} {reason} You can get them on Home."
+        with empty_state("download", "First, EdgeFace needs its weights", text):
+            if st.button(
+                "Get the weights on Home", type="primary", icon=":material/arrow_forward:", key=f"{page}_to_home"
+            ):
+                go("home")
+    return weights
+
+
+def datasets_or_empty_state(page: str, reason: str) -> list[Listed]:
+    """The data sets on this machine; without any, shows the `reason` for needing one and the way to Data sets."""
+    sets = list_datasets(datasets_root(settings()))
+    if not sets:
+        with empty_state("dataset", "No data set yet", reason):
+            if st.button("Make a data set", type="primary", icon=":material/arrow_forward:", key=f"{page}_to_datasets"):
+                go("dataset")
+    return sets
+
+
+def weights_labels(used: WeightsFile) -> dict[str, str]:
+    """The path of every weights file and its label, the one in use first."""
+    files = [used, *(file for file in encoders.scan(settings()) if file.sha256 != used.sha256)]
+    labels: dict[str, str] = {}
+    for file in files:
+        name = f"official {file.official.name}" if file.official else file.name
+        labels[str(file.path)] = f"{name}{' (in use)' if file == used else ''}"
+    return labels
+
+
+def upscaler_labels() -> dict[str, str]:
+    """The path of every upscaler, or "bicubic", and its label, the one in use first. Raises UpscalerUnusable."""
+    active = upscalers.active_upscaler(settings())
+    labels = {str(active.path or BICUBIC): f"{active.name} (in use)"}
+    others = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in upscalers.scan(settings())}}
+    return labels | {value: name for value, name in others.items() if value not in labels}
