@@ -20,7 +20,7 @@ from dashboard.accuracy.fields import (
     choose_sizes,
     choose_upscalers,
     choose_weights,
-    datasets_or_way,
+    evaluation_datasets,
     photographs_and_pairs,
 )
 from dashboard.accuracy.labels import DEGRADATIONS, MODE_HELP, MODES, data_name
@@ -143,7 +143,7 @@ def _choose_people() -> dict[str, Any] | None:
     )
     if source == "pairs":
         return _fold_fields()
-    sets = datasets_or_way()
+    sets = evaluation_datasets()
     chosen = choose_dataset(sets, "accuracy_calibrate") if sets else None
     return None if chosen is None else {"root": chosen[0].root, "split": chosen[1]}
 

@@ -1,4 +1,4 @@
-"""Start a measurement: on what, of which weights and upscalers, at which sizes, by which protocol."""
+"""The form that starts an evaluation: data, weights, upscalers, sizes and protocol."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from dashboard.accuracy.fields import (
     choose_sizes,
     choose_upscalers,
     choose_weights,
-    datasets_or_way,
+    evaluated_weights,
+    evaluation_datasets,
     photographs_and_pairs,
-    weights_or_way,
 )
 from dashboard.accuracy.labels import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
+from dashboard.runs.list import show_run
 from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
@@ -36,23 +37,23 @@ from dashboard.ui.components import empty_state
 
 _SOURCES = ("dataset", "pairs", "benchmark")
 _TEXTS = {
-    "dataset": "Verification, identification, strangers, person by person, by resolution.",
-    "pairs": "Verification on the pairs of a file in the layout of LFW's, and on every pair of its photographs.",
-    "benchmark": "From your own copy, in the layout and by the protocol it was published with.",
+    "dataset": "Verification, identification, open-set identification, person by person and by resolution.",
+    "pairs": "Verification on the pairs of a file in LFW's format, and on every pair of its photographs.",
+    "benchmark": "On your own copy of a benchmark, with its published layout and protocol.",
 }
 
 
 def launch_panel(*, first: bool) -> None:
-    """The form, or what is missing for it and the way there. `first`: nothing was measured yet."""
-    weights = weights_or_way()
+    """The form, or what is missing for it and the way there. `first`: nothing has been measured yet."""
+    weights = evaluated_weights()
     if weights is None:
         return
     if first:
         empty_state(
             "monitoring",
             "Nothing measured yet",
-            "Choose faces with known names and press Measure: errors by size, by threshold and person by person "
-            "will be here.",
+            "Choose faces with known names and press Measure. Errors by size, by threshold and by person will be shown "
+            "here.",
         )
     with st.container(border=True, key="accuracy_launch"):
         _form(weights)
@@ -86,13 +87,12 @@ def _form(used: WeightsFile) -> None:
     plan |= _protocol(source, given)
     peers, use_tta = _everything_else(source, given, plan)
     clicked = st.button("Measure", type="primary", icon=":material/play_arrow:", key="accuracy_start")
-    link("help", "What is measured, and how to read it", icon=":material/help:", topic="accuracy")
+    link("help", "What is measured, and how to read the figures", icon=":material/help:", topic="accuracy")
     if clicked:
         with feedback() as attempt:
             run = start(source, given, plan, weights, upscalers, peers=peers, use_tta=use_tta)
         if attempt.ok:
-            st.query_params["run"] = run.id
-            st.rerun()
+            show_run(run)
 
 
 def start(
@@ -105,7 +105,7 @@ def start(
     peers: Sequence[str] = (),
     use_tta: bool = False,
 ) -> Run:
-    """Check what is asked for and launch the run. Raises SettingsInvalid and what the parts of `request` raise."""
+    """Check the settings and launch the run. Raises SettingsInvalid, and as `every_system` and `run_config` do."""
     from core.evaluation.systems import every_system
 
     if not (weights or peers) or not upscalers:
@@ -127,7 +127,7 @@ def start(
 
 
 def _dataset_fields() -> dict[str, Any] | None:
-    sets: list[Listed] = datasets_or_way()
+    sets: list[Listed] = evaluation_datasets()
     if not sets:
         return None
     chosen = choose_dataset(sets, "accuracy_measure")
@@ -157,7 +157,7 @@ _SOURCE_FIELDS = {"dataset": _dataset_fields, "pairs": _pairs_fields, "benchmark
 
 
 def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Modes and degradations; end to end on a data set also asks for its photographs."""
+    """Fields for modes and degradations, and for a data set's photographs if it is measured end to end."""
     if source == "benchmark":
         return {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -177,11 +177,11 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
             default=["bicubic"],
             format_func=DEGRADATIONS.__getitem__,
             key=f"accuracy_degradations_{source}",
-            help="How probes are made small. Camera: blur, noise, gamma and compression, drawn for each image.",
+            help="How probes are reduced. Camera: blur, noise, gamma and compression, sampled for each image.",
         )
     if source == "dataset" and "end to end" in modes:
         folder = st.text_input(
-            "Folder of photographs that the data set was made from",
+            "Folder with the data set's source photographs",
             key="accuracy_photographs",
             placeholder="lfw/images",
         )
@@ -190,17 +190,17 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -> tuple[list[str], bool]:
-    """The rest of the settings, into `given` and `plan`: peers and flip TTA are given back."""
+    """Fields for all other settings, written into `given` and `plan`; returns the peers and whether flip TTA is on."""
     with st.expander("Everything else", icon=":material/tune:", key="accuracy_more"):
         use_tta = st.toggle(
             "Flip: embed each face and its mirror image",
             key="accuracy_tta",
-            help="A little more accurate, twice the time. Recognition in this application works without.",
+            help="Slightly more accurate, in twice the time. Recognition in this application doesn't use it.",
         )
         if source == "dataset":
             columns = st.columns(2, gap="medium")
             given["min_images"] = int(
-                columns[0].number_input("Images a person, at least", 1, 1000, 1, key="accuracy_min_images")
+                columns[0].number_input("Minimum images per person", 1, 1000, 1, key="accuracy_min_images")
             )
             plan["by"] = _groups(given["root"])
             plan["threshold"] = float(
@@ -211,7 +211,7 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
                     UNCALIBRATED_THRESHOLD,
                     0.01,
                     key="accuracy_at",
-                    help="The share of a person's own scores that reach it is shown in the chart of people.",
+                    help="The chart of people shows the share of each person's own scores that reach it.",
                 )
             )
         columns = st.columns(2, gap="medium")
@@ -222,13 +222,13 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
         )
         plan["seed"] = int(columns[1].number_input("Seed", 0, 2**31 - 1, 0, key="accuracy_seed"))
         peer = st.text_input(
-            "Another recogniser beside (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
+            "Another recogniser to compare (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
         )
     return ([str(Path(peer.strip()).expanduser().resolve())] if peer.strip() else []), bool(use_tta)
 
 
 def _groups(root: Path) -> list[str]:
-    """Columns of the data set's table by whose values figures are broken down; nothing is asked where it has none."""
+    """The columns of the data set's table by which figures are broken down; no field is shown if it has none."""
     columns = group_columns(open_dataset(root))
     if not columns:
         return []
@@ -237,8 +237,9 @@ def _groups(root: Path) -> list[str]:
         columns,
         key=f"accuracy_by_{root.name}",
         select_all=False,
-        placeholder="A column of its table, such as sex or age band",
-        help="Each group is shown with its interval over people; one of fewer than 20 people is marked as too small.",
+        placeholder="For example, sex",
+        help="A column of the data set's table. Each group has an interval over people; groups of fewer than "
+        "20 people are marked as too small.",
     )
 
 

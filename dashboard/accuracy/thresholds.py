@@ -17,7 +17,7 @@ from core.settings import UNCALIBRATED_THRESHOLD
 from core.system.text import count
 from dashboard.accuracy.calibrate import calibration_form
 from dashboard.accuracy.data import EvaluationEntry
-from dashboard.accuracy.fields import weights_or_way
+from dashboard.accuracy.fields import evaluated_weights
 from dashboard.accuracy.labels import interval, rate
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import gallery, settings, space_in_use
@@ -44,7 +44,7 @@ _MESSAGE = "accuracy_message"
 
 def thresholds_panel() -> None:
     """The thresholds in use, and the form that calibrates new ones."""
-    weights = weights_or_way()
+    weights = evaluated_weights()
     if weights is None:
         return
     st.subheader("Thresholds in use", anchor=False)

@@ -21,6 +21,7 @@ from core.training.overrides import change
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
 from dashboard.runs.form import datasets_or_empty_state, upscaler_labels, weights_labels, weights_or_empty_state
+from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
@@ -87,8 +88,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
         with feedback() as attempt:
             run = start_training(kind, recipe.name, changes, given)
         if attempt.ok:
-            st.query_params["run"] = run.id
-            st.rerun()
+            show_run(run)
 
 
 def start_training(kind: str, preset: str, changes: dict[str, Any], given: dict[str, Any]) -> Run:

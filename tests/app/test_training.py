@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.jobs.events import EventLog
-from dashboard.training.data import look
+from dashboard.training.data import read_entry
 from dashboard.training.view import figures_line
 from tests.app.conftest import ROOT, button, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
@@ -36,14 +36,14 @@ def test_without_a_data_set_it_leads_to_data_sets(open_page, ready):
 def test_a_run_that_isnt_there_is_said_and_the_others_are_listed(open_page, own_data_dir):
     record(own_data_dir, status="done")
     app = open_page("training", query={"run": "finetune/../../etc"})
-    assert not app.exception and "isn't here" in plainly(app.error[0].value)
+    assert not app.exception and "doesn't exist" in plainly(app.error[0].value)
     assert "25 of 25 epochs" in shown(app)
 
 
 def test_a_running_run_says_where_it_is_and_can_be_stopped(open_page, own_data_dir):
     run = record(own_data_dir, epochs=7)
     app = opened(open_page, run)
-    assert bars(app) == ["Epoch 8 of 25, training 161 of 402 images, 419 images a second, about 17 min 36 s left"]
+    assert bars(app) == ["Epoch 8 of 25, training 161 of 402 images, 419 images per second, about 17 min 36 s left"]
     text = shown(app)
     assert "1. Train the head" in text and "ef-stage ef-done" in text and "ef-stage ef-now" in text
     assert primary(app) == []
@@ -54,7 +54,7 @@ def test_a_running_run_says_where_it_is_and_can_be_stopped(open_page, own_data_d
 def test_an_ended_run_took_as_long_in_the_list_as_on_its_page(open_page, own_data_dir):
     """The time of all attempts' epochs, not that of the last attempt."""
     run = record(own_data_dir, status="done")
-    told = figures_line(look(run)).partition(". ")[0]
+    told = figures_line(read_entry(run)).partition(". ")[0]
     assert told.startswith("25 of 25 epochs in ")
     captions = [each.value for each in opened(open_page, run).caption]
     assert told in captions and not any("took" in each for each in captions)
@@ -74,14 +74,14 @@ def test_figures_come_with_their_epoch_and_what_training_gained(open_page, own_d
 def test_epoch_one_explains_zero_percent(open_page, own_data_dir):
     text = shown(opened(open_page, record(own_data_dir, epochs=0)))
     info = opened(open_page, record(own_data_dir, epochs=0)).info
-    assert any("0 % in epoch 1 of 518 people is normal: guessing gives 0.19 %." in each.value for each in info)
+    assert any("0 % in epoch 1 is normal for 518 people: chance is 0.19 %." in each.value for each in info)
     assert "Epochs (" not in text
 
 
 def test_a_queued_run_waits(open_page, own_data_dir):
     app = opened(open_page, record(own_data_dir, status="queued"))
     assert bars(app) == ["Starts in a moment."]
-    assert "Nothing yet" in shown(app)
+    assert "The log is empty" in shown(app)
 
 
 def test_a_failed_run_shows_the_error_and_the_next_step_and_no_traceback(open_page, own_data_dir):
@@ -159,7 +159,7 @@ def test_the_log_is_searched_by_words(open_page, own_data_dir):
     assert app.code[0].value.splitlines() == [line for line in everything if line.startswith("Epoch 02/20")]
     assert "1 line of" in shown(app)
     app.text_input(key="training_log_search").set_value("nowhere").run()
-    assert "No line holds “nowhere”" in plainly(shown(app))
+    assert "No line contains “nowhere”" in plainly(shown(app))
 
 
 def test_a_dsr_run_stands_beside_bicubic_by_size(open_page, own_data_dir):
@@ -186,7 +186,7 @@ def test_runs_are_listed_with_what_came_of_them_and_open_by_their_address(open_p
     text = plainly(shown(app))
     assert "25 of 25 epochs" in text and "3 of 25 epochs" in text
     app.button(key=f"training_open_{done.id}").click().run()
-    assert asked_for(app, "run") == done.id and "Put it to use" not in shown(app)
+    assert asked_for(app, "run") == done.id and "Use the trained weights" not in shown(app)
     button(app, "All runs").click().run()
     assert "run" not in app.query_params
 

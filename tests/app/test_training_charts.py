@@ -13,7 +13,7 @@ from core.training.history import History, read_history
 from dashboard.training import charts
 from dashboard.training.curve_panel import bicubic_rows
 from dashboard.training.data import best_figures, best_row
-from dashboard.training.labels import accuracy_words, figure_text, named, weights_name
+from dashboard.training.labels import accuracy_explanation, data_name, figure_text, weights_name
 from dashboard.training.log import LogTail, matching
 from tests.app.training_runs import record
 
@@ -90,10 +90,10 @@ def test_what_wasnt_measured_isnt_drawn(tmp_path):
 
 def test_several_runs_stand_in_one_chart(tmp_path):
     runs = {"A": history(tmp_path, epochs=4).epochs(), "B": history(tmp_path, "dsr", epochs=2).epochs()}
-    figure = charts.compare_chart(runs, "val.eer", "EER, %", 100.0)
+    figure = charts.compare_chart(runs, "val.eer")
     assert figure is not None and [len(trace.x) for trace in figure.data] == [4, 2]
-    assert [trace.name for trace in charts.compare_chart(runs, "val.psnr_db", "PSNR").data] == ["B"]
-    assert charts.compare_chart(runs, "val.nothing", "nothing") is None
+    assert [trace.name for trace in charts.compare_chart(runs, "val.psnr_db").data] == ["B"]
+    assert charts.compare_chart(runs, "val.nothing") is None
 
 
 def test_better_than_bicubic_is_bold_and_worse_isnt():
@@ -115,26 +115,26 @@ def test_the_best_epoch_is_the_last_that_was_called_so():
 
 def test_zero_percent_in_the_first_epoch_is_explained(tmp_path):
     told = history(tmp_path, epochs=1)
-    words = accuracy_words(told.plan, told.epochs(), "notes")
-    assert words.startswith("0 % in epoch 1 of 518 people is normal: guessing gives 0.19 %.")
+    words = accuracy_explanation(told.plan, told.epochs(), "notes")
+    assert words.startswith("0 % in epoch 1 is normal for 518 people: chance is 0.19 %.")
     assert words.endswith("By epoch 3 the notes expect 5 to 15 % in training.")
 
 
 def test_later_the_notes_expectation_stands_beside_the_run(tmp_path):
     told = history(tmp_path, epochs=12)
     accuracy = told.epochs()["train.accuracy"].iloc[-1]
-    words = accuracy_words(told.plan, told.epochs(), "notes")
+    words = accuracy_explanation(told.plan, told.epochs(), "notes")
     assert f"Training accuracy is {accuracy * 100:.1f} % after epoch 12" in words
-    assert "the notes expect 40 to 60 % by epoch 10: above that." in words and "By epoch 20" in words
-    assert accuracy_words(told.plan, told.epochs(), "mine") == ""
+    assert "the notes expect 40 to 60 % by epoch 10: higher." in words and "By epoch 20" in words
+    assert accuracy_explanation(told.plan, told.epochs(), "mine") == ""
 
 
 def test_without_shared_people_accuracy_isnt_promised(tmp_path):
     told = history(tmp_path, epochs=3, shared=0)
-    words = accuracy_words(told.plan, told.epochs(), "notes")
-    assert "validation accuracy isn't measured: go by EER" in words and "Validation has" not in words
+    words = accuracy_explanation(told.plan, told.epochs(), "notes")
+    assert "validation accuracy isn't measured: use EER" in words and "Validation accuracy is" not in words
     told = history(tmp_path, "starter", epochs=2)
-    assert "no accuracy" in accuracy_words(told.plan, told.epochs(), "starter")
+    assert "no accuracy" in accuracy_explanation(told.plan, told.epochs(), "starter")
 
 
 def test_figures_have_their_unit_and_nothing_measured_is_no_zero():
@@ -143,8 +143,8 @@ def test_figures_have_their_unit_and_nothing_measured_is_no_zero():
 
 
 def test_names_of_what_a_config_holds():
-    assert named({"dataset": "/data/sets/lfw"}) == "lfw" and named({"train_dir": "/x/train"}) == "train"
-    assert named({}) == "no data set"
+    assert data_name({"dataset": "/data/sets/lfw"}) == "lfw" and data_name({"train_dir": "/x/train"}) == "train"
+    assert data_name({}) == "no data set"
     assert weights_name("/data/weights/mine.safetensors") == "mine" and weights_name("bicubic") == "bicubic"
 
 

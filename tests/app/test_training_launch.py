@@ -96,7 +96,7 @@ def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, de
     finding = Finding("identity_overlap", "error", "3 people are in two splits.", pd.DataFrame())
     keep_verdict(load_settings(), dataset, Verdict((finding,), 12))
     app = opened(open_page)
-    assert "Training on it would lie" in app.error[0].value and button(app, "Start training").disabled
+    assert "its figures would be misleading" in app.error[0].value and button(app, "Start training").disabled
     app.checkbox(key="training_force").set_value(True).run()
     button(app, "Start training").click().run()
     assert config_from_dict(started[0][1]).force is True
@@ -120,12 +120,12 @@ def test_a_runs_weights_are_taken_into_use_and_the_gallery_offers_new_templates(
     run = record(ready, status="done")
     save_encoder(run.checkpoints / "best" / "encoder.safetensors", official_tensors(shared_dir))
     app = opened(open_page, run)
-    assert "Put it to use" in shown(app) and primary(app) == ["Use these weights"]
+    assert "Use the trained weights" in shown(app) and primary(app) == ["Use these weights"]
     button(app, "Use these weights").click().run()
     assert not app.exception and plainly(app.success[0].value).startswith("In use: finetune-")
     for look in (app, opened(open_page, run)):
         assert "In use**: the encoder of this run" in shown(look) and "2 people made with other weights" in shown(look)
-        assert "Put it to use" not in shown(look)
+        assert "Use the trained weights" not in shown(look)
 
 
 @pytest.mark.shared
@@ -145,6 +145,6 @@ def test_where_no_epoch_was_better_it_is_said_and_the_last_can_be_used(open_page
     run = record(ready, status="done")
     save_encoder(run.checkpoints / "last" / "encoder.safetensors", official_tensors(shared_dir))
     app = opened(open_page, run)
-    assert "No epoch of this run measured better" in shown(app) and primary(app) == []
+    assert "No epoch improved on the starting weights" in shown(app) and primary(app) == []
     button(app, "Use the last epoch's weights").click().run()
     assert "In use**: the encoder of this run" in shown(app)
