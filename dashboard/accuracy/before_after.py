@@ -1,4 +1,4 @@
-"""Before against after, person by person: two systems of a run, or this run and another on the same data."""
+"""The comparison of two systems person by person: two of one run, or of two runs on the same data."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
 from core.system.text import count
-from dashboard.accuracy.data import EvaluationEntry, accuracy_runs, evaluation_of, seen_runs
+from dashboard.accuracy.data import EvaluationEntry, accuracy_runs, evaluation_of, read_entry
 from dashboard.accuracy.tables import chart, table_download
+from dashboard.runs.list import readable_entries
 from dashboard.shell.error_display import show_error
-from dashboard.ui.markdown import plain
+from dashboard.ui.markdown import nonbreaking, plain
 
 MOST = 30
-_OLDER = 12
-Choice = tuple[str, str]
-"""A run's id and the label of one of its systems."""
+_MOST_SYSTEMS = 12
 
 
 def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """Two choices, then who gained and who lost."""
+    """The choice of two systems, and the people who gained and lost between them."""
     options = choices(entry, evaluation)
     if len(options) < 2:
         st.info(
-            "There is nothing to compare with yet: measure other weights on the same data set, or several at once.",
+            "There is nothing to compare with yet. Measure other weights on the same data set, or several at once.",
             icon=":material/compare_arrows:",
         )
         return
@@ -42,7 +41,7 @@ def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     first = columns[0].selectbox("Before", names, index=before, key="accuracy_before", persist_state="page")
     second = columns[1].selectbox("After", names, index=after, key="accuracy_after", persist_state="page")
     if first == second:
-        st.info("Choose two different ones.", icon=":material/compare_arrows:")
+        st.info("Choose two different systems.", icon=":material/compare_arrows:")
         return
     try:
         compared = compare_evaluations(*(_chosen(*options[name]) for name in (first, second)), names=(first, second))
@@ -54,11 +53,11 @@ def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
 
 
 def choices(entry: EvaluationEntry, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:
-    """What can be compared: every system of this run, and of the latest others that were measured on the same data."""
-    found = {f"{label}": (entry.run, label) for label in _labels(evaluation)}
+    """Systems by label: those of this run, and of the latest other runs on the same data."""
+    found = {label: (entry.run, label) for label in _labels(evaluation)}
     key = evaluation.protocol.get("data_sha256")
-    for other in seen_runs(accuracy_runs()):
-        if other.run == entry.run or other.state.status != "done" or len(found) >= _OLDER:
+    for other in readable_entries(accuracy_runs(), read_entry):
+        if other.run == entry.run or other.state.status != "done" or len(found) >= _MOST_SYSTEMS:
             continue
         try:
             report = other.run.report or {}
@@ -74,13 +73,13 @@ def choices(entry: EvaluationEntry, evaluation: Evaluation) -> dict[str, tuple[R
 
 
 def change_chart(people: pd.DataFrame, most: int = MOST) -> go.Figure:
-    """The people who changed most, each as a line from before to after: losses on top, then gains."""
+    """A line from before to after for each of the people who changed most: losses at the top, then gains."""
     moved = people[people["verdict"] != "same"]
     lost = moved[moved["verdict"] == "lost"].head(most // 2)
     gained = moved[moved["verdict"] == "gained"].tail(most - len(lost)).iloc[::-1]
     shown = pd.concat([lost, gained]).iloc[::-1].reset_index(drop=True)
     lowest = float(shown[["rank1_before", "rank1_after"]].min().min()) * 100 if len(shown) else 0.0
-    figure = new_figure("Found first, %; the dot is after", height=24 * max(4, len(shown)) + 110)
+    figure = new_figure("Rank-1, %; the dot is after", height=24 * max(4, len(shown)) + 110)
     for verdict, colour in (("lost", IMPOSTOR), ("gained", GENUINE)):
         some = shown[shown["verdict"] == verdict]
         if some.empty:
@@ -126,7 +125,7 @@ def _people(entry: EvaluationEntry, compared: Evaluation) -> None:
     names: dict[str, tuple[str, str, str]] = {}
     for row in views.to_dict("records"):
         view = (str(row["probe"]), str(row["degradation"]), str(row["mode"]))
-        names[" ".join(filter(None, view))] = view
+        names[", ".join(filter(None, view))] = view
     chosen = st.segmented_control(
         "Probe",
         list(names),
@@ -143,25 +142,25 @@ def _people(entry: EvaluationEntry, compared: Evaluation) -> None:
     verdicts = some["verdict"].value_counts()
     gained, lost, same = (int(verdicts.get(each, 0)) for each in ("gained", "lost", "same"))
     st.markdown(
-        f"**{gained} gained, {lost} lost**, {count(same, 'person', 'people')} as before, by the share of their images "
-        f"found first. {_sign(compared, probe, degradation, mode)}"
+        f"**{gained} gained, {lost} lost**, {count(same, 'person', 'people')} unchanged, by rank-1. "
+        f"{_sign_test(compared, probe, degradation, mode)}"
     )
     if gained or lost:
         chart(change_chart(some), "accuracy_change", alt="Who gained and who lost")
         if gained + lost > MOST:
-            st.caption(f"The {MOST} who changed most; everybody is in the table.")
-    with st.expander(f"Everybody ({len(some):,})", icon=":material/table_rows:"):
+            st.caption(f"The {MOST} people who changed most. Everyone is in the table.")
+    with st.expander(f"Everyone ({len(some):,})", icon=":material/table_rows:"):
         st.dataframe(screen("gained_lost", some), hide_index=True, height=min(420, 38 + 35 * len(some)))
         table_download(people, f"{entry.run.name}-gained-lost", key="accuracy_gained_csv")
 
 
-def _sign(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
+def _sign_test(compared: Evaluation, probe: str, degradation: str, mode: str) -> str:
     rows = compared.table("change")
     rows = rows[(rows["probe"] == probe) & (rows["degradation"] == degradation) & (rows["mode"] == mode)]
     if rows.empty or "p" not in rows or pd.isna(rows["p"].iloc[0]):
         return ""
     p = float(rows["p"].iloc[0])
-    chance = "chance alone would seldom do that" if p < 0.05 else "chance alone may do that"
+    chance = "unlikely to be chance" if p < 0.05 else "may be chance"
     return f"Sign test: p = {p:.3g}, {chance}."
 
 
@@ -169,5 +168,9 @@ def _change(entry: EvaluationEntry, compared: Evaluation) -> None:
     st.subheader("Overall", anchor=False)
     table = compared.table("change")
     st.dataframe(compact("change", table), hide_index=True)
-    st.caption("EER and TAR at FAR 0.1 % of all pairs, rank-1 among everybody; rates in percent, changes in points.")
+    st.caption(
+        nonbreaking(
+            "EER and TAR at FAR 0.1 % of all pairs; rank-1 among all people. Rates in percent, changes in points."
+        )
+    )
     table_download(table, f"{entry.run.name}-change", key="accuracy_change_csv")

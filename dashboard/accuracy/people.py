@@ -1,4 +1,4 @@
-"""People one by one: worst first with Wilson intervals, confused pairs, those with too few images, and one opened."""
+"""The results by person: a chart with Wilson intervals, confused pairs, people with too few images, one person."""
 
 from __future__ import annotations
 
@@ -10,66 +10,51 @@ from core.evaluation.result import Evaluation
 from core.evaluation.table_format import screen
 from core.system.text import count
 from dashboard.accuracy.data import EvaluationEntry
-from dashboard.accuracy.filters import choose_rows
+from dashboard.accuracy.filters import BY, choose_rows
 from dashboard.accuracy.person import person_view
 from dashboard.accuracy.tables import chart, table_download
-from dashboard.ui.markdown import shorten
+from dashboard.ui.markdown import nonbreaking, shorten
 
-MEASURES = {"rank1": "Found first", "accepted": "Accepted at the threshold"}
+MEASURES = {"rank1": "Rank-1", "accepted": "Accepted at the threshold"}
 AMOUNTS = (20, 40, 100)
 CHOSEN = "accuracy_person"
 _PAIRS_SHOWN = 200
-_COLUMNS = [
-    "identity",
-    "probes",
-    "acquired",
-    "rank1",
-    "rank1_low",
-    "rank1_high",
-    "accepted",
-    "accepted_low",
-    "accepted_high",
-    "genuine_mean",
-    "genuine_lowest",
-    "highest_impostor",
-    "highest_impostor_identity",
-    "taken_for",
-]
+_NOT_SHOWN = [*BY, "images", "worst_image", "few"]
 
 
 def people_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """The chart and the lists; below it the person that is opened."""
+    """The chart, the chosen person, and the lists."""
     rows = choose_rows(evaluation.table("per_identity"), "people")
-    told, few = rows[~rows["few"].astype(bool)], rows[rows["few"].astype(bool)]
+    enough, few = rows[~rows["few"].astype(bool)], rows[rows["few"].astype(bool)]
     plan = evaluation.protocol.get("plan") or {}
     threshold = float(plan.get("threshold", 0.35))
-    if told.empty:
-        told, few = rows, rows.head(0)
-    _summary(told, threshold)
-    _chart(told, threshold)
-    _choose(told, few)
+    if enough.empty:
+        enough, few = rows, rows.head(0)
+    _summary(enough)
+    _chart(enough, threshold)
+    _choose(enough, few)
     name = st.session_state.get(CHOSEN)
     if name:
         person_view(entry, evaluation, rows, str(name), threshold)
-    _lists(entry, evaluation, told, few)
+    _lists(entry, evaluation, enough, few)
 
 
 def worst_first(table: pd.DataFrame, measure: str, most: int) -> pd.DataFrame:
-    """The people of the chart in its order: the worst `most` by `measure`, then by the mean of their genuine scores."""
+    """The `most` people with the lowest `measure`, then the lowest mean genuine score: the order of the chart."""
     return table.sort_values([measure, "genuine_mean"], kind="stable").head(most)
 
 
-def _summary(told: pd.DataFrame, threshold: float) -> None:
-    probes = int(told["probes"].sum())
-    missed = int((told["rank1"] < 1).sum())
+def _summary(enough: pd.DataFrame) -> None:
+    probes = int(enough["probes"].sum())
+    missed = int((enough["rank1"] < 1).sum())
     st.markdown(
-        f"**{count(len(told), 'person', 'people')}**, {count(probes, 'probe')}. "
-        f"{count(missed, 'person was', 'people were')} taken for somebody else at least once. Every image is searched "
-        "among everybody's HR images but itself; bars carry 95 % Wilson intervals."
+        f"**{count(len(enough), 'person', 'people')}**, {count(probes, 'probe')}. "
+        f"{count(missed, 'person was', 'people were')} mistaken for someone else at least once. Every image is "
+        f"searched among all HR images except itself. {nonbreaking('Error bars: 95 % Wilson intervals.')}"
     )
 
 
-def _chart(told: pd.DataFrame, threshold: float) -> None:
+def _chart(enough: pd.DataFrame, threshold: float) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control(
             "Measure",
@@ -81,19 +66,19 @@ def _chart(told: pd.DataFrame, threshold: float) -> None:
             format_func=lambda name: f"{MEASURES[name]}{f' {threshold:.2f}' if name == 'accepted' else ''}",
         )
         most = AMOUNTS[0]
-        if len(told) > AMOUNTS[0]:
-            options = [n for n in AMOUNTS if n < len(told)] + [min(len(told), 300)]
+        if len(enough) > AMOUNTS[0]:
+            options = [n for n in AMOUNTS if n < len(enough)] + [min(len(enough), 300)]
             most = st.segmented_control(
-                "The worst",
+                "Lowest",
                 options,
                 default=options[0],
                 required=True,
                 key="accuracy_most",
                 persist_state="page",
-                format_func=lambda n: f"all {n}" if n == len(told) else str(n),
+                format_func=lambda n: f"all {n}" if n == len(enough) else str(n),
             )
-    shown = worst_first(told, str(measure), int(most))
-    figure = plots.per_identity_chart(told, str(measure), int(most))
+    shown = worst_first(enough, str(measure), int(most))
+    figure = plots.per_identity_chart(enough, str(measure), int(most))
     chart(
         figure,
         "accuracy_people",
@@ -110,26 +95,30 @@ def _take(names: list[str]) -> None:
         st.session_state[CHOSEN] = names[points[0]["point_index"]]
 
 
-def _choose(told: pd.DataFrame, few: pd.DataFrame) -> None:
-    names = [*told["identity"], *few["identity"]]
+def _choose(enough: pd.DataFrame, few: pd.DataFrame) -> None:
+    names = [*enough["identity"], *few["identity"]]
     if st.session_state.get(CHOSEN) not in (None, *names):
         st.session_state.pop(CHOSEN)
     st.selectbox(
         "Open a person (or click a bar)",
         names,
         index=None,
-        placeholder="Worst first",
+        placeholder="Lowest first",
         key=CHOSEN,
         format_func=lambda name: shorten(str(name), 60),
         persist_state="page",
     )
 
 
-def _lists(entry: EvaluationEntry, evaluation: Evaluation, told: pd.DataFrame, few: pd.DataFrame) -> None:
-    first = told.iloc[0] if len(told) else None
-    with st.expander(f"Everybody as a table ({len(told):,})", icon=":material/table_rows:"):
-        st.dataframe(screen("per_identity", told[_COLUMNS]), hide_index=True, height=min(420, 38 + 35 * len(told)))
-        table_download(told, f"{entry.run.name}-people", key="accuracy_people_csv")
+def _lists(entry: EvaluationEntry, evaluation: Evaluation, enough: pd.DataFrame, few: pd.DataFrame) -> None:
+    first = enough.iloc[0] if len(enough) else None
+    with st.expander(f"Everyone as a table ({len(enough):,})", icon=":material/table_rows:"):
+        st.dataframe(
+            screen("per_identity", enough.drop(columns=_NOT_SHOWN, errors="ignore")),
+            hide_index=True,
+            height=min(420, 38 + 35 * len(enough)),
+        )
+        table_download(enough, f"{entry.run.name}-people", key="accuracy_people_csv")
     confused = evaluation.table("confused")
     if first is not None and not confused.empty:
         same = [confused[column] == first[column] for column in ("system", "mode", "degradation", "probe")]
@@ -141,8 +130,9 @@ def _lists(entry: EvaluationEntry, evaluation: Evaluation, told: pd.DataFrame, f
     if total:
         with st.expander(f"Too few images ({count(total, 'person', 'people')})", icon=":material/person_off:"):
             st.caption(
-                f"{len(alone):,} with one image only: nothing to compare it with; they still may be taken for others. "
-                f"{len(few):,} with two: an interval spans almost everything, so that they have no bar."
+                f"People with one image ({len(alone):,}) have nothing to be compared with, but can still be mistaken "
+                f"for others. People with two ({len(few):,}) have no bar, because their interval would span almost the "
+                "whole range."
             )
             listed = pd.concat([alone[["identity", "images"]], few[["identity", "images"]]]) if len(alone) else few
             st.dataframe(listed[["identity", "images"]], hide_index=True, height=min(320, 38 + 35 * total))
@@ -160,14 +150,16 @@ def _confused(entry: EvaluationEntry, confused: pd.DataFrame) -> None:
             selection_mode="single-row",
             column_config={
                 "identity": "person",
-                "taken_for": "taken for",
+                "taken_for": "mistaken for",
                 "probes": "images",
                 "of": "of",
                 "highest": st.column_config.NumberColumn("highest score", format="%.3f"),
-                "back": "the other way",
+                "back": "vice versa",
             },
         )
-        st.caption("How many of a person's images somebody else's score was highest for. Choose a row to see them.")
+        st.caption(
+            "The number of a person's images for which someone else had the highest score. Choose a row to see them."
+        )
         table_download(confused, f"{entry.run.name}-confused", key="accuracy_confused_csv")
 
 

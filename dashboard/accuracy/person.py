@@ -1,4 +1,4 @@
-"""One person of an evaluation: how they are recognised, and every image beside whom it was taken for."""
+"""One person of an evaluation: their figures, and every image with the nearest other person."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ PER_PAGE = 12
 def person_view(
     entry: EvaluationEntry, evaluation: Evaluation, rows: pd.DataFrame, name: str, threshold: float
 ) -> None:
-    """The person called `name`; `rows` are those of `per_identity` in the view that is looked at."""
+    """Draw the person called `name`; `rows` are those of `per_identity` in the chosen view."""
     own = rows[rows["identity"] == name]
     if own.empty:
-        st.info("Nothing was measured of this person in this view.", icon=":material/person_off:")
+        st.info("This person has no figures for this selection.", icon=":material/person_off:")
         return
     row: dict[Any, Any] = own.iloc[0].to_dict()
     with st.container(border=True, key="accuracy_person_box"):
@@ -43,13 +43,19 @@ def person_view(
         st.html(facts_html(row, threshold))
         probes = evaluation.table("probes")
         if probes.empty:
-            st.caption("The run kept no table of single probes: there were too many. Measure fewer people or sizes.")
+            st.caption(
+                "This run has no table of single probes, because there were too many. Measure fewer people or sizes."
+            )
             return
         view = [probes[column] == row[column] for column in ("system", "mode", "degradation", "probe")]
         probes = probes[view[0] & view[1] & view[2] & view[3]]
         theirs = worst_images(probes, name, most=len(probes))
         figure = scores_chart(theirs, threshold)
-        chart(figure, "accuracy_person_scores", alt="Scores of each image against this person and the best other")
+        chart(
+            figure,
+            "accuracy_person_scores",
+            alt="Scores of each image against this person and the nearest other person",
+        )
         st.caption(plain(_sentence(theirs)))
         _images(entry, probes, theirs, row)
         table_download(theirs, f"{entry.run.name}-person", key="accuracy_person_csv", label="Scores as CSV")
@@ -58,14 +64,14 @@ def person_view(
 def facts_html(row: Mapping[Any, Any], threshold: float) -> str:
     """The person's figures as cards, with their intervals."""
     cards = (
-        ("Found first", rate(row["rank1"], 1), interval(row["rank1_low"], row["rank1_high"], 1)),
+        ("Rank-1", rate(row["rank1"], 1), interval(row["rank1_low"], row["rank1_high"], 1)),
         (
             f"Accepted at {threshold:.2f}",
             rate(row["accepted"], 1),
             interval(row["accepted_low"], row["accepted_high"], 1),
         ),
-        ("Own score, mean", _score(row["genuine_mean"]), f"lowest {_score(row['genuine_lowest'])}"),
-        ("Highest of others", _score(row["highest_impostor"]), str(row["highest_impostor_identity"])),
+        ("Mean own score", _score(row["genuine_mean"]), f"lowest {_score(row['genuine_lowest'])}"),
+        ("Highest score of others", _score(row["highest_impostor"]), str(row["highest_impostor_identity"])),
     )
     cells = "".join(
         f"<div><span class='ef-quiet'>{markup(title)}</span><b>{markup(value)}</b>"
@@ -76,12 +82,12 @@ def facts_html(row: Mapping[Any, Any], threshold: float) -> str:
 
 
 def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
-    """Each image as a column, worst on the left: its score against its own person, and the best of anybody else's."""
+    """The score of each image against its own person and the highest against anyone else, lowest on the left."""
     order = list(range(1, len(theirs) + 1))
-    figure = new_figure("images, worst first", "cosine score", height=240)
+    figure = new_figure("images, lowest first", "cosine score", height=240)
     for column, name, colour, symbol in (
         ("genuine", "own person", GENUINE, "circle"),
-        ("impostor", "best other", IMPOSTOR, "x"),
+        ("impostor", "nearest other person", IMPOSTOR, "x"),
     ):
         others = theirs["impostor_identity"] if column == "impostor" else theirs["identity"]
         figure.add_scatter(
@@ -99,14 +105,14 @@ def scores_chart(theirs: pd.DataFrame, threshold: float) -> go.Figure:
 
 
 def probe_html(row: Mapping[Any, Any], size_px: int, pictures: SeenPictures, other: str) -> str:
-    """One image: as the encoder was given it, at full size, and the picture of whom it was nearest to otherwise."""
+    """One probe as HTML: as the encoder received it, at full size, and an image of the nearest other person."""
     rank = row["rank"]
     wrong, unknown = bool(rank > 1), not bool(row["acquired"])
     small = pictures.probe(str(row["image"]), str(row["sha256"]), size_px, str(row["degradation"]))
     cells = [_cell(small, row["probe"], pixels=size_px < CROP_PX)] if size_px < CROP_PX else []
     cells.append(_cell(pictures.hr(str(row["image"])), "HR"))
     whose = str(row["impostor_identity"])
-    said = f"{'taken for' if wrong else 'nearest other:'} {whose}"
+    said = f"{'mistaken for' if wrong else 'nearest other:'} {whose}"
     cells.append(_cell(pictures.hr(other) if other else None, said))
     if unknown:
         text = "No usable face was found."
@@ -132,13 +138,11 @@ def _images(entry: EvaluationEntry, probes: pd.DataFrame, theirs: pd.DataFrame, 
     cells = "".join(probe_html(each, size, pictures, _other(each, probes)) for each in part.to_dict("records"))
     st.html(f"<div class='ef-probes'>{cells}</div>")
     if row["mode"] == "end to end" and size < CROP_PX:
-        st.caption(
-            "End to end the whole photograph was reduced; the small pictures here are the aligned crop, reduced."
-        )
+        st.caption("End to end, the whole photograph was reduced. The small images here are the reduced aligned crops.")
 
 
 def _other(row: Mapping[Any, Any], probes: pd.DataFrame) -> str:
-    """The picture of the best impostor that the probe is most like; any of theirs where the run kept none."""
+    """The nearest image of the nearest other person, or any of theirs if the run has no record of it."""
     known = row.get("impostor_image")
     if isinstance(known, str) and known:
         return known
@@ -147,28 +151,32 @@ def _other(row: Mapping[Any, Any], probes: pd.DataFrame) -> str:
 
 
 def _cell(rgb: NDArray[np.uint8] | None, label: str, *, pixels: bool = False) -> str:
-    said = f"<small>{markup(label)}</small>"
+    below = f"<small>{markup(label)}</small>"
     if rgb is None:
-        return f"<span><span class='ef-noface'>not here any more</span>{said}</span>"
+        return f"<span><span class='ef-noface'>no longer available</span>{below}</span>"
     side = max(rgb.shape[:2])
     if side > 2 * CROP_PX:
         scale = 2 * CROP_PX / side
         rgb = resize(rgb, (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))))
     address = image_address(encode_image(rgb, "png") if side <= 64 else encode_image(rgb, quality=86))
     kind = " class='ef-pixels'" if pixels else ""
-    return f"<span><img{kind} src='{address}' alt='{markup(label)}'>{said}</span>"
+    return f"<span><img{kind} src='{address}' alt='{markup(label)}'>{below}</span>"
 
 
 def _sentence(theirs: pd.DataFrame) -> str:
     wrong = theirs[theirs["rank"] > 1]
     missed = int((~theirs["acquired"].astype(bool)).sum())
-    said = f"{count(missed, 'image')} gave no usable face. " if missed else ""
+    unusable = f"{count(missed, 'image')} had no usable face. " if missed else ""
     if wrong.empty:
-        return f"{said}No image was taken for somebody else. The dotted line is the threshold."
-    named = wrong["impostor_identity"].value_counts()
-    told = ", ".join(f"{name} ({number})" for name, number in named.head(5).items())
-    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return f"{said}{len(wrong)} of {len(theirs)} were taken for somebody else: {told}{more}. Dotted: the threshold."
+        return f"{unusable}No image was mistaken for someone else. The dotted line is the threshold."
+    others = wrong["impostor_identity"].value_counts()
+    listed = ", ".join(f"{name} ({number})" for name, number in others.head(5).items())
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    were = "was" if len(wrong) == 1 else "were"
+    return (
+        f"{unusable}{len(wrong)} of {count(len(theirs), 'image')} {were} mistaken for someone else: {listed}{more}. "
+        "The dotted line is the threshold."
+    )
 
 
 def _score(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Genuine and impostor scores with a threshold that moves FAR and FRR, and the curves that follow from them."""
+"""Genuine and impostor scores with a movable threshold, and the ROC, DET and CMC curves."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dashboard.accuracy.labels import rate
 from dashboard.accuracy.tables import chart, table_download
 
 STEP = 0.005
-"""The width of a histogram's bin: at its edges FAR and FRR are exact."""
+"""The width of a histogram bin; FAR and FRR are exact at its edges."""
 
 _BY = ("system", "mode", "degradation", "probe", "pairing")
 
 
 def scores_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """Histograms with the slider, then ROC, DET and CMC of everything that was measured."""
+    """The histogram with its threshold slider, and the curves of all systems and views."""
     bins = choose_rows(evaluation.table("histograms"), "scores", pairings=True)
     st.fragment(threshold_panel)(bins, _start(evaluation))
     table_download(bins, f"{entry.run.name}-histogram", key="accuracy_histogram_csv", label="Histogram as CSV")
@@ -44,23 +44,27 @@ def scores_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         persist_state="page",
     )
     if kind == "CMC":
-        chart(plots.cmc_chart(ranks, _BY[:4]), "accuracy_cmc", alt="CMC: probes whose person is among the first k")
-        st.caption("The share of probes whose own person is among the first k, searched among everybody.")
+        chart(
+            plots.cmc_chart(ranks, _BY[:4]),
+            "accuracy_cmc",
+            alt="CMC: share of probes whose person is among the first k",
+        )
+        st.caption("The share of probes whose own person is among the first k, searched among all people.")
         table_download(ranks, f"{entry.run.name}-cmc", key="accuracy_cmc_csv", label="CMC as CSV")
         return
     figure = plots.roc_chart(shown, _BY) if kind == "ROC" else plots.det_chart(shown, _BY)
     chart(figure, f"accuracy_{kind.lower()}", alt=f"{kind} of genuine and impostor pairs")
     if len(shown) < len(points):
-        st.caption("Probes against HR. The pairs of small faces are in the CSV and in the report.")
+        st.caption("Probes against HR. Pairs of two small faces are in the CSV and in the report.")
     table_download(points, f"{entry.run.name}-roc", key="accuracy_roc_csv", label="Points as CSV")
 
 
 def threshold_panel(bins: pd.DataFrame, start: float) -> None:
-    """The slider, the rates at its threshold, and the histogram: sums over bins, nothing is compared again."""
+    """The slider, the rates at its threshold, and the histogram. All are sums over bins."""
     from core.evaluation.curves import rates_at
 
     threshold = st.slider(
-        "Threshold: accept where the cosine score reaches it",
+        "Threshold: accept a pair if its cosine score ≥ threshold",
         -0.2,
         1.0,
         start,
@@ -71,15 +75,15 @@ def threshold_panel(bins: pd.DataFrame, start: float) -> None:
     far, frr = rates_at(bins, threshold)
     genuine, impostor = int(bins["genuine"].sum()), int(bins["impostor"].sum())
     columns = st.columns(3)
-    columns[0].metric("FAR: strangers accepted", rate(far, 3), help=f"Of {count(impostor, 'impostor pair')}.")
-    columns[1].metric("FRR: right pairs refused", rate(frr, 2), help=f"Of {count(genuine, 'genuine pair')}.")
-    columns[2].metric("TAR: right pairs accepted", rate(1 - frr, 2))
+    columns[0].metric("FAR: impostor pairs accepted", rate(far, 3), help=f"Of {count(impostor, 'impostor pair')}.")
+    columns[1].metric("FRR: genuine pairs rejected", rate(frr, 2), help=f"Of {count(genuine, 'genuine pair')}.")
+    columns[2].metric("TAR: genuine pairs accepted", rate(1 - frr, 2))
     figure = plots.histogram_chart(bins, threshold)
     chart(figure, "accuracy_histogram", alt=f"Shares of genuine and impostor scores, threshold {threshold:.3f}")
-    few = "" if impostor * far >= 10 else " Fewer than 10 impostor pairs reach it: the FAR is rough."
+    few = "" if impostor * far >= 10 else " Fewer than 10 impostor pairs reach the threshold, so the FAR is imprecise."
     st.caption(
-        f"{count(genuine, 'genuine pair')}, {count(impostor, 'impostor pair')}.{few} To choose a threshold, calibrate: "
-        "it takes other people than those it is reported on."
+        f"{count(genuine, 'genuine pair')}, {count(impostor, 'impostor pair')}.{few} To choose a threshold, "
+        "calibrate it under Thresholds, where it is measured on other people than it was chosen on."
     )
 
 

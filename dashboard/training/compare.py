@@ -41,10 +41,10 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
         "Figure", measured, format_func=lambda each: FIGURES[each][0], key="training_compare_figure", width=260
     )
     st.caption("  \n".join(f"**{letter}**: {plain(entry.label)}" for letter, entry in by_letter.items()))
-    name, scale, _, unit = FIGURES[column]
-    figure = compare_chart(tables, column, f"{name}{',' + unit if unit else ''}", scale)
+    figure = compare_chart(tables, column)
     if figure is not None:
-        st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=f"{name} by epoch")
+        alt = f"{FIGURES[column][0]} by epoch"
+        st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=alt)
     missing = [letter for letter, table in tables.items() if not has_values(table, column)]
     if missing:
         st.caption(f"Not measured in {' and '.join(missing)}.")

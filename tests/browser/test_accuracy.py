@@ -52,7 +52,7 @@ def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None
     expect(page.get_by_text("Nothing measured yet")).to_be_visible()
     page.locator(".st-key-accuracy_measure_weights [aria-label^='Remove']").first.click()
     page.get_by_text("Everything else").click()
-    peer = page.get_by_label("Another recogniser beside")
+    peer = page.get_by_label("Another recogniser to compare")
     peer.fill(str(studio.data_dir / "peer.onnx"))
     peer.press("Enter")
     at_rest(page)
@@ -69,7 +69,7 @@ def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None
     assert page.locator(".st-key-accuracy_person_box figure img").count() == 9
 
     page.reload()
-    expect(page.get_by_text("bars carry 95 % Wilson intervals")).to_be_visible()
+    expect(page.get_by_text("95\u00a0% Wilson intervals")).to_be_visible()
     page.get_by_role("radio", name="Scores").click()
     far = page.locator("[data-testid=stMetricValue]").first
     expect(far).to_be_visible()
