@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation import run_config
-from core.evaluation.fold_list import folds_of
+from core.evaluation.pairs import folds_of
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
