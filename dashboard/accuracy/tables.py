@@ -1,4 +1,4 @@
-"""Every table of an evaluation as it can be read, and its protocol."""
+"""All tables of an evaluation, its protocol, and the downloads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,36 +23,35 @@ from core.evaluation.table_format import compact
 from core.jobs.run_dir import Run
 from dashboard.accuracy.data import EvaluationEntry
 from dashboard.shell.downloads import offer_download
-from dashboard.ui.markdown import plain
+from dashboard.ui.markdown import markup, nonbreaking, plain
 
 ROWS = 500
-_DRAWN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
-"""Long tables that are shown as charts, or in other parts."""
+_SHOWN_ELSEWHERE = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
+"""Long tables that are shown as charts or in other parts."""
 
 _NOTES = {
-    "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
-    "gallery's size.",
-    "reject": "Images go by how well their embedding agrees with that of their mirror image, worst first; without flip "
+    "open_set": "FPIR: share of strangers who are named. DIR: share of enrolled people who are named correctly. A "
+    "threshold is valid for one gallery size.",
+    "reject": "Images are rejected by how little their embedding agrees with that of their mirror image; without flip, "
     "those of a sample of people.",
-    "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",
-    "sr_summary": "Against the HR crop. Super-resolution invents detail that a higher figure doesn't prove true.",
-    "verification": "A dash where the impostor pairs are too few to tell. An accuracy's ± is its standard error over "
-    "folds.",
-    "benchmark": "Every probe counts, as in published figures: one without a usable face is an error.",
+    "sweep": "A threshold chosen here and reported on the same data is optimistic. Calibrate it on other people.",
+    "sr_summary": "Compared with the HR crop. Super-resolution invents detail; a higher figure doesn't prove it true.",
+    "verification": "A dash means too few impostor pairs. The ± of an accuracy is its standard error over folds.",
+    "benchmark": "Every probe counts, as in published figures; one without a usable face is an error.",
 }
 
 
 def tables_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """Each table in a fold, rates in percent with 95 % intervals, and what is drawn from it."""
-    st.caption("Rates in percent, 95 % intervals in brackets. The CSV files hold fractions.")
+    """Each table in an expander, with its charts."""
+    st.caption(nonbreaking("Rates in percent, 95 % intervals in brackets. The CSV files contain fractions."))
     for name, title in TITLES.items():
         table = evaluation.table(name)
-        if table.empty or name in _DRAWN:
+        if table.empty or name in _SHOWN_ELSEWHERE:
             continue
         with st.expander(f"{title} ({len(table):,})", key=f"accuracy_table_{name}"):
             if name in _NOTES:
                 st.caption(_NOTES[name])
-            _drawn(name, evaluation)
+            _charts(name, evaluation)
             shown = compact(name, table.head(ROWS))
             st.dataframe(shown, hide_index=True, height=min(420, 38 + 35 * max(1, len(shown))))
             if len(table) > ROWS:
@@ -59,48 +59,57 @@ def tables_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
             table_download(table, f"{entry.run.name}-{name}", key=f"accuracy_csv_{name}")
 
 
-def _drawn(name: str, evaluation: Evaluation) -> None:
+def _charts(name: str, evaluation: Evaluation) -> None:
     if name == "reject":
         by = ("system", "mode", "degradation", "probe", "pairing")
         table = evaluation.table(name)
         chart(plots.reject_chart(table[table["pairing"] == "VLR-HR"], by), "accuracy_reject", alt="Errors by rejection")
     quality = evaluation.table("sr_quality")
     if name == "sr_summary" and not quality.empty:
-        for measure, said in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "identity similarity")):
-            chart(plots.distribution_chart(quality, measure), f"accuracy_sr_{measure}", alt=f"{said} by size")
+        for measure, title in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "identity similarity")):
+            chart(plots.distribution_chart(quality, measure), f"accuracy_sr_{measure}", alt=f"{title} by size")
 
 
 def protocol_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """What a reader needs to make the figures again."""
-    said = evaluation.protocol
-    st.markdown(plain(said.get("protocol", "")))
+    """The facts that are needed to reproduce the figures."""
+    protocol = evaluation.protocol
+    text = str(protocol.get("protocol", "")).rstrip(".").replace(">=", "≥")
+    st.markdown(plain(f"{text[:1].upper()}{text[1:]}."))
     facts = {
-        "Data": said.get("data"),
-        "Split": said.get("split"),
-        "People": said.get("people"),
-        "Pictures": said.get("pictures"),
-        "Data, SHA-256": said.get("data_sha256"),
-        "Made": said.get("made_at"),
+        "Data": protocol.get("data"),
+        "Split": protocol.get("split"),
+        "People": protocol.get("people"),
+        "Images": protocol.get("pictures"),
+        "SHA-256 of the data": protocol.get("data_sha256"),
+        "Measured at": protocol.get("made_at"),
         "Run": entry.run.id,
     }
-    for system in said.get("systems", []):
-        facts[f"{system.get('label')}: weights, SHA-256"] = system.get("weights_sha256")
-        facts[f"{system.get('label')}: upscaler"] = system.get("upscaler_id")
-    facts["Versions"] = ", ".join(f"{name} {number}" for name, number in (said.get("versions") or {}).items())
-    rows = [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in facts.items() if value]
-    st.dataframe(pd.DataFrame(rows, columns=["what", "value"]), hide_index=True)
-    with st.expander("Everything, as JSON", icon=":material/data_object:"):
-        st.code(json.dumps(said, indent=2, default=str, ensure_ascii=False), language="json", height=320)
+    for system in protocol.get("systems", []):
+        facts[f"Weights of {system.get('label')}, SHA-256"] = system.get("weights_sha256")
+        facts[f"Upscaler of {system.get('label')}"] = system.get("upscaler_id")
+    facts["Versions"] = ", ".join(f"{name} {number}" for name, number in (protocol.get("versions") or {}).items())
+    st.html(facts_html({name: value for name, value in facts.items() if value}))
+    with st.expander("Full protocol (JSON)", icon=":material/data_object:"):
+        st.code(json.dumps(protocol, indent=2, default=str, ensure_ascii=False), language="json", height=320)
     if entry.config.get("command"):
-        st.caption("The same from the command line:")
+        st.caption("From the command line:")
         st.code(str(entry.config["command"]), language=None, wrap_lines=True)
+
+
+def facts_html(facts: Mapping[str, object]) -> str:
+    """Facts as a list of names and values that wraps on a narrow screen; everything is escaped."""
+    cells = "".join(
+        f"<dt>{markup(name)}</dt><dd>{markup(f'{value:,}' if isinstance(value, int) else value)}</dd>"
+        for name, value in facts.items()
+    )
+    return f"<dl class='ef-list'>{cells}</dl>"
 
 
 _FILES = ("report.html", "report.json", "operating_points.json", "config.json")
 
 
 def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
-    """A chart with a button that saves it as PNG; `key` is its own on the page and names the file."""
+    """A chart with a button that saves it as PNG; `key` is unique on the page and part of the file's name."""
     config = {
         "displaylogo": False,
         "displayModeBar": True,  # where nothing hovers, too
@@ -111,7 +120,7 @@ def chart(figure: go.Figure, key: str, *, alt: str, **options: Any) -> Any:
 
 
 def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CSV") -> None:
-    """A button that saves `table` as CSV; cells that a spreadsheet would run are quoted."""
+    """A button that saves `table` as CSV; cells that a spreadsheet would run as formulas are quoted."""
     offer_download(
         label,
         partial(csv_bytes, table),
@@ -124,7 +133,7 @@ def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CS
 
 
 def report_downloads(run: Run) -> None:
-    """The report as one HTML file, and everything in one archive."""
+    """Buttons for the report as one HTML file and for all files as an archive."""
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "Report (HTML)",
@@ -134,7 +143,7 @@ def report_downloads(run: Run) -> None:
             icon=":material/description:",
             key="accuracy_html",
             what=f"report of {run.id}",
-            help="One file with every chart and table; it opens without this program and without a network.",
+            help="One file with every chart and table. It opens in any browser, also offline.",
         )
         offer_download(
             "All tables (ZIP)",
@@ -148,7 +157,7 @@ def report_downloads(run: Run) -> None:
 
 
 def archive(run: Run) -> bytes:
-    """A run's report and its tables as one ZIP archive. Raises StorageFailed."""
+    """The report and the tables of a run as a ZIP archive. Raises StorageFailed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in [run.path / name for name in _FILES] + sorted((run.path / "tables").glob("*.csv")):
@@ -158,7 +167,7 @@ def archive(run: Run) -> bytes:
 
 
 def slug(text: str) -> str:
-    """A file's name of small letters, digits and "-"."""
+    """`text` as a file name of lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "table"
 
 
@@ -166,4 +175,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StorageFailed(f"{path.name} can't be read: {error.strerror}.", "Evaluate again.") from error
+        raise StorageFailed(f"{path.name} can't be read: {error.strerror}.", "Run the evaluation again.") from error

@@ -177,7 +177,7 @@ def test_every_table_and_the_protocol_can_be_read_and_taken_away(open_page, meas
     labels = " ".join(each.label for each in app.expander)
     assert "Open set" in labels and "Errors when the worst images are rejected" in labels
     app.segmented_control(key="accuracy_part").set_value("protocol").run()
-    assert measured.evaluation.protocol["data_sha256"] in str(app.dataframe[0].value.to_dict())
+    assert measured.evaluation.protocol["data_sha256"] in said(app) and "Accept when cosine ≥ threshold" in said(app)
     with zipfile.ZipFile(BytesIO(archive(run))) as packed:
         assert {"report.html", "report.json", "tables/per_identity.csv"} <= set(packed.namelist())
 
