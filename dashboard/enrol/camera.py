@@ -1,6 +1,7 @@
-"""Enrol before a camera: consent first, then a live picture with a guide, captures as they come, and a draft to save.
+"""Enrolment with a camera: consent, a live picture with guidance, captures, and a draft to save.
 
-Frames are in memory only. They go when the person cancels, when the draft is made, and soon after the page is left.
+Frames are kept in memory only, and dropped when the visitor cancels, when the draft is made, and 20 s after the page is
+left.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
 
 LIVE, SINGLE = "Live picture", "Single pictures"
 LEFT_S = 20.0
-"""Without a sign of the page for so long, its captures are forgotten."""
+"""Seconds without a sign of the page after which its captures are dropped."""
 
 _KEY = "enroll_live"
 _TITLES = {"front": "Front", "left": "Your left", "right": "Your right", "expression": "Expression"}
 
 
 class LiveEnrolment:
-    """One visitor's captures, and the thread that looks at the frames while the camera runs."""
+    """One visitor's captures, and the thread that analyses frames while the camera runs."""
 
     def __init__(self, detector: Detector, captures: int, *, challenge: bool) -> None:
         asked = Challenge(random.SystemRandom()) if challenge else None
@@ -56,7 +57,7 @@ class LiveEnrolment:
         self._touched = time.monotonic()
 
     def on_frame(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """On the video thread: hand the frame on, and draw what is known by now."""
+        """Submit a frame for analysis and return it with the latest result drawn in. Runs on the video thread."""
         with self._lock:
             if self._newest is None or self._newest.closed:
                 self._newest = NewestFrame(self.session.look, "enrol")
@@ -68,13 +69,13 @@ class LiveEnrolment:
         return draw_preview(rgb, latest)
 
     def look_at(self, rgb: NDArray[np.uint8]) -> CaptureView:
-        """Take one still picture, or say why not."""
+        """Capture one still picture; the returned view gives the reason where it was refused."""
         self.session.take()
         self.view = self.session.look(rgb)
         return self.view
 
     def on_end(self) -> None:
-        """The camera has stopped: end the thread, and forget everything if the page is gone too."""
+        """End the thread when the camera has stopped, and drop the captures if the page was left too."""
         with self._lock:
             newest, self._newest = self._newest, None
         if newest is not None:
@@ -82,25 +83,25 @@ class LiveEnrolment:
         self.view = None
         while self.session.taken and time.monotonic() - self._touched < LEFT_S:
             time.sleep(1.0)
-            if self._newest is not None:  # the camera runs again, and its own end looks after the rest
+            if self._newest is not None:  # the camera runs again; its own end does the rest
                 return
         self.session.clear()
 
     def touch(self) -> None:
-        """The page is still there."""
+        """Record that the page is still open."""
         self._touched = time.monotonic()
 
 
 def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
-    """The camera's part of the page; gives the draft once the person goes on with the captures.
+    """Show the camera part of the page; returns the draft once the visitor continues with the captures.
 
-    `load` gives the pipeline, which is needed only then: the guide goes by the detector alone, and opens at once.
+    `load` returns the pipeline, which is needed only then: the guidance uses the detector alone, which loads at once.
     """
     enrolment: LiveEnrolment | None = st.session_state.get(f"{_KEY}_session")
     how = LIVE
     if enrolment is not None and stream.running(_KEY):
-        # Room for the picture: what was agreed and chosen is settled while the camera runs.
-        st.caption("Agreed to. Nothing is stored before Save; Cancel forgets every picture.")
+        # Consent and settings are hidden while the camera runs, to make room for the picture.
+        st.caption("Consent given. Nothing is stored before you save. Cancel discards every picture.")
     else:
         if not _consent():
             return None
@@ -114,19 +115,19 @@ def live_enrol(load: Callable[[], Pipeline]) -> EnrolmentDraft | None:
         else:
             _single(enrolment)
     with right:
-        # While nothing plays nothing changes by itself; the page only shows that it is still there.
+        # While nothing plays, this only records that the page is still open.
         every_s = 1.0 if st.session_state.get(f"{_KEY}_playing") else 5.0
         st.fragment(_side, run_every=every_s)(enrolment, live=how == LIVE)
     if not st.session_state.get(f"{_KEY}_go_on"):
         return None
     draft = _draft(load, enrolment)
-    # Taken back only now: whatever made the page run anew meanwhile, that run takes it up again.
+    # Removed only now, so that a rerun in the meantime continues here.
     st.session_state.pop(f"{_KEY}_go_on", None)
     return draft
 
 
 def forget_live() -> None:
-    """Let go of every frame that is held, and of the consent: the next person is asked anew."""
+    """Drop all frames and the consent, so that the next person is asked again."""
     enrolment = st.session_state.pop(f"{_KEY}_session", None)
     if enrolment is not None:
         enrolment.session.clear()
@@ -138,14 +139,15 @@ def forget_live() -> None:
 
 def _consent() -> bool:
     st.markdown(
-        "The camera runs until you stop it. Its pictures stay in this machine's memory, and are forgotten when you "
-        "cancel or leave. Only **Save**, in the next step, stores something in the gallery on this machine: for each "
-        "picture 512 numbers and, if you like, the face at 112 px; the name and a note."
+        "The camera runs until you stop it. Its pictures stay in this machine's memory and are discarded when you "
+        "cancel or leave. Nothing is stored until you choose **Save** in the next step. The gallery on this machine "
+        "then stores, for each picture, an embedding of 512 numbers and optionally the face at 112 px, with the name "
+        "and a note."
     )
     agreed = st.checkbox(
-        "The person before the camera knows this and agrees to be enrolled",
+        "The person in front of the camera has been told this and consents to being enrolled",
         value=bool(st.session_state.get(f"{_KEY}_agreed")),
-        # A box of its own for each person: the browser would keep the last one's tick, whatever is forgotten here.
+        # One key per person: the browser would otherwise keep the previous tick.
         key=f"{_KEY}_consent_{st.session_state.get(f'{_KEY}_person', 0)}",
     )
     st.session_state[f"{_KEY}_agreed"] = agreed
@@ -153,17 +155,23 @@ def _consent() -> bool:
 
 
 def _settings(earlier: LiveEnrolment | None) -> tuple[LiveEnrolment, str]:
-    """How many pictures, whether a challenge comes first, and how they are taken; other settings begin anew."""
+    """The number of pictures, the challenge and the way of taking them; changed settings start a new session."""
     usual = earlier.settings if earlier is not None else (USUAL, False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         captures = st.number_input(
-            "Pictures", FEWEST, MOST, usual[0], key=f"{_KEY}_captures", width=140, help="Five show a face well enough."
+            "Pictures",
+            FEWEST,
+            MOST,
+            usual[0],
+            key=f"{_KEY}_captures",
+            width=140,
+            help="Five are enough for most faces.",
         )
         challenge = st.toggle(
             "Check that a person is there",
             value=usual[1],
             key=f"{_KEY}_challenge",
-            help="Asks for turns of the head first. A photograph doesn't pass; a film might.",
+            help="Asks for turns of the head first. A photograph doesn't pass; a video might.",
         )
     how = st.segmented_control(
         "How", [LIVE, SINGLE], default=LIVE, required=True, key=f"{_KEY}_how", label_visibility="collapsed"
@@ -178,11 +186,11 @@ def _settings(earlier: LiveEnrolment | None) -> tuple[LiveEnrolment, str]:
 
 
 def _single(enrolment: LiveEnrolment) -> None:
-    """Without a live picture: one at a time, by the browser's own camera widget."""
+    """Take pictures one at a time with the browser's own camera widget."""
     session = enrolment.session
     position = next((n for n, capture in enumerate(session.captures) if capture is None), None)
     if position is None:
-        st.success("All pictures are taken.", icon=":material/check_circle:")
+        st.success("All pictures have been taken.", icon=":material/check_circle:")
         return
     key = f"{_KEY}_single_{enrolment.singles}"
     taken = st.camera_input(f"{position + 1}. {step_text(session.steps[position])}", key=key)
@@ -198,8 +206,8 @@ def _single(enrolment: LiveEnrolment) -> None:
 
 
 def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
-    """Again and again: what to do now, the captures with their quality, and the way on."""
-    if not allowed(Permission.ENROL):  # the time is over, or the role was taken: the page says so
+    """Draw the guidance, the captures with their quality, and the buttons; redrawn every second."""
+    if not allowed(Permission.ENROL):  # the session has ended or the role was removed; the page reports it
         forget_live()
         st.rerun()
     enrolment.touch()
@@ -210,12 +218,12 @@ def _side(enrolment: LiveEnrolment, *, live: bool) -> None:
         st.html(_guide_html(enrolment.view))
         if not complete:
             st.button(
-                "Take this one",
+                "Take picture",
                 icon=":material/photo_camera:",
                 key=f"{_KEY}_take",
                 shortcut="Space",
                 on_click=session.take,
-                help="Or the space bar.",
+                help="Or press the space bar.",
             )
     st.html(f"<div class='ef-quiet'>{taken} of {count(len(captures), 'picture')}</div>")
     if taken:
@@ -239,7 +247,7 @@ def _way_on(taken: int, *, complete: bool) -> None:
     few = taken < FEWEST
     with st.container(horizontal=True):
         if st.button(
-            f"Go on with {count(taken, 'picture')}",
+            f"Continue with {count(taken, 'picture')}",
             type="primary" if complete else "secondary",
             icon=":material/arrow_forward:",
             key=f"{_KEY}_next",
@@ -263,20 +271,20 @@ def _card_html(step: str, capture: Capture | None) -> str:
     if capture is None or capture.sight.crop is None or capture.sight.quality is None:
         return f"<div class='ef-noface' style='aspect-ratio:1'>not yet</div>{title}"
     quality = capture.sight.quality
-    picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: the picture taken")
+    picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: picture taken")
     face = faces_html([picture], 80).replace("class='ef-faces'", "class='ef-faces ef-one'")
     facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 
 
 def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
-    """What was taken, looked at as photographs are; the camera stops and the frames go."""
+    """The draft made of the captures, as of uploaded photographs; the camera stops and the frames are dropped."""
     from core.enrolment.enrol import prepare_enrolment
 
     taken = enrolment.session.taken
     names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]
     draft: EnrolmentDraft | None = None
-    with feedback(), st.spinner(f"Looking at {count(len(taken), 'picture')}", show_time=True):
+    with feedback(), st.spinner(f"Finding faces in {count(len(taken), 'picture')}", show_time=True):
         draft = prepare_enrolment(load(), [capture.frame for capture in taken], names)
     if draft is not None:
         forget_live()

@@ -1,4 +1,4 @@
-"""What Enrol says before anything is saved; what is serious needs a tick to go on."""
+"""Findings shown before a person is saved. Serious ones must be acknowledged."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _ICONS = {
 
 
 def serious(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that need a tick."""
+    """The findings that must be acknowledged before saving."""
     return [finding for finding in findings if finding.serious]
 
 
 def say_findings(findings: Sequence[Finding]) -> None:
-    """Each finding in its own words, the serious ones first."""
+    """Show each finding, the serious ones first."""
     grave = serious(findings)
     for finding in (*grave, *(each for each in findings if each not in grave)):
         show = st.warning if finding in grave else st.info
         show(plain(finding.text), icon=_ICONS[finding.code])
     if grave:
-        link("help", "What to do about this", icon=":material/help:", topic="enrol")
+        link("help", "How to resolve this", icon=":material/help:", topic="enrol")
 
 
 def may_save(findings: Sequence[Finding]) -> bool:
-    """True when nothing serious was found, or when each of those findings was looked at and ticked."""
+    """True where no finding is serious, or the serious ones were acknowledged."""
     grave = serious(findings)
     if not grave:
         return True
-    # The key names what was found: another finding asks again.
+    # The key names the findings: other findings ask again.
     key = "enroll_agreed_" + "_".join(f"{each.code}-{each.photo}-{each.other}" for each in grave)
-    return st.checkbox("I have looked at this, and want to save all the same", key=key)
+    return st.checkbox("I have reviewed this and want to save anyway", key=key)

@@ -1,4 +1,4 @@
-"""Enrol: upload photographs, look at the faces that were found, name the person, save."""
+"""The Enrol page: upload photographs or use the camera, review the faces found, name the person, save."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
     from core.recognition.results import DraftPhoto, EnrolmentDraft
 
-NEW = "Somebody new"
-KNOWN = "Somebody enrolled"
+NEW = "New person"
+KNOWN = "Enrolled person"
 FILES, CAMERA = "Photographs", "Camera"
 MATCHED_BY_DEFAULT = False
 
 
 def view() -> None:
     """The page."""
-    head("Enrol", "Save what somebody's face looks like, so that they can be found in other photographs.")
+    head("Enrol", "Add a person to the gallery, so that they can be recognised in other photographs.")
     if refused(Permission.ENROL) or cannot_recognise(readiness()):
         return
     if carried():
@@ -56,15 +56,15 @@ def view() -> None:
         _begin()
         return
     _draft(pipeline(), draft)
-    with st.expander("Other photographs instead", icon=":material/upload:"):
+    with st.expander("Use other photographs", icon=":material/upload:"):
         _upload_form(primary=False)
-    if st.button("Cancel: forget these pictures", type="tertiary", icon=":material/close:", key="enroll_cancel"):
+    if st.button("Cancel and discard these photographs", type="tertiary", icon=":material/close:", key="enroll_cancel"):
         _forget()
         st.rerun()
 
 
 def _begin() -> None:
-    """Photographs that are there already, or the camera."""
+    """The upload form or the camera."""
     source = st.segmented_control(
         "From", [FILES, CAMERA], default=FILES, required=True, key="enroll_source", label_visibility="collapsed"
     )
@@ -79,13 +79,13 @@ def _begin() -> None:
 
 
 def _say_for_whom() -> None:
-    """Gallery sends here to add photographs to somebody: say so, and let it be somebody else."""
+    """Name the person whom the Gallery page asked to add photographs to, with a way to choose another."""
     name = st.session_state.get("enroll_add_to")
     if name is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/person: For **{plain(name)}**", width="content")
-        if st.button("For somebody else", type="tertiary", key="enroll_for_another"):
+        if st.button("For another person", type="tertiary", key="enroll_for_another"):
             del st.session_state["enroll_add_to"]
             st.rerun()
 
@@ -95,11 +95,13 @@ def _upload_form(*, primary: bool) -> None:
         files = photographs(
             "Photographs of one person",
             key="enroll_files",
-            help=f"At most {MAX_UPLOADS}. The largest face of each is taken.",
+            help=f"Up to {MAX_UPLOADS}. The largest face in each is used.",
         )
-        st.caption("3 to 7 photographs of different days, light and pose are best. One is enough to begin with.")
+        st.caption(
+            "Use 3 to 7 photographs taken on different days, in different light and poses. One is enough to start."
+        )
         asked = st.form_submit_button(
-            "Look at the photographs", type="primary" if primary else "secondary", icon=":material/search:"
+            "Find faces", type="primary" if primary else "secondary", icon=":material/search:"
         )
     if not asked:
         return
@@ -112,18 +114,18 @@ def _upload_form(*, primary: bool) -> None:
 
 
 def _look(files: Sequence[UploadedFile]) -> None:
-    """Find the faces and keep what was found for the next runs of the page; nothing is stored."""
+    """Find the faces and keep the draft in the session; nothing is stored."""
     from core.enrolment.enrol import prepare_enrolment
 
     with feedback():
         pipe = pipeline()
-        with st.spinner(f"Looking for faces in {count(len(files), 'photograph')}", show_time=True):
+        with st.spinner(f"Finding faces in {count(len(files), 'photograph')}", show_time=True):
             images = [file.getvalue() for file in files]
             _keep(prepare_enrolment(pipe, images, unique_names([file.name for file in files])))
 
 
 def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
-    """Faces that Identify handed over, added to what is being looked at."""
+    """Add the faces handed over by Identify to the draft."""
     from core.recognition.results import EnrolmentDraft
 
     handed = carried()
@@ -137,7 +139,7 @@ def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
 
 
 def _is_current(draft: EnrolmentDraft) -> bool:
-    """Whether what is in use looked at it; what something else saw is forgotten, and that is said."""
+    """Whether the pipeline in use made the draft; an outdated draft is dropped with an error message."""
     from core.enrolment.enrol import require_current
 
     with feedback() as attempt:
@@ -154,7 +156,7 @@ def _keep(draft: EnrolmentDraft) -> EnrolmentDraft:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names with a number behind those that came before: photographs are chosen by name."""
+    """The names, numbered where one repeats: photographs are selected by name."""
     taken: dict[str, None] = {}  # keeps the order
     for name in names:
         candidate, number = name, 2
@@ -165,11 +167,11 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def _draft(pipe: Pipeline, draft: EnrolmentDraft) -> None:
-    st.subheader("The faces that were found", anchor=False)
+    st.subheader("Faces found", anchor=False)
     chosen = _choose(draft)
     if not draft.usable:
         st.warning(
-            "None of these photographs can be used. Choose others, with a larger face that looks at the camera.",
+            "None of these photographs can be used. Choose others with a larger face looking at the camera.",
             icon=":material/no_photography:",
         )
         return
@@ -183,7 +185,7 @@ def _draft(pipe: Pipeline, draft: EnrolmentDraft) -> None:
 
 
 def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
-    """A card for each photograph with a tick; the numbers are those that the findings use."""
+    """One card per photograph with a checkbox. The numbers are those that the findings refer to."""
     chosen: list[DraftPhoto] = []
     turn = st.session_state.get("enroll_round", 0)
     with st.container(horizontal=True, gap="small", key="enroll_cards"):
@@ -197,7 +199,7 @@ def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
                 if use:
                     chosen.append(photo)
                 st.html(_card(photo, f"Photograph {len(chosen)}" if use else "Left out"))
-                st.checkbox("Use it", value=True, key=key)
+                st.checkbox("Use", value=True, key=key)
     return chosen
 
 
@@ -211,9 +213,9 @@ def _card(photo: DraftPhoto, title: str) -> str:
         face = face.replace("class='ef-faces'", "class='ef-faces ef-one'")
         details = f"{probe.probe_px:.0f} px, {photo.reason or 'good'}"
         if probe.taken == "crop":
-            details += ". Taken whole, as an aligned crop"
+            details += ". Used whole, as an aligned crop"
         if photo.faces_found > 1:
-            details += f". {photo.faces_found} faces here: the largest is taken"
+            details += f". {photo.faces_found} faces found; the largest is used"
     file = "" if details.startswith(photo.name) else f"<div class='ef-quiet ef-file'>{markup(photo.name)}</div>"
     return (
         f"{face}<div class='ef-name' style='font-size:.95rem'>{markup(title)}</div>"
@@ -222,7 +224,7 @@ def _card(photo: DraftPhoto, title: str) -> str:
 
 
 def _who(pipe: Pipeline) -> tuple[str, bool]:
-    """The name, and whether photographs are to be added to somebody who is enrolled."""
+    """The name, and whether the photographs are added to a person already enrolled."""
     people = [person.name for person in pipe.gallery.store.identities()]
     wanted = st.session_state.pop("enroll_add_to", None)
     if wanted in people:
@@ -235,12 +237,12 @@ def _who(pipe: Pipeline) -> tuple[str, bool]:
     if kind == KNOWN:
         name = st.selectbox("Add to", people, key="enroll_known", format_func=lambda each: each, index=None)
         return name or "", True
-    name = st.text_input("Name", key="enroll_name", max_chars=200, placeholder="As it should be shown")
+    name = st.text_input("Name", key="enroll_name", max_chars=200, placeholder="Name to display")
     taken = pipe.gallery.store.find(name) if name.strip() else None
     if taken is not None:
         st.info(
-            f"{plain(taken.name)} is enrolled already, with {count(taken.photographs, 'photograph')}. Saving adds "
-            "these. Somebody else of that name needs another one.",
+            f"{plain(taken.name)} is already enrolled with {count(taken.photographs, 'photograph')}. Saving adds "
+            "these. If this is a different person, choose a different name.",
             icon=":material/person:",
         )
     return name, taken is not None
@@ -253,29 +255,30 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
     note = (
         "" if add else st.text_input("Note (optional)", key="enroll_note", placeholder="Where the photographs are from")
     )
-    store_crops = st.checkbox("Keep small pictures of the faces", value=True, key="enroll_crops")
+    store_crops = st.checkbox("Keep a small picture of each face", value=True, key="enroll_crops")
     matched = st.checkbox(
-        "Also store what the faces look like at 32, 24 and 16 px",
+        "Also store templates at 32, 24 and 16 px",
         value=MATCHED_BY_DEFAULT,
         key="enroll_matched",
-        help="Only where everybody who is seen is enrolled: strangers' small faces score higher too, and at a "
-        "threshold that keeps them out fewer people are found. Calibrate thresholds with such templates.",
+        help="Use this only where everyone in view is enrolled. It also raises the scores of strangers' small faces, "
+        "and a threshold that rejects those strangers recognises fewer enrolled people. Calibrate thresholds with "
+        "such templates.",
     )
     sizes = MATCHED_SIZES_PX if matched else ()
     rows = sum(1 + (len(sizes) if photo.probe and photo.probe.size_px is None else 0) for photo in draft.usable)
-    numbers = f"{count(rows, 'row')} of 512 numbers, the name, the note, the files' names and fingerprints"
-    pictures = ", and one picture of at most 112 px for each face" if store_crops else "; no picture"
+    numbers = f"{count(rows, 'embedding')} of 512 numbers, the name, the note, file names and hashes"
+    pictures = ", and a picture of up to 112 px of each face" if store_crops else "; no picture"
     st.caption(f"Stored in the gallery on this machine: {numbers}{pictures}. The photographs themselves aren't stored.")
-    label = "Add the photographs" if add else "Save"
+    label = "Add photographs" if add else "Save"
     pressed = st.button(
         label, type="primary", icon=":material/save:", key="enroll_save", disabled=not (ready and draft.usable)
     )
     if not ready:
-        st.caption("Tick the box above to save all the same, or leave photographs out.")
+        st.caption("Tick the box above to save anyway, or deselect photographs.")
     if not pressed:
         return
     if not name.strip():
-        st.warning("Say who it is first.", icon=":material/edit:")
+        st.warning("Enter a name first.", icon=":material/edit:")
         return
     with feedback() as attempt, st.spinner("Saving"):
         person = enrol(
@@ -298,14 +301,14 @@ def _say_done(name: str, stored: int, photographs: int, with_crops: bool) -> Non
     )
     st.success(
         f"**{plain(name)} is enrolled.** {count(stored, 'photograph')} stored {pictures}; "
-        f"{count(photographs, 'photograph')} in all.",
+        f"{count(photographs, 'photograph')} in total.",
         icon=":material/how_to_reg:",
     )
     templates = one_a_photograph(gallery().templates(name)) if gallery().find(name) else []
     crops = [template.crop for template in templates if template.crop]
     faces([Picture(image_address(crop), alt=f"Face of {name}") for crop in crops[-7:]], 96)
     if photographs < 3:
-        st.caption("3 to 7 photographs make recognition steadier: more can be added at any time.")
+        st.caption("Recognition is more reliable with 3 to 7 photographs. You can add more at any time.")
     with st.container(horizontal=True):
         if st.button(
             "Identify a photograph", type="primary", icon=":material/arrow_forward:", key="enroll_to_identify"

@@ -1,4 +1,4 @@
-"""Identify before a camera: names and scores on every face, the list beside it, how fast it goes, who is logged."""
+"""Identification with a camera: names and scores on every face, the faces in words, the speed, and the sighting log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from core.access.actor import Actor, acting_as
 from core.errors import CoreError
 from core.recognition.attack_check import UNPROTECTED
 from core.recognition.results import Recognition
-from core.settings import VLR_SIZES_PX
 from core.system.text import count
 from core.video.draw import draw_result, label_of
 from core.video.face_search import SeekSettings
@@ -26,7 +25,7 @@ from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
 from core.video.sightings import SightingLog
 from dashboard.camera import stream
 from dashboard.identify.card import SIGNS, in_words
-from dashboard.identify.session import draft_of
+from dashboard.identify.session import AS_IT_IS, SIZES, draft_of
 from dashboard.identify.sightings import sightings_panel
 from dashboard.shell.error_display import feedback, show_error, show_surprise
 from dashboard.shell.navigation import go
@@ -40,10 +39,8 @@ if TYPE_CHECKING:
 
 _KEY = "identify_live"
 _SOURCE = "camera in the browser"
-_AS_IT_IS = 0
-_SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
 LISTED = 6
-"""Faces described beside the picture; all of them are named in it."""
+"""Faces described beside the picture; every face is labelled in it."""
 
 LOOK_EVERY_S = 0.5
 _STALE_S = 2.0
@@ -56,9 +53,11 @@ class _Looked:
 
 
 class LiveSession:
-    """One visitor's stream: its tracks, and the thread that looks at the frames while the camera runs. The pipeline
-    is shared by all visitors. `actor` is the visitor, for whom that thread works: the page says who that is, again and
-    again, so that whoever signs out or loses a role has their say no longer."""
+    """One visitor's stream: its tracks, and the thread that analyses frames while the camera runs.
+
+    All visitors share the pipeline. `actor` is the visitor on whose behalf the thread works; the page updates it on
+    every redraw, so that signing out or losing a role takes effect at once.
+    """
 
     def __init__(self, pipeline: Pipeline, actor: Actor) -> None:
         self.pipeline = pipeline
@@ -69,7 +68,7 @@ class LiveSession:
         self._came: deque[float] = deque(maxlen=120)
 
     def on_frame(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """On the video thread: hand the frame on, and draw what is known by now."""
+        """Submit a frame for analysis and return it with the latest result drawn in. Runs on the video thread."""
         with self._lock:
             if self._newest is None or self._newest.closed:
                 self._newest = NewestFrame(self._worker(), "identify")
@@ -84,7 +83,7 @@ class LiveSession:
 
         def look(rgb: NDArray[np.uint8]) -> _Looked:
             identifier.settings = self.settings
-            with acting_as(self.actor):  # a thread of its own knows nobody
+            with acting_as(self.actor):  # a new thread has no actor
                 result = identifier.look(rgb, time.monotonic())
                 log.note(result.faces)
             return _Looked(rgb, result)
@@ -92,12 +91,12 @@ class LiveSession:
         return look
 
     def looked(self) -> _Looked | None:
-        """The last frame that was looked at, and what was seen in it; None when that is long ago."""
+        """The last analysed frame with its result; None where it is outdated."""
         newest = self._newest
         latest = newest.latest() if newest is not None else None
         if newest is None or latest is None:
             return None
-        # A busy machine takes longer from one result to the next.
+        # On a busy machine results are further apart.
         fresh_s = max(_STALE_S, 3 * (newest.stats.latency_ms or 0.0) / 1000)
         return latest if time.monotonic() - latest.result.at < fresh_s else None
 
@@ -117,13 +116,13 @@ class LiveSession:
 
     @property
     def frames_per_s(self) -> float:
-        """What the browser sends."""
+        """Frames per second sent by the browser."""
         came = list(self._came)
         recent = [at for at in came if came[-1] - at <= 5.0] if came else []
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
 
     def on_end(self) -> None:
-        """The camera has stopped: the thread ends, and the frames go."""
+        """End the thread and drop the frames when the camera has stopped."""
         with self._lock:
             newest, self._newest = self._newest, None
             self._came.clear()
@@ -132,23 +131,24 @@ class LiveSession:
 
 
 def live_identify(pipe: Pipeline) -> None:
-    """The camera's part of the page."""
+    """Show the camera part of the page."""
     session = _session(pipe)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.segmented_control(
             "Size of the largest face",
-            list(_SIZES),
-            format_func=lambda px: _SIZES[px],
-            default=_AS_IT_IS,
+            list(SIZES),
+            format_func=SIZES.__getitem__,
+            default=AS_IT_IS,
             required=True,
             key=f"{_KEY}_size",
-            help="Shrinks every frame until its largest face has that width, as a far camera would see it.",
+            help="Reduces every frame until its largest face has this size, to simulate a distant camera.",
         )
         small = st.toggle(
-            "Search small faces",
+            "Search for small faces",
             key=f"{_KEY}_small",
             disabled=bool(chosen),
-            help="Also while large ones are in sight: a part of each frame is enlarged and searched in turn. Slower.",
+            help="Also searches for small faces while large ones are visible, by enlarging one part of each frame "
+            "in turn. Slower.",
         )
     session.actor = current()
     session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
@@ -157,7 +157,7 @@ def live_identify(pipe: Pipeline) -> None:
         state = stream.video(_KEY, session.on_frame, on_end=session.on_end)
         if not state.playing and not state.connecting:
             st.caption(
-                "Pictures stay in this machine's memory. Nothing is kept unless sightings are switched on below."
+                "Pictures stay in this machine's memory. Nothing is stored unless sightings are switched on below."
             )
             if pipe.attack_check is None:
                 st.caption(UNPROTECTED)
@@ -172,7 +172,7 @@ def live_identify(pipe: Pipeline) -> None:
 
 
 def _session(pipe: Pipeline) -> LiveSession:
-    """This visitor's; a new one when other weights came into use."""
+    """This visitor's session; a new one where the pipeline has changed."""
     session: LiveSession | None = st.session_state.get(f"{_KEY}_session")
     if session is None or session.pipeline is not pipe:
         if session is not None:
@@ -183,12 +183,12 @@ def _session(pipe: Pipeline) -> LiveSession:
 
 
 def _side(session: LiveSession, *, playing: bool) -> None:
-    """What is seen now, in words, twice a second."""
+    """Describe the current result; redrawn twice a second."""
     if not playing:
-        st.markdown("You will see a name and a score on every face, and the reasons here.")
+        st.markdown("Each face is labelled with a name and a score; the reasons are listed here.")
         return
     session.actor = current()
-    if not allowed(Permission.VIEW):  # the time is over, or the role was taken: the page says so
+    if not allowed(Permission.VIEW):  # the session has ended or the role was removed; the page reports it
         stream.end(_KEY)
         st.rerun()
     error = session.error
@@ -204,10 +204,10 @@ def _side(session: LiveSession, *, playing: bool) -> None:
 
 
 def side_body(session: LiveSession, frame: NDArray[np.uint8], result: LiveResult) -> None:
-    """The faces of a result, and how long it took."""
+    """The faces of a result and the time per step."""
     with st.container(height=430, border=False, key=f"{_KEY}_list"):
         if not result.faces:
-            st.markdown(":gray[:material/visibility_off:] No face in sight")
+            st.markdown(":gray[:material/visibility_off:] No face visible")
         for face in result.faces[:LISTED]:
             stranger = _face(face)
             if stranger is not None:
@@ -217,15 +217,15 @@ def side_body(session: LiveSession, frame: NDArray[np.uint8], result: LiveResult
                     st.session_state[f"{_KEY}_enrol"] = draft
                     st.rerun()
         if len(result.faces) > LISTED:
-            st.caption(f"and {len(result.faces) - LISTED} more, named in the picture")
+            st.caption(f"{len(result.faces) - LISTED} more, labelled in the picture")
     st.caption(plain(speed_text(session.stats, session.frames_per_s, result)))
 
 
 def _face(face: LiveFace) -> Recognition | None:
-    """One face: picture, name, why. Gives it back when it is to be enrolled."""
+    """One face: picture, name and reason. Returns it where "Enrol this person" was pressed."""
     found = face.recognition
     if found is None or found.probe is None:
-        st.html(f"<div class='ef-quiet'>{face.number}: looking</div>")
+        st.html(f"<div class='ef-quiet'>{face.number}: being analysed</div>")
         return None
     with st.container(border=True, key=f"{_KEY}_face_{face.number}", gap="small"):
         st.markdown(f"{SIGNS[found.outcome]} **{plain(label_of(face))}**")
@@ -233,14 +233,14 @@ def _face(face: LiveFace) -> Recognition | None:
         if found.probe.crop.shape[0] < found.probe.sr_image.shape[0]:
             pictures.append(Picture(found.probe.sr_image, f"by {found.probe.upscaler}", "Enlarged face"))
         st.html(faces_html(pictures, 72))
-        st.caption(f"{in_words(found)} By {count(face.frames or 1, 'frame')} together.")
+        st.caption(f"{in_words(found)} Based on {count(face.frames or 1, 'frame')}.")
         may = found.outcome == "unknown" and allowed(Permission.ENROL)
-        asked = may and st.button("Enrol this unknown", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:")
+        asked = may and st.button("Enrol this person", key=f"{_KEY}_enrol_{face.number}", icon=":material/person_add:")
         return found if asked else None
 
 
 def speed_text(stats: NewestStats, frames_per_s: float, result: LiveResult) -> str:
-    """ "9.2 results a second of 14.8 frames, each 85 ms after its frame: detect 40 ms, ..." """
-    after = "" if stats.latency_ms is None else f", each {stats.latency_ms:.0f} ms after its frame"
+    """ "9.2 results per second from 14.8 frames per second, 85 ms after each frame: detect 40 ms, ..." """
+    after = "" if stats.latency_ms is None else f", {stats.latency_ms:.0f} ms after each frame"
     steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in result.timings_ms.items())
-    return f"{stats.per_s:.1f} results a second of {frames_per_s:.1f} frames{after}: {steps}."
+    return f"{stats.per_s:.1f} results per second from {frames_per_s:.1f} frames per second{after}: {steps}."

@@ -1,4 +1,4 @@
-"""One recognised face on screen: the crop, what the encoder saw, the outcome in words and the closest people."""
+"""One recognised face on screen: the crop, the encoder's input, the outcome in words and the closest people."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SIGNS: dict[Outcome, str] = {
 
 
 def title_of(face: Recognition) -> str:
-    """The outcome in a word or a name, as plain text."""
+    """The outcome as a word or a name, in plain text."""
     return "Looks like a presentation attack" if face.is_attack else face.title
 
 
 def numbered_title(face: Recognition, number: int) -> str:
-    """The face's number in its photograph, its outcome and its best score, as plain text."""
+    """The face's number in its photograph, its outcome and its best score, in plain text."""
     title = title_of(face)
     score = f"{'' if title.endswith('?') else ','} {face.score:.2f}" if face.score is not None else ""
     return f"{number} {title}{score}"
 
 
 def in_words(face: Recognition) -> str:
-    """Why, in one or two sentences of Markdown, names escaped: the score against the threshold, and the margin."""
+    """The reason for the outcome in Markdown, names escaped: the score against the threshold, and the margin."""
     if face.outcome == "unrecognisable":
         return f"{_sentence(face.reason)} No name is guessed."
     if face.score is None:
@@ -48,27 +48,27 @@ def in_words(face: Recognition) -> str:
         words = f"{words} {face.warning}"
     if face.outcome == "tie":
         names = plain(either(face.possible))
-        return f"{words} {names}: too close to tell{_apart(face)}. Nobody is named. {_ONE_PERSON}"
+        return f"{words} {names}: too close to call{_apart(face)}. Nobody is named. {_ONE_PERSON}"
     if face.outcome == "repeat":
-        return f"{words} {plain(face.reason)}. One person is in a photograph once, so nobody is named here."
+        return f"{words} {plain(face.reason)}. A person can appear only once in a photograph, so this face isn't named."
     if face.outcome == "unknown":
-        return f"{words} Closest is {plain(face.top_k[0].name)}."
+        return f"{words} The closest person is {plain(face.top_k[0].name)}."
     if face.margin is None:
-        return f"{words} Nobody else is enrolled to compare with."
+        return f"{words} Nobody else is enrolled."
     return f"{words} The runner-up, {plain(face.top_k[1].name)}, is {face.margin:.2f} behind."
 
 
-_ONE_PERSON = "If they are one person who was enrolled twice, merge them in the Gallery."
+_ONE_PERSON = "If these are one person enrolled twice, merge the entries in Gallery."
 
 
 def _apart(face: Recognition) -> str:
     if face.margin is None:
         return ""
-    return f", the best two scores are {face.margin:.3f} apart" if face.margin >= 0.0005 else ", their scores are equal"
+    return f", the two best scores are {face.margin:.3f} apart" if face.margin >= 0.0005 else ", their scores are equal"
 
 
 def against_threshold(score: float, threshold: float, *, calibrated: bool) -> str:
-    """ "Score 0.61 reaches the threshold 0.35 (uncalibrated)", with as many digits as it takes to tell them apart."""
+    """ "Score 0.61 reaches the threshold 0.35 (uncalibrated)", with enough digits to tell the two apart."""
     digits = next((n for n in (2, 3, 4) if f"{score:.{n}f}" != f"{threshold:.{n}f}"), 2)
     verb = "reaches" if score >= threshold else "is below"
     stands = "" if calibrated else " (uncalibrated)"
@@ -76,7 +76,7 @@ def against_threshold(score: float, threshold: float, *, calibrated: bool) -> st
 
 
 def outcome_line(face: Recognition, heading: str = "") -> None:
-    """The outcome, large, and its reason; `heading` is plain text before it."""
+    """The outcome as a heading and its reason; `heading` is plain text before it."""
     st.subheader(f"{SIGNS[face.outcome]} {plain(heading + shorten(title_of(face), 60))}", anchor=False)
     st.markdown(in_words(face))
 
@@ -86,7 +86,7 @@ def measures(probe: Probe) -> str:
     quality = probe.quality
     parts = [
         f"probe {probe.probe_px:.0f} px",
-        *(["taken whole, as an aligned crop"] if probe.taken == "crop" else []),
+        *(["used whole, as an aligned crop"] if probe.taken == "crop" else []),
         f"sharpness {quality.sharpness:.2f}",
         f"brightness {quality.brightness:.0f}",
     ]
@@ -96,20 +96,20 @@ def measures(probe: Probe) -> str:
 
 
 def probe_faces(probe: Probe, width_px: int = 112) -> None:
-    """The crop as the camera saw it and, where it was enlarged, what the encoder saw."""
+    """The crop as photographed and, where it was enlarged, the encoder's input."""
     side = probe.crop.shape[0]
     whole = side == probe.sr_image.shape[0]
     pictures = [
         Picture(probe.crop, f"{'Aligned' if whole else 'As seen'}, {side} px", "Face as seen", pixels=side < 64)
     ]
     if not whole:
-        honest = "adds no detail" if probe.upscaler == BICUBIC else "its detail is a guess"
-        pictures.append(Picture(probe.sr_image, f"Enlarged ({probe.upscaler_text}): {honest}", "Enlarged face"))
+        detail = "adds no detail" if probe.upscaler == BICUBIC else "its detail is a guess"
+        pictures.append(Picture(probe.sr_image, f"Enlarged ({probe.upscaler_text}): {detail}", "Enlarged face"))
     faces(pictures, width_px)
 
 
 def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
-    """Everything about one face. Returns True when "Enrol this person" was pressed, offered for unknown faces."""
+    """Everything about one face. Returns True where "Enrol this person", offered for unknown faces, was pressed."""
     probe = face.probe
     if probe is None:
         outcome_line(face, heading)
@@ -137,13 +137,13 @@ def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
         asked = may and st.button("Enrol this person", key=f"{key}_enrol", icon=":material/person_add:")
         if face.timings_ms:
             steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in face.timings_ms.items())
-            with st.expander("How long it took", icon=":material/timer:", type="compact"):
-                st.caption(f"For this face, on this machine: {steps}.")
+            with st.expander("Time per step", icon=":material/timer:", type="compact"):
+                st.caption(f"This face, on this machine: {steps}.")
     return asked
 
 
 def group_photo(photograph: Photograph) -> None:
-    """The whole photograph with a numbered box round each face."""
+    """The whole photograph with a numbered box around each face."""
     boxes = [
         Box(share, number, _at_box(face), face.outcome)
         for number, face in enumerate(photograph.faces, start=1)
@@ -154,12 +154,12 @@ def group_photo(photograph: Photograph) -> None:
 
 
 def _at_box(face: Recognition) -> str:
-    """Only a match has a name there: cut off on a narrow screen, the names of a tie would read as one."""
+    """The text at a box. Only a match is named: cut off on a narrow screen, the names of a tie would read as one."""
     return face.identity or ("" if face.outcome == "unrecognisable" else face.outcome)
 
 
 def tiles(recognitions: Sequence[Recognition], width_px: int = 92) -> None:
-    """Small faces with number, name and score: the overview of a group."""
+    """Thumbnails with number, name and score: the overview of a group."""
     faces(
         [
             Picture(

@@ -1,4 +1,4 @@
-"""Two photographs side by side: are the largest faces in them the same person?"""
+"""Comparison of two photographs: do their largest faces show the same person?"""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def compare_view(reduce_to_px: int | None) -> None:
-    """The second tab of Identify: nothing is stored, and the gallery takes no part."""
-    st.markdown("Are these two the same person? The largest face of each photograph counts; the gallery takes no part.")
+    """The second tab of Identify. Nothing is stored, and the gallery isn't used."""
+    st.markdown("Are these the same person? The largest face of each photograph is compared; the gallery isn't used.")
     columns = st.columns(2, gap="medium")
     with columns[0]:
         first = photograph("First photograph", key="identify_compare_a")
@@ -42,7 +42,7 @@ def compare_view(reduce_to_px: int | None) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Both faces, the score against the threshold, and the answer in words."""
+    """Show both faces, the score against the threshold, and the answer in words."""
     for column, probe in zip(st.columns(2, gap="medium"), (comparison.a, comparison.b), strict=True):
         with column:
             _side(probe)

@@ -1,4 +1,4 @@
-"""Recognise uploaded photographs, one after the other, and remember the answers while nothing they rest on changes."""
+"""Recognition of uploaded photographs, cached in the session until the pipeline or the options change."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.images import read_image, sha256_of
 from core.recognition.results import POSSIBLE, DraftPhoto, Probe, Recognition
+from core.settings import VLR_SIZES_PX
 from dashboard.shell.error_display import feedback
 from dashboard.ui.photo_overlay import Preview, preview
 from dashboard.ui.uploads import MAX_UPLOADS
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
 _SEEN = "identify_seen"
 
+AS_IT_IS = 0
+SIZES = {AS_IT_IS: "Original", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
+"""Choices for the size of the largest face, in px; 0 leaves a photograph as it is."""
+
 
 @dataclass(frozen=True)
 class Photograph:
-    """One uploaded photograph and what was recognised in it. `preview` is None with an error."""
+    """One uploaded photograph and its recognised faces. `preview` is None where `error` is set."""
 
     key: str
     name: str
@@ -38,26 +43,26 @@ class Photograph:
 
     @property
     def found(self) -> int:
-        """How many faces were found."""
+        """The number of faces found."""
         return sum(face.probe is not None for face in self.faces)
 
 
 @dataclass(frozen=True)
-class How:
-    """How to look at photographs. `reduce_to_px`: 16, 24 or 32 to try a distance, None as they are. `rests_on`: the
-    pipeline's fingerprint; other answers may follow when it changes."""
+class Options:
+    """How photographs are recognised. `reduce_to_px`: 16, 24 or 32 to simulate a distance, None for the original size.
+    `every_face`: all faces instead of the largest. `fingerprint`: the pipeline's, on which the answers depend."""
 
     reduce_to_px: int | None
-    every: bool
-    rests_on: str
+    every_face: bool
+    fingerprint: str
 
 
-def identify(pipeline: Pipeline, name: str, content: bytes, how: How, key: str = "") -> Photograph:
-    """Recognise one photograph's faces, or its largest alone. An unreadable file comes back with its error."""
+def identify(pipeline: Pipeline, name: str, content: bytes, options: Options, key: str = "") -> Photograph:
+    """Recognise the faces of one photograph, or the largest alone. An unreadable file is returned with its error."""
     try:
         rgb = read_image(content, name=name)
-        run = pipeline.run_all if how.every else lambda *given, **more: [pipeline.run(*given, **more)]
-        faces = tuple(run(rgb, reduce_to_px=how.reduce_to_px))
+        run = pipeline.run_all if options.every_face else lambda *given, **more: [pipeline.run(*given, **more)]
+        faces = tuple(run(rgb, reduce_to_px=options.reduce_to_px))
     except CoreError as error:
         return Photograph(key, name, error=error)
     return Photograph(key, name, faces, preview(rgb))
@@ -66,23 +71,23 @@ def identify(pipeline: Pipeline, name: str, content: bytes, how: How, key: str =
 def identify_all(
     pipeline: Pipeline,
     files: Sequence[UploadedFile],
-    how: How,
+    options: Options,
     on_progress: Callable[[int, int], None],
 ) -> list[Photograph]:
-    """Recognise every file, those seen before from memory. A fault in one is said, and the others go on.
+    """Recognise every file, cached ones from memory. An error in one is shown, and the others continue.
 
     `on_progress(done, total)` is called for new files only.
     """
-    seen: dict[tuple[str, How], Photograph] = st.session_state.setdefault(_SEEN, {})
-    fresh = sum((file.file_id, how) not in seen for file in files)
+    seen: dict[tuple[str, Options], Photograph] = st.session_state.setdefault(_SEEN, {})
+    fresh = sum((file.file_id, options) not in seen for file in files)
     done, photographs = 0, []
     for file in files:
-        key = (file.file_id, how)
+        key = (file.file_id, options)
         if key not in seen:
             on_progress(done, fresh)
             done += 1
             with feedback():
-                seen[key] = identify(pipeline, file.name, file.getvalue(), how, file.file_id)
+                seen[key] = identify(pipeline, file.name, file.getvalue(), options, file.file_id)
         if key in seen:
             photographs.append(seen[key])
     while len(seen) > 2 * MAX_UPLOADS:
@@ -91,7 +96,7 @@ def identify_all(
 
 
 def table(photographs: Sequence[Photograph]) -> pd.DataFrame:
-    """One row a face (or a file without one), as it is downloaded: outcome, score and what they rest on."""
+    """The table to download, one row per face (or per file without one): outcome, score and their conditions."""
     rows = [_row(photograph, number, face) for photograph in photographs for number, face in _numbered(photograph)]
     return pd.DataFrame(rows)
 
@@ -128,7 +133,7 @@ def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[
 
 
 def draft_of(pipeline: Pipeline, name: str, content: bytes | NDArray[np.uint8], face: Recognition) -> DraftPhoto:
-    """A recognised face made ready to be enrolled, from the photograph as it is even when a reduced one was tried.
+    """A recognised face prepared for enrolment, from the original photograph even where a reduced one was recognised.
 
     Raises what `read_image` raises.
     """
@@ -142,16 +147,16 @@ def draft_of(pipeline: Pipeline, name: str, content: bytes | NDArray[np.uint8], 
 
 
 def nearest(wanted: Probe | None, probes: Sequence[Probe]) -> Probe | None:
-    """The probe whose box's middle lies closest to that of `wanted`, in shares of the frame; None without boxes."""
+    """The probe whose box centre is closest to that of `wanted`, in shares of the frame; None without boxes."""
     share = wanted.box_share if wanted is not None else None
     boxed = [(probe, probe.box_share) for probe in probes]
     if share is None:
         return None
-    middle = _middle(share)
-    near = [(abs(_middle(box) - middle), place) for place, (_, box) in enumerate(boxed) if box is not None]
+    centre = _centre(share)
+    near = [(abs(_centre(box) - centre), place) for place, (_, box) in enumerate(boxed) if box is not None]
     return probes[min(near)[1]] if near else None
 
 
-def _middle(share: tuple[float, float, float, float]) -> complex:
+def _centre(share: tuple[float, float, float, float]) -> complex:
     x0, y0, x1, y1 = share
     return complex((x0 + x1) / 2, (y0 + y1) / 2)

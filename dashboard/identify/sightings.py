@@ -1,4 +1,4 @@
-"""Who was seen when: the rule that decides what is kept, the log, and its deletion."""
+"""The sighting log: the rule for what is kept, the entries, and their deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FACES_SHOWN = 12
 
 
 def sightings_panel(gallery: Gallery) -> None:
-    """Folded away until it is opened."""
+    """The section, in an expander that draws its content once opened."""
     box = st.expander("Sightings: who was seen when", icon=":material/history:", key=_KEY, on_change="rerun")
     if not box.open:
         return
@@ -38,8 +38,8 @@ def _rule(gallery: Gallery) -> None:
         st.markdown(_in_words(rule))
         not_yours("Changing this rule", "admin")
     st.caption(
-        "One entry is one stay of one person before one camera, kept in the gallery's file on this machine. It is "
-        "deleted after that time, and with the person."
+        "Each entry records one appearance of one person in front of one camera. Entries are stored in the gallery "
+        "file on this machine, and deleted after the retention time or together with the person."
     )
 
 
@@ -47,30 +47,35 @@ def _in_words(rule: SightingRule) -> str:
     if not rule.kept:
         return "Nobody is logged."
     pictures = "with" if rule.crops else "without"
-    return f"Who is recognised is logged, {pictures} the face's picture, and kept for {rule.retention_h:g} hours."
+    return (
+        f"Recognised people are logged {pictures} a picture of the face. Entries are kept for "
+        f"{rule.retention_h:g} hours."
+    )
 
 
 def _rule_form(gallery: Gallery, rule: SightingRule) -> None:
     with st.form(f"{_KEY}_rule", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            kept = st.toggle("Log who is recognised", rule.kept, key=f"{_KEY}_kept", help="Strangers are never logged.")
-            crops = st.toggle("With the face's picture", rule.crops, key=f"{_KEY}_crops")
+            kept = st.toggle("Log recognised people", rule.kept, key=f"{_KEY}_kept", help="Strangers are never logged.")
+            crops = st.toggle("Include a picture of the face", rule.crops, key=f"{_KEY}_crops")
             hours = st.number_input(
-                "Kept for, hours", 0.1, 8784.0, rule.retention_h, step=1.0, format="%g", key=f"{_KEY}_hours", width=160
+                "Keep for (hours)", 0.1, 8784.0, rule.retention_h, step=1.0, format="%g", key=f"{_KEY}_hours", width=160
             )
-        asked = st.form_submit_button("Use this rule", icon=":material/rule:")
+        asked = st.form_submit_button("Save the rule", icon=":material/rule:")
     if asked:
         with feedback() as attempt:
             gone = write_rule(gallery, SightingRule(kept, crops, float(hours)))
         if attempt.ok:
-            deleted = f" {count(gone, 'earlier entry', 'earlier entries')} or pictures deleted." if gone else ""
-            st.success(f"The rule is in force, for every camera.{deleted}", icon=":material/check_circle:")
+            deleted = (
+                f" {count(gone, 'earlier entry or picture', 'earlier entries or pictures')} deleted." if gone else ""
+            )
+            st.success(f"Saved. The rule applies to every camera.{deleted}", icon=":material/check_circle:")
 
 
 def _log(gallery: Gallery) -> None:
     found = sightings(gallery)
     if not found:
-        st.markdown(":gray[:material/event_busy: Nobody is in the log.]")
+        st.markdown(":gray[:material/event_busy: No sightings yet.]")
         return
     table = as_table(found)
     st.dataframe(table, hide_index=True, key=f"{_KEY}_table", height=min(38 + 35 * len(table), 320))
@@ -95,9 +100,9 @@ def _log(gallery: Gallery) -> None:
             return
         with st.popover("Delete", icon=":material/delete:"):
             whom = st.selectbox(
-                "Whose sightings",
+                "Person",
                 [None, *people],
-                format_func=lambda number: people.get(number, "Everybody's"),
+                format_func=lambda number: people.get(number, "Everyone"),
                 key=f"{_KEY}_whom",
             )
             if st.button("Delete for good", key=f"{_KEY}_delete"):
@@ -109,7 +114,7 @@ def _log(gallery: Gallery) -> None:
 
 
 def as_table(found: list[Sighting]) -> pd.DataFrame:
-    """The log as it is shown and downloaded, local times."""
+    """The log as shown and downloaded, in local time."""
     return pd.DataFrame(
         {
             "person": [each.name for each in found],

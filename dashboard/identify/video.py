@@ -1,4 +1,4 @@
-"""A video file, a camera of this machine or a stream, looked at by a run of its own; its table and film when done."""
+"""Recognition in a video file, a camera or a stream: the form that starts a run, and the table and video it makes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from core.jobs.launch import launch
 from core.jobs.permissions import permission_for
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.settings import VLR_SIZES_PX
+from core.system.text import count
 from core.video.sources import source_of
 from core.video.stream_credentials import put_away, shown
+from dashboard.identify.session import SIZES
 from dashboard.runs.card import Shown, run_status
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
@@ -38,23 +39,40 @@ VIDEO_TYPES = ("mp4", "mov", "mkv", "avi", "webm", "m4v", "mjpeg", "y4m")
 RUNS_SHOWN = 4
 MAX_UPLOAD_MB = 500
 _SHOWN_BYTES = 200_000_000
-_AS_IT_IS = 0
-_SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
+
+_COLUMNS = {
+    "track": "Face",
+    "outcome": "Outcome",
+    "identity": "Person",
+    "score": "Score",
+    "from_s": "From (s)",
+    "to_s": "To (s)",
+    "probe_px": "Size (px)",
+    "possible": "Possible",
+    "nearest": "Closest",
+    "threshold": "Threshold",
+    "calibrated": "Calibrated",
+    "agreement": "Agreement",
+    "looks": "Frames",
+    "upscaler": "Upscaler",
+    "warning": "Warning",
+}
+"""Columns of a run's table in the order shown, with their titles; the CSV keeps its own names."""
 
 
 def video_jobs(pipe: Pipeline) -> None:
-    """The form that starts a run, and the runs that there are, newest first."""
+    """Show the form that starts a run, and the latest runs, newest first."""
     if allowed(permission_for("video")):
         _form(pipe)
     else:
-        not_yours("Having a video or a stream looked at")
+        not_yours("Analysing a video or a stream")
     runs = list_runs(runs_root(settings()), "video")[:RUNS_SHOWN]
     if not runs:
         empty_state(
             "movie",
-            "No video looked at yet",
-            "Each face is followed through the video and judged by its frames together. You will get a table of who "
-            "was seen when, and the film with names on it.",
+            "No video analysed yet",
+            "Each face is tracked through the video and identified from all its frames. The result is a table of who "
+            "was seen when, and a copy of the video with names.",
         )
     for run in runs:
         with suppress(RunNotFound):
@@ -68,35 +86,37 @@ def _form(pipe: Pipeline) -> None:
             "Or a camera's address",
             placeholder="rtsp://user:password@192.168.1.20:554/stream",
             key=f"{_KEY}_address",
-            help="A stream (rtsp, http, tcp), the number of a camera at this machine (0), or a file's path on it. A "
-            "password is kept apart, and never shown.",
+            help="A stream (rtsp, http, tcp), the number of a camera on this machine (0), or the path of a file on it. "
+            "Passwords are stored separately and never shown.",
         )
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             seconds = st.number_input(
-                "At most, seconds",
+                "Limit (seconds)",
                 1,
                 86_400,
                 None,
                 key=f"{_KEY}_seconds",
                 width=150,
-                placeholder="all",
-                help="Without a number: a whole file, or an hour of a camera.",
+                placeholder="none",
+                help="If empty: the whole file, or one hour of a camera or stream.",
             )
             reduce_to = st.selectbox(
                 "Size of the largest face",
-                list(_SIZES),
-                format_func=lambda px: _SIZES[px],
+                list(SIZES),
+                format_func=SIZES.__getitem__,
                 key=f"{_KEY}_size",
                 width=180,
-                help="Tries a distance: each frame is shrunk until its largest face has that width.",
+                help="Reduces every frame until its largest face has this size, to simulate a distant camera.",
             )
-            far = st.toggle("Many small faces", key=f"{_KEY}_far", help="Searches every frame enlarged, in tiles.")
-            log = st.toggle("Log sightings", key=f"{_KEY}_log", help="By the rule set beside the live picture.")
-        asked = st.form_submit_button("Look at the video", type="primary", icon=":material/movie:")
+            far = st.toggle(
+                "Many small faces", key=f"{_KEY}_far", help="Searches enlarged tiles of every frame. Slower."
+            )
+            log = st.toggle("Log sightings", key=f"{_KEY}_log", help="Follows the rule set under Camera.")
+        asked = st.form_submit_button("Analyse the video", type="primary", icon=":material/movie:")
     if not asked:
         return
     if file is None and not address.strip():
-        st.info("Choose a file, or write an address.", icon=":material/movie:")
+        st.info("Choose a file or enter an address.", icon=":material/movie:")
         return
     with feedback() as attempt:
         _start(pipe, file, address, seconds, reduce_to or None, far=far, log=log)
@@ -151,9 +171,9 @@ def _shown(run: Run) -> Shown:
     return Shown(
         title=f"Video: {shorten(title, 60)}",
         unit="s",
-        steps={"look": "Looking"},
+        steps={"look": "Analysing"},
         body=_results,
-        removal="Its table, annotated video and uploaded film go too.",
+        removal="The table, the annotated video and the uploaded video are deleted too.",
     )
 
 
@@ -165,7 +185,7 @@ def _results(snapshot: Snapshot) -> None:
         table = pd.read_csv(snapshot.run.path / str(report["table"]))
         key = snapshot.run.name
         box = st.expander(
-            "Table and film",
+            "Table and video",
             icon=":material/table_view:",
             key=f"{_KEY}_results_{key}",
             on_change="rerun",
@@ -173,10 +193,24 @@ def _results(snapshot: Snapshot) -> None:
         )
         if box.open:
             with box:
-                _table_and_film(snapshot.run, report, table, key)
+                _table_and_video(snapshot.run, report, table, key)
 
 
-def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: str) -> None:
+def shown_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of a run for the screen: titles for columns, empty columns left out, empty cells blank."""
+    filled = table.dropna(axis="columns", how="all").round({"score": 2, "threshold": 2, "agreement": 2})
+    texts = filled.select_dtypes(exclude=["number", "bool"])
+    filled = filled.fillna(dict.fromkeys(texts.columns, ""))
+    return filled[[name for name in _COLUMNS if name in filled]].rename(columns=_COLUMNS)
+
+
+def _shown_video(run: Run, report: dict[str, Any]) -> Path | None:
+    """The annotated video, unless it is missing or too large for a page."""
+    path = run.path / str(report.get("video") or "")
+    return path if path.is_file() and path.stat().st_size <= _SHOWN_BYTES else None
+
+
+def _table_and_video(run: Run, report: dict[str, Any], table: pd.DataFrame, key: str) -> None:
     people = pd.DataFrame(report.get("people") or [])
     left, right = st.columns([1, 1], gap="medium")
     with left:
@@ -184,18 +218,20 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
             st.markdown(":gray[:material/help:] Nobody from the gallery was recognised.")
         else:
             few = people[["identity", "seconds", "score"]].round({"seconds": 1, "score": 2})
-            names = {"identity": "person", "seconds": "in sight, s"}
+            names = {"identity": "Person", "seconds": "Visible (s)", "score": "Best score"}
             st.dataframe(few.rename(columns=names), hide_index=True, key=f"{_KEY}_people_{key}")
         steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in report.get("ms_by_step", {}).items())
-        st.caption(plain(f"{report['looks']} looks, {report['looks_per_s']:.1f} a second: {steps}."))
-    film = run.path / str(report["video"]) if report.get("video") else None
+        st.caption(
+            plain(f"{count(report['looks'], 'frame')} analysed, {report['looks_per_s']:.1f} per second: {steps}.")
+        )
+    video = _shown_video(run, report)
     with right:
-        if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
-            st.video(str(film), muted=True)
-    st.dataframe(table.round({"score": 2, "threshold": 2}), hide_index=True, key=f"{_KEY}_table_{key}")
+        if video is not None:
+            st.video(str(video), muted=True)
+    st.dataframe(shown_table(table), hide_index=True, key=f"{_KEY}_table_{key}")
     pictures = sorted((run.path / "faces").glob("*.png"), key=lambda path: int(path.stem))[:24]
     if pictures:
-        faces([Picture(image_address(path.read_bytes()), f"track {path.stem}") for path in pictures], 72)
+        faces([Picture(image_address(path.read_bytes()), f"Face {path.stem}") for path in pictures], 72)
     if not allowed(Permission.EXPORT):
         return
     with st.container(horizontal=True):
@@ -207,13 +243,13 @@ def _table_and_film(run: Run, report: dict[str, Any], table: pd.DataFrame, key: 
             key=f"{_KEY}_csv_{key}",
             what=f"table of {run.id}",
         )
-        if film is not None and film.is_file() and film.stat().st_size <= _SHOWN_BYTES:
+        if video is not None:
             offer_download(
                 "Annotated video",
-                film.read_bytes,
+                video.read_bytes,
                 "annotated.mp4",
                 "video/mp4",
                 icon=":material/movie:",
                 key=f"{_KEY}_film_{key}",
-                what=f"film of {run.id}",
+                what=f"annotated video of {run.id}",
             )

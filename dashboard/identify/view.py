@@ -1,4 +1,4 @@
-"""Identify: who is on these photographs? Everybody or the largest face, as they are or reduced to try a distance."""
+"""The Identify page: photographs, a camera or a video, at the original or a reduced size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.csv_export import csv_bytes
-from core.settings import VLR_SIZES_PX
 from core.system.text import count
 from dashboard.identify.camera import live_identify
 from dashboard.identify.card import group_photo, in_words, numbered_title, recognition_card, tiles
 from dashboard.identify.compare import compare_view
-from dashboard.identify.session import How, Photograph, draft_of, identify_all, table
+from dashboard.identify.session import AS_IT_IS, SIZES, Options, Photograph, draft_of, identify_all, table
 from dashboard.identify.video import video_jobs
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback, show_error
@@ -30,18 +29,15 @@ if TYPE_CHECKING:
 
     from core.pipeline import Pipeline
 
-SHOWN_IN_FULL = 3  # photographs, or faces in one; of more, one is chosen
+SHOWN_IN_FULL = 3  # photographs, or faces in one; with more, one is selected
 
 PHOTOGRAPHS, CAMERA, VIDEO = "Photographs", "Camera", "Video or stream"
 _SOURCES = [PHOTOGRAPHS, CAMERA, VIDEO]
 
-_AS_IT_IS = 0
-_SIZES = {_AS_IT_IS: "As it is", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX)}}
-
 
 def view() -> None:
     """The page."""
-    head("Identify", "Who is it? Upload one photograph, many, or one of a whole group.")
+    head("Identify", "Find out who is in a photograph. Upload one or more; each may show several people.")
     ready = readiness()
     if cannot_recognise(ready):
         return
@@ -64,12 +60,12 @@ def view() -> None:
 def _reduction(key: str) -> int | None:
     chosen = st.segmented_control(
         "Size of the largest face",
-        list(_SIZES),
-        format_func=lambda px: _SIZES[px],
-        default=_AS_IT_IS,
+        list(SIZES),
+        format_func=SIZES.__getitem__,
+        default=AS_IT_IS,
         required=True,
         key=key,
-        help="Shrinks the whole photograph until its largest face measures that size, as a far camera would see it.",
+        help="Reduces the whole photograph until its largest face has this size, to simulate a distant camera.",
     )
     return chosen or None
 
@@ -78,31 +74,31 @@ def _identify() -> None:
     files = photographs("Photographs", key="identify_photographs")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         reduce_to_px = _reduction("identify_size")
-        every = st.toggle("Everybody in the photograph", value=True, key="identify_every")
+        every_face = st.toggle("Every face in the photograph", value=True, key="identify_every")
     if not files:
         empty_state(
             "frame_person",
             "No photograph yet",
-            "You will see each face, the people it resembles most with their scores, and the answer in words.",
+            "For each face you see the closest people with their scores, and the answer in words.",
         )
         return
     joined = pipeline()
-    found = _with_progress(joined, files, How(reduce_to_px, every, joined.fingerprint))
+    found = _with_progress(joined, files, Options(reduce_to_px, every_face, joined.fingerprint))
     if found:
         st.session_state["identify_done"] = True
         _summary(found)
         if reduce_to_px is not None:
-            st.caption(f"Each photograph was shrunk until its largest face measured about {reduce_to_px} px.")
+            st.caption(f"Each photograph was reduced until its largest face had about {reduce_to_px} px.")
         _results(joined, files, found)
 
 
-def _with_progress(joined: Pipeline, files: Sequence[UploadedFile], how: How) -> list[Photograph]:
+def _with_progress(joined: Pipeline, files: Sequence[UploadedFile], options: Options) -> list[Photograph]:
     bar = st.empty()
 
     def on_progress(done: int, total: int) -> None:
-        bar.progress(done / total, f"Looking at photograph {done + 1} of {total}")
+        bar.progress(done / total, f"Analysing photograph {done + 1} of {total}")
 
-    found = identify_all(joined, files, how, on_progress)
+    found = identify_all(joined, files, options, on_progress)
     bar.empty()
     return found
 
@@ -113,7 +109,7 @@ def _summary(found: Sequence[Photograph]) -> None:
     parts += [count(outcomes.count(each), each) for each in ("tie", "repeat") if each in outcomes]
     parts.append(f"{outcomes.count('unknown')} unknown")
     if "unrecognisable" in outcomes:
-        parts.append(f"{outcomes.count('unrecognisable')} unrecognisable")
+        parts.append(f"{outcomes.count('unrecognisable')} can't be recognised")
     faces = f"{count(len(found), 'photograph')}, {count(len(outcomes), 'face')}"
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     row.markdown(f"**{faces}:** {', '.join(parts)}" if outcomes else f"**{faces}**", width="content")
@@ -142,7 +138,7 @@ def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Ph
 
 
 def _choose(label: str, options: Sequence[str]) -> int:
-    """The place of the option chosen. Other options make another widget: an old choice never stands beside them."""
+    """The index of the selected option. The key depends on the options, so that an old selection never carries over."""
     key = f"identify_{label}_{hash(tuple(options))}"
     return st.selectbox(label, range(len(options)), format_func=lambda place: options[place], key=key)
 

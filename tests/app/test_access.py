@@ -110,7 +110,7 @@ FORBIDDEN = {
         "Use this file",
         "Check it and use it",
         "Add",
-        "Look at the photographs",
+        "Find faces",
     },
     "operator": {"Use this file", "Check it and use it", "Add"},
 }
@@ -244,9 +244,9 @@ def test_outside_of_a_visitors_thread_nobody_acts_where_people_sign_in(people):
 def test_a_viewer_sees_videos_and_sightings_but_starts_and_changes_nothing(ready, page_of) -> None:
     for name, may, rules in (("vera", False, False), ("otto", True, False), ("ada", True, True)):
         app = page_of(name, "identify", identify_source="Video or stream")
-        assert ("Look at the video" in [each.label for each in app.button]) is may
+        assert ("Analyse the video" in [each.label for each in app.button]) is may
         app = page_of(name, "identify", identify_source="Camera", identify_sightings=True)
-        assert ("Use this rule" in [each.label for each in app.button]) is rules
+        assert ("Save the rule" in [each.label for each in app.button]) is rules
         if not rules:
             assert "Nobody is logged." in shown(app) and "Changing this rule needs the role admin" in shown(app)
 

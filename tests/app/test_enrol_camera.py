@@ -35,7 +35,7 @@ def test_the_camera_is_offered_after_consent_only(open_page, ready):
     app = at_the_camera(open_page)
     assert not app.exception
     said = shown(app)
-    assert "512 numbers" in said and "forgotten when you cancel or leave" in said
+    assert "512 numbers" in said and "discarded when you cancel or leave" in said
     assert all(each.label != "Start the camera" for each in app.button)
     app.checkbox(key="enroll_live_consent_0").check().run()
     assert not app.exception
@@ -55,12 +55,12 @@ def test_single_pictures_become_a_draft_that_is_saved_with_matched_sizes(open_pa
         widget.set_value(jpeg(content)).run()
         assert not app.exception
         assert f"{number + 1} of 3 pictures" in shown(app)
-    assert "All pictures are taken" in shown(app)
-    button(app, "Go on with 3 pictures").click().run()
+    assert "All pictures have been taken" in shown(app)
+    button(app, "Continue with 3 pictures").click().run()
     assert not app.exception
     app.text_input(key="enroll_name").set_value("Eileen").run()
     app.checkbox(key="enroll_matched").check().run()
-    assert "12 rows of 512 numbers" in shown(app)
+    assert "12 embeddings of 512 numbers" in shown(app)
     button(app, "Save").click().run()
     assert "Eileen is enrolled" in shown(app)
     with Gallery.open(ready / "gallery.db") as gallery:
@@ -89,7 +89,7 @@ def test_a_picture_without_a_face_is_refused_in_words_and_cancelling_forgets(ope
     assert "0 of 5 pictures" in shown(app)
     app.get("camera_input")[0].set_value(jpeg(astronaut)).run()
     button(app, "Cancel").click().run()
-    assert "0 of 5 pictures" not in shown(app), "consent is asked for anew"
+    assert "0 of 5 pictures" not in shown(app), "consent is asked for again"
     assert not app.checkbox(key="enroll_live_consent_1").value, "by a box that the browser knows nothing of"
     assert "enroll_live_session" not in app.session_state
     with Gallery.open(ready / "gallery.db") as gallery:

@@ -53,7 +53,7 @@ def variants(astronaut: bytes) -> list[tuple[str, bytes, str]]:
 
 def look(app, files):
     app.file_uploader(key="enroll_files").set_value(files)
-    return button(app, "Look at the photographs").click().run()
+    return button(app, "Find faces").click().run()
 
 
 @pytest.mark.shared
@@ -117,7 +117,7 @@ def test_a_person_enrolled_under_another_name_needs_a_tick(open_page, ready, ast
     app.text_input(key="enroll_name").set_value("Second").run()
     assert any("First" in each.value and "enrolled already" in each.value for each in app.warning)
     assert button(app, "Save").disabled
-    [tick] = [each for each in app.checkbox if each.label.startswith("I have looked at this")]
+    [tick] = [each for each in app.checkbox if each.label.startswith("I have reviewed this")]
     tick.check().run()
     button(app, "Save").click().run()
     with Gallery.open(ready / "gallery.db") as gallery:
@@ -125,17 +125,17 @@ def test_a_person_enrolled_under_another_name_needs_a_tick(open_page, ready, ast
 
 
 @pytest.mark.shared
-def test_photographs_are_added_to_somebody_who_is_enrolled(open_page, ready, astronaut):
+def test_photographs_are_added_to_an_enrolled_person(open_page, ready, astronaut):
     app = look(open_page("enroll"), variants(astronaut)[:1])
     app.text_input(key="enroll_name").set_value("Eileen").run()
     button(app, "Save").click().run()
-    assert "1 photograph stored with its small picture; 1 photograph in all." in shown(app)
+    assert "1 photograph stored with its small picture; 1 photograph in total." in shown(app)
     button(app, "Enrol another person").click().run()
     app = look(app, variants(astronaut)[1:])
     app.segmented_control(key="enroll_kind").set_value(KNOWN).run()
     app.selectbox(key="enroll_known").select("Eileen").run()
-    button(app, "Add the photographs").click().run()
-    assert "3 photographs in all" in shown(app)
+    button(app, "Add photographs").click().run()
+    assert "3 photographs in total" in shown(app)
     with Gallery.open(ready / "gallery.db") as gallery:
         assert gallery.identity("eileen").photographs == 3
 
@@ -165,11 +165,11 @@ def test_each_hostile_file_gets_its_line_and_the_good_one_goes_on(open_page, rea
 @pytest.mark.shared
 def test_nothing_is_saved_without_a_name_or_a_photograph(open_page, ready, astronaut):
     app = open_page("enroll")
-    button(app, "Look at the photographs").click().run()
+    button(app, "Find faces").click().run()
     assert "Choose at least one photograph first" in shown(app)
     app = look(app, variants(astronaut)[:1])
     button(app, "Save").click().run()
-    assert "Say who it is first" in shown(app)
+    assert "Enter a name first" in shown(app)
     app.text_input(key="enroll_name").set_value("turned\u202e round").run()
     button(app, "Save").click().run()
     assert not app.exception and "control character" in app.error[0].value

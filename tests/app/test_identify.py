@@ -70,7 +70,7 @@ def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Pa
     assert app.session_state["identify_done"] is True
     app.segmented_control(key="identify_size").set_value(16).run()
     said = shown(app)
-    assert "shrunk until its largest face measured about 16 px" in said
+    assert "reduced until its largest face had about 16 px" in said
     assert "Enlarged (bicubic): adds no detail" in said and "As seen, 1" in said
 
 
@@ -78,8 +78,8 @@ def test_one_face_under_two_names_names_nobody(open_page: OpenPage, ready: Path,
     enrol_people(ready, {"Eileen": astronaut, "<b>Zita</b>": astronaut})
     app = upload(open_page("identify"), ("a.png", astronaut, "image/png"))
     said = shown(app)
-    assert "0 matches, 1 tie, 0 unknown" in said and "too close to tell" in said and "Nobody is named" in said
-    assert "merge them in the Gallery" in said and "<b>Zita" not in said
+    assert "0 matches, 1 tie, 0 unknown" in said and "too close to call" in said and "Nobody is named" in said
+    assert "merge the entries in Gallery" in said and "<b>Zita" not in said
     assert "Enrol this person" not in [each.label for each in app.button]
 
 
@@ -89,7 +89,7 @@ def test_a_person_is_in_a_photograph_once(open_page: OpenPage, ready: Path, astr
     app = upload(open_page("identify"), ("two.png", png(np.concatenate([one, one[:, ::-1]], axis=1)), "image/png"))
     said = shown(app)
     assert "1 match, 1 repeat, 0 unknown" in said and "1 Eileen again" in said
-    assert "One person is in a photograph once" in said
+    assert "A person can appear only once in a photograph" in said
     assert labels_at_boxes(app) == ["repeat", "Eileen"]
 
 
@@ -285,18 +285,18 @@ def test_results_as_csv_hold_one_row_a_face_and_no_formula() -> None:
     ("face", "words"),
     [
         (Recognition("unknown", "the gallery is empty", None, None, 0.35), "The gallery is empty."),
-        (Recognition("unknown", "", None, 0.2, 0.35, top_k=(candidate("Ada", 0.2),)), "Closest is Ada."),
+        (Recognition("unknown", "", None, 0.2, 0.35, top_k=(candidate("Ada", 0.2),)), "The closest person is Ada."),
         (Recognition("match", "", "Ada", 0.5, 0.35, top_k=(candidate("Ada", 0.5),)), "Nobody else is enrolled"),
         (Recognition("match", "", "A", 0.5, 0.35, calibrated=True, top_k=(candidate("A", 0.5),)), "threshold 0.35. "),
         (Recognition("unrecognisable", "too small (9 px)", threshold=0.35), "Too small (9 px). No name is guessed."),
         (
             Recognition("tie", "", None, 0.51, 0.35, margin=0.012, possible=("Ada", "Ben")),
-            "Ada or Ben: too close to tell, the best two scores are 0.012 apart. Nobody is named.",
+            "Ada or Ben: too close to call, the two best scores are 0.012 apart. Nobody is named.",
         ),
         (Recognition("tie", "", None, 0.51, 0.35, margin=0.0, possible=("Ada", "Ben")), "their scores are equal."),
         (
             Recognition("repeat", "Ada is at another face", None, 0.51, 0.35, possible=("Ada",)),
-            "Ada is at another face. One person is in a photograph once, so nobody is named here.",
+            "Ada is at another face. A person can appear only once in a photograph, so this face isn't named.",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
@@ -86,7 +87,7 @@ def test_the_camera_is_offered_and_says_what_is_kept(open_page: OpenPage, ready:
     app = at(open_page, CAMERA)
     assert not app.exception
     button(app, "Start the camera")
-    assert "Nothing is kept unless" in shown(app)
+    assert "Nothing is stored unless" in shown(app)
     app.segmented_control(key="identify_live_size").set_value(16).run()
     assert app.toggle(key="identify_live_small").disabled
 
@@ -95,7 +96,7 @@ def test_speed_is_told_in_one_line() -> None:
     result = LiveResult((), 0.0, (480, 640), {"detect": 40.4, "encode": 9.6})
     stats = NewestStats(submitted=20, worked=9, per_s=9.25, work_ms=60, latency_ms=84.6)
     assert speed_text(stats, 14.8, result) == (
-        "9.2 results a second of 14.8 frames, each 85 ms after its frame: detect 40 ms, encode 10 ms."
+        "9.2 results per second from 14.8 frames per second, 85 ms after each frame: detect 40 ms, encode 10 ms."
     )
 
 
@@ -115,12 +116,12 @@ def test_sightings_are_switched_on_seen_and_deleted(open_page: OpenPage, ready: 
     assert list(app.dataframe[0].value["person"]) == ["Ada"]
     app.toggle(key="identify_sightings_crops").set_value(True)
     app.number_input(key="identify_sightings_hours").set_value(5.0)
-    button(app, "Use this rule").click().run()
+    button(app, "Save the rule").click().run()
     assert not app.exception
     with Gallery.open(ready / "gallery.db") as gallery:
         assert read_rule(gallery) == SightingRule(kept=True, crops=True, retention_h=5.0)
     button(app, "Delete for good").click().run()
-    assert not app.exception and "Nobody is in the log" in shown(app)
+    assert not app.exception and "No sightings yet" in shown(app)
 
 
 def _panel() -> None:
@@ -133,11 +134,11 @@ def _panel() -> None:
 
 def test_a_source_that_is_none_starts_nothing(open_page: OpenPage, ready: Path) -> None:
     app = at(open_page, VIDEO)
-    assert "No video looked at yet" in shown(app)
-    button(app, "Look at the video").click().run()
-    assert "Choose a file, or write an address" in shown(app)
+    assert "No video analysed yet" in shown(app)
+    button(app, "Analyse the video").click().run()
+    assert "Choose a file or enter an address" in shown(app)
     app.text_input(key="identify_video_address").set_value("file:///etc/passwd")
-    button(app, "Look at the video").click().run()
+    button(app, "Analyse the video").click().run()
     assert "address can't begin with" in shown(app).replace("\\", "").replace("\u2060", "")
     assert list_runs(runs_root(load_settings()), "video") == []
 
@@ -149,7 +150,7 @@ def test_a_stream_starts_a_run_whose_config_holds_no_password(
     app = at(open_page, VIDEO)
     app.text_input(key="identify_video_address").set_value("rtsp://guard:hunter2@10.0.0.7:554/cam")
     app.number_input(key="identify_video_seconds").set_value(20)
-    button(app, "Look at the video").click().run()
+    button(app, "Analyse the video").click().run()
     assert not app.exception
     [run] = list_runs(runs_root(load_settings()), "video")
     assert run.config["seconds"] == 20 and "hunter2" not in (run.path / "config.json").read_text()
@@ -166,13 +167,20 @@ def test_an_uploaded_film_lies_in_its_run_s_folder_and_nowhere_else(
     monkeypatch.setattr(video, "launch", _created)
     app = at(open_page, VIDEO)
     app.file_uploader(key="identify_video_file").set_value(("Ada at the door.MP4", b"a film", "video/mp4"))
-    button(app, "Look at the video").click().run()
+    button(app, "Analyse the video").click().run()
     assert not app.exception and "Ada at the door.MP4" in shown(app).replace("\\", "").replace("\u2060", "")
     [run] = list_runs(runs_root(load_settings()), "video")
     assert run.config["uploaded"] and (run.path / run.config["source"]).read_bytes() == b"a film"
     assert [path for path in ready.rglob("*") if path.is_file() and path.read_bytes() == b"a film"] == [
         run.path / "upload.mp4"
     ]
+
+
+def test_a_video_s_table_has_titles_and_no_empty_cells_that_read_none() -> None:
+    rows = {"track": [1, 2], "outcome": ["match", "unknown"], "identity": ["Ada", None], "possible": [None, None]}
+    shown = video.shown_table(pd.DataFrame({**rows, "score": [0.612, None], "from_s": [0.0, 1.5]}))
+    assert list(shown.columns) == ["Face", "Outcome", "Person", "Score", "From (s)"]
+    assert shown["Person"].tolist() == ["Ada", ""] and shown["Score"].tolist()[0] == 0.61
 
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_person_is_enrolled_from_uploaded_files(ready_server, page, tmp_path):
     give_files(page, sorted(tmp_path.iterdir()))
     for name in ("photograph-1.png", "photograph-2.png", "broken.jpg"):
         expect(page.get_by_text(name)).to_be_visible()
-    page.get_by_role("button", name="Look at the photographs").click()
+    page.get_by_role("button", name="Find faces").click()
     expect(page.get_by_text("Photograph 2")).to_be_visible()
     expect(page.get_by_text("Can't be used")).to_be_visible()
     page.get_by_role("textbox", name="Name", exact=True).fill("Eileen Collins")

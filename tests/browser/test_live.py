@@ -151,7 +151,7 @@ def to_the_camera(page: Any, live: Live) -> None:
     """Enrol's camera, with a consent that was given; the camera is off."""
     page.goto(f"{live.address}/enroll")
     page.get_by_text("Camera", exact=True).click()
-    page.get_by_text("agrees to be enrolled").click()
+    page.get_by_text("consents to being enrolled").click()
     page.get_by_role("button", name="Start the camera").wait_for()
 
 
@@ -187,7 +187,7 @@ def test_enrolled_from_the_video_a_person_is_named_before_the_camera(live: Live)
         to_the_camera(page, live)
         assert "512 numbers" in page.locator("[data-testid=stMainBlockContainer]").inner_text()
         three_pictures(page)
-        page.get_by_role("button", name="Go on with 3 pictures").click()
+        page.get_by_role("button", name="Continue with 3 pictures").click()
         name = page.get_by_label("Name", exact=True)
         name.fill(NAME)
         name.press("Enter")
@@ -218,7 +218,7 @@ def test_another_person_stays_unknown_and_can_be_enrolled(live: Live) -> None:
         page.goto(f"{live.address}/identify")
         page.get_by_text("Camera", exact=True).click()
         start_the_camera(page)
-        enrol = page.get_by_role("button", name="Enrol this unknown")
+        enrol = page.get_by_role("button", name="Enrol this person")
         enrol.wait_for()
         assert "Unknown" in page.locator(LIST).inner_text()
         enrol.click()
@@ -256,7 +256,7 @@ def test_stopping_leaving_and_reloading_end_sockets_and_threads(live: Live) -> N
         page.get_by_role("button", name="Start the camera").wait_for(state="detached")
         gone("stopping")
 
-        page.get_by_text("agrees to be enrolled").click()
+        page.get_by_text("consents to being enrolled").click()
         start_the_camera(page)
         assert page.evaluate("window.opened") == 2, "one connection for each start"
         page.get_by_role("link", name="Gallery").click()
