@@ -1,5 +1,5 @@
-"""Changes to people that can be taken back: renamed, merged, a photograph removed. What undoes the last one lives in
-this visitor's session only, and is gone with it."""
+"""Changes to people that can be undone: renaming, merging, removing a photograph. The undo of the last change is kept
+in the visitor's session only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dashboard.ui.markdown import plain, shorten
 
 
 def said(store: Gallery) -> None:
-    """What the last action did, once, and the way back from it until the next one."""
+    """Report the last change once, and offer to undo it until the next change."""
     text, change = st.session_state.pop(SAID, ""), st.session_state.get(UNDO)
     if text:
         st.success(plain(text), icon=":material/check_circle:")
@@ -28,9 +28,9 @@ def said(store: Gallery) -> None:
                 name = store.identity(number).name
             del st.session_state[UNDO]
             if attempt.ok:
-                st.session_state[SAID] = f"Undone. {name} is as before."
+                st.session_state[SAID] = f"Undone. {name} is restored."
                 st.rerun()
-        st.caption("Possible until the next change, or until this page is closed: nothing is kept for it on the disk.")
+        st.caption("Available until the next change or until this page is closed; nothing is stored on disk for it.")
 
 
 def _label(change: Change) -> str:
@@ -38,7 +38,7 @@ def _label(change: Change) -> str:
 
 
 def rename_panel(store: Gallery, person: Identity) -> None:
-    """Another name for somebody."""
+    """Rename a person."""
     with st.expander("Rename", icon=":material/edit:"), st.form("gallery_rename", border=False):
         new = st.text_input("New name", value=person.name, max_chars=200, key=f"gallery_new_name_{person.id}")
         if st.form_submit_button("Save the name"):
@@ -50,7 +50,7 @@ def rename_panel(store: Gallery, person: Identity) -> None:
 
 
 def merge_panel(store: Gallery, person: Identity) -> None:
-    """Two entries of one person made one: this one's photographs go to the other."""
+    """Merge this entry into another entry of the same person."""
     others = [each for each in store.identities() if each.id != person.id]
     if not others:
         return
@@ -60,11 +60,11 @@ def merge_panel(store: Gallery, person: Identity) -> None:
             others,
             index=None,
             format_func=lambda each: f"{shorten(each.name, 60)} ({count(each.photographs, 'photograph')})",
-            placeholder="Choose who stays",
+            placeholder="Choose the entry to keep",
             key=f"gallery_merge_into_{person.id}",
         )
         st.caption(
-            f"{count(person.photographs, 'photograph')} of this entry move to the other. Its name and note are erased."
+            f"Moves {count(person.photographs, 'photograph')} of this entry to the other, and erases its name and note."
         )
         if st.form_submit_button("Merge", icon=":material/merge:"):
             if into is None:
@@ -79,7 +79,7 @@ def merge_panel(store: Gallery, person: Identity) -> None:
 
 
 def photograph_panel(store: Gallery, templates: list[StoredTemplate]) -> None:
-    """Remove one photograph's template: the person stays, so one is kept."""
+    """Remove the template of one photograph. The last one can't be removed."""
     if len(templates) < 2:
         return
     with (
@@ -92,7 +92,7 @@ def photograph_panel(store: Gallery, templates: list[StoredTemplate]) -> None:
             format_func=lambda at: f"{at + 1}: {_described(templates[at])}",
             key=f"gallery_remove_which_{templates[0].identity_id}_{len(templates)}",
         )
-        if st.form_submit_button("Remove it", icon=":material/delete:"):
+        if st.form_submit_button("Remove the photograph", icon=":material/delete:"):
             with feedback() as attempt:
                 change = remove_template(store, templates[chosen], actor="dashboard")
             if attempt.ok:
@@ -101,5 +101,5 @@ def photograph_panel(store: Gallery, templates: list[StoredTemplate]) -> None:
 
 
 def _described(template: StoredTemplate) -> str:
-    source = shorten(template.source, 40) if template.source else "no file name kept"
+    source = shorten(template.source, 40) if template.source else "no file name stored"
     return f"{source}, {template.probe_px:.0f} px, added {template.added_at:%-d %B %Y}"

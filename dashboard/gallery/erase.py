@@ -1,4 +1,4 @@
-"""Deleting a person for good: asked twice, done everywhere, and reported."""
+"""Erasing a person: confirmation, erasure in all places, and a report."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PLACES_SHOWN = 20
 
 
 def stop_asking() -> None:
-    """Leave the dialog."""
+    """Close the dialog."""
     st.session_state.pop(_ASKING, None)
 
 
 def erase_button(person: Identity, facts: str) -> None:
-    """The button, and the dialog when it was pressed."""
+    """The delete button, and the confirmation dialog once it was pressed."""
     if st.button("Delete", icon=":material/delete:", key="gallery_delete"):
         st.session_state[_ASKING] = person.id
     if st.session_state.get(_ASKING) == person.id:
@@ -37,17 +37,17 @@ def erase_button(person: Identity, facts: str) -> None:
 def _confirm(person: Identity, facts: str) -> None:
     name_line(person.name, facts)
     st.markdown(
-        "The name, the note, all numbers and pictures are erased from the gallery's file and from what was kept of the "
-        "same photographs. Earlier exports keep theirs. This can't be undone."
+        "The name, the note, all embeddings and all pictures are erased from the gallery and from cached copies of the "
+        "same photographs. Earlier exports are not affected. This can't be undone."
     )
     backups = len(backups_of(settings().gallery_path))
     too = bool(backups) and st.checkbox(
-        f"From {'the backup' if backups == 1 else f'the {backups} backups'} beside the gallery too",
+        f"Also erase from {'the backup' if backups == 1 else f'the {backups} backups'} of the gallery",
         key="gallery_delete_backups",
     )
     with st.container(horizontal=True):
         if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="gallery_delete_sure"):
-            with feedback() as attempt, st.spinner("Erasing, then searching for what is left"):
+            with feedback() as attempt, st.spinner("Erasing, then searching for traces"):
                 report = erase(settings(), gallery(), person.id, from_backups=too, actor="dashboard")
             if attempt.ok:
                 _forget()
@@ -60,7 +60,7 @@ def _confirm(person: Identity, facts: str) -> None:
 
 
 def _forget() -> None:
-    """Nothing of the person stays in this visitor's session, nor in what visitors share."""
+    """Drop everything about the person from this session and from the shared caches."""
     stop_asking()
     for key in ("gallery_open", "gallery_export_ready"):
         st.session_state.pop(key, None)
@@ -68,15 +68,15 @@ def _forget() -> None:
 
 
 def erase_report() -> None:
-    """What the last erasure did, until it is closed."""
+    """Show the report of the last erasure until it is closed."""
     report: ErasureReport | None = st.session_state.get(_REPORT)
     if report is None:
         return
     with st.container(border=True):
-        st.markdown(f"**What was erased** of person number {report.number}, {report.at:%-d %B %Y, %H:%M} UTC")
+        st.markdown(f"**Erasure report** for person number {report.number}, {report.at:%-d %B %Y, %H:%M} UTC")
         st.dataframe(
             [
-                {"where": one.store, "erased": one.count, "what": one.what}
+                {"Place": one.store, "Erased": one.count, "Data": one.what}
                 for one in report.erased
                 if one.count or one.store == "Gallery"
             ],
@@ -86,7 +86,8 @@ def erase_report() -> None:
         searched = count(report.searched_files, "file")
         if report.complete:
             st.success(
-                f"{searched} of the data folder searched: neither name nor numbers are left. The erasure is complete.",
+                f"{searched} in the data folder were searched, and no trace of the name or the embeddings was found. "
+                "The erasure is complete.",
                 icon=":material/verified:",
             )
         for text in _left(report):
@@ -107,13 +108,13 @@ def erase_report() -> None:
 
 
 def _unsearched(report: ErasureReport) -> None:
-    """Where nothing can search for a person, and how each of these is removed."""
+    """List the places that can't be searched for a person, and how to remove each."""
     if not report.unsearched:
         return
     count_of = count(len(report.unsearched), "place")
     st.warning(
-        f"Films, pictures and closed archives can't be searched: {count_of} may still show this person. The erasure is "
-        "complete once none is left, or once you know that this person isn't in them.",
+        f"Videos, pictures and encrypted archives can't be searched: {count_of} may still show this person. The "
+        "erasure is complete once these are removed, or once you know that this person isn't in them.",
         icon=":material/visibility_off:",
     )
     home = settings().data_dir
@@ -123,21 +124,21 @@ def _unsearched(report: ErasureReport) -> None:
         lines.append(f"- **{plain(str(place))}**: {count(one.count, 'file')} ({one.what}). {plain(one.remedy)}")
     st.markdown("\n".join(lines))
     if (more := len(report.unsearched) - _PLACES_SHOWN) > 0:
-        st.caption(f"{count(more, 'more place')}: the report lists them all.")
+        st.caption(f"{count(more, 'more place')}, listed in the report.")
 
 
 def _left(report: ErasureReport) -> list[str]:
     left = []
     if report.backups:
         left.append(
-            f"Backups still hold this person: {', '.join(path.name for path in report.backups)}. "
-            "Remove those files when you don't need them any more."
+            f"Backups still contain this person: {', '.join(path.name for path in report.backups)}. "
+            "Remove those files when you no longer need them."
         )
     if report.unreadable:
         names = ", ".join(path.name for path in report.unreadable)
-        left.append(f"Backups that can't be read here may hold this person: {names}.")
+        left.append(f"Backups that can't be read here may contain this person: {names}.")
     if report.traces:
         places = ", ".join(f"{trace.path.name} ({trace.what})" for trace in report.traces[:5])
         more = f" and {len(report.traces) - 5} more" if len(report.traces) > 5 else ""
-        left.append(f"Still found in {places}{more}. Look at them: data sets and reports are yours to remove.")
+        left.append(f"Still found in {places}{more}. Check them: data sets and reports must be removed by hand.")
     return [*left, *report.problems]

@@ -1,4 +1,4 @@
-"""The gallery's safety: backups and the way back, encryption, and how long pictures are kept."""
+"""Maintenance of the gallery: backups and restoring, encryption, and the retention of pictures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dashboard.ui.markdown import plain
 
 
 def safety(store: Gallery) -> None:
-    """The section."""
+    """Show the section."""
     st.subheader("Safety", anchor=False)
     with feedback():
         if (unused := key_unused(store)) is not None:
             st.warning(
-                f"A key is set ({unused.fingerprint}), but this gallery isn't encrypted: it is older than the key. "
-                "`edgeface-studio gallery encrypt FILE` encrypts it.",
+                f"A key is set ({unused.fingerprint}), but this gallery isn't encrypted because it is older than the "
+                "key. Encrypt it with `edgeface-studio gallery encrypt FILE`.",
                 icon=":material/lock_open:",
             )
     _backups(store)
@@ -37,9 +37,12 @@ def _backups(store: Gallery) -> None:
     found = backups_of(store.path)
     with st.expander(f"Backups ({len(found)})", icon=":material/backup:"):
         if not found:
-            st.caption("No backup yet. One is made while the gallery is in use, checked, and kept beside it.")
+            st.caption(
+                "No backups yet. A backup can be made while the gallery is in use. It is verified and stored "
+                "next to it."
+            )
         if st.button("Back up now", icon=":material/save:", key="gallery_backup"):
-            with feedback() as attempt, st.spinner("Copying and checking"):
+            with feedback() as attempt, st.spinner("Copying and verifying"):
                 made = back_up(store, actor="dashboard")
             if attempt.ok:
                 say_on_gallery(f"Backed up: {count(made.people, 'person', 'people')} in {made.path.name}.")
@@ -50,44 +53,48 @@ def _backups(store: Gallery) -> None:
             [_row(each) for each in found],
             hide_index=True,
             width="stretch",
-            column_config={"made (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
+            column_config={"Made (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
         )
         usable = [each for each in found if not each.problem]
         if usable:
             _restore(store, usable)
-        st.caption("A backup is on the same disk: copy it elsewhere too. It holds what the gallery held.")
+        st.caption(
+            "Backups are on the same disk, so copy them elsewhere too. They contain the same data as the gallery."
+        )
 
 
 def _row(backup: Backup) -> dict[str, object]:
     return {
-        "made (UTC)": backup.made_at,
-        "people": backup.people,
-        "templates": backup.templates,
-        "encrypted": "yes" if backup.protection.encrypted else "no",
+        "Made (UTC)": backup.made_at,
+        "People": backup.people,
+        "Templates": backup.templates,
+        "Encrypted": "yes" if backup.protection.encrypted else "no",
         "MB": round(backup.size_bytes / 1e6, 1),
-        "file": backup.path.name,
-        "problem": backup.problem,
+        "File": backup.path.name,
+        "Problem": backup.problem,
     }
 
 
 def _restore(store: Gallery, usable: list[Backup]) -> None:
     with st.form("gallery_restore", border=False):
         chosen = st.selectbox(
-            "Go back to",
+            "Backup",
             range(len(usable)),
             format_func=lambda at: (
                 f"{usable[at].made_at:%-d %B %Y, %H:%M} UTC: {count(usable[at].people, 'person', 'people')}"
             ),
             key=f"gallery_restore_which_{len(usable)}",
         )
-        sure = st.checkbox("Replace the gallery; what is there now is backed up first", key="gallery_restore_sure")
+        sure = st.checkbox("Replace the gallery (the current one is backed up first)", key="gallery_restore_sure")
         asked = st.form_submit_button("Restore", icon=":material/settings_backup_restore:")
     if not asked:
         return
     if not sure:
-        st.info("Tick the box first: the gallery is replaced.", icon=":material/check_box_outline_blank:")
+        st.info(
+            "Tick the box first to confirm that the gallery is replaced.", icon=":material/check_box_outline_blank:"
+        )
         return
-    with feedback() as attempt, st.spinner("Checking the backup, then restoring"):
+    with feedback() as attempt, st.spinner("Verifying and restoring the backup"):
         done = restore(store, usable[chosen].path, actor="dashboard")
     if attempt.ok:
         forget_faces()
@@ -97,21 +104,22 @@ def _restore(store: Gallery, usable: list[Backup]) -> None:
 
 
 def _kept(store: Gallery) -> None:
-    with st.expander("Encryption and how long pictures are kept", icon=":material/lock_clock:"):
+    with st.expander("Encryption and retention of pictures", icon=":material/lock_clock:"):
         with feedback():
             state = protection_of(store)
             if state.encrypted:
                 st.success(
                     plain(
-                        f"Encrypted on the disk (key {state.fingerprint}): names, notes, numbers and pictures. "
-                        "Exports aren't."
+                        f"Encrypted on disk (key {state.fingerprint}): names, notes, embeddings and pictures. "
+                        "Exports aren't encrypted."
                     ),
                     icon=":material/lock:",
                 )
             else:
                 st.info(
-                    "Not encrypted: anybody who can read this machine's files can read the gallery. "
-                    "`edgeface-studio gallery make-key FILE` makes a key, `gallery encrypt FILE` uses it.",
+                    "Not encrypted: anyone who can read this machine's files can read the gallery. Create a key with "
+                    "`edgeface-studio gallery make-key FILE`, then encrypt with `edgeface-studio gallery encrypt "
+                    "FILE`.",
                     icon=":material/lock_open:",
                 )
             _retention(store)
@@ -122,18 +130,21 @@ def _retention(store: Gallery) -> None:
     times = read_retention(settings())
     with st.form("gallery_retention", border=False):
         days = st.number_input(
-            "Delete pictures of faces after so many days (0: keep them)",
+            "Delete pictures of faces after this many days (0 keeps them)",
             min_value=0,
             max_value=36_500,
             value=times.crops_days or 0,
             step=30,
             key="gallery_crops_days",
         )
-        st.caption("People stay recognisable by their numbers. Without pictures they can't be taken to other weights.")
+        st.caption(
+            "People can still be recognised from their embeddings, but can't be re-embedded for other weights "
+            "without pictures."
+        )
         if not st.form_submit_button("Save", icon=":material/save:"):
             return
     write_retention(settings(), replace(times, crops_days=int(days) or None))
     removed = sum(one.count for one in purge(settings(), store))
     forget_faces()
-    say_on_gallery("Saved." if not removed else f"Saved, and {count(removed, 'picture')} older than that deleted.")
+    say_on_gallery("Saved." if not removed else f"Saved. {count(removed, 'older picture')} deleted.")
     st.rerun()

@@ -1,4 +1,4 @@
-"""Taking the gallery elsewhere and bringing one in, and who did what to it."""
+"""Export and import of the gallery, and its audit trail."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain
 
 _RULES: dict[OnConflict, str] = {
-    "skip": "Leave those enrolled as they are",
-    "add": "Add what they lack",
-    "rename": "Enrol under another name, as “Name (2)”",
+    "skip": "Keep enrolled people unchanged",
+    "add": "Add missing photographs",
+    "rename": "Import under another name, such as “Name (2)”",
 }
 
 _AUDIT_ROWS = 200
 
 
 def export_panel(store: Gallery) -> None:
-    """Make a portable file, say what it holds, then offer it."""
+    """Make a portable file, report its content, and offer the download."""
     with st.expander("Export", icon=":material/download:"):
-        crops = st.checkbox("With the pictures of the faces", value=True, key="gallery_export_crops")
+        crops = st.checkbox("Include pictures of the faces", value=True, key="gallery_export_crops")
         st.warning(_holds(store, crops), icon=":material/privacy_tip:")
-        agreed = st.checkbox("I may take this data out, and will keep the file safe", key="gallery_export_agreed")
-        if st.button("Make the file", icon=":material/archive:", key="gallery_export", disabled=not agreed):
+        agreed = st.checkbox(
+            "I am authorised to export this data and will keep the file safe", key="gallery_export_agreed"
+        )
+        if st.button("Create the file", icon=":material/archive:", key="gallery_export", disabled=not agreed):
             with feedback(), st.spinner("Writing the file"):
                 content, report = export_bytes(store, include_crops=crops, actor="dashboard")
                 st.session_state["gallery_export_ready"] = (store.revision, crops, content, report.text)
@@ -53,33 +55,33 @@ def export_panel(store: Gallery) -> None:
 
 
 def _holds(store: Gallery, crops: bool) -> str:
-    """What the file would hold, before it is made."""
+    """The content of the file, before it is made."""
     people = store.identities()
     photographs = sum(person.photographs for person in people)
-    pictures = ", and the pictures of their faces" if crops else ", without pictures"
+    pictures = " and pictures of their faces" if crops else ", without pictures"
     return (
-        f"The file would hold the names and notes of {count(len(people), 'person', 'people')}, the numbers that "
-        f"recognise them ({count(photographs, 'photograph')}){pictures}. It isn't encrypted, and erasing somebody here "
-        "later doesn't reach it."
+        f"The file will contain the names and notes of {count(len(people), 'person', 'people')}, the embeddings of "
+        f"{count(photographs, 'photograph')}{pictures}. The file isn't encrypted, and erasing a person here later "
+        "doesn't erase them from it."
     )
 
 
 def import_panel(store: Gallery, weights: WeightsFile | None) -> None:
-    """Take in a portable file or a .pt of names and embeddings."""
+    """Import a portable file, or a .pt file of names and embeddings."""
     with st.expander("Import", icon=":material/upload:"):
         with st.form("gallery_import", border=False, clear_on_submit=True):
             file = st.file_uploader(
-                f"A gallery's export ({SUFFIX}), or a .pt of names and embeddings",
+                f"Gallery export ({SUFFIX}), or .pt file of names and embeddings",
                 type=[SUFFIX.lstrip("."), "pt"],
                 key="gallery_import_file",
                 max_upload_size=200,
             )
             rule = st.radio(
-                "Names that are taken", list(_RULES), format_func=_RULES.__getitem__, key="gallery_import_rule"
+                "People already enrolled", list(_RULES), format_func=_RULES.__getitem__, key="gallery_import_rule"
             )
             st.caption(
-                "An export says which weights made it; people of other weights are kept and not searched. A .pt "
-                "doesn't say: it must come from the weights in use."
+                "An export names its weights; people enrolled with other weights are imported but can't be searched. A "
+                ".pt file doesn't, so it must come from the weights in use."
             )
             asked = st.form_submit_button("Import", icon=":material/upload:")
         if not asked:
@@ -87,14 +89,16 @@ def import_panel(store: Gallery, weights: WeightsFile | None) -> None:
         if file is None:
             st.info("Choose a file first.", icon=":material/upload_file:")
             return
-        with feedback() as attempt, st.spinner("Checking the file, then storing"):
-            report = take_in(store, file.name, file.getvalue(), rule, weights)
+        with feedback() as attempt, st.spinner("Checking and importing the file"):
+            report = import_file(store, file.name, file.getvalue(), rule, weights)
             say_on_gallery(report.text)
         if attempt.ok:
             st.rerun()
 
 
-def take_in(store: Gallery, name: str, content: bytes, rule: OnConflict, weights: WeightsFile | None) -> ImportReport:
+def import_file(
+    store: Gallery, name: str, content: bytes, rule: OnConflict, weights: WeightsFile | None
+) -> ImportReport:
     """Import uploaded bytes by the file's ending. Raises ImportRejected; WeightsMissing for a .pt without weights."""
     if PurePath(name).suffix.lower() != ".pt":
         return import_gallery(store, content, on_conflict=rule, actor="dashboard")
@@ -102,24 +106,24 @@ def take_in(store: Gallery, name: str, content: bytes, rule: OnConflict, weights
         from core.models.errors import WeightsMissing
 
         raise WeightsMissing(
-            "A .pt doesn't say which weights made it, and none are in use.", "Get the weights on Home."
+            "A .pt file doesn't name its weights, and no weights are in use.", "Get the weights on Home."
         )
     return import_embeddings_pt(store, content, space=space_in_use(weights), on_conflict=rule, actor="dashboard")
 
 
 def audit_trail(store: Gallery) -> None:
-    """Who did what, and when; numbers instead of names, so that a deleted name stays deleted."""
+    """The audit trail, with numbers instead of names, so that a deleted name stays deleted."""
     with st.expander("Audit trail", icon=":material/history:"):
         entries = store.audit(_AUDIT_ROWS)
         if not entries:
-            st.caption("Nothing has happened yet.")
+            st.caption("No entries yet.")
             return
         rows = [
             {
-                "when (UTC)": entry.at,
-                "who": entry.actor,
-                "what": entry.event,
-                "person": f"number {entry.identity_id}" if entry.identity_id else "",
+                "Time (UTC)": entry.at,
+                "User": entry.actor,
+                "Event": entry.event,
+                "Person": f"number {entry.identity_id}" if entry.identity_id else "",
             }
             for entry in entries
         ]
@@ -128,7 +132,7 @@ def audit_trail(store: Gallery) -> None:
             hide_index=True,
             width="stretch",
             height=min(420, 38 + 35 * len(rows)),
-            column_config={"when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
+            column_config={"Time (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC")},
         )
-        st.caption("No names are kept here, so that a deleted name is gone.")
-        link("help", "What is stored, and what isn't", icon=":material/help:", topic="privacy")
+        st.caption("Entries contain no names, so that a deleted name is gone.")
+        link("help", "What is stored and what isn't", icon=":material/help:", topic="privacy")

@@ -1,4 +1,4 @@
-"""Gallery: everybody who is enrolled, as faces; and one person's page, with rename and delete."""
+"""The Gallery page: the enrolled people as cards, and the page of one person."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ PER_PAGE = 24
 
 def view() -> None:
     """The page."""
-    head("Gallery", "Everybody who can be recognised. It is a file on this machine, and holds biometric data.")
+    head(
+        "Gallery",
+        "The people who can be recognised. The gallery is a file on this machine and contains biometric data.",
+    )
     store = gallery()
     said(store)
     erase_report()
@@ -44,11 +47,11 @@ def view() -> None:
         return
     people = store.identities(space=space_in_use(weights) if weights else None)
     if people:
-        _everybody(store, people, weights)
+        _people(store, people, weights)
     else:
-        _nobody(weights)
+        _empty(weights)
     if allowed(Permission.EXPORT):
-        st.subheader("Export and import" if people else "Have a gallery already?", anchor=False)
+        st.subheader("Export and import" if people else "Import a gallery", anchor=False)
         if people:
             export_panel(store)
         import_panel(store, weights)
@@ -60,10 +63,10 @@ def view() -> None:
         audit_trail(store)
 
 
-def _nobody(weights: WeightsFile | None) -> None:
-    text = "Enrol somebody from a few photographs, or import a gallery from another machine below."
+def _empty(weights: WeightsFile | None) -> None:
+    text = "Enrol a person from a few photographs, or import a gallery from another machine below."
     if not allowed(Permission.ENROL):
-        empty_state("groups", "Nobody is enrolled yet", "Somebody with the role operator enrols people.")
+        empty_state("groups", "Nobody is enrolled yet", "Enrolling people needs the role operator.")
         return
     box = empty_state("groups", "Nobody is enrolled yet", text)
     step, label = ("enroll", "Enrol somebody") if weights is not None else ("home", "Get the weights on Home")
@@ -72,7 +75,7 @@ def _nobody(weights: WeightsFile | None) -> None:
             go(step)
 
 
-def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | None) -> None:
+def _people(store: Gallery, people: list[Identity], weights: WeightsFile | None) -> None:
     photographs = sum(person.photographs for person in people)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
@@ -83,11 +86,11 @@ def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | No
         ):
             go("enroll")
     st.caption(f"{count(len(people), 'person', 'people')}, {count(photographs, 'photograph')}.")
-    _say_others(people, weights)
+    _other_weights(people, weights)
     found = {person.id for person in store.identities(search)} if search.strip() else None
     shown = [person for person in people if found is None or person.id in found]
     if not shown:
-        st.info(f"Nobody's name contains “{plain(shorten(search))}”.", icon=":material/search_off:")
+        st.info(f"No name contains “{plain(shorten(search))}”.", icon=":material/search_off:")
         return
     pictures = covers(store)
     here = _one_page(shown)
@@ -96,12 +99,12 @@ def _everybody(store: Gallery, people: list[Identity], weights: WeightsFile | No
             _card(person, pictures.get(person.id), weights)
 
 
-def _say_others(people: list[Identity], weights: WeightsFile | None) -> None:
+def _other_weights(people: list[Identity], weights: WeightsFile | None) -> None:
     others = sum(person.in_space == 0 for person in people)
     if weights is not None and others:
         st.warning(
-            f"{count(others, 'person', 'people')} made with other weights: kept, and not searched. "
-            "Re-embed them below, or put the earlier weights back on Home.",
+            f"{count(others, 'person', 'people')} enrolled with other weights can't be searched. "
+            "Re-embed them below, or switch back to the earlier weights on Home.",
             icon=":material/sync_problem:",
         )
     offered = reembed_offer(readiness(), key="gallery")
@@ -116,7 +119,7 @@ def _one_page(people: list[Identity]) -> list[Identity]:
     number = st.selectbox(
         "Page",
         range(pages),
-        format_func=lambda each: f"{each + 1} of {pages}: {shorten(people[each * PER_PAGE].name, 18)} and on",
+        format_func=lambda each: f"{each + 1} of {pages}: from {shorten(people[each * PER_PAGE].name, 18)}",
         key=f"gallery_page_{pages}",
         width=320,
     )
@@ -126,31 +129,34 @@ def _one_page(people: list[Identity]) -> list[Identity]:
 def _card(person: Identity, picture: str | None, weights: WeightsFile | None) -> None:
     with st.container(border=True, width=164, gap="small"):
         if picture is None:
-            face = "<div class='ef-noface'>no picture kept</div>"
+            face = "<div class='ef-noface'>no picture stored</div>"
         else:
             face = faces_html([Picture(picture, alt=f"Face of {person.name}")], 400).replace(
                 "class='ef-faces'", "class='ef-faces ef-one'"
             )
         other = weights is not None and person.in_space == 0
-        below = "made with other weights; not searched" if other else count(person.photographs, "photograph")
+        below = "enrolled with other weights; not searched" if other else count(person.photographs, "photograph")
         st.html(
             f"{face}<div class='ef-name' style='font-size:.95rem'>{markup(shorten(person.name, 60))}</div>"
             f"<div class='ef-quiet'>{markup(below)}</div>"
         )
-        if st.button("Open", key=f"gallery_open_{person.id}", width="stretch"):
-            st.session_state["gallery_open"] = person.id
-            st.rerun()
+        # Set in a callback: a click sent while a search reruns the page would be lost to `if st.button(...)`.
+        st.button("Open", key=f"gallery_open_{person.id}", width="stretch", on_click=_open, args=(person.id,))
+
+
+def _open(number: int) -> None:
+    st.session_state["gallery_open"] = number
 
 
 def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
-    """One person: faces, facts, and what can be done. Raises IdentityNotFound when they were removed meanwhile."""
+    """One person: faces, facts and actions. Raises IdentityNotFound where they were removed in the meantime."""
     space = space_in_use(weights) if weights else None
     person = store.identity(number, space=space)
     templates = store.templates(number)
     _back()
     name_line(person.name, _facts(person))
     if weights is not None and person.in_space == 0:
-        st.warning("Made with other weights; not searched.", icon=":material/sync_problem:")
+        st.warning("Enrolled with other weights, so this person can't be searched.", icon=":material/sync_problem:")
     if person.note:
         st.html(f"<div class='ef-quiet'>{markup(person.note)}</div>")
     pictures = [
@@ -161,7 +167,7 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
     if pictures:
         faces(pictures, 112)
     else:
-        st.caption("No pictures were kept: only the numbers that recognition needs.")
+        st.caption("No pictures are stored, only the embeddings needed for recognition.")
     if not allowed(Permission.ENROL):
         not_yours("Changing or deleting people")
         return
@@ -190,7 +196,9 @@ def _template_facts(template: StoredTemplate, all_of_them: Sequence[StoredTempla
 
 
 def _back() -> None:
-    if st.button("Everybody", icon=":material/arrow_back:", type="tertiary", key="gallery_back"):
-        st.session_state.pop("gallery_open", None)
-        stop_asking()
-        st.rerun()
+    st.button("All people", icon=":material/arrow_back:", type="tertiary", key="gallery_back", on_click=_close)
+
+
+def _close() -> None:
+    st.session_state.pop("gallery_open", None)
+    stop_asking()

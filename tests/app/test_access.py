@@ -96,7 +96,7 @@ def test_signing_out_forgets_everything_of_the_session(page_of):
 FORBIDDEN = {
     "viewer": {
         "Enrol somebody",
-        "Make the file",
+        "Create the file",
         "Import",
         "Delete",
         "Save the name",
@@ -126,7 +126,7 @@ def test_no_page_offers_what_a_role_cant_do(page_of, name, role):
 
 
 def test_an_operator_finds_what_belongs_to_the_role(page_of):
-    assert {"Enrol somebody", "Make the file", "Import"} <= labels(page_of("otto", "gallery"))
+    assert {"Enrol somebody", "Create the file", "Import"} <= labels(page_of("otto", "gallery"))
     assert {"Add photographs", "Delete"} <= labels(page_of("otto", "gallery", gallery_open=1))
 
 

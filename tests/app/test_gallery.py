@@ -12,7 +12,7 @@ from core.gallery.encryption import encrypt
 from core.gallery.keys import new_key
 from core.gallery.store import Gallery
 from core.gallery.transfer import SUFFIX, export_bytes
-from dashboard.gallery.transfer import take_in
+from dashboard.gallery.transfer import import_file
 from tests.app.conftest import SPACE, button, fill, shown
 
 NASTY = "**Bold** <img src=x onerror=alert(1)> [x](http://evil.example) :smile:"
@@ -79,16 +79,16 @@ def test_a_person_who_was_removed_meanwhile_is_said_to_be_gone(open_page, own_da
     fill(own_data_dir, "Ada")
     app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada") + 5)
     assert not app.exception and len(app.error) == 1
-    button(app, "Everybody").click().run()
+    button(app, "All people").click().run()
     assert "Ada" in shown(app)
 
 
 def test_an_export_says_what_it_holds_and_comes_back(open_page, own_data_dir, tmp_path):
     fill(own_data_dir, "Ada", "Grace")
     app = open_page("gallery")
-    assert "names and notes of 2 people" in shown(app) and button(app, "Make the file").disabled
+    assert "names and notes of 2 people" in shown(app) and button(app, "Create the file").disabled
     app.checkbox(key="gallery_export_agreed").check().run()
-    button(app, "Make the file").click().run()
+    button(app, "Create the file").click().run()
     assert r"2 names\, 6 embeddings and 6 face crops\, unencrypted" in shown(app)
     with Gallery.open(own_data_dir / "gallery.db") as gallery:
         content, _ = export_bytes(gallery)
@@ -125,7 +125,7 @@ def test_a_pt_of_names_and_embeddings_is_taken_in_for_the_weights_in_use(ready, 
     torch.save({"Ada": torch.from_numpy(rows[0]), "Grace": torch.from_numpy(rows[1])}, tmp_path / "my_gallery.pt")
     with Gallery.open(":memory:") as store:
         weights = active_weights(load_settings())
-        report = take_in(store, "my_gallery.pt", (tmp_path / "my_gallery.pt").read_bytes(), "skip", weights)
+        report = import_file(store, "my_gallery.pt", (tmp_path / "my_gallery.pt").read_bytes(), "skip", weights)
         assert sorted(report.added) == ["Ada", "Grace"]
 
 
@@ -133,7 +133,8 @@ def test_a_pt_of_names_and_embeddings_is_taken_in_for_the_weights_in_use(ready, 
 def test_templates_of_other_weights_are_marked(open_page, ready):
     fill(ready, "Ada", space=replace(SPACE, weights_sha256="b" * 64))
     text = shown(open_page("gallery"))
-    assert "made with other weights; not searched" in text and "kept, and not searched" in text
+    assert "enrolled with other weights; not searched" in text
+    assert "1 person enrolled with other weights can't be searched" in text
 
 
 def test_adding_photographs_leads_to_enrol_for_that_person(open_page, own_data_dir):
@@ -147,7 +148,7 @@ def test_adding_photographs_leads_to_enrol_for_that_person(open_page, own_data_d
 def test_the_audit_trail_holds_no_names(open_page, own_data_dir):
     fill(own_data_dir, "Ada")
     [table] = open_page("gallery").dataframe
-    assert table.value["what"].tolist() == ["enrolled"]
+    assert table.value["Event"].tolist() == ["enrolled"]
     assert "Ada" not in table.value.to_csv()
 
 
@@ -169,7 +170,7 @@ def test_a_merge_can_be_undone_and_the_next_change_ends_that(open_page, own_data
     button(app, "Merge").click().run()
     assert r"A\. Lovelace was merged into Ada" in shown(app) and names(own_data_dir) == ["Ada", "Grace"]
     button(app, "Undo: the merge").click().run()
-    assert r"Undone\. A\. Lovelace is as before" in shown(app)
+    assert r"Undone\. A\. Lovelace is restored" in shown(app)
     assert names(own_data_dir) == ["A. Lovelace", "Ada", "Grace"]
     assert not any(each.label.startswith("Undo") for each in app.button)
 
@@ -181,7 +182,7 @@ def test_a_rename_and_a_removed_photograph_can_be_undone(open_page, own_data_dir
     button(app, "Save the name").click().run()
     button(app, "Undo: the new name").click().run()
     assert names(own_data_dir) == ["Ada"]
-    button(app, "Remove it").click().run()
+    button(app, "Remove the photograph").click().run()
     assert "2 photographs" in shown(app)
     button(app, "Undo: the removal of the photograph").click().run()
     assert "3 photographs" in shown(app) and not app.exception
@@ -219,14 +220,14 @@ def test_the_report_of_an_erasure_names_the_backups_and_erases_from_them_when_as
     app = open_page("gallery", gallery_open=number_of(own_data_dir, "Ada"))
     button(app, "Delete").click().run()
     button(app, "Delete for good").click().run()
-    assert "What was erased" in shown(app) and "Backups still hold this person" in shown(app)
+    assert "Erasure report" in shown(app) and "Backups still contain this person" in shown(app)
     app = open_page("gallery", gallery_open=number_of(own_data_dir, "Grace"))
     button(app, "Delete").click().run()
     app.checkbox(key="gallery_delete_backups").check()
     button(app, "Delete for good").click().run()
-    assert "neither name nor numbers are left" in shown(app)
+    assert "no trace of the name or the embeddings was found" in shown(app)
     button(app, "Close").click().run()
-    assert "What was erased" not in shown(app)
+    assert "Erasure report" not in shown(app)
 
 
 def test_the_report_of_an_erasure_lists_films_that_cant_be_searched(open_page, own_data_dir):
@@ -238,7 +239,7 @@ def test_the_report_of_an_erasure_lists_films_that_cant_be_searched(open_page, o
     button(app, "Delete").click().run()
     button(app, "Delete for good").click().run()
     assert "can't be searched: 1 place may still show this person" in shown(app)
-    assert "neither name nor numbers are left" not in shown(app)
+    assert "no trace of the name or the embeddings was found" not in shown(app)
     text = shown(app).replace("\\", "").replace("\u2060", "")
     assert "**runs/video/20300101T000000000Z-door**: 1 file (films)." in text
     assert "edgeface-studio runs remove video/20300101T000000000Z-door" in text
@@ -270,4 +271,4 @@ def test_an_encrypted_gallery_says_so_and_a_missing_key_is_told(open_page, own_d
     assert "no key was given" in "".join(str(each.value) for each in app.error) and not app.exception
     monkeypatch.setenv("EDGEFACE_GALLERY_KEY", key.text)
     text = shown(open_page("gallery"))
-    assert "Encrypted on the disk" in text and "Ada" in text and key.text not in text
+    assert "Encrypted on disk" in text and "Ada" in text and key.text not in text

@@ -44,7 +44,7 @@ LOOKING = {
     "All runs",
     "Another face",
     "Draw the camera again",
-    "Everybody",
+    "All people",
     "Get the weights on Home",
     "Open",
     "Recognise somebody instead",
