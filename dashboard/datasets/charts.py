@@ -1,4 +1,4 @@
-"""Counts of a data set as figures: values in, a plotly figure out. Names are shown as typed."""
+"""Charts of a data set's counts. Names are shown as typed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.evaluation.chart_style import PALETTE, axis_title, label, log_axis, name_axis, new_figure
+from core.system.text import count
 
 SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": "#5B6F8C", "unsplit": "#6F7A7C"}
 """Dark enough for white figures inside the bars."""
@@ -19,13 +20,12 @@ _BAR_PX = 22
 
 
 def split_figure(counts: Mapping[str, Any]) -> go.Figure:
-    """Images and people of each split, side by side. `counts` is what dataset.json says (core.dataset.manifest.count);
-    an image is an HR image."""
+    """Images (HR) and people of each split, side by side. `counts` are those of core.dataset.manifest.count."""
     splits = {name: counts["splits"][name] for name in SPLIT_COLOURS if name in counts.get("splits", {})}
     names = list(splits)
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     total = max(1, sum(part["hr"] for part in splits.values()))
-    for column, (key, unit) in enumerate((("hr", "images"), ("identities", "people")), start=1):
+    for column, (key, unit, one) in enumerate((("hr", "images", "image"), ("identities", "people", "person")), start=1):
         values = [splits[name][key] for name in names]
         share = [f" ({100 * value / total:.0f} %)" if key == "hr" and len(names) > 1 else "" for value in values]
         figure.add_trace(
@@ -39,7 +39,8 @@ def split_figure(counts: Mapping[str, Any]) -> go.Figure:
                 insidetextanchor="start",
                 textangle=0,
                 insidetextfont={"color": "#FFFFFF"},
-                hovertemplate=f"%{{y}}: %{{x:,}} {unit}<extra></extra>",
+                customdata=[count(value, one, unit) for value in values],
+                hovertemplate="%{y}: %{customdata}<extra></extra>",
                 showlegend=False,
             ),
             row=1,
@@ -52,9 +53,9 @@ def split_figure(counts: Mapping[str, Any]) -> go.Figure:
 
 
 def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
-    """HR images of each person as bars, the most on top, a colour a split; at most `most` people.
+    """HR images per person as bars coloured by split, in descending order; at most `most` people.
 
-    `table` has `identity` and `split` ("" for none), a row an HR image.
+    `table` has one row per HR image, with `identity` and `split` ("" for none).
     """
     order = table["identity"].value_counts().head(most)
     names = list(order.index)
@@ -70,8 +71,10 @@ def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
                 orientation="h",
                 name=split if split != "unsplit" else "not split",
                 marker_color=colour,
-                customdata=[label(name, 200) for name in names],
-                hovertemplate="%{customdata}: %{x:,} images in " + split + "<extra></extra>",
+                customdata=[
+                    f"{label(name, 200)}: {count(value, 'image')}" for name, value in zip(names, values, strict=True)
+                ],
+                hovertemplate="%{customdata} in " + split + "<extra></extra>",
             )
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     if len(figure.data) < 2:
@@ -81,18 +84,22 @@ def people_figure(table: pd.DataFrame, most: int = MOST_BARS) -> go.Figure:
 
 
 def amounts_figure(table: pd.DataFrame) -> go.Figure:
-    """How many people have how many HR images: a bar for each number of images; the people's axis is logarithmic where
-    a few numbers are far commoner than others."""
+    """The distribution of HR images per person. The axis of people is logarithmic where counts differ widely."""
     amounts = table["identity"].value_counts().value_counts().sort_index()
     log = bool(len(amounts)) and amounts.max() > 50 * max(1, int(amounts.min()))
+    images, people = [int(each) for each in amounts.index], [int(each) for each in amounts]
     figure = new_figure(
         "images per person", f"people{' (logarithmic)' if log else ''}", height=240, legend="none", zoom=False
     )
     figure.add_bar(
-        x=[int(each) for each in amounts.index],
-        y=[int(each) for each in amounts],
+        x=images,
+        y=people,
         marker_color=SPLIT_COLOURS["train"],
-        hovertemplate="%{y:,} people with %{x:,} images<extra></extra>",
+        customdata=[
+            f"{count(some, 'person', 'people')} with {count(each, 'image')}"
+            for each, some in zip(images, people, strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     figure.update_yaxes(**(log_axis() if log else {"type": "linear"}))
     return figure

@@ -1,4 +1,4 @@
-"""The check's verdict on a data set: red where training on it would lie, and the images to look at."""
+"""The result of a data set's check: the verdict and the findings with the images concerned."""
 
 from __future__ import annotations
 
@@ -23,42 +23,45 @@ _WIDTH_PX = 96
 _ICONS = {"error": ":material/dangerous:", "warning": ":material/warning:", "notice": ":material/info:"}
 
 _TITLES = {
-    "identity_overlap": "People in two splits",
+    "identity_overlap": "People in more than one split",
     "identity_missing": "People in val who aren't in train",
     "duplicate_exact": "The same file in two splits",
-    "duplicate_near": "The same picture in two splits",
-    "two_names": "One picture, two names",
+    "duplicate_near": "The same image in two splits",
+    "two_names": "One image under two names",
     "vlr_without_hr": "VLR without HR",
     "hr_without_vlr": "HR without VLR",
-    "pair_torn": "Torn pairs",
+    "pair_torn": "Incomplete pairs",
     "wrong_pair": "Wrong pairs",
-    "hr_as_vlr": "HR given as VLR",
+    "hr_as_vlr": "HR images listed as VLR",
     "unreadable": "Files that can't be read",
-    "odd_size": "Odd sizes",
+    "odd_size": "Unexpected sizes",
     "changed": "Changed files",
     "name_case": "Names that differ only in case or spacing",
     "few_people": "Too few people",
-    "empty_split": "An empty split",
+    "empty_split": "Empty split",
     "not_split": "Not split yet",
     "nobody_to_compare": "Nothing to compare",
     "few_to_compare": "Few people to compare",
     "few_images": "Too few images",
-    "imbalance": "Unequal amounts",
+    "imbalance": "Unequal numbers of images",
 }
 
 
 def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> str:
-    """What the check says, worst first, each finding with its effect in words and its images one click away. Gives
-    back when it was checked, as a sentence."""
+    """Show the verdict, then the findings with their images, the most severe first. Returns a sentence on when the data
+    set was checked."""
     verdict = kept.verdict
-    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
-    checked = f"Checked {kept.at.astimezone():%-d %B %Y, %H:%M}: {count(verdict.images, 'image')}.{drawn}"
+    synthetic = f" {SYNTHETIC}." if dataset.info.synthetic else ""
+    checked = f"Checked {kept.at.astimezone():%-d %B %Y, %H:%M}: {count(verdict.images, 'image')}.{synthetic}"
     if not verdict.ok:
-        st.error(f"**Training on this data set would lie.**\n{_listed(verdict, 'error')}", icon=":material/dangerous:")
+        st.error(
+            f"**Don't train on this data set: its figures would be misleading.**\n{_listed(verdict, 'error')}",
+            icon=":material/dangerous:",
+        )
     elif verdict.clean:
-        st.success("**Fit for training.** Nothing wrong was found.", icon=":material/verified:")
+        st.success("**Ready for training.** No problems were found.", icon=":material/verified:")
     else:
-        st.warning(f"**Usable, with care.**\n{_listed(verdict, 'warning')}", icon=":material/warning:")
+        st.warning(f"**Usable with care.**\n{_listed(verdict, 'warning')}", icon=":material/warning:")
     for number, finding in enumerate(verdict.findings):
         _finding(dataset, finding, kept.totals[number], number)
     return checked
@@ -88,12 +91,12 @@ def _finding(dataset: Dataset, finding: Finding, total: int, number: int) -> Non
                 faces(beside, _WIDTH_PX)
         if total > len(rows):
             st.caption(
-                f"{len(rows)} of {total:,} are shown. `edgeface-studio dataset check NAME --json` lists them all."
+                f"Showing {len(rows)} of {total:,}. List all of them with `edgeface-studio dataset check NAME --json`."
             )
 
 
 def evidence(finding: Finding) -> pd.DataFrame:
-    """The rows to show: at most ROWS_SHOWN, and where people are in several splits one of each person and split."""
+    """The rows to show: at most ROWS_SHOWN, and one per person and split where people are in several splits."""
     rows = finding.rows
     if finding.code == "identity_overlap" and len(rows):
         rows = rows.sort_values("identity", kind="stable").drop_duplicates(["identity", "split"])
@@ -101,10 +104,10 @@ def evidence(finding: Finding) -> pd.DataFrame:
 
 
 def _pictures(dataset: Dataset, row: dict[Any, Any]) -> list[Picture]:
-    """The image of a row, and beside it what it clashes with."""
-    told = " · ".join(each for each in (str(row["identity"]), str(row["split"]), _kind(row)) if each)
-    found = [_one(dataset, str(row["path"]), told, str(row.get("problem") or ""))]
-    for column, word in (("other_path", "the same picture"), ("fits_better", "fits better")):
+    """The image of a row, followed by the images it conflicts with."""
+    facts = " · ".join(each for each in (str(row["identity"]), str(row["split"]), _kind(row)) if each)
+    found = [_one(dataset, str(row["path"]), facts, str(row.get("problem") or ""))]
+    for column, word in (("other_path", "the same image"), ("fits_better", "fits better")):
         other = str(row.get(column) or "")
         if other:
             who = str(row.get("other_identity") or "")
@@ -122,9 +125,9 @@ def _kind(row: dict[Any, Any]) -> str:
     return f"{str(row['kind']).upper()} {row['size_px']} px" if row.get("size_px") else str(row["kind"]).upper()
 
 
-def _one(dataset: Dataset, path: str, told: str, problem: str) -> Picture:
+def _one(dataset: Dataset, path: str, facts: str, problem: str) -> Picture:
     address = picture_of_file(dataset.file(path)) or _BLANK
-    return Picture(address, f"{problem or told} · {shorten(Path(path).name, 40)}", f"Image {path}", pixels=True)
+    return Picture(address, f"{problem or facts} · {shorten(Path(path).name, 40)}", f"Image {path}", pixels=True)
 
 
 _BLANK = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="

@@ -1,4 +1,4 @@
-"""Making a data set: from a folder or CSV on this machine, as drawn people, or from public photographs."""
+"""Creating a data set: from a folder or CSV file on this machine, of synthetic people, or from public photographs."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import plain
 
-WAYS = {"folder": "A folder or CSV", "demo": "Drawn people", "public": "Public photographs"}
+WAYS = {"folder": "Folder or CSV", "demo": "Synthetic people", "public": "Public photographs"}
 
 _LAYOUTS = {
     "notes": "train and val with hr_images and vlr_images",
-    "photographs": "a folder a person, raw photographs",
-    "crops": "a folder a person, aligned crops",
-    "csv": "a CSV of path and identity",
+    "photographs": "one folder per person, photographs",
+    "crops": "one folder per person, aligned crops",
+    "csv": "CSV with the columns path and identity",
 }
 
 _PUBLIC = {
     "lfw": "Labeled Faces in the Wild: 13,233 photographs of 5,749 people, about 200 MB",
-    "olivetti": "Olivetti faces: 400 pictures of 64 px of 40 people, 4 MB",
+    "olivetti": "Olivetti faces: 400 images of 64 px of 40 people, 4 MB",
 }
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a scan said of a source, kept between the page's runs: counts, not the table."""
+    """The result of scanning a source, kept between reruns: counts, not the table."""
 
     path: str
     layout: str
@@ -51,9 +51,9 @@ class Found:
 
 
 def make_panel() -> None:
-    """The ways to a data set."""
+    """Show the ways to create a data set."""
     way = st.segmented_control(
-        "Make it from", list(WAYS), default="folder", required=True, key="dataset_way", format_func=WAYS.__getitem__
+        "Source", list(WAYS), default="folder", required=True, key="dataset_way", format_func=WAYS.__getitem__
     )
     if way == "demo":
         _demo_form()
@@ -64,7 +64,7 @@ def make_panel() -> None:
 
 
 def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: str = "bicubic") -> None:
-    """Draw a demo as a run, under a free name."""
+    """Start a run that generates the demo under a free name."""
     root = datasets_root(settings())
     out = root / free_name(root, "demo")
     start_dataset_run(
@@ -73,27 +73,27 @@ def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: st
 
 
 def typed_path(text: str) -> Path:
-    """The path that somebody typed, `~` expanded. Raises SourceInvalid for what can't be one, NotAllowed."""
-    said = text.strip().strip("\"'").strip()
-    if not said:
-        raise SourceInvalid("No folder was named.", "Type where the photographs lie on this machine.")
+    """The path typed in, with `~` expanded. Raises SourceInvalid for an invalid path, NotAllowed."""
+    typed = text.strip().strip("\"'").strip()
+    if not typed:
+        raise SourceInvalid("No folder was given.", "Enter the path of the photographs on this machine.")
     try:
-        path = Path(said).expanduser()
-        if "\0" in said or not path.is_absolute():
+        path = Path(typed).expanduser()
+        if "\0" in typed or not path.is_absolute():
             raise SourceInvalid(
-                f"'{said[:200]}' isn't a whole path.", "Begin with / or ~, such as /home/you/photographs."
+                f"'{typed[:200]}' isn't an absolute path.", "Start with / or ~, such as /home/you/photographs."
             )
         require_path(settings(), path)
         path.exists()
     except (RuntimeError, ValueError) as error:
-        raise SourceInvalid(f"'{said[:200]!r}' can't be a path.", "Type it as your system shows it.") from error
+        raise SourceInvalid(f"'{typed[:200]!r}' isn't a valid path.", "Enter it as your system shows it.") from error
     except OSError as error:
-        raise StorageFailed(f"{said[:200]} can't be read: {error.strerror or error}.", "Check the path.") from error
+        raise StorageFailed(f"{typed[:200]} can't be read: {error.strerror or error}.", "Check the path.") from error
     return path
 
 
 def look(text: str, layout: str | None, pattern: str, columns: dict[str, str]) -> Found:
-    """Scan what was typed. Raises SourceInvalid, DatasetInvalid, StorageFailed."""
+    """Scan the source typed in. Raises SourceInvalid, DatasetInvalid, StorageFailed."""
     path = typed_path(text)
     read: dict[str, Any] = {
         "layout": layout,
@@ -110,47 +110,47 @@ def _folder() -> None:
             text = st.text_input(
                 "Folder or CSV on this machine", key="dataset_path", placeholder="/home/you/photographs", max_chars=4000
             )
-            asked = st.form_submit_button("Look what it holds", icon=":material/search:")
-        with st.expander("How it is read", icon=":material/tune:", key="dataset_how"):
+            asked = st.form_submit_button("Scan the source", icon=":material/search:")
+        with st.expander("Reading options", icon=":material/tune:", key="dataset_how"):
             layout = st.selectbox(
                 "Layout",
                 list(_LAYOUTS),
                 index=None,
-                placeholder="as recognised",
+                placeholder="detect automatically",
                 format_func=_LAYOUTS.__getitem__,
                 key="dataset_layout",
             )
             pattern = st.text_input(
-                "Pattern of file names",
+                "File name pattern",
                 key="dataset_pattern",
                 placeholder=r"(?P<identity>\d{3})_.*",
                 max_chars=500,
-                help="A regular expression with a group called identity. Its other groups become columns.",
+                help="A regular expression with a group named identity. Its other groups become columns.",
             )
             with st.container(horizontal=True):
-                path_column = st.text_input("CSV: column of paths", key="dataset_col_path", placeholder="path")
-                who_column = st.text_input("CSV: column of people", key="dataset_col_who", placeholder="identity")
+                path_column = st.text_input("CSV column with paths", key="dataset_col_path", placeholder="path")
+                who_column = st.text_input("CSV column with names", key="dataset_col_who", placeholder="identity")
     if asked:
         st.session_state.pop("dataset_found", None)
-        with feedback(), st.spinner("Looking through it"):
+        with feedback(), st.spinner("Scanning the source"):
             columns = {"path": path_column, "identity": who_column}
             st.session_state["dataset_found"] = look(text, layout, pattern, columns)
     found: Found | None = st.session_state.get("dataset_found")
     if found is None:
         st.caption(
-            "Four layouts are recognised: the notes' train and val folders, a folder a person of photographs or of "
-            "aligned crops, and a CSV. Nothing there is changed."
+            "Four layouts are recognised: train and val folders with hr_images and vlr_images, one folder per person "
+            "with photographs or with aligned crops, and a CSV file. The source isn't changed."
         )
-        link("help", "What a folder must look like", icon=":material/help:", topic="datasets")
+        link("help", "Folder layouts", icon=":material/help:", topic="datasets")
         return
-    _say_found(found)
+    _show_found(found)
     if found.layout in ("notes", "dataset"):
         build_form(Path(found.path), found.columns, Path(found.path).name, key="folder", read=found.read)
     else:
         _ingest_form(found)
 
 
-def _say_found(found: Found) -> None:
+def _show_found(found: Found) -> None:
     counts = found.counts
     parts = [count(counts["identities"], "person", "people"), count(counts["hr"], "image")]
     if counts["vlr"]:
@@ -167,12 +167,12 @@ def _ingest_form(found: Found) -> None:
     root = datasets_root(settings())
     source = Path(found.path)
     with st.form("dataset_ingest", border=False):
-        st.markdown("Each face is found, aligned to 112 px, judged, and made small at 16, 24 and 32 px.")
+        st.markdown("Each face is detected, aligned to 112 px, checked for quality, and reduced to 16, 24 and 32 px.")
         suggestion = free_name(root, source.stem if source.is_file() else source.name)
         called = st.text_input("Name", placeholder=suggestion, key="dataset_ingest_name", max_chars=80)
         with st.expander("Options", icon=":material/tune:", key="dataset_ingest_options"):
             method, seed = _method_and_seed("ingest")
-        asked = st.form_submit_button("Take them in", type="primary", icon=":material/add_photo_alternate:")
+        asked = st.form_submit_button("Import photographs", type="primary", icon=":material/add_photo_alternate:")
     if asked:
         with feedback() as attempt:
             name = checked_name(called) if called.strip() else checked_name(suggestion)
@@ -195,16 +195,16 @@ def _ingest_form(found: Found) -> None:
 def _demo_form() -> None:
     with st.form("dataset_demo", border=False):
         st.markdown(
-            "People who don't exist, drawn with an identity that stays over pose, light and expression. Everything "
-            "runs on them without anybody's photograph. Figures on them say that things work, not how well real people "
-            "are recognised."
+            "Synthetic people whose identity stays the same across pose, light and expression. You can try every "
+            "feature without real photographs. Figures measured on them show that everything works, not how "
+            "accurately real people are recognised."
         )
         with st.container(horizontal=True):
             people = st.number_input("People", 2, 200, 24, key="dataset_demo_people", width=130)
-            images = st.number_input("Images a person", 2, 100, 20, key="dataset_demo_images", width=160)
+            images = st.number_input("Images per person", 2, 100, 20, key="dataset_demo_images", width=160)
         with st.expander("Options", icon=":material/tune:", key="dataset_demo_options"):
             method, seed = _method_and_seed("demo")
-        asked = st.form_submit_button("Draw them", icon=":material/draw:")
+        asked = st.form_submit_button("Generate", icon=":material/draw:")
     if asked:
         with feedback() as attempt:
             start_demo(int(people), int(images), seed, method)
@@ -214,11 +214,11 @@ def _demo_form() -> None:
 
 def _public() -> None:
     root = datasets_root(settings())
-    st.markdown("Downloaded by scikit-learn, which checks every byte, then taken in like your own photographs.")
+    st.markdown("Downloaded with scikit-learn, which verifies the checksums, then imported like your own photographs.")
     for name, text in _PUBLIC.items():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(text, width="stretch")
-            if st.button("Fetch", icon=":material/download:", key=f"dataset_fetch_{name}"):
+            if st.button("Download", icon=":material/download:", key=f"dataset_fetch_{name}"):
                 with feedback() as attempt:
                     downloads = settings().data_dir / "downloads"
                     out = root / free_name(root, name)
@@ -227,17 +227,17 @@ def _public() -> None:
                     )
                 if attempt.ok:
                     st.rerun()
-    st.caption("Without a connection to the internet the run says where to put the files by hand.")
+    st.caption("Without an internet connection, the run explains where to place the files manually.")
 
 
 def _method_and_seed(key: str) -> tuple[str, int]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.selectbox(
-            "How faces become small",
+            "Degradation",
             ["bicubic", "camera"],
             key=f"dataset_method_{key}",
             width=240,
-            format_func=lambda each: {"bicubic": "bicubic, as papers do", "camera": "camera: lens, sensor, JPEG"}[each],
+            format_func=lambda each: {"bicubic": "Bicubic, as in papers", "camera": "Camera: lens, sensor, JPEG"}[each],
         )
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key=f"dataset_{key}_seed", width=120)
     return str(method), int(seed)

@@ -19,8 +19,8 @@ MEASURES = ("probe_px", "sharpness", "brightness", "yaw_deg", "pitch_deg")
 MOST_VALUES = 60
 
 MODE_WORDS = {
-    "unsplit": "not split yet",
-    "as-found": "split by somebody else",
+    "unsplit": "not split",
+    "as-found": "split by its source",
     "closed-set": "closed-set: same people, other images",
     "identity-disjoint": "identity-disjoint: different people",
 }

@@ -1,4 +1,4 @@
-"""One face made small both ways: the papers' bicubic and the camera, whose values are drawn again at a click."""
+"""One face degraded both ways: bicubic, and by a simulated camera whose parameters can be sampled again."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from dashboard.ui.pictures import image_address
 
 
 def degrade_panel(dataset: Dataset) -> None:
-    """The panel: a face, both degradations at each VLR size, and what the camera did."""
+    """Show a face, both degradations at each VLR size, and the camera's parameters."""
     table = pair_table(dataset)
     if table.empty:
-        st.info("No HR image is listed, so there is nothing to make small.", icon=":material/hide_image:")
+        st.info("The data set lists no HR images, so there is nothing to degrade.", icon=":material/hide_image:")
         return
     place = int(st.session_state.get("dataset_face", 0)) % len(table)
     seed = int(st.session_state.get("dataset_camera_seed", 0))
     row = table.iloc[place]
     st.markdown(
-        "**Bicubic** is what papers measure by: a clean reduction. **Camera** follows the light through a lens, a "
-        "sensor and JPEG, with values drawn by chance within published ranges."
+        "**Bicubic** is clean downsampling, as used in papers. **Camera** simulates lens blur, sensor noise and JPEG "
+        "compression, with parameters sampled from published ranges."
     )
     with feedback():
         hr = read_image(dataset.file(str(row["hr"])))
         hr = hr if hr.shape[0] == hr.shape[1] else resize(hr, CROP_PX)
         html, recipe = degradations_html(hr, seed, str(row["identity"]))
         st.html(html)
-        drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
-        st.caption(f"This camera: {recipe_text(recipe)} (seed {seed}).{drawn}")
+        synthetic = f" {SYNTHETIC}." if dataset.info.synthetic else ""
+        st.caption(f"Camera shown: {recipe_text(recipe)} (seed {seed}).{synthetic}")
     with st.container(horizontal=True):
-        if st.button("Draw the camera again", icon=":material/casino:", key="dataset_draw"):
+        if st.button("Sample another camera", icon=":material/casino:", key="dataset_draw"):
             st.session_state["dataset_camera_seed"] = seed + 1
             st.rerun()
         if st.button("Another face", icon=":material/face:", key="dataset_another"):
@@ -49,7 +49,7 @@ def degrade_panel(dataset: Dataset) -> None:
 
 
 def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any]]:
-    """Both ways at every VLR size beside HR, uint8 (s, s, 3), and the camera's values (each size's are the same)."""
+    """HR, uint8 (s, s, 3), beside both degradations at every VLR size; and the camera's parameters (equal for all)."""
     source = image_address(encode_image(hr, quality=90))
     who = markup(shorten(name, 30))
     parts = [f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>"]
@@ -63,9 +63,9 @@ def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any
 
 
 def recipe_text(recipe: Mapping[str, Any]) -> str:
-    """A camera's values in words."""
+    """A camera's parameters in words."""
     along, across = recipe["blur_px"]
     return (
-        f"blur {along:.1f} by {across:.1f} px of {CROP_PX}, {recipe['kernel']} reduction, shot noise "
+        f"blur {along:.1f} × {across:.1f} px of {CROP_PX}, {recipe['kernel']} downsampling, shot noise "
         f"{recipe['shot']:.4f}, gamma {recipe['gamma']:.1f}, JPEG quality {recipe['quality']}"
     )

@@ -1,4 +1,4 @@
-"""The faces of a data set: VLR, enlarged by bicubic, and HR in one row; chosen by person and split, in pages."""
+"""The faces of a data set in pages: VLR, enlarged by bicubic, and HR in one row; filtered by person and split."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ PER_PAGE = 24
 
 
 def faces_panel(dataset: Dataset) -> None:
-    """The grid with its filters."""
+    """Show the grid with its filters."""
     table, sizes = pair_table(dataset), vlr_sizes(dataset)
     if table.empty:
-        st.info("No HR image is listed, so there is nothing to show side by side.", icon=":material/hide_image:")
+        st.info("The data set lists no HR images, so there is nothing to show.", icon=":material/hide_image:")
         return
     chosen, size = _filters(table, sizes)
     rows = filtered(table, chosen)
     of = "" if len(rows) == len(table) else f" of {len(table):,}"
-    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
+    synthetic = f" {SYNTHETIC}." if dataset.info.synthetic else ""
     people = count(int(rows["identity"].nunique()), "person", "people")
-    st.caption(f"{len(rows):,}{of} {'image' if len(rows) == 1 else 'images'} of {people}.{drawn}")
+    st.caption(f"{len(rows):,}{of} {'image' if len(rows) == 1 else 'images'} of {people}.{synthetic}")
     if rows.empty:
-        st.info("No image fits these choices.", icon=":material/search_off:")
+        st.info("No images match these filters.", icon=":material/search_off:")
         return
     pages = -(-len(rows) // PER_PAGE)
     page = 1
@@ -43,7 +43,7 @@ def faces_panel(dataset: Dataset) -> None:
 
 
 def filtered(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.DataFrame:
-    """The rows whose columns have the chosen values."""
+    """The rows whose columns have the selected values."""
     keep = pd.Series(True, index=table.index)
     for column, value in chosen.items():
         keep &= table[column] == value
@@ -51,19 +51,19 @@ def filtered(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.DataFrame:
 
 
 def triples_html(dataset: Dataset, rows: pd.DataFrame, size_px: int | None) -> str:
-    """The rows of a pair table as a grid. Names are escaped; what can't be read is said in its place."""
+    """The rows of a pair table as a grid. Names are escaped; unreadable images are marked."""
     return f"<div class='ef-triples'>{''.join(_triple(dataset, row, size_px) for row in rows.to_dict('records'))}</div>"
 
 
 def _filters(table: pd.DataFrame, sizes: list[int]) -> tuple[dict[str, str], int | None]:
-    """What is chosen, by column, and the VLR size to show."""
+    """The selected values by column, and the VLR size to show."""
     chosen: dict[str, str] = {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         identity = st.selectbox(
             "Person",
             sorted(table["identity"].unique()),
             index=None,
-            placeholder="Everybody",
+            placeholder="Everyone",
             key="dataset_person",
             width=240,
             format_func=lambda name: shorten(str(name), 60),
@@ -110,16 +110,12 @@ def _triple(dataset: Dataset, row: Mapping[Any, Any], size_px: int | None) -> st
         _cell(picture_of_file(dataset.file(small), CROP_PX) if small else None, "bicubic"),
         _cell(picture_of_file(dataset.file(str(row["hr"]))), "HR"),
     ]
-    told = [str(row["split"] or ""), *(f"{name} {row[name]}" for name in _told(row))]
-    quiet = " · ".join(markup(each) for each in told if each)
+    facts = [str(row["split"] or ""), *(f"{name} {row[name]}" for name in ("session", "camera") if row.get(name))]
+    quiet = " · ".join(markup(each) for each in facts if each)
     name = markup(shorten(str(row["identity"]), 60))
     below = f" <span class='ef-quiet'>{quiet}</span>" if quiet else ""
     title = f"<figcaption>{name}{below}</figcaption>"
     return f"<figure title='{markup(row['pair'])}'><div>{''.join(cells)}</div>{title}</figure>"
-
-
-def _told(row: Mapping[Any, Any]) -> list[str]:
-    return [name for name in ("session", "camera") if row.get(name)]
 
 
 def _cell(address: str | None, label: str, *, pixels: bool = False) -> str:

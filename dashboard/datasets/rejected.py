@@ -1,4 +1,4 @@
-"""The photographs that an ingest rejected: how many for which reason, and each to look at."""
+"""The photographs rejected on import, by reason."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _WORDS = {
 
 
 def rejected_panel(rows: pd.DataFrame) -> None:
-    """`rows` as core.dataset.rejects.read_rejects gives them, at least one."""
+    """Show the rejected photographs: the rows of core.dataset.rejects.read_rejects, at least one."""
     codes = rows["code"].value_counts()
-    st.markdown(f"{count(len(rows), 'photograph')} couldn't be used. They are listed in `rejected.csv` too.")
+    st.markdown(f"{count(len(rows), 'photograph')} couldn't be used, listed in `rejected.csv`.")
     code = None
     if len(codes) > 1:
         code = st.segmented_control(

@@ -1,4 +1,4 @@
-"""The runs of the Data sets page: started here, shown while they work, and put away afterwards."""
+"""The runs of the Data sets page: progress, results and clean-up."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ EARLIER_SHOWN = 8
 RECENT = timedelta(minutes=10)
 
 _TITLES = {
-    "ingest": "Taking photographs in: {name}",
+    "ingest": "Importing photographs: {name}",
     "build": "Building a split: {name}",
-    "demo": "Drawing people: {name}",
-    "fetch": "Fetching photographs: {name}",
+    "demo": "Generating people: {name}",
+    "fetch": "Downloading photographs: {name}",
     "check": "Checking: {name}",
 }
 
 
 def unfinished() -> list[Run]:
-    """Those to show on top: at work or waiting, and those that ended before their data set was there."""
+    """The runs to show on top: running, queued, or ended before their data set was complete."""
     found: list[Run] = []
     later: set[tuple[bool, Path]] = set()
     for known in known_runs():
@@ -48,14 +48,14 @@ def unfinished() -> list[Run]:
 
 
 def work_panel(runs: list[Run]) -> None:
-    """Each run with its progress; the data set that comes of one is chosen when it is done."""
+    """Show each run with its progress; its data set is selected once the run is done."""
     for run in runs:
-        with suppress(RunNotFound):  # removed since it was listed
+        with suppress(RunNotFound):  # removed in the meantime
             run_status(run, shown_as(run))
 
 
 def earlier_panel(but: list[Run]) -> None:
-    """Runs of before, folded away."""
+    """Show earlier runs in an expander."""
     runs = [known.run for known in known_runs() if known.run not in but][:EARLIER_SHOWN]
     if not runs:
         return
@@ -71,54 +71,57 @@ def shown_as(run: Run) -> Shown:
     return Shown(
         title=_TITLES[run.kind].format(name=shorten(place.name, 50)),
         unit="photographs" if run.kind in ("ingest", "fetch") else "images",
-        on_end=_ended,
-        on_remove=partial(_removed, place=place),
-        removal="What it kept of unfinished work goes too. Finished data sets and photographs stay.",
+        on_end=_on_end,
+        on_remove=partial(_on_remove, place=place),
+        removal="Unfinished work is deleted too. Finished data sets and photographs are kept.",
     )
 
 
 def choose(root: Path) -> None:
-    """Have the page show the data set at `root` at its next run."""
+    """Select the data set at `root` in the next run of the page."""
     if name_of(root):
         st.session_state["dataset_next"] = name_of(root)
 
 
 def name_of(root: Path) -> str:
-    """What the page calls the data set at `root`; "" for one that lies elsewhere."""
+    """The name of the data set at `root` on the page; "" for one stored elsewhere."""
     here = datasets_root(settings())
     return root.relative_to(here).as_posix() if root.is_relative_to(here) else ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a run that is done: words for the visitor, and the data set to look at."""
+    """The result of a finished run: a sentence, and the data set it made or checked."""
 
     words: str
     root: Path
 
 
 def just_ended() -> Ended | None:
-    """The last run that is done, when that was moments ago and this visitor wasn't told yet: who reloads the page, or
-    comes back to it, as a run ends would else see nothing of it. Asked once, it counts as told."""
+    """The run finished last, within the past minutes and not yet reported to this visitor.
+
+    A visitor who reloads the page, or returns to it, while a run ends would otherwise miss it. Asking
+    counts as reporting.
+    """
     done = [known for known in known_runs() if known.state.status == "done" and known.state.ended is not None]
     last = max(done, key=lambda known: known.state.ended or now(), default=None)
-    if last is None or last.state.ended is None or now() - last.state.ended > RECENT or last.run.id in _told():
+    if last is None or last.state.ended is None or now() - last.state.ended > RECENT or last.run.id in _reported():
         return None
-    _told().add(last.run.id)
+    _reported().add(last.run.id)
     ended = _outcome(last.run)
     return ended if ended is not None and is_dataset(ended.root) else None
 
 
-def _told() -> set[str]:
-    """The runs whose end this visitor was told of."""
-    told: set[str] = st.session_state.setdefault("dataset_told", set())
-    return told
+def _reported() -> set[str]:
+    """Ids of the runs whose end was reported to this visitor."""
+    reported: set[str] = st.session_state.setdefault("dataset_told", set())
+    return reported
 
 
-def _ended(snapshot: Snapshot) -> None:
+def _on_end(snapshot: Snapshot) -> None:
     if snapshot.state.status != "done":
         return
-    _told().add(snapshot.run.id)
+    _reported().add(snapshot.run.id)
     ended = _outcome(snapshot.run)
     if ended is None:
         return
@@ -129,7 +132,7 @@ def _ended(snapshot: Snapshot) -> None:
 
 
 def _outcome(run: Run) -> Ended | None:
-    """None where its report is gone or names nothing."""
+    """None where the run's report is missing or names no data set."""
     report = run.report or {}
     made = [Path(str(each)) for each in report.get("made", ())]
     if not made:
@@ -139,8 +142,8 @@ def _outcome(run: Run) -> Ended | None:
     return Ended(words, made[0])
 
 
-def _removed(run: Run, place: Path) -> None:
-    """The hidden folder of an ingest that won't be resumed goes with its run, unless another run works there."""
+def _on_remove(run: Run, place: Path) -> None:
+    """Delete the hidden folder of an import that won't be resumed, unless another run uses it."""
     if run.kind in ("ingest", "fetch"):
         with suppress(BuildRefused):
             discard_unfinished(settings(), place)

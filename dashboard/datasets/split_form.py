@@ -1,4 +1,4 @@
-"""The form that builds a split: the mode first, everything else folded away."""
+"""The form that builds a split: the mode, with all other options in an expander."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from dashboard.shell.resources import settings
 MODES = {
     "closed-set": "The same people in train and val",
     "identity-disjoint": "Different people in train and val",
-    "both": "Both, without a leak between them",
+    "both": "Both, without leaks between them",
 }
 
 _CAPTIONS = [
-    "Different images of them. Validation accuracy means something: for training a classification head.",
-    "Measures how well strangers are told apart: for super-resolution and honest figures.",
-    "Two data sets from one source: no image validated in one is trained on in the other.",
+    "Different images of each person. For training a classification head, whose validation accuracy needs known "
+    "people.",
+    "Measures how well unseen people are told apart. For super-resolution and unbiased figures.",
+    "Two data sets from one source. No validation image of one is a training image of the other.",
 ]
 
-_LINKS = {"auto": "Hard links, copies where those can't be", "hard": "Hard links only", "copy": "Copies"}
+_LINKS = {"auto": "Hard links, or copies where links aren't possible", "hard": "Hard links only", "copy": "Copies"}
 
 
 def build_form(
@@ -37,12 +38,15 @@ def build_form(
     read: dict[str, object] | None = None,
     primary: bool = True,
 ) -> None:
-    """Build from `source` (a scanned folder or a data set). `columns` are those one may filter by, with their values;
-    `name` is what the new data set's begins with; `read` says how the source is read (layout, pattern, columns)."""
+    """Show the form that builds from `source` (a scanned folder or a data set).
+
+    `columns` can be filtered by, with their values; `name` is the prefix of the new data set's name; `read` holds the
+    options for reading the source (layout, pattern, columns).
+    """
     root = datasets_root(settings())
     with st.form(f"dataset_build_{key}", border=False):
         mode = st.radio(
-            "Who is in train and val",
+            "People in train and val",
             list(MODES),
             format_func=MODES.__getitem__,
             captions=_CAPTIONS,
@@ -52,15 +56,15 @@ def build_form(
             called = st.text_input(
                 "Name",
                 value="",
-                placeholder=f"{name}, then who is in it",
+                placeholder=f"{name}, followed by the mode",
                 key=f"dataset_called_{key}",
                 max_chars=80,
-                help="Left empty, it is called after its source and mode.",
+                help="If empty, the name is made from the source and the mode.",
             )
             with st.container(horizontal=True):
                 seed = st.number_input("Seed", 0, 2**31 - 1, 0, key=f"dataset_seed_{key}", width=120)
                 least = st.number_input(
-                    "Least images a person",
+                    "Minimum images per person",
                     2,
                     1000,
                     MIN_IMAGES,
@@ -90,13 +94,18 @@ def build_form(
                     )
                     for side in (VAL, TEST)
                 )
-            by_session = st.checkbox("Hold out whole sessions where known", value=True, key=f"dataset_session_{key}")
+            by_session = st.checkbox(
+                "Hold out whole sessions where they are known", value=True, key=f"dataset_session_{key}"
+            )
             only = _only(columns, key)
             link = st.selectbox("Files", list(_LINKS), format_func=_LINKS.__getitem__, key=f"dataset_link_{key}")
             update = st.checkbox(
-                "Add new images to an earlier build of that name; none of its images moves", key=f"dataset_update_{key}"
+                "Add new images to an earlier build of this name, without moving any of its images",
+                key=f"dataset_update_{key}",
             )
-        asked = st.form_submit_button("Build", type="primary" if primary else "secondary", icon=":material/call_split:")
+        asked = st.form_submit_button(
+            "Build the split", type="primary" if primary else "secondary", icon=":material/call_split:"
+        )
     if not asked:
         return
     with feedback() as attempt:
@@ -122,17 +131,17 @@ def build_form(
 
 
 def shares_of(val: int, test: int) -> dict[str, float]:
-    """People's shares of an identity-disjoint split from percentages. Raises SettingsInvalid when nobody is left."""
+    """Shares of people in an identity-disjoint split, from percentages. Raises SettingsInvalid where one is empty."""
     if not 0 < val + test < 100:
         raise SettingsInvalid(
-            f"{val} % of the people for val and {test} % for test leave nobody on one side.",
-            "Choose numbers between 1 and 99 together.",
+            f"{val} % of the people for val and {test} % for test leave one side empty.",
+            "Choose percentages that add up to between 1 and 99.",
         )
     return {TRAIN: round(1 - val / 100 - test / 100, 4), VAL: val / 100, TEST: test / 100}
 
 
 def _only(columns: dict[str, list[str]], key: str) -> dict[str, str]:
-    """A filter by columns: camera 051 alone is "frontal only"."""
+    """A filter by columns, such as camera 051 for frontal images only."""
     chosen: dict[str, str] = {}
     if columns:
         with st.container(horizontal=True):

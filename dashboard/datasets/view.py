@@ -1,4 +1,4 @@
-"""The Data sets page: what is there and whether it can be trusted, and the ways to make one."""
+"""The Data sets page: one data set with its check and its content, and the ways to create another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import streamlit as st
 from core.dataset.check_cache import kept_verdict
 from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
-from core.dataset.manifest import Dataset, count
+from core.dataset.manifest import Dataset
+from core.dataset.manifest import count as count_images
+from core.system.text import count as amount
 from dashboard.datasets.charts import MOST_BARS, amounts_figure, people_figure, split_figure
 from dashboard.datasets.check import verdict_panel
 from dashboard.datasets.create import make_panel, start_demo
@@ -38,29 +40,31 @@ SECTIONS = {
 
 def view() -> None:
     """The page."""
-    head("Data sets", "Photographs become pairs of large and small faces, split without a leak and checked before use.")
-    _say_what_ended()
-    if st.session_state.pop("dataset_started", False):  # who pressed a button far below doesn't see the bar
-        st.toast("It has started. Its progress is at the top of this page.", icon=":material/arrow_upward:")
+    head(
+        "Data sets", "Pairs of large and small faces made from photographs, split without leaks and checked before use."
+    )
+    _report_ended()
+    if st.session_state.pop("dataset_started", False):  # the progress bar is out of sight of the button
+        st.toast("Started. Progress is shown at the top of this page.", icon=":material/arrow_upward:")
     runs = unfinished()
     work_panel(runs)
     sets = list_datasets(datasets_root(settings()))
     if sets:
         _chosen(sets)
         if not allowed(Permission.DATA):
-            not_yours("Making, checking and removing data sets")
+            not_yours("Creating, checking and removing data sets")
             earlier_panel(runs)
             return
-        box = st.expander("Make another data set", icon=":material/add:", key="dataset_make", on_change="rerun")
+        box = st.expander("Create a data set", icon=":material/add:", key="dataset_make", on_change="rerun")
         if box.open:
             with box:
                 make_panel()
     else:
-        _nothing(busy=bool(runs))
+        _empty(busy=bool(runs))
     earlier_panel(runs)
 
 
-def _say_what_ended() -> None:
+def _report_ended() -> None:
     said = st.session_state.pop("dataset_said", "")
     ended = just_ended()
     if said or ended is None:
@@ -82,22 +86,22 @@ def _say_what_ended() -> None:
         )
 
 
-def _nothing(*, busy: bool) -> None:
+def _empty(*, busy: bool) -> None:
     if not allowed(Permission.DATA):
-        empty_state("dataset", "No data set yet", "Somebody with the role operator makes data sets.")
+        empty_state("dataset", "No data set yet", "Creating data sets needs the role operator.")
         return
     if not busy:
         text = (
-            "A data set holds each face large and small, which is what training and honest figures need. Begin with "
-            "drawn people: under a minute, no download, nobody's photograph."
+            "A data set contains every face large and small, as needed for training and evaluation. Start with "
+            "synthetic people: they take under a minute and need no download and no photographs."
         )
         with empty_state("dataset", "No data set yet", text):
-            if st.button("Make the demo", type="primary", icon=":material/draw:", key="dataset_first_demo"):
+            if st.button("Create the demo", type="primary", icon=":material/draw:", key="dataset_first_demo"):
                 with feedback() as attempt:
                     start_demo()
                 if attempt.ok:
                     st.rerun()
-    st.subheader("Have photographs already?", anchor=False)
+    st.subheader("Use your own photographs", anchor=False)
     make_panel()
 
 
@@ -115,14 +119,14 @@ def _chosen(sets: list[Listed]) -> None:
             st.query_params.get("set"),
             st.session_state.get("dataset_last"),
         )
-        # The browser may draw the box by a later run than the one that chose: the default itself says what is shown.
-        index = names.index(next((each for each in here if each in by_name), max(sets, key=_when).name))
+        # The browser may draw the box in a later run than the one that chose: the default itself names the selection.
+        index = names.index(next((each for each in here if each in by_name), max(sets, key=_changed).name))
         if here[0] not in by_name:
             st.session_state.pop("dataset_chosen", None)
     name = st.selectbox("Data set", names, index, key="dataset_chosen", format_func=lambda each: _label(by_name[each]))
     if st.query_params.get("set") != name:
         st.query_params["set"] = name  # for a reload
-    st.session_state["dataset_last"] = name  # for who comes back to the page
+    st.session_state["dataset_last"] = name  # for the next visit to the page
     listed = by_name[name]
     if st.session_state.get("dataset_removing") == name:
         _confirm_remove(listed)
@@ -143,8 +147,8 @@ def _chosen(sets: list[Listed]) -> None:
     _remove_button(name)
 
 
-def _when(listed: Listed) -> int:
-    """When it was made or last changed, ns; 0 when it was removed at this moment."""
+def _changed(listed: Listed) -> int:
+    """When the data set was made or last changed, in ns; 0 where it was removed just now."""
     return changed_ns(listed.root / INFO_NAME)
 
 
@@ -152,8 +156,8 @@ def _label(listed: Listed) -> str:
     info = listed.info
     if info is None:
         return f"{shorten(listed.name, 50)} (can't be read)"
-    drawn = ", drawn faces" if info.synthetic else ""
-    return f"{shorten(listed.name, 50)} ({info.mode}{drawn})"
+    synthetic = ", synthetic" if info.synthetic else ""
+    return f"{shorten(listed.name, 50)} ({info.mode}{synthetic})"
 
 
 def _facts(dataset: Dataset) -> None:
@@ -182,16 +186,17 @@ def _verdict(dataset: Dataset) -> None:
     if kept is not None:
         checked = verdict_panel(dataset, kept)
     elif busy:
-        st.info("It is being checked, see above.", icon=":material/policy:")
+        st.info("The check is running, see above.", icon=":material/policy:")
     else:
         st.warning(
-            "**Not checked yet.** Whether figures on it can be trusted isn't known.", icon=":material/unknown_document:"
+            "**Not checked yet.** Check it before you rely on figures measured on it.",
+            icon=":material/unknown_document:",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if checked:
             st.caption(checked, width="content")
         first = kept is None
-        label = "Check it now" if first else "Check again"
+        label = "Check the data set" if first else "Check again"
         asked = (
             not busy
             and allowed(Permission.DATA)
@@ -223,7 +228,7 @@ def _sections(dataset: Dataset, name: str) -> None:
         degrade_panel(dataset)
     elif section == "rejected":
         if rejects.empty:
-            st.success("No photograph was rejected.", icon=":material/check_circle:")
+            st.success("No photographs were rejected.", icon=":material/check_circle:")
         else:
             rejected_panel(rejects)
     elif section == "build":
@@ -235,17 +240,19 @@ def _sections(dataset: Dataset, name: str) -> None:
 
 def _counts(dataset: Dataset) -> None:
     table = pair_table(dataset)
-    drawn = f" {SYNTHETIC}." if dataset.info.synthetic else ""
+    synthetic = f" {SYNTHETIC}." if dataset.info.synthetic else ""
     st.markdown("**Images and people of each split**")
-    st.plotly_chart(split_figure(count(dataset.frame)), key="dataset_chart_splits", config={"displayModeBar": False})
+    st.plotly_chart(
+        split_figure(count_images(dataset.frame)), key="dataset_chart_splits", config={"displayModeBar": False}
+    )
     people = int(table["identity"].nunique())
     if people > MOST_BARS:
-        st.markdown("**How many images people have**")
+        st.markdown("**Images per person**")
         st.plotly_chart(amounts_figure(table), key="dataset_chart_amounts", config={"displayModeBar": False})
     title = "Images of each person" if people <= MOST_BARS else f"The {MOST_BARS} people with the most images"
     st.markdown(f"**{title}**")
     st.plotly_chart(people_figure(table), key="dataset_chart_people", config={"displayModeBar": False})
-    st.caption(f"HR images; each has its VLR images beside it. {facts(dataset.info).capitalize()}.{drawn}")
+    st.caption(f"HR images. Each has VLR versions. {facts(dataset.info).capitalize()}.{synthetic}")
 
 
 def _remove_button(name: str) -> None:
@@ -264,13 +271,18 @@ def _keep() -> None:
 def _confirm_remove(listed: Listed) -> None:
     counts = listed.info.counts if listed.info is not None else {}
     images = counts.get("hr", 0) + counts.get("vlr", 0)
-    name_line(listed.name, f"{images:,} images of {counts.get('identities', 0):,} people" if counts else "")
+    name_line(
+        listed.name,
+        f"{amount(images, 'image')} of {amount(counts.get('identities', 0), 'person', 'people')}" if counts else "",
+    )
     st.markdown(
-        "Its folder goes, with the check's verdict and cached pixels. The photographs it was made from stay, and so do "
-        "other data sets that share its files. This can't be undone."
+        "This deletes its folder, check results and cached images. The source photographs, and other data sets that "
+        "share its files, are kept. This can't be undone."
     )
     with st.container(horizontal=True):
-        if st.button("Remove for good", type="primary", icon=":material/delete_forever:", key="dataset_remove_sure"):
+        if st.button(
+            "Remove the data set", type="primary", icon=":material/delete_forever:", key="dataset_remove_sure"
+        ):
             with feedback() as attempt:
                 remove_dataset(settings(), listed.name)
             if attempt.ok:

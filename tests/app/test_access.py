@@ -101,11 +101,12 @@ FORBIDDEN = {
         "Delete",
         "Save the name",
         "Add photographs",
-        "Make the demo",
-        "Take them in",
-        "Draw them",
+        "Create the demo",
+        "Import photographs",
+        "Generate",
         "Start training",
         "Check it now",
+        "Check the data set",
         "Remove this data set",
         "Use this file",
         "Check it and use it",
@@ -285,5 +286,5 @@ def test_an_operator_looks_into_no_folder_that_isnt_listed(page_of, tmp_path):
     for name, said in (("otto", "Only an admin may name"), ("ada", "There is no")):
         app = page_of(name, "dataset", dataset_way="folder")
         app.text_input(key="dataset_path").set_value(str(tmp_path / "nothing"))
-        button(app, "Look what it holds").click().run()
+        button(app, "Scan the source").click().run()
         assert said in shown(app)

@@ -49,8 +49,8 @@ def leaking(demo: Dataset, own_data_dir: Path) -> Dataset:
 def test_an_empty_page_names_the_next_step_and_makes_the_demo_in_one_click(open_page, launched):
     app = open_page("dataset")
     assert not app.exception and not app.error and "No data set yet" in shown(app)
-    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Make the demo"]
-    button(app, "Make the demo").click().run()
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Create the demo"]
+    button(app, "Create the demo").click().run()
     [(kind, config)] = launched
     assert kind == "demo" and config["identities"] == 24 and str(config["out"]).endswith("datasets/demo")
 
@@ -59,10 +59,10 @@ def test_a_checked_demo_is_fit_and_labelled_as_drawn_wherever_its_figures_show(o
     checked(demo)
     app = open_page("dataset")
     assert not app.exception and not app.error
-    assert "Fit for training" in app.success[0].value
+    assert "Ready for training" in app.success[0].value
     text = shown(app)
     assert text.count("Drawn faces, nobody's photograph") >= 3  # badge, verdict, charts
-    assert "demo (closed-set, drawn faces)" in app.selectbox(key="dataset_chosen").options
+    assert "demo (closed-set, synthetic)" in app.selectbox(key="dataset_chosen").options
     for section in ("faces", "degrade"):
         assert "Drawn faces, nobody's photograph" in shown(open_page("dataset", dataset_section=section))
 
@@ -70,8 +70,8 @@ def test_a_checked_demo_is_fit_and_labelled_as_drawn_wherever_its_figures_show(o
 def test_an_unchecked_set_asks_for_its_check(open_page, demo, launched):
     app = open_page("dataset")
     assert "Not checked yet" in app.warning[0].value
-    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Check it now"]
-    button(app, "Check it now").click().run()
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Check the data set"]
+    button(app, "Check the data set").click().run()
     assert launched == [("check", {"root": str(demo.root)})]
 
 
@@ -79,9 +79,9 @@ def test_a_leaking_set_is_red_says_the_effect_and_shows_the_images(open_page, de
     made = checked(leaking(demo, own_data_dir))
     app = open_page("dataset", query={"set": "leaking"})
     [error] = app.error
-    assert "Training on this data set would lie" in error.value
+    assert "Don't train on this data set" in error.value
     assert "validation will look better than it is on strangers" in error.value
-    assert any(each.label.startswith("People in two splits") for each in app.expander)
+    assert any(each.label.startswith("People in more than one split") for each in app.expander)
     app = open_page("dataset", query={"set": "leaking"}, dataset_finding_0_identity_overlap=True)
     hr = made.frame[made.frame["kind"] == "hr"]
     [person] = hr.groupby("identity")["split"].nunique().loc[lambda sides: sides > 1].index
@@ -106,7 +106,7 @@ def test_faces_are_shown_in_three_sizes_and_filtered(open_page, demo):
     app.selectbox(key="dataset_only_session").set_value("02").run()
     assert "1 of 24 image" in shown(app) and not app.exception
     app.selectbox(key="dataset_only_camera").set_value("050").run()
-    assert "No image fits" in app.info[0].value
+    assert "No images match" in app.info[0].value
 
 
 def test_filters_are_columns_that_have_few_values(demo):
@@ -149,12 +149,12 @@ def test_both_degradations_are_drawn_and_the_camera_again(open_page, demo):
     app = open_page("dataset", dataset_section="degrade")
     html = html_with(app, "ef-source")
     assert all(f"{method} {px} px" in html for method in ("bicubic", "camera") for px in (16, 24, 32))
-    before = [each.value for each in app.caption if "This camera" in each.value]
-    button(app, "Draw the camera again").click().run()
-    after = [each.value for each in app.caption if "This camera" in each.value]
+    before = [each.value for each in app.caption if "Camera shown" in each.value]
+    button(app, "Sample another camera").click().run()
+    after = [each.value for each in app.caption if "Camera shown" in each.value]
     assert before != after and "seed 1" in after[0] and not app.exception
     said = recipe_text({"blur_px": [1.25, 0.5], "kernel": "area", "shot": 0.001, "gamma": 2.2, "quality": 40})
-    assert said == "blur 1.2 by 0.5 px of 112, area reduction, shot noise 0.0010, gamma 2.2, JPEG quality 40"
+    assert said == "blur 1.2 × 0.5 px of 112, area downsampling, shot noise 0.0010, gamma 2.2, JPEG quality 40"
 
 
 def test_removing_asks_first_and_takes_only_the_data_set(open_page, demo, own_data_dir):
@@ -164,7 +164,7 @@ def test_removing_asks_first_and_takes_only_the_data_set(open_page, demo, own_da
     app = open_page("dataset", query={"set": "demo"})
     button(app, "Remove this data set").click().run()
     assert demo.root.is_dir() and "96 images of 4 people" in shown(app)
-    button(app, "Remove for good").click().run()
+    button(app, "Remove the data set").click().run()
     assert not app.exception and not demo.root.exists() and beside.is_dir()
     assert "demo was removed" in app.success[0].value and not list((own_data_dir / "cache").rglob("*.json"))
 

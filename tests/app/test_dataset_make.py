@@ -44,9 +44,9 @@ def test_a_folder_is_looked_at_then_taken_in(open_page, launched, tmp_path, astr
         (tmp_path / "people" / who / "1.png").write_bytes(astronaut)
     app = open_page("dataset")
     app.text_input(key="dataset_path").set_value(str(tmp_path / "people"))
-    button(app, "Look what it holds").click().run()
+    button(app, "Scan the source").click().run()
     assert "Recognised as photographs" in app.info[0].value and "2 people, 2 images" in app.info[0].value
-    button(app, "Take them in").click().run()
+    button(app, "Import photographs").click().run()
     [(kind, config)] = launched
     assert kind == "ingest" and config["source"] == str(tmp_path / "people") and config["check"] is True
     assert str(config["out"]).endswith("datasets/people")
@@ -86,7 +86,7 @@ def test_bad_folders_are_answered_in_words(fault: str, open_page, tmp_path, monk
         monkeypatch.setattr(Path, "iterdir", refuse)
     app = open_page("dataset")
     app.text_input(key="dataset_path").set_value(str(source))
-    button(app, "Look what it holds").click().run()
+    button(app, "Scan the source").click().run()
     expected = {
         "empty": "holds no images",
         "case": "differ only in case, spacing",

@@ -43,7 +43,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 LOOKING = {
     "All runs",
     "Another face",
-    "Draw the camera again",
+    "Sample another camera",
     "All people",
     "Get the weights on Home",
     "Open",

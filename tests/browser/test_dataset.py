@@ -59,13 +59,13 @@ def test_a_demo_is_drawn_and_seen_also_after_a_reload(server: Server, page):
     start_empty(server)
     page.goto(server.url("dataset"))
     expect(page.get_by_text("No data set yet")).to_be_visible()
-    page.get_by_role("radio", name="Drawn people").click()
+    page.get_by_role("radio", name="Synthetic people").click()
     page.get_by_role("spinbutton", name="People").fill("3")
-    page.get_by_role("spinbutton", name="Images a person").fill("6")
-    page.get_by_role("button", name="Draw them").click()
-    expect(page.get_by_text("Drawing people: demo").or_(page.get_by_text("Fit for training")).first).to_be_visible()
+    page.get_by_role("spinbutton", name="Images per person").fill("6")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_text("Generating people: demo").or_(page.get_by_text("Ready for training")).first).to_be_visible()
     page.reload()
-    expect(page.get_by_text("Fit for training").or_(page.get_by_text("Usable, with care")).first).to_be_visible()
+    expect(page.get_by_text("Ready for training").or_(page.get_by_text("Usable with care")).first).to_be_visible()
     expect(page.get_by_text("Drawn faces, nobody's photograph").first).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     [run] = list_runs(server.data_dir / "runs", "demo")
@@ -82,7 +82,7 @@ def test_nothing_scrolls_sideways_on_a_telephone(server: Server, narrow_page):
         ("Counts", "Images of each person"),
         ("Faces", "bicubic"),
         ("Degradation", "camera 16 px"),
-        ("Build a split", "Who is in train and val"),
+        ("Build a split", "People in train and val"),
     ):
         page.get_by_role("radio", name=section).click()
         expect(page.get_by_text(sign).first).to_be_visible()
