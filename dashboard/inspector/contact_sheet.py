@@ -1,4 +1,4 @@
-"""Many faces at once: a contact sheet whose faces open at a click, as PNG with figures, and the figures as CSV."""
+"""Many faces at once: a contact sheet whose faces open on a click, with downloads as PNG and CSV."""
 
 from __future__ import annotations
 
@@ -39,8 +39,11 @@ _component = st.components.v2.component(
 
 
 def sorted_as_asked(rows: pd.DataFrame, place: DeltaGenerator | None) -> pd.DataFrame:
-    """The rows by the figure that is chosen; with a `place` the choice stands there. One face after the other follows
-    the same order, so the choice is kept beside the fields, which go while they aren't shown."""
+    """The rows sorted by the selected figure; `place` shows the selection.
+
+    Viewing one face after the other uses the same order, so the selection is kept apart from its widgets, whose state
+    is dropped while they aren't shown.
+    """
     kept: tuple[str, bool] | None = st.session_state.get(SORT_KEPT)
     if place is not None:
         columns = figures_of(rows)
@@ -51,7 +54,7 @@ def sorted_as_asked(rows: pd.DataFrame, place: DeltaGenerator | None) -> pd.Data
                 "Sort by",
                 columns,
                 index=None,
-                placeholder="Sort by any figure",
+                placeholder="Sort by a figure",
                 key="inspector_sort",
                 width=300,
                 format_func=lambda each: FIGURES[each],
@@ -69,7 +72,7 @@ def sorted_as_asked(rows: pd.DataFrame, place: DeltaGenerator | None) -> pd.Data
 def many_view(
     pipeline: Pipeline, pictures: Sequence[Picture], rows: pd.DataFrame, reduction: Reduction, order: str, label: str
 ) -> None:
-    """The sheet of the first 200 rows of a survey, in their order; `order` says it in words."""
+    """The sheet of the first 200 rows of a survey; `order` describes their order."""
     shown = rows.head(MOST_FACES)
     by_hash = {picture.sha256: picture for picture in pictures}
     tiles = tiles_of(pipeline, [by_hash[sha256] for sha256 in shown["sha256"]], reduction)
@@ -77,7 +80,7 @@ def many_view(
     invented = not pipeline.upscaler.interpolates
     middle = f"{plain(name)} ({INVENTED})" if invented else f"{BICUBIC}, which adds no detail"
     st.markdown(
-        f"Each: VLR, {middle}, HR. Below: cosine to HR{' by bicubic → by DSR' if invented else ''}. A click opens."
+        f"Each face: VLR, {middle}, HR. Below: cosine to HR{', bicubic → DSR' if invented else ''}. Click to open."
     )
     _component(key="inspector_contact", data={"faces": contact_data(tiles, shown, name)}, on_chosen_change=_open_chosen)
     protocol = (
@@ -106,7 +109,7 @@ def many_view(
 
 
 def contact_data(tiles: Sequence[Tile], rows: pd.DataFrame, upscaler: str) -> list[dict[str, Any]]:
-    """What the component draws, a face each. The label stands with each picture that is invented."""
+    """The component's data, one entry per face. Every invented picture is labelled as such."""
     faces = []
     for tile, (_, row) in zip(tiles, rows.iterrows(), strict=True):
         faces.append(
@@ -124,7 +127,7 @@ def contact_data(tiles: Sequence[Tile], rows: pd.DataFrame, upscaler: str) -> li
 
 
 def open_face(sha256: str) -> None:
-    """Show one face of the sheet next."""
+    """Show one face of the sheet."""
     st.session_state["inspector_face"] = sha256
     st.session_state["inspector_show"] = "One face"
 

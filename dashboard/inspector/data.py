@@ -1,4 +1,4 @@
-"""What the Inspector reads: pictures, people to search among and surveys, kept while nothing they rest on changes."""
+"""The Inspector's data: pictures, people to search among and surveys, cached until their inputs change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 
 def pictures_in(dataset: Dataset, split: str | None) -> list[Picture]:
-    """The HR images of a data set, of one split or all. Don't change what is given. Raises SettingsInvalid."""
+    """The HR images of a data set, of one split or all. Don't modify the result. Raises SettingsInvalid."""
     return _pictures(str(dataset.root), dataset.key, split, dataset)
 
 
@@ -38,7 +38,7 @@ def _pictures(root: str, key: str, split: str | None, _dataset: Dataset) -> list
 
 
 def gallery_reference(pipeline: Pipeline) -> Reference:
-    """The people of the gallery whose templates these weights can meet."""
+    """The people of the gallery whose templates these weights can search."""
     return _gallery(pipeline.fingerprint, pipeline)
 
 
@@ -50,8 +50,8 @@ def _gallery(fingerprint: str, _pipeline: Pipeline) -> Reference:
 def dataset_reference(
     pipeline: Pipeline, pictures: Sequence[Picture], label: str, on_progress: Progress | None = None
 ) -> Reference | None:
-    """The HR images as people to search among. Without `on_progress` None is given unless all embeddings are kept;
-    with it, those that are missing are made, which takes a while."""
+    """The HR images as people to search among. Missing embeddings are made where `on_progress` is given; otherwise they
+    make the result None."""
     key = (pipeline.made_by, _of(pictures), label)
     kept: dict[object, Reference] = _references()
     if key not in kept:
@@ -75,7 +75,8 @@ def survey_of(
     reference: Reference,
     on_progress: Progress | None = None,
 ) -> pd.DataFrame | None:
-    """The figures of many faces; None without `on_progress` unless all are kept. Don't change what is given."""
+    """The figures of many faces. Missing ones are measured where `on_progress` is given; otherwise they make the result
+    None. Don't modify it."""
     key = (
         pipeline.made_by,
         _of(pictures),
@@ -107,7 +108,7 @@ def survey_of(
 
 
 def tiles_of(pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction) -> list[Tile]:
-    """The pictures of a contact sheet; made again when faces, size or weights change."""
+    """The pictures of a contact sheet, cached until faces, size or weights change."""
     return _tiles((pipeline.made_by, _of(pictures), str(reduction)), pipeline, pictures, reduction)
 
 
@@ -121,17 +122,17 @@ def _tiles(
 
 
 def encoders() -> list[WeightsFile]:
-    """The encoder weights that are here."""
+    """The stored encoder weights."""
     return scan_weights(settings())
 
 
 def upscalers() -> list[UpscalerFile]:
-    """The DSR networks that are here."""
+    """The stored DSR networks."""
     return scan_upscalers(settings())
 
 
 def other_pipeline(weights: WeightsFile, upscaler: UpscalerFile | None) -> Pipeline:
-    """Other weights with the same gallery, to look at beside those in use. Raises what the loaders raise."""
+    """A pipeline of other weights with the same gallery. Raises what the loaders raise."""
     path = str(upscaler.path) if upscaler is not None else "bicubic"
     shas = (weights.sha256, upscaler.sha256 if upscaler is not None else "")
     return _other(shas, str(weights.path), path, str(settings().gallery_path))
@@ -148,12 +149,12 @@ def _other(sha256s: tuple[str, str], weights: str, upscaler: str, gallery_path: 
 
 
 def _stop_unless(on_progress: Progress | None) -> Callable[[], bool] | None:
-    """Asked to work only where progress is shown: else whatever isn't kept stops it at once."""
+    """Work is done only where progress is shown; otherwise the first missing item stops it."""
     return None if on_progress is not None else lambda: True
 
 
 def _of(pictures: Sequence[Picture]) -> tuple[int, int]:
-    """Which pictures, in which order."""
+    """A cache key for these pictures in this order."""
     return len(pictures), hash(tuple((picture.sha256, picture.identity) for picture in pictures))
 
 

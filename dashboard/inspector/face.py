@@ -1,8 +1,8 @@
-"""One face on the screen: pictures, verdict, figures, people, steps; saliency and other weights where asked."""
+"""One face: pictures, verdict, figures, closest people and steps; on request saliency and other weights."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from core.inspection.values import INVENTED, Inspection, Subject
 from core.sr.upscale import BICUBIC
 from dashboard.inspector.data import encoders, other_pipeline, upscalers
 from dashboard.inspector.image_compare import compare_pictures
+from dashboard.inspector.people import People
 from dashboard.inspector.results import figures_table, nearest_people, steps_panel, verdict_line
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
@@ -22,21 +23,8 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
 
-class People(Protocol):
-    """Among whom faces are searched."""
-
-    def reference(self, pipeline: Pipeline) -> Reference | None:
-        """The people as a pipeline knows them; None where there are none yet."""
-
-    def choose(self) -> None:
-        """A choice between several, where there is one."""
-
-    def offer(self, pipeline: Pipeline) -> None:
-        """What to do where there are none yet."""
-
-
 def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: str = "") -> None:
-    """Everything about one face; `identity` says who it is where the subject doesn't."""
+    """Everything about one face; `identity` names the person where the subject has no name."""
     from core.inspection.face import inspect_face
 
     who = subject.identity or identity
@@ -46,11 +34,11 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     figures_table(inspection)
     if inspection.hr is None:
         st.info(
-            "This face was photographed small, so there is no truth to measure against: PSNR, SSIM and the cosine to "
-            "HR can't be given.",
+            "This face was photographed small, so there is no HR image to measure against. PSNR, SSIM and the cosine "
+            "to HR aren't available.",
             icon=":material/info:",
         )
-    _whom(pipeline, inspection, people, who)
+    _closest(pipeline, inspection, people, who)
     steps_panel(inspection)
     with st.container(horizontal=True):
         offer_download(
@@ -61,19 +49,19 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
             key="inspector_sheet",
             what="inspection sheet",
         )
-        salient = st.toggle("Where the match rests", key="inspector_saliency")
-        beside = st.toggle("Beside other weights", key="inspector_beside")
+        salient = st.toggle("Show what the match depends on", key="inspector_saliency")
+        beside = st.toggle("Compare with other weights", key="inspector_beside")
     if salient:
         with feedback():
             _saliency(pipeline, inspection, people.reference(pipeline), who)
     if beside:
         with feedback():
-            _beside(subject, inspection, people, who)
+            _other_weights(subject, inspection, people, who)
 
 
-def _whom(pipeline: Pipeline, inspection: Inspection, people: People, who: str) -> None:
+def _closest(pipeline: Pipeline, inspection: Inspection, people: People, who: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Whom it resembles", anchor=False, width="content")
+        st.subheader("Closest people", anchor=False, width="content")
         people.choose()
     if inspection.reference:
         nearest_people(inspection, who)
@@ -88,10 +76,10 @@ def _sheet(inspection: Inspection) -> bytes:
 
 
 def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference | None, who: str) -> None:
-    """What the score loses when parts of the face are covered, for each way of enlarging."""
+    """Saliency: how much the score falls when parts of the face are covered, for each upscaler."""
     from core.inspection.saliency import saliency
 
-    st.subheader("Where the match rests", anchor=False)
+    st.subheader("What the match depends on", anchor=False)
     targets: dict[str, Any] = {}
     if inspection.hr is not None:
         targets["HR of this face"] = inspection.hr.vector
@@ -104,7 +92,7 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
             if mean is not None:
                 targets[name] = mean
     if not targets:
-        st.info("There is nobody to match with: enrol somebody, or choose a data set.", icon=":material/info:")
+        st.info("There is nobody to match with. Enrol a person, or choose a data set.", icon=":material/info:")
         return
     chosen = st.selectbox(
         "Match with",
@@ -114,7 +102,7 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
         format_func=lambda name: shorten(name, 60) if name != who or not who else f"{shorten(name, 50)} (true person)",
     )
     shown = []
-    with st.spinner("Covering one part after the other"):
+    with st.spinner("Covering parts of the face"):
         for one in inspection.enlarged:
             found = saliency(pipeline.encoder.encode, one.image, targets[chosen])
             picture = overlay(one.image, found.heat)
@@ -122,15 +110,15 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
             shown.append(Picture(labelled(picture) if one.invented else picture, label, f"Saliency of {one.name}"))
     faces(shown, 200)
     st.caption(
-        "Warm: where covering a square of 16 px (by a blur) lowers the cosine most; each picture has its own scale."
+        "Warm colours mark where blurring a square of 16 px lowers the cosine most. Each picture has its own scale."
     )
 
 
-def _beside(subject: Subject, inspection: Inspection, people: People, who: str) -> None:
+def _other_weights(subject: Subject, inspection: Inspection, people: People, who: str) -> None:
     """The same face with another encoder or upscaler."""
     from core.inspection.face import inspect_face
 
-    st.subheader("Beside other weights", anchor=False)
+    st.subheader("Other weights", anchor=False)
     weights, networks = encoders(), upscalers()
     left, right = st.columns(2, gap="medium")
     with left:
@@ -152,7 +140,7 @@ def _beside(subject: Subject, inspection: Inspection, people: People, who: str) 
         return
     same = upscaler.sha256 if upscaler is not None else BICUBIC
     if (encoder.sha256, same) == (inspection.encoder_sha256, inspection.upscaler_sha256):
-        st.caption("These are the weights in use, shown above. Choose another encoder or upscaler.")
+        st.caption("These are the weights in use, as shown above. Choose another encoder or upscaler.")
         return
     pipeline = other_pipeline(encoder, upscaler)
     other = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)

@@ -43,7 +43,7 @@ function toolbar(root, view) {
   }
   const said = make("output", "ef-zoom", { "aria-live": "polite" });
   const hint = make("span", "ef-hint");
-  hint.textContent = "Drag to move; all pictures move in step.";
+  hint.textContent = "Drag to move all pictures together.";
   bar.append(said, hint);
   return bar;
 }
@@ -129,7 +129,7 @@ function fill(root, data, view) {
   if (data.legend) {
     const box = root.querySelector(".ef-legend");
     box.querySelector("img").src = data.legend.src;
-    box.querySelector("b").textContent = "Difference, one scale";
+    box.querySelector("b").textContent = "Difference, same scale";
     box.querySelector(".ef-low").textContent = data.legend.low;
     box.querySelector(".ef-high").textContent = data.legend.high;
   }

@@ -1,7 +1,7 @@
-"""The pictures of an inspection on screen: panels and difference maps that zoom in step, and a wipe between any two.
+"""The pictures of an inspection: panels and difference maps with a common zoom, and a slider between any two.
 
-A component of our own (Streamlit's component API; its script and style lie beside this file): what is on PyPI for this
-is without upkeep since 2023 and neither zooms nor goes by keyboard.
+A component of our own (Streamlit's component API, with the script and style in this folder): the package on PyPI for
+this has not been maintained since 2023, and has no zoom and no keyboard control.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _component = st.components.v2.component(
 
 
 def compare_pictures(inspection: Inspection, key: str) -> None:
-    """Show the pictures of an inspection; zoom, place and the two that are wiped stay from face to face."""
+    """Show the pictures of an inspection; zoom, position and the two compared pictures persist from face to face."""
     _component(key=key, data=compare_data(inspection))
 
 
 def compare_data(inspection: Inspection) -> dict[str, Any]:
-    """What the component draws: pictures with label and note, the colour scale, and the two that it begins with."""
+    """The component's data: pictures with label and note, the colour scale, and the two compared first."""
     subject = inspection.subject
     pictures = [
         {
@@ -78,7 +78,7 @@ def _placed(inspection: Inspection) -> list[tuple[Enlarged, str]]:
 
 
 def _picture(one: Enlarged, place: str) -> dict[str, Any]:
-    notes = {"bicubic": "adds no detail", "dsr": INVENTED, "hr": "the truth"}
+    notes = {"bicubic": "adds no detail", "dsr": INVENTED, "hr": "the original"}
     return {
         "id": place,
         "label": "HR" if place == "hr" else one.name,

@@ -1,4 +1,4 @@
-"""The degradation lab: how small the face is made, and how, with the camera's values drawn by chance or set by hand."""
+"""The degradation controls: the size of the small face and the method, with sampled or manual camera parameters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from core.settings import VLR_SIZES_PX
 if TYPE_CHECKING:
     from core.inspection.subject import Reduction
 
-_WORDS = {"stored": "Data set's own", "bicubic": "Bicubic", "camera": "Camera"}
+_WORDS = {"stored": "Stored images", "bicubic": "Bicubic", "camera": "Camera"}
 _READ = (1e-7, 1e-2)
 
 
 def lab(stored_px: Sequence[int] = ()) -> Reduction:
-    """The controls, and what they say. `stored_px`: the sizes of the data set's own VLR files, where there are any."""
+    """Show the controls and return their values. `stored_px`: sizes of the data set's own VLR images, if any."""
     from core.inspection.subject import SIZES_PX, Reduction
 
     ways = [way for way in _WORDS if way != "stored" or stored_px]
@@ -28,13 +28,13 @@ def lab(stored_px: Sequence[int] = ()) -> Reduction:
     left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     with right:
         way = st.segmented_control(
-            "Made small by",
+            "Degradation",
             ways,
             default="bicubic",
             required=True,
             key="inspector_way",
             format_func=lambda each: _WORDS[each],
-            help="Bicubic is what papers measure by. Camera follows the light through lens, sensor and JPEG.",
+            help="Bicubic is clean downsampling, as used in papers. Camera simulates lens blur, sensor noise and JPEG.",
         )
     with left:
         if way == "stored":
@@ -54,8 +54,8 @@ def lab(stored_px: Sequence[int] = ()) -> Reduction:
     seed = int(st.session_state.get("inspector_seed", 0))
     with st.container(border=True, key="inspector_lab"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            by_hand = st.toggle("Set the camera's values by hand", key="inspector_by_hand")
-            if not by_hand and st.button("Draw again", icon=":material/casino:", key="inspector_draw"):
+            by_hand = st.toggle("Set the camera parameters manually", key="inspector_by_hand")
+            if not by_hand and st.button("Sample again", icon=":material/casino:", key="inspector_draw"):
                 st.session_state["inspector_seed"] = seed + 1
                 st.rerun()
         params = _knobs(seed) if by_hand else None
@@ -63,7 +63,7 @@ def lab(stored_px: Sequence[int] = ()) -> Reduction:
 
 
 def _knobs(seed: int) -> dict[str, Any]:
-    """Every value of the camera; they begin where the draw stands."""
+    """A control for every camera parameter, starting at the sampled values."""
     at = draw(seed)
     first, second, third = st.columns(3, gap="medium")
     with first:
@@ -74,7 +74,7 @@ def _knobs(seed: int) -> dict[str, Any]:
         shot = _powers("Shot noise", SHOT[0] / 10, SHOT[1] * 5, float(at["shot"]), "inspector_shot")
         read = _powers("Read noise", *_READ, float(at["read"]), "inspector_read")
         kernels = sorted(KERNELS)
-        kernel = st.selectbox("Reduction", kernels, kernels.index(at["kernel"]), key="inspector_kernel")
+        kernel = st.selectbox("Downsampling", kernels, kernels.index(at["kernel"]), key="inspector_kernel")
     with third:
         low, high = GAMMA[0] - 0.8, GAMMA[1] + 0.6
         gamma = st.slider("Gamma", low, high, float(at["gamma"]), 0.05, key="inspector_gamma")
@@ -91,7 +91,7 @@ def _knobs(seed: int) -> dict[str, Any]:
 
 
 def _powers(label: str, low: float, high: float, value: float, key: str) -> float:
-    """A slider over powers of ten: noise is felt by its order of magnitude."""
+    """A slider over powers of ten: the order of magnitude of noise matters."""
     at = min(math.log10(high), max(math.log10(low), math.log10(value)))
     power = st.slider(
         f"{label} (power of ten)",
@@ -101,6 +101,6 @@ def _powers(label: str, low: float, high: float, value: float, key: str) -> floa
         0.05,
         format="%.2f",
         key=key,
-        help="The variance of light in [0, 1]: -2 is strong, -5 hardly seen.",
+        help="Variance of light in [0, 1]: -2 is strong, -5 hardly visible.",
     )
     return float(10**power)

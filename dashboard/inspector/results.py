@@ -1,4 +1,4 @@
-"""What an inspection says beside its pictures: the verdict, the figures, whom the face resembles, and every step."""
+"""The results of an inspection: the verdict, the figures, the closest people, and every step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNS: dict[Answer, str] = {
     "unknown": ":gray[:material/help:]",
 }
 
-SAYING: dict[Answer, str] = {
+HEADINGS: dict[Answer, str] = {
     "helps": "Super-resolution helps this face",
     "harms": "Super-resolution harms this face",
     "no difference": "Super-resolution makes no difference here",
@@ -29,9 +29,9 @@ SAYING: dict[Answer, str] = {
 
 
 def verdict_line(inspection: Inspection) -> None:
-    """Does super-resolution help this face? And, where no network is in use, the way to one."""
+    """Show whether super-resolution helps this face; where no network is in use, the way to one."""
     verdict = inspection.verdict
-    st.subheader(f"{_SIGNS[verdict.answer]} {SAYING[verdict.answer]}", anchor=False)
+    st.subheader(f"{_SIGNS[verdict.answer]} {HEADINGS[verdict.answer]}", anchor=False)
     st.markdown(plain(verdict.sentence))
     if inspection.dsr is None:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -40,17 +40,17 @@ def verdict_line(inspection: Inspection) -> None:
             link("home", "Choose one on Home", icon=":material/home:")
     else:
         name = plain(inspection.dsr.name)
-        st.caption(f":material/warning: {name} is {INVENTED}. It is no evidence of what a face looks like.")
+        st.caption(f":material/warning: {name} is {INVENTED}. It isn't evidence of what a face looks like.")
 
 
 def figures_table(inspection: Inspection) -> None:
-    """PSNR, SSIM, cosine and rank of each picture; the better of bicubic and DSR stands out."""
+    """PSNR, SSIM, cosine and rank of each picture; the better of bicubic and DSR is in bold."""
     st.html(figures_html(inspection))
     flip = ", with flip" if inspection.flip_tta else ""
     st.caption(
         f"Against HR at 112 px; PSNR and SSIM on 8-bit RGB, cosine by {plain(inspection.encoder)} "
-        f"({inspection.precision}{flip}). In recognition a face of {inspection.subject.size_px} px is enlarged by "
-        f"{plain(inspection.in_use)}. Made small by: {plain(inspection.subject.made_small)}."
+        f"({inspection.precision}{flip}). In recognition, a face of {inspection.subject.size_px} px is enlarged by "
+        f"{plain(inspection.in_use)}. Degradation: {plain(inspection.subject.made_small)}."
     )
 
 
@@ -60,7 +60,7 @@ def figures_html(inspection: Inspection) -> str:
     rows = []
     for one in inspection.enlarged:
         if one is inspection.hr and (one.ranking is None or one.ranking.rank is None):
-            continue  # the truth against itself says nothing
+            continue  # HR against itself means nothing
         name, *cells = figure_cells(one)[:5]
         best = _better(one, inspection)
         row = "".join(
@@ -72,7 +72,7 @@ def figures_html(inspection: Inspection) -> str:
 
 
 def _better(one: Enlarged, inspection: Inspection) -> tuple[bool, bool, bool, bool]:
-    """Which of a row's figures are better than the other way's."""
+    """Which figures of a row are better than those of the other upscaler."""
     dsr, bicubic = inspection.dsr, inspection.bicubic
     if dsr is None or one is inspection.hr:
         return False, False, False, False
@@ -86,10 +86,10 @@ def _better(one: Enlarged, inspection: Inspection) -> tuple[bool, bool, bool, bo
 
 
 def nearest_people(inspection: Inspection, identity: str) -> None:
-    """The people whom each picture resembles most, the true one marked."""
+    """The people closest to each picture, with the true person marked."""
     st.html(nearest_html(inspection.enlarged, identity))
     alone = identity and all(one.ranking is None or one.ranking.rank is None for one in inspection.enlarged)
-    unranked = f" {plain(shorten(identity, 40))} has no other picture there, and so no rank." if alone else ""
+    unranked = f" {plain(shorten(identity, 40))} has no other picture there and so no rank." if alone else ""
     st.caption(f"The highest cosines among {plain(inspection.reference)}.{unranked}")
 
 
@@ -103,7 +103,7 @@ def _list(one: Enlarged, ranking: Ranking, identity: str) -> str:
     items = [_item(near.name, near.score, identity, place) for place, near in enumerate(ranking.nearest, start=1)]
     if ranking.rank is not None and ranking.rank > len(ranking.nearest) and ranking.genuine is not None:
         items.append(_item(identity, ranking.genuine, identity, ranking.rank))
-    quiet = INVENTED if one.invented else "as it was" if one.name == HR_NAME else "adds no detail"
+    quiet = INVENTED if one.invented else "the original" if one.name == HR_NAME else "adds no detail"
     return f"<div><b>{markup(one.name)}</b><small>{quiet}</small><ol>{''.join(items)}</ol></div>"
 
 
@@ -113,7 +113,7 @@ def _item(name: str, score: float, identity: str, rank: int) -> str:
 
 
 def steps_panel(inspection: Inspection) -> None:
-    """Shapes, ranges and milliseconds of every step, and what isn't as it should be."""
+    """Shapes, ranges and times of every step, and what is wrong."""
     wrong = [step for step in inspection.steps if step.problem]
     if wrong:
         st.warning(
@@ -130,7 +130,7 @@ def steps_panel(inspection: Inspection) -> None:
                     "Highest": round(step.high, 3),
                     "Mean": round(step.mean, 3),
                     "Std": round(step.std, 3),
-                    "As it should be": step.problem or "yes",
+                    "Problem": step.problem or "none",
                 }
                 for step in inspection.steps
             ]

@@ -1,4 +1,4 @@
-"""The Inspector: what super-resolution makes of a face, in pixels, in figures, and for recognition."""
+"""The Inspector page: how super-resolution changes a face, in pixels, in figures, and for recognition."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from core.images import read_image
 from dashboard.inspector.data import gallery_reference
 from dashboard.inspector.face import face_view
 from dashboard.inspector.lab import lab
+from dashboard.inspector.people import GalleryPeople
 from dashboard.inspector.picker import set_view
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
-from dashboard.shell.readiness import cannot_recognise, readiness, say_who_is_not_found
+from dashboard.shell.readiness import cannot_recognise, readiness
 from dashboard.shell.resources import pipeline
 from dashboard.ui.components import empty_state, head
 from dashboard.ui.markdown import shorten
@@ -22,7 +23,6 @@ from dashboard.ui.pictures import Picture, faces
 from dashboard.ui.uploads import photograph
 
 if TYPE_CHECKING:
-    from core.inspection.reference import Reference
     from core.inspection.subject import Reduction
     from core.inspection.values import Subject
     from core.pipeline import Pipeline
@@ -36,11 +36,11 @@ _SOURCES = {
 
 def view() -> None:
     """The page."""
-    head("Inspector", "What does super-resolution make of a face, and does it help to recognise it?")
+    head("Inspector", "See how super-resolution changes a face, and whether it helps recognition.")
     if cannot_recognise(readiness()):
         return
     source = st.segmented_control(
-        "A face from",
+        "Source",
         list(_SOURCES),
         default="set",
         required=True,
@@ -48,27 +48,27 @@ def view() -> None:
         format_func=lambda each: _SOURCES[each],
         label_visibility="collapsed",
     )
-    joined = pipeline()  # after the first field: the page stands while the network is loaded
+    joined = pipeline()  # after the first field, which is visible while the network loads
     if joined.upscaler.interpolates:
         st.info(
-            "No super-resolution network is in use: faces are enlarged by bicubic. Train one, or choose one on Home, "
-            "and it will stand beside.",
+            "No super-resolution network is in use, so faces are enlarged by bicubic. Train a network, or choose "
+            "one on Home, to compare it with bicubic.",
             icon=":material/compare:",
         )
     if source == "set":
         set_view(joined)
         return
     file = (
-        st.camera_input("A snapshot", key="inspector_camera")
+        st.camera_input("Snapshot", key="inspector_camera")
         if source == "camera"
-        else photograph("A photograph, or an aligned crop", key="inspector_upload")
+        else photograph("Photograph or aligned crop", key="inspector_upload")
     )
     if file is None:
         empty_state(
             "frame_person",
             "No face yet",
-            "A large face is made small and enlarged again, so that both can be compared with the truth; a small one "
-            "is taken as it is. Nothing is stored.",
+            "A large face is reduced and enlarged again, to be compared with the original. A small face is used as it "
+            "is. Nothing is stored.",
         )
         return
     with feedback():
@@ -80,7 +80,7 @@ def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reductio
 
     found = subjects_of_photograph(joined, read_image(content, name=name), shorten(name, 60), reduction)
     if not found:
-        st.warning("No face was found in it.", icon=":material/visibility_off:")
+        st.warning("No face was found in this photograph.", icon=":material/visibility_off:")
         link("help", "What can I do?", icon=":material/help:", topic="no-face")
         return
     subject = found[0] if len(found) == 1 else _chosen(found, content)
@@ -92,27 +92,13 @@ def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reductio
                 "Who is it?",
                 sorted(reference.names),
                 index=None,
-                placeholder="Somebody enrolled, or nobody known",
+                placeholder="An enrolled person, or leave empty",
                 key="inspector_identity",
                 format_func=lambda each: shorten(str(each), 60),
             )
             or ""
         )
-    face_view(joined, subject, _Enrolled(), identity)
-
-
-class _Enrolled:
-    """Searched among is the gallery."""
-
-    def reference(self, pipeline: Pipeline) -> Reference | None:
-        found = gallery_reference(pipeline)
-        return found if found.size else None
-
-    def choose(self) -> None:
-        return None
-
-    def offer(self, pipeline: Pipeline) -> None:
-        say_who_is_not_found(readiness())
+    face_view(joined, subject, GalleryPeople(), identity)
 
 
 def _chosen(found: list[Subject], content: bytes) -> Subject:

@@ -69,7 +69,7 @@ def test_without_a_data_set_a_photograph_can_be_inspected(open_page: OpenPage, r
     app.file_uploader(key="inspector_upload").set_value(("a.png", astronaut, "image/png")).run()
     said = shown(app)
     assert not app.error and not app.exception
-    assert "Nothing to compare yet" in said and "Made small by: bicubic" in said
+    assert "Nothing to compare yet" in said and "Degradation: bicubic" in said
     assert "the gallery, 2 people" in said.replace("\\", "") and "<b>**Ada" not in said
     assert [each["id"] for each in pictures(app)["pictures"]] == ["vlr", "bicubic", "hr", "map_bicubic"]
     button(app, "Train a super-resolution network")
@@ -105,7 +105,7 @@ def test_a_data_sets_faces_one_by_one(open_page: OpenPage, ready: Path) -> None:
     app.selectbox(key="inspector_person_small_test").set_value("Person 2").run()
     assert "1 of 2" in shown(app)
     app.toggle(key="inspector_saliency").set_value(True).run()
-    assert "Where the match rests" in shown(app) and not app.error and not app.exception
+    assert "What the match depends on" in shown(app) and not app.error and not app.exception
     assert "tiny-dsr: cosine" in shown(app) and app.selectbox(key="inspector_target").options[0] == "HR of this face"
     app.toggle(key="inspector_saliency").set_value(False)
     app.toggle(key="inspector_beside").set_value(True).run()
@@ -130,7 +130,7 @@ def test_many_faces_are_measured_ordered_and_opened(open_page: OpenPage, ready: 
     app = open_page("inspector")
     app.selectbox(key="inspector_order").set_value("gain").run()
     assert "needs the figures of 9 faces" in shown(app)
-    button(app, "Measure them").click().run()
+    button(app, "Measure the faces").click().run()
     assert "9 faces of 9 measured" in shown(app) and "1 of 9" in shown(app) and not app.exception
     app.segmented_control(key="inspector_show").set_value("Many faces").run()
     [proto] = [each.proto for each in app.get("bidi_component") if each.key == "inspector_contact"]

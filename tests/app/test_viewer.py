@@ -188,7 +188,7 @@ def test_a_viewer_identifies_and_starts_no_run(recognising, source):
 @pytest.mark.parametrize("show", ["One face", "Many faces"])
 def test_a_viewer_inspects_without_measuring_whole_sets(recognising, show):
     app = at("inspector", inspector_show=show)
-    walking = {"Previous", "Next", "Draw again", "Train a super-resolution network"}
+    walking = {"Previous", "Next", "Sample again", "Train a super-resolution network"}
     assert offered(app) <= walking, offered(app)
     assert show == "One face" or "needs the role operator" in shown(app)
 
