@@ -1,4 +1,4 @@
-"""Charts of the Diagnostics page: tables in, plotly figures out. Names are shown as typed, never as plotly's markup."""
+"""Charts of the Diagnostics page. Names are shown as typed, never as plotly markup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_COLOURED = len(PALETTE)
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Points of one colour: their name in the legend, colour, and rows."""
+    """Points of one colour: the label in the legend, the colour, and the rows."""
 
     label: str
     colour: str
@@ -34,8 +34,11 @@ def map_figure(
     lines: NDArray[np.int64] | None = None,
     mark: NDArray[np.int64] | None = None,
 ) -> go.Figure:
-    """Points (N, 2) by groups, by WebGL, so that 10,000 stay fluid. `hover` is a text a point; every point carries its
-    row as customdata. `lines` (M, 2): rows to join, a small face and its HR. `mark`: rows to ring."""
+    """A map of points (N, 2) by group, drawn by WebGL for up to 10,000 points.
+
+    `hover` has one text per point; every point carries its row as customdata. `lines` (M, 2) are rows to join: a small
+    face and its HR image. `mark` are rows to highlight.
+    """
     figure = go.Figure()
     if lines is not None and len(lines):
         xy = np.full((3 * len(lines), 2), np.nan)
@@ -70,7 +73,7 @@ def map_figure(
             x=points[mark, 0],
             y=points[mark, 1],
             mode="markers",
-            name="looked at",
+            name="highlighted",
             hoverinfo="skip",
             marker={"color": "rgba(0,0,0,0)", "size": size + 8, "line": {"color": THRESHOLD, "width": 2}},
         )
@@ -89,8 +92,8 @@ def map_figure(
 
 
 def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
-    """Cosines between people as a heat map; the diagonal is each person with themselves, blank where there is one
-    photograph only."""
+    """Cosines between people as a heat map. The diagonal compares photographs of the same person; blank where there is
+    only one."""
     names = [label(name, 18) for name in matrix.index]
     places = list(range(len(names)))
     values = matrix.to_numpy()
@@ -117,14 +120,14 @@ def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         height=min(900, 120 + 44 * len(names)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        xaxis={**ticks, "tickangle": -40},
+        xaxis={**ticks, "tickangle": -40 if len(names) > 5 else 0},
         yaxis={**ticks, "autorange": "reversed"},
     )
     return figure
 
 
 def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
-    """SR-HR similarity of each size as a box (quartiles; 5th and 95th percentile), and what strangers have."""
+    """SR-HR similarity by size as boxes (quartiles, 5th and 95th percentile), with the mean of other people."""
     figure = new_figure("", "cosine to HR", height=320, zoom=False)
     for place, row in enumerate(sizes.to_dict("records")):
         values = pairs.loc[pairs["view"] == row["view"], "similarity"].to_numpy()
@@ -147,7 +150,7 @@ def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
         x=sizes["view"],
         y=sizes["strangers"],
         mode="markers",
-        name="somebody else's HR, mean",
+        name="HR of other people, mean",
         marker={"symbol": "line-ew-open", "size": 26, "color": THRESHOLD, "line": {"width": 3}},
         hovertemplate="%{x}: %{y:.3f}<extra></extra>",
     )
@@ -155,26 +158,31 @@ def sizes_figure(sizes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
 
 
 def stds_figure(stds: NDArray[np.float64], ceiling: float) -> go.Figure:
-    """The std of every dimension, largest first, with what is healthy on average and the ceiling."""
+    """The standard deviation of every dimension in descending order, with the lowest healthy mean and the ceiling."""
     ordered = np.sort(stds)[::-1]
-    figure = new_figure("dimensions, largest first", "std", height=260, legend="none", zoom=False)
+    figure = new_figure("dimensions, largest first", "standard deviation", height=260, legend="none", zoom=False)
     figure.add_scatter(
         x=np.arange(1, len(ordered) + 1),
         y=ordered,
         mode="lines",
         fill="tozeroy",
+        fillcolor="rgba(42, 145, 135, 0.14)",
         line={"color": ACCEPTED},
         hovertemplate="%{x}: %{y:.4f}<extra></extra>",
     )
     figure.add_hline(
-        y=ceiling, line_dash="dot", line_color=NEUTRAL, annotation_text="all alike", annotation_position="top right"
+        y=ceiling,
+        line_dash="dot",
+        line_color=NEUTRAL,
+        annotation_text="ceiling: all dimensions alike",
+        annotation_position="top right",
     )
     figure.add_hline(
         y=MIN_STD,
         line_dash="dot",
         line_color=THRESHOLD,
-        annotation_text="mean: healthy from",
-        annotation_position="bottom left",
+        annotation_text="lowest healthy mean",
+        annotation_position="top left",
     )
     figure.update_yaxes(rangemode="tozero")
     return figure

@@ -1,4 +1,4 @@
-"""What the Diagnostics page looks at: a data set chosen once for all sections, its embeddings, and runs for them."""
+"""The data of the Diagnostics page: a data set shared by all sections, its embeddings, runs, and the gallery."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from streamlit.delta_generator import DeltaGenerator
 from core.dataset.layout import SPLITS
 from core.dataset.library import Listed, datasets_root, list_datasets
 from core.dataset.manifest import Dataset
-from core.diagnostics.cloud import Cloud, outcomes
+from core.diagnostics.cloud import Cloud, cloud_of_gallery, outcomes
+from core.diagnostics.gallery_health import examine
+from core.diagnostics.gallery_troubles import GalleryHealth
 from core.diagnostics.job import KIND
 from core.diagnostics.source import Opened, Source, sizes_offered
 from core.errors import CoreError
 from core.evaluation.systems import SystemSpec
+from core.gallery.errors import IdentityNotFound
+from core.gallery.records import Space
+from core.gallery.store import Gallery, Revision
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
@@ -30,15 +35,16 @@ from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
 from dashboard.shell.readiness import weights_in_use
-from dashboard.shell.resources import settings
+from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain, shorten
+from dashboard.ui.pictures import image_address
 
 STEPS = {
     "embed": "Embedding",
-    "map": "Laying out the map",
+    "map": "Computing the map",
     "load": "Loading the weights",
     "HR": "Faces at full size",
     **{f"{px} px": f"Faces of {px} px" for px in range(8, 113)},
@@ -46,7 +52,7 @@ STEPS = {
 
 
 class NotEmbedded(Exception):
-    """Some pictures of a source have no kept embedding yet: `left` of them."""
+    """`left` pictures of a source haven't been embedded yet."""
 
     def __init__(self, left: int) -> None:
         super().__init__(left)
@@ -54,7 +60,7 @@ class NotEmbedded(Exception):
 
 
 def weights_or_empty() -> WeightsFile | None:
-    """The weights in use; where there are none, say so with the next step."""
+    """The weights in use, or None with an empty state that names the next step."""
     weights, problem = weights_in_use()
     if weights is None:
         with empty_state("memory", "No weights are in use", plain(problem.what) if problem else ""):
@@ -64,14 +70,14 @@ def weights_or_empty() -> WeightsFile | None:
 
 
 def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | None:
-    """The data set that all sections share, chosen in `row`; an empty state where there is none. `primary`: whether the
-    empty state's button is the page's main action."""
+    """The data set shared by all sections, selected in `row`, or None with an empty state. `primary`: whether the
+    button of the empty state is the page's main action."""
     sets = [each for each in list_datasets(datasets_root(settings())) if each.problem is None]
     if not sets:
-        text = "A data set holds each face large and small. Make the demo, or take in photographs of your own."
+        text = "A data set contains every face large and small. Create the demo, or import your own photographs."
         with empty_state("dataset", "No data set yet", text):
             if st.button(
-                "Make a data set",
+                "Create a data set",
                 type="primary" if primary else "secondary",
                 icon=":material/arrow_forward:",
                 key="diagnostics_to_dataset",
@@ -85,23 +91,23 @@ def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | No
     name = row.selectbox(
         "Data set", list(by_name), key="diagnostics_set", width=260, format_func=lambda each: _label(by_name[each])
     )
-    st.session_state["diagnostics_last_set"] = name  # for who comes back to the page
+    st.session_state["diagnostics_last_set"] = name  # for the next visit to the page
     return open_dataset(by_name[name].root)
 
 
 def choose_split(dataset: Dataset) -> str | None:
-    """One of its splits, None for all of them."""
+    """One of its splits, or None for all."""
     splits = [split for split in SPLITS if (dataset.frame["split"] == split).any()]
     if len(splits) < 2:
         return None
-    return st.segmented_control("Split", splits, key="diagnostics_split", help="None chosen: all of them.")
+    return st.segmented_control("Split", splits, key="diagnostics_split", help="All splits if none is selected.")
 
 
 def choose_sizes(dataset: Dataset) -> tuple[int, ...]:
-    """Small sizes beside full size."""
+    """The small sizes to include beside full size."""
     offered = sizes_offered(dataset)
     chosen = st.pills(
-        "Small faces beside full size",
+        "Include small faces of",
         offered,
         selection_mode="multi",
         key="diagnostics_sizes",
@@ -111,7 +117,7 @@ def choose_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def source_for(dataset: Dataset, split: str | None, sizes: Sequence[int], weights: WeightsFile) -> Source:
-    """That data set as the weights and the upscaler in use see it. Raises UpscalerUnusable, SettingsInvalid."""
+    """The data set as embedded by the weights and upscaler in use. Raises UpscalerUnusable, SettingsInvalid."""
     upscaler = active_upscaler(settings())
     spec = SystemSpec(weights=str(weights.path), upscaler=str(upscaler.path or upscaler.name))
     return Source(str(dataset.root), split, tuple(sizes), spec)
@@ -123,7 +129,7 @@ def source_opened(source: Source, dataset: Dataset, weights: WeightsFile) -> Ope
 
 
 def cloud_of(source: Source, dataset: Dataset, weights: WeightsFile) -> Cloud:
-    """Its embeddings, all of them kept before. Raises NotEmbedded, and what `Opened` raises."""
+    """The embeddings of the source, from the cache. Raises NotEmbedded, and what `Opened` raises."""
     upscaler = active_upscaler(settings()).sha256
     return _cloud(source, dataset.key, weights.sha256, upscaler, source_opened(source, dataset, weights))
 
@@ -133,7 +139,7 @@ def _source(source: Source, key: str, weights_sha256: str, _dataset: Dataset) ->
     return Opened(source, settings(), _dataset)
 
 
-@st.cache_resource(max_entries=3, show_spinner="Reading the kept embeddings")
+@st.cache_resource(max_entries=3, show_spinner="Reading the embeddings")
 def _cloud(source: Source, key: str, weights_sha256: str, upscaler_sha256: str, _opened: Opened) -> Cloud:
     left = _opened.missing()
     if left:
@@ -142,7 +148,7 @@ def _cloud(source: Source, key: str, weights_sha256: str, upscaler_sha256: str, 
 
 
 def outcomes_of(cloud: Cloud) -> pd.DataFrame:
-    """What came of searching each point among the others, a row each (see `core.diagnostics.cloud.outcomes`)."""
+    """The outcome of searching each point among the others, one row each (see `core.diagnostics.cloud.outcomes`)."""
     return _outcomes(cloud.key, cloud)
 
 
@@ -152,7 +158,7 @@ def _outcomes(key: str, _cloud: Cloud) -> pd.DataFrame:
 
 
 def embedded_or_offer(dataset: Dataset, sizes: Sequence[int], weights: WeightsFile, split: str | None) -> Cloud | None:
-    """The source's embeddings; where some are missing, the offer to make them, or the run that does."""
+    """The embeddings of the source; where some are missing, None with the offer to compute them or its run."""
     source = source_for(dataset, split, sizes, weights)
     try:
         return cloud_of(source, dataset, weights)
@@ -171,15 +177,15 @@ def _offer(source: Source, left: int, weights: WeightsFile) -> None:
             not_yours("Embedding them")
             return
         st.markdown(
-            f"Each face becomes 512 numbers by {plain(weights.name)}. They are kept, so this is done once; it goes on "
-            "when this page is closed."
+            f"Each face is embedded by {plain(weights.name)}. Embeddings are stored, so this is done only once. It "
+            "continues if you close this page."
         )
-        if st.button("Embed them", type="primary", icon=":material/play_arrow:", key="diagnostics_embed"):
+        if st.button("Embed the faces", type="primary", icon=":material/play_arrow:", key="diagnostics_embed"):
             begin(config)
 
 
 def begin(config: Mapping[str, Any]) -> None:
-    """Start a run of this page and draw the page anew; what goes wrong is said."""
+    """Start a run of this page and rerun the page; an error is shown."""
     slug = "gallery" if config.get("gallery") else Path(str(config.get("dataset") or "faces")).name
     with feedback() as attempt:
         launch(settings(), KIND, dict(config), slug=f"{config['task']}-{slug}")
@@ -188,7 +194,7 @@ def begin(config: Mapping[str, Any]) -> None:
 
 
 def run_panel(config: Mapping[str, Any], title: str, *, unit: str = "faces", done_too: bool = False) -> bool:
-    """Show the latest run with this config while it is at work, or ended without being done; True when it is shown."""
+    """Show the latest run with this config unless it is done; True where it is shown."""
     run = latest_run(config)
     if run is None:
         return False
@@ -199,14 +205,14 @@ def run_panel(config: Mapping[str, Any], title: str, *, unit: str = "faces", don
         return False
     if status == "done" and not done_too:
         return False
-    run_status(run, Shown(title, unit=unit, steps=STEPS, on_end=_say_end, removal="What it embedded is kept."))
+    run_status(run, Shown(title, unit=unit, steps=STEPS, on_end=_say_end, removal="Its embeddings are kept."))
     return True
 
 
 def latest_run(config: Mapping[str, Any]) -> Run | None:
-    """The newest run of this page's kind whose config holds all of `config`; None where there is none."""
+    """The newest run of this page's kind whose configuration includes all of `config`, or None."""
     for run in list_runs(runs_root(settings()), KIND):
-        with suppress(CoreError):  # removed since it was listed, or damaged
+        with suppress(CoreError):  # removed in the meantime, or damaged
             found = run.config
             if all(found.get(name) == value for name, value in config.items()):
                 return run
@@ -219,5 +225,55 @@ def _say_end(snapshot: Snapshot) -> None:
 
 
 def _label(listed: Listed) -> str:
-    drawn = ", drawn" if listed.info is not None and listed.info.synthetic else ""
-    return f"{shorten(listed.name, 40)}{drawn}"
+    synthetic = ", synthetic" if listed.info is not None and listed.info.synthetic else ""
+    return f"{shorten(listed.name, 40)}{synthetic}"
+
+
+def health_space() -> Space | None:
+    """The space to examine: that of the weights in use, else the one with the most templates; None where the gallery is
+    empty."""
+    store = gallery()
+    weights, _ = weights_in_use()
+    space = space_in_use(weights) if weights is not None else None
+    if space is not None and store.index(space).size:
+        return space
+    others = store.spaces()
+    return others[0][0] if others else None
+
+
+def gallery_cloud(space: Space) -> Cloud:
+    """The templates of the space. Raises SettingsInvalid where there are none."""
+    store = gallery()
+    return _gallery_cloud(str(store.path), store.revision, repr(space), store, space)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the gallery's templates")
+def _gallery_cloud(path: str, version: Revision, space_name: str, _store: Gallery, _space: Space) -> Cloud:
+    return cloud_of_gallery(_store, _space)
+
+
+def health_of(space: Space, threshold: float) -> GalleryHealth:
+    """The findings about the gallery. Raises GalleryError."""
+    store = gallery()
+    return _health(str(store.path), store.revision, repr(space), threshold, store, space)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Comparing all people with one another")
+def _health(
+    path: str, version: Revision, space_name: str, threshold: float, _store: Gallery, _space: Space
+) -> GalleryHealth:
+    return examine(_store, _space, threshold=threshold)
+
+
+def crop_address(person: int, template: int) -> str | None:
+    """A stored crop as an address for <img>; None where there is none."""
+    store = gallery()
+    return _crops(str(store.path), store.revision, person, store).get(template)
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _crops(path: str, version: Revision, person: int, _store: Gallery) -> dict[int, str]:
+    try:
+        return {each.id: image_address(each.crop) for each in _store.crops(person) if each.crop}
+    except IdentityNotFound:
+        return {}

@@ -1,4 +1,4 @@
-"""The map section: embeddings laid out flat, coloured by person, size or error; faces of what is chosen beside it."""
+"""The map section: embeddings in two dimensions, coloured by person, size or error, with the faces of a selection."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from dashboard.diagnostics.data import (
     choose_sizes,
     choose_split,
     embedded_or_offer,
+    gallery_cloud,
+    health_space,
     outcomes_of,
     run_panel,
     source_for,
     source_opened,
     weights_or_empty,
 )
-from dashboard.diagnostics.gallery_data import gallery_cloud, health_space
-from dashboard.diagnostics.map_points import COLOURS, groups_of, hover_of
-from dashboard.diagnostics.point_faces import faces_of
+from dashboard.diagnostics.map_points import COLOURS, faces_of, groups_of, hover_of
 from dashboard.shell.navigation import go, link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
@@ -43,7 +43,7 @@ MOST_FACES = 24
 
 
 def map_panel() -> None:
-    """The section."""
+    """Show the section."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     what = row.segmented_control(
         "Embeddings of", ["A data set", "The gallery"], default="A data set", required=True, key="diagnostics_map_of"
@@ -57,8 +57,8 @@ def map_panel() -> None:
 def _of_gallery() -> None:
     space = health_space()
     if space is None:
-        text = "Enrol somebody, and their templates are laid out here beside everybody else's."
-        with empty_state("scatter_plot", "Nobody can be shown yet", text):
+        text = "Once people are enrolled, their templates are shown here."
+        with empty_state("scatter_plot", "Nobody is enrolled yet", text):
             if allowed(Permission.ENROL) and st.button(
                 "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_map_enrol"
             ):
@@ -105,7 +105,7 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
             format_func=COLOURS.__getitem__,
         )
         found = outcomes_of(cloud) if colour == "error" else None
-        person = _look_at(cloud, found)
+        person = _highlighted(cloud, found)
         linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
     method = method or "pca"
     layout = _layout(cloud, method, config)
@@ -125,7 +125,7 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
 
 
 def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], found: pd.DataFrame | None) -> None:
-    """The map, and the faces of what is drawn around beside it. A fragment: drawing runs this alone, not the page."""
+    """The map with the faces of the selected points beside it. A fragment: a selection reruns only this."""
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
         event = st.plotly_chart(
@@ -142,29 +142,29 @@ def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], foun
 
 def _about(method: Method) -> str:
     if method == "pca":
-        return "PCA: the two directions in which these embeddings differ most."
-    return "t-SNE: near ones stay near; far distances and sizes of clusters mean nothing."
+        return "PCA: the two directions in which these embeddings vary most."
+    return "t-SNE: neighbours stay neighbours; large distances and cluster sizes have no meaning."
 
 
 def _layout(cloud: Cloud, method: Method, config: dict[str, Any]) -> Layout | None:
-    """PCA at once; t-SNE where it was made, else the offer to make it, or the run that does."""
+    """The layout: PCA at once, t-SNE where it is stored. Otherwise None, with the offer to compute it or its run."""
     if method == "pca":
         return _pca(cloud.key, cloud)
     kept = layout_store(settings()).read(cloud.key, "tsne", len(cloud))
     if kept is not None:
         return kept
     wanted = {**config, "task": "map", "points": len(cloud)}
-    if run_panel(wanted, "Laying out a t-SNE map", unit="points"):
+    if run_panel(wanted, "Computing a t-SNE map", unit="points"):
         return None
     with st.container(border=True, key="diagnostics_tsne_offer"):
         st.markdown(f"#### :material/scatter_plot: A t-SNE map of {count(len(cloud), 'point')}")
         st.markdown(
-            "t-SNE keeps neighbours together, which two straight directions can't. It works in the background, about "
-            "10 s for 1,000 points and one to three minutes for 10,000, and is kept."
+            "t-SNE keeps neighbours together, which two linear directions can't. It is computed in the background, in "
+            "about 10 s for 1,000 points and one to three minutes for 10,000, and stored."
         )
         if not allowed(Permission.RUN):
-            not_yours("Making it")
-        elif st.button("Make the map", type="primary", icon=":material/play_arrow:", key="diagnostics_tsne"):
+            not_yours("Computing it")
+        elif st.button("Compute the map", type="primary", icon=":material/play_arrow:", key="diagnostics_tsne"):
             begin(wanted)
     return None
 
@@ -174,15 +174,15 @@ def _pca(key: str, _cloud: Cloud) -> Layout:
     return pca(_cloud.vectors)
 
 
-def _look_at(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
-    """A person to ring: those who are taken for somebody else come first where errors are shown."""
+def _highlighted(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
+    """A person to highlight; people who are misidentified come first where errors are shown."""
     names = people_by_interest(cloud, found)
     key = f"diagnostics_person_{cloud.key[:12]}"
     return st.selectbox(
-        "Look at a person",
+        "Highlight a person",
         names,
         index=None,
-        placeholder="Or draw around points",
+        placeholder="Or select points",
         key=key,
         format_func=lambda name: shorten(str(name), 60),
         width=260,
@@ -190,7 +190,7 @@ def _look_at(cloud: Cloud, found: pd.DataFrame | None) -> str | None:
 
 
 def people_by_interest(cloud: Cloud, found: pd.DataFrame | None) -> list[str]:
-    """Names: with the most wrong outcomes first where they are known, else with the most points."""
+    """Names with the most wrong outcomes first where these are known, else those with the most points."""
     table = cloud.table
     counts = table.groupby("identity").size()
     if found is not None:
@@ -206,13 +206,13 @@ def _rows_of(cloud: Cloud, person: str | None) -> NDArray[np.int64]:
 
 
 def _pairs(cloud: Cloud) -> NDArray[np.int64]:
-    """(M, 2): each small point's row with that of its full-size one."""
+    """(M, 2): the rows of each small face and its full-size face."""
     rows = np.flatnonzero(((cloud.table["view"] != HR_VIEW) & (cloud.table["hr"] >= 0)).to_numpy())
     return np.stack([rows, cloud.table["hr"].to_numpy(dtype=np.int64)[rows]], axis=1)
 
 
 def selected_rows(event: Any, count_of_points: int) -> NDArray[np.int64]:
-    """The rows of points that were drawn around or clicked, each once, in the order of the table."""
+    """The rows of the selected points, each once, in the order of the table."""
     points: Sequence[Any] = (event or {}).get("selection", {}).get("points", [])
     rows = set()
     for point in points:
@@ -226,11 +226,9 @@ def selected_rows(event: Any, count_of_points: int) -> NDArray[np.int64]:
 def _faces(cloud: Cloud, rows: NDArray[np.int64], found: pd.DataFrame | None) -> None:
     if not len(rows):
         st.markdown("#### Faces")
-        st.caption(
-            "Draw around points with the lasso, click one, or choose a person above: their faces are shown here."
-        )
+        st.caption("Select points with the lasso, click one, or choose a person above to see their faces here.")
         return
-    if found is not None:  # what went wrong is looked at first
+    if found is not None:  # errors come first
         rows = rows[np.argsort((found["outcome"].to_numpy()[rows] != WRONG), kind="stable")]
     shown = rows[:MOST_FACES]
     of = f"{len(shown)} of {count(len(rows), 'point')}" if len(rows) > len(shown) else count(len(rows), "point")

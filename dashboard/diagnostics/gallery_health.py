@@ -1,4 +1,4 @@
-"""The gallery's health: what is odd, with the faces concerned and what mends it one click away."""
+"""The gallery health section: findings with the faces concerned and a remedy for each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Troubl
 from core.gallery.dismissed_findings import Left, leave, take_up
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
-from core.system.text import count
-from dashboard.diagnostics.gallery_data import crop_address, health_of, health_space
-from dashboard.diagnostics.point_faces import BLANK, strip
+from dashboard.diagnostics.data import crop_address, health_of, health_space
+from dashboard.diagnostics.map_points import BLANK, strip
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import weights_in_use
@@ -28,10 +27,10 @@ MOST_SHOWN = 10
 _MOST_FACES = 7
 
 _TITLES: dict[Code, tuple[str, str]] = {
-    "two_names": ("One person under two names", ":material/group_remove:"),
-    "unlike_own": ("Photographs unlike their own person", ":material/group_off:"),
+    "two_names": ("Possibly one person under two names", ":material/group_remove:"),
+    "unlike_own": ("Photographs unlike the others of the person", ":material/group_off:"),
     "unlike_groups": ("Photographs that don't resemble one another", ":material/group_off:"),
-    "looks_like_other": ("Photographs that would be taken for somebody else", ":material/swap_horiz:"),
+    "looks_like_other": ("Photographs that would be identified as another person", ":material/swap_horiz:"),
     "same_photograph": ("The same photograph twice", ":material/filter_none:"),
     "alike": ("Photographs too similar", ":material/burst_mode:"),
     "few": ("Too few photographs", ":material/photo_library:"),
@@ -39,10 +38,10 @@ _TITLES: dict[Code, tuple[str, str]] = {
 
 
 def gallery_panel() -> None:
-    """The section."""
+    """Show the section."""
     space = health_space()
     if space is None:
-        text = "Once people are enrolled, photographs under a wrong name and people under two names are found here."
+        text = "Once people are enrolled, this page finds photographs under a wrong name and people under two names."
         with empty_state("health_and_safety", "Nobody is enrolled yet", text):
             if allowed(Permission.ENROL) and st.button(
                 "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_enrol_first"
@@ -52,13 +51,13 @@ def gallery_panel() -> None:
     weights, _ = weights_in_use()
     if weights is not None and weights.sha256 != space.weights_sha256:
         st.warning(
-            f"Nobody has templates of the weights in use. Shown are those made with {plain(space.encoder_name)}.",
+            f"Nobody is enrolled with the weights in use. The templates of {plain(space.encoder_name)} are shown.",
             icon=":material/sync_problem:",
         )
     health = health_of(space, UNCALIBRATED_THRESHOLD)
     _verdict(health)
     if health.troubles and not allowed(Permission.ENROL):
-        not_yours("Mending it")
+        not_yours("Resolving findings")
     for code, (title, icon) in _TITLES.items():
         found = [each for each in health.troubles if each.code == code]
         if found:
@@ -67,8 +66,8 @@ def gallery_panel() -> None:
         _left(health.left)
     how = "calibrated for this gallery" if health.calibrated else "uncalibrated"
     st.caption(
-        f"{plain(health.line)} Templates of {plain(space.encoder_name)} ({space.weights_sha256[:10]}); threshold "
-        f"{health.threshold:.2f} at full size, {how}."
+        f"Templates of {plain(space.encoder_name)} ({space.weights_sha256[:10]}); threshold {health.threshold:.2f} at "
+        f"full size, {how}."
     )
     link("help", "How the gallery is examined", icon=":material/help:", topic="gallery-health")
 
@@ -76,7 +75,7 @@ def gallery_panel() -> None:
 def _verdict(health: GalleryHealth) -> None:
     text = plain(health.line)
     if health.serious:
-        st.error(f"**Somebody may be given a wrong name.** {text}", icon=":material/dangerous:")
+        st.error(f"**Some people may be misidentified.** {text}", icon=":material/dangerous:")
     elif health.troubles:
         st.info(text, icon=":material/info:")
     else:
@@ -90,15 +89,17 @@ def _group(code: Code, title: str, icon: str, found: Sequence[Trouble]) -> None:
         for each in found[:MOST_SHOWN]:
             _trouble(each)
         if len(found) > MOST_SHOWN:
-            rest = count(len(found) - MOST_SHOWN, "more of this kind", "more of this kind")
-            st.caption(f"{rest}; they move up as these are mended. `edgeface-studio diagnose gallery` lists them all.")
+            st.caption(
+                f"{len(found) - MOST_SHOWN:,} more, shown as these are resolved. List all of them with "
+                "`edgeface-studio diagnose gallery`."
+            )
 
 
 def _trouble(trouble: Trouble) -> None:
     key = _key(trouble)
     with st.container(border=True, key=key):
         if trouble.serious:
-            st.badge("Look at this", icon=":material/priority_high:", color="red")
+            st.badge("Needs attention", icon=":material/priority_high:", color="red")
         st.markdown(plain(trouble.text))
         if trouble.code == "unlike_groups":
             _each_removable(trouble, key)
@@ -119,7 +120,7 @@ def _trouble(trouble: Trouble) -> None:
 
 
 def _sides(trouble: Trouble) -> None:
-    """The photographs concerned on the left, what they are held against on the right."""
+    """The photographs concerned on the left, those they are compared with on the right."""
     if not trouble.beside:
         strip([_face(photo) for photo in trouble.photos[:_MOST_FACES]])
         return
@@ -129,7 +130,7 @@ def _sides(trouble: Trouble) -> None:
         strip([_face(photo) for photo in trouble.photos[:_MOST_FACES]])
     with right:
         beside = trouble.beside
-        st.caption(plain(shorten(beside[0].name)) if beside[0].person != trouble.person else "the others")
+        st.caption(plain(shorten(beside[0].name)) if beside[0].person != trouble.person else "The others")
         strip([_face(photo) for photo in beside[:_MOST_FACES]])
 
 
@@ -143,7 +144,7 @@ def _each_removable(trouble: Trouble, key: str) -> None:
 
 def _face(photo: Photo) -> Picture:
     address = next(filter(None, (crop_address(photo.person, number) for number in photo.templates)), None)
-    return Picture(address or BLANK, "" if address else "no picture kept", f"Face of {photo.name}")
+    return Picture(address or BLANK, "" if address else "no picture stored", f"Face of {photo.name}")
 
 
 def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> None:
@@ -153,11 +154,11 @@ def _remove(photo: Photo, key: str, label: str = "Remove this photograph") -> No
         st.markdown(
             f"Erase this photograph of **{plain(shorten(photo.name))}** and its templates? This can't be undone."
         )
-        if st.button("Erase it", type="primary", icon=":material/delete_forever:", key=f"{key}_remove"):
+        if st.button("Erase the photograph", type="primary", icon=":material/delete_forever:", key=f"{key}_remove"):
             with feedback() as attempt:
                 remove_photograph(gallery(), photo, actor="dashboard")
             if attempt.ok:
-                _say(f"A photograph of {photo.name} was removed.")
+                _say(f"A photograph of {photo.name} was erased.")
 
 
 def _merge(trouble: Trouble, key: str) -> None:
@@ -165,7 +166,9 @@ def _merge(trouble: Trouble, key: str) -> None:
     if other is None or not allowed(Permission.ENROL):
         return
     with st.popover("Merge them", icon=":material/merge:"):
-        st.markdown("One person keeps the photographs of both. The Gallery page can undo it, until the next change.")
+        st.markdown(
+            "One entry keeps the photographs of both. You can undo this on the Gallery page until the next change."
+        )
         for keep, gone, name in (
             (trouble.person, other, trouble.name),
             (other, trouble.person, trouble.other_name),
@@ -176,7 +179,7 @@ def _merge(trouble: Trouble, key: str) -> None:
                 with feedback() as attempt:
                     change = merge_identities(gallery(), gone, keep, actor="dashboard")
                 if attempt.ok:
-                    text = f"Two entries are one now: {name}."
+                    text = f"Merged into one entry: {name}."
                     say_on_gallery(text, change)
                     _say(text)
 
@@ -190,44 +193,49 @@ def _enrol(trouble: Trouble, key: str) -> None:
 
 def _leave(trouble: Trouble, key: str) -> None:
     if allowed(Permission.ENROL) and st.button(
-        "Leave it",
+        "Dismiss",
         icon=":material/done:",
         key=f"{key}_leave",
-        help="You have looked, and it is as it should be. It comes back when its photographs change.",
+        help="For findings that you have checked and that are correct. They return when the photographs change.",
     ):
         with feedback() as attempt:
             leave(gallery(), trouble.key, actor="dashboard")
         if attempt.ok:
-            _say("Left as it is. It stands at the end of this page, and can be taken up again.")
+            _say("Dismissed. Find it at the end of this page to list it again.")
 
 
 def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
-    """What somebody looked at and left, with who and when, and the way back."""
-    with st.expander(f"Looked at and left ({len(left):,})", icon=":material/done_all:", key="diagnostics_left"):
+    """The dismissed findings, with user and time, and the way to list each again."""
+    with st.expander(f"Dismissed findings ({len(left):,})", icon=":material/done_all:", key="diagnostics_left"):
         for trouble, mark in left[: 2 * MOST_SHOWN]:
             key = f"{_key(trouble)}_left"
             with st.container(border=True, key=key):
                 st.markdown(plain(trouble.text))
-                st.caption(plain(f"Left by {mark.by}, {mark.at.astimezone():%-d %b %Y, %H:%M}"))
-                if allowed(Permission.ENROL) and st.button(
-                    "Take it up again", icon=":material/undo:", key=f"{key}_back"
-                ):
+                st.caption(plain(f"Dismissed by {mark.by}, {mark.at.astimezone():%-d %b %Y, %H:%M}"))
+                if allowed(Permission.ENROL) and st.button("List again", icon=":material/undo:", key=f"{key}_back"):
                     with feedback() as attempt:
                         take_up(gallery(), trouble.key, actor="dashboard")
                     if attempt.ok:
                         _say("It is listed again.")
         if len(left) > 2 * MOST_SHOWN:
-            st.caption(
-                f"{len(left) - 2 * MOST_SHOWN:,} more: `edgeface-studio diagnose gallery --json` lists them all."
-            )
+            st.caption(f"{len(left) - 2 * MOST_SHOWN:,} more. List all with `edgeface-studio diagnose gallery --json`.")
 
 
 def _open(person: int, name: str, key: str) -> None:
-    if st.button(
-        f"Open {plain(shorten(name, 24))}", icon=":material/person:", type="tertiary", key=f"{key}_open_{person}"
-    ):
-        st.session_state["gallery_open"] = person
-        go("gallery")
+    st.button(
+        f"Open {plain(shorten(name, 24))}",
+        icon=":material/person:",
+        type="tertiary",
+        key=f"{key}_open_{person}",
+        on_click=_go_to_person,
+        args=(person,),
+    )
+
+
+def _go_to_person(person: int) -> None:
+    # Leaving the page isn't possible in a callback; `view` does it.
+    st.session_state["gallery_open"] = person
+    st.session_state["diagnostics_go"] = "gallery"
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The similarity section: chosen people with one another, small faces with their own HR, and how embeddings spread."""
+"""The similarity section: people with one another, small faces with their own HR image, the spread of embeddings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dashboard.diagnostics.data import (
     source_opened,
     weights_or_empty,
 )
-from dashboard.diagnostics.point_faces import BLANK, address_of, faces_of
+from dashboard.diagnostics.map_points import BLANK, address_of, faces_of
 from dashboard.shell.navigation import link
 from dashboard.ui.markdown import markup, plain, shorten
 from dashboard.ui.pictures import Picture, faces
@@ -42,7 +42,7 @@ _NEAREST = 8
 
 
 def similarity_panel() -> None:
-    """The section."""
+    """Show the section."""
     weights = weights_or_empty()
     if weights is None:
         return
@@ -67,13 +67,13 @@ def _matrix(cloud: Cloud) -> None:
     st.subheader("People with one another", anchor=False)
     names = sorted(cloud.table["identity"].astype(str).unique())
     if len(names) < 2:
-        st.info("There is one person only: nobody to compare with.", icon=":material/person:")
+        st.info("There is only one person, so nobody to compare with.", icon=":material/person:")
         return
     counts = cloud.table.groupby("identity").size()
     first = str(counts.sort_values(ascending=False, kind="stable").index[0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         person = st.selectbox(
-            "Person with those most alike",
+            "Person and the most similar people",
             names,
             index=names.index(first),
             width=320,
@@ -91,11 +91,11 @@ def _matrix(cloud: Cloud) -> None:
                 format_func=lambda each: "full size" if each == HR_VIEW else each,
             )
     chosen = st.multiselect(
-        "Or choose people",
+        "Or select people",
         names,
         max_selections=MOST_IN_MATRIX,
         key=f"diagnostics_people_{cloud.key[:12]}",
-        placeholder="Nobody chosen: the person above with the most alike",
+        placeholder="None selected: the person above and the most similar people",
         select_all=False,
         format_func=lambda name: shorten(name, 40),
     )
@@ -108,8 +108,8 @@ def _matrix(cloud: Cloud) -> None:
         alt=f"Mean cosines of {len(people)} people with one another",
     )
     st.caption(
-        "Mean cosine over all pairs of photographs. The diagonal is each person with themselves, blank where there is "
-        "one photograph only: it should stand out."
+        "Mean cosine over all pairs of photographs. The diagonal compares photographs of the same person and should "
+        "stand out; it is blank where there is only one photograph."
     )
     rows = [
         int(np.flatnonzero((cloud.table["identity"] == name) & (cloud.table["view"] == view))[0]) for name in people
@@ -118,20 +118,20 @@ def _matrix(cloud: Cloud) -> None:
 
 
 def _small(cloud: Cloud) -> None:
-    st.subheader("Small faces with their own large one", anchor=False)
+    st.subheader("Small faces and their own HR images", anchor=False)
     pairs, people = _pairs(cloud.key, cloud)
     if pairs.empty:
-        st.info("Choose small sizes above to see how near they come to full size.", icon=":material/zoom_in:")
+        st.info("Select small sizes above to see how similar they are to full size.", icon=":material/zoom_in:")
         return
     sizes = by_size(pairs, strangers_by_size(cloud))
     st.plotly_chart(
         sizes_figure(sizes, pairs),
         key="diagnostics_sizes_chart",
         config={"displayModeBar": False},
-        alt="Cosine of small faces with their own large one, by size",
+        alt="Cosine of small faces to their own HR images, by size",
     )
     st.dataframe(sizes, hide_index=True, width="stretch", column_config=_SIZE_COLUMNS)
-    st.markdown("**Each person, the least similar first.** Choose a row to see the face that differs most.")
+    st.markdown("**People, the least similar first.** Select a row to see the face that differs most.")
     table = people.head(_PEOPLE_ROWS)
     event = st.dataframe(
         table[["identity", "view", "images", "mean", "lowest"]],
@@ -144,14 +144,14 @@ def _small(cloud: Cloud) -> None:
         column_config=_PERSON_COLUMNS,
     )
     if len(people) > len(table):
-        st.caption(f"{len(table):,} of {len(people):,} rows: those with the lowest mean.")
+        st.caption(f"Showing the {len(table):,} of {len(people):,} rows with the lowest mean.")
     chosen = event.get("selection", {}).get("rows", []) if event else []
     row = int(chosen[0]) if chosen and chosen[0] < len(table) else 0
     _worst(cloud, table.iloc[row])
 
 
 def _worst(cloud: Cloud, row: pd.Series) -> None:
-    """The small face that is least like its own HR, as its pixels are and beside its HR."""
+    """The small face least similar to its own HR image, beside that image."""
     small = int(row["row"])
     st.html(f"<div class='ef-name'>{markup(shorten(str(row['identity']), 60))}</div>")
     shown = [(str(row["view"]), small, True), ("full size", int(cloud.table["hr"].iloc[small]), False)]
@@ -162,7 +162,10 @@ def _worst(cloud: Cloud, row: pd.Series) -> None:
         ],
         112,
     )
-    st.caption(f"{row['view']}: cosine {row['lowest']:.3f} with the own HR, of {count(int(row['images']), 'image')}.")
+    st.caption(
+        f"{row['view']}: cosine {row['lowest']:.3f} to its own HR image, the lowest of "
+        f"{count(int(row['images']), 'image')}."
+    )
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -172,10 +175,10 @@ def _pairs(key: str, _cloud: Cloud) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _spread(cloud: Cloud, weights: WeightsFile) -> None:
-    st.subheader("How embeddings spread", anchor=False)
+    st.subheader("Spread of embeddings", anchor=False)
     found = {view: _measured(cloud.key, view, cloud) for view in cloud.views if len(cloud.only(view)) > 1}
     if not found:
-        st.info("One embedding doesn't spread.", icon=":material/info:")
+        st.info("There is only one embedding.", icon=":material/info:")
         return
     for view, spread in found.items():
         name = "full size" if view == HR_VIEW else view
@@ -190,11 +193,11 @@ def _spread(cloud: Cloud, weights: WeightsFile) -> None:
         alt="Standard deviation of every dimension",
     )
     st.caption(
-        f"A mean std below {MIN_STD:.3f} or a cosine above {MAX_MEAN_ABS_COSINE:.2f} means that {plain(weights.name)} "
-        "hardly tells people apart; drawn faces are alike to any network. The lengths of embeddings before they are "
-        "normalised are in the table under Models, once the three causes were tested."
+        f"A mean standard deviation below {MIN_STD:.3f} or a cosine above {MAX_MEAN_ABS_COSINE:.2f} means that "
+        f"{plain(weights.name)} hardly tells people apart. Synthetic faces look alike to any network. The lengths of "
+        "embeddings before normalisation are in the table under Models, once the three causes have been tested."
     )
-    link("help", "What these figures say", icon=":material/help:", topic="maps")
+    link("help", "What these figures mean", icon=":material/help:", topic="maps")
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -213,7 +216,7 @@ _SIZE_COLUMNS: dict[str, Any] = {
     "p5": _number("5th percentile", format="%.3f"),
     "p95": _number("95th", format="%.3f"),
     "lowest": _number("Lowest", format="%.3f"),
-    "strangers": _number("To others' HR", format="%.3f", help="Mean cosine with somebody else's large face."),
+    "strangers": _number("To others' HR", format="%.3f", help="Mean cosine to the HR images of other people."),
 }
 _PERSON_COLUMNS: dict[str, Any] = {
     "identity": "Person",

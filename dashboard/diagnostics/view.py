@@ -1,6 +1,6 @@
-"""Diagnostics: which weights are loaded and whether they work, how embeddings lie, and whether the gallery is sound.
+"""The Diagnostics page: the weights, maps and similarities of embeddings, and the health of the gallery.
 
-`?show=` names the section, so that a reload and a link show the same one.
+`?show=` in the address names the section, so that reloads and links show the same one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dashboard.diagnostics.gallery_health import gallery_panel
 from dashboard.diagnostics.similarity import similarity_panel
 from dashboard.diagnostics.weights import models_panel
 from dashboard.shell.error_display import feedback
+from dashboard.shell.navigation import go
 from dashboard.ui.components import head
 from dashboard.ui.markdown import plain
 
@@ -27,9 +28,11 @@ SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
 
 def view() -> None:
     """The page."""
+    if page := st.session_state.pop("diagnostics_go", ""):
+        go(page)
     head(
         "Diagnostics",
-        "Why figures are as they are: the weights, how their embeddings lie, and what the gallery holds.",
+        "Find out why accuracy is what it is: inspect the weights, their embeddings and the gallery.",
         wide=True,
     )
     said = st.session_state.pop("diagnostics_said", "")

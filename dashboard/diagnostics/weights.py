@@ -1,4 +1,4 @@
-"""The models section: what is loaded, key by key, and whether a similarity that is too high is to be believed."""
+"""The models section: the report on a file of weights, and tests of the causes of a very high similarity."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _CAUSE_WORDS = {True: ("found", "red"), False: ("not found", "green")}
 
 
 def models_panel() -> None:
-    """The section."""
+    """Show the section."""
     used = in_use(settings())
     stored: list[WeightsFile | UpscalerFile] = [*scan(settings()), *scan_upscalers(settings()), BICUBIC_UPSCALER]
     mine = [each for each in (used.encoder, used.upscaler) if each is not None]
     files = [*mine, *(each for each in stored if each not in mine)]
     if used.encoder is None and len(files) <= 1:
         problem = used.encoder_problem
-        with empty_state("memory", "No weights are here", plain(problem.what) if problem else ""):
+        with empty_state("memory", "No weights are stored", plain(problem.what) if problem else ""):
             if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
                 go("home")
         return
@@ -54,11 +54,11 @@ def models_panel() -> None:
     with feedback():
         report_card(by_key[chosen])
     if used.encoder is not None:
-        st.subheader("Is a high similarity to be believed?", anchor=False)
+        st.subheader("Can you trust a high similarity?", anchor=False)
         st.markdown(
-            "Small faces whose embeddings come very near their large ones may mean three things: **A** enlarging is "
-            "really that good, **B** small and large images are the same, **C** the embeddings have collapsed. Each "
-            "is tested on faces of a data set, with the weights and the upscaler in use."
+            "A very high similarity between small and large faces can have three causes: **A** enlarging works that "
+            "well, **B** the small and large images are the same, **C** the embeddings have collapsed. Each is "
+            "tested on faces of a data set, with the weights and the upscaler in use."
         )
         with feedback():
             _causes(used.encoder)
@@ -87,7 +87,7 @@ def _causes(weights: WeightsFile) -> None:
     )
     run = latest_run(config)
     facts = _facts(run)
-    busy = run_panel(config, "Trying the weights on faces", unit="steps") if facts is None else False
+    busy = run_panel(config, "Testing the weights on faces", unit="steps") if facts is None else False
     if not allowed(Permission.RUN):
         not_yours("Testing them")
     elif not busy and st.button(
@@ -102,7 +102,7 @@ def _causes(weights: WeightsFile) -> None:
 
 
 def _facts(run: Run | None) -> Mapping[str, Any] | None:
-    """A finished check's report, or None."""
+    """The report of a finished check, or None."""
     if run is None:
         return None
     try:
@@ -114,11 +114,11 @@ def _facts(run: Run | None) -> Mapping[str, Any] | None:
 
 
 def causes_card(report: Mapping[str, Any]) -> None:
-    """The verdict, the three answers with their evidence, and the figures that they come from."""
+    """Show the verdict, the three answers with their evidence, and the figures behind them."""
     try:
         found = diagnosis_of(report["diagnosis"])
     except (KeyError, TypeError, ValueError):
-        st.info("The last test's report can't be read: test again.", icon=":material/refresh:")
+        st.info("The report of the last test can't be read. Test again.", icon=":material/refresh:")
         return
     _verdict(found)
     for answer in found.answers:
@@ -131,8 +131,8 @@ def causes_card(report: Mapping[str, Any]) -> None:
             st.markdown(plain(answer.text))
     st.dataframe(_table(report["check"]), hide_index=True, width="stretch", column_config=_COLUMNS)
     st.caption(
-        f"{plain(found.protocol)}. A sample to tell causes apart; figures to report come from `evaluate`. Ranges are "
-        "95 % intervals over people; a face's own photograph is left out of the search."
+        f"{plain(found.protocol)}. This sample serves to tell the causes apart; for figures to report use `evaluate`. "
+        "Ranges are 95 % intervals over people. A face's own photograph is left out of the search."
     )
     link("help", "What the three causes mean", icon=":material/help:", topic="similarity")
 
@@ -148,7 +148,7 @@ def _verdict(found: Diagnosis) -> None:
 
 
 def _table(check: Mapping[str, Any]) -> pd.DataFrame:
-    """The check's figures as text, a row a size, full size first; "" where there is nothing to tell."""
+    """The check's figures as text, one row per size, full size first; "" where there is no figure."""
     hr = check["hr"]
     rows = [
         {
@@ -161,7 +161,9 @@ def _table(check: Mapping[str, Any]) -> pd.DataFrame:
     for one in check["sizes"]:
         first = ""
         if one["asked"]:
-            low, high = one.get("right_interval") or wilson(one["right"], one["asked"])  # the latter in older reports
+            low, high = one.get("right_interval") or wilson(
+                one["right"], one["asked"]
+            )  # older reports have no interval
             first = f"{one['right'] / one['asked'] * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}] of {one['asked']:,}"
         rows.append(
             {
@@ -189,12 +191,12 @@ def _column(label: str, about: str = "") -> Any:
 
 _COLUMNS = {
     "size": st.column_config.TextColumn("Face"),
-    "similarity": _column("To own HR", "Mean cosine of the small face with its own large one."),
-    "p5": _column("5th percentile", "Of the cosines with the own large face."),
-    "strangers": _column("To others' HR", "Mean cosine with somebody else's large face."),
+    "similarity": _column("To own HR", "Mean cosine of the small face to its own HR image."),
+    "p5": _column("5th percentile", "Of the cosines to the face's own HR image."),
+    "strangers": _column("To others' HR", "Mean cosine to the HR images of other people."),
     "first": _column("Right person first, %", "Among all of the sample's people, with the 95 % interval."),
-    "detail_db": _column("VLR to HR, dB", "Enlarged by bicubic; from 40 dB on they are the same."),
+    "detail_db": _column("VLR to HR, dB", "Enlarged by bicubic. From 40 dB on, both images are the same."),
     "norm": _column("Length", "Of the embedding before it is normalised: mean and standard deviation."),
-    "rank": _column("Effective rank", "How many directions are really used, of 512."),
-    "between": _column("Between people", "Mean absolute cosine of different people; healthy up to 0.30."),
+    "rank": _column("Effective rank", "Number of directions in use, of 512."),
+    "between": _column("Between people", "Mean absolute cosine of different people. Healthy up to 0.30."),
 }

@@ -1,4 +1,4 @@
-"""One file of weights on the screen: its keys, its health, where it comes from, and what it measured."""
+"""The report on a file of weights: keys, health, origin and measured accuracy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEYS_SHOWN = 40
 
 
 def report_card(file: WeightsFile | UpscalerFile) -> None:
-    """The report on a file, read once for its content."""
+    """Show the report on a file, computed once per content."""
     report = _report(file.sha256, str(file.path or ""), file)
     if report.ok:
         st.success(_good(report), icon=":material/verified:")
@@ -33,7 +33,9 @@ def report_card(file: WeightsFile | UpscalerFile) -> None:
         st.html("".join(f"<div class='ef-quiet'>{markup(a)}: {markup(b)}</div>" for a, b in _origin(report) if b))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading every key and trying it on faces: a few seconds, once")
+@st.cache_resource(
+    max_entries=16, show_spinner="Reading all keys and testing the weights on faces (once, a few seconds)"
+)
 def _report(sha256: str, path: str, _file: WeightsFile | UpscalerFile) -> ModelReport:
     return report_on(_file, settings())
 
@@ -41,21 +43,21 @@ def _report(sha256: str, path: str, _file: WeightsFile | UpscalerFile) -> ModelR
 def _good(report: ModelReport) -> str:
     if report.kind == "upscaler":
         if report.path is None:
-            return "Bicubic interpolation: nothing to load, nothing invented."
-        return "It loads completely, and comes closer to real faces than repeated pixels do."
-    return "It loads completely, and tells different people apart."
+            return "Bicubic interpolation: nothing to load, no invented detail."
+        return "The file loads completely and comes closer to real faces than repeated pixels."
+    return "The file loads completely and tells different people apart."
 
 
 def _cells(report: ModelReport) -> str:
     cells: list[tuple[str, str]] = []
     if report.keys is not None:
-        cells.append(("Keys that fit", f"{report.keys.fit} of {report.keys.expected}"))
+        cells.append(("Matching keys", f"{report.keys.fit} of {report.keys.expected}"))
     if report.parameters:
         cells.append(("Parameters", f"{report.parameters:,}"))
     if report.health is not None:
         health = report.health
-        cells.append((f"Cosine between people ({MAX_MEAN_ABS_COSINE:.2f} at most)", f"{health.mean_abs_cosine:.3f}"))
-        cells.append((f"Spread a dimension ({MIN_STD} at least)", f"{health.std:.4f}"))
+        cells.append((f"Cosine between people (≤ {MAX_MEAN_ABS_COSINE:.2f})", f"{health.mean_abs_cosine:.3f}"))
+        cells.append((f"Spread per dimension (≥ {MIN_STD})", f"{health.std:.4f}"))
     if report.size_bytes:
         cells.append(("File", f"{report.size_bytes / 1e6:.1f} MB"))
     html = "".join(
@@ -87,7 +89,7 @@ def _origin(report: ModelReport) -> list[tuple[str, str]]:
     if report.parent:
         parent = f"{report.parent}, {parent}"
     if encoder and not parent and report.origin == "starter":
-        parent = "none: random initialisation"
+        parent = "none (random initialisation)"
     sizes = ""
     if "min_px" in card.config:
         sizes = f"{card.config.get('min_px')} to {card.config.get('max_px')} px"
@@ -102,7 +104,7 @@ def _origin(report: ModelReport) -> list[tuple[str, str]]:
         ("Trained for", sizes),
         ("Data", f"SHA-256 {card.data_sha256}" if card.data_sha256 else ""),
         ("Made", card.made_at),
-        ("Tensors beside the encoder, left out", str(report.companions) if report.companions else ""),
-        ("People its head was trained on", f"{report.identities:,}" if report.identities else ""),
-        ("Foreign classes, not run", ", ".join(report.inert_classes)),
+        ("Other tensors, ignored", str(report.companions) if report.companions else ""),
+        ("People the head was trained on", f"{report.identities:,}" if report.identities else ""),
+        ("Unknown classes, not executed", ", ".join(report.inert_classes)),
     ]

@@ -23,7 +23,7 @@ def test_a_build_starts_with_what_was_chosen(open_page, demo, launched):
     app.radio(key="dataset_mode_chosen").set_value("both")
     app.number_input(key="dataset_seed_chosen").set_value(7)
     app.selectbox(key="dataset_build_chosen_camera").set_value("051")
-    button(app, "Build").click().run()
+    button(app, "Build the split").click().run()
     [(kind, config)] = launched
     assert kind == "build" and not app.exception
     assert config["mode"] == "both" and config["seed"] == 7 and config["only"] == {"camera": "051"}
@@ -34,7 +34,7 @@ def test_a_build_starts_with_what_was_chosen(open_page, demo, launched):
 def test_a_name_that_leads_elsewhere_is_refused(open_page, demo, launched):
     app = open_page("dataset", dataset_section="build")
     app.text_input(key="dataset_called_chosen").set_value("../../evil")
-    button(app, "Build").click().run()
+    button(app, "Build the split").click().run()
     assert "can't name a data set" in app.error[0].value.replace("\\", "") and launched == []
 
 
@@ -135,7 +135,7 @@ def test_the_page_knows_a_run_that_failed_and_lets_go_of_it(open_page, own_data_
 @pytest.mark.parametrize(("number", "name"), [(0, "lfw"), (1, "olivetti")])
 def test_a_public_set_is_fetched_by_a_button(open_page, launched, own_data_dir, number: int, name: str):
     app = open_page("dataset", dataset_way="public")
-    [each for each in app.button if each.label == "Fetch"][number].click().run()
+    [each for each in app.button if each.label == "Download"][number].click().run()
     [(kind, config)] = launched
     assert kind == "fetch" and not app.exception and config["name"] == name and config["check"] is True
     assert config["out"] == str(own_data_dir / "datasets" / name)
@@ -155,7 +155,7 @@ def test_fetching_offline_says_so_and_where_to_put_the_files(open_page, own_data
         "dashboard.runs.datasets.launch", lambda *args, **options: runs.append(launch(*args, **options)) or runs[0]
     )
     app = open_page("dataset", dataset_way="public")
-    [each for each in app.button if each.label == "Fetch"][1].click().run()
+    [each for each in app.button if each.label == "Download"][1].click().run()
     assert not app.exception
     [run] = runs
     wait_until_ended(run)

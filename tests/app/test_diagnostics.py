@@ -54,7 +54,7 @@ def people(data_dir):
 @pytest.mark.parametrize(
     ("section", "title", "step"),
     [
-        ("models", "No weights are here", "Get the weights on Home"),
+        ("models", "No weights are stored", "Get the weights on Home"),
         ("map", "No weights are in use", "Get the weights on Home"),
         ("similarity", "No weights are in use", "Get the weights on Home"),
         ("gallery", "Nobody is enrolled yet", "Enrol somebody"),
@@ -72,7 +72,7 @@ def test_planted_faults_are_found_with_faces_and_remedies(open_page, own_data_di
     app = open_page("diagnostics", query={"show": "gallery"})
     text = said(app)
     assert not app.exception
-    assert "Somebody may be given a wrong name" in text and "2 to look at now, 1 to know of" in text
+    assert "Some people may be misidentified" in text and "2 to look at now, 1 to know of" in text
     assert "doesn't resemble the others" in text and "one person under two names" in text
     assert text.count("Face of Grace Hopper") == 3 and text.count("alt='Face of Ada'") == 4
 
@@ -80,8 +80,8 @@ def test_planted_faults_are_found_with_faces_and_remedies(open_page, own_data_di
 def test_a_wrong_photograph_is_removed_with_one_choice(open_page, own_data_dir):
     plant(own_data_dir)
     app = open_page("diagnostics", query={"show": "gallery"})
-    button(app, "Erase it").click().run()
-    assert "A photograph of Ada was removed" in shown(app) and "resemble the others" not in shown(app)
+    button(app, "Erase the photograph").click().run()
+    assert "A photograph of Ada was erased" in shown(app) and "resemble the others" not in shown(app)
     assert people(own_data_dir)["Ada"] == 3
 
 
@@ -89,20 +89,31 @@ def test_two_names_become_one_and_the_other_is_erased(open_page, own_data_dir):
     plant(own_data_dir)
     app = open_page("diagnostics", query={"show": "gallery"})
     button(app, "Keep the name Grace Hopper").click().run()
-    assert "Two entries are one now: Grace Hopper" in said(app)
+    assert "Merged into one entry: Grace Hopper" in said(app)
     assert people(own_data_dir) == {"Ada": 4, "Eve": 2, "Grace Hopper": 6}
 
 
 def test_a_finding_is_left_with_who_and_when_and_taken_up_again(open_page, own_data_dir):
     plant(own_data_dir)
     app = open_page("diagnostics", query={"show": "gallery"})
-    first = next(each for each in app.button if each.label == "Leave it")
+    first = next(each for each in app.button if each.label == "Dismiss")
     first.click().run()
     text = said(app)
     assert not app.exception and "1 to look at now, 1 to know of. 1 looked at and left" in text
-    assert "Left by dashboard, " in text
-    button(app, "Take it up again").click().run()
+    assert "Dismissed by dashboard, " in text
+    button(app, "List again").click().run()
     assert "2 to look at now, 1 to know of" in said(app) and "looked at and left" not in said(app)
+
+
+def test_a_finding_opens_the_person_on_the_gallery_page(open_page, own_data_dir):
+    plant(own_data_dir)
+    app = open_page("diagnostics", query={"show": "gallery"})
+    button(app, "Open Grace Hopper").click().run()
+    assert app.title[0].value == "Gallery" and "Grace Hopper" in shown(app) and "Add photographs" in labels(app)
+
+
+def labels(app):
+    return {each.label for each in app.button}
 
 
 def test_too_few_photographs_lead_to_enrol(open_page, own_data_dir):
@@ -117,7 +128,7 @@ def test_the_gallerys_map_is_there_at_once_and_shows_a_persons_faces(open_page, 
     app = open_page("diagnostics", query={"show": "map"}, diagnostics_map_of="The gallery")
     assert not app.exception and len(app.get("plotly_chart")) == 1
     assert "12 embeddings" in shown(app) and "hold" in shown(app)
-    [person] = [each for each in app.selectbox if each.label == "Look at a person"]
+    [person] = [each for each in app.selectbox if each.label == "Highlight a person"]
     person.select("Ada").run()
     assert shown(app).count("alt='Face of Ada'") == 4
 

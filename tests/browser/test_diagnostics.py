@@ -20,7 +20,7 @@ def test_points_drawn_around_show_their_faces(server, page):
     page.get_by_role("button", name="The gallery", exact=True).or_(
         page.get_by_role("radio", name="The gallery", exact=True)
     ).first.click()
-    expect(page.get_by_text("their faces are shown here")).to_be_visible()
+    expect(page.get_by_text("to see their faces here")).to_be_visible()
     area = page.locator(".js-plotly-plot .nsewdrag").first
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
