@@ -14,8 +14,8 @@ from core.gallery.review import Finding
 from core.gallery.store import Gallery
 from core.recognition.attack_check import use_check
 from core.settings import load_settings
-from dashboard.enrol.findings import serious
-from dashboard.enrol.view import KNOWN, unique_names
+from dashboard.enrol.review import KNOWN, serious
+from dashboard.enrol.view import unique_names
 from tests.app.conftest import button, png, shown
 from tests.unit.faces.onnx_model import write_model
 
