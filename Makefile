@@ -46,10 +46,10 @@ fuzz: $(DEV)
 endurance-live: $(DEV)
 	$(BIN)/python -m tests.endurance.live --minutes 10 --browsers 2
 
-# Speed beside baselines, under ten minutes on two cores; BENCH="--only embed", or BENCH=--large for a million templates.
+# Speed beside other libraries and plainer code, ten minutes on two cores; BENCH="--only embed", BENCH=--large for a million templates.
 bench: $(DEV)
 	$(BIN)/python -m pip install -q -r requirements-bench.txt
-	$(BIN)/edgeface-studio bench $(BENCH)
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.

@@ -1,4 +1,4 @@
-"""Speed: the latest measurements beside their baselines, how cost grows, and earlier runs."""
+"""Speed: the latest measurement, how cost grows, and earlier measurements."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from dashboard.speed.view import growth_figure, history, measure_button, measure
 from dashboard.ui.components import empty_state, head
 from dashboard.ui.markdown import plain
 
-head("Speed", "How fast this machine recognises and trains, beside what people would use instead.")
+head("Speed", "How fast this machine finds, embeds and searches faces.")
 
 found = outcomes(settings())
 at_work = measure_panel()
@@ -18,8 +18,8 @@ if not found:
         with empty_state(
             "speed",
             "Nothing measured yet",
-            "Every figure is measured beside its baseline, in turns, in some ten minutes. Leave the machine alone "
-            "meanwhile: whatever else works on it shows in the figures.",
+            "A measurement takes about a minute. Run nothing else meanwhile: other load on the machine affects the "
+            "figures.",
         ):
             measure_button(primary=True)
             st.caption("Or in a terminal, with nothing else running:", text_alignment="center")
@@ -34,13 +34,17 @@ facts = chosen.machine
 st.caption(
     f"{plain(facts.get('cpu', ''))}, {count(int(facts.get('threads', 0)), 'thread')}, "
     f"PyTorch {plain(facts.get('torch', '?'))}, "
-    f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; medians of calls "
-    f"in turns; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
+    f"{'with' if facts.get('bfloat16') else 'without'} bfloat16, {plain(facts.get('encoder', ''))}; "
+    f"medians; {chosen.seconds:,.0f} s. Processes waiting for the processor before: {facts.get('load_before', '?')}."
 )
 if chosen.quick:
-    st.warning("A quick run: tiny sizes that show that all works. Its figures mean nothing.", icon=":material/info:")
+    st.warning(
+        "A quick run with tiny sizes, which only shows that everything works. Its figures mean nothing.",
+        icon=":material/info:",
+    )
 show_table(chosen)
-st.caption("Ratio: how many times better it is here than the baseline.")
+if any(row.ratio is not None for row in chosen.rows):
+    st.caption("Ratio: how many times better it is here than the baseline.")
 
 if chosen.curves:
     st.subheader("How cost grows", anchor=False)

@@ -1,1 +1,1 @@
-"""Speed, measured beside what people would use instead: every row's baseline runs in the same minute as ours."""
+"""The speed of this machine: what `bench` and the Speed page measure."""

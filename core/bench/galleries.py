@@ -33,10 +33,10 @@ def names_of(count: int) -> list[str]:
 
 @contextmanager
 def filled_gallery(
-    material: Material, templates: NDArray[np.float32], name: str, key: Key | None = None
+    material: Material, templates: NDArray[np.float32], name: str, key: Key | None = None, *, space: Space | None = None
 ) -> Iterator[Gallery]:
     """A gallery on disk, gone afterwards; encrypted where there is a key. Its rows are what enrolling would write."""
-    folder, space = material.folder / name, space_of(material)
+    folder, space = material.folder / name, space or space_of(material)
     folder.mkdir()
     try:
         with Gallery.open(folder / "gallery.db", keys=lambda: key) as gallery:

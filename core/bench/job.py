@@ -1,4 +1,4 @@
-"""The job of the kind `bench`: the table measured in a process of its own, from the Speed page.
+"""The job of the kind `bench`: a measurement in a process of its own, started by the Speed page.
 
 config: only (names of parts, all when empty), quick, large.
 """
@@ -17,7 +17,7 @@ KIND = "bench"
 
 
 def run(context: JobContext) -> Mapping[str, Any]:
-    """Measure what the config names. Raises SettingsInvalid, StorageFailed, and JobStopped between two parts."""
+    """Measure the parts in the config. Raises SettingsInvalid, StorageFailed, and JobStopped between two parts."""
     config = context.config
 
     def on_part(part: str, done: int, total: int) -> None:
@@ -25,7 +25,8 @@ def run(context: JobContext) -> Mapping[str, Any]:
         context.on_event("progress", step=part, done=done, total=total)
 
     def on_row(row: Row) -> None:
-        context.on_event("log", text=f"{row.what}: {row.skipped or _figures(row)}")
+        result = row.skipped or f"{row.ours:,.4g} {row.unit}"
+        context.on_event("log", text=f"{row.what}: {result}")
 
     outcome = run_bench(
         load_settings(),
@@ -35,11 +36,9 @@ def run(context: JobContext) -> Mapping[str, Any]:
         on_part=on_part,
         on_row=on_row,
     )
-    judged = [row for row in outcome.rows if row.met is not None]
-    met = sum(bool(row.met) for row in judged)
-    return {"text": f"{met} of {len(judged)} targets met.", "seconds": outcome.seconds, "at": outcome.at}
-
-
-def _figures(row: Row) -> str:
-    beside = "" if row.baseline is None else f", baseline {row.baseline:,.4g}"
-    return f"{row.ours:,.4g} {row.unit}{beside}"
+    measured = sum(row.ours is not None for row in outcome.rows)
+    return {
+        "text": f"{measured} of {len(outcome.rows)} figures measured.",
+        "seconds": outcome.seconds,
+        "at": outcome.at,
+    }

@@ -1,4 +1,4 @@
-"""What is measured on: real crops and photographs where they are, else drawn ones, and galleries like real ones."""
+"""The data that is measured on: real photographs and crops where there are any, else drawn faces, and galleries."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
     from core.encoder.encode import Encoder
 
 GENUINE_COSINE = 0.62
-"""Stands in for the median cosine of two photographs of a person where there aren't enough to measure it."""
+"""Median cosine of two photographs of a person, used where there are too few photographs to measure it."""
 
 
 @dataclass
 class Material:
-    """One run's needs; `chosen` weights (a file or a name), None for those in use. `tell(text)` reports what is under
-    way; `folder` is thrown away at the end."""
+    """The data of one measurement, made when it is first needed.
+
+    `chosen` are the weights (a file or a name; None: those in use); `on_step(text)` reports the current step; `folder`
+    is deleted at the end.
+    """
 
     settings: Settings
     folder: Path
     quick: bool
     large: bool
-    tell: Callable[[str], None]
+    on_step: Callable[[str], None]
     chosen: str | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -43,7 +46,7 @@ class Material:
 
     @cached_property
     def weights(self) -> Path:
-        """Those chosen, else those in use, else the official XXS beside the shared photographs."""
+        """The chosen weights, else those in use, else the official XXS in EDGEFACE_SHARED."""
         from core.models.encoders import resolve_weights
 
         try:
@@ -61,14 +64,14 @@ class Material:
         return self.load_encoder()
 
     def load_encoder(self) -> Encoder:
-        """Those weights anew, as the environment has it at the moment."""
+        """Load the weights again, as the environment variables of this moment ask for."""
         from core.encoder.encode import load_encoder
 
         return load_encoder(self.weights, device="cpu", check=False)
 
     @contextmanager
     def without_bfloat16(self) -> Iterator[None]:
-        """What is loaded inside computes in float32, also where the processor has bfloat16."""
+        """Encoders loaded in this context compute in float32, also where the processor has bfloat16."""
         before = os.environ.get(BFLOAT16)
         os.environ[BFLOAT16] = "off"
         try:
@@ -88,7 +91,7 @@ class Material:
         from core.dataset.synthetic.demo import make_demo
 
         self.notes.append("Drawn faces: EDGEFACE_SHARED names no photographs.")
-        made = make_demo(self.folder / "demo", self.size(60, 8), 8)
+        made = make_demo(self.folder / "demo", self.size(24, 8), 8)
         large = made.frame[made.frame["kind"] == "hr"]
         return [(name, made.root / path) for name, path in zip(large["identity"], large["path"], strict=True)]
 
@@ -115,7 +118,7 @@ class Material:
 
     @cached_property
     def dsr_file(self) -> Path:
-        """The DSR file that ships; without it one of the same network, whose random weights cost the same."""
+        """The shipped DSR file; without it a file of the same network with random weights, which take the same time."""
         from safetensors.torch import save_file
 
         from core.models.header import DSR_FORMAT
@@ -143,7 +146,7 @@ class Material:
     def queries(
         self, templates: NDArray[np.float32], count: int, seed: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """(rows asked for, queries): other looks of some templates, each at the cosine that genuine pairs have."""
+        """(template rows, queries): for some templates, vectors at the cosines that genuine pairs have."""
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(templates), count, replace=False)
         away = self.templates(count, seed + 1)
@@ -155,7 +158,7 @@ class Material:
 
     @cached_property
     def _spread(self) -> NDArray[np.float32]:
-        """A root of the embeddings' covariance, so much of the identity added that all 512 directions live."""
+        """A square root of the embeddings' covariance, regularised so that all 512 directions have some variance."""
         vectors = self.encoder.encode(self.crops)
         covariance = np.cov(vectors.T) * 0.7 + np.eye(512) * (0.3 / 512)
         values, basis = np.linalg.eigh(covariance)
@@ -164,7 +167,7 @@ class Material:
 
     @cached_property
     def genuine(self) -> float:
-        """Median cosine of two photographs of a person, measured where there are enough."""
+        """Median cosine of two photographs of a person, measured where there are at least four pairs."""
         from core.faces.align import align
         from core.faces.detect import Detector, choose_faces
         from core.images import read_image
@@ -190,5 +193,5 @@ class Material:
 
 
 def shared_folder() -> Path:
-    """Where real photographs and weights lie, if anywhere: EDGEFACE_SHARED."""
+    """The folder of real photographs and weights that EDGEFACE_SHARED names; else one that doesn't exist."""
     return Path(os.environ.get("EDGEFACE_SHARED") or "/nonexistent")

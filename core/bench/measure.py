@@ -1,4 +1,4 @@
-"""Taking times: in turns, so that whatever else the machine does meets both sides alike."""
+"""Timing of calls that alternate, so that other load on the machine affects them alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of every call, in the order taken."""
+    """Seconds of every call, in order."""
 
     seconds: tuple[float, ...]
 
@@ -28,8 +28,8 @@ class Times:
 def in_turns(
     calls: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 1, most_s: float = 30.0
 ) -> dict[str, Times]:
-    """Each call once a round, `rounds` times or until `most_s` have gone (three rounds at the least where asked for
-    that many), after `warm_up` calls that don't count. The order turns round every other time."""
+    """Time each call once a round, for `rounds` rounds or until `most_s` have passed (at least three rounds where that
+    many are asked for), after `warm_up` calls that aren't counted. Every other round reverses the order."""
     for call in calls.values():
         for _ in range(warm_up):
             call()

@@ -1,4 +1,4 @@
-"""What a measurement leaves: plain values, written as JSON and read by the page. No torch here."""
+"""Results of measurements: values written as JSON and read by the Speed page, without importing torch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: `ours` and `baseline` in `unit`, medians of values taken in turns.
+    """One line of the table: `ours` and `baseline` in `unit`, medians of alternating calls.
 
-    `ratio` is how many times better ours is (above 1: better), None without a baseline. `target` says in words what is
-    aimed at and `met` whether it is; `command` is the baseline as one would run it. `skipped` says why nothing was
-    measured, "" when it was.
+    `ratio` is how many times better ours is (above 1: better), None without a baseline. `target` states a target in
+    words and `met` whether it is met; `command` is the baseline as one would run it. `skipped` is the reason why
+    nothing was measured, else "".
     """
 
     name: str
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Curve:
-    """How a cost grows: `x` of something against `y` in `unit`, and the memory held meanwhile in MB where known."""
+    """A cost against a size: `y` in `unit` for each `x`, and the memory held in MB where it is known."""
 
     name: str
     x_title: str
@@ -51,7 +51,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A whole run. `quick` figures are from tiny sizes and say nothing but that everything works."""
+    """A whole measurement. `quick`: tiny sizes, which only show that everything works."""
 
     at: str
     machine: Mapping[str, Any]
@@ -75,7 +75,7 @@ def write_outcome(outcome: Outcome, settings: Settings) -> Path:
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """None for a file that isn't one of ours."""
+    """The measurement in a file; None for a file of another format."""
     try:
         values = json.loads(path.read_bytes())
         if values.pop("format") != FORMAT:
@@ -92,7 +92,7 @@ def read_outcome(path: Path) -> Outcome | None:
 
 
 def outcomes(settings: Settings) -> list[Outcome]:
-    """Every run that was kept, newest first; files that aren't are passed by."""
+    """Every stored measurement, newest first; other files are ignored."""
     found = [read_outcome(path) for path in bench_folder(settings).glob("*.json")]
     return sorted((each for each in found if each is not None), key=lambda each: each.at, reverse=True)
 

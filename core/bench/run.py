@@ -1,4 +1,4 @@
-"""The whole table, top to bottom: every part by name, its rows as they come, one file at the end."""
+"""Run the parts of a measurement in order, collect their rows and write one file at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.bench.material import Material
@@ -16,18 +16,17 @@ from core.errors import CoreError, SettingsInvalid
 from core.settings import Settings
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "embed": ("core.bench.embedding:rows",),
-    "one-crop": ("core.bench.recognition:rows",),
-    "search": ("core.bench.search:rows",),
-    "enrolment": ("core.bench.enrolment:rows",),
-    "ingest": ("core.bench.photographs:rows",),
-    "epochs": ("core.bench.epochs:rows",),
-    "browser": ("core.bench.browser:rows",),
-    "accuracy": ("core.bench.accuracy:rows",),
-    "engines": ("core.bench.engines:rows",),
-    "growth": ("core.bench.search:curve", "core.bench.photographs:curve", "core.bench.pairs:curve"),
+    "embed": ("core.bench.measurements:embedding",),
+    "one-crop": ("core.bench.measurements:one_crop",),
+    "search": ("core.bench.measurements:search",),
+    "enrolment": ("core.bench.measurements:enrolment",),
+    "ingest": ("core.bench.measurements:ingest",),
+    "growth": ("core.bench.measurements:search_curve", "core.bench.photographs:curve"),
 }
-"""What is measured, in this order: each function is given the Material and gives Rows or a Curve."""
+"""The parts in their order. Each function takes the Material and returns Rows or a Curve."""
+
+MOVED = ("epochs", "browser", "accuracy", "engines")
+"""Parts that are comparisons, which `make bench` measures."""
 
 
 def run_bench(
@@ -37,27 +36,33 @@ def run_bench(
     quick: bool = False,
     large: bool = False,
     weights: str | None = None,
-    tell: Callable[[str], None] = lambda text: None,
+    parts: Mapping[str, tuple[str, ...]] = PARTS,
+    on_step: Callable[[str], None] = lambda text: None,
     on_row: Callable[[Row], None] = lambda row: None,
     on_part: Callable[[str, int, int], None] = lambda part, done, total: None,
 ) -> Outcome:
-    """Measure the parts named by `only` (all by default) and write data/bench/<time>.json.
+    """Measure the `parts` named by `only` (all by default) and write data/bench/<time>.json.
 
-    `tell` hears what is under way, `on_row` each row, `on_part` each part with how many are done, of how many.
-    A part that can't be measured leaves a skipped row that says why. Raises SettingsInvalid for an unknown part,
-    StorageFailed.
+    `on_step` receives a line about the current step, `on_row` each row, `on_part` each part with the number of parts
+    done and in all. A part that can't be measured yields a skipped row with the reason. Raises SettingsInvalid for an
+    unknown part, StorageFailed.
     """
-    unknown = sorted(set(only) - set(PARTS))
+    unknown = sorted(set(only) - set(parts))
     if unknown:
-        raise SettingsInvalid(f"There is no part '{unknown[0]}' to measure.", f"Choose from {', '.join(PARTS)}.")
+        raise SettingsInvalid(
+            f"There is no part '{unknown[0]}' to measure.",
+            f'Use make bench BENCH="--only {unknown[0]}".'
+            if unknown[0] in MOVED
+            else f"Choose from {', '.join(parts)}.",
+        )
     began, rows, curves = time.monotonic(), [], []
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-", ignore_cleanup_errors=True) as folder:
-        material = Material(settings, Path(folder), quick, large, tell, weights)
-        parts = [part for part in PARTS if not only or part in only]
-        for done, part in enumerate(parts):
-            on_part(part, done, len(parts))
-            for function in PARTS[part]:
+        material = Material(settings, Path(folder), quick, large, on_step, weights)
+        chosen = [part for part in parts if not only or part in only]
+        for done, part in enumerate(chosen):
+            on_part(part, done, len(chosen))
+            for function in parts[part]:
                 for found in _measured(part, function, material):
                     if isinstance(found, Curve):
                         curves.append(found)
@@ -76,8 +81,8 @@ def run_bench(
 
 
 def _measured(part: str, function: str, material: Material) -> Iterable[Row | Curve]:
-    """Rows as they come; a skipped one in the place of what a library that isn't there, or a fault, prevents."""
-    material.tell(f"measuring {part}")
+    """The rows of a function; a skipped row where a missing library or an error prevents the measurement."""
+    material.on_step(f"measuring {part}")
     module, _, name = function.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)(material)
@@ -91,7 +96,7 @@ def _measured(part: str, function: str, material: Material) -> Iterable[Row | Cu
 
 
 def machine() -> dict[str, object]:
-    """What the figures were taken on; no name of the computer."""
+    """The processor and libraries that the figures belong to; the computer's name isn't among them."""
     import torch
 
     from core.system.cpu import cpu_has_bfloat16, processor_name

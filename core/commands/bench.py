@@ -1,4 +1,4 @@
-"""`bench`: how fast this machine is, every figure beside what people would use instead."""
+"""`bench`: measure the speed of this machine in about a minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.commands.shared.common import JsonOption, WeightsOption, example, note
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.bench.row import Row
+    from core.bench.row import Outcome, Row
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,21 +23,20 @@ def bench(
         list[str] | None,
         typer.Option(
             "--only",
-            help="A part: embed, one-crop, search, enrolment, ingest, epochs, browser, accuracy, engines or growth; "
-            "repeat it.",
+            help="A part: embed, one-crop, search, enrolment, ingest or growth; may be repeated.",
         ),
     ] = None,
     large: Annotated[bool, typer.Option("--large", help="Also search among a million templates (about 8 GB).")] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny sizes: shows that all works, its figures mean nothing.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes, which only show that everything works.")] = False,
     weights: WeightsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure speed beside baselines, in turns in one run; written to data/bench and shown on the Speed page.
+    """Measure the speed of this machine in about a minute.
 
-    Leave the machine alone meanwhile. EDGEFACE_SHARED may name a folder that holds data/lfw (images, pairs.txt); else
-    faces are drawn. EDGEFACE_BFLOAT16=off measures without bfloat16, EDGEFACE_ENGINE names the engine for one crop.
+    Results are stored in data/bench and shown on the Speed page. Run nothing else meanwhile. EDGEFACE_SHARED may name
+    a folder that holds data/lfw/images; otherwise faces are drawn. EDGEFACE_BFLOAT16=off measures without bfloat16,
+    EDGEFACE_ENGINE chooses the engine for single crops. `make bench` compares each figure with other libraries, in some
+    ten minutes.
     """
     from core.bench.run import run_bench
 
@@ -47,17 +46,21 @@ def bench(
         large=large,
         quick=quick,
         weights=weights,
-        tell=lambda text: progress(f"{text} ..."),
+        on_step=lambda text: progress(f"{text} ..."),
     )
     progress("")
     if as_json:
         say_json({**asdict(outcome), "path": None})
-        return
-    say_table(("what", "ours", "baseline", "unit", "times", "target", "met"), [_cells(row) for row in outcome.rows])
-    say()
-    say("Baselines:")
-    for command in dict.fromkeys(row.command for row in outcome.rows if row.command):
-        say(f"  {command}")
+    else:
+        show_outcome(outcome)
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """Print a measurement: the table, the baselines if there are any, the notes and the machine."""
+    if all(row.baseline is None for row in outcome.rows):
+        say_table(("what", "result", "unit"), [(*_cells(row)[:2], row.unit) for row in outcome.rows])
+    else:
+        _show_baselines(outcome)
     say()
     for row in outcome.rows:
         if row.note or row.skipped:
@@ -69,8 +72,16 @@ def bench(
     )
     for text in facts["notes"]:
         note(text)
-    if quick:
-        note("A quick run shows that all works; its figures mean nothing.")
+    if outcome.quick:
+        note("A quick run only shows that everything works; its figures mean nothing.")
+
+
+def _show_baselines(outcome: Outcome) -> None:
+    say_table(("what", "ours", "baseline", "unit", "times", "target", "met"), [_cells(row) for row in outcome.rows])
+    say()
+    say("Baselines:")
+    for command in dict.fromkeys(row.command for row in outcome.rows if row.command):
+        say(f"  {command}")
 
 
 def _cells(row: Row) -> tuple[object, ...]:

@@ -31,10 +31,6 @@ STEPS = {
     "search": "Search",
     "enrolment": "Enrolment",
     "ingest": "Ingest",
-    "epochs": "Training",
-    "browser": "The dashboard",
-    "accuracy": "Accuracy",
-    "engines": "Engines",
     "growth": "How cost grows",
 }
 """What is being measured, in words, by the names of the parts."""
@@ -97,7 +93,7 @@ def _frame(rows: Sequence[Row], key: str) -> None:
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line a row, numbers as text with their unit."""
+    """One line for each row, numbers as text with their unit; comparisons have the columns of a baseline too."""
     lines = []
     for row in rows:
         met = "" if row.met is None else "met" if row.met else "missed"
@@ -111,7 +107,9 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "Target": row.target,
             }
         )
-    return pd.DataFrame(lines, columns=["What", "Here", "Baseline", "Ratio", "Result", "Target"])
+    compared = any(row.baseline is not None or row.target for row in rows)
+    columns = ["What", "Here", "Baseline", "Ratio", "Result", "Target"] if compared else ["What", "Here"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def growth_figure(curves: Sequence[Curve]) -> go.Figure:
@@ -135,12 +133,12 @@ def growth_figure(curves: Sequence[Curve]) -> go.Figure:
 
 
 def history(found: Sequence[Outcome]) -> pd.DataFrame:
-    """Rows with a ratio of every whole run, newest first; empty when there is only one."""
+    """The figures of every whole measurement, newest first; empty when there is only one."""
     lines = [
         {"Measured": when(each), "What": row.what, "Here": f"{row.ours:,.4g} {row.unit}", "Ratio": row.ratio}
         for each in found
         for row in each.rows
-        if row.ratio is not None and not each.quick and not row.name.startswith(_ENGINE)
+        if row.ours is not None and not each.quick and not row.name.startswith(_ENGINE)
     ]
     return pd.DataFrame(lines if len({line["Measured"] for line in lines}) > 1 else [])
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from core.bench.accuracy import all_pairs_eer, eer
 from core.bench.measure import in_turns
 from core.bench.row import Curve, Outcome, Row, bench_folder, outcomes, write_outcome
 from core.bench.run import PARTS, run_bench
 from core.errors import SettingsInvalid
-from core.evaluation.pairs import Pair, Photo
 from core.settings import PROJECT_ROOT, load_settings
 from core.system.cpu import cpu_has_bfloat16
 
@@ -44,6 +41,9 @@ def test_an_outcome_is_read_as_it_was_written_and_strange_files_are_passed_by(se
 def test_an_unknown_part_is_named(settings):
     with pytest.raises(SettingsInvalid, match="nonsense"):
         run_bench(settings, only=["nonsense"])
+    with pytest.raises(SettingsInvalid) as caught:
+        run_bench(settings, only=["engines"])
+    assert "make bench" in caught.value.next_step, "the comparisons are in tests/benchmarks"
 
 
 def test_a_part_that_cant_be_measured_leaves_a_row_that_says_why(settings, monkeypatch):
@@ -51,50 +51,24 @@ def test_a_part_that_cant_be_measured_leaves_a_row_that_says_why(settings, monke
     monkeypatch.delenv("EDGEFACE_SHARED", raising=False)
     monkeypatch.setitem(PARTS, "search", ("core.bench.nothing_of_the_kind:rows",))
     heard = []
-    made = run_bench(load_settings(), only=["search", "accuracy"], quick=True, on_part=lambda *each: heard.append(each))
-    assert [row.name for row in made.rows] == ["search", "eer"]
-    assert all(row.skipped and row.ours is None and row.met is None for row in made.rows)
-    assert heard == [("search", 0, 2), ("accuracy", 1, 2)]
+    made = run_bench(load_settings(), only=["search", "embed"], quick=True, on_part=lambda *each: heard.append(each))
+    assert [row.name for row in made.rows] == ["embed-32", "embed-1", "search"]
+    skipped = made.rows[-1]
+    assert skipped.skipped and skipped.ours is None and skipped.met is None
+    assert heard == [("embed", 0, 2), ("search", 1, 2)]
 
 
-def test_embedding_is_measured_beside_plain_pytorch(own_data_dir, monkeypatch):
+def test_embedding_and_search_are_measured_without_a_baseline(own_data_dir, monkeypatch):
     monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(PROJECT_ROOT / "data" / "models"))
     monkeypatch.delenv("EDGEFACE_SHARED", raising=False)
-    made = run_bench(load_settings(), only=["embed"], quick=True)
+    made = run_bench(load_settings(), only=["embed", "search", "growth"], quick=True)
     rows = {row.name: row for row in made.rows}
-    assert {"embed-32", "embed-1"} <= set(rows)
-    assert ("embed-32-float32" in rows) == cpu_has_bfloat16()
-    assert rows["embed-32"].ratio == pytest.approx(rows["embed-32"].ours / rows["embed-32"].baseline)
-    assert rows["embed-1"].ratio == pytest.approx(rows["embed-1"].baseline / rows["embed-1"].ours)
+    assert list(rows) == ["embed-32", "embed-1", "search-200", "search-1000", "gallery-open"]
+    assert all(row.ours > 0 and row.baseline is None and row.ratio is None and not row.skipped for row in made.rows)
+    assert [curve.name for curve in made.curves] == ["Identify: one search", "Ingest"]
     assert made.quick and outcomes(load_settings()) == [made]
 
 
 def test_bfloat16_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("EDGEFACE_BFLOAT16", "off")
     assert not cpu_has_bfloat16()
-
-
-def test_the_rival_network_has_5_6_million_parameters_and_enlarges_to_112_px():
-    import torch
-
-    from core.bench.rival_dsr import RivalDSR
-
-    rival = RivalDSR().eval()
-    assert sum(tensor.numel() for tensor in rival.parameters()) == pytest.approx(5.6e6, rel=0.01)
-    with torch.no_grad():
-        assert rival(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 112, 112)
-
-
-def test_the_eer_goes_by_cosines_whatever_the_vectors_lengths():
-    photos = [Photo("A", 1), Photo("A", 2), Photo("B", 1), Photo("B", 2)]
-    vectors = np.array([[2, 0], [9, 1], [0, 1], [0.1, 5]], np.float32)
-    pairs = [
-        Pair(1, True, photos[0], photos[1]),
-        Pair(1, True, photos[2], photos[3]),
-        Pair(1, False, photos[0], photos[2]),
-        Pair(1, False, photos[1], photos[3]),
-    ]
-    assert eer(pairs, photos, vectors) == 0.0
-    assert eer(pairs, photos, vectors[[0, 2, 1, 3]]) == 1.0  # the wrong ones are alike
-    assert all_pairs_eer(photos, vectors) == 0.0  # two genuine pairs, four impostor pairs
-    assert all_pairs_eer(photos, vectors[[0, 2, 1, 3]]) == pytest.approx(0.5)

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.bench.embedding import MANY, PLAIN, plain_images, plain_model
 from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.row import Row
 from core.encoder.engines import traced
 from core.encoder.export_onnx import INPUT, export_onnx
+from tests.benchmarks.embedding import MANY, PLAIN, plain_images, plain_model
 
 _FIRST = "PyTorch float32 NCHW"
 _INSTALL = "isn't installed: pip install -r requirements-bench.txt"
@@ -69,7 +69,7 @@ def _engines(network: nn.Module, crops: Tensor, material: Material) -> tuple[dic
     if material.quick:
         skipped["torch.compile"] = "left out of a quick run: compiling takes a minute"
     else:
-        material.tell("compiling")
+        material.on_step("compiling")
         try:
             compiled = torch.compile(copy.deepcopy(last), dynamic=False)
             _torch(compiled)(crops[:1])

@@ -28,9 +28,9 @@ def rows(material: Material) -> Iterator[Row]:
     import faiss
 
     size = material.size(1_000_000, 20_000)
-    material.tell("cosines of two photographs of a person")
+    material.on_step("cosines of two photographs of a person")
     measured = genuine_cosines(material)
-    material.tell(f"search in {size:,} templates")
+    material.on_step(f"search in {size:,} templates")
     templates = material.templates(size)
     flat = faiss.IndexFlatIP(templates.shape[1])
     flat.add(templates)

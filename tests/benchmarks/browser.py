@@ -58,7 +58,7 @@ def _measured(material: Material, chromium: str) -> Iterator[Row]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         for turn in range(material.size(3, 1)):
-            material.tell(f"the dashboard, cold start {turn + 1}")
+            material.on_step(f"the dashboard, cold start {turn + 1}")
             with _server(material) as address:
                 context = browser.new_context(viewport={"width": 1280, "height": 900})
                 context.set_default_timeout(_WAIT_MS)
@@ -81,7 +81,7 @@ def _measured(material: Material, chromium: str) -> Iterator[Row]:
             note=f"a server's first visitor, address to heading; {len(cold)} cold starts, slowest {max(cold):.2f} s",
         )
         yield _page_row("page-to-page", pages, "from click to heading and nothing running")
-        material.tell("pages while a run trains")
+        material.on_step("pages while a run trains")
         busy: dict[str, list[float]] = {}
         with _server(material) as address, training(material) as run:
             context = browser.new_context(viewport={"width": 1280, "height": 900})

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.embedding import PLAIN, plain_embeddings, plain_images, plain_model, settled
 from core.bench.material import Material, shared_folder
 from core.bench.row import Row
 from core.evaluation.pairs import Pair, Photo, photos_of, read_pairs
 from core.evaluation.verification import equal_error_rate, roc, roc_of_sorted
 from core.images import resize
+from tests.benchmarks.embedding import PLAIN, plain_embeddings, plain_images, plain_model, settled
 
 _FOLDS = (5, 6, 7)
 _MOST_APART = 0.001
@@ -31,11 +31,11 @@ def rows(material: Material) -> Iterator[Row]:
     pairs = read_pairs(lfw / "pairs.txt", _FOLDS)
     pairs = pairs[:: material.size(1, 60)]
     photos = photos_of(pairs)
-    material.tell(f"aligning {len(photos):,} photographs for the EER")
+    material.on_step(f"aligning {len(photos):,} photographs for the EER")
     crops = aligned(photos, lfw / "images")
     network, encoder = plain_model(material), material.load_encoder()
     for size in (112, 16):
-        material.tell(f"EER at {size} px")
+        material.on_step(f"EER at {size} px")
         seen = crops if size == 112 else np.stack([resize(resize(crop, size), 112) for crop in crops])
         plain = np.concatenate(
             [plain_embeddings(network, plain_images(seen[i : i + 32])).numpy() for i in range(0, len(seen), 32)]

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.bench.embedding import plain_model
+from core.bench.galleries import filled_gallery
 from core.bench.material import Material
 from core.bench.measure import Times, in_turns
-from core.bench.rival_dsr import RivalDSR
 from core.bench.row import Row
 from core.encoder.encode import SINGLES_FIRST
-from core.gallery.audit import write_audit
-from core.gallery.identity_queries import insert_identity
-from core.gallery.records import NewTemplate, Space
-from core.gallery.store import Gallery
-from core.gallery.template_queries import insert_templates
+from core.gallery.records import Space
 from core.images import resize, to_tensor
 from core.system.cpu import cpu_has_bfloat16
+from tests.benchmarks.embedding import plain_model
+from tests.benchmarks.rival_dsr import RivalDSR
 
 COMMAND = (
-    "RivalDSR (core/bench/rival_dsr.py: CNN and transformer, 5.6 M parameters, random weights) -> EdgeFace float32 "
-    "NCHW -> torch.mv(templates, embedding).topk(5), all under torch.no_grad()"
+    "RivalDSR (tests/benchmarks/rival_dsr.py: CNN and transformer, 5.6 M parameters, random weights) -> EdgeFace "
+    "float32 NCHW -> torch.mv(templates, embedding).topk(5), all under torch.no_grad()"
 )
 
 
@@ -46,8 +42,7 @@ def _row(material: Material, templates: NDArray[np.float32], suffix: str, words:
 
     people, upscaler, encoder = len(templates), load_upscaler(material.dsr_file), material.load_encoder()
     space = Space(encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px)
-    path = material.folder / f"one-crop{suffix}.db"
-    with fill_gallery(path, templates, space) as gallery:
+    with filled_gallery(material, templates, f"one-crop{suffix}", space=space) as gallery:
         pipeline = Pipeline(PipelineConfig(device="cpu", aligned=True), encoder, upscaler, Detector(), gallery)
         smalls = [resize(crop, 32) for crop in material.crops[:16]]
         rival, network = RivalDSR().eval(), plain_model(material)
@@ -96,16 +91,3 @@ def _steps(pipeline: object, smalls: list[NDArray[np.uint8]]) -> dict[str, float
     taken = [pipeline.run(small).timings_ms for small in smalls]
     names = {"detect and align": "cut, judge and super-resolve"}
     return {names.get(step, step): float(np.median([each[step] for each in taken])) for step in taken[0]}
-
-
-def fill_gallery(path: Path, templates: NDArray[np.float32], space: Space) -> Gallery:
-    """A gallery on disk with one full-size template for each of so many people."""
-    gallery = Gallery.open(path)
-    for first in range(0, len(templates), 5_000):
-        with gallery.database.transaction() as connection:
-            at = gallery.database.now()
-            for number in range(first, min(first + 5_000, len(templates))):
-                identity = insert_identity(connection, f"Person {number:07d}", "", at)
-                insert_templates(connection, identity, [NewTemplate(templates[number], "hr", 112.0)], space, at)
-            write_audit(connection, at, "bench", "enrolled")
-    return gallery

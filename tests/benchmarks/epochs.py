@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from core.bench.material import Material
 from core.bench.photographs import listed, take_in
-from core.bench.plain_loop import STAGE_1, STAGE_2, PlainLoop
 from core.bench.row import Row
 from core.dataset.manifest import Dataset
 from core.settings import load_settings
@@ -26,6 +25,7 @@ from core.training.progress_state import RunProgress
 from core.training.reporter import Reporter
 from core.training.run_context import RunContext
 from core.training.stage import StageRun, make_stage, view_batch
+from tests.benchmarks.plain_loop import STAGE_1, STAGE_2, PlainLoop
 
 _WORDS = {"stage1": "Stage 1", "stage2": "Stage 2"}
 
@@ -43,7 +43,7 @@ def rows(material: Material) -> Iterator[Row]:
     from core.training.data import open_data
 
     count = min(len(material.photographs), material.size(384, 40))
-    material.tell("preparing training data")
+    material.on_step("preparing training data")
     out = material.folder / "training"
     take_in(listed(material, count, "train"), out, None)
     dataset = read_dataset(out)
@@ -56,14 +56,14 @@ def rows(material: Material) -> Iterator[Row]:
 def _stage(
     material: Material, dataset: Dataset, data: TrainingData, runner: Runner, name: str, target: float, command: str
 ) -> Iterator[Row]:
-    from core.bench.embedding import plain_model
     from core.sr.upscale import load_dsr
     from core.training.config import make_config
     from core.training.heads import make_head
     from core.training.networks import freeze
     from core.training.stage_losses import Parts
+    from tests.benchmarks.embedding import plain_model
 
-    material.tell(f"training, {name}")
+    material.on_step(f"training, {name}")
     config = make_config("finetune", "notes", dataset="training", device="cpu")
     stage = next(stage for stage in config.recipe.stages if stage.name == name)
     dsr, facts = load_dsr(material.dsr_file)

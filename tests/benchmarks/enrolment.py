@@ -8,12 +8,12 @@ from pathlib import Path
 
 from core.bench.material import Material
 from core.bench.measure import in_turns
+from core.bench.measurements import PHOTOGRAPHS, enrolment_plan
 from core.bench.row import Row
 from core.enrolment.enrol import NothingToEnrol, enrol, enrol_many, prepare_enrolment
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 
-PHOTOGRAPHS = 5
 PERSON_BY_PERSON = "for each person: enrol(pipeline, name, prepare_enrolment(pipeline, photographs, person=name))"
 ONE_BY_ONE = (
     "for each photograph: enrol(pipeline, name, prepare_enrolment(pipeline, [photograph], person=name), add=True)"
@@ -24,8 +24,8 @@ Plan = Sequence[tuple[str, Sequence[Path]]]
 
 def rows(material: Material) -> list[Row]:
     """People with five photographs each into an empty gallery: 1,000 with `large`, else 40."""
-    plan = plan_of(material, material.size(1_000 if material.large else 40, 3))
-    material.tell(f"enrolment of {len(plan):,} people")
+    plan = enrolment_plan(material, material.size(1_000 if material.large else 40, 3))
+    material.on_step(f"enrolment of {len(plan):,} people")
     folder = material.folder / "enrolment"
     config = PipelineConfig(device="cpu", weights=material.weights, skip_dsr=True)
     made = build_pipeline(config, material.settings)
@@ -57,20 +57,6 @@ def rows(material: Material) -> list[Row]:
         note = "from files to the disk, with pictures and what there is to say about each"
         found.append(Row(name, what, "people/s", ours, base, ours / base, target, met, command, note))
     return found
-
-
-def plan_of(material: Material, people: int) -> list[tuple[str, list[Path]]]:
-    """So many people with five photographs each: first those who have five, then whoever's come next, under further
-    names. Everybody is enrolled whatever there is to say, so that each costs the same."""
-    by_person: dict[str, list[Path]] = {}
-    for person, path in material.photographs:
-        by_person.setdefault(person, []).append(path)
-    own = [paths[:PHOTOGRAPHS] for paths in by_person.values() if len(paths) >= PHOTOGRAPHS][:people]
-    others = [path for _, path in material.photographs]
-    while len(own) < people:
-        first = len(own) * PHOTOGRAPHS
-        own.append([others[(first + place) % len(others)] for place in range(PHOTOGRAPHS)])
-    return [(f"Person {number:04d}", paths) for number, paths in enumerate(own)]
 
 
 def by_person(pipeline: Pipeline, plan: Plan) -> None:

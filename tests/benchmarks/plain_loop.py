@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from core.bench.embedding import plain_model
 from core.bench.material import Material
 from core.images import read_image, to_tensor
+from tests.benchmarks.embedding import plain_model
 
 BATCH = 32
 

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bench.galleries import filled_gallery, index_of, names_of, space_of
+from core.bench.galleries import filled_gallery, names_of, space_of
 from core.bench.material import Material
 from core.bench.measure import in_turns
-from core.bench.row import Curve, Row
+from core.bench.row import Row
 from core.gallery.keys import Key
 from core.gallery.records import Space
-from core.gallery.sketch import SKETCH_FROM, build_sketch
 from core.gallery.store import Gallery
 from core.gallery.top_k import take_best
 from core.system.sqlite_files import connect
@@ -39,16 +38,16 @@ def rows(material: Material) -> Iterator[Row]:
     """Search in 10^3, 10^4 and 10^5 templates and opening the largest; with `large` search in 10^6."""
     sizes = (200, 1_000) if material.quick else (1_000, 10_000, 100_000)
     for size in sizes:
-        material.tell(f"search in {size:,} templates")
+        material.on_step(f"search in {size:,} templates")
         templates = material.templates(size)
         with filled_gallery(material, templates, f"gallery-{size}") as gallery:
             yield from _search(material, gallery, templates)
             if size == sizes[-1]:
-                material.tell(f"opening {size:,} templates")
+                material.on_step(f"opening {size:,} templates")
                 yield from _opening(material, gallery)
     yield from _encrypted(material, sizes[-2])
     if material.large:
-        from core.bench.million import rows as million
+        from tests.benchmarks.million import rows as million
 
         yield from million(material)
 
@@ -114,7 +113,7 @@ def _opening(material: Material, gallery: Gallery) -> Iterator[Row]:
 
 def _encrypted(material: Material, size: int) -> Iterator[Row]:
     """What encryption costs: the baseline is the same gallery in plain."""
-    material.tell("an encrypted gallery")
+    material.on_step("an encrypted gallery")
     templates, space, key = material.templates(size), space_of(material), Key(secrets.token_bytes(32))
     with (
         filled_gallery(material, templates, "plain") as plain,
@@ -150,24 +149,6 @@ def read_stacked(path: str) -> Vectors:
     with closing(connect(Path(path), wait_s=60)) as connection:
         found = connection.execute("SELECT vector FROM template")
         return np.stack([np.frombuffer(blob, np.float32) for (blob,) in found])
-
-
-def curve(material: Material) -> Curve:
-    """Milliseconds of one search against the number of people, and what is held in memory for it."""
-    sizes = [100, 1_000] if material.quick else [100, 1_000, 10_000, 100_000]
-    if material.large and not material.quick:
-        sizes.append(1_000_000)
-    space, spent, memory = space_of(material), [], []
-    for size in sizes:
-        templates = material.templates(size)
-        index = index_of(templates, space)
-        if size >= SKETCH_FROM:
-            build_sketch(templates)
-        calls: Calls = {"search": lambda index=index: index.search(index.matrix[0], K)}  # type: ignore[misc]
-        spent.append(_medians(calls, rounds=material.size(40, 3), most_s=10)["search"])
-        memory.append((templates.nbytes + (size * templates.shape[1] / 8 if size >= SKETCH_FROM else 0)) / 1e6)
-    x = tuple(map(float, sizes))
-    return Curve("Identify: one search", "people in the gallery", "ms", x, tuple(spent), tuple(memory))
 
 
 def _medians(calls: Calls, *, rounds: int, most_s: float) -> dict[str, float]:
