@@ -24,7 +24,7 @@ from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
 from core.faces.detect import Detector, Face, choose_faces
 from core.faces.quality import Limits
-from core.gallery.encoder_view import BoundGallery
+from core.gallery.encoder_view import EncoderView
 from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.images import native_crop_px, read_image, reduce_photograph, vlr_size
@@ -119,7 +119,7 @@ class Pipeline:
         self.space = Space(
             encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px
         )
-        self.gallery = BoundGallery(store, self.space)
+        self.gallery = EncoderView(store, self.space)
 
     @property
     def made_by(self) -> str:

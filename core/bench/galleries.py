@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.bench.material import Material
 from core.gallery.audit import write_audit
-from core.gallery.cipher import seal_of
+from core.gallery.cipher import cipher_of
 from core.gallery.keys import Key
 from core.gallery.match import Index
 from core.gallery.records import Space
@@ -53,15 +53,15 @@ def filled_gallery(
 def _write(
     connection: sqlite3.Connection, space: Space, templates: NDArray[np.float32], names: list[str], places: range
 ) -> None:
-    encoder, seal, at = encoder_id(connection, space), seal_of(connection), "2026-01-01T00:00:00+00:00"
+    encoder, cipher, at = encoder_id(connection, space), cipher_of(connection), "2026-01-01T00:00:00+00:00"
     connection.executemany(
         "INSERT INTO identity(id, name, name_key, note, enrolled_at, revision) VALUES (?, ?, ?, ?, ?, 1)",
         [
             (
                 n + 1,
-                seal.close_text(names[n], "name", n + 1),
-                seal.token(names[n]),
-                seal.close_text("", "note", n + 1),
+                cipher.encrypt_text(names[n], "name", n + 1),
+                cipher.name_token(names[n]),
+                cipher.encrypt_text("", "note", n + 1),
                 at,
             )
             for n in places
@@ -74,9 +74,9 @@ def _write(
             (
                 n + 1,
                 encoder,
-                seal.close(templates[n].astype("<f4").tobytes(), "vector", n + 1),
+                cipher.encrypt(templates[n].astype("<f4").tobytes(), "vector", n + 1),
                 int(space.flip_tta),
-                seal.close_text("", "source", n + 1),
+                cipher.encrypt_text("", "source", n + 1),
                 at,
             )
             for n in places

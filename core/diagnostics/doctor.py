@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.errors import CoreError
-from core.gallery.snapshot import folder_of
+from core.gallery.snapshot import backup_folder
 from core.settings import Settings
 from core.system.private_files import make_private
 from core.system.sqlite_files import side_files
@@ -185,7 +185,7 @@ def check_detector() -> Row:
 
 def check_gallery(settings: Settings) -> Row:
     """The gallery opens, is whole (PRAGMA integrity_check), and its people can be found with the weights in use."""
-    from core.gallery.encryption import key_unused
+    from core.gallery.encryption import unused_key
     from core.gallery.store import Gallery
 
     path = settings.gallery_path
@@ -194,7 +194,7 @@ def check_gallery(settings: Settings) -> Row:
         return Row("gallery", "missing", f"none yet at {path}", how)
     try:
         with Gallery.open(path, create=False) as gallery:
-            people, unused = gallery.size, key_unused(gallery)
+            people, unused = gallery.size, unused_key(gallery)
             space = _space_in_use(settings)
             lost = 0 if space is None else sum(each.in_space == 0 for each in gallery.identities(space=space))
             with gallery.database.reading() as connection:
@@ -279,7 +279,7 @@ def check_disk(settings: Settings) -> Row:
 def check_private(settings: Settings) -> Row:
     """Nobody but the owner has permissions on the data folder and the gallery. Those of others are taken away."""
     gallery = settings.gallery_path
-    places = [settings.data_dir, gallery, *side_files(gallery), folder_of(gallery)]
+    places = [settings.data_dir, gallery, *side_files(gallery), backup_folder(gallery)]
     repaired = make_private(places)
     if repaired.refused:
         first, more = repaired.refused[0], len(repaired.refused) - 1

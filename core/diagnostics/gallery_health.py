@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.diagnostics.cloud import photograph_of
 from core.diagnostics.gallery_troubles import ORDER, GalleryHealth, Photo, Trouble
-from core.gallery.dismissed_findings import left_findings
+from core.gallery.dismissed_findings import read_dismissed
 from core.gallery.match import Index, mean_of
-from core.gallery.operating_points import Decision, decide_by, operating_points
+from core.gallery.operating_points import Decision, choose_threshold, operating_points
 from core.gallery.records import Space, StoredTemplate
 from core.gallery.review import (
     ADVISED_PHOTOGRAPHS,
@@ -62,7 +62,7 @@ def examine(
     points, index = operating_points(gallery, space), gallery.index(space)
 
     def decide(probe_px: float) -> Decision:
-        return decide_by(points, "fpir", probe_px, len(people), otherwise=threshold, mix=index.mix)
+        return choose_threshold(points, "fpir", probe_px, len(people), otherwise=threshold, mix=index.mix)
 
     by_id = {person.id: person for person in people}
     twins = _two_names(people, index, by_id)
@@ -73,7 +73,7 @@ def examine(
     ordered = sorted(troubles, key=lambda each: (not each.serious, ORDER.index(each.code), each.name.casefold()))
     full = decide(112.0)
     photographs = sum(len(person.photos) for person in people)
-    reviewed = left_findings(gallery)
+    reviewed = read_dismissed(gallery)
     return GalleryHealth(
         space,
         len(people),

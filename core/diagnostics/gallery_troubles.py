@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.diagnostics.cloud import photograph_of
 from core.errors import SettingsInvalid
-from core.gallery.dismissed_findings import FindingKey, Left
+from core.gallery.dismissed_findings import Dismissal, FindingKey
 from core.gallery.errors import IdentityNotFound
 from core.gallery.records import Space
 from core.gallery.review import SAME_ABOVE
@@ -92,7 +92,7 @@ class GalleryHealth:
     threshold: float
     calibrated: bool
     troubles: tuple[Trouble, ...]
-    left: tuple[tuple[Trouble, Left], ...] = ()
+    left: tuple[tuple[Trouble, Dismissal], ...] = ()
 
     @property
     def serious(self) -> tuple[Trouble, ...]:

@@ -21,9 +21,9 @@ from core.errors import CoreError
 from core.gallery.records import NewTemplate, StoredTemplate
 from core.gallery.store import Gallery
 from core.gallery.template_replacement import (
-    let_go_of_replaced,
     plan_replacement,
     read_sources,
+    remove_replaced,
     store_replacements,
 )
 from core.images import read_image, resize
@@ -154,7 +154,7 @@ def reembed(
             told = time.monotonic()
             tell("progress", **_progress(done, plan.photographs, told - started))
     look()
-    removed = 0 if keep_old else let_go_of_replaced(gallery, space)
+    removed = 0 if keep_old else remove_replaced(gallery, space)
     again = tuple(person.id for person in gallery.identities(space=space) if person.in_space == 0)
     return Reembedded(made, removed, len(unreadable), again, round(time.monotonic() - started, 2))
 

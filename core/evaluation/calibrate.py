@@ -37,7 +37,7 @@ from core.evaluation.systems import System
 from core.evaluation.tolerance import effective_pairs, enough, tolerated_share
 from core.evaluation.views import View
 from core.gallery.operating_points import OperatingPoint
-from core.gallery.template_mix import FULL_SIZE, TemplateMix, template_sizes
+from core.gallery.template_mix import FULL_SIZE, TemplateMix, parse_template_sizes
 from core.images import VLR_PROBE_PX
 
 SIZES: tuple[int | None, ...] = (None, 32, 24, 16)
@@ -186,7 +186,7 @@ class _Half:
 
     def __init__(self, people: NDArray[np.int64], embedded: Mapping[View, Embedded], view: View, goal: Goal) -> None:
         self.people, self.probe, self.hr = people, embedded[view], embedded[View(view.mode)]
-        full = [self.hr] if FULL_SIZE in template_sizes(goal.templates) else []
+        full = [self.hr] if FULL_SIZE in parse_template_sizes(goal.templates) else []
         self.kinds = [*full, *(embedded[one] for one in goal.enrolled_views)]
 
     def trial(self, goal: Goal, seed: int) -> Trial:

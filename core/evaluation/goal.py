@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.errors import SettingsInvalid
 from core.evaluation.views import View
-from core.gallery.template_mix import FULL_SIZE, HR, template_sizes, templates_text
+from core.gallery.template_mix import FULL_SIZE, HR, format_template_sizes, parse_template_sizes
 
 Measure = Literal["fpir", "far"]
 CONFIDENCE = 0.9
@@ -41,12 +41,12 @@ class Goal:
             )
         if self.enrol < 1 or self.draws < 1 or self.frames < 1:
             raise SettingsInvalid("Photographs, draws and frames are counted from 1.", "Choose 1 or more.")
-        object.__setattr__(self, "templates", templates_text(template_sizes(self.templates)))
+        object.__setattr__(self, "templates", format_template_sizes(parse_template_sizes(self.templates)))
 
     @property
     def enrolled_views(self) -> list[View]:
         """Beside HR: matched templates are made from aligned crops, as enrolment makes them."""
-        small = [size for size in template_sizes(self.templates) if size != FULL_SIZE]
+        small = [size for size in parse_template_sizes(self.templates) if size != FULL_SIZE]
         return [View("aligned", size) for size in small] if self.measure == "fpir" else []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.errors import StorageFailed
 from core.evaluation.result import Evaluation, ReportUnreadable
-from core.gallery.operating_points import Decision, Measure, OperatingPoint, decide_by, save_operating_point
+from core.gallery.operating_points import Decision, Measure, OperatingPoint, choose_threshold, save_operating_point
 from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.gallery.template_mix import TemplateMix
@@ -78,6 +78,6 @@ def in_force(
 ) -> list[InForce]:
     """What probes of each size of SIZES are judged by, in a gallery of `people` who are enrolled as `mix` says."""
     return [
-        InForce(probe, measure, decide_by(points, measure, px, people, otherwise=otherwise, mix=mix))
+        InForce(probe, measure, choose_threshold(points, measure, px, people, otherwise=otherwise, mix=mix))
         for probe, px in SIZES
     ]

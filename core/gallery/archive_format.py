@@ -34,7 +34,7 @@ SUFFIX = ".efgallery"
 MAX_FILE_BYTES = 2_000_000_000
 MAX_JSON_BYTES = 256_000_000
 MAX_INFLATION = 10
-"""How many times its own size a file may unpack to. What `write_portable` makes isn't compressed at all."""
+"""How many times its own size a file may unpack to. What `write_gallery_archive` makes isn't compressed at all."""
 
 _MANIFEST = "manifest.json"
 _IDENTITIES = "identities.json"
@@ -42,7 +42,7 @@ _MEND = "Export it again from the gallery it came from."
 
 
 @dataclass(frozen=True, eq=False)
-class PortableTemplate:
+class ArchiveTemplate:
     """A template on its way: what is stored, where it belongs, and since when."""
 
     template: NewTemplate
@@ -51,20 +51,20 @@ class PortableTemplate:
 
 
 @dataclass(frozen=True, eq=False)
-class PortablePerson:
+class ArchivePerson:
     """An identity on its way, with its templates."""
 
     name: str
     note: str
     enrolled_at: datetime
-    templates: tuple[PortableTemplate, ...]
+    templates: tuple[ArchiveTemplate, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Portable:
+class Archive:
     """What a portable file holds, checked."""
 
-    people: tuple[PortablePerson, ...]
+    people: tuple[ArchivePerson, ...]
     created_at: datetime
 
     @property
@@ -83,7 +83,7 @@ class Portable:
         return any(item.template.crop is not None for person in self.people for item in person.templates)
 
 
-def write_portable(file: BinaryIO, people: Iterable[PortablePerson], created_at: datetime) -> None:
+def write_gallery_archive(file: BinaryIO, people: Iterable[ArchivePerson], created_at: datetime) -> None:
     """Write a portable gallery. People are taken one at a time, so that a large gallery needs little memory."""
     members: dict[str, dict[str, object]] = {}
     encoders: dict[tuple[str, int], dict[str, Any]] = {}
@@ -141,7 +141,7 @@ def write_portable(file: BinaryIO, people: Iterable[PortablePerson], created_at:
         add(_MANIFEST, _json(manifest))
 
 
-def read_portable(source: Path | str | bytes) -> Portable:
+def read_gallery_archive(source: Path | str | bytes) -> Archive:
     """Read and check a portable gallery, from a path or from its bytes.
 
     Raises ImportRejected, saying what is wrong: no such file, another format or a newer one, damaged, or
@@ -168,7 +168,7 @@ def read_portable(source: Path | str | bytes) -> Portable:
         raise ImportRejected(f"{name} holds what a gallery can't: {error.what}", _MEND) from error
 
 
-def _read(archive: zipfile.ZipFile, size: int) -> Portable:
+def _read(archive: zipfile.ZipFile, size: int) -> Archive:
     entries = {entry.filename: entry for entry in archive.infolist()}
     if _MANIFEST not in entries:
         raise ImportRejected("The file is no gallery export: there is no manifest.json in it.", _MEND)
@@ -202,12 +202,12 @@ def _read(archive: zipfile.ZipFile, size: int) -> Portable:
     keys = [name_key(person.name) for person in people]
     if len(set(keys)) != len(keys):
         raise ImportRejected("The file holds the same name twice.", _MEND)
-    return Portable(people, as_moment(manifest, "created_at"))
+    return Archive(people, as_moment(manifest, "created_at"))
 
 
 def _person(
     entry: dict[str, Any], encoders: list[dict[str, Any]], matrices: list[np.ndarray], crops: dict[str, bytes]
-) -> PortablePerson:
+) -> ArchivePerson:
     templates = []
     for described in map(as_object, as_list(entry["templates"])):
         number = as_whole(described, "encoder", 0, len(encoders) - 1)
@@ -230,8 +230,8 @@ def _person(
             source=as_text(described, "source", 1000),
         )
         check_template(template, space)
-        templates.append(PortableTemplate(template, space, as_moment(described, "added_at")))
-    return PortablePerson(
+        templates.append(ArchiveTemplate(template, space, as_moment(described, "added_at")))
+    return ArchivePerson(
         name=clean_name(as_text(entry, "name", 1000)),
         note=clean_note(as_text(entry, "note", 20_000)),
         enrolled_at=as_moment(entry, "enrolled_at"),
@@ -239,7 +239,7 @@ def _person(
     )
 
 
-def _describe(item: PortableTemplate, encoder: int, row: int, crop_name: str | None) -> dict[str, object]:
+def _describe(item: ArchiveTemplate, encoder: int, row: int, crop_name: str | None) -> dict[str, object]:
     template = item.template
     return {
         "encoder": encoder,

@@ -18,8 +18,8 @@ from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.errors import GalleryError, GalleryUnreadable
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, read_protection
-from core.gallery.snapshot import copy, finish, folder_of, problem_in, unfinished
-from core.gallery.sqlite_errors import explained
+from core.gallery.snapshot import backup_folder, copy_database, integrity_problem, publish, temporary_copy
+from core.gallery.sqlite_errors import translated_errors
 from core.gallery.store import Gallery
 from core.system.sqlite_files import connect
 from core.system.text import count
@@ -44,7 +44,7 @@ class Backup:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreReport:
     """What a restore did. `earlier` is the backup of what was there before, None where nothing was. `left_out` are the
     numbers of people who had been erased since: they don't come back."""
 
@@ -77,24 +77,24 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
         place = place / _fresh_name(path, gallery.database.now(), why).name
     if place == path or place.resolve() == path.resolve():
         raise GalleryError(f"{place} is the gallery itself.", "Choose another name for the backup.")
-    with explained(place), unfinished(place) as temporary:
-        copy(path, temporary)
-        finish(temporary, place)
+    with translated_errors(place), temporary_copy(place) as temporary:
+        copy_database(path, temporary)
+        publish(temporary, place)
     with gallery.database.transaction() as connection:
         write_audit(connection, gallery.database.now(), actor, "backed up")
-    return look_at(place)
+    return inspect_backup(place)
 
 
-def backups_of(gallery_path: Path | str) -> list[Backup]:
+def list_backups(gallery_path: Path | str) -> list[Backup]:
     """The backups in the folder beside a gallery, newest first; those that can't be used say why."""
     try:
-        paths = sorted(folder_of(gallery_path).glob(f"*{SUFFIX}"))
+        paths = sorted(backup_folder(gallery_path).glob(f"*{SUFFIX}"))
     except OSError:
         return []
-    return sorted((look_at(path) for path in paths), key=lambda one: (one.made_at, one.path.name), reverse=True)
+    return sorted((inspect_backup(path) for path in paths), key=lambda one: (one.made_at, one.path.name), reverse=True)
 
 
-def look_at(path: Path) -> Backup:
+def inspect_backup(path: Path) -> Backup:
     """What a backup file holds. Needs no key, changes nothing, raises nothing: what is wrong is told."""
     try:
         status = path.stat()
@@ -104,7 +104,7 @@ def look_at(path: Path) -> Backup:
     try:
         if not schema.check_file(path):
             raise GalleryUnreadable(f"{path} is empty.")
-        with explained(path), closing(read_only(path)) as connection:
+        with translated_errors(path), closing(connect_read_only(path)) as connection:
             version = schema.user_version(connection)
             people, templates = _counts(connection)
             known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'protection'").fetchone()
@@ -114,12 +114,14 @@ def look_at(path: Path) -> Backup:
     return Backup(path, made_at, status.st_size, people, templates, version, protection)
 
 
-def read_only(path: Path) -> sqlite3.Connection:
+def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that leaves the file, and its folder, as they are."""
     return connect(path, wait_s=0, mode="ro", immutable=True)
 
 
-def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local") -> Restored:
+def restore(
+    gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local"
+) -> RestoreReport:
     """Make the gallery what it was when `source` was made.
 
     The backup is copied, checked (SQLite's integrity, the key, every person's values), brought to the present format
@@ -135,9 +137,9 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
     origin = Path(source).expanduser().absolute()
     if not schema.check_file(origin):
         raise GalleryUnreadable(f"There is no backup at {origin}.", "See edgeface-studio gallery backups.")
-    place = folder_of(gallery.path) / f"{gallery.path.stem}-restoring{SUFFIX}"
-    with explained(origin), unfinished(place) as temporary:
-        copy(origin, temporary)
+    place = backup_folder(gallery.path) / f"{gallery.path.stem}-restoring{SUFFIX}"
+    with translated_errors(origin), temporary_copy(place) as temporary:
+        copy_database(origin, temporary)
         with Gallery.open(
             temporary,
             create=False,
@@ -151,10 +153,10 @@ def restore(gallery: Gallery, source: Path | str, *, backup_key: Key | None = No
             people, templates = incoming.size, sum(person.templates for person in incoming.identities())
         earlier = back_up(gallery, why="before-restore", actor=actor).path if _worth_keeping(gallery) else None
         with closing(connect(temporary, wait_s=0)) as whole:
-            if problem := problem_in(whole):
+            if problem := integrity_problem(whole):
                 raise GalleryUnreadable(f"{origin} is damaged: {problem}.", "Choose another backup.")
             gallery.database.replace_content(whole)
-    return Restored(people, templates, earlier, left_out)
+    return RestoreReport(people, templates, earlier, left_out)
 
 
 def _worth_keeping(gallery: Gallery) -> bool:
@@ -223,7 +225,7 @@ def _counts(connection: sqlite3.Connection) -> tuple[int, int]:
 
 def _fresh_name(path: Path, now: datetime, why: str) -> Path:
     stem = f"{path.stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{f'-{why}' if why else ''}"
-    folder, number = folder_of(path), 1
+    folder, number = backup_folder(path), 1
     while (place := folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}").exists():
         number += 1
     return place

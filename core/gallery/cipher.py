@@ -1,9 +1,9 @@
-"""Encryption of what identifies a person, value by value: AES-256-GCM, bound to its column and its person.
+"""Encryption of personal values, one by one: AES-256-GCM, authenticated with their column and identity number.
 
-A sealed value is 12 random bytes, the cipher text and 16 bytes of tag; text is base64 of that. The person's number is
-authenticated with it, so a vector can't be moved under another name. Whether two names are the same is told by a keyed
-hash. Connections carry their seal, and SQL opens values through `open_text` and `open_blob`; in a gallery without a
-key the SQL names the columns themselves, at no cost.
+An encrypted value is 12 random bytes, the cipher text and a 16-byte tag; text is stored as base64 of that. Since the
+identity's number is authenticated, a vector can't be moved to another name. Names are compared by a keyed hash. Each
+connection holds its file's cipher, and its SQL decrypts values with `decrypt_text` and `decrypt_blob`; in a gallery
+without a key the SQL names the columns themselves, at no cost.
 """
 
 from __future__ import annotations
@@ -22,124 +22,126 @@ from core.gallery.keys import Key
 from core.gallery.validation import name_key
 
 SCHEME = "aes-256-gcm 1"
-"""Written into the gallery; another one is of a newer programme."""
+"""Stored in the gallery. Any other scheme was written by a newer programme."""
 
-Place = Literal["name", "note", "vector", "crop", "source"]
+Column = Literal["name", "note", "vector", "crop", "source"]
 
-CANT_OPEN = "a value was changed, or sealed with another key"
+CANT_DECRYPT = "a value was changed, or encrypted with another key"
 _NONCE_BYTES = 12
 
 
-class Seal(Protocol):
-    """How values lie in a gallery. `fingerprint` is the key's, "" without encryption."""
+class Cipher(Protocol):
+    """How a gallery's values are stored. `fingerprint` is the key's, "" without encryption."""
 
     fingerprint: str
 
-    def close(self, value: bytes, place: Place, person: int) -> bytes: ...
-    def open(self, value: bytes, place: Place, person: int) -> bytes: ...
-    def close_text(self, value: str, place: Place, person: int) -> str: ...
-    def open_text(self, value: str, place: Place, person: int) -> str: ...
-    def token(self, name: str) -> str: ...
-    def sql(self, column: str, place: Place, person: str) -> str: ...
+    def encrypt(self, value: bytes, column: Column, identity: int) -> bytes: ...
+    def decrypt(self, value: bytes, column: Column, identity: int) -> bytes: ...
+    def encrypt_text(self, value: str, column: Column, identity: int) -> str: ...
+    def decrypt_text(self, value: str, column: Column, identity: int) -> str: ...
+    def name_token(self, name: str) -> str: ...
+    def sql(self, expression: str, column: Column, identity: str) -> str: ...
     def sql_name_key(self) -> str: ...
 
 
-class Plain:
-    """Values as they are."""
+class PlainCipher:
+    """No encryption: values are stored as they are."""
 
     fingerprint = ""
 
-    def close(self, value: bytes, place: Place, person: int) -> bytes:
+    def encrypt(self, value: bytes, column: Column, identity: int) -> bytes:
         return value
 
-    def open(self, value: bytes, place: Place, person: int) -> bytes:
+    def decrypt(self, value: bytes, column: Column, identity: int) -> bytes:
         return value
 
-    def close_text(self, value: str, place: Place, person: int) -> str:
+    def encrypt_text(self, value: str, column: Column, identity: int) -> str:
         return value
 
-    def open_text(self, value: str, place: Place, person: int) -> str:
+    def decrypt_text(self, value: str, column: Column, identity: int) -> str:
         return value
 
-    def token(self, name: str) -> str:
-        """What is stored to tell whether a name is taken."""
+    def name_token(self, name: str) -> str:
+        """Return what is stored to find a name: the same for names that differ in case only."""
         return name_key(name)
 
-    def sql(self, column: str, place: Place, person: str) -> str:
-        """The SQL expression of a column's plain value; `person` is the SQL of the identity's number."""
-        return column
+    def sql(self, expression: str, column: Column, identity: str) -> str:
+        """Return the SQL of a column's plain value; `identity` is the SQL of the identity's number."""
+        return expression
 
     def sql_name_key(self) -> str:
-        """The SQL expression of what identities `i` are sorted and searched by."""
+        """Return the SQL by which identities `i` are sorted and searched."""
         return "i.name_key"
 
 
-class Sealed:
-    """Values encrypted with a key."""
+class AesGcmCipher:
+    """AES-256-GCM with a key."""
 
     def __init__(self, key: Key) -> None:
         self.fingerprint = key.fingerprint
-        self._cipher = AESGCM(_derived(key, b"values"))
-        self._names = _derived(key, b"names")
+        self._cipher = AESGCM(_derived_key(key, b"values"))
+        self._names = _derived_key(key, b"names")
 
-    def close(self, value: bytes, place: Place, person: int) -> bytes:
+    def encrypt(self, value: bytes, column: Column, identity: int) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, value, _bound(place, person))
+        return nonce + self._cipher.encrypt(nonce, value, _associated_data(column, identity))
 
-    def open(self, value: bytes, place: Place, person: int) -> bytes:
-        """Raises ValueError when it isn't a value of that place and person, sealed with this key."""
+    def decrypt(self, value: bytes, column: Column, identity: int) -> bytes:
+        """Raises ValueError unless the value was encrypted with this key for that column and identity."""
         try:
-            return self._cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], _bound(place, person))
+            return self._cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], _associated_data(column, identity))
         except (InvalidTag, ValueError, OverflowError) as error:
-            raise ValueError(CANT_OPEN) from error
+            raise ValueError(CANT_DECRYPT) from error
 
-    def close_text(self, value: str, place: Place, person: int) -> str:
-        return base64.b64encode(self.close(value.encode("utf-8"), place, person)).decode("ascii")
+    def encrypt_text(self, value: str, column: Column, identity: int) -> str:
+        return base64.b64encode(self.encrypt(value.encode("utf-8"), column, identity)).decode("ascii")
 
-    def open_text(self, value: str, place: Place, person: int) -> str:
-        return self.open(base64.b64decode(value, validate=True), place, person).decode("utf-8")
+    def decrypt_text(self, value: str, column: Column, identity: int) -> str:
+        return self.decrypt(base64.b64decode(value, validate=True), column, identity).decode("utf-8")
 
-    def token(self, name: str) -> str:
+    def name_token(self, name: str) -> str:
         return hmac.new(self._names, name_key(name).encode("utf-8"), hashlib.sha256).hexdigest()
 
-    def sql(self, column: str, place: Place, person: str) -> str:
-        function = "open_blob" if place in ("vector", "crop") else "open_text"
-        return f"{function}({column}, '{place}', {person})"
+    def sql(self, expression: str, column: Column, identity: str) -> str:
+        function = "decrypt_blob" if column in ("vector", "crop") else "decrypt_text"
+        return f"{function}({expression}, '{column}', {identity})"
 
     def sql_name_key(self) -> str:
         return f"key_of_name({self.sql('i.name', 'name', 'i.id')})"
 
 
-PLAIN = Plain()
+PLAIN = PlainCipher()
 
 
-class SealedConnection(sqlite3.Connection):
-    """A connection that knows how the values in its file are sealed, and whose SQL can open them."""
+class GalleryConnection(sqlite3.Connection):
+    """A connection that holds its file's cipher, and whose SQL can decrypt values with it."""
 
-    seal: Seal = PLAIN
+    cipher: Cipher = PLAIN
 
-    def teach(self) -> None:
-        """Give the SQL its functions; they go by whatever seal the connection has at the time."""
+    def register_functions(self) -> None:
+        """Register the SQL functions. They use the cipher that the connection has when they are called."""
         self.create_function(
-            "open_text",
+            "decrypt_text",
             3,
-            lambda value, place, person: self.seal.open_text(value, place, person),  # noqa: PLW0108 (the seal changes)
+            lambda value, column, identity: self.cipher.decrypt_text(value, column, identity),  # noqa: PLW0108 (the cipher changes)
         )
         self.create_function(
-            "open_blob", 3, lambda v, place, person: None if v is None else self.seal.open(v, place, person)
+            "decrypt_blob",
+            3,
+            lambda value, column, identity: None if value is None else self.cipher.decrypt(value, column, identity),
         )
         self.create_function("key_of_name", 1, name_key)
 
 
-def seal_of(connection: sqlite3.Connection) -> Seal:
-    """How the values of this connection's file are sealed."""
-    return connection.seal if isinstance(connection, SealedConnection) else PLAIN
+def cipher_of(connection: sqlite3.Connection) -> Cipher:
+    """Return the cipher of this connection's file."""
+    return connection.cipher if isinstance(connection, GalleryConnection) else PLAIN
 
 
-def _derived(key: Key, purpose: bytes) -> bytes:
-    """A key of its own for each purpose (HKDF-Expand with one block, RFC 5869; the key is uniform already)."""
+def _derived_key(key: Key, purpose: bytes) -> bytes:
+    """Derive the key for one purpose (HKDF-Expand with one block, RFC 5869; the key is uniform already)."""
     return hmac.new(key.secret, b"edgeface-gallery " + purpose + b"\x01", hashlib.sha256).digest()
 
 
-def _bound(place: Place, person: int) -> bytes:
-    return f"{place}:{person}".encode("ascii")
+def _associated_data(column: Column, identity: int) -> bytes:
+    return f"{column}:{identity}".encode("ascii")

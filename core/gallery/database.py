@@ -17,12 +17,12 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import schema
-from core.gallery.cipher import SealedConnection
+from core.gallery.cipher import GalleryConnection
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
 from core.gallery.keys import key_given
-from core.gallery.protection import Keys, follow, protect_new
-from core.gallery.snapshot import folder_of, snapshot
-from core.gallery.sqlite_errors import explained
+from core.gallery.protection import Keys, apply_protection, encrypt_if_new
+from core.gallery.snapshot import backup_folder, snapshot
+from core.gallery.sqlite_errors import translated_errors
 from core.system.logs import logger
 from core.system.sqlite_files import connect, identity_of, side_files
 
@@ -79,7 +79,7 @@ class Database:
         self._connection = self._open()
 
     @contextmanager
-    def transaction(self, needs: Permission = Permission.ENROL) -> Iterator[SealedConnection]:
+    def transaction(self, needs: Permission = Permission.ENROL) -> Iterator[GalleryConnection]:
         """A write: commits at the end of the block, rolls back when anything is raised in it. Raises NotAllowed."""
         require(needs)  # every change passes here, whichever page or library call asked for it
         with self._turn() as connection:
@@ -91,7 +91,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             self._writing = True
             try:
-                follow(connection, self.keys, self.path)
+                apply_protection(connection, self.keys, self.path)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -104,7 +104,7 @@ class Database:
             self._empty_journal(connection)
 
     @contextmanager
-    def reading(self) -> Iterator[SealedConnection]:
+    def reading(self) -> Iterator[GalleryConnection]:
         """A read of one state of the file, however many statements it takes."""
         with self._turn() as connection:
             if connection.in_transaction:
@@ -112,7 +112,7 @@ class Database:
                 return
             connection.execute("BEGIN")
             try:
-                follow(connection, self.keys, self.path)
+                apply_protection(connection, self.keys, self.path)
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
@@ -175,7 +175,7 @@ class Database:
 
             source.backup(connection, pages=-1, progress=look, sleep=0.02)
             self._changes += 1
-            follow(connection, self.keys, self.path)
+            apply_protection(connection, self.keys, self.path)
             self._empty_journal(connection)
 
     def close(self) -> None:
@@ -187,10 +187,10 @@ class Database:
                     self._connection.close()
 
     @contextmanager
-    def _turn(self) -> Iterator[SealedConnection]:
+    def _turn(self) -> Iterator[GalleryConnection]:
         if os.getpid() != self._process:
             self._leave_parent()
-        with self._lock, explained(self.path):
+        with self._lock, translated_errors(self.path):
             yield self._current()
 
     def _leave_parent(self) -> None:
@@ -201,7 +201,7 @@ class Database:
         if self.path != IN_MEMORY:
             self._connection = self._open()
 
-    def _current(self) -> SealedConnection:
+    def _current(self) -> GalleryConnection:
         if self._closed:
             raise GalleryError("The gallery is closed.", "Open it again.")
         if self._identity is not None and not self._connection.in_transaction and self._moved():
@@ -213,29 +213,29 @@ class Database:
         """Whether the path names another file now: deleted, or put back from a copy."""
         return (identity_of(Path(self.path)) or _NO_FILE) != self._identity
 
-    def _open(self) -> SealedConnection:
+    def _open(self) -> GalleryConnection:
         self._opened += 1
         if self.path == IN_MEMORY:
             self._identity = None
             return self._prepare(
-                sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False, factory=SealedConnection)
+                sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False, factory=GalleryConnection)
             )
         path = Path(self.path)
-        with explained(path):
+        with translated_errors(path):
             there = schema.check_file(path)
             self.read_only = there and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
             if self.read_only:
                 prepared = self._prepare_read_only(path)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                prepared = self._prepare(connect(path, wait_s=self._wait_s, any_thread=True, factory=SealedConnection))
+                prepared = self._prepare(connect(path, wait_s=self._wait_s, any_thread=True, factory=GalleryConnection))
             self._identity = identity_of(path) or _NO_FILE
             return prepared
 
-    def _prepare_read_only(self, path: Path) -> SealedConnection:
+    def _prepare_read_only(self, path: Path) -> GalleryConnection:
         """A connection that writes nothing, not even beside the file."""
         try:
-            connection = connect(path, wait_s=self._wait_s, mode="ro", any_thread=True, factory=SealedConnection)
+            connection = connect(path, wait_s=self._wait_s, mode="ro", any_thread=True, factory=GalleryConnection)
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -247,10 +247,10 @@ class Database:
                     _WRITABLE,
                 ) from error
             connection = connect(
-                path, wait_s=self._wait_s, mode="ro", immutable=True, any_thread=True, factory=SealedConnection
+                path, wait_s=self._wait_s, mode="ro", immutable=True, any_thread=True, factory=GalleryConnection
             )
         try:
-            connection.teach()
+            connection.register_functions()
             version = schema.user_version(connection)
             schema.refuse_newer(path, version)
             if version < len(schema.MIGRATIONS):
@@ -258,15 +258,15 @@ class Database:
                     f"{path} has an earlier format, {version}, and it, or its folder, is read-only.",
                     _WRITABLE,
                 )
-            follow(connection, self.keys, path)
+            apply_protection(connection, self.keys, path)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _prepare(self, connection: SealedConnection) -> SealedConnection:
+    def _prepare(self, connection: GalleryConnection) -> GalleryConnection:
         try:
-            connection.teach()
+            connection.register_functions()
             earlier = schema.user_version(connection)
             schema.refuse_newer(self.path, earlier)
             if 0 < earlier < len(schema.MIGRATIONS) and self._backup_first:
@@ -277,8 +277,8 @@ class Database:
             applied = schema.migrate(connection, self.now())
             self._use_wal(connection)
             if earlier == 0 and self.path != IN_MEMORY:
-                protect_new(connection, self.keys, self.now())
-            follow(connection, self.keys, self.path)
+                encrypt_if_new(connection, self.keys, self.now())
+            apply_protection(connection, self.keys, self.path)
             self._empty_journal(connection)
         except BaseException:
             connection.close()
@@ -295,7 +295,7 @@ class Database:
         """Keep the file as it was before its format changes. Several processes may do so at once: the first that is
         whole stays."""
         path = Path(self.path)
-        target = folder_of(path) / f"{path.stem}-format-{version}{path.suffix}"
+        target = backup_folder(path) / f"{path.stem}-format-{version}{path.suffix}"
         if not target.exists():
             snapshot(path, target)
 

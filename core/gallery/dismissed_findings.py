@@ -33,14 +33,14 @@ class FindingKey:
 
 
 @dataclass(frozen=True)
-class Left:
+class Dismissal:
     """A finding that was left: by whom, and when (UTC)."""
 
     by: str
     at: datetime
 
 
-def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
+def dismiss(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
     """Mark a finding as looked at. Twice is once. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         for person in filter(None, (key.person, key.other)):
@@ -55,7 +55,7 @@ def leave(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
             write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)
 
 
-def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
+def undo_dismissal(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
     """Remove the mark, where there is one: the finding is told again. Raises GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         gone = connection.execute(
@@ -67,14 +67,16 @@ def take_up(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
             write_audit(connection, at, actor, f"finding taken up again: {_words(key)}", key.person)
 
 
-def left_findings(gallery: Gallery) -> dict[FindingKey, Left]:
+def read_dismissed(gallery: Gallery) -> dict[FindingKey, Dismissal]:
     """Everything that was left."""
     with gallery.database.reading() as connection:
         found: Iterable[tuple[str, int, int | None, str, str, str]] = connection.execute(
             "SELECT code, identity_id, other_id, templates, at, actor FROM reviewed ORDER BY id"
         ).fetchall()
     return {
-        FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Left(by, stored_moment(at))
+        FindingKey(code, person, other, tuple(int(number) for number in numbers.split())): Dismissal(
+            by, stored_moment(at)
+        )
         for code, person, other, numbers, at, by in found
     }
 

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.gallery.operating_points import Decision, Measure, decide_by, operating_points
+from core.gallery.operating_points import Decision, Measure, choose_threshold, operating_points
 from core.gallery.records import Candidate, NewTemplate, Space
 from core.gallery.store import Gallery
 from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD
 
 
 @dataclass(frozen=True)
-class BoundGallery:
+class EncoderView:
     """`store` holds templates of any weights; everything here goes by `space`, so different ones never meet."""
 
     store: Gallery
@@ -97,6 +97,6 @@ class BoundGallery:
             return [Decision(threshold, calibrated=False) for _ in probes_px]
         index = self.store.index(self.space)
         return [
-            decide_by(points, measure, px, index.size, otherwise=threshold, mix=index.mix, frames=count)
+            choose_threshold(points, measure, px, index.size, otherwise=threshold, mix=index.mix, frames=count)
             for px, count in zip(probes_px, frames or [1] * len(probes_px), strict=True)
         ]

@@ -7,13 +7,13 @@ import sqlite3
 from core.access.actor import require
 from core.access.roles import Permission
 from core.gallery.audit import write_audit
-from core.gallery.cipher import CANT_OPEN, Place, Plain, Seal, Sealed
+from core.gallery.cipher import CANT_DECRYPT, AesGcmCipher, Cipher, Column, PlainCipher
 from core.gallery.errors import GalleryError
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, read_protection, write_protection
-from core.gallery.sqlite_errors import damaged
+from core.gallery.sqlite_errors import damaged_gallery
 from core.gallery.store import Gallery
-from core.gallery.template_queries import move, move_sighting
+from core.gallery.template_queries import reassign_sighting, reassign_template
 
 
 def protection_of(gallery: Gallery) -> Protection:
@@ -22,7 +22,7 @@ def protection_of(gallery: Gallery) -> Protection:
         return read_protection(connection)
 
 
-def key_unused(gallery: Gallery) -> Key | None:
+def unused_key(gallery: Gallery) -> Key | None:
     """The operator's key, when one is given and the gallery isn't encrypted all the same: it was made before, and only
     a new gallery is encrypted by itself."""
     return None if protection_of(gallery).encrypted else gallery.database.keys()
@@ -33,7 +33,7 @@ def encrypt(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
 
     Raises GalleryError when it is encrypted already. Backups and exports made before stay as they are.
     """
-    _reseal(gallery, Sealed(key), "encrypted", actor, encrypted=False)
+    _reseal(gallery, AesGcmCipher(key), "encrypted", actor, encrypted=False)
 
 
 def change_key(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
@@ -41,52 +41,52 @@ def change_key(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
 
     Raises GalleryError when the gallery isn't encrypted. Backups made before still open with the old key.
     """
-    _reseal(gallery, Sealed(key), "key changed", actor, encrypted=True)
+    _reseal(gallery, AesGcmCipher(key), "key changed", actor, encrypted=True)
 
 
 def decrypt(gallery: Gallery, *, actor: str = "local") -> None:
     """Store everything in plain again, in one transaction. Raises GalleryError when the gallery isn't encrypted."""
-    _reseal(gallery, Plain(), "decrypted", actor, encrypted=True)
+    _reseal(gallery, PlainCipher(), "decrypted", actor, encrypted=True)
 
 
-def _reseal(gallery: Gallery, new: Seal, event: str, actor: str, *, encrypted: bool) -> None:
+def _reseal(gallery: Gallery, new: Cipher, event: str, actor: str, *, encrypted: bool) -> None:
     require(Permission.MAINTAIN)
     with gallery.database.transaction() as connection:
         if read_protection(connection).encrypted != encrypted:
             state = "isn't encrypted" if encrypted else "is encrypted already"
             step = "Use `gallery encrypt`." if encrypted else "Use `gallery change-key` for another key."
             raise GalleryError(f"The gallery {state}.", step)
-        old, at = connection.seal, gallery.database.now()
+        old, at = connection.cipher, gallery.database.now()
         try:
             _reseal_people(connection, old, new)
             _reseal_templates(connection, old, new)
         except ValueError as error:
-            raise damaged(gallery.path, CANT_OPEN) from error
+            raise damaged_gallery(gallery.path, CANT_DECRYPT) from error
         connection.execute("DELETE FROM protection")
         if new.fingerprint:
             write_protection(connection, new.fingerprint, at)
         write_audit(connection, at, actor, event)
-        connection.seal = new  # when this isn't committed, the next turn follows what the file says
+        connection.cipher = new  # when this isn't committed, the next turn follows what the file says
     gallery.tidy()
 
 
-def _reseal_people(connection: sqlite3.Connection, old: Seal, new: Seal) -> None:
-    texts: tuple[tuple[str, Place], ...] = (("name", "name"), ("note", "note"))
+def _reseal_people(connection: sqlite3.Connection, old: Cipher, new: Cipher) -> None:
+    texts: tuple[tuple[str, Column], ...] = (("name", "name"), ("note", "note"))
     for number, *values in connection.execute("SELECT id, name, note FROM identity").fetchall():
-        plain = [old.open_text(value, place, number) for value, (_, place) in zip(values, texts, strict=True)]
+        plain = [old.decrypt_text(value, place, number) for value, (_, place) in zip(values, texts, strict=True)]
         connection.execute(
             "UPDATE identity SET name = ?, name_key = ?, note = ? WHERE id = ?",
             (
-                new.close_text(plain[0], "name", number),
-                new.token(plain[0]),
-                new.close_text(plain[1], "note", number),
+                new.encrypt_text(plain[0], "name", number),
+                new.name_token(plain[0]),
+                new.encrypt_text(plain[1], "note", number),
                 number,
             ),
         )
 
 
-def _reseal_templates(connection: sqlite3.Connection, old: Seal, new: Seal) -> None:
+def _reseal_templates(connection: sqlite3.Connection, old: Cipher, new: Cipher) -> None:
     for (number,) in connection.execute("SELECT id FROM template").fetchall():
-        move(connection, number, old, new)
+        reassign_template(connection, number, old, new)
     for (number,) in connection.execute("SELECT id FROM sighting").fetchall():
-        move_sighting(connection, number, old, new)
+        reassign_sighting(connection, number, old, new)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from core.gallery.audit import write_audit
-from core.gallery.cipher import CANT_OPEN, SealedConnection
+from core.gallery.cipher import CANT_DECRYPT, GalleryConnection
 from core.gallery.errors import GalleryError, IdentityNotFound
 from core.gallery.identity_queries import (
     find_identity,
@@ -24,9 +24,9 @@ from core.gallery.identity_queries import (
     touch,
 )
 from core.gallery.records import Identity, NewTemplate, StoredTemplate
-from core.gallery.sqlite_errors import damaged
+from core.gallery.sqlite_errors import damaged_gallery
 from core.gallery.store import Gallery
-from core.gallery.template_queries import insert_templates, move, move_sighting
+from core.gallery.template_queries import insert_templates, reassign_sighting, reassign_template
 from core.gallery.validation import clean_name
 
 
@@ -175,14 +175,14 @@ def _ids(
     return tuple(int(row[0]) for row in found)
 
 
-def _move(connection: SealedConnection, templates: tuple[int, ...], sightings: tuple[int, ...], person: int) -> None:
+def _move(connection: GalleryConnection, templates: tuple[int, ...], sightings: tuple[int, ...], person: int) -> None:
     try:
         for number in templates:
-            move(connection, number, connection.seal, connection.seal, to=person)
+            reassign_template(connection, number, connection.cipher, connection.cipher, to=person)
         for number in sightings:
-            move_sighting(connection, number, connection.seal, connection.seal, to=person)
+            reassign_sighting(connection, number, connection.cipher, connection.cipher, to=person)
     except ValueError as error:
-        raise damaged("The gallery", CANT_OPEN) from error
+        raise damaged_gallery("The gallery", CANT_DECRYPT) from error
 
 
 def _newer(gallery: Gallery) -> int:

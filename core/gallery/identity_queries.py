@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from core.gallery.cipher import seal_of
+from core.gallery.cipher import cipher_of
 from core.gallery.errors import IdentityNotFound, NameTaken
 from core.gallery.records import Identity, Space
 from core.gallery.spaces import IN_SPACE, space_parameters
-from core.gallery.stored_values import encodable, insert, open_text, stored_moment
+from core.gallery.stored_values import decrypt_text, encodable, insert, stored_moment
 from core.gallery.validation import clean_name, clean_note, name_key
 
 _MAX_ROWID = 2**63 - 1
@@ -38,12 +38,12 @@ def find_identity(connection: sqlite3.Connection, name_or_id: str | int) -> tupl
         missing = f"No identity has the number {name_or_id}."
     if row is None:
         raise IdentityNotFound(missing, "Look at the list: `edgeface-studio gallery list`.")
-    return int(row[0]), open_text(connection, str(row[1]), "name", int(row[0]))
+    return int(row[0]), decrypt_text(connection, str(row[1]), "name", int(row[0]))
 
 
 def name_token(connection: sqlite3.Connection, name: str) -> str:
     """What `identity.name_key` holds for a name: the folded name, or its keyed hash where the gallery is encrypted."""
-    return seal_of(connection).token(name)
+    return cipher_of(connection).name_token(name)
 
 
 def insert_identity(connection: sqlite3.Connection, name: str, note: str, at: datetime) -> int:
@@ -64,13 +64,13 @@ def store_name(connection: sqlite3.Connection, identity_id: int, name: str) -> N
     """Write a name that was cleaned and is free."""
     connection.execute(
         "UPDATE identity SET name = ?, name_key = ? WHERE id = ?",
-        (seal_of(connection).close_text(name, "name", identity_id), name_token(connection, name), identity_id),
+        (cipher_of(connection).encrypt_text(name, "name", identity_id), name_token(connection, name), identity_id),
     )
 
 
 def store_note(connection: sqlite3.Connection, identity_id: int, note: str) -> None:
     """Write a note that was cleaned."""
-    closed = seal_of(connection).close_text(note, "note", identity_id)
+    closed = cipher_of(connection).encrypt_text(note, "note", identity_id)
     connection.execute("UPDATE identity SET note = ? WHERE id = ?", (closed, identity_id))
 
 
@@ -81,7 +81,7 @@ def refuse_taken(connection: sqlite3.Connection, name: str, except_id: int = 0) 
     ).fetchone()
     if row is not None:
         raise NameTaken(
-            f"“{open_text(connection, row[1], 'name', row[0])}” is enrolled already.",
+            f"“{decrypt_text(connection, row[1], 'name', row[0])}” is enrolled already.",
             "Add the photographs to that person, or choose another name.",
         )
 
@@ -98,13 +98,13 @@ def read_identities(
     parameters: dict[str, str | int] = {"search": encodable(name_key(search)), "id": identity_id or 0}
     if space is not None:
         parameters |= space_parameters(space)
-    seal = seal_of(connection)
+    cipher = cipher_of(connection)
     query = _IDENTITY.format(
-        name=seal.sql("i.name", "name", "i.id"),
-        note=seal.sql("i.note", "note", "i.id"),
-        key=seal.sql_name_key(),
+        name=cipher.sql("i.name", "name", "i.id"),
+        note=cipher.sql("i.note", "note", "i.id"),
+        key=cipher.sql_name_key(),
         in_space="1" if space is None else IN_SPACE,
-        which=f"instr({seal.sql_name_key()}, :search) > 0" if identity_id is None else "i.id = :id",
+        which=f"instr({cipher.sql_name_key()}, :search) > 0" if identity_id is None else "i.id = :id",
     )
     return [
         Identity(row[0], row[1], row[2], stored_moment(row[3]), row[4], row[5], row[6], bool(row[7]))

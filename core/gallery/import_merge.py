@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
-from core.gallery.archive_format import PortablePerson, PortableTemplate
+from core.gallery.archive_format import ArchivePerson, ArchiveTemplate
 from core.gallery.audit import write_audit
 from core.gallery.errors import ImportRejected
 from core.gallery.identity_queries import insert_identity, name_token
@@ -49,7 +49,7 @@ class ImportReport:
 
 
 def merge_people(
-    gallery: Gallery, people: Sequence[PortablePerson], *, on_conflict: OnConflict = "skip", actor: str = "local"
+    gallery: Gallery, people: Sequence[ArchivePerson], *, on_conflict: OnConflict = "skip", actor: str = "local"
 ) -> ImportReport:
     """Store `people`, all of them or, when anything is wrong, none.
 
@@ -76,7 +76,7 @@ def merge_people(
                 "Nothing was imported. Choose to skip them, add to them, or import under other names.",
             )
         for person in people:
-            templates: Iterable[PortableTemplate] = person.templates
+            templates: Iterable[ArchiveTemplate] = person.templates
             name, number = person.name, taken.get(name_key(person.name))
             if number is not None and on_conflict == "skip":
                 report.skipped.append(name)
@@ -100,7 +100,7 @@ def merge_people(
     return ImportReport(report.added, report.extended, report.skipped, renamed, stored, repeated)
 
 
-def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterable[PortableTemplate]) -> int:
+def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterable[ArchiveTemplate]) -> int:
     stored = 0
     for (space, at), group in groupby(templates, key=lambda item: (item.space, item.added_at)):
         batch: list[NewTemplate] = [item.template for item in group]
@@ -110,8 +110,8 @@ def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterabl
 
 
 def _lacking(
-    connection: sqlite3.Connection, identity_id: int, templates: Sequence[PortableTemplate]
-) -> list[PortableTemplate]:
+    connection: sqlite3.Connection, identity_id: int, templates: Sequence[ArchiveTemplate]
+) -> list[ArchiveTemplate]:
     """Those of `templates` that the identity doesn't hold yet, number for number."""
     held = {
         (stored.space.weights_sha256, stored.space.upscaler, stored.space.flip_tta, stored.vector.tobytes())
@@ -124,7 +124,7 @@ def _lacking(
     ]
 
 
-def _upscaler(item: PortableTemplate) -> str:
+def _upscaler(item: ArchiveTemplate) -> str:
     return item.space.upscaler if item.template.kind == "sr" else ""
 
 
@@ -138,7 +138,7 @@ def _free_name(name: str, taken: dict[str, int], name_key: Callable[[str], str])
         number += 1
 
 
-def person_of(name: str, templates: Sequence[NewTemplate], space: Space, gallery: Gallery) -> PortablePerson:
+def person_of(name: str, templates: Sequence[NewTemplate], space: Space, gallery: Gallery) -> ArchivePerson:
     """A person who is new as of now, ready to be merged."""
     now = gallery.database.now()
-    return PortablePerson(name, "", now, tuple(PortableTemplate(template, space, now) for template in templates))
+    return ArchivePerson(name, "", now, tuple(ArchiveTemplate(template, space, now) for template in templates))

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.gallery.cipher import CANT_OPEN, PLAIN, seal_of
+from core.gallery.cipher import CANT_DECRYPT, PLAIN, cipher_of
 from core.gallery.match import Index
 from core.gallery.records import Space
 from core.gallery.spaces import IN_SPACE, space_parameters
-from core.gallery.sqlite_errors import damaged
+from core.gallery.sqlite_errors import damaged_gallery
 from core.gallery.stored_values import stored_vectors
 
 _IDS_AT_ONCE = 500
@@ -36,7 +36,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
 
     Raises GalleryUnreadable when a stored value can't be right.
     """
-    name = seal_of(connection).sql("name", "name", "id")
+    name = cipher_of(connection).sql("name", "name", "id")
     query = f"SELECT id, {name}, revision FROM identity ORDER BY id"  # nosec B608  # a column's name
     listed = connection.execute(query).fetchall()
     numbers, names, revised = zip(*listed, strict=True) if listed else ((), (), ())
@@ -98,26 +98,28 @@ def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) 
 
 def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
     where, values = f"({which}) AND {IN_SPACE}", space_parameters(space)
-    # At most so many: counting all of them reads a small index, counting these would read the whole table once more.
-    # What isn't filled of the arrays takes no memory.
+    # An upper bound: counting all templates reads a small index, counting these would read the whole table once more.
+    # Unused rows of the arrays take no memory.
     (most,) = connection.execute("SELECT count(*) FROM template").fetchone()
-    # As they lie in the file: SQLite would carry every vector through its sorter. Sealed vectors are opened here, since
-    # a function of SQL's costs as much again as opening one.
+    # In file order: SQLite would carry every vector through its sorter. Encrypted vectors are decrypted here, since an
+    # SQL function costs as much again as the decryption.
     query = (
         f"SELECT t.identity_id, coalesce(t.size_px, 0), t.vector FROM template t WHERE {where} "  # nosec B608  # as above
         "ORDER BY t.id"
     )
     cursor = connection.execute(query, values)
-    seal = seal_of(connection)
+    cipher = cipher_of(connection)
     owners, sizes = np.empty(most, np.int64), np.empty(most, np.int64)
     vectors, done = np.empty((most, space.dim), np.float32), 0
     while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
         people, side, blobs = zip(*chunk, strict=True)
-        if seal is not PLAIN:
+        if cipher is not PLAIN:
             try:
-                blobs = tuple(seal.open(blob, "vector", person) for person, blob in zip(people, blobs, strict=True))
+                blobs = tuple(
+                    cipher.decrypt(blob, "vector", person) for person, blob in zip(people, blobs, strict=True)
+                )
             except ValueError as error:
-                raise damaged("The gallery", CANT_OPEN) from error
+                raise damaged_gallery("The gallery", CANT_DECRYPT) from error
         part = slice(done, done + len(chunk))
         owners[part], sizes[part] = people, side
         vectors[part] = stored_vectors(blobs, space.dim)

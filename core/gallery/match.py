@@ -14,8 +14,8 @@ import numpy as np
 from core.errors import SettingsInvalid
 from core.gallery.records import Candidate, Kind, Space
 from core.gallery.sketch import Sketch, sketch_of
-from core.gallery.template_mix import TemplateMix, templates_text
-from core.gallery.top_k import take_best
+from core.gallery.template_mix import TemplateMix, format_template_sizes
+from core.gallery.top_k import top_k
 from core.gallery.validation import unit_rows
 
 _BLOCK_BYTES = 64_000_000
@@ -53,7 +53,7 @@ class Index:
         if not self.size:
             return None
         most = 1.0 if self.counts is None else np.maximum.reduceat(self.counts, self.starts).mean()
-        return TemplateMix(templates_text(np.unique(self.sizes).tolist()), max(1, round(float(most))))
+        return TemplateMix(format_template_sizes(np.unique(self.sizes).tolist()), max(1, round(float(most))))
 
     @property
     def size(self) -> int:
@@ -114,8 +114,8 @@ class Index:
     def _search_block(self, rows: np.ndarray, k: int) -> list[list[Candidate]]:
         products = self._products(rows)
         one_each = self.size == len(self.matrix)
-        # take_best overwrites the scores; with several means per identity they are a copy of the products.
-        best, scores = take_best(self._reduce(products), k)
+        # top_k overwrites the scores; with several means per identity they are a copy of the products.
+        best, scores = top_k(self._reduce(products), k)
         return self._named(best, scores, best if one_each else self._best_means(products, best))
 
     def _named(self, best: np.ndarray, scores: np.ndarray, means: np.ndarray) -> list[list[Candidate]]:

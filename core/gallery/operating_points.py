@@ -18,7 +18,7 @@ from core.gallery.records import Space
 from core.gallery.spaces import encoder_id, space_parameters
 from core.gallery.store import Gallery
 from core.gallery.stored_values import stored_moment
-from core.gallery.template_mix import HR, TemplateMix, template_sizes
+from core.gallery.template_mix import HR, TemplateMix, parse_template_sizes
 
 Measure = Literal["fpir", "far"]
 
@@ -72,7 +72,7 @@ class Decision:
     point: OperatingPoint | None = None
 
 
-def decide_by(
+def choose_threshold(
     points: Sequence[OperatingPoint],
     measure: Measure,
     probe_px: float,
@@ -167,7 +167,7 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
         and point.photographs >= 1
         and point.frames >= 1
         and 0 <= point.confidence < 1
-        and template_sizes(point.templates)
+        and parse_template_sizes(point.templates)
     ):
         raise SettingsInvalid(
             f"This operating point makes no sense: {point}.",
@@ -204,7 +204,9 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
         ]
 
 
-def take_back(gallery: Gallery, space: Space, *, run: str | None = None, actor: str = "local") -> list[OperatingPoint]:
+def remove_operating_points(
+    gallery: Gallery, space: Space, *, run: str | None = None, actor: str = "local"
+) -> list[OperatingPoint]:
     """Remove the thresholds of this space, those of one run or all; sizes without one go by the uncalibrated default
     again. Returns what was removed: saved again, it is undone. Raises GalleryBusy, NotAllowed."""
     require(Permission.WEIGHTS)  # it decides who is recognised, as the weights do

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core.gallery.cipher import PLAIN, SCHEME, Sealed, SealedConnection
+from core.gallery.cipher import PLAIN, SCHEME, AesGcmCipher, GalleryConnection
 from core.gallery.errors import GalleryLocked, GalleryNewer
 from core.gallery.keys import KEY_FILE_VARIABLE, Key
 
@@ -41,15 +41,15 @@ def read_protection(connection: sqlite3.Connection) -> Protection:
     return Protection(row[1], datetime.fromisoformat(row[2]))
 
 
-def follow(connection: SealedConnection, keys: Keys, path: Path | str) -> None:
-    """Give the connection the seal that its file has now: another process may have encrypted it, or changed its key.
+def apply_protection(connection: GalleryConnection, keys: Keys, path: Path | str) -> None:
+    """Give the connection the cipher that its file has now: another process may have encrypted it, or changed its key.
 
     Raises GalleryLocked when the key isn't given, or is another one.
     """
     wanted = read_protection(connection).fingerprint
-    if connection.seal.fingerprint == wanted:
+    if connection.cipher.fingerprint == wanted:
         return
-    connection.seal = Sealed(_key_for(wanted, keys, path)) if wanted else PLAIN
+    connection.cipher = AesGcmCipher(_key_for(wanted, keys, path)) if wanted else PLAIN
 
 
 def _key_for(fingerprint: str, keys: Keys, path: Path | str) -> Key:
@@ -67,7 +67,7 @@ def _key_for(fingerprint: str, keys: Keys, path: Path | str) -> Key:
     return key
 
 
-def protect_new(connection: SealedConnection, keys: Keys, now: datetime) -> None:
+def encrypt_if_new(connection: GalleryConnection, keys: Keys, now: datetime) -> None:
     """Encrypt a gallery that was made just now, when there is a key. One that has people, or a key, is left alone."""
     key = keys()
     if key is None:

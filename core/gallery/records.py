@@ -76,7 +76,7 @@ class StoredTemplate:
     added_at: datetime
 
 
-def one_a_photograph(templates: Iterable[StoredTemplate]) -> list[StoredTemplate]:
+def one_per_photograph(templates: Iterable[StoredTemplate]) -> list[StoredTemplate]:
     """The largest template of each photograph and encoder, in the order given; matched ones show the same face again,
     smaller. Photographs without a hash stand for themselves."""
     largest: dict[tuple[object, str], StoredTemplate] = {}

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
-from core.gallery.sqlite_errors import explained
+from core.gallery.sqlite_errors import translated_errors
 from core.system.sqlite_files import read_header
 
 APPLICATION_ID = 0x45464753
@@ -152,7 +152,7 @@ def check_file(path: Path) -> bool:
         return False
     if not path.is_file():
         raise GalleryUnreadable(f"{path} is a folder, not a gallery.", "Name a file, such as gallery.db in it.")
-    with explained(path):
+    with translated_errors(path):
         try:
             header = read_header(path)
         except sqlite3.DatabaseError as error:

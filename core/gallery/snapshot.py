@@ -22,7 +22,7 @@ LEFTOVER_S = 3600.0
 """An unfinished file of that age is nobody's: copying a gallery takes seconds."""
 
 
-def folder_of(gallery_path: Path | str) -> Path:
+def backup_folder(gallery_path: Path | str) -> Path:
     """Where a gallery's backups lie: beside it."""
     return Path(gallery_path).parent / FOLDER
 
@@ -33,18 +33,18 @@ def snapshot(source: Path, target: Path) -> None:
 
     Raises GalleryUnreadable (the source is damaged), StorageFailed, sqlite3.Error.
     """
-    with unfinished(target) as temporary:
-        copy(source, temporary)
-        finish(temporary, target)
+    with temporary_copy(target) as temporary:
+        copy_database(source, temporary)
+        publish(temporary, target)
 
 
 @contextmanager
-def unfinished(target: Path) -> Iterator[Path]:
+def temporary_copy(target: Path) -> Iterator[Path]:
     """An empty file beside `target`, private to its owner; gone afterwards unless it was finished. What a killed
     process left there goes too."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(target.parent, older_than_s=LEFTOVER_S)
+        remove_unfinished(target.parent, older_than_s=LEFTOVER_S)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
     except OSError as error:
@@ -56,7 +56,7 @@ def unfinished(target: Path) -> Iterator[Path]:
         remove_database(temporary)
 
 
-def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
+def remove_unfinished(folder: Path, *, older_than_s: float = 0.0) -> int:
     """Remove what killed processes left unfinished in `folder`; how many files. A younger one may be at work."""
     removed = 0
     for path in folder.glob(".*.part*"):
@@ -67,7 +67,7 @@ def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> int:
     return removed
 
 
-def copy(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
     """Copy page by page into `target`, and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
     with (
         closing(connect(source, wait_s=WAIT_S, mode="ro")) as reading,
@@ -75,12 +75,12 @@ def copy(source: Path, target: Path) -> None:
     ):
         reading.backup(writing)  # in one step: a reader's view of one moment
         writing.execute("PRAGMA journal_mode = DELETE")
-        problem = problem_in(writing)
+        problem = integrity_problem(writing)
     if problem:
         raise GalleryUnreadable(f"{source} is damaged: {problem}.", "Put a copy of it back, or import an export of it.")
 
 
-def finish(temporary: Path, target: Path) -> None:
+def publish(temporary: Path, target: Path) -> None:
     """Give `temporary`, which SQLite has flushed to the disk at its last commit, its name. Raises StorageFailed."""
     try:
         temporary.replace(target)
@@ -89,7 +89,7 @@ def finish(temporary: Path, target: Path) -> None:
         raise _refused(target, error) from error
 
 
-def problem_in(connection: sqlite3.Connection) -> str:
+def integrity_problem(connection: sqlite3.Connection) -> str:
     """What SQLite's own checks find wrong in a database, in a few words; "" when nothing is."""
     verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     if verdict != "ok":

@@ -15,21 +15,21 @@ _MEANS_DAMAGE = ("could not decode", "user-defined function raised", "no such ta
 
 
 @contextmanager
-def explained(path: Path | str) -> Iterator[None]:
+def translated_errors(path: Path | str) -> Iterator[None]:
     """Turn SQLite's and the system's errors into ours: what happened to which file, and what to do."""
     try:
         yield
     except sqlite3.Error as error:
         raise _explain(path, error) from error
     except UnicodeDecodeError as error:
-        raise damaged(path, "text that isn't UTF-8") from error
+        raise damaged_gallery(path, "text that isn't UTF-8") from error
     except OSError as error:
         raise StorageFailed(
             f"{path} can't be used: {error.strerror or error}.", "Check the path and its permissions."
         ) from error
 
 
-def damaged(path: Path | str, found: str) -> GalleryUnreadable:
+def damaged_gallery(path: Path | str, found: str) -> GalleryUnreadable:
     """The error for a gallery whose content can't be right."""
     return GalleryUnreadable(f"{path} is damaged: {found}.", "Put a copy of it back, or import an export of it.")
 
@@ -55,5 +55,5 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
         )
     text = str(error).casefold()
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or text.startswith(_MEANS_DAMAGE):
-        return damaged(path, str(error))
+        return damaged_gallery(path, str(error))
     return GalleryError(f"The gallery refused the change: {error}.", "Nothing was changed. Report this as a fault.")

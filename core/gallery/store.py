@@ -32,7 +32,7 @@ from core.gallery.match import Index
 from core.gallery.protection import Keys
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import read_spaces
-from core.gallery.stored_values import open_crop
+from core.gallery.stored_values import decrypt_crop
 from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import clean_name, clean_note
 
@@ -245,7 +245,7 @@ class Gallery:
                 identity_id
                 """
             )
-            return {int(row[0]): open_crop(connection, row[1], int(row[0])) for row in found}
+            return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 
     def spaces(self) -> list[tuple[Space, int, int]]:
         """(space, templates, identities) for every space that the stored templates allow, most templates

@@ -8,31 +8,31 @@ from datetime import datetime
 
 import numpy as np
 
-from core.gallery.cipher import CANT_OPEN, Place, seal_of
-from core.gallery.sqlite_errors import damaged
+from core.gallery.cipher import CANT_DECRYPT, Column, cipher_of
+from core.gallery.sqlite_errors import damaged_gallery
 
 
-def open_text(connection: sqlite3.Connection, value: str, place: Place, person: int) -> str:
+def decrypt_text(connection: sqlite3.Connection, value: str, column: Column, person: int) -> str:
     """A stored text as it was given. Raises GalleryUnreadable when it can't be opened."""
     try:
-        return seal_of(connection).open_text(value, place, person)
+        return cipher_of(connection).decrypt_text(value, column, person)
     except ValueError as error:
-        raise damaged("The gallery", CANT_OPEN) from error
+        raise damaged_gallery("The gallery", CANT_DECRYPT) from error
 
 
-def open_crop(connection: sqlite3.Connection, value: bytes, person: int) -> bytes:
+def decrypt_crop(connection: sqlite3.Connection, value: bytes, person: int) -> bytes:
     """A stored crop as it was given. Raises GalleryUnreadable when it can't be opened."""
     try:
-        return seal_of(connection).open(value, "crop", person)
+        return cipher_of(connection).decrypt(value, "crop", person)
     except ValueError as error:
-        raise damaged("The gallery", CANT_OPEN) from error
+        raise damaged_gallery("The gallery", CANT_DECRYPT) from error
 
 
 def stored_vector(blob: bytes, dim: int) -> np.ndarray:
     """A stored vector as (dim,) float32. Raises GalleryUnreadable when it isn't one of unit norm."""
     vector = np.frombuffer(blob, dtype="<f4") if len(blob) == 4 * dim else np.zeros(dim, np.float32)
     if not abs(float(vector @ vector) - 1.0) < 0.01:  # NaN fails as well
-        raise damaged("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
+        raise damaged_gallery("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
     return vector.astype(np.float32, copy=False)
 
 
@@ -43,7 +43,7 @@ def stored_vectors(blobs: Sequence[bytes], dim: int) -> np.ndarray:
         vectors = np.frombuffer(joined, dtype="<f4").reshape(-1, dim)
         if (np.abs(np.einsum("ij,ij->i", vectors, vectors) - 1.0) < 0.01).all():  # NaN fails as well
             return vectors
-    raise damaged("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
+    raise damaged_gallery("The gallery", f"a stored vector isn't {dim} numbers of norm 1")
 
 
 def stored_moment(text: str) -> datetime:
@@ -51,7 +51,7 @@ def stored_moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise damaged("The gallery", "a stored time isn't one") from error
+        raise damaged_gallery("The gallery", "a stored time isn't one") from error
 
 
 def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:

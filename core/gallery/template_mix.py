@@ -28,13 +28,13 @@ EVERY_KIND = "HR,32,24,16"
 
 @dataclass(frozen=True)
 class TemplateMix:
-    """`templates`: their sizes as `templates_text` writes them. `photographs` a person, the mean of all, rounded."""
+    """`templates`: sizes as `format_template_sizes` writes them; `photographs`: their rounded mean per person."""
 
     templates: str = HR
     photographs: int = 1
 
     def __str__(self) -> str:
-        return f"{templates_said(self.templates)} from {photographs_said(self.photographs)} a person"
+        return f"{describe_templates(self.templates)} from {describe_photographs(self.photographs)} a person"
 
     def fits(self, templates: str, photographs: int) -> bool:
         """Whether a threshold calibrated with these is one for this mix."""
@@ -42,25 +42,25 @@ class TemplateMix:
         return self.templates == templates and ratio <= PHOTOGRAPHS_APART
 
 
-def templates_text(sizes: Iterable[int]) -> str:
+def format_template_sizes(sizes: Iterable[int]) -> str:
     """The text of sizes: {0, 16, 32} -> "HR,32,16", full size first, then from large to small."""
     distinct = set(sizes)
     small = sorted(distinct - {FULL_SIZE}, reverse=True)
     return ",".join([HR] * (FULL_SIZE in distinct) + [str(size) for size in small])
 
 
-def template_sizes(text: str) -> tuple[int, ...]:
+def parse_template_sizes(text: str) -> tuple[int, ...]:
     """The sizes in a text: "HR,32,16" -> (0, 32, 16). Raises SettingsInvalid for sizes that no template has."""
     words = [word.strip().upper() for word in text.split(",")]
-    names = {templates_text([size]): size for size in _OFFERED}
+    names = {format_template_sizes([size]): size for size in _OFFERED}
     if wrong := [word for word in words if word not in names]:
         raise SettingsInvalid(
             f"There are no templates of the size '{wrong[0]}'.", f"Choose from {EVERY_KIND}, with commas between."
         )
-    return tuple(size for size in _OFFERED if templates_text([size]) in words)
+    return tuple(size for size in _OFFERED if format_template_sizes([size]) in words)
 
 
-def templates_said(text: str) -> str:
+def describe_templates(text: str) -> str:
     """In words: "full-size templates", "full-size templates and matched ones at 32, 24 and 16 px"."""
     sizes = [f"{word}" for word in text.split(",") if word and word != HR]
     full = HR in text.split(",")
@@ -70,5 +70,5 @@ def templates_said(text: str) -> str:
     return f"full-size templates and matched ones at {listed} px" if full else f"templates at {listed} px alone"
 
 
-def photographs_said(number: int) -> str:
+def describe_photographs(number: int) -> str:
     return "1 photograph" if number == 1 else f"{number:,} photographs"

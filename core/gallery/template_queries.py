@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.gallery.cipher import Seal, seal_of
+from core.gallery.cipher import Cipher, cipher_of
 from core.gallery.identity_queries import touch
 from core.gallery.records import NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import IN_SPACE, encoder_id, space_parameters
@@ -23,7 +23,7 @@ def insert_templates(
     at: datetime,
 ) -> None:
     """Add templates to an identity. Raises TemplateInvalid or SpaceMismatch; nothing is added then."""
-    encoder, seal = encoder_id(connection, space), seal_of(connection)
+    encoder, cipher = encoder_id(connection, space), cipher_of(connection)
     rows = []
     for template in templates:
         vector = check_template(template, space)
@@ -31,16 +31,16 @@ def insert_templates(
             (
                 identity_id,
                 encoder,
-                seal.close(vector.astype("<f4").tobytes(), "vector", identity_id),
+                cipher.encrypt(vector.astype("<f4").tobytes(), "vector", identity_id),
                 template.kind,
                 float(template.probe_px),
                 template.size_px,
                 space.upscaler_at(template.size_px),
                 int(space.flip_tta),
                 template.image_sha256,
-                seal.close_text(template.source, "source", identity_id),
+                cipher.encrypt_text(template.source, "source", identity_id),
                 at.isoformat(),
-                None if template.crop is None else seal.close(template.crop, "crop", identity_id),
+                None if template.crop is None else cipher.encrypt(template.crop, "crop", identity_id),
             )
         )
     connection.executemany(
@@ -70,10 +70,10 @@ def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTem
 
 
 def _template(connection: sqlite3.Connection) -> str:
-    seal = seal_of(connection)
+    cipher = cipher_of(connection)
     return f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
-        {seal.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
-        {seal.sql("t.crop", "crop", "t.identity_id")}, {seal.sql("t.source", "source", "t.identity_id")}, t.added_at
+        {cipher.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
+        {cipher.sql("t.crop", "crop", "t.identity_id")}, {cipher.sql("t.source", "source", "t.identity_id")}, t.added_at
     FROM template t JOIN encoder e ON e.id = t.encoder_id"""  # nosec B608  # columns' names
 
 
@@ -93,8 +93,10 @@ def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
     )
 
 
-def move(connection: sqlite3.Connection, template: int, old: Seal, new: Seal, to: int | None = None) -> None:
-    """Seal one template's values anew; with `to`, as that person's. Raises ValueError when they can't be opened."""
+def reassign_template(
+    connection: sqlite3.Connection, template: int, old: Cipher, new: Cipher, to: int | None = None
+) -> None:
+    """Cipher one template's values anew; with `to`, as that person's. Raises ValueError when they can't be opened."""
     person, vector, crop, source = connection.execute(
         "SELECT identity_id, vector, crop, source FROM template WHERE id = ?", (template,)
     ).fetchone()
@@ -103,17 +105,19 @@ def move(connection: sqlite3.Connection, template: int, old: Seal, new: Seal, to
         "UPDATE template SET identity_id = ?, vector = ?, crop = ?, source = ? WHERE id = ?",
         (
             owner,
-            new.close(old.open(vector, "vector", person), "vector", owner),
-            None if crop is None else new.close(old.open(crop, "crop", person), "crop", owner),
-            new.close_text(old.open_text(source, "source", person), "source", owner),
+            new.encrypt(old.decrypt(vector, "vector", person), "vector", owner),
+            None if crop is None else new.encrypt(old.decrypt(crop, "crop", person), "crop", owner),
+            new.encrypt_text(old.decrypt_text(source, "source", person), "source", owner),
             template,
         ),
     )
 
 
-def move_sighting(connection: sqlite3.Connection, sighting: int, old: Seal, new: Seal, to: int | None = None) -> None:
-    """`move` for one sighting and its crop."""
+def reassign_sighting(
+    connection: sqlite3.Connection, sighting: int, old: Cipher, new: Cipher, to: int | None = None
+) -> None:
+    """`reassign_template` for one sighting and its crop."""
     person, crop = connection.execute("SELECT identity_id, crop FROM sighting WHERE id = ?", (sighting,)).fetchone()
     owner = person if to is None else to
-    closed = None if crop is None else new.close(old.open(crop, "crop", person), "crop", owner)
+    closed = None if crop is None else new.encrypt(old.decrypt(crop, "crop", person), "crop", owner)
     connection.execute("UPDATE sighting SET identity_id = ?, crop = ? WHERE id = ?", (owner, closed, sighting))

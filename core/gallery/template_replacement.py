@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.gallery.audit import write_audit
-from core.gallery.cipher import seal_of
+from core.gallery.cipher import cipher_of
 from core.gallery.identity_queries import read_identities, touch
 from core.gallery.records import Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import IN_SPACE, space_parameters
@@ -34,11 +34,11 @@ def _made(connection: sqlite3.Connection) -> str:
 
 def _crop(connection: sqlite3.Connection, alias: str) -> str:
     """A crop as it was given: two sealed ones of the same picture differ."""
-    return seal_of(connection).sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
+    return cipher_of(connection).sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
 
 
 @dataclass(frozen=True)
-class Replacement:
+class ReplacementPlan:
     """What re-embedding into a space would do. `sources` are the numbers of templates with a crop to embed, one for
     each photograph; `people` are those whom they show. `enrol_again` can't be found in the space and have no crop.
     `without_crop` counts photographs of other spaces that have none: they stay as they are."""
@@ -53,7 +53,7 @@ class Replacement:
         return len(self.sources)
 
 
-def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
+def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
     """What is still to be made for `space` from the stored crops; nothing is changed."""
     parameters = space_parameters(space)
     with gallery.database.reading() as connection:
@@ -73,7 +73,7 @@ def plan_replacement(gallery: Gallery, space: Space) -> Replacement:
         people = read_identities(connection, space)
     reachable = {int(row[1]) for row in found}
     lost = tuple(person for person in people if person.in_space == 0 and person.id not in reachable)
-    return Replacement(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
+    return ReplacementPlan(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
 
 
 def read_sources(gallery: Gallery, template_ids: Sequence[int]) -> list[StoredTemplate]:
@@ -110,7 +110,7 @@ def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space:
     return row is not None and not row[0]
 
 
-def let_go_of_replaced(gallery: Gallery, space: Space, *, actor: str = "local") -> int:
+def remove_replaced(gallery: Gallery, space: Space, *, actor: str = "local") -> int:
     """Remove, in one transaction, every template of other weights whose photograph has one in `space`; how many.
 
     What has none in `space` stays: nobody is lost. Traces are erased from the file. Raises GalleryBusy when they

@@ -19,7 +19,7 @@ def reaches(scores: np.ndarray, threshold: float) -> np.ndarray:
     return reached
 
 
-def take_best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(positions (N, k) int64, their scores (N, k)) of the k highest in each row of `scores` (N, I) float32, the
     highest first, equal ones by position; fewer columns where I is smaller. Uses `scores` up.
 

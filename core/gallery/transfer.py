@@ -17,11 +17,10 @@ from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery.archive_format import (
     SUFFIX,
-    Portable,
-    PortablePerson,
-    PortableTemplate,
-    read_portable,
-    write_portable,
+    ArchivePerson,
+    ArchiveTemplate,
+    read_gallery_archive,
+    write_gallery_archive,
 )
 from core.gallery.audit import write_audit
 from core.gallery.embeddings_pt import import_embeddings_pt, read_embeddings_pt, write_embeddings_pt
@@ -36,13 +35,12 @@ __all__ = [
     "ExportReport",
     "ImportReport",
     "OnConflict",
-    "Portable",
     "export_bytes",
     "export_gallery",
     "import_embeddings_pt",
     "import_gallery",
     "read_embeddings_pt",
-    "read_portable",
+    "read_gallery_archive",
     "write_embeddings_pt",
 ]
 
@@ -117,9 +115,9 @@ def import_gallery(
 
     on_conflict: "skip", "add", "rename" or "error", see `merge_people`. Templates of other weights are kept
     and never meet those of the encoder in use. Raises ImportRejected; nothing is changed then.
-    `read_portable` looks without importing.
+    `read_gallery_archive` looks without importing.
     """
-    return merge_people(gallery, read_portable(source).people, on_conflict=on_conflict, actor=actor)
+    return merge_people(gallery, read_gallery_archive(source).people, on_conflict=on_conflict, actor=actor)
 
 
 def _export(
@@ -133,22 +131,22 @@ def _export(
         else:
             numbers = list(dict.fromkeys(find_identity(connection, name)[0] for name in names))
 
-        def people() -> Iterator[PortablePerson]:
+        def people() -> Iterator[ArchivePerson]:
             for number in numbers:
                 identity = read_identities(connection, None, identity_id=number)[0]
                 stored = list(read_templates(connection, number))
                 templates = tuple(_portable(template, include_crops) for template in stored)
                 counted["templates"] += len(stored)
                 counted["crops"] += sum(item.template.crop is not None for item in templates)
-                yield PortablePerson(identity.name, identity.note, identity.enrolled_at, templates)
+                yield ArchivePerson(identity.name, identity.note, identity.enrolled_at, templates)
 
-        write_portable(file, people(), gallery.database.now())
+        write_gallery_archive(file, people(), gallery.database.now())
     with gallery.database.transaction() as connection:
         write_audit(connection, gallery.database.now(), actor, f"exported: {len(numbers)} identities")
     return ExportReport(len(numbers), counted["templates"], counted["crops"], file.tell())
 
 
-def _portable(stored: StoredTemplate, include_crops: bool) -> PortableTemplate:
+def _portable(stored: StoredTemplate, include_crops: bool) -> ArchiveTemplate:
     template = NewTemplate(
         vector=stored.vector,
         kind=stored.kind,
@@ -158,7 +156,7 @@ def _portable(stored: StoredTemplate, include_crops: bool) -> PortableTemplate:
         crop=stored.crop if include_crops else None,
         source=stored.source,
     )
-    return PortableTemplate(template, stored.space, stored.added_at)
+    return ArchiveTemplate(template, stored.space, stored.added_at)
 
 
 def _is_own_file(gallery: Gallery, target: Path) -> bool:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.gallery.backup import Backup, backups_of, read_only
-from core.gallery.cipher import PLAIN, Seal, Sealed
+from core.gallery.backup import Backup, connect_read_only, list_backups
+from core.gallery.cipher import PLAIN, AesGcmCipher, Cipher
 from core.gallery.protection import Keys
 from core.gallery.store import Gallery
 from core.system.sqlite_files import connect, side_files
@@ -88,16 +88,16 @@ def look_into(backup: Backup, keys: Keys, person: Person) -> Held:
     """What one backup holds of the person. The file and its folder stay as they are."""
     if backup.problem:
         return Held(backup.path, problem=backup.problem)
-    seal = _seal(backup, keys)
+    cipher = _cipher(backup, keys)
     try:
         with _reading(backup.path) as connection:
-            numbers = _matching(connection, seal, person)
-            names = _names(connection, seal, numbers) if seal is not None else ()
-            rows = list(_templates(connection, seal, numbers)) if seal is not None else []
+            numbers = _matching(connection, cipher, person)
+            names = _names(connection, cipher, numbers) if cipher is not None else ()
+            rows = list(_templates(connection, cipher, numbers)) if cipher is not None else []
     except (sqlite3.Error, ValueError) as error:
         return Held(backup.path, problem=str(error) or type(error).__name__)
     vectors, crops = tuple(v for _, v, _ in rows), tuple(c for _, _, c in rows if c is not None)
-    return Held(backup.path, frozenset(numbers), frozenset(names), vectors, crops, locked=seal is None)
+    return Held(backup.path, frozenset(numbers), frozenset(names), vectors, crops, locked=cipher is None)
 
 
 def erase_from(held: Iterable[Held], problems: list[str]) -> int:
@@ -126,33 +126,33 @@ def erase_from(held: Iterable[Held], problems: list[str]) -> int:
 
 
 def _backups(gallery: Gallery) -> list[Backup]:
-    return backups_of(gallery.path) if isinstance(gallery.path, Path) else []
+    return list_backups(gallery.path) if isinstance(gallery.path, Path) else []
 
 
-def _seal(backup: Backup, keys: Keys) -> Seal | None:
+def _cipher(backup: Backup, keys: Keys) -> Cipher | None:
     if not backup.protection.encrypted:
         return PLAIN
     key = keys()
-    return Sealed(key) if key is not None and key.fingerprint == backup.protection.fingerprint else None
+    return AesGcmCipher(key) if key is not None and key.fingerprint == backup.protection.fingerprint else None
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A reader that sees what a journal beside the file holds too: a gallery copied by hand may have one."""
     journal = any(each.exists() for each in side_files(path))
-    with closing(connect(path, wait_s=WAIT_S, mode="rw") if journal else read_only(path)) as connection:
+    with closing(connect(path, wait_s=WAIT_S, mode="rw") if journal else connect_read_only(path)) as connection:
         yield connection
 
 
-def _matching(connection: sqlite3.Connection, seal: Seal | None, person: Person) -> set[int]:
+def _matching(connection: sqlite3.Connection, cipher: Cipher | None, person: Person) -> set[int]:
     """The one rule: which entries are the person."""
     entries = {int(row[0]) for row in connection.execute("SELECT id FROM identity")}
     numbers = {one for one, line in person.numbers.items() if one in entries and _began(connection, one) == line}
-    if seal is None:
+    if cipher is None:
         return numbers
-    named = connection.execute("SELECT id FROM identity WHERE name_key = ?", (seal.token(person.name),))
+    named = connection.execute("SELECT id FROM identity WHERE name_key = ?", (cipher.name_token(person.name),))
     numbers |= {int(row[0]) for row in named}
-    for number, vector, crop in _templates(connection, seal, entries - numbers):
+    for number, vector, crop in _templates(connection, cipher, entries - numbers):
         if vector in person.raw or (crop is not None and crop in person.raw):
             numbers.add(number)
     return numbers
@@ -164,17 +164,21 @@ def _began(connection: sqlite3.Connection, number: int) -> Line | None:
     return line
 
 
-def _names(connection: sqlite3.Connection, seal: Seal, numbers: Collection[int]) -> list[str]:
+def _names(connection: sqlite3.Connection, cipher: Cipher, numbers: Collection[int]) -> list[str]:
     rows = connection.execute("SELECT id, name FROM identity").fetchall()
-    return [seal.open_text(name, "name", number) for number, name in rows if number in numbers]
+    return [cipher.decrypt_text(name, "name", number) for number, name in rows if number in numbers]
 
 
 def _templates(
-    connection: sqlite3.Connection, seal: Seal, numbers: Collection[int]
+    connection: sqlite3.Connection, cipher: Cipher, numbers: Collection[int]
 ) -> Iterator[tuple[int, bytes, bytes | None]]:
     for number, vector, crop in connection.execute("SELECT identity_id, vector, crop FROM template"):
         if number in numbers:
-            yield number, seal.open(vector, "vector", number), None if crop is None else seal.open(crop, "crop", number)
+            yield (
+                number,
+                cipher.decrypt(vector, "vector", number),
+                None if crop is None else cipher.decrypt(crop, "crop", number),
+            )
 
 
 def vectors_in(raw: Iterable[bytes]) -> list[np.ndarray]:

@@ -21,7 +21,7 @@ from core.access.roles import Permission
 from core.errors import CoreError
 from core.gallery.audit import write_audit
 from core.gallery.backup import ERASED, SUFFIX
-from core.gallery.snapshot import folder_of, remove_leftovers
+from core.gallery.snapshot import backup_folder, remove_unfinished
 from core.gallery.store import Gallery
 from core.privacy.backup_erasure import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
 from core.privacy.cache_erasure import forget_maps, forget_named, forget_pictures
@@ -156,7 +156,7 @@ def erase(
     known: list[Path] = []
     if isinstance(gallery.path, Path):
         places += [gallery.path, *side_files(gallery.path)]
-        known = [gallery.path, *folder_of(gallery.path).glob(f"*{SUFFIX}")]
+        known = [gallery.path, *backup_folder(gallery.path).glob(f"*{SUFFIX}")]
     search = find_traces(
         places,
         _not_of_others(subject),
@@ -246,7 +246,7 @@ def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
     """Copies of the gallery that a killed process left unfinished."""
     if not isinstance(subject.gallery.path, Path):
         return []
-    return [Erased("Unfinished backups", remove_leftovers(folder_of(subject.gallery.path)), "files")]
+    return [Erased("Unfinished backups", remove_unfinished(backup_folder(subject.gallery.path)), "files")]
 
 
 STORES: tuple[Store, ...] = (erase_caches,)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from core.errors import SettingsInvalid
 from core.gallery.embeddings_pt import import_embeddings_pt, write_embeddings_pt
-from core.gallery.encoder_view import BoundGallery
+from core.gallery.encoder_view import EncoderView
 from core.gallery.import_merge import ImportReport
 from core.gallery.records import Space
 from core.gallery.store import Gallery
@@ -18,7 +18,7 @@ from core.system.sqlite_files import is_database
 class HasGallery(Protocol):
     """A pipeline, as far as its gallery goes."""
 
-    gallery: BoundGallery
+    gallery: EncoderView
     space: Space
 
 
@@ -34,7 +34,7 @@ def load_gallery(pipeline: HasGallery, path: str | Path) -> ImportReport | None:
     path = Path(path)
     if is_database(path):
         opened = Gallery.open(path, create=False)
-        earlier, pipeline.gallery = pipeline.gallery, BoundGallery(opened, pipeline.space)
+        earlier, pipeline.gallery = pipeline.gallery, EncoderView(opened, pipeline.space)
         earlier.store.close()
         return None
     store = pipeline.gallery.store

@@ -16,7 +16,7 @@ from typing import Any
 
 from core.csv_export import csv_bytes
 from core.errors import SettingsInvalid
-from core.gallery.encoder_view import BoundGallery
+from core.gallery.encoder_view import EncoderView
 from core.images import encode_image
 from core.jobs.context import JobContext
 from core.recognition.decision import counted
@@ -139,7 +139,7 @@ class _Seen:
                 results_per_s=self._appearances.frames / max(now - self._began, 1e-9),
             )
 
-    def finish(self, source: Source, gallery: BoundGallery, *, annotated: bool) -> dict[str, Any]:
+    def finish(self, source: Source, gallery: EncoderView, *, annotated: bool) -> dict[str, Any]:
         """Write the table and the faces; give the report."""
         folder: Path = self._context.run.path
         table, looks = self._appearances.table(), max(1, self._appearances.frames)

@@ -15,7 +15,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery.audit import write_audit
-from core.gallery.cipher import SealedConnection
+from core.gallery.cipher import GalleryConnection
 from core.gallery.store import Gallery
 from core.images import encode_image
 from core.recognition.results import Recognition
@@ -108,8 +108,8 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
     """The latest sightings within the retention time, newest first; of one person, or of all."""
     purge(gallery)
     with gallery.database.reading() as connection:
-        name = connection.seal.sql("i.name", "name", "i.id")
-        crop = connection.seal.sql("s.crop", "crop", "s.identity_id")
+        name = connection.cipher.sql("i.name", "name", "i.id")
+        crop = connection.cipher.sql("s.crop", "crop", "s.identity_id")
         found = connection.execute(
             f"""SELECT s.id, s.identity_id, {name}, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
             s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id
@@ -235,12 +235,12 @@ class SightingLog:
                 )
         return True
 
-    def _crop(self, connection: SealedConnection, person: int, found: Recognition) -> bytes | None:
+    def _crop(self, connection: GalleryConnection, person: int, found: Recognition) -> bytes | None:
         if not self._rule.crops or found.probe is None:
             return None
         crop = found.probe.crop
         image = encode_image(crop, "png") if crop.shape[0] <= 64 else encode_image(crop)
-        return connection.seal.close(image, "crop", person)
+        return connection.cipher.encrypt(image, "crop", person)
 
 
 def _text(at: datetime) -> str:

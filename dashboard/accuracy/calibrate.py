@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.evaluation import run_config
 from core.evaluation.pairs import folds_of
-from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, templates_said
+from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, describe_templates
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run
 from core.models.encoders import WeightsFile
@@ -188,7 +188,7 @@ def _gallery_fields(people: int, mix: TemplateMix) -> dict[str, Any]:
     templates = right.selectbox(
         "Enrolled with",
         offered,
-        format_func=lambda kinds: _capitalised(templates_said(kinds)),
+        format_func=lambda kinds: _capitalised(describe_templates(kinds)),
         key="accuracy_templates",
         help="Matched templates raise strangers' scores, so a threshold is valid for the same kinds of templates only.",
     )

@@ -10,9 +10,14 @@ import streamlit as st
 
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import InForce, in_force, points_of, put_to_use
-from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point, take_back
+from core.gallery.operating_points import (
+    OperatingPoint,
+    operating_points,
+    remove_operating_points,
+    save_operating_point,
+)
 from core.gallery.records import Space
-from core.gallery.template_mix import TemplateMix, templates_said
+from core.gallery.template_mix import TemplateMix, describe_templates
 from core.settings import UNCALIBRATED_THRESHOLD
 from core.system.text import count
 from dashboard.accuracy.calibrate import calibration_form
@@ -110,7 +115,7 @@ def _origin(each: InForce) -> str:
         return "uncalibrated default"
     if not each.decision.calibrated:
         return "uncalibrated: for another gallery"
-    where = f" of {point.gallery_size:,}, {templates_said(point.templates)}" if each.measure == "fpir" else ""
+    where = f" of {point.gallery_size:,}, {describe_templates(point.templates)}" if each.measure == "fpir" else ""
     sure = f", {point.confidence * 100:g} % confidence" if point.confidence else ", on its own data"
     when = f", {point.at.astimezone():%-d %b %Y}" if point.at is not None else ""
     return f"{each.measure.upper()} {point.target * 100:g} %{where}{sure}{when}"
@@ -210,7 +215,7 @@ def _remove_or_restore(store: Gallery, space: Space, which: str, label: str) -> 
             )
             if st.button("Remove", icon=":material/undo:", type="primary", key=f"accuracy_take_back_{which}"):
                 with feedback() as attempt:
-                    removed[which] = take_back(store, space, run=run, actor="dashboard")
+                    removed[which] = remove_operating_points(store, space, run=run, actor="dashboard")
                     st.session_state[_MESSAGE] = f"{count(len(removed[which]), 'threshold')} removed."
                 if attempt.ok:
                     st.rerun()

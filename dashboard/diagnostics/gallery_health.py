@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Trouble, remove_photograph
-from core.gallery.dismissed_findings import Left, leave, take_up
+from core.gallery.dismissed_findings import Dismissal, dismiss, undo_dismissal
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
 from dashboard.diagnostics.data import crop_address, health_of, health_space
@@ -199,12 +199,12 @@ def _leave(trouble: Trouble, key: str) -> None:
         help="For findings that you have checked and that are correct. They return when the photographs change.",
     ):
         with feedback() as attempt:
-            leave(gallery(), trouble.key, actor="dashboard")
+            dismiss(gallery(), trouble.key, actor="dashboard")
         if attempt.ok:
             _say("Dismissed. Find it at the end of this page to list it again.")
 
 
-def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
+def _left(left: Sequence[tuple[Trouble, Dismissal]]) -> None:
     """The dismissed findings, with user and time, and the way to list each again."""
     with st.expander(f"Dismissed findings ({len(left):,})", icon=":material/done_all:", key="diagnostics_left"):
         for trouble, mark in left[: 2 * MOST_SHOWN]:
@@ -214,7 +214,7 @@ def _left(left: Sequence[tuple[Trouble, Left]]) -> None:
                 st.caption(plain(f"Dismissed by {mark.by}, {mark.at.astimezone():%-d %b %Y, %H:%M}"))
                 if allowed(Permission.ENROL) and st.button("List again", icon=":material/undo:", key=f"{key}_back"):
                     with feedback() as attempt:
-                        take_up(gallery(), trouble.key, actor="dashboard")
+                        undo_dismissal(gallery(), trouble.key, actor="dashboard")
                     if attempt.ok:
                         _say("It is listed again.")
         if len(left) > 2 * MOST_SHOWN:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.gallery.records import one_a_photograph
+from core.gallery.records import one_per_photograph
 from core.system.text import count
 from dashboard.enrol.camera import live_enrol
 from dashboard.enrol.review import forget_draft, review_panel
@@ -170,7 +170,7 @@ def _show_done(name: str, stored: int, photographs: int, with_crops: bool) -> No
         f"{count(photographs, 'photograph')} in total.",
         icon=":material/how_to_reg:",
     )
-    templates = one_a_photograph(gallery().templates(name)) if gallery().find(name) else []
+    templates = one_per_photograph(gallery().templates(name)) if gallery().find(name) else []
     crops = [template.crop for template in templates if template.crop]
     faces([Picture(image_address(crop), alt=f"Face of {name}") for crop in crops[-7:]], 96)
     if photographs < 3:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.gallery.backup import backups_of
+from core.gallery.backup import list_backups
 from core.gallery.records import Identity
 from core.privacy.erasure import ErasureReport, erase
 from core.system.text import count
@@ -40,7 +40,7 @@ def _confirm(person: Identity, facts: str) -> None:
         "The name, the note, all embeddings and all pictures are erased from the gallery and from cached copies of the "
         "same photographs. Earlier exports are not affected. This can't be undone."
     )
-    backups = len(backups_of(settings().gallery_path))
+    backups = len(list_backups(settings().gallery_path))
     too = bool(backups) and st.checkbox(
         f"Also erase from {'the backup' if backups == 1 else f'the {backups} backups'} of the gallery",
         key="gallery_delete_backups",

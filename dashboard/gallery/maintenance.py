@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.gallery.backup import Backup, back_up, backups_of, restore
-from core.gallery.encryption import key_unused, protection_of
+from core.gallery.backup import Backup, back_up, list_backups, restore
+from core.gallery.encryption import protection_of, unused_key
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
 from core.system.text import count
@@ -23,7 +23,7 @@ def safety(store: Gallery) -> None:
     """Show the section."""
     st.subheader("Safety", anchor=False)
     with feedback():
-        if (unused := key_unused(store)) is not None:
+        if (unused := unused_key(store)) is not None:
             st.warning(
                 f"A key is set ({unused.fingerprint}), but this gallery isn't encrypted because it is older than the "
                 "key. Encrypt it with `edgeface-studio gallery encrypt FILE`.",
@@ -34,7 +34,7 @@ def safety(store: Gallery) -> None:
 
 
 def _backups(store: Gallery) -> None:
-    found = backups_of(store.path)
+    found = list_backups(store.path)
     with st.expander(f"Backups ({len(found)})", icon=":material/backup:"):
         if not found:
             st.caption(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.gallery.records import Identity, StoredTemplate, one_a_photograph
+from core.gallery.records import Identity, StoredTemplate, one_per_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
 from core.system.text import count
@@ -161,7 +161,7 @@ def _person(store: Gallery, number: int, weights: WeightsFile | None) -> None:
         st.html(f"<div class='ef-quiet'>{markup(person.note)}</div>")
     pictures = [
         Picture(image_address(t.crop), _template_facts(t, templates), f"Face of {person.name}")
-        for t in one_a_photograph(templates)
+        for t in one_per_photograph(templates)
         if t.crop
     ]
     if pictures:

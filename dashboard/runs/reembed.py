@@ -8,7 +8,7 @@ from core.enrolment.reembed import KIND, job_config
 from core.errors import StorageFailed
 from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from core.gallery.template_replacement import Replacement, plan_replacement
+from core.gallery.template_replacement import ReplacementPlan, plan_replacement
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
@@ -46,16 +46,16 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
     return plan.photographs > 0
 
 
-def _plan(store: Gallery, space: Space) -> Replacement:
+def _plan(store: Gallery, space: Space) -> ReplacementPlan:
     return _planned(str(store.path), store.revision, space.upscaler, space, store)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs={Space: repr})
-def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: Gallery) -> Replacement:
+def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: Gallery) -> ReplacementPlan:
     return plan_replacement(_store, space)
 
 
-def _offer(plan: Replacement, key: str, *, primary: bool) -> None:
+def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
         st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} made with other weights")
         st.markdown(
@@ -82,7 +82,7 @@ def _offer(plan: Replacement, key: str, *, primary: bool) -> None:
         link("help", "Why templates of other weights aren't searched", icon=":material/help:", topic="other-weights")
 
 
-def _enrol_again(plan: Replacement) -> None:
+def _enrol_again(plan: ReplacementPlan) -> None:
     names = [plain(shorten(person.name)) for person in plan.enrol_again[:_NAMES_SHOWN]]
     more = len(plan.enrol_again) - len(names)
     listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"

@@ -18,7 +18,7 @@ from core.bench.row import Row
 from core.gallery.keys import Key
 from core.gallery.records import Space
 from core.gallery.store import Gallery
-from core.gallery.top_k import take_best
+from core.gallery.top_k import top_k
 from core.system.sqlite_files import connect
 
 K = 5
@@ -81,7 +81,7 @@ def _search(material: Material, gallery: Gallery, templates: Vectors) -> Iterato
     calls: Calls = {
         "ours": lambda: gallery.search(one(), space, K),
         "faiss": lambda: theirs(one()),
-        "our kernel": lambda: take_best((index.matrix @ one()[0])[None], K),
+        "our kernel": lambda: top_k((index.matrix @ one()[0])[None], K),
         "faiss kernel": lambda: flat.search(one(), K),
     }
     ms = _medians(calls, rounds=material.size(300, 5), most_s=10)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.backup import back_up, look_at, restore
+from core.gallery.backup import back_up, inspect_backup, restore
 from core.gallery.encryption import change_key
 from core.gallery.identity_merge import merge_identities, undo
 from core.gallery.keys import Key
@@ -180,7 +180,7 @@ def migrate_copies(folder: Path, say: Say) -> None:
 
 def migrated(folder: Path, said: Sequence[str]) -> None:
     for path in sorted(folder.glob("copy-*/gallery.db")):
-        kept = [look_at(each) for each in path.parent.glob("backups/*.db")]
+        kept = [inspect_backup(each) for each in path.parent.glob("backups/*.db")]
         assert all((each.format, each.people, each.problem) == (1, 5, "") for each in kept)
         if path.parent.name in said:
             assert len(kept) == 1, "it was migrated without a backup"
@@ -217,7 +217,7 @@ def restored(folder: Path, said: Sequence[str]) -> None:
         assert len(people) in (4, 12), f"half a restore is there: {len(people)} people"
         assert {len(gallery.templates(person.id)) for person in people} == {2}
     for path in sorted((folder / "backups").glob("*.db")):
-        assert look_at(path).problem == "", f"half a backup is there: {look_at(path).problem}"
+        assert inspect_backup(path).problem == "", f"half a backup is there: {inspect_backup(path).problem}"
         path.unlink()
 
 
@@ -238,7 +238,7 @@ def change_keys(folder: Path, say: Say) -> None:
 
 
 def key_of(folder: Path) -> int:
-    found = look_at(folder / "gallery.db").protection.fingerprint
+    found = inspect_backup(folder / "gallery.db").protection.fingerprint
     return [key.fingerprint for key in KEYS].index(found)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from core.access.access_db import ledger_path
 from core.access.trail import read_trail, record
 from core.gallery import Gallery
-from core.gallery.backup import back_up, backups_of, look_at
+from core.gallery.backup import back_up, inspect_backup, list_backups
 from core.gallery.transfer import export_bytes
 from core.privacy.erasure import erase
 from core.privacy.residue_scan import find_traces
@@ -81,10 +81,10 @@ def dashboard(folder: Path, worker: int, until: float, say: Say) -> None:
                 other.search(templates(number)[0].vector, SPACE)
         elif what == "backup" and number % 5 == 0:
             back_up(page, folder / f"copy-{worker}.db")
-            assert not look_at(folder / f"copy-{worker}.db").problem
+            assert not inspect_backup(folder / f"copy-{worker}.db").problem
             whole(folder / f"copy-{worker}.db")
         elif what == "look":
-            look_at(settings.gallery_path), backups_of(settings.gallery_path)
+            inspect_backup(settings.gallery_path), list_backups(settings.gallery_path)
         else:
             export_bytes(page)
 

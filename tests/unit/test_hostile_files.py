@@ -30,8 +30,8 @@ from core.encoder.archive import read_archive
 from core.errors import CoreError
 from core.evaluation.pairs import read_pairs
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.archive_format import read_portable
-from core.gallery.backup import look_at, restore
+from core.gallery.archive_format import read_gallery_archive
+from core.gallery.backup import inspect_backup, restore
 from core.gallery.bulk import plan_from_csv
 from core.gallery.embeddings_pt import read_embeddings_pt
 from core.gallery.keys import read_key_file
@@ -105,7 +105,7 @@ def in_data_dir(name: str, read: Callable[[], object]) -> Callable[[Path], objec
 
 
 def restored(path: Path) -> object:
-    look_at(path)
+    inspect_backup(path)
     with Gallery.open(path.with_name("into.db")) as gallery:
         return restore(gallery, path)
 
@@ -193,7 +193,7 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "weights.pt": (lambda _: weights("pt"), read_archive),
     "weights.safetensors": (lambda _: weights("safetensors"), read_archive),
     "header.safetensors": (lambda _: weights("safetensors"), lambda path: read_card(read_metadata(path))),
-    "people.efgallery": (lambda _: portable(), read_portable),
+    "people.efgallery": (lambda _: portable(), read_gallery_archive),
     "gallery.db": (database, restored),
     "people.pt": (lambda _: weights("pt"), read_embeddings_pt),
     "people.csv": (lambda _: CSV, plan_from_csv),
@@ -303,7 +303,7 @@ def test_an_export_that_names_other_places_writes_nowhere(tmp_path):
             )
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(CoreError):
-        read_portable(target.getvalue())
+        read_gallery_archive(target.getvalue())
     assert sorted(tmp_path.rglob("*")) == before
 
 

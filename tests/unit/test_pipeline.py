@@ -12,7 +12,7 @@ from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel
 from core.faces.detect import Detector
 from core.faces.quality import Limits
-from core.gallery.encoder_view import BoundGallery
+from core.gallery.encoder_view import EncoderView
 from core.gallery.records import NewTemplate, Space
 from core.images import ImageUnreadable, resize
 from core.models.errors import WeightsMissing
@@ -263,7 +263,7 @@ def test_templates_of_another_space_never_meet(make_pipeline, portrait) -> None:
     e = pipeline.infer_embedding(portrait).numpy()
     for change in ({"weights_sha256": "f" * 64}, {"flip_tta": True}):
         foreign = type(pipeline.space)(**{**pipeline.space.__dict__, **change})
-        BoundGallery(pipeline.gallery.store, foreign).add(f"Foreign {change}", e)
+        EncoderView(pipeline.gallery.store, foreign).add(f"Foreign {change}", e)
     sr = NewTemplate(vector=e, kind="sr", probe_px=16, size_px=16)
     other_upscaler = type(pipeline.space)(**{**pipeline.space.__dict__, "upscaler": "a" * 64})
     pipeline.gallery.store.enrol("Other upscaler", [sr], space=other_upscaler)

@@ -58,9 +58,9 @@ def backup(
 
 def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """List the backups beside the gallery, newest first."""
-    from core.gallery.backup import backups_of
+    from core.gallery.backup import list_backups
 
-    found = backups_of(gallery_file(load_settings(), gallery_path))
+    found = list_backups(gallery_file(load_settings(), gallery_path))
     if as_json:
         say_json([_facts(each) for each in found])
         return
@@ -95,17 +95,17 @@ def restore(
 ) -> None:
     """Make the gallery what it was when a backup was made. The backup is checked first, and what is there now is backed
     up. People who were erased since stay erased, and the audit trail goes on."""
-    from core.gallery.backup import look_at
+    from core.gallery.backup import inspect_backup
     from core.gallery.backup import restore as restore_from
     from core.gallery.errors import GalleryUnreadable
     from core.gallery.keys import read_key_file
-    from core.gallery.snapshot import folder_of
+    from core.gallery.snapshot import backup_folder
 
     path = user_path(file)
-    listed = folder_of(gallery_file(load_settings(), gallery_path)) / path.name
+    listed = backup_folder(gallery_file(load_settings(), gallery_path)) / path.name
     if not path.exists() and listed.exists():
         path = listed
-    found = look_at(path)
+    found = inspect_backup(path)
     if found.problem:
         raise GalleryUnreadable(found.problem, "See edgeface-studio gallery backups.")
     key = None if backup_key_file is None else read_key_file(user_path(backup_key_file))

@@ -48,7 +48,7 @@ def make_key(file: Annotated[str, typer.Argument(metavar="FILE", help="A new fil
 def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
     """Encrypt names, notes, vectors and pictures. Search is as fast as before once the gallery is open. Backups and
     exports made earlier stay plain: they are named."""
-    from core.gallery.backup import backups_of
+    from core.gallery.backup import list_backups
     from core.gallery.encryption import encrypt as encrypt_with
     from core.gallery.keys import read_key_file
 
@@ -56,7 +56,7 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
     key = read_key_file(path)
     with open_gallery(gallery_path) as gallery:
         encrypt_with(gallery, key, actor=actor)
-        plain = [each.path.name for each in backups_of(gallery.path) if not each.protection.encrypted]
+        plain = [each.path.name for each in list_backups(gallery.path) if not each.protection.encrypted]
     say(f"Encrypted with the key {key.fingerprint}.")
     _say_where(str(path.absolute()))
     if plain:
@@ -91,10 +91,10 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
 
 def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """Say whether the gallery is encrypted, and with which key, by its fingerprint."""
-    from core.gallery.encryption import key_unused, protection_of
+    from core.gallery.encryption import protection_of, unused_key
 
     with open_gallery(gallery_path) as gallery:
-        state, people, unused = protection_of(gallery), _people(gallery), key_unused(gallery)
+        state, people, unused = protection_of(gallery), _people(gallery), unused_key(gallery)
     given = "" if unused is None else unused.fingerprint
     if as_json:
         facts = {"encrypted": state.encrypted, "key": state.fingerprint, "since": state.since, "unused_key": given}

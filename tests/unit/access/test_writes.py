@@ -33,7 +33,7 @@ from core.gallery.keys import new_key
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
-from core.gallery.template_replacement import let_go_of_replaced, store_replacements
+from core.gallery.template_replacement import remove_replaced, store_replacements
 from core.gallery.transfer import export_bytes, export_gallery
 from core.jobs.launch import launch, resume, stop
 from core.jobs.policy import Policy, write_policy
@@ -118,7 +118,7 @@ VIEWERS = {
     "export embeddings": lambda p: write_embeddings_pt(p.gallery, SPACE, p.root / "out.pt"),
     "download": lambda p: handing_out(p.settings, "x", lambda: b"x"),
     "make templates anew": lambda p: store_replacements(p.gallery, SPACE, []),
-    "drop earlier templates": lambda p: let_go_of_replaced(p.gallery, SPACE),
+    "drop earlier templates": lambda p: remove_replaced(p.gallery, SPACE),
     "delete sightings": lambda p: forget(p.gallery, None),
     "demo": lambda p: make_demo(p.root / "datasets" / "demo", 2, 2),
     "ingest": lambda p: ingest(p.photographs, p.root / "datasets" / "taken", workers=1),

@@ -9,7 +9,7 @@ from core.diagnostics.gallery_health import ALIKE_ABOVE, examine
 from core.diagnostics.gallery_troubles import Photo, remove_photograph
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
-from core.gallery.dismissed_findings import leave, left_findings, take_up
+from core.gallery.dismissed_findings import dismiss, read_dismissed, undo_dismissal
 from core.gallery.identity_merge import merge_identities
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 
@@ -158,7 +158,7 @@ def test_a_finding_that_was_left_stays_away_until_its_photographs_change_and_com
     [found] = examine(gallery, SPACE).troubles
     assert found.code == "unlike_own"
     for _ in range(2):  # twice is once
-        leave(gallery, found.key, actor="Grace")
+        dismiss(gallery, found.key, actor="Grace")
     health = examine(gallery, SPACE)
     assert health.troubles == () and health.serious == () and "1 looked at and left" in health.line
     [(left, mark)] = health.left
@@ -166,16 +166,16 @@ def test_a_finding_that_was_left_stays_away_until_its_photographs_change_and_com
     trail = [(entry.actor, entry.event, entry.identity_id) for entry in gallery.audit() if "finding" in entry.event]
     assert trail == [("Grace", "finding left: unlike own", person.id)], "who and when, and no name of the person"
 
-    take_up(gallery, found.key, actor="Joan")
+    undo_dismissal(gallery, found.key, actor="Joan")
     assert codes(examine(gallery, SPACE)) == ["unlike_own"] and not examine(gallery, SPACE).left
     assert gallery.audit(1)[0].event == "finding taken up again: unlike own"
 
-    leave(gallery, found.key)
+    dismiss(gallery, found.key)
     gallery.add_templates(person.id, templates("y", [maker.person()]), space=SPACE)
     now = examine(gallery, SPACE)
     assert [each.key.templates for each in now.troubles] != [found.key.templates] and now.troubles, "a new stranger"
     gallery.remove(person.id)
-    assert not left_findings(gallery), "the mark goes with the person"
+    assert not read_dismissed(gallery), "the mark goes with the person"
 
 
 def test_two_names_left_name_both_and_need_both(gallery, maker):
@@ -183,14 +183,14 @@ def test_two_names_left_name_both_and_need_both(gallery, maker):
     first = gallery.enrol("Ada", templates("a", maker.of(centre, 4)), space=SPACE)
     second = gallery.enrol("Countess", templates("c", maker.of(centre, 4)), space=SPACE)
     [found] = examine(gallery, SPACE).troubles
-    leave(gallery, found.key)
+    dismiss(gallery, found.key)
     assert not examine(gallery, SPACE).troubles
     assert gallery.audit(1)[0].event == f"finding left: two names, with person {second.id}"
     gallery.add_templates(first.id, templates("n", maker.of(centre, 1)), space=SPACE)
     assert codes(examine(gallery, SPACE)) == ["two_names"], "another photograph is another finding"
     gallery.remove(second.id)
     with pytest.raises(IdentityNotFound):
-        leave(gallery, found.key)
+        dismiss(gallery, found.key)
 
 
 def test_an_empty_gallery_keeps_its_threshold(gallery):

@@ -20,7 +20,7 @@ from core.evaluation.pictures import Picture
 from core.evaluation.systems import PipelineLoader, System
 from core.evaluation.vector_cache import QUALITY
 from core.evaluation.views import View
-from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point
+from core.gallery.operating_points import OperatingPoint, choose_threshold, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
 from core.images import vlr_size
@@ -250,18 +250,18 @@ def point(threshold: float, low: float = 0, high: float = 40, **other: object) -
 
 def test_the_threshold_of_the_probes_own_size_decides() -> None:
     points = [point(0.5), point(0.3, 40.1, 10_000), point(0.9, measure="far")]
-    assert decide_by(points, "fpir", 16, 3, otherwise=0.35).threshold == 0.5
-    assert decide_by(points, "fpir", 112, 3, otherwise=0.35).threshold == 0.3
-    assert decide_by(points, "far", 16, 3, otherwise=0.35).threshold == 0.9
-    stock = decide_by([], "fpir", 16, 3, otherwise=0.35)
+    assert choose_threshold(points, "fpir", 16, 3, otherwise=0.35).threshold == 0.5
+    assert choose_threshold(points, "fpir", 112, 3, otherwise=0.35).threshold == 0.3
+    assert choose_threshold(points, "far", 16, 3, otherwise=0.35).threshold == 0.9
+    stock = choose_threshold([], "fpir", 16, 3, otherwise=0.35)
     assert (stock.threshold, stock.calibrated, stock.warning) == (0.35, False, "")
 
 
 def test_a_gallery_that_has_outgrown_its_threshold_is_told() -> None:
-    assert decide_by([point(0.5)], "fpir", 16, 5, otherwise=0.35).warning == ""
-    warning = decide_by([point(0.5)], "fpir", 16, 6, otherwise=0.35).warning
+    assert choose_threshold([point(0.5)], "fpir", 16, 5, otherwise=0.35).warning == ""
+    warning = choose_threshold([point(0.5)], "fpir", 16, 6, otherwise=0.35).warning
     assert "gallery of 5" in warning and "6 people" in warning and "calibrate again" in warning
-    assert decide_by([point(0.5, measure="far")], "far", 16, 600, otherwise=0.35).warning == ""
+    assert choose_threshold([point(0.5, measure="far")], "far", 16, 600, otherwise=0.35).warning == ""
 
 
 def test_identification_uses_what_was_calibrated_and_says_so(make_pipeline, portrait, tmp_path) -> None:

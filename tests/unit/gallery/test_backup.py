@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import CoreError, StorageFailed
 from core.gallery import Gallery, GalleryBusy, GalleryError, GalleryLocked, GalleryNewer, GalleryUnreadable
-from core.gallery.backup import back_up, backups_of, look_at, restore
+from core.gallery.backup import back_up, inspect_backup, list_backups, restore
 from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
@@ -47,7 +47,7 @@ def test_a_backup_is_one_private_checked_file_and_the_way_back(filled, space, pe
     events = [entry.event for entry in filled.audit()]
     assert events[0] == "restored from a backup" and events.count("renamed") == 1, "the trail goes on"
     assert filled.enrol("Eve", templates(person(10)), space=space).id == 5, "a number is never given twice"
-    assert [each.path for each in backups_of(filled.path)] == [done.earlier, made.path]
+    assert [each.path for each in list_backups(filled.path)] == [done.earlier, made.path]
     restore(filled, done.earlier)
     assert names(filled) == ["Ada", "Charis", "Dee"]
 
@@ -115,9 +115,9 @@ def test_what_is_no_whole_backup_is_refused_and_nothing_changes(filled, tmp_path
         restore(filled, made)
     assert caught.value.next_step
     assert (names(filled), len(filled.audit())) == before
-    assert not list(made.parent.glob(".*")) and len(backups_of(filled.path)) == (0 if damage == "absent" else 1)
+    assert not list(made.parent.glob(".*")) and len(list_backups(filled.path)) == (0 if damage == "absent" else 1)
     if damage not in ("absent", "cut", "noise"):
-        assert look_at(made).problem
+        assert inspect_backup(made).problem
 
 
 def test_an_encrypted_gallery_stays_encrypted_whatever_is_restored(path, space, person, templates):
@@ -146,12 +146,12 @@ def test_an_older_gallery_is_backed_up_before_it_is_migrated(path, space, person
     raw.close()
     with Gallery.open(path) as gallery:
         assert names(gallery) == ["Ada"]
-        [kept] = backups_of(path)
+        [kept] = list_backups(path)
         assert (kept.format, kept.people, kept.problem) == (1, 1, "")
         gallery.enrol("Bob", templates(person(1)), space=space)
         assert restore(gallery, kept.path).people == 1, "an older one is brought up to date in a copy"
-        assert look_at(kept.path).format == 1
-        assert [each.path.name for each in backups_of(path)].count(kept.path.name) == 1
+        assert inspect_backup(kept.path).format == 1
+        assert [each.path.name for each in list_backups(path)].count(kept.path.name) == 1
 
 
 def test_no_backup_goes_over_the_gallery_or_where_nothing_can_be_written(filled, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StorageFailed
 from core.gallery import Gallery, GalleryBusy
-from core.gallery.backup import back_up, backups_of, restore
+from core.gallery.backup import back_up, list_backups, restore
 from core.gallery.encryption import encrypt, protection_of
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
@@ -66,7 +66,7 @@ def test_a_full_disk_changes_nothing_and_is_said(disk, what, space, person, temp
             assert error.next_step and gallery.identities() == before and not protection_of(gallery).encrypted
         else:
             assert what == "merge", "it found room after all"
-        assert not list(disk.glob("**/*.part*")) and [each.path for each in backups_of(path)] == [made]
+        assert not list(disk.glob("**/*.part*")) and [each.path for each in list_backups(path)] == [made]
         ballast.unlink()
         if what != "merge":
             works[what]()
@@ -89,4 +89,4 @@ def test_a_migration_without_room_for_its_backup_isnt_begun(disk):
     assert raw.execute("PRAGMA user_version").fetchone() == (1,) and len(MIGRATIONS) > 1
     raw.close()
     with Gallery.open(path, keys=lambda: None) as gallery:
-        assert gallery.size == 30 and len(backups_of(path)) == 1
+        assert gallery.size == 30 and len(list_backups(path)) == 1

@@ -80,7 +80,7 @@ def test_brought_up_to_date_is_read_anew(steps):
 def test_encryption_changes_nothing_that_is_found(path, space, person, templates):
     key = new_key()
     with Gallery.open(path, keys=lambda: key) as gallery, gallery.database.reading() as connection:
-        assert connection.seal.fingerprint, "a new gallery with a key is encrypted"
+        assert connection.cipher.fingerprint, "a new gallery with a key is encrypted"
     path.unlink()
     with Gallery.open(path, keys=lambda: None) as gallery:
         for number in range(4):

@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import SettingsInvalid
-from core.gallery.operating_points import OperatingPoint, decide_by, operating_points, save_operating_point, take_back
+from core.gallery.operating_points import (
+    OperatingPoint,
+    choose_threshold,
+    operating_points,
+    remove_operating_points,
+    save_operating_point,
+)
 from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.store import Gallery
 from core.gallery.template_mix import TemplateMix
@@ -61,14 +67,16 @@ def test_thresholds_are_taken_back_by_run_or_all_for_their_space_only(gallery, s
     save_operating_point(gallery, space, POINT)
     save_operating_point(gallery, space, second)
     save_operating_point(gallery, other, POINT)
-    [gone] = take_back(gallery, space, run="calibrate-1")
+    [gone] = remove_operating_points(gallery, space, run="calibrate-1")
     assert replace(gone, at=None) == POINT and [p.run for p in operating_points(gallery, space)] == ["calibrate-2"]
     assert gallery.audit(1)[0].event == "1 operating points removed"
     save_operating_point(gallery, space, gone)  # undone
-    assert len(take_back(gallery, space)) == 2 and operating_points(gallery, space) == []
+    assert len(remove_operating_points(gallery, space)) == 2 and operating_points(gallery, space) == []
     assert len(operating_points(gallery, other)) == 1
     lines = len(gallery.audit())
-    assert take_back(gallery, space) == [] and len(gallery.audit()) == lines, "nothing was done, and nothing is told"
+    assert remove_operating_points(gallery, space) == [] and len(gallery.audit()) == lines, (
+        "nothing was done, and nothing is told"
+    )
 
 
 MATCHED = TemplateMix("HR,32,24,16", 1)
@@ -110,26 +118,26 @@ def test_a_gallery_from_before_keeps_its_thresholds_as_those_of_full_size_templa
 
 
 def test_a_threshold_for_other_templates_decides_only_uncalibrated_and_says_so():
-    fits = decide_by([POINT], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix())
+    fits = choose_threshold([POINT], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix())
     assert (fits.threshold, fits.calibrated, fits.warning) == (0.41, True, "")
-    other = decide_by([POINT], "fpir", 16, 20, otherwise=0.35, mix=MATCHED)
+    other = choose_threshold([POINT], "fpir", 16, 20, otherwise=0.35, mix=MATCHED)
     assert (other.threshold, other.calibrated) == (0.41, False), "the stricter of both"
     assert "full-size templates and matched ones at 32, 24 and 16 px" in other.warning
     assert "calibrate again" in other.warning
-    lax = decide_by([replace(POINT, threshold=0.3)], "fpir", 16, 20, otherwise=0.35, mix=MATCHED)
+    lax = choose_threshold([replace(POINT, threshold=0.3)], "fpir", 16, 20, otherwise=0.35, mix=MATCHED)
     assert (lax.threshold, lax.calibrated) == (0.35, False)
-    own = decide_by(
+    own = choose_threshold(
         [POINT, replace(POINT, templates="HR,32,24,16", threshold=0.5)], "fpir", 16, 20, otherwise=0.35, mix=MATCHED
     )
     assert (own.threshold, own.calibrated, own.warning) == (0.5, True, "")
-    pairs = decide_by([replace(POINT, measure="far")], "far", 16, 20, otherwise=0.35, mix=MATCHED)
+    pairs = choose_threshold([replace(POINT, measure="far")], "far", 16, 20, otherwise=0.35, mix=MATCHED)
     assert pairs.calibrated, "one to one there are no templates"
 
 
 @pytest.mark.parametrize(("photographs", "fits"), [(1, False), (2, True), (3, True), (4, True), (5, False)])
 def test_about_as_many_photographs_a_person_as_calibrated_for(photographs, fits):
     point = replace(POINT, photographs=3)
-    decision = decide_by([point], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix("HR", photographs))
+    decision = choose_threshold([point], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix("HR", photographs))
     assert decision.calibrated is fits
     assert fits or f"from {'1 photograph' if photographs == 1 else '5 photographs'} a person" in decision.warning
 
@@ -139,7 +147,7 @@ def test_about_as_many_photographs_a_person_as_calibrated_for(photographs, fits)
     [(1, 1, True), (1, 2, False), (5, 1, False), (5, 2, True), (5, 7, True), (5, 8, False)],
 )
 def test_pooled_frames_have_thresholds_of_their_own(made, pooled, fits):
-    decision = decide_by(
+    decision = choose_threshold(
         [replace(POINT, frames=made)], "fpir", 16, 20, otherwise=0.35, mix=TemplateMix(), frames=pooled
     )
     assert decision.calibrated is fits and (decision.warning == "") is fits
@@ -150,6 +158,8 @@ def test_of_several_the_nearest_gallery_size_decides_not_the_latest():
         return replace(POINT, gallery_size=size, threshold=threshold, at=datetime(2026, 5, day, tzinfo=UTC))
 
     points = [at(50, 1, 0.41), at(500, 2, 0.5), at(5000, 3, 0.6)]
-    chosen = {people: decide_by(points, "fpir", 16, people, otherwise=0.35).threshold for people in (10, 60, 400, 9000)}
+    chosen = {
+        people: choose_threshold(points, "fpir", 16, people, otherwise=0.35).threshold for people in (10, 60, 400, 9000)
+    }
     assert chosen == {10: 0.41, 60: 0.41, 400: 0.5, 9000: 0.6}
-    assert decide_by([at(50, 1, 0.41), at(50, 2, 0.44)], "fpir", 16, 50, otherwise=0.35).threshold == 0.44
+    assert choose_threshold([at(50, 1, 0.41), at(50, 2, 0.44)], "fpir", 16, 50, otherwise=0.35).threshold == 0.44

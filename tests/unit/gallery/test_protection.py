@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from core.errors import StorageFailed
 from core.gallery import Gallery, GalleryError, GalleryLocked, GalleryNewer, GalleryUnreadable, NewTemplate, Space
-from core.gallery.cipher import Sealed
+from core.gallery.cipher import AesGcmCipher
 from core.gallery.encryption import change_key, decrypt, encrypt, protection_of
 from core.gallery.keys import Key, KeyInvalid, key_given, new_key, parse_key, read_key_file, write_key_file
-from core.gallery.template_replacement import let_go_of_replaced, plan_replacement, read_sources, store_replacements
+from core.gallery.template_replacement import plan_replacement, read_sources, remove_replaced, store_replacements
 from core.gallery.transfer import export_bytes, import_gallery
 
 KEY, OTHER = Key(b"k" * 32), Key(b"o" * 32)
@@ -151,7 +151,7 @@ def test_import_export_and_reembedding_work_on_an_encrypted_gallery(path, space,
         sources = read_sources(gallery, plan_replacement(gallery, new).sources)
         made = [(each, NewTemplate(rows[1], "hr", 112.0, crop=each.crop)) for each in sources]
         assert store_replacements(gallery, made, new) == 2 and store_replacements(gallery, made, new) == 0
-        assert let_go_of_replaced(gallery, new) == 2
+        assert remove_replaced(gallery, new) == 2
         assert gallery.names_in(new) == ["Adalovelace", "Adalovelace (2)"]
         assert {each.added_at for each in gallery.templates("Adalovelace")} == {sources[0].added_at}
     assert leaks(path, rows) == []
@@ -160,17 +160,17 @@ def test_import_export_and_reembedding_work_on_an_encrypted_gallery(path, space,
 @settings(deadline=None)
 @given(st.binary(max_size=3000), st.integers(1, 10**6))
 def test_a_sealed_value_opens_where_it_belongs_and_nowhere_else(value, number):
-    seal = Sealed(KEY)
-    closed = seal.close(value, "vector", number)
-    assert seal.open(closed, "vector", number) == value and seal.close(value, "vector", number) != closed
-    for wrong in (lambda: seal.open(closed, "crop", number), lambda: seal.open(closed, "vector", number + 1)):
+    cipher = AesGcmCipher(KEY)
+    closed = cipher.encrypt(value, "vector", number)
+    assert cipher.decrypt(closed, "vector", number) == value and cipher.encrypt(value, "vector", number) != closed
+    for wrong in (lambda: cipher.decrypt(closed, "crop", number), lambda: cipher.decrypt(closed, "vector", number + 1)):
         with pytest.raises(ValueError):
             wrong()
     for changed in (closed[:-1], closed[:5], b"", bytes([closed[0] ^ 1]) + closed[1:]):
         with pytest.raises(ValueError):
-            seal.open(changed, "vector", number)
+            cipher.decrypt(changed, "vector", number)
     with pytest.raises(ValueError):
-        Sealed(OTHER).open(closed, "vector", number)
+        AesGcmCipher(OTHER).decrypt(closed, "vector", number)
 
 
 # Keys ---------------------------------------------------------------------------------------------------------------

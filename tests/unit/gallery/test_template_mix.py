@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import SettingsInvalid
 from core.gallery.records import NewTemplate
-from core.gallery.template_mix import TemplateMix, template_sizes, templates_said, templates_text
+from core.gallery.template_mix import TemplateMix, describe_templates, format_template_sizes, parse_template_sizes
 
 
 def template(seed: int, size_px: int | None = None) -> NewTemplate:
@@ -32,19 +32,19 @@ def test_the_mix_follows_the_templates(gallery, space):
 
 
 def test_sizes_are_written_and_read_in_one_order():
-    assert templates_text([16, 0, 32]) == "HR,32,16"
-    assert template_sizes(" 16, hr,32 ") == (0, 32, 16)
-    assert templates_text(template_sizes("24,HR,24")) == "HR,24"
+    assert format_template_sizes([16, 0, 32]) == "HR,32,16"
+    assert parse_template_sizes(" 16, hr,32 ") == (0, 32, 16)
+    assert format_template_sizes(parse_template_sizes("24,HR,24")) == "HR,24"
 
 
 @pytest.mark.parametrize("text", ["", "HR,20", "HR;16", "VLR"])
 def test_sizes_that_no_template_has_are_refused(text):
     with pytest.raises(SettingsInvalid, match="There are no templates"):
-        template_sizes(text)
+        parse_template_sizes(text)
 
 
 def test_in_words():
-    assert templates_said("HR") == "full-size templates"
-    assert templates_said("HR,32,24,16") == "full-size templates and matched ones at 32, 24 and 16 px"
-    assert templates_said("24,16") == "templates at 24 and 16 px alone"
+    assert describe_templates("HR") == "full-size templates"
+    assert describe_templates("HR,32,24,16") == "full-size templates and matched ones at 32, 24 and 16 px"
+    assert describe_templates("24,16") == "templates at 24 and 16 px alone"
     assert str(TemplateMix("HR", 1)) == "full-size templates from 1 photograph a person"

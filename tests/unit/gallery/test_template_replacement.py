@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.template_replacement import let_go_of_replaced, plan_replacement, read_sources, store_replacements
+from core.gallery.template_replacement import plan_replacement, read_sources, remove_replaced, store_replacements
 
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 NEW = Space("tuned", "b" * 64, "d" * 64, True, bicubic_px=(32,))
@@ -56,10 +56,10 @@ def test_the_old_ones_stay_until_they_are_let_go_and_go_together(gallery: Galler
     gallery.enrol("Ben", [template(4, crop=None)], space=space)
     assert remake(gallery, NEW) == 2 and remake(gallery, NEW) == 0
     assert gallery.names_in(space) == ["Ada", "Ben"] and gallery.names_in(NEW) == ["Ada"]
-    assert let_go_of_replaced(gallery, NEW) == 2
+    assert remove_replaced(gallery, NEW) == 2
     assert gallery.names_in(space) == ["Ada", "Ben"], "what has no picture stays as it was"
     assert len(gallery.templates("Ada")) == 3 and len(gallery.templates("Ben")) == 1
-    assert let_go_of_replaced(gallery, NEW) == 0
+    assert remove_replaced(gallery, NEW) == 0
     events = [entry.event for entry in gallery.audit()]
     assert "re-embedded from stored crops" in events and "templates of other weights removed" in events
 
@@ -76,7 +76,7 @@ def test_full_size_templates_survive_a_change_of_upscaler(gallery: Gallery, spac
     [source] = read_sources(gallery, plan.sources)
     assert (plan.photographs, source.size_px, source.space.upscaler) == (1, 16, "bicubic")
     remake(gallery, dsr)
-    assert let_go_of_replaced(gallery, dsr) == 1, "the small one of the earlier upscaler alone"
+    assert remove_replaced(gallery, dsr) == 1, "the small one of the earlier upscaler alone"
     assert set(gallery.names_in(dsr)) == {"Large", "Small", "Kept small"}
     stored = {t.size_px: t.space.upscaler for name in ("Large", "Small", "Kept small") for t in gallery.templates(name)}
     assert stored == {None: "", 16: "d" * 64, 32: "bicubic"}, "each template names who really enlarged it"
@@ -85,7 +85,7 @@ def test_full_size_templates_survive_a_change_of_upscaler(gallery: Gallery, spac
 def test_the_other_flip_setting_of_the_same_weights_is_embedded_but_never_removed(gallery, space) -> None:
     gallery.enrol("Ada", [template(1)], space=space)
     without = replace(space, flip_tta=False)
-    assert remake(gallery, without) == 1 and let_go_of_replaced(gallery, without) == 0
+    assert remake(gallery, without) == 1 and remove_replaced(gallery, without) == 0
     assert gallery.names_in(space) == gallery.names_in(without) == ["Ada"]
 
 
@@ -99,7 +99,7 @@ def test_a_photograph_is_known_again_by_its_hash_or_its_picture(gallery, space, 
         space=space,
     )
     assert remake(gallery, NEW) == 2 and plan_replacement(gallery, NEW).photographs == 0
-    assert let_go_of_replaced(gallery, NEW) == 2
+    assert remove_replaced(gallery, NEW) == 2
 
 
 def test_who_is_removed_meanwhile_is_passed_over(gallery: Gallery, space: Space) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.gallery.top_k import reaches, take_best
+from core.gallery.top_k import reaches, top_k
 
 
 def sorted_through(scores: np.ndarray, k: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def test_the_same_as_sorting_everything(rows, count, k, levels, seed):
     drawn = np.random.default_rng(seed).integers(-levels, levels + 1, (rows, count))
     scores = (drawn / levels).astype(np.float32)
     expected = sorted_through(scores, k)
-    positions, values = take_best(scores.copy(), k)
+    positions, values = top_k(scores.copy(), k)
     assert positions.tolist() == expected.tolist()
     assert values.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
 
@@ -36,7 +36,7 @@ def test_the_same_as_sorting_everything(rows, count, k, levels, seed):
 def test_the_best_is_found_wherever_it_stands(place):
     scores = np.full((2, 5_001), -1.0, np.float32)
     scores[:, place] = 0.5
-    positions, values = take_best(scores, 3)
+    positions, values = top_k(scores, 3)
     others = [number for number in range(4) if number != place][:2]
     assert positions.tolist() == [[place, *others]] * 2
     assert values.tolist() == [[0.5, -1.0, -1.0]] * 2

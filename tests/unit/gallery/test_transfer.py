@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import SettingsInvalid, StorageFailed
 from core.gallery import Gallery, IdentityNotFound, ImportRejected, Space
-from core.gallery.transfer import export_bytes, export_gallery, import_gallery, read_portable
+from core.gallery.transfer import export_bytes, export_gallery, import_gallery, read_gallery_archive
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_gallery_travels_whole(filled, tmp_path):
 def test_names_and_crops_are_a_choice(filled):
     content, report = export_bytes(filled, names=["李", "=bob 🧑‍🚀", "李"], include_crops=False)
     assert (report.identities, report.crops) == (2, 0) and "no face crops" in report.text
-    portable = read_portable(content)
+    portable = read_gallery_archive(content)
     assert [person.name for person in portable.people] == ["李", "=Bob 🧑‍🚀"]
     assert not portable.has_crops and portable.encoders == ["edgeface_xs", "edgeface_xxs"]
     with pytest.raises(IdentityNotFound):
@@ -278,16 +278,16 @@ def test_what_the_lies_are_made_from_is_accepted(filled):
 def test_one_flipped_byte_is_noticed(filled):
     content = export_bytes(filled)[0]
     with pytest.raises(ImportRejected, match="checksum"):
-        read_portable(rebuilt(content, lambda m: m.update({"crops/0000000.img": b"RIFFx"}), resign=False))
+        read_gallery_archive(rebuilt(content, lambda m: m.update({"crops/0000000.img": b"RIFFx"}), resign=False))
     place = content.index(b"VP8 a crop")
     with pytest.raises(ImportRejected):
-        read_portable(content[:place] + b"X" + content[place + 1 :])
+        read_gallery_archive(content[:place] + b"X" + content[place + 1 :])
 
 
 def test_a_newer_format_says_so(filled):
     newer = rebuilt(export_bytes(filled)[0], in_json("manifest.json", version=2))
     with pytest.raises(ImportRejected, match="newer"):
-        read_portable(newer)
+        read_gallery_archive(newer)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_what_is_no_export_at_all(filled, content, tmp_path):
 def test_half_a_file_is_refused(filled):
     content = export_bytes(filled)[0]
     with pytest.raises(ImportRejected):
-        read_portable(content[: len(content) // 2])
+        read_gallery_archive(content[: len(content) // 2])
 
 
 @pytest.mark.parametrize("name", ["missing.efgallery", ".", "a\0b"])

@@ -17,7 +17,7 @@ from core.diagnostics.job import layout_store
 from core.diagnostics.layout import Layout
 from core.evaluation.vector_cache import EmbeddingRow, embedding_cache
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
-from core.gallery.backup import back_up, look_at, restore
+from core.gallery.backup import back_up, inspect_backup, restore
 from core.gallery.encryption import change_key, encrypt
 from core.gallery.identity_merge import merge_identities
 from core.gallery.keys import Key
@@ -114,7 +114,7 @@ def test_a_backup_that_somebody_was_erased_from_keeps_the_time_it_was_made_at(se
     path = back_up(gallery).path
     os.utime(path, (1_000_000_000, 1_000_000_000))
     assert erase(settings, gallery, NAME, from_backups=True).complete
-    assert look_at(path).made_at.timestamp() == 1_000_000_000
+    assert inspect_backup(path).made_at.timestamp() == 1_000_000_000
 
 
 def test_a_backup_of_before_other_weights_and_another_name_is_known_by_the_number(settings, gallery):

@@ -7,7 +7,7 @@ import pytest
 
 from core.enrolment.enrol import enrol, prepare_enrolment
 from core.errors import SettingsInvalid
-from core.gallery.records import one_a_photograph
+from core.gallery.records import one_per_photograph
 from core.images import read_image, resize
 from core.recognition.matched_templates import MATCHED_SIZES_PX, matched_templates
 
@@ -50,7 +50,7 @@ def test_enrolled_they_find_the_small_face_and_count_as_one_photograph(make_pipe
     person = enrol(pipeline, "Matched", draft, matched_sizes=MATCHED_SIZES_PX, store_crops=False)
     assert (person.templates, person.photographs, person.has_crops) == (4, 1, False)
     templates = pipeline.gallery.store.templates("Matched")
-    assert [t.kind for t in one_a_photograph(templates)] == ["hr"]
+    assert [t.kind for t in one_per_photograph(templates)] == ["hr"]
     crop = resize(draft.usable[0].probe.aligned, 16)
     found = pipeline.run(np.ascontiguousarray(crop))
     assert found.identity == "Matched"

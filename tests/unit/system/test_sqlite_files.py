@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from core.access import access_db, trail
 from core.errors import StorageFailed
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.backup import back_up, backups_of, look_at, restore
+from core.gallery.backup import back_up, inspect_backup, list_backups, restore
 from core.gallery.encryption import encrypt, protection_of
 from core.gallery.keys import Key
 from core.gallery.transfer import export_bytes, export_gallery, import_gallery
@@ -97,9 +97,9 @@ CALLS: dict[str, Callable[[Gallery, Path], object]] = {
     "header": lambda gallery, folder: sqlite_files.read_header(Path(gallery.path)),
     "database or not": lambda gallery, folder: sqlite_files.is_database(Path(gallery.path)),
     "raw bytes": lambda gallery, folder: b"".join(sqlite_files.raw_chunks(Path(gallery.path))),
-    "look at": lambda gallery, folder: look_at(Path(gallery.path)),
+    "look at": lambda gallery, folder: inspect_backup(Path(gallery.path)),
     "back up": lambda gallery, folder: back_up(gallery),
-    "list backups": lambda gallery, folder: (back_up(gallery), backups_of(gallery.path)),
+    "list backups": lambda gallery, folder: (back_up(gallery), list_backups(gallery.path)),
     "restore": lambda gallery, folder: restore(gallery, back_up(gallery).path),
     "export": lambda gallery, folder: export_gallery(gallery, folder / "people.efgallery"),
     "import": lambda gallery, folder: import_gallery(gallery, export_bytes(gallery)[0], on_conflict="rename"),
@@ -325,10 +325,7 @@ def test_near_databases_only_named_places_open_files():
         (path.relative_to(ROOT).as_posix(), line.strip())
         for path in places
         for line in path.read_text(encoding="utf-8").splitlines()
-        if OPENS.search(line.replace("Gallery.open(", "").replace("seal.open(", "").replace("old.open(", ""))
-        and "self.open(" not in line
-        and "def open(" not in line
-        and "seal_of(" not in line
+        if OPENS.search(line.replace("Gallery.open(", ""))
     }
     assert found <= NOT_DATABASES, "open database files through core.system.sqlite_files"
 
@@ -346,7 +343,7 @@ def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: 
     from core.errors import CoreError
     from core.gallery.embeddings_pt import read_embeddings_pt
     from core.images import read_image
-    from core.models.files import look_at as look_at_weights
+    from core.models.files import inspect_backup as look_at_weights
 
     path = own_data_dir / "people"  # no ending tells that it is a database
     readers: dict[str, Callable[[Path], object]] = {
