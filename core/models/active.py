@@ -1,6 +1,6 @@
-"""What recognises faces and what enlarges them, together: found, taken into use and described by what a file holds.
+"""The encoder and the upscaler in use as a pair: whether they match, and models found in either registry.
 
-The one place that knows both registries; nothing here needs torch until a file is taken into use.
+Only taking a file into use imports torch.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ MEASURED_TOGETHER = frozenset(
         ("577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20", SHIPPED_DSR),  # edgeface-xxs-starter
     }
 )
-"""Encoder and upscaler (SHA-256) that weren't trained together, and measured as well or better so than with what the
-encoder was trained with (docs/measurements.md, "The shipped pair")."""
+"""Pairs of encoder and upscaler (SHA-256) that weren't trained together but measured at least as well as the
+encoder with its own upscaler (docs/measurements.md, "The shipped pair")."""
 
 
 @dataclass(frozen=True)
-class InUse:
-    """The encoder weights and the upscaler in use, or why there is none. `figures`: how well the weights measure,
-    through the upscaler in use where that was measured; `paired`: the stored encoder that the upscaler was trained
-    beside, None where there is none or it is known with the weights in use."""
+class ActiveModels:
+    """The encoder weights and the upscaler in use, or the error that prevents it.
+
+    `figures` are the accuracy of the weights, with the upscaler in use where that was measured. `paired` is the stored
+    encoder that the upscaler was trained with, None where there is none or the pair in use is a known one.
+    """
 
     encoder: WeightsFile | None = None
     encoder_problem: CoreError | None = None
@@ -50,7 +52,7 @@ class InUse:
 
     @property
     def figures_pair(self) -> str:
-        """A sentence where the figures belong to another upscaler than the one in use; else ""."""
+        """A sentence where the figures were measured with another upscaler than the one in use; else ""."""
         if self.figures is None or self.upscaler is None or not self.figures.upscaler_name:
             return ""
         known = self.figures.upscaler
@@ -60,8 +62,8 @@ class InUse:
 
     @property
     def mismatch(self) -> str:
-        """A sentence where the encoder was trained with another upscaler than the one in use, or the upscaler beside
-        another encoder, unless the pair was measured to do no harm; else ""."""
+        """A sentence where the encoder and the upscaler weren't trained together, unless the pair was measured to do no
+        harm; else ""."""
         if self.encoder is None or self.upscaler is None or _is_known(self.encoder, self.upscaler):
             return ""
         trained_with = read_card(self.encoder.metadata).trained_with_upscaler
@@ -76,8 +78,8 @@ class InUse:
         return f"{self.upscaler.name}, which enlarges small faces, was trained together with {other}. {harm}"
 
 
-def in_use(settings: Settings) -> InUse:
-    """What is in use. Never raises a CoreError: what is wrong is told."""
+def active_models(settings: Settings) -> ActiveModels:
+    """Return the models in use. Errors are part of the result, never raised."""
     encoder = upscaler = None
     encoder_problem = upscaler_problem = None
     try:
@@ -90,12 +92,14 @@ def in_use(settings: Settings) -> InUse:
         upscaler_problem = error
     through = "" if upscaler is None else upscaler.sha256
     figures = None if encoder is None else measured(encoder, settings, through)
-    return InUse(encoder, encoder_problem, upscaler, upscaler_problem, figures, _paired(settings, encoder, upscaler))
+    return ActiveModels(
+        encoder, encoder_problem, upscaler, upscaler_problem, figures, _paired(settings, encoder, upscaler)
+    )
 
 
-def offers(settings: Settings, used: InUse) -> list[WeightsFile | UpscalerFile]:
-    """What is stored here and would make a pair of what is in use: the upscaler that the encoder was trained or
-    measured with, and the encoder that the upscaler was trained beside; [] where they are one already."""
+def partners(settings: Settings, used: ActiveModels) -> list[WeightsFile | UpscalerFile]:
+    """List the stored models that would complete a pair: the upscaler that the encoder was trained or measured with,
+    and the encoder that the upscaler was trained with; [] where the models in use match."""
     if not used.mismatch or used.encoder is None or used.upscaler is None:
         return []
     stored = {sha256: file for file in scan_upscalers(settings) for sha256 in _hashes(file)}
@@ -108,7 +112,7 @@ def offers(settings: Settings, used: InUse) -> list[WeightsFile | UpscalerFile]:
 
 
 def _is_known(encoder: WeightsFile, upscaler: UpscalerFile) -> bool:
-    """Whether this pair was trained or measured together."""
+    """Whether a pair was trained or measured together."""
     trained_with = read_card(encoder.metadata).trained_with_upscaler
     if trained_with:
         return trained_with in _hashes(upscaler) or (encoder.sha256, upscaler.sha256) in MEASURED_TOGETHER
@@ -124,19 +128,19 @@ def _paired(settings: Settings, encoder: WeightsFile | None, upscaler: UpscalerF
 
 
 def _trained_beside(upscaler: UpscalerFile) -> bool:
-    """Whether a DSR's header says that an encoder was trained together with it."""
+    """Whether a DSR file's header names an encoder of the same run."""
     return upscaler.metadata.get("trained_with_encoder", "") == BESIDE
 
 
 def _hashes(upscaler: UpscalerFile) -> frozenset[str]:
-    """The SHA-256 of a file, and of the run's file that it was exported from."""
+    """SHA-256 of a file and of the run's file that it was exported from."""
     return frozenset({upscaler.sha256, upscaler.metadata.get("exported_from", "")} - {""})
 
 
 def space_in_use(settings: Settings, weights: WeightsFile) -> Space:
-    """Which templates those weights can search with the upscaler in use, without flip; known without loading anything.
+    """Return the template space of these weights with the upscaler in use, without flip and without loading a model.
 
-    Where the upscaler in use is gone or was changed, only templates of full size: no upscaler took part in them.
+    Where the upscaler in use is gone or was changed, it covers templates of full size only.
     """
     try:
         upscaler = active_upscaler(settings)
@@ -145,8 +149,8 @@ def space_in_use(settings: Settings, weights: WeightsFile) -> Space:
     return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
 
 
-def find_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
-    """The encoder weights or the upscaler that a path or name means, told apart by content.
+def find_model(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
+    """Return the encoder weights or the upscaler with that path or name, distinguished by content.
 
     Raises WeightsMissing, UpscalerUnusable, StorageFailed.
     """
@@ -162,10 +166,12 @@ def find_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | U
     return describe(file.path) if is_upscaler(file.metadata) else file
 
 
-def use_either(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
-    """Take weights or an upscaler into use, by what the file holds. Raises what `find_either`, `use_weights` and
-    `use_upscaler` raise; nothing changes then."""
-    found = find_either(settings, file_or_name)
+def use_model(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
+    """Take weights or an upscaler into use, depending on the file's content.
+
+    Raises what `find_model`, `use_weights` and `use_upscaler` raise; nothing changes then.
+    """
+    found = find_model(settings, file_or_name)
     if isinstance(found, WeightsFile):
         return use_weights(settings, found.path)
     return use_upscaler(settings, found.path or BICUBIC)

@@ -1,4 +1,4 @@
-"""What can go wrong between a weights file and a working encoder."""
+"""Errors between a weights file and a working encoder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class WeightsMismatch(CoreError):
 
 
 class WeightsUnhealthy(CoreError):
-    """Weights that load completely but don't tell people apart."""
+    """Weights that load completely but can't distinguish people."""
 
     help_topic = "weights"
 
 
 class DownloadFailed(CoreError):
-    """A weights file couldn't be fetched, or what came wasn't the published file."""
+    """A weights file couldn't be downloaded, or the download isn't the published file."""
 
     help_topic = "weights"

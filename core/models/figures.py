@@ -1,5 +1,5 @@
-"""How well weights measure: the published files' figures, measured once and kept here; a trained file's own, from its
-header; and those of an evaluation here, kept in data/figures.
+"""Accuracy figures of weights: those of the published files, recorded here; a trained file's own, from its header; and
+those of evaluations in this installation, stored in data/figures.
 
 The README's table is this data (a test holds them together). To measure again:
 `edgeface-studio evaluate pairs lfw/images lfw/pairs.txt --folds 5-7 --weights edgeface_xxs_q --upscaler bicubic
@@ -20,7 +20,7 @@ SHIPPED_DSR = "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b"
 """SHA-256 of data/models/edgeface-dsr.safetensors, which the official files are measured with."""
 
 _PROTOCOL = "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, {mode}, flip TTA off, upscaler edgeface-dsr"
-"""The protocol of the weights that ship: nobody in these folds was trained on."""
+"""The protocol of the shipped weights: no identity of these folds is in their training data."""
 
 
 def _rates(*cells: tuple[str, float, float, float]) -> dict[str, Rate]:
@@ -61,15 +61,15 @@ OFFICIAL: dict[str, tuple[Measured, Measured]] = {"edgeface_xxs_q": (_XXS_ALIGNE
 """Official variants that were measured: aligned, and end to end."""
 
 _STANDS_FOR = {"edgeface_xxs": "edgeface_xxs_q"}
-"""The same weights before they were rounded to int8."""
+"""Weights whose int8 version was measured instead."""
 
 
 def measured(file: WeightsFile, settings: Settings, upscaler_sha256: str = "") -> Measured | None:
-    """The aligned figures of a file, None when it was never measured.
+    """Return the aligned figures of a file; None when it was never measured.
 
-    Those of the project or of the file's header come first, unless a training validated itself by them: then an
-    evaluation here does. Of several the one through the upscaler of that SHA-256 (or "bicubic") is taken, else the
-    latest: `upscaler` of what is returned says which. Raises nothing: kept figures that can't be read are left out.
+    Figures of the project or of the file's header come first, unless they are a training's validation: then those of an
+    evaluation here do. Of several the one with the upscaler of that SHA-256 (or "bicubic") is returned, else the
+    latest; its `upscaler` says which. Never raises: stored figures that can't be read are ignored.
     """
     own = _official(file.official.name) if file.official is not None else read_card(file.metadata).measured
     found = [own] if own is not None and own.source == "evaluation" else kept_figures(settings, file.sha256)
@@ -92,7 +92,7 @@ def _official(name: str) -> Measured | None:
 
 
 def keep_figures(settings: Settings, sha256: str, found: Measured) -> None:
-    """Keep an evaluation's figures of the weights of that SHA-256, in the place of earlier ones with the same upscaler.
+    """Store an evaluation's figures of weights by their SHA-256; they replace earlier ones with the same upscaler.
 
     Raises StorageFailed.
     """
@@ -102,7 +102,7 @@ def keep_figures(settings: Settings, sha256: str, found: Measured) -> None:
 
 
 def kept_figures(settings: Settings, sha256: str) -> list[Measured]:
-    """The evaluations' figures of weights, the latest last; [] where none were kept or they can't be read."""
+    """Return the stored evaluations' figures of weights, the latest last; unreadable ones are ignored."""
     try:
         values = json.loads((settings.data_dir / "figures" / f"{sha256}.json").read_bytes())
     except (OSError, ValueError, RecursionError):

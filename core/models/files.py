@@ -1,6 +1,4 @@
-"""Files of trained weights, whatever network they hold: where they lie, their hashes, what their headers say of them,
-copies of them, and which was chosen. The encoder's and the upscaler's registries stand on this. Nothing needs torch.
-"""
+"""Files of trained weights of any kind: location, hashes, headers, copies, and the chosen one. No torch here."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ class Hashes:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A file by its resolved path, length and hashes, and the texts in its header ({} where it has none)."""
+    """A file's resolved path, length and hashes, and the texts in its header ({} where it has none)."""
 
     path: Path
     size_bytes: int
@@ -54,8 +52,11 @@ Origin = Literal["official", "starter", "fine-tuned", "other"]
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One file of weights. `name` is the file's without its ending; `official` is the published file that it is,
-    byte for byte, whatever it is called; `size_bytes` is its length; `metadata` are the texts in its header."""
+    """A file of encoder weights.
+
+    `name` is the file's without its ending; `official` the published file with the same bytes, under any name;
+    `metadata` are the texts in its header.
+    """
 
     path: Path
     name: str
@@ -67,8 +68,8 @@ class WeightsFile:
 
     @property
     def origin(self) -> Origin:
-        """Where the weights come from: published, trained by this project from random initialisation ("starter") or
-        from other weights ("fine-tuned"), or unknown."""
+        """Origin of the weights: published, trained by this project from random initialisation ("starter") or from
+        other weights ("fine-tuned"), or unknown."""
         if self.official is not None:
             return "official"
         if self.metadata.get("format") != ENCODER_FORMAT:
@@ -77,7 +78,7 @@ class WeightsFile:
 
     @property
     def origin_text(self) -> str:
-        """Where the weights come from, in words."""
+        """The origin in words."""
         if self.official is not None:
             return f"official {self.official.name}"
         ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
@@ -85,7 +86,7 @@ class WeightsFile:
 
 
 def look_at(path: Path) -> FileFacts:
-    """The file at `path`. Hashes are kept in memory while size and time of change stay the same.
+    """Return the facts of the file at `path`. Hashes are cached by size and modification time.
 
     Raises WeightsMissing when there is no such file, StorageFailed when it can't be read.
     """
@@ -93,10 +94,10 @@ def look_at(path: Path) -> FileFacts:
         path = path.expanduser().resolve()
         stat = path.stat()
         if not path.is_file():
-            raise WeightsMissing(f"{path} is no file.", "Choose a weights file (.pt, .safetensors).")
+            raise WeightsMissing(f"{path} isn't a file.", "Choose a weights file (.pt, .safetensors).")
         if is_open_here(path):
             raise WeightsMissing(
-                f"{path} is a database in use, no weights.", "Choose a weights file (.pt, .safetensors)."
+                f"{path} is a database in use, not a weights file.", "Choose a weights file (.pt, .safetensors)."
             )
         hashes = _hashes_of_version(path, stat.st_size, stat.st_mtime_ns)
         return FileFacts(path, stat.st_size, hashes, read_metadata(path))
@@ -108,7 +109,7 @@ def look_at(path: Path) -> FileFacts:
 
 
 def hash_file(path: Path) -> Hashes:
-    """Both hashes of a file as it is now. Raises OSError."""
+    """Compute both hashes of a file. Raises OSError."""
     sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -123,7 +124,7 @@ def _hashes_of_version(path: Path, size: int, mtime_ns: int) -> Hashes:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The texts that a safetensors file carries in its header; {} for any other file. Raises OSError."""
+    """Read the texts of a safetensors header; {} for any other file. Raises OSError."""
     if path.suffix.lower() != ".safetensors":
         return {}
     with path.open("rb") as file:
@@ -137,7 +138,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def stored_paths(settings: Settings) -> Iterator[Path]:
-    """Every file of weights in data/weights, then data/models, by name. What can't be looked at is left out."""
+    """Iterate over the weights files in data/weights, then data/models, by name; unreadable entries are skipped."""
     for folder in (settings.weights_dir, settings.models_dir):
         try:
             entries = sorted(folder.iterdir())
@@ -153,7 +154,7 @@ def stored_paths(settings: Settings) -> Iterator[Path]:
 
 
 def lies_in(folder: Path, path: Path) -> bool:
-    """Whether the resolved `path` lies below `folder`."""
+    """Whether the resolved `path` is inside `folder`."""
     return path.is_relative_to(folder.resolve())
 
 
@@ -162,7 +163,7 @@ def lies_in(folder: Path, path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Wording:
-    """How errors about a choice speak ("the weights in use are gone"), and what `weights use` takes to choose again."""
+    """Words for errors about a choice ("the weights in use are gone"), and the argument of `weights use`."""
 
     subject: str
     are: str
@@ -174,10 +175,10 @@ class Wording:
 def chosen_file(
     settings: Settings, entry: object, wording: Wording, *, otherwise: str, fault: type[CoreError] = WeightsMissing
 ) -> FileFacts:
-    """The file that an entry of data/active.json ({"path", "sha256"}) means, as it was when it was chosen.
+    """Return the file of an entry of data/active.json ({"path", "sha256"}), unchanged since it was chosen.
 
-    Raises `fault` when it is gone or was changed: nothing is ever taken in its place. Raises SettingsInvalid for an
-    entry of another form. `otherwise` ends the advice for a file that is gone.
+    Raises `fault` when it is gone or was changed, and SettingsInvalid for an entry of another form. `otherwise` ends
+    the advice for a file that is gone.
     """
     again = f"edgeface-studio weights use {wording.command}"
     if not (isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("sha256"), str)):
@@ -203,7 +204,7 @@ def chosen_file(
 
 
 def choice_of(settings: Settings, path: Path, sha256: str) -> dict[str, str]:
-    """The entry of data/active.json that chooses a file: relative to the data folder where it lies in it."""
+    """Return a file's entry of data/active.json, with a path relative to the data folder if it is inside."""
     data_dir = settings.data_dir.resolve()
     kept = path.relative_to(data_dir) if path.is_relative_to(data_dir) else path
     return {"path": kept.as_posix(), "sha256": sha256}
@@ -213,8 +214,10 @@ def choice_of(settings: Settings, path: Path, sha256: str) -> dict[str, str]:
 
 
 def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") -> Path:
-    """The same content inside data/weights or data/models: where it is already, else a copy called `name` (default:
-    as the file is). Raises StorageFailed, and WeightsUnsafe when the file changed meanwhile, NotAllowed.
+    """Return the path of this content in data/weights or data/models, copied there as `name` (default: the file's own)
+    unless it is stored.
+
+    Raises StorageFailed, NotAllowed, and WeightsUnsafe when the file changed meanwhile.
     """
     require(Permission.WEIGHTS)
     for stored in stored_paths(settings):
@@ -250,7 +253,7 @@ def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") ->
 
 
 def free_path(folder: Path, name: str) -> Path:
-    """`folder`/`name`, or with a number before the ending where a file of that name is there."""
+    """Return `folder`/`name`, with a number before the ending where that exists."""
     path = folder / name
     number = 2
     while path.exists():
@@ -260,7 +263,7 @@ def free_path(folder: Path, name: str) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something at `path`; False for what can't be a path."""
+    """Whether `path` exists; False for text that can't be a path."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""What a file that this project trained says of itself: parent, data, command, and how well it measured, with protocol.
+"""The header of a file that this project trained: parent, data, command, and accuracy figures with their protocol.
 
-The texts stand in the safetensors header. `figures` is JSON, written by `Measured.to_dict` and read by `read_figures`:
+Its texts are safetensors metadata. `figures` is JSON, written by `Measured.to_dict` and read by `read_figures`:
 
     {"protocol": "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs, aligned, flip TTA off, upscaler bicubic",
      "source": "evaluation", "upscaler": "bicubic",
@@ -8,9 +8,9 @@ The texts stand in the safetensors header. `figures` is JSON, written by `Measur
      "bicubic": {"eer": ..., "eer_vlr_hr": ...}, "further": {"16": {"rank1": 0.81, "psnr_db": 24.1}}}
 
 A rate is a fraction, or [fraction, low, high] with its 95 % interval; "bicubic" holds the same encoder's rates without
-the super-resolution network, where both were measured. `figures_of_report` makes them from an evaluation's report, and
-`figures_of_validation` from what a training measured. Texts of other forms are left out: a file's own words never stop
-it from being listed.
+the super-resolution network, where both were measured. `figures_of_report` builds them from an evaluation's report, and
+`figures_of_validation` from a training's validation. Texts of other forms are ignored: a header never keeps a file from
+being listed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ DSR_FORMAT = "edgeface-studio-dsr-1"
 """Values of the metadata key `format`."""
 
 BICUBIC = "bicubic"
-"""In the place of an upscaler's SHA-256 and name."""
+"""In place of an upscaler's SHA-256 and name."""
 
 BESIDE = "the one in the same checkpoint"
-"""In the place of the SHA-256 of a network that was trained in the same run, and kept in the same checkpoint."""
+"""In place of the SHA-256 of a network that was trained in the same run and saved in the same checkpoint."""
 
 SIZES = ("HR", "32", "24", "16")
 
@@ -56,12 +56,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Measured:
-    """How well weights tell people apart: equal error rates by probe size ("HR", "32", "24", "16" px), and on what.
+    """Accuracy of weights: equal error rates by probe size ("HR", "32", "24", "16" px), with their protocol.
 
     `eer`: both images of a pair have that size. `eer_vlr_hr`: one has it, the other is at full size. `bicubic`: the
     same measured through bicubic instead of the super-resolution network. `source`: an evaluation, or the validation
-    of the training that chose these weights by it, which flatters. `upscaler`: the SHA-256 of what enlarged small
-    faces, or "bicubic", "" where that isn't known; `upscaler_name` what it is called. `further`: other figures by size
+    of the training, which is optimistic because it chose these weights. `upscaler`: SHA-256 of what enlarged small
+    faces, or "bicubic", "" where unknown; `upscaler_name` its name. `further`: other figures by size
     (rank1, similarity, psnr_db, ssim).
     """
 
@@ -76,14 +76,14 @@ class Measured:
 
     @property
     def rows(self) -> list[tuple[str, Mapping[str, Rate]]]:
-        """What a table of it has, each row with its title; rows without a rate are left out."""
+        """Rows of a table with their titles; rows without a rate are left out."""
         rows = [("both the same size", self.eer), ("one small, one full size", self.eer_vlr_hr)]
         if self.bicubic is not None:
             rows += [(f"{title}, bicubic", rates) for title, rates in self.bicubic.rows]
         return [(title, rates) for title, rates in rows if rates]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, which `read_figures` reads; what is empty is left out."""
+        """Return plain values, the input of `read_figures`; empty ones are left out."""
         rates = {
             name: {size: rate.to_json() for size, rate in found.items()}
             for name, found in (("eer", self.eer), ("eer_vlr_hr", self.eer_vlr_hr))
@@ -120,7 +120,7 @@ def size_name(size: str) -> str:
 
 @dataclass(frozen=True)
 class Card:
-    """What a file's header says. Every text may be "": unknown. `trained_with_upscaler` is a SHA-256 or "bicubic"."""
+    """Contents of a file's header. A text is "" where unknown; `trained_with_upscaler` is a SHA-256 or "bicubic"."""
 
     parent_sha256: str = ""
     data_sha256: str = ""
@@ -132,7 +132,7 @@ class Card:
 
 
 def read_card(metadata: Mapping[str, str]) -> Card:
-    """The card of a file by its header's texts. Never raises: what isn't as it should be is left out."""
+    """Parse a header's texts. Never raises: values of another form are left out."""
     config = json_object(metadata.get("config"))
     trained_with = metadata.get("trained_with_upscaler", "")
     measured = read_figures(json_object(metadata.get("figures")))
@@ -150,7 +150,7 @@ def read_card(metadata: Mapping[str, str]) -> Card:
 
 
 def read_figures(figures: Mapping[str, Any]) -> Measured | None:
-    """Figures as a header holds them; None when they hold no equal error rate."""
+    """Parse a header's figures; None when they hold no equal error rate."""
     if isinstance(figures.get("by_size"), dict):  # a training's, in its earlier form
         return figures_of_validation(figures, protocol="validation of the training that chose these weights by it")
     eer, vlr_hr = _rates(figures.get("eer")), _rates(figures.get("eer_vlr_hr"))
@@ -178,7 +178,7 @@ def _through_bicubic(figures: Mapping[str, Any], rates: Mapping[str, Any]) -> Me
 
 
 def through_bicubic(protocol: str, upscaler_name: str) -> str:
-    """The protocol of the same measurement with bicubic in the place of that upscaler."""
+    """Return the protocol with bicubic in place of that upscaler."""
     name = upscaler_name or protocol.partition(", upscaler ")[2]
     return protocol.replace(f", upscaler {name}", f", upscaler {BICUBIC}") if name else protocol
 
@@ -190,9 +190,11 @@ def figures_of_validation(
     upscaler: tuple[str, str] = ("", ""),
     bicubic: Mapping[str, Any] | None = None,
 ) -> Measured | None:
-    """A training's figures of an epoch (`by_size` holds, for each size, `eer` of VLR-HR, `eer_vlr_vlr` and others) as
-    they stand in the header of the weights that the epoch left; `upscaler` its SHA-256 (or "bicubic") and name;
-    `bicubic` the figures without the super-resolution network. None where no error rate was measured."""
+    """Convert an epoch's validation figures to those of a header; None where no error rate was measured.
+
+    `by_size` holds, for each size, `eer` of VLR-HR, `eer_vlr_vlr` and others; `upscaler` is its SHA-256 (or "bicubic")
+    and name; `bicubic` are the figures without the super-resolution network.
+    """
     by_size = figures.get("by_size")
     found = by_size.items() if isinstance(by_size, dict) else ()
     sizes = {str(size): values for size, values in found if isinstance(values, dict)}
@@ -210,7 +212,7 @@ _FURTHER = ("rank1", "similarity", "psnr_db", "ssim")
 
 
 def _further(value: Any) -> dict[str, dict[str, float]]:
-    """Numbers by size and name; whatever is none is left out."""
+    """Keep the numbers by size and name; anything else is left out."""
     found: dict[str, dict[str, float]] = {}
     for size, values in value.items() if isinstance(value, dict) else ():
         numbers = {
@@ -224,11 +226,10 @@ def _further(value: Any) -> dict[str, dict[str, float]]:
 
 
 def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha256: str = "") -> Measured:
-    """The figures of weights from an evaluation's report.json, of listed pairs or of all pairs of a data set: one mode,
-    of the first system that it measured with the file of that SHA-256, else of the first one; beside it the same
-    encoder with bicubic, where the report has it.
+    """Extract the figures of weights from an evaluation's report.json, of listed pairs or of all pairs of a data set.
 
-    Raises KeyError, TypeError and IndexError for what is no such report.
+    They are of one mode and of the first system with the file of that SHA-256, else of the first system; with bicubic
+    for the same encoder, where the report has it. Raises KeyError, TypeError and IndexError for other content.
     """
     told = report["protocol"]
     systems = told["systems"]
@@ -251,7 +252,7 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha25
 
 
 def _data_of(told: Mapping[str, Any]) -> str:
-    """What a report was measured on, in words."""
+    """Describe the data of a report."""
     if "pairs_file" in told:
         folds = ", ".join(map(str, told["folds"]))
         return (
@@ -262,7 +263,7 @@ def _data_of(told: Mapping[str, Any]) -> str:
 
 
 def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> tuple[dict[str, Rate], dict[str, Rate]]:
-    """Rates by size, of faces at full size or reduced by bicubic: both the same size; one small, one at full size."""
+    """Rates by size, of faces at full size or reduced by bicubic: of equal size, and one at full size."""
     same: dict[str, Rate] = {}
     one_small: dict[str, Rate] = {}
     protocol = "pairs file" if "pairs_file" in report["protocol"] else "all pairs"
@@ -276,7 +277,7 @@ def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> tuple[dict[st
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:
-    """Whether a header says that its file is a super-resolution network of this project."""
+    """Whether a header marks a super-resolution network of this project."""
     return metadata.get("format", "").startswith("edgeface-studio-dsr")
 
 

@@ -1,4 +1,4 @@
-"""The official EdgeFace variants: which timm network each is, and where its file is published.
+"""The official EdgeFace variants: their timm networks and published files.
 
 George et al., "EdgeFace: Efficient Face Recognition Model for Edge Devices", IEEE T-BIOM 2024 (arXiv 2307.01838).
 """
@@ -23,7 +23,7 @@ LICENCE_OF_DERIVED = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One published file. `rank_ratio` is that of the low-rank Linear layers, None where they are whole."""
+    """A published file. `rank_ratio` is that of the low-rank Linear layers, None where layers are full rank."""
 
     name: str
     timm_model: str
@@ -42,7 +42,7 @@ class Variant:
 
     @property
     def architecture(self) -> tuple[str, float | None]:
-        """What the network is once int8 layers are dequantised: variants of one architecture share keys and shapes."""
+        """The network after int8 layers are dequantised: variants of one architecture share keys and shapes."""
         return (self.timm_model, self.rank_ratio)
 
 

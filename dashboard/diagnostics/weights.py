@@ -12,7 +12,7 @@ from core.diagnostics.causes import Diagnosis, diagnosis_of
 from core.errors import CoreError
 from core.evaluation.intervals import wilson
 from core.jobs.run_dir import Run
-from core.models.active import in_use
+from core.models.active import active_models
 from core.models.encoders import WeightsFile, scan
 from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile, active_upscaler
 from core.models.upscalers import scan as scan_upscalers
@@ -31,7 +31,7 @@ _CAUSE_WORDS = {True: ("found", "red"), False: ("not found", "green")}
 
 def models_panel() -> None:
     """Show the section."""
-    used = in_use(settings())
+    used = active_models(settings())
     stored: list[WeightsFile | UpscalerFile] = [*scan(settings()), *scan_upscalers(settings()), BICUBIC_UPSCALER]
     mine = [each for each in (used.encoder, used.upscaler) if each is not None]
     files = [*mine, *(each for each in stored if each not in mine)]

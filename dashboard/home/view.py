@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.dataset.library import any_dataset, datasets_root
-from core.models.active import in_use
+from core.models.active import active_models
 from core.models.encoders import scan
 from core.system.text import count
 from dashboard.home.weights_card import starter_offer, weights_card
@@ -76,7 +76,7 @@ def view() -> None:
     if not (offered and ready.findable == 0):  # then the offer is the next step
         _next(next_step(ready))
     if ready.weights is not None:
-        weights_card(in_use(settings()))
+        weights_card(active_models(settings()))
         if ready.weights.origin == "starter":
             starter_offer()
     if ready.weights is None:

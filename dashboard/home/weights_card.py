@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.models.active import InUse, offers, use_either
+from core.models.active import ActiveModels, partners, use_model
 from core.models.encoders import WeightsFile
 from core.models.figures import OFFICIAL
 from core.models.header import BICUBIC, Card, read_card
@@ -20,7 +20,7 @@ from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import markup, plain
 
 
-def weights_card(used: InUse) -> None:
+def weights_card(used: ActiveModels) -> None:
     """The model card of what is in use: where it comes from, and its equal error rates with their protocol."""
     weights = used.encoder
     if weights is None:
@@ -57,16 +57,16 @@ def weights_card(used: InUse) -> None:
         link("help", "What the figures mean", icon=":material/help:", topic="weights-measured")
 
 
-def _offer_partner(used: InUse) -> None:
+def _offer_partner(used: ActiveModels) -> None:
     """A button for each stored file that would make a pair of what is in use."""
     if not allowed(Permission.WEIGHTS):
         return
-    for file in offers(settings(), used):
+    for file in partners(settings(), used):
         kept = used.upscaler if isinstance(file, WeightsFile) else used.encoder
         what = f"Use {file.name} with {kept.name if kept else 'it'}"
         if st.button(plain(what), icon=":material/join_inner:", key=f"home_pair_{file.sha256[:12]}"):
             with feedback() as attempt, st.spinner("Trying it on faces"):
-                use_either(settings(), file.path or BICUBIC)
+                use_model(settings(), file.path or BICUBIC)
             if attempt.ok:
                 st.session_state["home_said"] = f"{file.name} is in use."
                 st.rerun()

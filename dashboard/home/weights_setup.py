@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from core.models.active import use_either
+from core.models.active import use_model
 from core.models.download import fetch
 from core.models.encoders import WeightsFile, scan, use_weights
 from core.models.http_transfer import FetchEvent
@@ -134,7 +134,7 @@ def _stored_tab(stored: list[WeightsFile | UpscalerFile]) -> None:
     if not st.button("Use this file", icon=":material/check:", key="home_use_stored"):
         return
     with feedback() as attempt, st.spinner("Trying it on faces"):
-        used = use_either(settings(), file.path or BICUBIC)
+        used = use_model(settings(), file.path or BICUBIC)
     if attempt.ok:
         st.session_state["home_said"] = f"{used.name} is in use."
         st.rerun()
@@ -153,9 +153,9 @@ def _stored_label(file: WeightsFile | UpscalerFile) -> str:
 
 
 def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile | UpscalerFile:
-    """Verify uploaded bytes as weights or an upscaler, keep a copy and take it into use. Raises what `use_either`
+    """Verify uploaded bytes as weights or an upscaler, keep a copy and take it into use. Raises what `use_model`
     raises."""
     with tempfile.TemporaryDirectory(prefix="edgeface-weights-") as folder:
         path = Path(folder) / (PurePath(name.replace("\\", "/")).name[-100:] or "weights.pt")
         path.write_bytes(content)
-        return use_either(here, path)
+        return use_model(here, path)

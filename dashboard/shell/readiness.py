@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.gallery.store import Gallery, Revision
-from core.models.active import in_use
+from core.models.active import active_models
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.error_display import show_error
@@ -42,7 +42,7 @@ class Readiness:
 
 def readiness() -> Readiness:
     """Look at weights, detector and gallery, without loading any of them. Never raises a CoreError."""
-    used = in_use(settings())
+    used = active_models(settings())
     weights = used.encoder
     people, findable, photographs, gallery_problem = 0, 0, 0, None
     try:
@@ -64,7 +64,7 @@ def readiness() -> Readiness:
 
 def weights_in_use() -> tuple[WeightsFile | None, CoreError | None]:
     """The weights in use, or why there are none."""
-    used = in_use(settings())
+    used = active_models(settings())
     return used.encoder, used.encoder_problem
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.models.active import InUse, in_use
+from core.models.active import ActiveModels, active_models
 from core.models.files import Origin
 from core.models.header import size_name
 from core.models.upscalers import UpscalerFile
@@ -32,7 +32,7 @@ _SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
 
 def sidebar_status() -> None:
     """Which weights and which upscaler are in use, and how well they measure: on every page."""
-    used = in_use(settings())
+    used = active_models(settings())
     with st.sidebar:
         _encoder_badge(used)
         if used.upscaler_problem is not None:
@@ -42,7 +42,7 @@ def sidebar_status() -> None:
             st.caption(f"Small faces: {plain(upscaler_words(used.upscaler))}")
 
 
-def _encoder_badge(used: InUse) -> None:
+def _encoder_badge(used: ActiveModels) -> None:
     weights = used.encoder
     if weights is None:
         st.badge("No weights in use", icon=":material/warning:", color="orange")

@@ -58,11 +58,11 @@ def weights(
     """Report on a file: keys, parameters, parent, health. With a data set: the three causes of a similarity that is
     too high, each with its evidence. Ends with code 1 when something is wrong."""
     from core.diagnostics.model import report_on
-    from core.models.active import find_either
+    from core.models.active import find_model
     from core.models.encoders import WeightsFile, active_weights
 
     settings = load_settings()
-    file = active_weights(settings) if file_or_name is None else find_either(settings, file_or_name)
+    file = active_weights(settings) if file_or_name is None else find_model(settings, file_or_name)
     progress("reading every key ...")
     report = report_on(file, settings)
     progress("")

@@ -122,13 +122,13 @@ def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
 def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
     from core.encoder.health import check_health
-    from core.models.active import find_either
+    from core.models.active import find_model
     from core.models.encoders import WeightsFile
     from core.models.figures import measured
     from core.models.header import read_card
     from core.models.variants import LICENCE, LICENCE_OF_DERIVED
 
-    found = find_either(load_settings(), file_or_name)
+    found = find_model(load_settings(), file_or_name)
     if not isinstance(found, WeightsFile):
         _say_upscaler(found, as_json)
         return
@@ -178,10 +178,10 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
 @group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
 def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
-    from core.models.active import find_either
+    from core.models.active import find_model
     from core.models.encoders import WeightsFile
 
-    file = find_either(load_settings(), file_or_name)
+    file = find_model(load_settings(), file_or_name)
     if not isinstance(file, WeightsFile):
         from core.models.upscalers import check_upscaler
 

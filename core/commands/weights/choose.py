@@ -36,15 +36,15 @@ def use(
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
-    from core.models.active import in_use, offers, use_either
+    from core.models.active import active_models, partners, use_model
 
     settings = load_settings()
     progress("loading and checking ...")
     try:
-        used = [use_either(settings, file_or_name)]
-        partner = [file for file in offers(settings, in_use(settings)) if type(file) is not type(used[0])][:1]
+        used = [use_model(settings, file_or_name)]
+        partner = [file for file in partners(settings, active_models(settings)) if type(file) is not type(used[0])][:1]
         if pair:
-            used += [use_either(settings, file.path or file.name) for file in partner]
+            used += [use_model(settings, file.path or file.name) for file in partner]
     finally:
         progress("")
     if as_json:
@@ -53,7 +53,7 @@ def use(
     else:
         for file in used:
             say(_in_use_words(file))
-    if mismatch := in_use(settings).mismatch:
+    if mismatch := active_models(settings).mismatch:
         note(mismatch)
         for file in partner:
             note(f"Take {file.name} into use, too: edgeface-studio weights use {file.name}")

@@ -44,7 +44,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write weights as float16 safetensors, half as long, with a model card beside them."""
-    from core.models.active import find_either
+    from core.models.active import find_model
     from core.system.atomic_file import write_atomically
     from core.training.activate import trained_files
 
@@ -57,7 +57,7 @@ def export(
         files = trained_files(trained)
         file: Path | None = files.get("encoder") or files.get("upscaler")
     else:
-        file = find_either(settings, source).path
+        file = find_model(settings, source).path
     if file is None:
         raise UsageMistake(f"{source} is no file: there is nothing to export.", "Name a file of weights.")
     path = user_path(target)

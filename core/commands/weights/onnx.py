@@ -30,10 +30,10 @@ def export_to_onnx(
 
     The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine of 0.9999 and more).
     """
-    from core.models.active import find_either
+    from core.models.active import find_model
     from core.models.encoders import WeightsFile
 
-    source = find_either(load_settings(), file_or_name)
+    source = find_model(load_settings(), file_or_name)
     if not isinstance(source, WeightsFile):
         raise UsageMistake(f"{source.name} is an upscaler, not an encoder.", "Name EdgeFace weights.")
     path = user_path(target)

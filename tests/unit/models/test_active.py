@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.models.active import InUse, in_use, offers
+from core.models.active import ActiveModels, active_models, partners
 from core.models.active_file import write_active
 from core.models.encoders import describe as describe_encoder
 from core.models.encoders import keep_weights
@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "data" / "models"
 
 
 def test_the_shipped_pair_is_in_use_and_calm(tmp_path: Path) -> None:
-    used = in_use(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
+    used = active_models(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
     assert used.encoder is not None and used.encoder.origin == "starter"
     assert used.upscaler is not None and used.upscaler.name == "edgeface-dsr"
     assert used.mismatch == ""
@@ -28,7 +28,7 @@ def test_the_shipped_pair_is_in_use_and_calm(tmp_path: Path) -> None:
 
 def test_the_starter_with_a_network_that_was_not_measured_with_it_warns(tmp_path: Path) -> None:
     settings = load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)})
-    used = in_use(settings)
+    used = active_models(settings)
     assert used.encoder is not None and used.upscaler is not None
     other = replace(used, upscaler=replace(used.upscaler, name="other", sha256="0" * 64))
     assert "trained on faces enlarged by bicubic; in use is other" in other.mismatch
@@ -39,12 +39,12 @@ def settings(own_data_dir: Path) -> Settings:
     return load_settings()
 
 
-def take(settings: Settings, encoder: Path, upscaler: Path | None) -> InUse:
+def take(settings: Settings, encoder: Path, upscaler: Path | None) -> ActiveModels:
     """Note both as in use, as registries do once a file was tried."""
     _, chosen = keep_weights(settings, describe_encoder(encoder))
     enlarging = {"path": "bicubic"} if upscaler is None else keep_upscaler(settings, describe(upscaler))[1]
     write_active(settings, encoder=chosen, upscaler=enlarging)
-    return in_use(settings)
+    return active_models(settings)
 
 
 def test_another_encoder_with_a_fine_tunes_network_says_so_and_both_ways_back_are_offered(
@@ -54,25 +54,25 @@ def test_another_encoder_with_a_fine_tunes_network_says_so_and_both_ways_back_ar
     sha256 = describe(dsr).sha256
     tuned = save_encoder(tmp_path / "tuned.safetensors", {}, parent_sha256="ab" * 32, trained_with_upscaler=sha256)
     used = take(settings, tuned, dsr)
-    assert used.mismatch == "" and offers(settings, used) == []
+    assert used.mismatch == "" and partners(settings, used) == []
     plain = save_encoder(tmp_path / "plain.safetensors", {})
     used = take(settings, plain, dsr)
     assert used.mismatch.startswith("tuned-dsr, which enlarges small faces, was trained together with tuned.")
-    assert [file.name for file in offers(settings, used)] == ["bicubic", "tuned"]
+    assert [file.name for file in partners(settings, used)] == ["bicubic", "tuned"]
     used = take(settings, tuned, None)
     assert f"enlarged by another super-resolution network (SHA-256 {sha256[:10]}…); in use is bicubic" in used.mismatch
-    assert [file.name for file in offers(settings, used)] == ["tuned-dsr"]
+    assert [file.name for file in partners(settings, used)] == ["tuned-dsr"]
     used.encoder.path.with_name("tuned.safetensors").unlink()
     used = take(settings, plain, dsr)
     assert "was trained together with other weights" in used.mismatch
-    assert [file.name for file in offers(settings, used)] == ["bicubic"]
+    assert [file.name for file in partners(settings, used)] == ["bicubic"]
 
 
 def test_a_network_trained_for_frozen_weights_is_calm(settings: Settings, tmp_path: Path) -> None:
     plain = save_encoder(tmp_path / "plain.safetensors", {})
     dsr = save_dsr(tmp_path / "dsr.safetensors", trained_with_encoder=describe_encoder(plain).sha256)
     used = take(settings, plain, dsr)
-    assert used.mismatch == "" and offers(settings, used) == []
+    assert used.mismatch == "" and partners(settings, used) == []
 
 
 def test_figures_say_which_pair_they_belong_to(settings: Settings, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_figures_say_which_pair_they_belong_to(settings: Settings, tmp_path: Pat
 
 def test_the_shipped_pairs_figures_are_its_own(tmp_path: Path) -> None:
     """Its header names the network only in its protocol."""
-    used = in_use(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
+    used = active_models(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
     assert used.figures is not None and used.figures.upscaler_name == "edgeface-dsr" and used.figures_pair == ""
 
 

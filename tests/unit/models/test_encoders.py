@@ -132,7 +132,7 @@ def test_an_official_name_that_is_not_here_says_how_to_fetch_it(settings: Settin
 
 
 def test_a_folder_is_no_weights_file(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match="is no file"):
+    with pytest.raises(WeightsMissing, match="isn't a file"):
         encoders.find_weights(settings, tmp_path)
 
 

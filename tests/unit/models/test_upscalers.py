@@ -149,8 +149,9 @@ def test_looking_needs_no_torch(settings: Settings) -> None:
     save_dsr(settings.models_dir / "dsr.safetensors", bicubic_px=(32,))
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from core.settings import Settings\nfrom core.models.active import in_use\n"
-        f"used = in_use(Settings(Path({str(settings.data_dir)!r}), Path({str(settings.models_dir)!r}), Path('g.db')))\n"
+        "from core.settings import Settings\nfrom core.models.active import active_models\n"
+        f"settings = Settings(Path({str(settings.data_dir)!r}), Path({str(settings.models_dir)!r}), Path('g.db'))\n"
+        "used = active_models(settings)\n"
         "assert used.upscaler.bicubic_px == (32,), used\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -12,7 +12,7 @@ import torch
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, create_run, runs_root
 from core.jobs.state import State, locked, write_state
-from core.models.active import in_use
+from core.models.active import active_models
 from core.models.active_file import read_active
 from core.models.encoders import active_weights
 from core.models.errors import WeightsUnhealthy
@@ -74,9 +74,9 @@ def test_encoder_and_upscaler_come_into_use_together(settings: Settings, healthy
     assert (active_weights(settings).sha256, active_upscaler(settings).sha256) == (sha256(encoder), sha256(dsr))
     assert adopted.encoder is not None and adopted.encoder.origin == "fine-tuned"
     assert adopted.encoder.name == f"finetune-{run.name.partition('-')[0]}"
-    assert in_use(settings).mismatch == ""
+    assert active_models(settings).mismatch == ""
     use_upscaler(settings, "bicubic")
-    assert "trained on faces enlarged by another super-resolution network" in in_use(settings).mismatch
+    assert "trained on faces enlarged by another super-resolution network" in active_models(settings).mismatch
 
 
 @pytest.mark.shared

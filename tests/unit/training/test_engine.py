@@ -15,7 +15,7 @@ from core.encoder.encode import load_encoder
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
 from core.jobs.run_dir import Run
-from core.models.active import in_use
+from core.models.active import active_models
 from core.models.encoders import describe
 from core.models.files import look_at
 from core.models.header import ENCODER_FORMAT, read_card
@@ -233,7 +233,7 @@ def test_a_file_names_what_enlarged_its_faces(best, closed, weights, run_trainin
         folder / "last/upscaler.safetensors"
     )
     taken = use_run_weights(load_settings(), Run(tmp_path / "run"), "last")
-    assert in_use(load_settings()).mismatch == "" and taken.upscaler is not None
+    assert active_models(load_settings()).mismatch == "" and taken.upscaler is not None
 
 
 def test_files_name_everything_that_they_came_from(closed, weights, run_training, own_data_dir, tmp_path):
