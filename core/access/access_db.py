@@ -29,7 +29,7 @@ _TABLES = (
         BEGIN SELECT RAISE(ABORT, 'a line of the trail is never changed'); END""",
     """CREATE TRIGGER IF NOT EXISTS trail_keeps BEFORE DELETE ON trail
         BEGIN SELECT RAISE(ABORT, 'a line of the trail is never deleted'); END""",
-    # account: `hashed` of what was typed
+    # account: `keyed_hash` of what was typed
     "CREATE TABLE IF NOT EXISTS attempt(id INTEGER PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL) STRICT",
     "CREATE INDEX IF NOT EXISTS attempt_at ON attempt(at)",
 )
@@ -38,14 +38,14 @@ _KEYED = 1
 _KEY_BYTES = 32
 
 
-def ledger_path(settings: Settings) -> Path:
+def access_db_path(settings: Settings) -> Path:
     return settings.data_dir / "access.db"
 
 
 @contextmanager
-def writing(settings: Settings) -> Iterator[sqlite3.Connection]:
+def write_transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
     """One transaction, on disk when the block ends. Raises StorageFailed."""
-    path = ledger_path(settings)
+    path = access_db_path(settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(connect(path, wait_s=WAIT_S)) as connection:
@@ -68,9 +68,9 @@ def writing(settings: Settings) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[sqlite3.Connection | None]:
+def read_connection(settings: Settings) -> Iterator[sqlite3.Connection | None]:
     """The file as it is; None where there is none yet. Raises StorageFailed."""
-    path = ledger_path(settings)
+    path = access_db_path(settings)
     if not path.exists():
         yield None
         return
@@ -81,9 +81,11 @@ def reading(settings: Settings) -> Iterator[sqlite3.Connection | None]:
         raise StorageFailed(f"{path} can't be read: {error}.", "Put a copy of it back.") from error
 
 
-def hashed(settings: Settings, text: str) -> str:
-    """What is kept of a name that was typed: HMAC-SHA-256, cut to 32 hexadecimal digits. To be called within `writing`,
-    which lets one process at a time make the key. Raises StorageFailed."""
+def keyed_hash(settings: Settings, text: str) -> str:
+    """Return the HMAC-SHA-256 of a typed name, cut to 32 hexadecimal digits.
+
+    Call it within `write_transaction`, which lets one process at a time make the key. Raises StorageFailed.
+    """
     path = settings.data_dir / "access.key"
     try:
         key = path.read_bytes() if path.exists() else b""

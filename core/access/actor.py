@@ -48,7 +48,7 @@ def owner() -> Actor:
     return Actor(os.environ.get(VARIABLE, "").strip()[:200] or LOCAL, Role.ADMIN)
 
 
-def started_by() -> Actor:
+def run_actor() -> Actor:
     """The person who started this process's run, with the role they had then; nobody where that isn't said."""
     try:
         return Actor(os.environ[VARIABLE].strip()[:200] or LOCAL, Role(os.environ[ROLE_VARIABLE]))
@@ -104,7 +104,7 @@ def require(permission: Permission) -> Actor:
     )
 
 
-def named_in_trail(given: str) -> str:
+def trail_name(given: str) -> str:
     """Whom a trail names: who acts, where somebody signed in, else what the caller gave."""
     name = current_actor().name
     return given if name == LOCAL else name

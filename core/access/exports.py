@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from core.access.actor import Actor, acting_as, require
 from core.access.roles import Permission
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.settings import Settings
 
 
-def handing_out(
+def audited_download(
     settings: Settings, what: str, make: Callable[[], bytes], *, again: Callable[[Actor], Actor] | None = None
 ) -> Callable[[], bytes]:
     """A function that gives the bytes of `make`, in any thread, for who acts now; each call adds a line to the trail.
@@ -25,7 +25,7 @@ def handing_out(
         with acting_as(asked if again is None else again(asked)):
             require(Permission.EXPORT)
             content = make()
-            record(settings, "downloaded", what)
+            write_trail(settings, "downloaded", what)
             return content
 
     return give

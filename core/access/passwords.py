@@ -36,14 +36,14 @@ def check_password(password: str, name: str = "") -> None:
 def hash_password(password: str, hasher: PasswordHasher | None = None) -> str:
     """An Argon2id hash with its salt and parameters, as text."""
     with _AT_ONCE:
-        return (hasher or standard()).hash(password)
+        return (hasher or default_hasher()).hash(password)
 
 
-def matches(stored: str | None, password: str, hasher: PasswordHasher | None = None) -> bool:
+def verify_password(stored: str | None, password: str, hasher: PasswordHasher | None = None) -> bool:
     """Whether `password` made the hash `stored`. With None (no such name) the work is done all the same, for False."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    used = hasher or standard()
+    used = hasher or default_hasher()
     against = stored if stored is not None else _of_nobody(used)
     if len(password) > LONGEST or any("\ud800" <= character <= "\udfff" for character in password):
         password, stored = "", None
@@ -57,7 +57,7 @@ def matches(stored: str | None, password: str, hasher: PasswordHasher | None = N
 
 
 @cache
-def standard() -> PasswordHasher:
+def default_hasher() -> PasswordHasher:
     """RFC 9106's second choice, for machines short of memory: 64 MiB, 3 passes, 4 lanes."""
     from argon2 import PasswordHasher
     from argon2.profiles import RFC_9106_LOW_MEMORY

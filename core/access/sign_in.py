@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from core.access.access_db import hashed, writing
+from core.access.access_db import keyed_hash, write_transaction
 from core.access.errors import SignInRefused, TooManyAttempts
-from core.access.passwords import matches
-from core.access.trail import record
-from core.access.users import User, find_user, key_of
+from core.access.passwords import verify_password
+from core.access.trail import write_trail
+from core.access.users import User, find_user, user_key
 from core.settings import Settings
 from core.system.logs import logger
 
@@ -46,8 +46,8 @@ def sign_in(
     Raises SignInRefused, TooManyAttempts, AccessError for a damaged users' file, StorageFailed.
     """
     now = clock()
-    with writing(settings) as connection:
-        account = hashed(settings, key_of(name))
+    with write_transaction(settings) as connection:
+        account = keyed_hash(settings, user_key(name))
         connection.execute("DELETE FROM attempt WHERE at < ? OR at > ?", (now - REMEMBERED_S, now + REMEMBERED_S))
         wait = max(_of_account(connection, account, now), _in_all(connection, now))
         if wait > 0:
@@ -56,13 +56,13 @@ def sign_in(
         connection.execute("INSERT INTO attempt(account, at) VALUES (?, ?)", (account, now))
         attempts = int(connection.execute("SELECT count(*) FROM attempt").fetchone()[0])
     user = find_user(settings, name)
-    if not matches(None if user is None else user.password_hash, password, hasher) or user is None:
-        record(settings, "sign-in refused", user.name if user is not None else "unknown name", actor="nobody")
+    if not verify_password(None if user is None else user.password_hash, password, hasher) or user is None:
+        write_trail(settings, "sign-in refused", user.name if user is not None else "unknown name", actor="nobody")
         _log.warning("sign-in refused: %d failures within %.0f s, all names together", attempts, REMEMBERED_S)
         raise SignInRefused("Name and password don't fit together.", "Try again, or ask an admin for a new password.")
-    with writing(settings) as connection:
+    with write_transaction(settings) as connection:
         connection.execute("DELETE FROM attempt WHERE account = ?", (account,))
-    record(settings, f"signed in as {user.role}", actor=user.name)
+    write_trail(settings, f"signed in as {user.role}", actor=user.name)
     return user
 
 

@@ -1,5 +1,5 @@
 """The trail of what was done outside the gallery: sign-ins, users, runs, weights, exports. The gallery keeps its own
-beside its people, in the same transaction as each change; `whole_trail` joins both.
+beside its people, in the same transaction as each change; `combined_trail` joins both.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from core.access.access_db import reading, writing
+from core.access.access_db import read_connection, write_transaction
 from core.access.actor import current_actor, require
 from core.access.roles import Permission
 from core.settings import Settings
@@ -41,11 +41,11 @@ class PersonEntry(Protocol):
     def identity_id(self) -> int | None: ...
 
 
-def record(settings: Settings, event: str, subject: str = "", *, actor: str = "") -> None:
+def write_trail(settings: Settings, event: str, subject: str = "", *, actor: str = "") -> None:
     """Add a line. `actor` of "" is who acts. Neither text may hold the name of somebody enrolled. Raises
     StorageFailed."""
     line = (datetime.now(UTC).isoformat(), actor or current_actor().name, event, subject)
-    with writing(settings) as connection:
+    with write_transaction(settings) as connection:
         connection.execute(
             "INSERT INTO trail(at, actor, event, subject) VALUES (?, ?, ?, ?)", tuple(map(_storable, line))
         )
@@ -54,14 +54,14 @@ def record(settings: Settings, event: str, subject: str = "", *, actor: str = ""
 def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
     """The latest `limit` lines, newest first. Raises NotAllowed, StorageFailed."""
     require(Permission.ACCESS)
-    with reading(settings) as connection:
+    with read_connection(settings) as connection:
         if connection is None:
             return []
         query = "SELECT at, actor, event, subject FROM trail ORDER BY id DESC LIMIT ?"
         return [TrailEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in connection.execute(query, (limit,))]
 
 
-def whole_trail(own: Iterable[TrailEntry], gallery: Iterable[PersonEntry], limit: int) -> list[TrailEntry]:
+def combined_trail(own: Iterable[TrailEntry], gallery: Iterable[PersonEntry], limit: int) -> list[TrailEntry]:
     """This trail and the gallery's as one, newest first, at most `limit` lines."""
     people = [
         TrailEntry(each.at, each.actor, each.event, f"person {each.identity_id}" if each.identity_id else "")

@@ -19,7 +19,7 @@ from core.access.actor import LOCAL, NOBODY, require
 from core.access.errors import AccessError
 from core.access.passwords import check_password, hash_password
 from core.access.roles import Permission, Role, role_of
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.errors import StorageFailed
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
@@ -74,13 +74,13 @@ def read_users(settings: Settings) -> list[User]:
         users = [_user(each) for each in said["users"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise AccessError(f"{path} is damaged: nobody can sign in.", "Put a copy back, or remove the file.") from error
-    return sorted(users, key=lambda user: key_of(user.name))
+    return sorted(users, key=lambda user: user_key(user.name))
 
 
 def find_user(settings: Settings, name: str) -> User | None:
     """The user of that name, case aside, or None. Raises what `read_users` raises."""
-    wanted = key_of(name)
-    return next((user for user in read_users(settings) if key_of(user.name) == wanted), None)
+    wanted = user_key(name)
+    return next((user for user in read_users(settings) if user_key(user.name) == wanted), None)
 
 
 def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher: PasswordHasher | None = None) -> User:
@@ -93,13 +93,13 @@ def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher
     check_password(password, cleaned)
     hashed = hash_password(password, hasher)
     with _changing(settings) as users:
-        if any(key_of(user.name) == key_of(cleaned) for user in users):
+        if any(user_key(user.name) == user_key(cleaned) for user in users):
             raise AccessError(f"“{cleaned}” may sign in already.", "Choose another name, or change the password.")
         if not users and role is not Role.ADMIN:
             raise AccessError("The first one has to be an admin.", "Add an admin, then the others.")
         added = User(cleaned, role, hashed, secrets.token_hex(8))
         _write(settings, [*users, added])
-    record(settings, f"user added as {role}", added.name, actor=actor)
+    write_trail(settings, f"user added as {role}", added.name, actor=actor)
     return added
 
 
@@ -109,7 +109,7 @@ def change_password(settings: Settings, name: str, password: str, *, hasher: Pas
     check_password(password, name)
     hashed = hash_password(password, hasher)
     changed = _change(settings, name, password_hash=hashed)
-    record(settings, "password changed", changed.name, actor=actor)
+    write_trail(settings, "password changed", changed.name, actor=actor)
     return changed
 
 
@@ -117,7 +117,7 @@ def change_role(settings: Settings, name: str, role: Role) -> User:
     """Give somebody another role, at once. Raises NotAllowed, AccessError for the last admin, StorageFailed."""
     actor = require(Permission.ACCESS).name
     changed = _change(settings, name, role=role)
-    record(settings, f"role changed to {role}", changed.name, actor=actor)
+    write_trail(settings, f"role changed to {role}", changed.name, actor=actor)
     return changed
 
 
@@ -135,21 +135,21 @@ def remove_user(settings: Settings, name: str) -> bool:
             _write(settings, rest)
         else:
             users_path(settings).unlink()
-    record(settings, "user removed" if rest else "last user removed: signing in is off", gone.name, actor=actor)
+    write_trail(settings, "user removed" if rest else "last user removed: signing in is off", gone.name, actor=actor)
     return not rest
 
 
 def clean_user_name(name: str) -> str:
     """The name as it is kept. Raises AccessError for an empty, long, unprintable or reserved one."""
     cleaned = " ".join(name.split())
-    if not cleaned or len(cleaned) > LONGEST_NAME or not cleaned.isprintable() or key_of(cleaned) in _RESERVED:
+    if not cleaned or len(cleaned) > LONGEST_NAME or not cleaned.isprintable() or user_key(cleaned) in _RESERVED:
         raise AccessError(
             f"'{cleaned[:40]}' can't be a user's name.", f"Take 1 to {LONGEST_NAME} characters; not “{LOCAL}”."
         )
     return cleaned
 
 
-def key_of(name: str) -> str:
+def user_key(name: str) -> str:
     """What two ways to type one name have in common."""
     folded = unicodedata.normalize("NFC", name).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
@@ -166,7 +166,7 @@ def _change(settings: Settings, name: str, **changes: Any) -> User:
 
 
 def _one(users: list[User], name: str) -> User:
-    found = next((user for user in users if key_of(user.name) == key_of(name)), None)
+    found = next((user for user in users if user_key(user.name) == user_key(name)), None)
     if found is None:
         raise AccessError(f"Nobody called “{name[:40]}” may sign in.", "See edgeface-studio users list.")
     return found

@@ -116,7 +116,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Show who did what and when, in the gallery and outside it. People enrolled appear by number, not by name."""
-    from core.access.trail import read_trail, whole_trail
+    from core.access.trail import combined_trail, read_trail
     from core.gallery.store import Gallery
 
     settings = load_settings()
@@ -125,7 +125,7 @@ def audit(
     if path.exists():
         with Gallery.open(path, create=False) as gallery:
             people = gallery.audit(limit)
-    entries = whole_trail(read_trail(settings, limit), people, limit)
+    entries = combined_trail(read_trail(settings, limit), people, limit)
     if as_json:
         say_json([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
         return

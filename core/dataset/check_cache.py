@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.dataset.findings import Finding, Severity, Verdict
 from core.dataset.manifest import Dataset
 from core.errors import StorageFailed
@@ -54,7 +54,7 @@ def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None
     path = _path(settings, dataset.root, dataset.key)
     write_atomically(path, to_json(kept))
     _forget(settings, dataset.root, but=path)
-    record(settings, "data set checked", dataset.root.name)
+    write_trail(settings, "data set checked", dataset.root.name)
 
 
 def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.dataset.cache import forget_cache
 from core.dataset.check_cache import forget_verdicts
 from core.dataset.errors import BuildRefused, DatasetInvalid
@@ -110,7 +110,7 @@ def remove_dataset(settings: Settings, name: str) -> None:
         shutil.rmtree(doomed)
         if place.parent != root and not any(place.parent.iterdir()):
             place.parent.rmdir()
-        record(settings, "data set removed", name)
+        write_trail(settings, "data set removed", name)
     except OSError as error:
         raise StorageFailed(f"{place} can't be removed: {error.strerror or error}.", "Check permissions.") from error
 

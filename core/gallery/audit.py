@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from core.access.actor import named_in_trail
+from core.access.actor import trail_name
 from core.gallery.records import AuditEntry
 from core.gallery.stored_values import encodable, stored_moment
 
@@ -16,7 +16,7 @@ def write_audit(
     """Add a line to the audit trail, by whoever is signed in, else by `actor`. `event` must hold no name."""
     connection.execute(
         "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
-        (at.isoformat(), encodable(named_in_trail(actor))[:200], event, identity_id),
+        (at.isoformat(), encodable(trail_name(actor))[:200], event, identity_id),
     )
 
 

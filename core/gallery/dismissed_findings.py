@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.access.actor import named_in_trail
+from core.access.actor import trail_name
 from core.gallery.audit import write_audit
 from core.gallery.identity_queries import find_identity
 from core.gallery.store import Gallery
@@ -49,7 +49,7 @@ def dismiss(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
         added = connection.execute(
             "INSERT OR IGNORE INTO reviewed(code, identity_id, other_id, templates, at, actor) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (key.code, key.person, key.other, key.numbers, at.isoformat(), named_in_trail(actor)),
+            (key.code, key.person, key.other, key.numbers, at.isoformat(), trail_name(actor)),
         )
         if added.rowcount:
             write_audit(connection, at, actor, f"finding left: {_words(key)}", key.person)

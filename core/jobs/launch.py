@@ -16,7 +16,7 @@ from typing import Any
 
 from core.access.actor import ROLE_VARIABLE, VARIABLE, Actor, require
 from core.access.places import require_places
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.errors import StorageFailed
 from core.jobs.errors import JobError
 from core.jobs.events import Event, read_events
@@ -53,7 +53,7 @@ def launch(
     actor = require(permission_for(kind))
     require_places(settings, config)
     run = create_run(runs_root(settings), kind, slug, config, files=files)
-    record(settings, "run started", run.id)
+    write_trail(settings, "run started", run.id)
     _log.info("run %s: launched", run.log_id)
     _start(run, settings, worker, actor)
     return run
@@ -80,7 +80,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
             process_start=process_start(os.getpid()),
         )
         write_state(run.path, again)
-    record(settings, "run resumed", run.id)
+    write_trail(settings, "run resumed", run.id)
     _log.info("run %s: launched again, attempt %d", run.log_id, again.attempts)
     _start(run, settings, worker, actor)
 
@@ -97,7 +97,7 @@ def stop(run: Run) -> None:
             run.stop_path.touch()
         except OSError as error:
             raise StorageFailed(f"{run.stop_path} couldn't be made: {error.strerror}.", "Free space.") from error
-    record(settings_of(run), "run asked to stop", run.id)
+    write_trail(settings_of(run), "run asked to stop", run.id)
     _log.info("run %s: asked to stop", run.log_id)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from core.access.actor import require
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.errors import StorageFailed
 from core.jobs.errors import JobError, RunNotFound
 from core.jobs.json_values import to_json
@@ -238,7 +238,9 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(doomed)
     except OSError as error:
         raise _refused(doomed, error) from error
-    record(settings_of(run), "run deleted", run.id)  # last: a full disk, which can't take this line, is why some delete
+    write_trail(
+        settings_of(run), "run deleted", run.id
+    )  # last: a full disk, which can't take this line, is why some delete
 
 
 def slugged(text: str) -> str:

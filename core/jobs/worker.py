@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.access.actor import resolve_with, started_by
+from core.access.actor import resolve_with, run_actor
 from core.errors import CoreError
 from core.jobs.context import JobContext, JobFunction, OnEvent
 from core.jobs.errors import JobError, JobStopped
@@ -59,7 +59,7 @@ DONE, FAULT, MISTAKE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KINDS) -> int:
     """Work on the run whose folder is named; the exit code is 0 when it is done or stopped, 1 when it failed."""
     keep_private(data_folder())
-    resolve_with(started_by)
+    resolve_with(run_actor)
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1:
         return _refuse("name one run's folder")

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.errors import SettingsInvalid
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
@@ -45,4 +45,4 @@ def write_active(settings: Settings, **changes: Any) -> None:
     active = {**read_active(settings), **changes}
     active = {key: value for key, value in active.items() if value is not None}
     write_atomically(settings.active_path, json.dumps(active, indent=2).encode("utf-8"))
-    record(settings, f"in use changed: {', '.join(sorted(changes))}")
+    write_trail(settings, f"in use changed: {', '.join(sorted(changes))}")

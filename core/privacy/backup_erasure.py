@@ -26,22 +26,22 @@ WAIT_S = 60.0
 
 _MERGED = "merged into number "
 
-Line = tuple[str, str, str]
+AuditLine = tuple[str, str, str]
 """A line of the audit trail, as it is compared: when, who, what."""
 
 
 @dataclass(frozen=True)
-class Person:
+class ErasureTarget:
     """Whom to look for. `numbers`: the person's, and those of entries that were merged into theirs, with the line of
     the audit trail that began each. `raw`: bytes of vectors (float32, little-endian) and of pictures."""
 
     name: str
-    numbers: Mapping[int, Line]
+    numbers: Mapping[int, AuditLine]
     raw: frozenset[bytes]
 
 
 @dataclass(frozen=True)
-class Held:
+class BackupMatch:
     """What a backup holds of a person: `numbers` of its entries, what those are called, and their vectors and pictures.
     `locked`: it is encrypted with a key that isn't given, so only numbers could be compared. `problem` is "" or why
     the file can't be read."""
@@ -60,13 +60,13 @@ class Held:
         return not self.numbers and (self.locked or bool(self.problem))
 
 
-def numbers_of(gallery: Gallery, number: int) -> dict[int, Line]:
+def identity_numbers(gallery: Gallery, number: int) -> dict[int, AuditLine]:
     """The numbers that a person has had: their own, and those of entries that were merged into it and not taken
     out again; with the line of the trail that began each."""
     with gallery.database.reading() as connection:
         query = "SELECT at, actor, event, identity_id FROM audit WHERE identity_id IS NOT NULL ORDER BY id"
         trail = connection.execute(query).fetchall()
-    began: dict[int, Line] = {}
+    began: dict[int, AuditLine] = {}
     ended: dict[int, str] = {}
     for at, actor, event, other in trail:
         began.setdefault(other, (at, actor, event))
@@ -78,16 +78,16 @@ def numbers_of(gallery: Gallery, number: int) -> dict[int, Line]:
     return {one: began[one] for one in numbers if one in began}
 
 
-def held_by(gallery: Gallery, person: Person) -> list[Held]:
+def find_in_backups(gallery: Gallery, person: ErasureTarget) -> list[BackupMatch]:
     """What each backup beside the gallery holds of the person; those that hold nothing of them are left out."""
-    found = [look_into(backup, gallery.database.keys, person) for backup in _backups(gallery)]
+    found = [search_backup(backup, gallery.database.keys, person) for backup in _backups(gallery)]
     return [one for one in found if one.numbers or one.unsure]
 
 
-def look_into(backup: Backup, keys: Keys, person: Person) -> Held:
+def search_backup(backup: Backup, keys: Keys, person: ErasureTarget) -> BackupMatch:
     """What one backup holds of the person. The file and its folder stay as they are."""
     if backup.problem:
-        return Held(backup.path, problem=backup.problem)
+        return BackupMatch(backup.path, problem=backup.problem)
     cipher = _cipher(backup, keys)
     try:
         with _reading(backup.path) as connection:
@@ -95,12 +95,12 @@ def look_into(backup: Backup, keys: Keys, person: Person) -> Held:
             names = _names(connection, cipher, numbers) if cipher is not None else ()
             rows = list(_templates(connection, cipher, numbers)) if cipher is not None else []
     except (sqlite3.Error, ValueError) as error:
-        return Held(backup.path, problem=str(error) or type(error).__name__)
+        return BackupMatch(backup.path, problem=str(error) or type(error).__name__)
     vectors, crops = tuple(v for _, v, _ in rows), tuple(c for _, _, c in rows if c is not None)
-    return Held(backup.path, frozenset(numbers), frozenset(names), vectors, crops, locked=cipher is None)
+    return BackupMatch(backup.path, frozenset(numbers), frozenset(names), vectors, crops, locked=cipher is None)
 
 
-def erase_from(held: Iterable[Held], problems: list[str]) -> int:
+def erase_from_backups(held: Iterable[BackupMatch], problems: list[str]) -> int:
     """Erase the entries from each backup, pages and all; how many files. What fails is added to `problems`.
 
     A backup keeps its file's time, which says when it was made, and its audit trail: by it a restore knows the backup
@@ -144,7 +144,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _matching(connection: sqlite3.Connection, cipher: Cipher | None, person: Person) -> set[int]:
+def _matching(connection: sqlite3.Connection, cipher: Cipher | None, person: ErasureTarget) -> set[int]:
     """The one rule: which entries are the person."""
     entries = {int(row[0]) for row in connection.execute("SELECT id FROM identity")}
     numbers = {one for one, line in person.numbers.items() if one in entries and _began(connection, one) == line}
@@ -158,9 +158,9 @@ def _matching(connection: sqlite3.Connection, cipher: Cipher | None, person: Per
     return numbers
 
 
-def _began(connection: sqlite3.Connection, number: int) -> Line | None:
+def _began(connection: sqlite3.Connection, number: int) -> AuditLine | None:
     query = "SELECT at, actor, event FROM audit WHERE identity_id = ? ORDER BY id LIMIT 1"
-    line: Line | None = connection.execute(query, (number,)).fetchone()
+    line: AuditLine | None = connection.execute(query, (number,)).fetchone()
     return line
 
 
@@ -181,7 +181,7 @@ def _templates(
             )
 
 
-def vectors_in(raw: Iterable[bytes]) -> list[np.ndarray]:
+def vectors_by_dim(raw: Iterable[bytes]) -> list[np.ndarray]:
     """Vectors' bytes as arrays (N, dim), one for each length."""
     by_dim: dict[int, list[np.ndarray]] = {}
     for each in raw:

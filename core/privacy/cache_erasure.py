@@ -26,7 +26,7 @@ _QUERIES = {
 """Folders of SQLite files with a row a picture, and what reads its hash and its vectors."""
 
 
-def forget_pictures(cache: Path, vectors: Vectors, image_sha256s: Collection[str]) -> dict[str, int]:
+def erase_pictures(cache: Path, vectors: Vectors, image_sha256s: Collection[str]) -> dict[str, int]:
     """Remove what is kept of a person's photographs, at every size and by whichever weights; how many rows in each
     folder of _QUERIES.
 
@@ -42,7 +42,7 @@ def forget_pictures(cache: Path, vectors: Vectors, image_sha256s: Collection[str
     return {folder: sum(_let_go(path, theirs) for path in paths) for folder, paths in files.items()}
 
 
-def forget_maps(cache: Path) -> int:
+def erase_maps(cache: Path) -> int:
     """Remove every kept map of embeddings: a map doesn't say whose points it holds. How many there were."""
     maps = list((cache / "maps").glob("*.npz"))
     for path in maps:
@@ -50,7 +50,7 @@ def forget_maps(cache: Path) -> int:
     return len(maps)
 
 
-def forget_named(cache: Path, traces: Iterable[Trace]) -> tuple[int, list[Trace]]:
+def erase_traced_files(cache: Path, traces: Iterable[Trace]) -> tuple[int, list[Trace]]:
     """Remove the files of the cache folder among `traces`; how many, and the traces that are left."""
     gone: set[Path] = set()
     left: list[Trace] = []

@@ -23,8 +23,16 @@ from core.gallery.audit import write_audit
 from core.gallery.backup import ERASED, SUFFIX
 from core.gallery.snapshot import backup_folder, remove_unfinished
 from core.gallery.store import Gallery
-from core.privacy.backup_erasure import Held, Line, Person, erase_from, held_by, numbers_of, vectors_in
-from core.privacy.cache_erasure import forget_maps, forget_named, forget_pictures
+from core.privacy.backup_erasure import (
+    AuditLine,
+    BackupMatch,
+    ErasureTarget,
+    erase_from_backups,
+    find_in_backups,
+    identity_numbers,
+    vectors_by_dim,
+)
+from core.privacy.cache_erasure import erase_maps, erase_pictures, erase_traced_files
 from core.privacy.residue_scan import Trace, Unsearched, find_traces
 from core.settings import Settings
 from core.system.sqlite_files import side_files
@@ -42,11 +50,11 @@ class Subject:
     vectors: tuple[NDArray[np.float32], ...]
     crops: tuple[bytes, ...]
     image_sha256s: frozenset[str]
-    numbers: Mapping[int, Line]
+    numbers: Mapping[int, AuditLine]
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasedItems:
     """What one store let go: how many of what."""
 
     store: str
@@ -62,7 +70,7 @@ class ErasureReport:
 
     number: int
     at: datetime
-    erased: tuple[Erased, ...]
+    erased: tuple[ErasedItems, ...]
     backups: tuple[Path, ...] = ()
     unreadable: tuple[Path, ...] = ()
     traces: tuple[Trace, ...] = ()
@@ -114,7 +122,7 @@ class ErasureReport:
         }
 
 
-Store = Callable[[Settings, Subject], list[Erased]]
+Store = Callable[[Settings, Subject], list[ErasedItems]]
 
 
 def erase(
@@ -128,7 +136,7 @@ def erase(
     require(Permission.DELETE)  # before the first store lets anything go
     subject = _subject(gallery, name_or_id)
     templates = gallery.templates(subject.number)
-    subject = _as_backups_know(subject, held_by(gallery, _wanted(subject)))
+    subject = _as_backups_know(subject, find_in_backups(gallery, _wanted(subject)))
     erased = [one for store in STORES for one in store(settings, subject)]
     problems: list[str] = []
     seen = forget(gallery, subject.number, actor=actor)
@@ -140,16 +148,16 @@ def erase(
         problems.append(str(error))  # gone, and traces may stay: what has to be done is in the message
     _note_merged(gallery, subject, actor)
     erased += [
-        Erased("Gallery", len(templates), "templates"),
-        Erased("Gallery", sum(template.crop is not None for template in templates), "pictures of the face"),
-        Erased("Gallery", seen, "sightings"),
+        ErasedItems("Gallery", len(templates), "templates"),
+        ErasedItems("Gallery", sum(template.crop is not None for template in templates), "pictures of the face"),
+        ErasedItems("Gallery", seen, "sightings"),
         *erase_leftovers(settings, subject),  # a backup that began before the removal would still hold them
     ]
-    held = held_by(gallery, _wanted(subject))
+    held = find_in_backups(gallery, _wanted(subject))
     if from_backups:
-        done = erase_from([one for one in held if one.numbers], problems)
-        erased.append(Erased("Backups", done, "files that held the person, now without them"))
-        held = held_by(gallery, _wanted(subject))
+        done = erase_from_backups([one for one in held if one.numbers], problems)
+        erased.append(ErasedItems("Backups", done, "files that held the person, now without them"))
+        held = find_in_backups(gallery, _wanted(subject))
     holding = [one.path for one in held if one.numbers]
     unreadable = [one.path for one in held if one.unsure]
     places = [settings.data_dir]
@@ -166,8 +174,8 @@ def erase(
         known=known,
         skip={*holding, *unreadable},
     )
-    named, traces = forget_named(settings.data_dir / "cache", search.traces)
-    erased.append(Erased("Other caches", named, "files in which the name or a vector stood"))
+    named, traces = erase_traced_files(settings.data_dir / "cache", search.traces)
+    erased.append(ErasedItems("Other caches", named, "files in which the name or a vector stood"))
     return ErasureReport(
         subject.number,
         gallery.database.now(),
@@ -192,21 +200,21 @@ def _subject(gallery: Gallery, name_or_id: str | int) -> Subject:
         vectors=tuple(np.stack([t.vector for t in templates if t.space.dim == dim]) for dim in dims),
         crops=tuple(t.crop for t in templates if t.crop is not None),
         image_sha256s=frozenset(t.image_sha256 for t in templates if t.image_sha256),
-        numbers=numbers_of(gallery, person.id),
+        numbers=identity_numbers(gallery, person.id),
     )
 
 
-def _as_backups_know(subject: Subject, held: Sequence[Held]) -> Subject:
+def _as_backups_know(subject: Subject, held: Sequence[BackupMatch]) -> Subject:
     """With the names, vectors and pictures that backups hold of the person: earlier ones, of other weights."""
     names = dict.fromkeys([*subject.names, *(name for one in held for name in sorted(one.names))])
     vectors = dict.fromkeys(row.astype("<f4").tobytes() for rows in subject.vectors for row in rows)
     vectors |= dict.fromkeys(each for one in held for each in one.vectors)
     crops = dict.fromkeys([*subject.crops, *(each for one in held for each in one.crops)])
-    return replace(subject, names=tuple(names), vectors=tuple(vectors_in(vectors)), crops=tuple(crops))
+    return replace(subject, names=tuple(names), vectors=tuple(vectors_by_dim(vectors)), crops=tuple(crops))
 
 
-def _wanted(subject: Subject) -> Person:
-    return Person(subject.names[0], subject.numbers, frozenset(_raw(subject)))
+def _wanted(subject: Subject) -> ErasureTarget:
+    return ErasureTarget(subject.names[0], subject.numbers, frozenset(_raw(subject)))
 
 
 def _not_of_others(subject: Subject) -> list[str]:
@@ -231,22 +239,22 @@ def _raw(subject: Subject) -> list[bytes]:
 # Stores -------------------------------------------------------------------------------------------------------------
 
 
-def erase_caches(settings: Settings, subject: Subject) -> list[Erased]:
+def erase_caches(settings: Settings, subject: Subject) -> list[ErasedItems]:
     """What evaluations and inspections kept of the person's own photographs, and maps that may show them."""
     cache = settings.data_dir / "cache"
-    rows = forget_pictures(cache, subject.vectors, subject.image_sha256s)
+    rows = erase_pictures(cache, subject.vectors, subject.image_sha256s)
     return [
-        Erased("Kept embeddings", rows["embeddings"], "embeddings of the same photographs"),
-        Erased("Kept figures", rows["inspections"], "figures of the same photographs"),
-        Erased("Kept maps", forget_maps(cache), "maps of embeddings, of anybody"),
+        ErasedItems("Kept embeddings", rows["embeddings"], "embeddings of the same photographs"),
+        ErasedItems("Kept figures", rows["inspections"], "figures of the same photographs"),
+        ErasedItems("Kept maps", erase_maps(cache), "maps of embeddings, of anybody"),
     ]
 
 
-def erase_leftovers(settings: Settings, subject: Subject) -> list[Erased]:
+def erase_leftovers(settings: Settings, subject: Subject) -> list[ErasedItems]:
     """Copies of the gallery that a killed process left unfinished."""
     if not isinstance(subject.gallery.path, Path):
         return []
-    return [Erased("Unfinished backups", remove_unfinished(backup_folder(subject.gallery.path)), "files")]
+    return [ErasedItems("Unfinished backups", remove_unfinished(backup_folder(subject.gallery.path)), "files")]
 
 
 STORES: tuple[Store, ...] = (erase_caches,)

@@ -104,7 +104,7 @@ Content = Iterator[Piece]
 
 
 @dataclass
-class Opened:
+class SearchedFile:
     """A file as it is gone through. `closed` collects what couldn't be searched: "pictures", "an encrypted archive"."""
 
     path: Path
@@ -196,7 +196,7 @@ class Opened:
             self.closed.append(ENCRYPTED_GALLERY)
 
 
-def _zip_members(opened: Opened, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def _zip_members(opened: SearchedFile, file: IO[bytes]) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
             if entry.is_dir():
@@ -210,7 +210,7 @@ def _zip_members(opened: Opened, file: IO[bytes]) -> Iterator[IO[bytes]]:
                     yield member
 
 
-def _tar_members(opened: Opened, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def _tar_members(opened: SearchedFile, file: IO[bytes]) -> Iterator[IO[bytes]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for entry in archive:
             member = archive.extractfile(entry) if entry.isfile() else None
@@ -220,15 +220,15 @@ def _tar_members(opened: Opened, file: IO[bytes]) -> Iterator[IO[bytes]]:
                 yield member
 
 
-def _stream(kind: Callable[[Any], Any]) -> Callable[[Opened, IO[bytes]], Iterator[IO[bytes]]]:
-    def members(opened: Opened, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def _stream(kind: Callable[[Any], Any]) -> Callable[[SearchedFile, IO[bytes]], Iterator[IO[bytes]]]:
+    def members(opened: SearchedFile, file: IO[bytes]) -> Iterator[IO[bytes]]:
         with kind(file) as member:
             yield member
 
     return members
 
 
-_ARCHIVES: tuple[tuple[Callable[[bytes], bool], Callable[[Opened, IO[bytes]], Iterator[IO[bytes]]]], ...] = (
+_ARCHIVES: tuple[tuple[Callable[[bytes], bool], Callable[[SearchedFile, IO[bytes]], Iterator[IO[bytes]]]], ...] = (
     (lambda head: head.startswith(b"PK\x03\x04"), _zip_members),  # .npz, .xlsx, .docx, .pt and .efgallery too
     (lambda head: head.startswith(b"\x1f\x8b"), _stream(lambda file: gzip.GzipFile(fileobj=file, mode="rb"))),
     (lambda head: head.startswith(b"BZh"), _stream(bz2.BZ2File)),

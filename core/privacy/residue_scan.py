@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.privacy.file_contents import ENCRYPTED_GALLERY, Opened, kind_of
+from core.privacy.file_contents import ENCRYPTED_GALLERY, SearchedFile, kind_of
 from core.privacy.name_variants import NameFinder
 from core.system.sqlite_files import must_stay_open
 
@@ -46,7 +46,7 @@ class Unsearched:
 
 
 @dataclass(frozen=True)
-class Search:
+class ScanResult:
     """What a search came to."""
 
     files: int
@@ -63,7 +63,7 @@ def find_traces(
     others: Iterable[str] = (),
     known: Collection[Path] = (),
     skip: Collection[Path] = (),
-) -> Search:
+) -> ScanResult:
     """Search `places`: files, and folders with all that is in them.
 
     A name counts as `core.privacy.name_variants` says, in a file's or folder's name too, but not within the longer
@@ -83,7 +83,7 @@ def find_traces(
             found.append(Trace(path, "name"))
         if not path.is_file() or path.name.endswith("-shm"):
             continue
-        opened = Opened(path, overlap)
+        opened = SearchedFile(path, overlap)
         try:
             size = path.stat().st_size
             kind = _not_opened(path, size)
@@ -104,10 +104,10 @@ def find_traces(
                 if not (what == "pictures" and _is_drawn(where)):
                     closed[where, what] = closed.get((where, what), 0) + 1
     unsearched = [Unsearched(place, what, count, _remedy(place, home)) for (place, what), count in closed.items()]
-    return Search(searched, tuple(dict.fromkeys(found)), tuple(unsearched))
+    return ScanResult(searched, tuple(dict.fromkeys(found)), tuple(unsearched))
 
 
-def _search(opened: Opened, finder: NameFinder, pieces: Sequence[bytes]) -> list[str]:
+def _search(opened: SearchedFile, finder: NameFinder, pieces: Sequence[bytes]) -> list[str]:
     has_name = has_piece = False
     for content in opened.contents():
         for part in content:

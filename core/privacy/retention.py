@@ -32,14 +32,14 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class Purged:
+class PurgeReport:
     """What a purge removed: how many of what."""
 
     count: int
     what: str
 
 
-Purge = Callable[[Settings, Gallery, Retention, datetime, str], Purged | None]
+Purge = Callable[[Settings, Gallery, Retention, datetime, str], PurgeReport | None]
 
 
 def read_retention(settings: Settings) -> Retention:
@@ -57,13 +57,15 @@ def write_retention(settings: Settings, retention: Retention) -> None:
     write_active(settings, **{_KEY: kept or None})
 
 
-def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> list[Purged]:
+def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> list[PurgeReport]:
     """Remove what has outlived its time, traces and all; returns what. Raises GalleryBusy, StorageFailed."""
     retention, now = read_retention(settings), gallery.database.now()
     return [done for one in PURGES if (done := one(settings, gallery, retention, now, actor)) is not None]
 
 
-def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str) -> Purged | None:
+def purge_crops(
+    settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
+) -> PurgeReport | None:
     """Pictures of faces older than `crops_days`. Recognition goes on by the vectors; without its picture a template
     can't be made anew for other weights."""
     if retention.crops_days is None:
@@ -71,21 +73,21 @@ def purge_crops(settings: Settings, gallery: Gallery, retention: Retention, now:
     before = now - timedelta(days=retention.crops_days)
     with gallery.database.reading() as connection:
         if not _older(connection, before):
-            return Purged(0, "pictures of faces")
+            return PurgeReport(0, "pictures of faces")
     with gallery.database.transaction(Permission.VIEW) as connection:  # the rule asks for it, not who happens to look
         old = _older(connection, before)
         connection.executemany("UPDATE template SET crop = NULL WHERE id = ?", [(number,) for number, _ in old])
         for person in sorted({person for _, person in old}):
             write_audit(connection, now, actor, "pictures purged", person)
     gallery.tidy()
-    return Purged(len(old), "pictures of faces")
+    return PurgeReport(len(old), "pictures of faces")
 
 
 def purge_sightings(
     settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
-) -> Purged | None:
+) -> PurgeReport | None:
     """Sightings, by the rule that stands in the gallery itself."""
-    return Purged(sightings.purge(gallery), "sightings")
+    return PurgeReport(sightings.purge(gallery), "sightings")
 
 
 PURGES: tuple[Purge, ...] = (purge_crops, purge_sightings)

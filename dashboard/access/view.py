@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.access.roles import Permission, Role
-from core.access.trail import TrailEntry, read_trail, whole_trail
+from core.access.trail import TrailEntry, combined_trail, read_trail
 from core.access.users import User, add_user, change_password, change_role, read_users, remove_user
 from core.csv_export import csv_bytes
 from core.system.text import count
@@ -133,7 +133,7 @@ def _by_provider() -> None:
 
 
 def _trail() -> None:
-    entries = whole_trail(read_trail(settings(), TRAIL_ROWS), gallery().audit(TRAIL_ROWS), TRAIL_ROWS)
+    entries = combined_trail(read_trail(settings(), TRAIL_ROWS), gallery().audit(TRAIL_ROWS), TRAIL_ROWS)
     if not entries:
         st.caption("Nothing yet.")
         return

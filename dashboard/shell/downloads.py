@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.access.exports import handing_out
+from core.access.exports import audited_download
 from core.access.roles import Permission, least_role
 from dashboard.shell.resources import settings
 from dashboard.shell.session import allowed, as_of_now
@@ -34,7 +34,7 @@ def offer_download(
     """A download button. `what` is the trail's word for it (the label in lower case when left out): no names in it.
     `into`: where it is put, instead of here."""
     may = allowed(Permission.EXPORT)
-    data = handing_out(settings(), what or label.lower(), make, again=as_of_now) if may else b""
+    data = audited_download(settings(), what or label.lower(), make, again=as_of_now) if may else b""
     (into or st).download_button(
         label,
         data,

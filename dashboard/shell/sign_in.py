@@ -9,7 +9,7 @@ import streamlit as st
 from core.access.errors import AccessError
 from core.access.roles import Permission, least_role
 from core.access.sign_in import sign_in
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.access.users import read_users
 from core.errors import CoreError
 from dashboard.shell.error_display import feedback, show_error
@@ -57,7 +57,7 @@ def account() -> None:
         st.markdown(f":material/account_circle: **{plain(who.name)}**, {who.role}")
         if st.button("Sign out", icon=":material/logout:", key="door_out", type="tertiary"):
             with feedback():
-                record(settings(), "signed out")
+                write_trail(settings(), "signed out")
             end_session()
             if how == "oidc":
                 st.logout()

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 import dashboard.shell.session as access
 from core.access.actor import Actor, acting_as, current_actor, owner
 from core.access.errors import NotAllowed
-from core.access.exports import handing_out
+from core.access.exports import audited_download
 from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_role, find_user, remove_user
@@ -201,7 +201,7 @@ def test_an_operator_downloads_as_long_as_the_role_lasts(full, own_data_dir):
     assert [each.proto.disabled for each in app.get("download_button")].count(False) >= 2
     otto = Actor("otto", Role.OPERATOR)
     with acting_as(otto):
-        give = handing_out(settings, "report", lambda: b"x", again=access.as_of_now)
+        give = audited_download(settings, "report", lambda: b"x", again=access.as_of_now)
     assert give() == b"x"
     with acting_as(owner()):
         assert read_trail(settings, 1)[0].actor == "otto"

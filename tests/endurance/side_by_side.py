@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from core.access.access_db import ledger_path
-from core.access.trail import read_trail, record
+from core.access.access_db import access_db_path
+from core.access.trail import read_trail, write_trail
 from core.gallery import Gallery
 from core.gallery.backup import back_up, inspect_backup, list_backups
 from core.gallery.transfer import export_bytes
@@ -67,7 +67,7 @@ def dashboard(folder: Path, worker: int, until: float, say: Say) -> None:
         if number % 7 == 5:
             erase(settings, page, name, from_backups=True)
             say(f"-{name}")
-        record(settings, f"page {worker} {number}", actor="test")
+        write_trail(settings, f"page {worker} {number}", actor="test")
         say(f"!page {worker} {number}")
 
     def reads(chance: random.Random, number: int) -> None:
@@ -112,7 +112,7 @@ def commands(folder: Path, worker: int, until: float, say: Say) -> None:
         with Gallery.open(settings.gallery_path, keys=lambda: None, wait_s=120) as gallery:
             gallery.enrol(name, templates(worker * 1_000_000 + number), space=SPACE)
         say(f"+{name}")
-        record(settings, f"command {worker} {number}", actor="test")
+        write_trail(settings, f"command {worker} {number}", actor="test")
         say(f"!command {worker} {number}")
         if number % 50 == 10:
             command = [*LIST_GALLERY, "--gallery-path", str(settings.gallery_path)]
@@ -131,7 +131,7 @@ def check(folder: Path, said: list[str]) -> dict[str, object]:
             balance[word[1:]] += 1 if word[0] == "+" else -1
     expected = {name for name, times in balance.items() if times > 0}
     whole(settings.gallery_path)
-    with closing(sqlite3.connect(ledger_path(settings))) as connection:
+    with closing(sqlite3.connect(access_db_path(settings))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",), "the trail is damaged"
     with Gallery.open(settings.gallery_path, keys=lambda: None) as gallery:
         there = {person.name for person in gallery.identities()}

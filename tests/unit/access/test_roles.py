@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from core.access.actor import NOBODY, Actor, acting_as, allowed, current_actor, owner, require, resolve_with, started_by
+from core.access.actor import NOBODY, Actor, acting_as, allowed, current_actor, owner, require, resolve_with, run_actor
 from core.access.errors import AccessError, NotAllowed
 from core.access.roles import Permission, Role, least_role, permissions, role_of
 from core.access.trail import read_trail
@@ -79,9 +79,9 @@ def test_a_process_that_isnt_told_a_role_works_for_nobody(monkeypatch, role):
     monkeypatch.delenv("EDGEFACE_ROLE", raising=False)
     if role is not None:
         monkeypatch.setenv("EDGEFACE_ROLE", role)
-    assert started_by() == NOBODY
+    assert run_actor() == NOBODY
     monkeypatch.setenv("EDGEFACE_ROLE", "operator")
-    assert started_by() == Actor("grace", Role.OPERATOR)
+    assert run_actor() == Actor("grace", Role.OPERATOR)
 
 
 def test_acting_as_ends_with_its_block_and_stays_in_its_thread():

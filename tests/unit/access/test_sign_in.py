@@ -12,11 +12,11 @@ import pytest
 from argon2 import PasswordHasher
 
 from core.access import sign_in as module
-from core.access.access_db import ledger_path, writing
+from core.access.access_db import access_db_path, write_transaction
 from core.access.errors import SignInRefused, TooManyAttempts
 from core.access.roles import Role
 from core.access.sign_in import FREE_FAILURES, FREE_IN_ALL, LONGEST_WAIT_S, REMEMBERED_S, sign_in
-from core.access.trail import read_trail, record
+from core.access.trail import read_trail, write_trail
 from core.access.users import add_user
 from core.settings import load_settings
 
@@ -52,8 +52,8 @@ def test_name_and_password_let_in_whatever_the_case_of_the_name(settings):
 
 def test_an_unknown_name_and_a_wrong_password_read_the_same_and_cost_a_check_each(settings, monkeypatch):
     checked = []
-    real = module.matches
-    monkeypatch.setattr(module, "matches", lambda *given: (checked.append(given[0]), real(*given))[1])
+    real = module.verify_password
+    monkeypatch.setattr(module, "verify_password", lambda *given: (checked.append(given[0]), real(*given))[1])
     clock = Clock()
     known, unknown = attempt(settings, clock), attempt(settings, clock, "eve")
     assert isinstance(known, SignInRefused) and str(known) == str(unknown)
@@ -109,7 +109,7 @@ def plain_hash(name: str) -> bytes:
 
 def test_what_was_typed_as_a_name_isnt_kept(settings):
     attempt(settings, Clock(), "my secret pass phrase")
-    raw = ledger_path(settings).read_bytes()
+    raw = access_db_path(settings).read_bytes()
     assert b"secret" not in raw and plain_hash("my secret pass phrase") not in raw, "nobody can try names on the file"
     assert read_trail(settings, 1)[0].subject == "unknown name"
     assert stat.S_IMODE((settings.data_dir / "access.key").stat().st_mode) == 0o600
@@ -118,16 +118,16 @@ def test_what_was_typed_as_a_name_isnt_kept(settings):
 def test_a_forgotten_attempt_is_overwritten(settings):
     clock = Clock()
     attempt(settings, clock, "bob")
-    with writing(settings) as connection:
+    with write_transaction(settings) as connection:
         [(account,)] = connection.execute("SELECT account FROM attempt").fetchall()
-    assert account.encode() in ledger_path(settings).read_bytes()
+    assert account.encode() in access_db_path(settings).read_bytes()
     clock.now += REMEMBERED_S + 1
     attempt(settings, clock, "ada", PASSWORD)
-    assert account.encode() not in ledger_path(settings).read_bytes()
+    assert account.encode() not in access_db_path(settings).read_bytes()
 
 
 def test_plain_hashes_of_an_earlier_version_are_overwritten_and_the_trail_stays(settings):
-    path = ledger_path(settings)
+    path = access_db_path(settings)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 0")
         connection.execute("PRAGMA secure_delete = OFF")
@@ -136,7 +136,7 @@ def test_plain_hashes_of_an_earlier_version_are_overwritten_and_the_trail_stays(
         connection.execute("DELETE FROM attempt WHERE id > 5")
     assert plain_hash("bob 299") in path.read_bytes(), "deleted, and still readable"
     lines = len(read_trail(settings, 100))
-    record(settings, "anything")
+    write_trail(settings, "anything")
     raw = path.read_bytes()
     assert not any(plain_hash(f"bob {n}") in raw for n in range(300))
     assert len(read_trail(settings, 100)) == lines + 1
@@ -153,11 +153,11 @@ def test_a_lost_key_only_starts_the_brake_again(settings):
 
 
 def test_the_trail_only_grows_and_is_private(settings):
-    record(settings, "something\nwas done", "x" * 500, actor="ada")
+    write_trail(settings, "something\nwas done", "x" * 500, actor="ada")
     latest = read_trail(settings, 1)[0]
     assert (latest.actor, latest.event, len(latest.subject)) == ("ada", "something was done", 200)
-    assert stat.S_IMODE(ledger_path(settings).stat().st_mode) == 0o600
-    with sqlite3.connect(ledger_path(settings)) as connection:
+    assert stat.S_IMODE(access_db_path(settings).stat().st_mode) == 0o600
+    with sqlite3.connect(access_db_path(settings)) as connection:
         for statement in ("DELETE FROM trail", "UPDATE trail SET actor = 'eve'"):
             with pytest.raises(sqlite3.IntegrityError, match="never"):
                 connection.execute(statement)
@@ -165,5 +165,5 @@ def test_the_trail_only_grows_and_is_private(settings):
 
 def test_lines_written_side_by_side_are_all_there(settings):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: record(settings, f"event {number}"), range(40)))
+        list(pool.map(lambda number: write_trail(settings, f"event {number}"), range(40)))
     assert {f"event {number}" for number in range(40)} <= {entry.event for entry in read_trail(settings, 100)}

@@ -10,7 +10,7 @@ import pytest
 
 from core.access.actor import NOBODY, Actor, acting_as
 from core.access.errors import NotAllowed
-from core.access.exports import handing_out
+from core.access.exports import audited_download
 from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_password, change_role, remove_user
@@ -116,7 +116,7 @@ VIEWERS = {
     "export": lambda p: export_bytes(p.gallery),
     "export to a file": lambda p: export_gallery(p.gallery, p.root / "out.efgallery"),
     "export embeddings": lambda p: write_embeddings_pt(p.gallery, SPACE, p.root / "out.pt"),
-    "download": lambda p: handing_out(p.settings, "x", lambda: b"x"),
+    "download": lambda p: audited_download(p.settings, "x", lambda: b"x"),
     "make templates anew": lambda p: store_replacements(p.gallery, SPACE, []),
     "drop earlier templates": lambda p: remove_replaced(p.gallery, SPACE),
     "delete sightings": lambda p: forget(p.gallery, None),
@@ -194,8 +194,8 @@ def test_a_download_is_in_the_trail_and_ends_with_the_role(own_data_dir):
         return b"figures"
 
     with acting_as(OPERATOR):
-        give = handing_out(settings, "figures", make)
-        later = handing_out(settings, "figures", make, again=lambda actor: Actor(actor.name, Role.VIEWER))
+        give = audited_download(settings, "figures", make)
+        later = audited_download(settings, "figures", make, again=lambda actor: Actor(actor.name, Role.VIEWER))
     assert give() == b"figures" and made == [1]
     with pytest.raises(NotAllowed):
         later()

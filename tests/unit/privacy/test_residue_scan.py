@@ -20,7 +20,7 @@ import pytest
 from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.keys import Key
 from core.privacy import file_contents, residue_scan
-from core.privacy.residue_scan import Search, find_traces
+from core.privacy.residue_scan import ScanResult, find_traces
 
 NAME = "Zoë Quennell"
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
@@ -28,7 +28,7 @@ VECTOR = np.random.default_rng(5).normal(size=512).astype("<f4").tobytes()
 PAGE = f"<td>{NAME}</td>".encode() * 50
 
 
-def search(folder: Path, **given: object) -> Search:
+def search(folder: Path, **given: object) -> ScanResult:
     return find_traces([folder], [NAME], [VECTOR], home=folder, **given)  # type: ignore[arg-type]
 
 

@@ -179,16 +179,16 @@ def test_what_a_command_enrols_is_seen_and_kept_by_an_open_dashboard(own_data_di
 def test_a_line_of_the_trail_keeps_the_lock_of_another_thread(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(access_db, "WAIT_S", 0.1)
     settings = load_settings()
-    trail.record(settings, "first")
-    with access_db.writing(settings):
-        before = locks_on(access_db.ledger_path(settings))
+    trail.write_trail(settings, "first")
+    with access_db.write_transaction(settings):
+        before = locks_on(access_db.access_db_path(settings))
         assert before > 0
         with pytest.raises(StorageFailed):
-            trail.record(settings, "meanwhile")
-        with access_db.reading(settings) as connection:
+            trail.write_trail(settings, "meanwhile")
+        with access_db.read_connection(settings) as connection:
             assert connection is not None
             connection.execute("SELECT count(*) FROM trail").fetchone()
-        assert locks_on(access_db.ledger_path(settings)) >= before
+        assert locks_on(access_db.access_db_path(settings)) >= before
 
 
 RECORD = """
@@ -205,7 +205,7 @@ def test_two_processes_and_their_threads_lose_no_line_of_the_trail():
 
     def write(name: str) -> None:
         for number in range(each):
-            trail.record(settings, f"{name} {number}")
+            trail.write_trail(settings, f"{name} {number}")
 
     threads = [threading.Thread(target=write, args=(f"thread-{number}",)) for number in range(3)]
     for thread in threads:
@@ -216,7 +216,7 @@ def test_two_processes_and_their_threads_lose_no_line_of_the_trail():
     written = {entry.event for entry in trail.read_trail(settings, 1000)}
     names = ["other", *(f"thread-{number}" for number in range(3))]
     assert written == {f"{name} {number}" for name in names for number in range(each)}
-    with closing(sqlite3.connect(access_db.ledger_path(settings))) as connection:
+    with closing(sqlite3.connect(access_db.access_db_path(settings))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
