@@ -1,6 +1,6 @@
-"""Tables as CSV that spreadsheet programs read right: UTF-8 that they recognise, and text that they show, not run.
+"""CSV for spreadsheet programs: UTF-8 that they recognise, and text that they don't run as formulas.
 
-Every CSV that the product gives out is written here. A file begins with a byte order mark: without it, Excel takes the
+Every exported CSV is written here. A file begins with a byte order mark: without it, Excel takes the
 bytes of "Zoë" for another encoding's. A data set's manifest.csv is no such file: its hash is the data set's key.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BOM = "\ufeff"
 
 _NOT_SEEN = " \0\x0b\x0c\u00a0\u200b\ufeff"
-"""What programs may leave out at the start of a cell."""
+"""Characters that programs may ignore at the start of a cell."""
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
@@ -37,8 +37,8 @@ def csv_bytes(rows: pd.DataFrame) -> bytes:
 
 
 class CsvLines:
-    """The same, row by row as they come: each is handed to the system at once, so that whatever ends the program
-    leaves the rows that were done. `file` is a text file for newline="", its encoding UTF-8.
+    """Writes such a CSV row by row, each flushed at once, so that finished rows stay whatever ends the program. `file`
+    is a text file for newline="", its encoding UTF-8.
 
         lines = CsvLines(file, ("file", "identity"))
         lines.add({"file": "a.jpg", "identity": "Ada"})

@@ -1,13 +1,13 @@
-"""The root of every error that a user can cause: what happened, and what to do next."""
+"""Base of all errors that a user can cause: what happened, and the next step."""
 
 from __future__ import annotations
 
 
 class CoreError(Exception):
-    """A fault that names the thing, what was expected, what was found, and the next step.
+    """An error with the thing, what was expected, what was found, and the next step.
 
-    `what` is one sentence for the screen, `next_step` one that says how to go on. `help_topic` names the
-    section of the Help page that explains it, where there is one.
+    `what` is one sentence for the screen, `next_step` one that says how to continue. `help_topic` names a section of
+    the Help page, or is "".
     """
 
     help_topic: str = ""

@@ -68,7 +68,7 @@ class ImageTooLarge(CoreError):
 
 
 def read_image(source: str | Path | bytes | BinaryIO | Image.Image | RGB, *, name: str | None = None) -> RGB:
-    """Any picture as uint8 RGB (H, W, 3), upright.
+    """Read a picture as uint8 RGB (H, W, 3), upright.
 
     EXIF orientation is applied; transparency is laid over white; deeper values are scaled to 8 bits; of an animation
     the first frame counts. A file object is read from its beginning. An array is taken as RGB uint8 (H, W, 3) or grey
@@ -114,7 +114,7 @@ def _formats_for(content: bytes) -> tuple[str, ...]:
 
 
 def _quiet_pillow() -> None:
-    """What Pillow warns of is an error here, or no matter: nothing of it goes to the screen.
+    """Silence Pillow's warnings: what matters is an error here.
 
     Not by catch_warnings, which swaps the process's filters: threads that overlap can leave them swapped.
     """
@@ -273,10 +273,11 @@ def sha256_of(content: bytes) -> str:
 
 
 HR_PROBE_PX = 64.0
-"""From here on the aligned crop is cut at 112 px directly; below, at its native size, and the upscaler enlarges it."""
+"""From this size on the aligned crop is cut at 112 px directly; below, at its native size, and the upscaler enlarges
+it."""
 
 VLR_PROBE_PX = 40.0
-"""Up to here a probe counts as very-low-resolution, of the nearest of 16, 24 and 32 px."""
+"""Up to this size a probe counts as very-low-resolution, of the nearest of 16, 24 and 32 px."""
 
 
 def native_crop_px(size: float) -> int:

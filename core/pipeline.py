@@ -1,4 +1,4 @@
-"""The one place that joins faces, super-resolution, encoder and gallery: from a photograph to a decision.
+"""Recognition from a photograph to a decision: joins faces, super-resolution, encoder and gallery.
 
 pipeline = build_pipeline(PipelineConfig(device="cpu"))
 load_gallery(pipeline, Path("my_gallery.pt"))
@@ -12,9 +12,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +20,8 @@ from numpy.typing import NDArray
 from core.errors import CoreError, SettingsInvalid
 from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
-from core.faces.detect import Detector, Face, choose_faces
-from core.faces.quality import Limits
+from core.faces.detect import Detector
+from core.faces.face import Face, choose_faces
 from core.gallery.encoder_view import EncoderView
 from core.gallery.records import Space
 from core.gallery.store import Gallery
@@ -31,15 +29,16 @@ from core.images import native_crop_px, read_image, reduce_photograph, vlr_size
 from core.recognition.attack_check import load_check
 from core.recognition.decision import decide, once_each
 from core.recognition.gallery_io import load_gallery, save_gallery
+from core.recognition.pipeline_config import PipelineConfig
 from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
 from core.recognition.results import NO_FACE, Comparison, Probe, Recognition
-from core.settings import CROP_PX, TIE_MARGIN, UNCALIBRATED_THRESHOLD, Settings, load_settings
+from core.settings import CROP_PX, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 
 if TYPE_CHECKING:
     import torch
 
-    from core.encoder.encode import Encoder, Precision
+    from core.encoder.encode import Encoder
 
 __all__ = [
     "NoFace",
@@ -54,53 +53,11 @@ __all__ = [
 ]
 
 Image = Any
-"""Whatever `core.images.read_image` reads: a path, bytes, a file object, a Pillow image, an RGB array."""
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """Everything that decides a recognition. `weights`, `upscaler` and `gallery_path` of None mean: the weights in
-    use, the upscaler in use, and a gallery in memory; `skip_dsr` means bicubic, whatever is in use. `aligned` forces
-    (True) or forbids (False) taking a photograph as an aligned crop; None takes square images of at most 64 px so in
-    which a face is found where alignment puts it.
-    While `recognition_threshold` is the stock one, a calibrated threshold of the gallery goes before it, the one for
-    the probe's own size. `tie_margin`: two names whose scores differ by no more are a tie, and nobody is named; at 0
-    equal scores alone are. `check_attacks`: refuse what the model against presentation attacks refuses, where one is in
-    use; photographs of data sets need none."""
-
-    device: str = "auto"
-    recognition_threshold: float = UNCALIBRATED_THRESHOLD
-    use_tta: bool = False
-    skip_dsr: bool = False
-    weights: str | Path | None = None
-    upscaler: str | Path | None = None
-    gallery_path: str | Path | None = None
-    faces: Literal["largest", "centre"] = "largest"
-    small_faces: bool | None = None
-    aligned: bool | None = None
-    tie_margin: float = TIE_MARGIN
-    top_k: int = 5
-    precision: Precision = "auto"
-    limits: Limits = field(default_factory=Limits)
-    check_attacks: bool = True
-
-    def __post_init__(self) -> None:
-        if not -1.0 <= self.recognition_threshold <= 1.0:
-            raise SettingsInvalid(
-                f"The threshold is a cosine from -1 to 1, not {self.recognition_threshold}.",
-                f"Leave it at {UNCALIBRATED_THRESHOLD} or choose one from your own data.",
-            )
-        if not 0.0 <= self.tie_margin <= 1.0:
-            raise SettingsInvalid(
-                f"The margin of a tie is a difference of cosines from 0 to 1, not {self.tie_margin}.",
-                f"Leave it at {TIE_MARGIN:g}; 0 asks for equal scores.",
-            )
-        if self.top_k < 1:
-            raise SettingsInvalid(f"top_k is {self.top_k}; at least 1 name is shown.", "Choose 1 or more.")
+"""Input of `core.images.read_image`: a path, bytes, a file object, a Pillow image, an RGB array."""
 
 
 class Pipeline:
-    """Encoder, upscaler, detector and gallery at work together. Safe to share between threads."""
+    """Encoder, upscaler, detector and gallery joined. Safe to share between threads."""
 
     def __init__(
         self,
@@ -123,16 +80,16 @@ class Pipeline:
 
     @property
     def made_by(self) -> str:
-        """What decides whether a face is taken and what its embedding is, as one short text: weights, upscaler, flip,
-        detector, the check against presentation attacks, limits. For keys of what keeps faces and embeddings."""
+        """Hash of everything that decides which face is used and its embedding: weights, upscaler, flip, detector, the
+        check against presentation attacks, limits. For keys of caches of faces and embeddings."""
         config, check = self.config, self.attack_check
         faces = (config.faces, config.small_faces, config.aligned, config.limits, check.id if check else "")
         return _short_hash(self.space, config.device, config.precision, self.detector.id, faces)
 
     @property
     def fingerprint(self) -> str:
-        """What decides an answer, as one short text: `made_by`, thresholds and margins, the gallery and its revision.
-        For keys of what keeps answers."""
+        """Hash of everything that decides an answer: `made_by`, thresholds and margins, the gallery and its revision.
+        For keys of caches of answers."""
         store = self.gallery.store
         return _short_hash(self.made_by, self.config, store.path, store.revision)
 
@@ -141,8 +98,8 @@ class Pipeline:
     def find(self, image: Image, *, reduce_to_px: int | None = None, every: bool = True) -> list[Probe]:
         """The faces of an image as probes, the chosen one first; [] when there is none.
 
-        `reduce_to_px` simulates distance: the whole photograph is shrunk until the chosen face has that probe_px,
-        and everything starts from the small photograph. `every` False gives the chosen face alone.
+        `reduce_to_px` simulates distance: the whole photograph is shrunk until the chosen face has that probe_px, and
+        everything starts from the small photograph. With `every` False only the chosen face is returned.
         Raises what `read_image` raises.
         """
         rgb = read_image(image)
@@ -152,11 +109,11 @@ class Pipeline:
         return self.probes([self.cut(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
 
     def cut(self, frame: NDArray[np.uint8], face: Face) -> Cut:
-        """A detected face of a frame, cut out and checked for a presentation attack where that is in use."""
+        """Cut out a detected face of a frame, and check it for a presentation attack where a check is in use."""
         return cut_face(frame, face, self.attack_check)
 
     def probes(self, cuts: Sequence[Cut]) -> list[Probe]:
-        """Faces that were cut out as probes, in order; enlarged in one batch."""
+        """Make probes of cut-out faces, in order; they are enlarged in one batch."""
         return probes_of(cuts, self.upscaler, self.config.limits)
 
     def _is_aligned(self, rgb: NDArray[np.uint8]) -> bool:
@@ -186,11 +143,11 @@ class Pipeline:
             yield from ((rgb, face) for face in found if face is not first)
 
     def upscale(self, image: Image) -> NDArray[np.uint8]:
-        """The chosen face as the encoder sees it, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
+        """The chosen face as the encoder's input, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
         return self._chosen(image).sr_image
 
     def infer_embedding(self, image: Image) -> torch.Tensor:
-        """The 512-d unit embedding of an image's chosen face, or of a 112 px crop as `upscale` gives it."""
+        """The 512-d unit embedding of an image's chosen face, or of a 112 px crop as `upscale` returns it."""
         import torch
 
         if isinstance(image, np.ndarray) and image.shape == (CROP_PX, CROP_PX, 3):
@@ -253,8 +210,8 @@ class Pipeline:
         *,
         frames: Sequence[int] | None = None,
     ) -> list[Recognition]:
-        """Decide by unit embeddings (N, 512), each a probe's own or pooled over `frames` frames (None: one each), of
-        which probes are the last; `sizes_px` and `frames` choose the thresholds."""
+        """Decide by unit embeddings (N, 512): each is a probe's own, or pooled over `frames` frames (None: one each) of
+        which the probe is the last. `sizes_px` and `frames` choose the thresholds."""
         timings = {} if timings is None else timings
         if not probes:
             return []
@@ -303,10 +260,10 @@ class NoFace(CoreError):
 
 
 def build_pipeline(config: PipelineConfig | None = None, settings: Settings | None = None) -> Pipeline:
-    """Load everything that `config` names and join it.
+    """Load the networks and the gallery that `config` names, and join them.
 
     Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, AttackCheckUnusable,
-    DetectorMissing and GalleryError: nothing is half built.
+    DetectorMissing and GalleryError.
     """
     from core.encoder.encode import load_encoder, resolve_device
     from core.models.encoders import resolve_weights

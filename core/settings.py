@@ -12,7 +12,8 @@ from core.errors import SettingsInvalid
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 UNCALIBRATED_THRESHOLD = 0.35
-"""The notes' cosine threshold. It belongs to no gallery and no weights: shown as "uncalibrated" wherever it is used."""
+"""The stock cosine threshold. It is calibrated for no gallery and no weights: shown as "uncalibrated" wherever it is
+used."""
 
 TIE_MARGIN = 0.02
 """Two names whose scores differ by no more than this are a tie: nobody is named.
@@ -27,13 +28,13 @@ CROP_PX = 112
 """Side of the aligned crop that EdgeFace takes."""
 
 VLR_SIZES_PX = (16, 24, 32)
-"""The very-low-resolution sizes that figures, templates and DSR routing go by."""
+"""The very-low-resolution sizes of figures, templates and DSR routing."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every path of an installation. All follow from `data_dir`; `models_dir`, with the weights that the project
-    ships, is the project's own data/models unless EDGEFACE_MODELS_DIR names another."""
+    """The paths of an installation. They follow from `data_dir`; `models_dir`, with the shipped weights, is the
+    project's own data/models unless EDGEFACE_MODELS_DIR names another folder."""
 
     data_dir: Path
     models_dir: Path

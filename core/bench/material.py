@@ -99,7 +99,8 @@ class Material:
     def crops(self) -> NDArray[np.uint8]:
         """Aligned 112 px crops (N, 112, 112, 3) of the first photographs in which a face is found."""
         from core.faces.align import align
-        from core.faces.detect import Detector, choose_faces
+        from core.faces.detect import Detector
+        from core.faces.face import choose_faces
         from core.images import read_image, resize
 
         detector, found = Detector(), []
@@ -169,7 +170,8 @@ class Material:
     def genuine(self) -> float:
         """Median cosine of two photographs of a person, measured where there are at least four pairs."""
         from core.faces.align import align
-        from core.faces.detect import Detector, choose_faces
+        from core.faces.detect import Detector
+        from core.faces.face import choose_faces
         from core.images import read_image
 
         by_person: dict[str, list[Path]] = {}

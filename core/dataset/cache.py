@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,14 +21,13 @@ from core.dataset.file_stats import decode
 from core.dataset.journal import storage
 from core.dataset.manifest import Dataset
 from core.images import sha256_of
+from core.jobs.context import NO_HOOKS, Hooks
 
 _CHUNK = 256
 _BATCH = 32
 
 
-def open_cache(
-    dataset: Dataset, folder: Path, *, on_event: Callable[..., None] | None = None
-) -> dict[int, NDArray[np.uint8]]:
+def open_cache(dataset: Dataset, folder: Path, *, hooks: Hooks = NO_HOOKS) -> dict[int, NDArray[np.uint8]]:
     """For each size in px the images of that size, read-only uint8 (N, s, s, 3), in the order of the manifest's rows.
 
     Made on the first call, in `folder`/<key>, as a whole; several processes may ask at once. Raises DatasetInvalid for
@@ -37,7 +35,7 @@ def open_cache(
     """
     place = folder / dataset.key
     if not place.is_dir():
-        _make(dataset, place, on_event)
+        _make(dataset, place, hooks)
     return {size: _map(place, size, count) for size, count in _sizes(dataset).items()}
 
 
@@ -60,7 +58,7 @@ def _map(place: Path, size: int, count: int) -> NDArray[np.uint8]:
     return mapped
 
 
-def _make(dataset: Dataset, place: Path, on_event: Callable[..., None] | None) -> None:
+def _make(dataset: Dataset, place: Path, hooks: Hooks) -> None:
     """All arrays in a hidden folder, which then becomes `place`; whoever is second throws theirs away."""
     with storage(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +75,7 @@ def _make(dataset: Dataset, place: Path, on_event: Callable[..., None] | None) -
                         for pixels in pool.map(partial(_decoded_part, dataset, size), parts):
                             file.write(pixels)
                         done += len(chunk)
-                        if on_event is not None:
-                            on_event("progress", step="decode", done=done, total=len(dataset.frame))
+                        hooks.progress("decode", done, len(dataset.frame))
             _put(hidden, place)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)

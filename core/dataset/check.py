@@ -15,25 +15,25 @@ from core.dataset.check_splits import (
     check_pairing,
 )
 from core.dataset.duplicates import near_pairs
-from core.dataset.file_stats import OnEvent, ShouldStop
 from core.dataset.findings import Finding, Verdict, some, verdict
 from core.dataset.layout import HR
 from core.dataset.manifest import Dataset, DatasetInfo
 from core.dataset.scan import Scan
+from core.jobs.context import NO_HOOKS, Hooks
 
 __all__ = ["Finding", "Verdict", "check", "dataset_of"]
 
 
-def check(dataset: Dataset, *, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None) -> Verdict:
-    """Read every image of `dataset` and say what is wrong. Nothing is written. Raises BuildStopped."""
+def check(dataset: Dataset, *, hooks: Hooks = NO_HOOKS) -> Verdict:
+    """Read every image of `dataset` and say what is wrong. Nothing is written. Raises JobStopped."""
     frame = dataset.frame.reset_index(drop=True)
-    read = read_all(dataset.root, frame, on_event, should_stop)
+    read = read_all(dataset.root, frame, hooks)
     now = frame.assign(
         sha256=[read.measured[i].sha256 for i in frame.index], phash=[read.measured[i].phash for i in frame.index]
     )
     findings = [
         *check_identities(frame, dataset.info.mode),
-        *check_duplicates(dataset.root, now, on_event, should_stop),
+        *check_duplicates(dataset.root, now, hooks),
         *check_pairing(frame),
         *check_pairs(frame, read),
         *check_readable(frame, read),
@@ -50,12 +50,10 @@ def dataset_of(source: Scan) -> Dataset:
     return Dataset(source.root, DatasetInfo(name=source.root.name, mode=mode, made_by="scan"), source.frame, "")
 
 
-def check_duplicates(
-    root: Path, frame: pd.DataFrame, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
-) -> list[Finding]:
+def check_duplicates(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> list[Finding]:
     """Pictures that are on two sides, as the same bytes or encoded anew, and pictures under two names."""
     hr = frame[frame["kind"] == HR]
-    pairs = near_pairs(root, hr, on_event=on_event, should_stop=should_stop)
+    pairs = near_pairs(root, hr, hooks=hooks)
     if pairs.empty:
         return []
     first = hr.loc[pairs["a"]].reset_index(drop=True)

@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset.columns import among
-from core.dataset.errors import BuildStopped
-from core.dataset.file_stats import Measured, OnEvent, ShouldStop, decode, measure_file
+from core.dataset.file_stats import Measured, decode, measure_file
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import RGB, resize, sha256_of
+from core.jobs.context import Hooks
 
 COMPARED_PX = 16
 """Pairs are compared at this side: what a VLR image of any size still shows."""
@@ -48,8 +48,8 @@ class Read:
     detail_db: dict[int, float] = field(default_factory=dict)
 
 
-def read_all(root: Path, frame: pd.DataFrame, on_event: OnEvent | None, should_stop: ShouldStop | None) -> Read:
-    """Read every image once, pair by pair, in parallel. Raises BuildStopped."""
+def read_all(root: Path, frame: pd.DataFrame, hooks: Hooks) -> Read:
+    """Read every image once, pair by pair, in parallel. Raises JobStopped."""
     columns = zip(frame.index, frame["kind"], frame["path"], frame["pair"], strict=True)
     pairs: dict[str, list[tuple[int, str, Path]]] = {}
     for index, kind, path, pair in columns:
@@ -58,14 +58,12 @@ def read_all(root: Path, frame: pd.DataFrame, on_event: OnEvent | None, should_s
     read = Read()
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         for start in range(0, len(work), _CHUNK):
-            if should_stop is not None and should_stop():
-                raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
+            hooks.check_stop()
             for part in pool.map(_read_pair, work[start : start + _CHUNK]):
                 read.measured.update(part.measured)
                 read.vectors.update(part.vectors)
                 read.detail_db.update(part.detail_db)
-            if on_event is not None:
-                on_event("progress", step="check", done=min(start + _CHUNK, len(work)), total=len(work))
+            hooks.progress("check", min(start + _CHUNK, len(work)), len(work))
     return read
 
 

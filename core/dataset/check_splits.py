@@ -9,7 +9,7 @@ import pandas as pd
 from core.dataset.columns import among
 from core.dataset.findings import Finding, some
 from core.dataset.layout import HR, VLR
-from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES
+from core.dataset.run_config import DISJOINT_SHARES, MIN_IMAGES
 from core.gallery.validation import name_key
 
 IMBALANCE = 10

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.dataset.errors import BuildStopped
-from core.dataset.file_stats import OnEvent, ShouldStop, decode
+from core.dataset.file_stats import decode
 from core.dataset.phash import as_bits, differing
 from core.errors import CoreError
 from core.images import resize
+from core.jobs.context import NO_HOOKS, Hooks
 
 NEAR_BITS = 6
 """Hashes that differ in at most so many of 64 bits may be one picture; aligned faces of two people can be as near."""
@@ -27,13 +27,11 @@ _COMPARED_PX = 64
 _ROWS = 512
 
 
-def near_pairs(
-    root: Path, frame: pd.DataFrame, *, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
-) -> pd.DataFrame:
+def near_pairs(root: Path, frame: pd.DataFrame, *, hooks: Hooks = NO_HOOKS) -> pd.DataFrame:
     """Every two rows of `frame` (paths under `root`) that show one picture: columns a, b (index labels), exact (bool).
 
     Rows without sha256 or phash are left out. All pairs are compared by hash, those that come near by their pixels.
-    Raises BuildStopped when `should_stop` says so.
+    Raises JobStopped.
     """
     known = frame[(frame["sha256"] != "") & (frame["phash"] != "")]
     labels = known.index.to_numpy()
@@ -41,14 +39,12 @@ def near_pairs(
     paths = known["path"].tolist()
     found: list[tuple[int, int, bool]] = []
     for done, near in _candidates(as_bits(known["phash"].tolist())):
-        if should_stop is not None and should_stop():
-            raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
+        hooks.check_stop()
         for i, j in near:
             exact = bool(shas[i] == shas[j])
             if exact or psnr_db(_small(str(root / paths[i])), _small(str(root / paths[j]))) >= SAME_PSNR_DB:
                 found.append((labels[i], labels[j], exact))
-        if on_event is not None:
-            on_event("progress", step="compare", done=done, total=len(known))
+        hooks.progress("compare", done, len(known))
     return pd.DataFrame(found, columns=["a", "b", "exact"])
 
 

@@ -10,16 +10,15 @@ import pandas as pd
 from core.dataset.columns import among
 from core.dataset.duplicates import groups, near_pairs
 from core.dataset.errors import BuildRefused
-from core.dataset.file_stats import OnEvent, ShouldStop, measure
+from core.dataset.file_stats import measure
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset, make_frame
 from core.dataset.naming import refuse_look_alikes
 from core.dataset.scan import Scan
+from core.jobs.context import NO_HOOKS, Hooks
 
 
-def usable_rows(
-    source: Scan, only: Mapping[str, str] | None, on_event: OnEvent | None, should_stop: ShouldStop | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def usable_rows(source: Scan, only: Mapping[str, str] | None, hooks: Hooks) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows to split, measured, in whole pairs; and what was left out. Raises BuildRefused for what is broken."""
     frame, left_out = source.frame, []
     for column, value in (only or {}).items():
@@ -37,7 +36,7 @@ def usable_rows(
     hr, vlr = frame[frame["kind"] == HR], frame[frame["kind"] == VLR]
     _refuse_lonely(vlr[~among(vlr["pair"], set(hr["pair"]))], "VLR image", "HR image")
     _refuse_lonely(hr[~among(hr["pair"], set(vlr["pair"]))], "HR image", "VLR image")
-    frame, amiss = measure(source.root, frame, on_event=on_event, should_stop=should_stop)
+    frame, amiss = measure(source.root, frame, hooks=hooks)
     broken = amiss[amiss["width"] == 0]
     if len(broken):
         raise BuildRefused(
@@ -93,13 +92,11 @@ def _hr_pairs(frame: pd.DataFrame) -> dict[str, str]:
     return dict(zip(hr["sha256"], hr["pair"], strict=True))
 
 
-def items_of(
-    root: Path, frame: pd.DataFrame, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
-) -> pd.DataFrame:
-    """One row a pair with what the split goes by; pairs that show one picture share a group. Raises BuildStopped."""
+def items_of(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> pd.DataFrame:
+    """One row a pair with what the split goes by; pairs that show one picture share a group. Raises JobStopped."""
     hr = frame[frame["kind"] == HR].drop_duplicates("pair").reset_index(drop=True)
     by_file = hr.assign(path=hr["file"])
-    group_of = groups(hr.index.tolist(), near_pairs(root, by_file, on_event=on_event, should_stop=should_stop))
+    group_of = groups(hr.index.tolist(), near_pairs(root, by_file, hooks=hooks))
     hr["group"] = [group_of[index] for index in hr.index]
     columns = ["pair", "identity", "sha256", "group", *(["session"] if "session" in hr and hr["session"].any() else [])]
     return hr[columns]

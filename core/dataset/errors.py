@@ -21,7 +21,3 @@ class SourceInvalid(DatasetError):
 
 class BuildRefused(DatasetError):
     """A data set can't be built from this source, or in this place, without doing harm."""
-
-
-class BuildStopped(DatasetError):
-    """Somebody asked the work to stop; nothing half-made is left."""

@@ -1,4 +1,4 @@
-"""Public photographs by scikit-learn's downloader (which checks SHA-256), then the same ingest as anybody's own."""
+"""Public data sets: downloaded by scikit-learn, which checks SHA-256, and ingested like the user's own photographs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from core.dataset.ingest import IngestSummary, ingest
 from core.dataset.photograph import encode_png
 from core.errors import SettingsInvalid, StorageFailed
 from core.images import RGB, sha256_of
+from core.jobs.context import NO_HOOKS, Hooks
 from core.system.private_files import make_private
 
 OLIVETTI_SHA256 = "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794"
@@ -35,7 +36,7 @@ class FetchFailed(DatasetError):
 
 @dataclass(frozen=True)
 class Public:
-    """A data set that can be fetched: what it is, how large, and how to place its files by hand."""
+    """A public data set: its title with its size, and how to place its files by hand."""
 
     name: str
     title: str
@@ -43,8 +44,8 @@ class Public:
     prepare: Callable[[Path], Path]
 
 
-def fetch(name: str, out: Path, *, downloads: Path, **options: Any) -> IngestSummary:
-    """Fetch "lfw" or "olivetti" into the folder `downloads` unless it is there, and ingest it into `out`.
+def fetch(name: str, out: Path, *, downloads: Path, hooks: Hooks = NO_HOOKS, **options: Any) -> IngestSummary:
+    """Download "lfw" or "olivetti" into the folder `downloads`, unless it is there, and ingest it into `out`.
 
     `options` are those of `ingest`. Raises SettingsInvalid for another name, FetchFailed, StorageFailed, and what
     `ingest` raises.
@@ -53,8 +54,7 @@ def fetch(name: str, out: Path, *, downloads: Path, **options: Any) -> IngestSum
     if name not in PUBLIC:
         raise SettingsInvalid(f"There is no public data set '{name}' here.", f"Choose {' or '.join(sorted(PUBLIC))}.")
     public = PUBLIC[name]
-    tell = options.get("on_event") or (lambda kind, **data: None)
-    tell("download", name=name, title=public.title)
+    hooks.on_event("download", name=name, title=public.title)
     try:
         downloads.mkdir(parents=True, exist_ok=True)
         with contextlib.redirect_stdout(io.StringIO()):  # scikit-learn prints
@@ -69,7 +69,7 @@ def fetch(name: str, out: Path, *, downloads: Path, **options: Any) -> IngestSum
             f"{public.title} couldn't be downloaded; this machine may be offline.",
             f"Try again later, or {public.by_hand.format(downloads=downloads)} and run it again.",
         ) from error
-    return ingest(folder, out, **{"name": name, "aligned": False, **options})
+    return ingest(folder, out, hooks=hooks, **{"name": name, "aligned": False, **options})
 
 
 def _prepare_lfw(downloads: Path) -> Path:

@@ -13,9 +13,9 @@ from typing import Literal
 
 import psutil
 
-from core.dataset.errors import BuildRefused, BuildStopped
-from core.dataset.file_stats import OnEvent, ShouldStop
+from core.dataset.errors import BuildRefused
 from core.errors import StorageFailed
+from core.jobs.context import NO_HOOKS, Hooks
 
 LinkMode = Literal["auto", "hard", "copy"]
 LINK_MODES = ("auto", "hard", "copy")
@@ -26,13 +26,12 @@ def place(
     files: Sequence[tuple[str, str]],
     link: str,
     *,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> str:
     """Put each source where its target says; returns "hard", "copy" or "hard and copy" for what was done.
 
     "auto" copies what can't be hard-linked (another disk, a file system without links). A target that is there already
-    is replaced: it is an earlier attempt's. Raises BuildRefused for "hard" where links can't be, BuildStopped,
+    is replaced: it is an earlier attempt's. Raises BuildRefused for "hard" where links can't be,
     StorageFailed.
     """
     done: set[str] = set()
@@ -40,13 +39,10 @@ def place(
         Path(folder).mkdir(parents=True, exist_ok=True)
     for number, (source, target) in enumerate(files):
         if number % _CHUNK == 0:
-            if should_stop is not None and should_stop():
-                raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
-            if on_event is not None:
-                on_event("progress", step="place", done=number, total=len(files))
+            hooks.check_stop()
+            hooks.progress("place", number, len(files))
         done.add(_place_one(source, target, link))
-    if on_event is not None:
-        on_event("progress", step="place", done=len(files), total=len(files))
+    hooks.progress("place", len(files), len(files))
     return " and ".join(sorted(done, reverse=True)) or "copy"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from core.dataset.errors import BuildStopped
 from core.dataset.layout import HR
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
+from core.jobs.context import NO_HOOKS, Hooks
 
 _CHUNK = 512
 _BATCH = 64
@@ -27,9 +27,6 @@ _PLAIN_RGB = b"\x08\x02\x00\x00\x00"
 """8 bits, RGB, the one compression and filter that there are, not interlaced."""
 _PLAIN_CHUNKS = frozenset((b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"sRGB", b"gAMA", b"cHRM"))
 _FAST_SIDE_PX = 1024
-
-OnEvent = Callable[..., None]
-ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -78,19 +75,18 @@ def measure(
     root: Path,
     frame: pd.DataFrame,
     *,
-    on_event: OnEvent | None = None,
-    should_stop: ShouldStop | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table with size_px (the shorter side), sha256 and, for HR images, phash filled in where a row lacks one, and
     what was amiss: a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
 
     VLR images are told apart by their HR images: they get no phash, and those that are PNG aren't decoded.
-    Raises BuildStopped when `should_stop` says so.
+    Raises JobStopped.
     """
     is_hr = frame["kind"] == HR
     wanted = frame[(frame["sha256"] == "") | (is_hr & (frame["phash"] == "")) | (frame["size_px"] == 0)]
     files = [(f"{root}/{path}", kind == HR) for path, kind in zip(wanted["path"], wanted["kind"], strict=True)]
-    found = list(_measured(files, on_event, should_stop))
+    found = list(_measured(files, hooks))
     filled = frame.copy()
     filled.loc[wanted.index, "size_px"] = np.array([min(m.width, m.height) for m in found], dtype="int64")
     filled.loc[wanted.index, "sha256"] = [m.sha256 for m in found]
@@ -107,19 +103,15 @@ def _measure_files(files: Sequence[tuple[str, bool]]) -> list[Measured]:
     return [measure_file(path, hashed=hashed) for path, hashed in files]
 
 
-def _measured(
-    files: Sequence[tuple[str, bool]], on_event: OnEvent | None, should_stop: ShouldStop | None
-) -> Iterator[Measured]:
+def _measured(files: Sequence[tuple[str, bool]], hooks: Hooks) -> Iterator[Measured]:
     """Each file measured, in order; True beside its path: with its perceptual hash."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), _CHUNK):
-            if should_stop is not None and should_stop():
-                raise BuildStopped("Stopped before it was finished.", "Start it again when you like.")
+            hooks.check_stop()
             part = files[start : start + _CHUNK]
             for measured in pool.map(_measure_files, [part[i : i + _BATCH] for i in range(0, len(part), _BATCH)]):
                 yield from measured
-            if on_event is not None:
-                on_event("progress", step="read", done=min(start + _CHUNK, len(files)), total=len(files))
+            hooks.progress("read", min(start + _CHUNK, len(files)), len(files))
 
 
 def _content(path: str | Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Photographs in, a data set out: detection, alignment, quality and degradation for thousands, by threads.
+"""Ingest of photographs: detection, alignment, quality checks and degradation into a data set, in threads.
 
 Threads, not processes: decoding, YuNet and PNG work outside Python's lock. 396 LFW photographs on two busy cores took
 13 to 15 s by two threads and 17 to 18 s by two processes, with 4.8 s and 5.9 s of processor time; and a killed process
@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,24 +23,23 @@ import cv2
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset.errors import BuildRefused, BuildStopped, DatasetInvalid
+from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.journal import Entry, Journal, only_one, storage, work_folder
 from core.dataset.layout import REJECTED_NAME, SPLITS
 from core.dataset.manifest import DatasetInfo, is_dataset, make_frame, read_dataset, write_dataset
 from core.dataset.photograph import Photograph, Recipe, Rejected, take
 from core.dataset.rejects import read_rejects, reject_row, rejects_bytes
+from core.dataset.run_config import IngestOptions, configured
 from core.dataset.sources import list_photographs
-from core.faces.detect import Detector, detector_model_path
-from core.faces.quality import Limits
+from core.faces.detect import Detector
+from core.faces.yunet_model import detector_model_path
 from core.images import sha256_of
-from core.jobs.context import JobContext
-from core.jobs.errors import JobStopped
-from core.settings import VLR_SIZES_PX
+from core.jobs.context import NO_HOOKS, Hooks, OnEvent
 from core.system.atomic_file import write_atomically
 from core.system.text import count
 
 FORMAT = 3
-"""Goes up when the same photographs and settings would give other bytes: half-done work of before is then done anew."""
+"""Increased when the same photographs and settings give other bytes; unfinished work of an earlier format is redone."""
 
 _EVENT_EVERY_S = 0.5
 _AHEAD = 8
@@ -48,7 +47,8 @@ _AHEAD = 8
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What came of it. `reused`: photographs done by an earlier run that was cut short; `seconds`: this run's own."""
+    """The result of an ingest. `reused` photographs were processed by an earlier, interrupted run; `seconds` is the
+    time of this run."""
 
     out: Path
     photographs: int
@@ -61,7 +61,7 @@ class IngestSummary:
 
     @property
     def per_second(self) -> float:
-        """Photographs a second in this run; 0 when all was done before."""
+        """Photographs per second in this run; 0 when all were done before."""
         return (self.photographs - self.reused) / self.seconds if self.seconds > 0 else 0.0
 
     @property
@@ -72,39 +72,28 @@ class IngestSummary:
 
 
 def ingest(
-    source: Path,
-    out: Path,
-    *,
-    workers: int | None = None,
-    sizes: Sequence[int] = VLR_SIZES_PX,
-    method: str = "bicubic",
-    seed: int = 0,
-    limits: Limits | None = None,
-    layout: str | None = None,
-    pattern: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    aligned: bool | None = None,
-    name: str | None = None,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    source: Path, out: Path, options: IngestOptions | None = None, *, hooks: Hooks = NO_HOOKS, **given: Any
 ) -> IngestSummary:
-    """Take in the photographs that `list_photographs` finds in `source`; `out` appears whole, or not at all.
+    """Make the data set `out` from the photographs of `source`; it appears as a whole, or not at all.
 
-    Cut short, the same call goes on where it ended and comes to the same bytes; done already, it changes nothing.
-    `workers` (default: the processors there are) only changes the speed. Raises SourceInvalid, BuildRefused (`out`
-    holds something else, or another ingest works towards it), BuildStopped, SettingsInvalid, StorageFailed.
+    Options are an IngestOptions or keywords of the same names. An interrupted ingest continues where it stopped when
+    it is called again with the same options, and gives the same bytes; a finished one changes nothing. Raises
+    SourceInvalid, BuildRefused (`out` holds something else, or another ingest writes to it), JobStopped,
+    SettingsInvalid, StorageFailed, NotAllowed.
     """
     require(Permission.DATA)
-    sizes = tuple(sizes)
-    recipe = Recipe(sizes, method, seed, 32 if 32 in sizes else max(sizes, default=0), limits or Limits())
+    chosen = configured(IngestOptions, given) if options is None else options
+    sizes = chosen.sizes
+    main_px = 32 if 32 in sizes else max(sizes, default=0)
+    recipe = Recipe(sizes, chosen.method, chosen.seed, main_px, chosen.limits)
     source, out = source.resolve(), out.resolve()
     if out == source or out in source.parents or (source.is_dir() and source in out.parents):
-        raise BuildRefused(f"{out} lies in the photographs' own folder, or around it.", "Choose a folder elsewhere.")
-    photographs = list_photographs(source, layout=layout, pattern=pattern, columns=columns, aligned=aligned)
-    info = DatasetInfo(name=name or out.name, seed=seed, vlr_px=recipe.vlr_px, made_by="ingest", source=source.name)
-    return ingest_photographs(
-        photographs, out, recipe, info, workers=workers, on_event=on_event, should_stop=should_stop
+        raise BuildRefused(f"{out} is in the photographs' own folder, or contains it.", "Choose a folder elsewhere.")
+    photographs = list_photographs(source, chosen)
+    info = DatasetInfo(
+        name=chosen.name or out.name, seed=chosen.seed, vlr_px=recipe.vlr_px, made_by="ingest", source=source.name
     )
+    return ingest_photographs(photographs, out, recipe, info, workers=chosen.workers, hooks=hooks)
 
 
 def ingest_photographs(
@@ -114,13 +103,11 @@ def ingest_photographs(
     info: DatasetInfo,
     *,
     workers: int | None = None,
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> IngestSummary:
-    """As `ingest`, for a list that is known; every photograph's `name` must be its own."""
+    """As `ingest`, for a given list of photographs, whose `name`s must differ."""
     require(Permission.DATA)
     started = time.monotonic()
-    tell = on_event or (lambda kind, **data: None)
     plan = _plan_key(photographs, recipe)
     _is_done(out, plan)  # refused before anything is made
     with only_one(out):
@@ -130,41 +117,20 @@ def ingest_photographs(
         journal = Journal(out, plan)
         reused = len(journal.done)
         try:
-            _work(photographs, recipe, journal, workers or os.cpu_count() or 1, tell, should_stop or (lambda: False))
+            _process(photographs, recipe, journal, workers or os.cpu_count() or 1, hooks)
             _finish(journal, out, info, recipe, plan)
         finally:
             journal.close()
     summary = _summary(out, reused=reused, seconds=time.monotonic() - started)
     if not summary.accepted:
-        tell("warning", text="No photograph could be used.")
+        hooks.on_event("warning", text="No photograph could be used.")
     return summary
 
 
-def run(context: JobContext) -> dict[str, Any]:
-    """The job "ingest": config has `source` and `out`, and may have any further argument of `ingest` by name."""
-    config = dict(context.config)
-    source, out = Path(config.pop("source")), Path(config.pop("out"))
-    if isinstance(config.get("limits"), dict):
-        config["limits"] = Limits(**config["limits"])
-    try:
-        done = ingest(source, out, **config, on_event=context.on_event, should_stop=context.should_stop)
-    except BuildStopped as error:
-        raise JobStopped(error.what, error.next_step) from error
-    facts = {key: getattr(done, key) for key in ("photographs", "accepted", "rejected", "identities", "reasons")}
-    return {**facts, "out": str(out), "reused": done.reused, "seconds": round(done.seconds, 2), "text": done.text}
-
-
-def _work(
-    photographs: Sequence[Photograph],
-    recipe: Recipe,
-    journal: Journal,
-    workers: int,
-    tell: Callable[..., None],
-    should_stop: Callable[[], bool],
-) -> None:
-    """Every photograph that isn't in the journal yet, a few ahead of the one that is written down next."""
+def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal, workers: int, hooks: Hooks) -> None:
+    """Process the photographs that the journal lacks, a few ahead of the one that is recorded next."""
     todo = [i for i in range(len(photographs)) if i not in journal.done]
-    progress = _Progress(len(photographs), len(photographs) - len(todo), _count_rejected(journal), tell)
+    progress = _Progress(len(photographs), len(photographs) - len(todo), _count_rejected(journal), hooks.on_event)
     detector = Detector()
 
     def one(i: int) -> Entry:
@@ -181,42 +147,41 @@ def _work(
             for i in todo:
                 waiting.append(pool.submit(one, i))
                 if len(waiting) >= workers * _AHEAD:
-                    _note(waiting.popleft().result(), journal, progress)
-                if should_stop():
-                    raise BuildStopped("Stopped as asked.", "Run it again to go on where it stopped.")
+                    _record(waiting.popleft().result(), journal, progress)
+                hooks.check_stop()
             while waiting:
-                _note(waiting.popleft().result(), journal, progress)
-            progress.say()
+                _record(waiting.popleft().result(), journal, progress)
+            progress.report()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _note(entry: Entry, journal: Journal, progress: _Progress) -> None:
+def _record(entry: Entry, journal: Journal, progress: _Progress) -> None:
     journal.add(entry)
     progress.step("rejected" in entry)
 
 
 class _Progress:
-    """Counts, and tells of it at most twice a second: done, total, rejected, images a second, seconds left."""
+    """Counts photographs and reports at most twice a second: done, total, rejected, per second, seconds left."""
 
-    def __init__(self, total: int, done: int, rejected: int, tell: Callable[..., None]) -> None:
-        self._total, self._done, self._rejected, self._tell = total, done, rejected, tell
+    def __init__(self, total: int, done: int, rejected: int, on_event: OnEvent) -> None:
+        self._total, self._done, self._rejected, self._on_event = total, done, rejected, on_event
         self._first = done
-        self._started = self._said = time.monotonic()
-        self.say()
+        self._started = self._reported = time.monotonic()
+        self.report()
 
     def step(self, rejected: bool) -> None:
         self._done += 1
         self._rejected += rejected
-        if time.monotonic() - self._said >= _EVENT_EVERY_S:
-            self.say()
+        if time.monotonic() - self._reported >= _EVENT_EVERY_S:
+            self.report()
 
-    def say(self) -> None:
-        self._said = time.monotonic()
-        spent = self._said - self._started
+    def report(self) -> None:
+        self._reported = time.monotonic()
+        spent = self._reported - self._started
         per_s = (self._done - self._first) / spent if spent > 0 else 0.0
         left_s = (self._total - self._done) / per_s if per_s > 0 else None
-        self._tell(
+        self._on_event(
             "progress",
             done=self._done,
             total=self._total,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from core.dataset.errors import DatasetInvalid
 from core.dataset.layout import HR, INFO_NAME, MANIFEST_NAME, SPLITS, VLR
 from core.errors import StorageFailed
 from core.images import sha256_of
+from core.jobs.context import NO_HOOKS, Hooks
 from core.system.atomic_file import write_atomically
 
 VERSION = 1
@@ -107,9 +108,7 @@ def count(frame: pd.DataFrame) -> dict[str, Any]:
     return {**of(frame), "splits": {name: parts[name] for name in order if name in parts}}
 
 
-def write_dataset(
-    root: Path, frame: pd.DataFrame, info: DatasetInfo, on_event: Callable[..., None] | None = None
-) -> Dataset:
+def write_dataset(root: Path, frame: pd.DataFrame, info: DatasetInfo, hooks: Hooks = NO_HOOKS) -> Dataset:
     """Write manifest.csv, then dataset.json, each atomically: a folder without dataset.json is no data set.
 
     `info.counts` is set from the table. Where both exist already a kill in between leaves the new table with the old
@@ -118,7 +117,7 @@ def write_dataset(
     """
     table = make_frame(frame)
     _refuse_bad_rows(table, root / MANIFEST_NAME)
-    content = manifest_bytes(table, on_event)
+    content = manifest_bytes(table, hooks)
     info = replace(info, counts=count(table), version=VERSION)
     write_atomically(root / MANIFEST_NAME, content)
     text = json.dumps(asdict(info), indent=2, default=str)
@@ -162,7 +161,7 @@ def is_dataset(root: Path) -> bool:
     return (root / INFO_NAME).is_file()
 
 
-def manifest_bytes(frame: pd.DataFrame, on_event: Callable[..., None] | None = None) -> bytes:
+def manifest_bytes(frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> bytes:
     """The table as manifest.csv: UTF-8, "\\n", every cell as it is but for text that a spreadsheet would run, which
     gets a leading apostrophe (and so does text that has one)."""
     safe = frame.copy()
@@ -176,11 +175,9 @@ def manifest_bytes(frame: pd.DataFrame, on_event: Callable[..., None] | None = N
     writer.writerow(safe.columns)
     rows = list(zip(*(safe[column].tolist() for column in safe.columns), strict=True))
     for start in range(0, len(rows), _ROWS):
-        if on_event is not None:
-            on_event("progress", step="write", done=start, total=len(rows))
+        hooks.progress("write", start, len(rows))
         writer.writerows(rows[start : start + _ROWS])
-    if on_event is not None:
-        on_event("progress", step="write", done=len(rows), total=len(rows))
+    hooks.progress("write", len(rows), len(rows))
     return buffer.getvalue().encode("utf-8")
 
 

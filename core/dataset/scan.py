@@ -18,7 +18,7 @@ from core.dataset.layout import HR, INFO_NAME, kind_of_folder, split_of_folder
 from core.dataset.manifest import is_dataset, make_frame, read_dataset
 from core.errors import CoreError, StorageFailed
 from core.images import read_image
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from core.system.image_files import is_set_aside, pictures_under
 
 LAYOUTS = ("dataset", "notes", "photographs", "crops", "csv")
@@ -47,11 +47,13 @@ def scan(
     layout: str | None = None,
     pattern: str | None = None,
     columns: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
 ) -> Scan:
-    """What lies in the folder or CSV `source`; nothing is written, and only a few images are opened.
+    """Read the folder or CSV `source`; nothing is written, and only a few images are opened.
 
-    `layout` overrides what would be recognised. `pattern` (a regular expression with a group `identity`, any further
-    groups become columns) replaces the notes' naming; `columns` maps "path" and "identity" to a CSV's own headings.
+    `layout` overrides what would be recognised. `pattern` (a regular expression with a group `identity`; further groups
+    become columns) replaces the pattern of the notes' file names; `columns` maps "path" and "identity" to the headings
+    of a CSV. `settings` (default: from the environment) say which folders the current actor may name.
     Raises SourceInvalid, DatasetInvalid, StorageFailed, NotAllowed.
     """
     source = Path(source)
@@ -64,15 +66,17 @@ def scan(
     if not there:
         raise SourceInvalid(f"There is no {source}.", "Check the path.")
     found = _recognised(source, layout, pattern, columns)
-    _refuse_elsewhere(found)
+    _refuse_elsewhere(found, settings)
     naming.refuse_look_alikes(found.frame["identity"])
     return found
 
 
-def scan_splits(train: Path, val: Path | None = None, *, pattern: str | None = None) -> Scan:
-    """Two folders with hr_images and vlr_images each, wherever they lie, as one source with the splits train and val.
+def scan_splits(
+    train: Path, val: Path | None = None, *, pattern: str | None = None, settings: Settings | None = None
+) -> Scan:
+    """Read two folders with hr_images and vlr_images each as one source with the splits train and val.
 
-    `root` is the folder that holds both. Raises SourceInvalid, StorageFailed.
+    `root` is the folder that holds both. Raises SourceInvalid, StorageFailed, NotAllowed.
     """
     folders = [(folder, split) for folder, split in ((train, "train"), (val, "val")) if folder is not None]
     for folder, _ in folders:
@@ -84,14 +88,14 @@ def scan_splits(train: Path, val: Path | None = None, *, pattern: str | None = N
             )
     root = Path(os.path.commonpath([folder.resolve() for folder, _ in folders]))
     found = _from_notes(root, [(folder.resolve(), split) for folder, split in folders], pattern)
-    _refuse_elsewhere(found)
+    _refuse_elsewhere(found, settings)
     naming.refuse_look_alikes(found.frame["identity"])
     return found
 
 
-def _refuse_elsewhere(found: Scan) -> None:
-    """Links, and paths in a CSV, lead to what the current actor may name. Raises NotAllowed."""
-    require_paths(load_settings(), (found.root / path for path in found.frame["path"]))
+def _refuse_elsewhere(found: Scan, settings: Settings | None) -> None:
+    """Raises NotAllowed for links, and paths in a CSV, to folders that the current actor may not name."""
+    require_paths(settings or load_settings(), (found.root / path for path in found.frame["path"]))
 
 
 def _recognised(source: Path, layout: str | None, pattern: str | None, columns: Mapping[str, str] | None) -> Scan:

@@ -1,30 +1,21 @@
-"""The photographs that a scan found, as an ingest takes them: where they lie, whose, their images' names."""
+"""The photographs of a source as input of an ingest: path, identity and the names of their images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from core.dataset.errors import SourceInvalid
 from core.dataset.layout import SPLITS, image_name
 from core.dataset.manifest import COLUMNS
 from core.dataset.photograph import Photograph, unique_names
+from core.dataset.run_config import IngestOptions
 from core.dataset.scan import scan
 
 
-def list_photographs(
-    source: Path,
-    *,
-    layout: str | None = None,
-    pattern: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    aligned: bool | None = None,
-) -> list[Photograph]:
-    """What `scan` finds, in its order. `aligned`: they are faces cut and aligned before; None = as recognised.
-
-    Raises SourceInvalid where there is nothing to take faces from.
-    """
-    found = scan(source, layout=layout, pattern=pattern, columns=columns)
+def list_photographs(source: Path, options: IngestOptions) -> list[Photograph]:
+    """The photographs that `scan` finds, in its order. Raises SourceInvalid where there are none."""
+    aligned = options.aligned
+    found = scan(source, layout=options.layout, pattern=options.pattern, columns=options.columns)
     if found.layout in ("notes", "dataset"):
         raise SourceInvalid(
             f"{source} holds crops in pairs already ({found.why}).", "Build from it: edgeface-studio dataset build."

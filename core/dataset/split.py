@@ -1,7 +1,7 @@
-"""Who and what is trained on, and what is held back: seeded, stable when images are added, and free of leaks.
+"""Splits into train, val and test: seeded, stable when images are added, and free of leaks.
 
-All functions take `items`: a table with a row a photograph and the columns pair (its key, each once), identity, and
-where known session, and group (rows of one group show one picture and stay on one side).
+All functions take `items`: a table with one row for each photograph and the columns pair (a unique key), identity, and
+where known session and group (rows of one group show the same picture and stay in one split).
 """
 
 from __future__ import annotations
@@ -16,34 +16,29 @@ import pandas as pd
 
 from core.dataset.columns import among
 from core.dataset.errors import BuildRefused
+from core.dataset.run_config import DISJOINT_SHARES, BuildOptions
 
 TRAIN, VAL, TEST = "train", "val", "test"
-DISJOINT_SHARES = {TRAIN: 0.8, VAL: 0.1, TEST: 0.1}
-MIN_IMAGES = 5
-VAL_SHARE = 0.2
 
 _Person = dict[str, list[Any]]
 """One person's rows: their pairs, and where known their groups and sessions, in one order."""
 
 
 def closed_set(
-    items: pd.DataFrame,
-    *,
-    val_share: float = VAL_SHARE,
-    min_images: int = MIN_IMAGES,
-    seed: int = 0,
-    by_session: bool = True,
-    earlier: Mapping[str, str] | None = None,
+    items: pd.DataFrame, options: BuildOptions | None = None, *, earlier: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """The same people in train and val, different images: `items` with a column split, without people who have fewer
     than `min_images`.
 
     Each person gives n x val_share images to val, rounded half up, at least 1 and at most n - 1. Where a person has
     sessions and some of them make between half and twice that share, whole sessions go to val instead. A person's split
-    hangs on `seed` and that person alone. Pairs in `earlier` keep their side. Raises BuildRefused when nobody is left.
+    depends on `seed` and that person only. Pairs in `earlier` keep their split. Raises BuildRefused when nobody is
+    left.
     """
+    chosen = options or BuildOptions()
+    val_share, min_images = chosen.val_share, chosen.min_images
     if not 0 < val_share < 1:
-        raise BuildRefused(f"A val share of {val_share:g} can't be had.", "Choose one between 0 and 1, such as 0.2.")
+        raise BuildRefused(f"The val share is {val_share:g}.", "Choose one between 0 and 1, such as 0.2.")
     if min_images < 2:
         raise BuildRefused(f"{min_images} image a person can't be split.", "Ask for at least 2 a person.")
     kept_sides = dict(earlier or {})
@@ -59,27 +54,24 @@ def closed_set(
     of_group: dict[object, str] = {}
     for identity, person in _people(kept).items():
         fixed = _fixed(person, kept_sides, of_group)
-        chosen = _split_person(person, fixed, val_share, by_session, _random(seed, identity))
-        sides.update(chosen)
+        split = _split_person(person, fixed, val_share, chosen.by_session, _random(chosen.seed, identity))
+        sides.update(split)
         if "group" in person:
             for pair, group in zip(person["pair"], person["group"], strict=True):
-                of_group.setdefault(group, chosen[pair])
+                of_group.setdefault(group, split[pair])
     return _with_split(items, sides)
 
 
 def identity_disjoint(
-    items: pd.DataFrame,
-    *,
-    shares: Mapping[str, float] | None = None,
-    seed: int = 0,
-    earlier: Mapping[str, str] | None = None,
+    items: pd.DataFrame, options: BuildOptions | None = None, *, earlier: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Different people in each split: `items` with a column split. `shares` are shares of people (0.8, 0.1, 0.1).
 
-    Every split with a share gets somebody. People who share a picture stay together; those with a pair in `earlier`
-    keep their side. Raises BuildRefused when there are fewer people than splits.
+    Every split with a share gets at least one person. People who share a picture stay together; those with a pair in
+    `earlier` keep their split. Raises BuildRefused when there are fewer people than splits.
     """
-    wanted = {split: share for split, share in (shares or DISJOINT_SHARES).items() if share > 0}
+    options = options or BuildOptions()
+    wanted = {split: share for split, share in (options.shares or DISJOINT_SHARES).items() if share > 0}
     if TRAIN not in wanted or len(wanted) < 2 or not np.isclose(sum(wanted.values()), 1) or min(wanted.values()) < 0:
         raise BuildRefused("The shares of train, val and test must add up to 1, train's included.", "Correct them.")
     people = sorted(items["identity"].unique())
@@ -99,7 +91,7 @@ def identity_disjoint(
         for person in block if known else ():
             sides.setdefault(person, known[0])
     free = [block for block in blocks if block[0] not in sides]
-    order = [free[i] for i in _random(seed, "people").permutation(len(free))]
+    order = [free[i] for i in _random(options.seed, "people").permutation(len(free))]
     for split in [split for split in (TEST, VAL) if split in wanted]:
         missing = max(1, _half_up(len(people) * wanted[split])) - sum(side == split for side in sides.values())
         room = sum(len(block) for block in order) - (0 if TRAIN in sides.values() else 1)
@@ -112,12 +104,8 @@ def identity_disjoint(
 
 def both(
     items: pd.DataFrame,
+    options: BuildOptions | None = None,
     *,
-    val_share: float = VAL_SHARE,
-    min_images: int = MIN_IMAGES,
-    shares: Mapping[str, float] | None = None,
-    seed: int = 0,
-    by_session: bool = True,
     earlier_closed: Mapping[str, str] | None = None,
     earlier_disjoint: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -125,14 +113,11 @@ def both(
 
     The closed set is made of the disjoint one's train people; what it validates is left out of the disjoint train.
     """
-    disjoint = identity_disjoint(items, shares=shares, seed=seed, earlier=earlier_disjoint)
+    disjoint = identity_disjoint(items, options, earlier=earlier_disjoint)
     trained = {pair: TRAIN for pair, side in (earlier_disjoint or {}).items() if side == TRAIN}
     closed = closed_set(
         disjoint[disjoint["split"] == TRAIN].drop(columns="split"),
-        val_share=val_share,
-        min_images=min_images,
-        seed=seed,
-        by_session=by_session,
+        options,
         earlier={**trained, **(earlier_closed or {})},
     )
     closed = closed[closed.groupby("identity")["split"].transform("nunique") == 2]

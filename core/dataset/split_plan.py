@@ -1,8 +1,7 @@
-"""What is to be built: the options, what stands against them, and which pair goes to which side."""
+"""The plan of a build: which options are refused, and which pair goes to which split."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,30 +11,15 @@ from core.dataset import file_placement, split
 from core.dataset.errors import BuildRefused
 from core.dataset.layout import VLR
 from core.dataset.manifest import Dataset, is_dataset, read_dataset
+from core.dataset.run_config import BUILD_MODES, BuildOptions
 from core.dataset.scan import Scan
 from core.dataset.unfinished import clear_unfinished
-
-BUILD_MODES = ("closed-set", "identity-disjoint", "both")
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """How to split. `only` keeps rows whose columns have these values ({"camera": "051"}: frontal only)."""
-
-    mode: str = "closed-set"
-    seed: int = 0
-    val_share: float = split.VAL_SHARE
-    min_images: int = split.MIN_IMAGES
-    shares: Mapping[str, float] | None = None
-    by_session: bool = True
-    link: str = "auto"
-    update: bool = False
-    only: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One data set to be: its folder, its mode, its pairs with their sides, and what is there of it already."""
+    """A data set to write: its folder, its mode, its pairs with their splits, and the data set that an update adds
+    to."""
 
     target: Path
     mode: str
@@ -49,19 +33,11 @@ def modes_of(options: BuildOptions) -> list[str]:
 
 
 def refuse_options(source: Scan, out: Path, options: BuildOptions) -> None:
-    """Raises BuildRefused for options that make no sense, a source without VLR images, and an `out` in its way."""
-    if options.mode not in BUILD_MODES:
-        raise BuildRefused(f"There is no mode '{options.mode}'.", f"Choose one of {', '.join(BUILD_MODES)}.")
-    if options.link not in file_placement.LINK_MODES:
-        raise BuildRefused(
-            f"There is no link mode '{options.link}'.", f"Choose {', '.join(file_placement.LINK_MODES)}."
-        )
-    if options.seed < 0:
-        raise BuildRefused(f"The seed is {options.seed}.", "Choose 0 or a larger whole number.")
+    """Raises BuildRefused for a source without VLR images, and for an `out` that exists or overlaps the source."""
     inside, root = out.resolve(), source.root.resolve()
     if source.layout != "csv" and (inside == root or root in inside.parents or inside in root.parents):
         raise BuildRefused(
-            f"{out} lies in the source or around it, and the source isn't touched.", "Choose another folder."
+            f"{out} is in the source or contains it, and the source isn't changed.", "Choose another folder."
         )
     if not (source.frame["kind"] == VLR).any():
         raise BuildRefused(
@@ -73,8 +49,8 @@ def refuse_options(source: Scan, out: Path, options: BuildOptions) -> None:
 
 
 def earlier_build(target: Path, options: BuildOptions) -> Dataset | None:
-    """What an update adds to; None where there is nothing yet. Raises BuildRefused for somebody else's folder, and for
-    a data set of another mode."""
+    """The data set that an update adds to; None where there is none yet. Raises BuildRefused for a folder of other
+    files, and for a data set of another mode."""
     if not options.update or not target.exists():
         return None
     if not is_dataset(target):
@@ -91,20 +67,10 @@ def earlier_build(target: Path, options: BuildOptions) -> Dataset | None:
 
 
 def split_items(items: pd.DataFrame, options: BuildOptions, earlier: list[Dataset | None]) -> list[pd.DataFrame]:
-    """For each data set its pairs with a column split; pairs of `earlier` keep their side. Raises BuildRefused."""
+    """The pairs of each data set with a column split; pairs of `earlier` keep theirs. Raises BuildRefused."""
     sides = [dict(zip(d.frame["pair"], d.frame["split"], strict=True)) if d is not None else None for d in earlier]
-    closed = {"val_share": options.val_share, "min_images": options.min_images, "by_session": options.by_session}
     if options.mode == "closed-set":
-        return [split.closed_set(items, seed=options.seed, earlier=sides[0], **closed)]  # type: ignore[arg-type]
+        return [split.closed_set(items, options, earlier=sides[0])]
     if options.mode == "identity-disjoint":
-        return [split.identity_disjoint(items, shares=options.shares, seed=options.seed, earlier=sides[0])]
-    return list(
-        split.both(
-            items,
-            shares=options.shares,
-            seed=options.seed,
-            earlier_closed=sides[0],
-            earlier_disjoint=sides[1],
-            **closed,  # type: ignore[arg-type]
-        )
-    )
+        return [split.identity_disjoint(items, options, earlier=sides[0])]
+    return list(split.both(items, options, earlier_closed=sides[0], earlier_disjoint=sides[1]))

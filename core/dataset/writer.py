@@ -1,4 +1,4 @@
-"""Puts one planned data set in place: a path for every image, the files, then the table that makes them count."""
+"""Write one planned data set: a path for every image, the files, then the table that lists them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.dataset import file_placement, split
+from core.dataset import file_placement
 from core.dataset.columns import among
 from core.dataset.eligible_pairs import count_pairs
-from core.dataset.file_stats import OnEvent, ShouldStop
 from core.dataset.layout import HR, HR_FOLDER, UNSPLIT, VLR, VLR_FOLDER, kind_folder, kind_of_folder
 from core.dataset.manifest import DatasetInfo, make_frame, read_dataset, write_dataset
+from core.dataset.run_config import DISJOINT_SHARES, BuildOptions
 from core.dataset.scan import Scan
-from core.dataset.split_plan import BuildOptions, Plan
+from core.dataset.split_plan import Plan
 from core.dataset.unfinished import clear_unfinished, noted
+from core.jobs.context import Hooks
 
 
-def fill(
-    source: Scan,
-    frame: pd.DataFrame,
-    plan: Plan,
-    at: Path,
-    options: BuildOptions,
-    on_event: OnEvent | None,
-    should_stop: ShouldStop | None,
+def write_split(
+    source: Scan, frame: pd.DataFrame, plan: Plan, at: Path, options: BuildOptions, hooks: Hooks
 ) -> tuple[int, str]:
-    """Place one data set's new files in `at` and write its table; how many pairs are new, and how they were placed.
+    """Place the new files of one data set in `at` and write its table. Returns the number of new pairs, and how they
+    were placed.
 
-    On an error an update's new files are taken away again; after a kill the next update does that.
+    After an error the new files of an update are removed; after a kill the next update removes them.
     """
     rows = frame[among(frame["pair"], set(plan.items["pair"]))].copy()
     rows["split"] = rows["pair"].map(dict(zip(plan.items["pair"], plan.items["split"], strict=True)))
@@ -43,13 +39,13 @@ def fill(
     table = pd.concat([held, rows.drop(columns="file")], ignore_index=True)
     info = _info(source, plan, options, vlr_px) if earlier is None else earlier.info
     if earlier is None:
-        linked = file_placement.place(files, options.link, on_event=on_event, should_stop=should_stop)
-        write_dataset(at, table, info, on_event)
+        linked = file_placement.place(files, options.link, hooks=hooks)
+        write_dataset(at, table, info, hooks)
         return count_pairs(rows), linked
     try:
         with noted(at, paths):
-            linked = file_placement.place(files, options.link, on_event=on_event, should_stop=should_stop)
-            write_dataset(at, table, info, on_event)
+            linked = file_placement.place(files, options.link, hooks=hooks)
+            write_dataset(at, table, info, hooks)
     except BaseException:
         clear_unfinished(read_dataset(at))  # by the table that counts now: it may be written already
         raise
@@ -110,7 +106,7 @@ def _info(source: Scan, plan: Plan, options: BuildOptions, vlr_px: int) -> Datas
     parameters = {
         "val_share": options.val_share,
         "min_images": options.min_images,
-        "shares": dict(options.shares or split.DISJOINT_SHARES),
+        "shares": dict(options.shares or DISJOINT_SHARES),
         "by_session": options.by_session,
         "only": dict(options.only or {}),
         "beside": options.mode if options.mode == "both" else "",

@@ -170,7 +170,8 @@ def check_detector() -> Row:
     try:
         import cv2
 
-        from core.faces.detect import Detector, detector_model_path
+        from core.faces.detect import Detector
+        from core.faces.yunet_model import detector_model_path
 
         path = detector_model_path()
         Detector(model_path=path).detect(np.full((64, 64, 3), 128, np.uint8))

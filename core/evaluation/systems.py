@@ -271,6 +271,6 @@ def _upscaler(text: str) -> tuple[str, str]:
 
 
 def _detector_sha256() -> str:
-    from core.faces.detect import detector_model_path
+    from core.faces.yunet_model import detector_model_path
 
     return hash_file(detector_model_path()).sha256

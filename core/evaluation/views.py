@@ -13,7 +13,7 @@ from core.dataset.degrade import degrade, degrade_photograph, seed_for
 from core.evaluation.pictures import Picture
 from core.evaluation.vector_cache import QUALITY
 from core.faces.align import align, probe_px
-from core.faces.detect import Face, choose_faces
+from core.faces.face import Face, choose_faces
 from core.faces.quality import Quality, assess
 from core.images import RGB, read_image, reduce_photograph, resize
 from core.settings import CROP_PX

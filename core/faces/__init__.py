@@ -1,1 +1,1 @@
-"""Faces in a photograph: found, aligned to EdgeFace's template, and judged. No torch here."""
+"""Face detection, alignment to EdgeFace's template, and quality. Without torch."""

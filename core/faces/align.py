@@ -14,10 +14,11 @@ ARCFACE_TEMPLATE: NDArray[np.float32] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float32,
 )
-"""Where the eyes, nose and mouth corners lie in a 112 px crop (InsightFace's five points, Deng et al., CVPR 2019)."""
+"""Positions of the eyes, nose and mouth corners in a 112 px crop (InsightFace's five points, Deng et al., CVPR
+2019)."""
 
 MAX_ALIGNED_PX = 64
-"""Up to this side a square picture may be an aligned crop."""
+"""Largest side of a square picture that may be an aligned crop."""
 
 
 def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -65,7 +66,7 @@ def align(rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], size_px: int =
 def _prepare(
     rgb: NDArray[np.uint8], matrix: NDArray[np.float64], size_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """The part of the photograph that the crop needs, its corner (x, y), and how much it was shrunk on each axis."""
+    """The part of the photograph that the crop needs, its corner (x, y), and the shrink factor of each axis."""
     inverse = cv2.invertAffineTransform(matrix)
     corners = np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]]) @ inverse[:, :2].T + inverse[:, 2]
     factor = float(np.hypot(inverse[0, 0], inverse[1, 0]))  # photograph pixels to one of the crop

@@ -1,7 +1,7 @@
-"""A check against presentation attacks by a model of the user's own: is this a print, a screen or a mask?
+"""Check against presentation attacks (a print, a screen, a mask) by a model of the user's own.
 
-No model comes with this project, and none is assumed. Whoever has one as an ONNX file says in a small JSON file how it
-wants its pixels and what its numbers mean (AttackModel); OpenCV runs it.
+The project contains no such model. A user's ONNX file is described by a small JSON file: its input and the meaning of
+its output (AttackModel). OpenCV runs it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _STEP = "Correct it; `edgeface-studio attacks --help` shows one that is whole."
 
 
 class AttackCheckUnusable(CoreError):
-    """A model against presentation attacks, or the file that describes it, which can't be used."""
+    """A model against presentation attacks, or its description, can't be used."""
 
     help_topic = "presentation"
 
 
 @dataclass(frozen=True)
 class AttackModel:
-    """How a model is fed and read.
+    """The description of a model: its input and output.
 
     Input (1, 3, input_px, input_px): the square around the face's box, `crop_scale` times as wide as the box's longer
     side, edges repeated beyond the picture; in the order `channels`; each value (byte * scale - mean) / std.
@@ -83,8 +83,8 @@ class AttackModel:
 
 @dataclass(frozen=True)
 class AttackScore:
-    """What the check says of one face: the model's share for an attack (None where the face is too small for it), the
-    limit, and whether the face is refused."""
+    """The result for one face: the model's score for an attack (None where the face is too small), the limit, and
+    whether the face is refused."""
 
     score: float | None
     limit: float
@@ -92,7 +92,7 @@ class AttackScore:
 
     @property
     def text(self) -> str:
-        """Why it is refused, "" when it isn't."""
+        """The reason for a refusal, or ""."""
         if not self.refused:
             return ""
         if self.score is None:
@@ -101,7 +101,7 @@ class AttackScore:
 
 
 def model_of(said: Any) -> AttackModel:
-    """The description that JSON values hold. Raises AttackCheckUnusable for unknown, missing or senseless ones."""
+    """Read a description from JSON values. Raises AttackCheckUnusable for unknown, missing or invalid ones."""
     if not isinstance(said, dict):
         raise AttackCheckUnusable("The description of the model is no JSON object.", _STEP)
     known = {field.name for field in fields(AttackModel)}
@@ -114,7 +114,7 @@ def model_of(said: Any) -> AttackModel:
 
 
 def read_model(path: Path) -> AttackModel:
-    """The description in a JSON file. Raises AttackCheckUnusable."""
+    """Read a description from a JSON file. Raises AttackCheckUnusable."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -128,8 +128,8 @@ def read_model(path: Path) -> AttackModel:
 
 
 class AttackCheck:
-    """A model at work. Threads may share one: they take turns. Raises AttackCheckUnusable when it can't be read, or its
-    output hasn't the places that its description names."""
+    """A loaded model. Safe to share between threads, which take turns. Raises AttackCheckUnusable when it can't be
+    read, or its output is smaller than its description says."""
 
     def __init__(self, path: Path, model: AttackModel) -> None:
         self.model = model
@@ -150,7 +150,7 @@ class AttackCheck:
                 "Check input_px and that the file is whole, or export the model again with a fixed input.",
             ) from error
         self.id = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {model}"
-        """What decides its answers: the file's content, and how it is fed and read."""
+        """The file's hash and its description, which decide the results."""
         highest = max((*model.attack, *model.genuine))
         if highest >= len(numbers) or not np.isfinite(numbers).all():
             raise AttackCheckUnusable(
@@ -158,7 +158,7 @@ class AttackCheck:
             )
 
     def look(self, frame: NDArray[np.uint8], face: Face) -> AttackScore:
-        """Judge a face of a uint8 RGB frame (H, W, 3)."""
+        """Check a face of a uint8 RGB frame (H, W, 3)."""
         at = self.model
         if min(face.width, face.height) < at.min_face_px:
             return AttackScore(None, at.limit, refused=at.small == "refuse")

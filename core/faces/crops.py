@@ -1,4 +1,4 @@
-"""Squares that may be aligned crops: is the face in them where alignment puts it, and is it upright?"""
+"""Recognise aligned crops: squares whose face is where alignment puts it, and whether it is upright."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LFW photographs: aligned crops of 16 to 112 px at most 8.05, thumbnails of the w
 
 @dataclass(frozen=True)
 class CropLook:
-    """What a square shows: whether its face lies as in an aligned crop, and how many quarter turns counterclockwise
-    bring it upright (0 also where none is found)."""
+    """Result for a square: whether its face is placed as in an aligned crop, and how many quarter turns
+    counterclockwise bring it upright (0 also where no face is found)."""
 
     aligned: bool
     quarter: int
 
 
 def look_at_crop(detector: Detector, rgb: NDArray[np.uint8]) -> CropLook:
-    """Search a square uint8 RGB picture for its face, and judge where it lies."""
+    """Detect the face of a square uint8 RGB picture, and compare its position with an aligned crop's."""
     found = detector.detect(rgb, small_faces=rgb.shape[0] <= MAX_ALIGNED_PX)
     if not found:
         return CropLook(aligned=False, quarter=0)
@@ -38,6 +38,6 @@ def look_at_crop(detector: Detector, rgb: NDArray[np.uint8]) -> CropLook:
 
 
 def is_aligned_crop(detector: Detector, rgb: NDArray[np.uint8]) -> bool:
-    """Whether a picture is a face that was cut and aligned before: a square of at most 64 px whose face lies so."""
+    """Whether a picture is an aligned crop: a square of at most 64 px whose face is where alignment puts it."""
     height, width = rgb.shape[:2]
     return height == width <= MAX_ALIGNED_PX and look_at_crop(detector, rgb).aligned

@@ -2,9 +2,9 @@
 
 A first look at native size misses most faces of 16 px, so small frames are enlarged and large ones searched in tiles as
 their content needs. Then every face is looked at twice more, alone and brought to 96 px, as it is and mirrored. What
-one of these doesn't show is dropped: that is hands, collars and faces cut in half, and none of 900 LFW faces of 12 to
-112 px. The mean of both lies 1.2 px of 112 from the mean of many looks, one look 1.8 to 2.7; EdgeFace-XXS with flip
-tells people better by it (1,200 LFW pairs of folds 1 and 2, difference of mean scores in standard deviations: full size
+one of these doesn't show is dropped: hands, collars and faces cut in half, and none of 900 LFW faces of 12 to 112 px.
+The mean of both lies 1.2 px of 112 from the mean of many looks, one look 1.8 to 2.7; EdgeFace-XXS with flip separates
+people better with it (1,200 LFW pairs of folds 1 and 2, difference of mean scores in standard deviations: full size
 5.75 -> 6.01, both at 32 px 4.72 -> 5.01, unchanged at 24 and 16 px).
 
 200 LFW photographs shrunk as wholes until the face's probe has the size named: share found without and with the
@@ -24,31 +24,26 @@ and 83 % at 24 px. A 250 px photograph takes 15 ms, or 140 ms where it is search
 
 from __future__ import annotations
 
-import hashlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import CoreError
 from core.faces.align import probe_px
 from core.faces.face import Face, between, choose_faces, distinct, mirrored, most_like, moved, placed, turned_back
 from core.faces.tiles import Tile, tiles
-
-__all__ = ["Detector", "DetectorMissing", "Face", "choose_faces", "detector_model_path"]
+from core.faces.yunet_model import SCORE_THRESHOLD, YuNet
 
 RGB = NDArray[np.uint8]
 
-SCORE_THRESHOLD = 0.6
 EXACT_PX = 96.0
-"""Probe size at which YuNet's landmarks are most exact; faces of another size are brought to it for a second look."""
+"""Probe size at which YuNet's landmarks are most exact; faces of another size are resized to it for a second look."""
 
 SMALL_PX = 48.0
-"""A face that a look shows smaller makes the frame worth searching for smaller ones still."""
+"""A frame with a face smaller than this is searched for smaller ones."""
 
 CERTAIN_UPRIGHT = 0.93
 """From this score on a face is upright: of 700 LFW photographs upside down the best reached 0.921."""
@@ -67,7 +62,7 @@ size and at 16 px; one in ten upright faces does, and is then looked at properly
 TILTS_DEG = (45.0, -45.0, 135.0, -135.0)
 
 TURNS = (2, 1, 3)
-"""Quarter turns counterclockwise, the likeliest mishap first."""
+"""Quarter turns counterclockwise, the most frequent first."""
 
 MAX_FACES = 300
 
@@ -77,17 +72,7 @@ _SEARCH_PIXELS = 16e6
 _SEARCH_PIXELS_WANTED = 64e6
 _TILE_SIDE = 1024
 _TILE_OVERLAP = 160
-_LEAST_SIDE = 64
 _REACH = 1.0
-_MODEL = Path(__file__).parent / "yunet" / "face_detection_yunet_2023mar_int8bq.onnx"
-MODEL_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
-"""YuNet as the OpenCV Zoo publishes it, quantised to int8 by blocks (MIT, see LICENSE beside it)."""
-
-
-class DetectorMissing(CoreError):
-    """The detector's weights aren't there, or aren't the published ones."""
-
-    help_topic = "detector"
 
 
 class _Seen(NamedTuple):
@@ -97,32 +82,16 @@ class _Seen(NamedTuple):
     seen_px: float
 
 
-def detector_model_path() -> Path:
-    """YuNet's int8 ONNX file, which this package holds. Raises DetectorMissing when it isn't there or was changed."""
-    step = "Get it again with the project's files (git checkout core/faces/yunet), or install the project again."
-    try:
-        content = _MODEL.read_bytes()
-    except OSError as error:
-        raise DetectorMissing(f"The face detector's weights (YuNet) aren't at {_MODEL}.", step) from error
-    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        raise DetectorMissing(f"{_MODEL} isn't the published YuNet: its SHA-256 is another.", step)
-    return _MODEL
-
-
 class Detector:
-    """YuNet with networks for each thread, since OpenCV's isn't safe to share."""
+    """Finds faces with YuNet. Safe to share between threads. Raises DetectorMissing."""
 
     def __init__(self, score_threshold: float = SCORE_THRESHOLD, model_path: Path | None = None) -> None:
-        self._path = model_path or detector_model_path()
-        self._score_threshold = score_threshold
-        self._local = threading.local()
-        if not self._path.is_file():
-            raise DetectorMissing(f"There is no detector model at {self._path}.", "Check the path.")
+        self._yunet = YuNet(score_threshold, model_path)
 
     @property
     def id(self) -> str:
-        """What decides where it finds faces: its model and the score from which on it takes one."""
-        return f"{self._path} {self._score_threshold}"
+        """The model and the score threshold as text: both decide which faces are found."""
+        return self._yunet.id
 
     def detect(self, rgb: RGB, *, small_faces: bool | None = None) -> list[Face]:
         """The faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
@@ -145,8 +114,8 @@ class Detector:
         return seen
 
     def _turned_candidates(self, bgr: RGB, small_faces: bool | None, found: Sequence[Face]) -> list[_Seen]:
-        """What the photograph shows when it is turned: as the faces found in it are, or every way while none is
-        certain."""
+        """Candidates in the photograph turned by quarters: as the certain faces in it are turned, or in every turn
+        where none is certain."""
         certain = {face.quarter for face in found if face.score >= LEAST_TURNED}
         seen = []
         for quarter in sorted(certain - {0}) if certain else TURNS:
@@ -156,17 +125,17 @@ class Detector:
         return seen
 
     def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
-        """One look at a picture, or at a tile of it, enlarged or reduced by `zoom`: what may be faces, quickly, to be
-        given to `confirm`. In the picture's pixels."""
+        """Run the network once on a picture, or on a tile of it, enlarged or reduced by `zoom`: candidates for
+        `confirm`, in the picture's pixels."""
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
         seen = self._look(bgr, zoom) if tile is None else self._look_at_tile(bgr, tile, zoom)
         return [one.face for one in seen]
 
     def confirm(self, rgb: RGB, faces: Sequence[Face]) -> list[Face]:
-        """Those of the findings that are faces, each once, with exact landmarks, the largest first, at most 300.
+        """The candidates that are faces, each once, with exact landmarks, the largest first, at most 300.
 
-        They may come from different looks, and from the frame before: of those that show the same face the one with
-        the best score tells where to look.
+        Candidates may come from different looks, and from the previous frame: of those that show the same face the one
+        with the best score is used.
         """
         return self._exact(np.ascontiguousarray(rgb[:, :, ::-1]), faces)
 
@@ -178,10 +147,11 @@ class Detector:
     def detect_one(
         self, rgb: RGB, how: Literal["largest", "centre"], *, small_faces: bool | None = None
     ) -> Face | None:
-        """The face that `choose_faces` takes of `detect`'s, for less: only that one is looked at again; None without.
+        """The face that `choose_faces` chooses of `detect`'s, faster: only that one is looked at again. None without a
+        face.
 
-        The choice is made by the first look's boxes: of faces about as large, or as near the centre, it may take
-        another. With `small_faces` None it searches only when what it would take is small, or isn't there.
+        The choice uses the boxes of the first look: of faces about as large, or as near the centre, it may choose
+        another. With `small_faces` None it searches only when the chosen face is small or missing.
         """
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
         seen = list(self._first_look(bgr))
@@ -197,7 +167,7 @@ class Detector:
         return face
 
     def _chosen(self, bgr: RGB, seen: list[_Seen], how: Literal["largest", "centre"]) -> tuple[Face | None, bool]:
-        """The first of the faces, in the order of choice, that two more looks show too; whether it was seen small."""
+        """The first face, in the order of choice, that two more looks confirm, and whether it was seen small."""
         left = _distinct(seen)
         while left:
             [face] = choose_faces([one.face for one in left], how, bgr.shape)
@@ -216,10 +186,10 @@ class Detector:
             yield from self._look(bgr, _HUGE_LOOK_SIDE / side)
 
     def _search(self, bgr: RGB, pixels: float) -> Iterator[_Seen]:
-        """Small faces: the frame enlarged as far as `pixels` allows, tile by tile.
+        """Search small faces in the frame enlarged as far as `pixels` allows, tile by tile.
 
-        A face cut by the border between tiles is left to the neighbour, which shows it whole; one larger than what
-        neighbours share is the first look's.
+        A face cut by the border between tiles is left to the neighbouring tile, which shows it whole; a face larger
+        than the overlap is found by the first look.
         """
         height, width = bgr.shape[:2]
         zoom = 4.0 if 16 * height * width <= pixels / 4 else min(2.0, (pixels / (height * width)) ** 0.5)
@@ -233,9 +203,9 @@ class Detector:
                 yield _Seen(moved(one.face, (1, 1), (tile.x, tile.y)), one.seen_px)
 
     def _look_again(self, bgr: RGB, face: Face) -> Face | None:
-        """The face, looked at alone and brought to the size at which YuNet is most exact, in the turn that shows it
-        best; None when no turn shows it: then it is no face, or none that can be aligned. YuNet finds upside-down
-        faces too, eyes and mouth exchanged, by a score that is lower than upright.
+        """The face, detected again in its own patch at the size at which YuNet is most exact, in the turn with the best
+        score. None when no turn shows it: it is no face, or can't be aligned. YuNet also finds upside-down faces, with
+        eyes and mouth exchanged, by a lower score than upright ones.
         """
         size = probe_px(face.landmarks)
         reach = _REACH * size
@@ -256,13 +226,13 @@ class Detector:
         return moved(moved(best, scale, (0, 0)), (1, 1), (x0, y0))
 
     def _turns_to_try(self, best: Face | None, patch: RGB, size: float, quarter: int) -> tuple[int, ...]:
-        """The turns, from that in which the face was seen, in which it may score better."""
+        """The turns, relative to the one in which the face was seen, in which it may score better."""
         if best is None or best.score < CERTAIN_NOT_SIDEWAYS:
             return TURNS
         if best.score >= CERTAIN_UPRIGHT:
             return ()
         glance, _ = _sized(patch, GLANCE_PX / size)
-        seen = self._faces(np.rot90(glance, (quarter + 2) % 4), "glance")
+        seen = self._yunet.faces(np.rot90(glance, (quarter + 2) % 4), "glance")
         return TURNS[:1] if any(one.score >= LEAST_GLANCE for one in seen) else ()
 
     def _twice(self, patch: RGB, here: Face, quarter: int, least: float = 0.0) -> Face | None:
@@ -282,7 +252,7 @@ class Detector:
         straight = 90.0 * here.quarter
         seen = {}
         for degrees in (straight, *TILTS_DEG):
-            found = self._faces(_turned_by(glance, degrees)[0], "glance")
+            found = self._yunet.faces(_turned_by(glance, degrees)[0], "glance")
             seen[degrees] = max((one.score for one in found), default=0.0)
         degrees = max(seen, key=lambda one: seen[one])
         if degrees == straight:
@@ -292,9 +262,11 @@ class Detector:
         return self._both_ways(tilted, lambda face: placed(face, back), here, here.score)
 
     def _both_ways(self, turned: RGB, back: Callable[[Face], Face], here: Face, least: float) -> Face | None:
+        """The mean of two looks at the face `here` in the picture `turned`: as it is and mirrored. `back` maps a face
+        of that picture to the frame of `here`. None when one look doesn't show it, or the mean scores below `least`."""
         looks = []
         for mirror in (False, True):
-            found = self._faces(turned[:, ::-1] if mirror else turned, "again")
+            found = self._yunet.faces(turned[:, ::-1] if mirror else turned, "again")
             plain = [mirrored(face, turned.shape[1]) for face in found] if mirror else found
             like = most_like(here, [back(face) for face in plain])
             if like is None or (like.score < least and not mirror):
@@ -304,32 +276,15 @@ class Detector:
         return mean if mean.score > least else None
 
     def _look(self, bgr: RGB, zoom: float) -> list[_Seen]:
-        """YuNet once, on the picture enlarged or reduced by `zoom`; the faces in the picture's own pixels."""
+        """Run YuNet on the picture enlarged or reduced by `zoom`; the faces are in the picture's own pixels."""
         sized, scale = _sized(bgr, zoom)
-        return [_Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in self._faces(sized, "first")]
-
-    def _faces(self, bgr: RGB, use: str) -> list[Face]:
-        """What YuNet finds in the picture as it is."""
-        # Below this size OpenCV's YuNet gives faces that depend on what it saw before.
-        missing = [max(0, _LEAST_SIDE - side) for side in bgr.shape[:2]]
-        if any(missing):
-            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, missing[0], 0, missing[1], cv2.BORDER_CONSTANT), dtype=np.uint8)
-        network = self._network(use)
-        network.setInputSize((bgr.shape[1], bgr.shape[0]))
-        _, rows = network.detect(np.ascontiguousarray(bgr))
-        return [face for row in rows if (face := _face(row)) is not None] if rows is not None else []
-
-    def _network(self, use: str) -> Any:
-        """One for whole photographs and one for faces alone: a network that is given another size plans anew (1 ms)."""
-        network = getattr(self._local, use, None)
-        if network is None:
-            network = cv2.FaceDetectorYN.create(str(self._path), "", (320, 320), self._score_threshold, 0.3, 2000)
-            setattr(self._local, use, network)
-        return network
+        return [
+            _Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in self._yunet.faces(sized, "first")
+        ]
 
 
 def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
-    """The picture enlarged or reduced by `zoom`, and what its pixels are in the picture's own (x, y)."""
+    """The picture enlarged or reduced by `zoom`, and the size (x, y) of its pixels in those of the original."""
     height, width = bgr.shape[:2]
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     if size != (width, height):
@@ -339,7 +294,7 @@ def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
 
 
 def _turned_by(bgr: RGB, degrees: float) -> tuple[RGB, NDArray[np.float64]]:
-    """The picture turned counterclockwise about its middle, its border drawn out, and the map (2, 3) that did it."""
+    """The picture rotated counterclockwise about its centre, its border repeated, and the affine map (2, 3)."""
     height, width = bgr.shape[:2]
     there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
     turned = cv2.warpAffine(bgr, there, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -349,12 +304,3 @@ def _turned_by(bgr: RGB, degrees: float) -> tuple[RGB, NDArray[np.float64]]:
 def _distinct(seen: list[_Seen]) -> list[_Seen]:
     """Each face once, the most certain first."""
     return [seen[i] for i in distinct([one.face for one in seen], MAX_FACES)]
-
-
-def _face(row: NDArray[np.float32]) -> Face | None:
-    """One row of YuNet: x, y, width, height, five points, score. None when it is degenerate."""
-    points = row[4:14].reshape(5, 2).astype(np.float32)
-    if not np.isfinite(row).all() or row[2] <= 0 or row[3] <= 0 or np.ptp(points, axis=0).max() < 1.0:
-        return None
-    x, y, width, height = (float(v) for v in row[:4])
-    return Face((x, y, x + width, y + height), points, float(row[14]))

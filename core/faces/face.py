@@ -1,4 +1,4 @@
-"""One found face, and what many findings of the same faces come to."""
+"""A detected face, and operations on faces: mapping, merging, choosing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAME_OVERLAP = 0.3
 """Boxes that overlap by more (intersection over union) show the same face."""
 
 SAME_SHARE_INSIDE = 0.7
-"""So do boxes of which the smaller lies in the other by more than this share."""
+"""So do boxes of which the smaller one is inside the other by more than this share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +100,13 @@ def placed(face: Face, matrix: NDArray[np.float64]) -> Face:
 
 
 def between(a: Face, b: Face) -> Face:
-    """The mean of two sightings of one face: box, landmarks and score."""
+    """The mean of two detections of one face: box, landmarks and score."""
     x0, y0, x1, y1 = ((u + v) / 2 for u, v in zip(a.box_xyxy, b.box_xyxy, strict=True))
     return Face((x0, y0, x1, y1), ((a.landmarks + b.landmarks) / 2).astype(np.float32), (a.score + b.score) / 2)
 
 
 def distinct(faces: Sequence[Face], at_most: int) -> list[int]:
-    """Which of the findings to keep, most certain first: of those that show the same face the most certain."""
+    """Indices of distinct faces, highest score first: of detections of the same face the one with the highest score."""
     if not faces:
         return []
     boxes = np.array([face.box_xyxy for face in faces])
@@ -133,7 +133,7 @@ def overlap(a: Face, b: Face) -> float:
 
 
 def most_like(face: Face, others: Sequence[Face]) -> Face | None:
-    """The most certain of `others` that shows the same face; None when none does."""
+    """The one of `others` with the highest score that shows the same face, or None."""
     same = [other for other in others if overlap(other, face) > SAME_OVERLAP]
     return max(same, key=lambda other: other.score, default=None)
 
@@ -141,8 +141,8 @@ def most_like(face: Face, others: Sequence[Face]) -> Face | None:
 def choose_faces(faces: Sequence[Face], how: Literal["largest", "centre", "all"], shape: tuple[int, ...]) -> list[Face]:
     """The largest face, the one nearest the centre of a picture of `shape` (H, W, ...), or all of them.
 
-    Nearness is weighed against size, so that a speck in the middle doesn't beat the person beside it: the distance
-    from the centre is counted in widths of the face.
+    The distance from the centre is measured in widths of the face, so that a tiny face in the middle isn't chosen
+    before a large one next to it.
     """
     if how == "all" or not faces:
         return list(faces)

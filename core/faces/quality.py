@@ -1,4 +1,4 @@
-"""How good is a face for recognition? Measures with units, and the reasons against it in words."""
+"""Face quality for recognition: measures with units, and problems in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.faces.detect import Face
+from core.faces.face import Face
 
 Code = Literal[
     "too_small",
@@ -29,7 +29,7 @@ Code = Literal[
 _NOSE_OUT = 0.95
 _MOUTH_DOWN = 2.31
 _NOSE_SHARE = 0.56
-"""Of the way from eyes to mouth, where YuNet puts the nose tip of a level face (median of 200 LFW photographs)."""
+"""Position of the nose tip between eyes and mouth that YuNet gives for a level face (median of 200 LFW photographs)."""
 
 _SHARPNESS_AT_PX = 16
 
@@ -63,7 +63,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a measure becomes a problem: `severe` ones make a face unrecognisable, `advised` ones are worth saying.
+    """Limits of the measures: beyond `severe` ones a face is unrecognisable, beyond `advised` ones there is a hint.
 
     Measured on 400 LFW faces, shrunk with their photographs: at 112, 48, 32, 24 and 16 px at most one is severe (a
     profile). probe_px is estimated with a spread of 4 %, so 11 px takes 12 px faces for what they are in 5 of 6 cases.
@@ -97,7 +97,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason against a face: a code for programs, words for people; severe means that it can't be recognised.
+    """One problem of a face: a code for programs and a text for people; a severe one means that it can't be recognised.
     "attack" and "unchecked" come from a check against presentation attacks, where one is in use."""
 
     code: Code
@@ -169,7 +169,7 @@ def head_angles_deg(landmarks: NDArray[np.float32]) -> tuple[float, float, float
 
 
 def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
-    """What speaks against a face, the severe reasons first; [] for a good one."""
+    """The problems of a face, severe ones first; [] for a good one."""
     at = limits or Limits()
     found: list[Problem] = []
 
@@ -205,6 +205,6 @@ def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
 
 
 def turned_crop(quarter: int) -> Problem:
-    """The reason against an aligned crop that isn't upright: it would resemble other such crops, whoever they show."""
+    """The problem of an aligned crop that isn't upright: it would resemble other such crops, whomever they show."""
     how = "upside down" if quarter == 2 else "sideways"
     return Problem("rotated", f"an aligned crop that is {how}: turn it first", severe=True)

@@ -1,4 +1,4 @@
-"""A large picture in tiles that share a border: where they begin, and which faces are the neighbour's to show."""
+"""Overlapping tiles of a large picture: where they start, and which faces belong to the neighbour."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Tile:
     inner: tuple[bool, bool, bool, bool]
 
     def cuts(self, face: Face, shape: tuple[int, ...]) -> bool:
-        """Does the face, in the tile's own pixels, touch a border that lies inside the picture? `shape` (H, W, ...)
+        """Whether the face, in the tile's own pixels, touches a border that is inside the picture. `shape` (H, W, ...)
         is the tile's. The neighbour shows such a face whole."""
         x0, y0, x1, y1 = face.box_xyxy
         touches = (x0 <= 0, y0 <= 0, x1 >= shape[1], y1 >= shape[0])
@@ -34,7 +34,7 @@ def tiles(height: int, width: int, side: int, shared: int) -> Iterator[Tile]:
 
 
 def starts(length: int, side: int, shared: int) -> list[int]:
-    """Where tiles begin, so that they cover `length` and neighbours share at least `shared`."""
+    """Start positions of tiles that cover `length`, with neighbours sharing at least `shared`."""
     if length <= side:
         return [0]
     count = -(-(length - shared) // (side - shared))

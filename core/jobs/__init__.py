@@ -1,1 +1,1 @@
-"""Long work as processes of their own: one folder a run, kept whatever happens to the process."""
+"""Long work as separate processes, with one folder for each run."""

@@ -1,4 +1,4 @@
-"""What a job function is given: its settings, where to report, and whether to go on."""
+"""The context of a job and the callbacks of long work."""
 
 from __future__ import annotations
 
@@ -11,28 +11,55 @@ from core.jobs.run_dir import Run
 
 
 class OnEvent(Protocol):
-    """Report that something happened: a kind, and plain values by name."""
+    """Callback for an event: its kind, and values that JSON can hold, by name."""
 
     def __call__(self, kind: str, /, **data: Any) -> None: ...
 
 
+def _ignore(kind: str, /, **data: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Callbacks of long work: `on_event` receives its events, `should_stop` says whether to end early."""
+
+    on_event: OnEvent = _ignore
+    should_stop: Callable[[], bool] = lambda: False
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        """Report that `done` of `total` items of a step are finished."""
+        self.on_event("progress", step=step, done=done, total=total)
+
+    def check_stop(self) -> None:
+        """Raises JobStopped once the work was asked to end."""
+        if self.should_stop():
+            raise JobStopped
+
+
+NO_HOOKS = Hooks()
+
+
 @dataclass(frozen=True)
 class JobContext:
-    """What a job works with. A job may be killed at any moment and called again with `resumed`: it then goes on from
-    what it kept in `run.checkpoints` or in its output, and comes to the same result."""
+    """What a job function receives. A job may be killed at any moment and called again with `resumed`: it then
+    continues from what it stored in `run.checkpoints` or in its output, and comes to the same result."""
 
     run: Run
     config: dict[str, Any]
     on_event: OnEvent
     should_stop: Callable[[], bool]
-    """True once somebody asked the run to end. A job that has seen True and then returns counts as stopped."""
+    """True once the run was asked to end. A job that has seen True and then returns counts as stopped."""
     resumed: bool
 
+    @property
+    def hooks(self) -> Hooks:
+        return Hooks(self.on_event, self.should_stop)
+
     def check_stop(self) -> None:
-        """Raises JobStopped once somebody asked the run to end."""
-        if self.should_stop():
-            raise JobStopped
+        """Raises JobStopped once the run was asked to end."""
+        self.hooks.check_stop()
 
 
 JobFunction = Callable[[JobContext], Mapping[str, Any] | None]
-"""A job. What it gives back becomes the run's report.json."""
+"""A job. Its return value becomes the run's report.json."""

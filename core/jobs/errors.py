@@ -1,4 +1,4 @@
-"""What can go wrong with a run, and the one way a job says that it ended because it was asked to."""
+"""Errors of runs, and the exception of a job that was stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run reports: JSON lines that one process appends, and readers that follow them by offset."""
+"""The events of a run: JSON lines that one process appends, and readers that follow them by offset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run: `kind` says what ("progress", "done", ...), `data` the rest."""
+    """An event of a run: its time, its `kind` ("progress", "done", ...) and its `data`."""
 
     at: datetime
     kind: str
@@ -28,7 +28,7 @@ class Event:
 
 
 class EventLog:
-    """The writing side, one a run. Every event is one line, handed to the system at once: a killed process loses none.
+    """Writes the events of a run. Every event is one line, flushed to the system at once: a killed process loses none.
 
     Safe to call from several threads; not from several processes.
     """
@@ -39,7 +39,7 @@ class EventLog:
         self._handle: int | None = None
 
     def append(self, kind: str, /, **data: Any) -> None:
-        """Write one event. NaN becomes null. Raises StorageFailed, and TypeError for data without a plain form."""
+        """Append one event. NaN becomes null. Raises StorageFailed, and TypeError for data that JSON can't hold."""
         record = {"at": datetime.now(UTC), "kind": kind, "data": data}
         line = to_json(record) + b"\n"
         with self._lock:
@@ -65,10 +65,10 @@ class EventLog:
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The events from byte `offset` on, and the offset to go on from at the next call.
+    """The events from byte `offset` on, and the offset for the next call.
 
-    A last line without its end is left for the next call; a line that was cut short by a kill is passed over. No file
-    yet, no events. An offset beyond the end means that the file is another one: it is read from its start.
+    An incomplete last line is left for the next call; a line that was cut by a kill is skipped. A missing file has no
+    events. An offset beyond the end means that the file was replaced: it is read from its start.
     """
     content, offset = _from(path, offset)
     whole = content[: content.rfind(b"\n") + 1]
@@ -77,10 +77,10 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
 
 
 def tail_text(path: Path, offset: int = 0, *, most_bytes: int | None = None) -> tuple[str, int]:
-    """The text of a log from byte `offset` on, and the offset to go on from.
+    """The text of a log from byte `offset` on, and the offset for the next call.
 
-    A character of which only some bytes are there is left for the next call; bytes that are no UTF-8 become U+FFFD.
-    Of more than `most_bytes` only the last ones are given, from the start of a line on.
+    An incomplete character is left for the next call; invalid UTF-8 becomes U+FFFD. Of more than `most_bytes` only the
+    last ones are returned, from the start of a line.
     """
     content, offset = _from(path, offset)
     end = offset + len(content)
@@ -97,7 +97,7 @@ def _write(handle: int, content: bytes) -> None:
 
 
 def _close_torn_line(handle: int) -> None:
-    """An earlier process may have been killed, or the disk full, within a line: end it, so that no other is lost."""
+    """End a line that a kill or a full disk cut, so that the next event gets a line of its own."""
     size = os.fstat(handle).st_size
     if size and read_at(handle, 1, size - 1) != b"\n":
         _write(handle, b"\n")

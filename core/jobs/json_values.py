@@ -1,4 +1,4 @@
-"""Values as JSON can hold them: numbers of other libraries, paths and times become plain ones."""
+"""Conversion to JSON: numpy numbers, paths and times become JSON values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 def to_json(value: Any, *, indent: int | None = None) -> bytes:
     """`value` as ASCII JSON; one line when `indent` is None. NaN and infinities become null: JSON has none.
 
-    Raises TypeError for what has no plain form (an open file, a tensor of many numbers).
+    Raises TypeError for values that JSON can't hold (an open file, a tensor of many numbers).
     """
     return json.dumps(plain_value(value), indent=indent, allow_nan=False).encode("ascii")
 

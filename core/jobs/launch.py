@@ -44,11 +44,11 @@ def launch(
     files: Mapping[str, bytes] | None = None,
     worker: Sequence[str] = WORKER,
 ) -> Run:
-    """Start a job in a process of its own and come back at once; it works when it is its turn (see `policy`).
+    """Start a job in a process of its own and return at once; it runs when it is its turn (see `policy`).
 
-    `config` is complete and plain, with absolute paths: the worker starts in the project's folder. `files` are what was
-    uploaded for the run, by name: they are put into its folder. `worker` is the command that is given the run's folder.
-    Raises JobError and StorageFailed when nothing could be started, NotAllowed.
+    `config` holds JSON values with absolute paths: the worker starts in the project's folder. `files` are uploads by
+    name, written into the run's folder. `worker` is the command that receives the run's folder. Raises JobError and
+    StorageFailed when nothing could be started, NotAllowed.
     """
     actor = require(permission_for(kind))
     require_places(settings, config)
@@ -60,9 +60,10 @@ def launch(
 
 
 def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> None:
-    """Start an interrupted, failed or stopped run again: it goes on from what it kept.
+    """Start an interrupted, failed or stopped run again: it continues from what it stored.
 
-    Raises JobError for one that is at work or done, RunNotFound, StorageFailed, NotAllowed.
+    Raises JobError for a run that is active or done, RunNotFound, StorageFailed,
+    NotAllowed.
     """
     actor = require(permission_for(run.kind))
     require_places(settings, run.config)
@@ -86,7 +87,7 @@ def resume(run: Run, settings: Settings, *, worker: Sequence[str] = WORKER) -> N
 
 
 def stop(run: Run) -> None:
-    """Ask a run to end: it does at its next look, and can be resumed. Raises JobError when it isn't at work,
+    """Ask a run to stop: it ends at its next check, and can be resumed. Raises JobError when it isn't active,
     NotAllowed."""
     require(permission_for(run.kind))
     with locked(run.path):
@@ -146,5 +147,5 @@ def _start(run: Run, settings: Settings, worker: Sequence[str], actor: Actor) ->
     with locked(run.path):
         state = stored_state(run.path)
         if state.status == "queued" and not state.has_worker:
-            # From here on the run's life hangs on the worker's, also when it dies before it says a word.
+            # From here on the run is alive while the worker is, also when that dies before its first event.
             write_state(run.path, replace(state, pid=process.pid, process_start=process_start(process.pid)))

@@ -1,4 +1,4 @@
-"""What starting, resuming, stopping or removing a run needs, by its kind."""
+"""The permission to start, resume, stop or remove a run, by its kind."""
 
 from __future__ import annotations
 

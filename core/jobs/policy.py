@@ -1,4 +1,4 @@
-"""How many runs work at once, how politely and with how many threads: chosen once, kept beside what else is in use."""
+"""The policy of runs: how many are active at once, at which priority and with how many threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NICE = 19
 
 @dataclass(frozen=True)
 class Policy:
-    """The rule for long work. `at_once` runs work side by side (1: one after the other), later ones wait in a queue."""
+    """How runs share the machine: `at_once` runs are active at a time, later ones wait in a queue."""
 
     at_once: int = 1
     niceness: int = 5

@@ -1,4 +1,4 @@
-"""Whether a process is still the one that was started: a pid alone may belong to another one by now."""
+"""Identity of processes: a pid alone may belong to another process later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def process_start(pid: int) -> str | None:
-    """What tells process `pid` from every other that has had or will have that number; None when it is dead.
+    """Identifies process `pid` among all that have had or will have that number; None when it is dead.
 
     On Linux the id of the boot and the clock ticks from there to the start (proc(5), field 22 of /proc/PID/stat);
     elsewhere the second of the start. A zombie counts as dead.

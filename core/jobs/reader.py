@@ -1,5 +1,5 @@
-"""What a run says of itself, read from its folder by offset: as true after a reload, in a second browser and after a
-restart as at the first look. No Streamlit in here."""
+"""Follow a run by reading its folder by offset: the result is the same after a reload, in a second browser and after a
+restart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.jobs.run_dir import Run, list_runs
 from core.jobs.state import State
 
 LOG_BYTES = 20_000
-"""How much of a log's end is kept for the screen."""
+"""Size of a log's end that is kept for the screen."""
 
 MOST_EVENTS = 5_000
 """Events kept, other than progress, the latest ones; of progress only the last is."""
@@ -22,8 +22,8 @@ _BEGINS = ("queued", "started", "resumed")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `step` is the job's word for what it does now ("read", "place"); `per_s` and `left_s` are None
-    until they are known; `data` is all that the event said."""
+    """Progress of a run. `step` is the job's name of the current step ("read", "place"); `per_s` and `left_s` are None
+    until they are known; `data` is the whole event."""
 
     done: int
     total: int
@@ -40,7 +40,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run as it was at one look. `ahead` is how many runs wait before this one; `events` are those other than
+    """A run at one moment. `ahead` is the number of runs that come before this one; `events` are those other than
     progress, oldest first."""
 
     run: Run
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 class RunReader:
-    """Follows one run: each `look` reads only what was written since the one before."""
+    """Follows one run: each `look` reads only what was written since the last one."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -65,10 +65,10 @@ class RunReader:
         self._first: Event | None = None
 
     def look(self) -> Snapshot:
-        """The run as it is now. Raises RunNotFound when it was removed, StorageFailed."""
+        """Return the current snapshot. Raises RunNotFound when the run was removed, StorageFailed."""
         state = self.run.state()  # before reading: what is written before the end is read
         events, offset = read_events(self.run.events_path, self._events_at)
-        if offset < self._events_at:  # another file lies there: what was read belongs to none
+        if offset < self._events_at:  # the file was replaced: earlier events don't belong to it
             self._events.clear()
         self._events_at = offset
         for event in events:
@@ -88,7 +88,7 @@ class RunReader:
     def _take(self, event: Event) -> None:
         if event.kind != "progress":
             self._events.append(event)
-            if event.kind in _BEGINS:  # a new attempt counts anew
+            if event.kind in _BEGINS:  # a new attempt starts from zero
                 self._progress = self._first = None
             return
         progress = progress_of(event, self._first or event)
@@ -104,9 +104,10 @@ class RunReader:
 
 
 def progress_of(event: Event, first: Event) -> Progress:
-    """Progress as the job told it: `done`, `total`, and `step`, `per_s` and `left_s` where it did.
+    """Progress as the job reported it: `done`, `total`, and `step`, `per_s` and `left_s` if given.
 
-    A rate that it didn't tell is the mean since `first`, the step's first event.
+    A missing rate is the mean since `first`, the step's
+    first event.
     """
     data = event.data
     done, total = _number(data.get("done")) or 0, _number(data.get("total")) or 0
@@ -125,7 +126,7 @@ def _number(value: object) -> float | None:
 
 
 def _ahead(run: Run, state: State) -> int:
-    """How many live runs come before this queued one: at work, or queued earlier."""
+    """Number of live runs that come before this queued one: active, or queued earlier."""
     count = 0
     for other in list_runs(run.root):
         if other == run:

@@ -1,12 +1,12 @@
-"""One folder a run: `<root>/<kind>/<UTC time>-<slug>/`. Made, found, listed and removed as a whole.
+"""Run folders: `<root>/<kind>/<UTC time>-<slug>/`, created, found, listed and removed as a whole.
 
 ```
-config.json    what was asked for, resolved; never edited
+config.json    the resolved configuration; never edited
 state.json     queued, running, done, failed or stopped; pid and start of the process; replaced as a whole
-events.jsonl   what happened, a line each; one writer, append-only
-output.log     what the process printed
-report.json    what came of it
-checkpoints/   the job's own
+events.jsonl   the events, one per line; one writer, append-only
+output.log     the output of the process
+report.json    the result
+checkpoints/   files of the job
 stop           an empty file that asks the job to end
 ```
 """
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """`<kind>/<name>`: what commands and pages call it."""
+        """`<kind>/<name>`, as commands and pages show it."""
         return f"{self.kind}/{self.name}"
 
     @property
@@ -89,12 +89,12 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """The job's own folder for what it goes on from; made when the run is."""
+        """The job's folder for what it resumes from; created with the run."""
         return self.path / "checkpoints"
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked for. Raises RunNotFound, StorageFailed when the file is damaged."""
+        """The configuration. Raises RunNotFound, StorageFailed when the file is damaged."""
         path = self.path / "config.json"
         config = _read_object(path, lambda: _CONFIGS.get(path, path.read_bytes))  # never edited, and often asked for
         if config is None:
@@ -103,11 +103,11 @@ class Run:
 
     @property
     def report(self) -> dict[str, Any] | None:
-        """What came of it; None before it is done. Raises StorageFailed when the file is damaged."""
+        """The report; None before the run is done. Raises StorageFailed when the file is damaged."""
         return _read_object(self.path / "report.json")
 
     def state(self) -> State:
-        """Where it stands now. Raises RunNotFound."""
+        """The current state. Raises RunNotFound."""
         return read_state(self.path)
 
     def write_report(self, report: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ class Run:
 
 
 def runs_root(settings: Settings) -> Path:
-    """Where an installation keeps its runs."""
+    """The folder of an installation's runs."""
     return settings.data_dir / "runs"
 
 
@@ -135,12 +135,11 @@ def create_run(
     at: datetime | None = None,
     pid: int | None = None,
 ) -> Run:
-    """Make the folder of a new run, queued by process `pid` (default: this one). It appears whole or not at all.
+    """Create the folder of a new run, queued by process `pid` (default: this one).
 
-    `config` holds plain values (numbers, texts, paths, lists, dicts); `files` are written into the folder by name, and
-    go with it; `at` is the time in its name (default: now).
-    Raises JobError for a kind, config or file's name that can't be written, StorageFailed when the disk refuses,
-    NotAllowed.
+    It appears as a whole or not at all. `config` holds JSON values and paths; `files` are written into the
+    folder by name; `at` is the time in its name (default: now). Raises JobError for an invalid kind, config or file
+    name, StorageFailed, NotAllowed.
     """
     require(permission_for(kind))
     if not _KIND.fullmatch(kind):
@@ -173,7 +172,7 @@ def create_run(
 
 
 def list_runs(root: Path, kind: str | None = None) -> list[Run]:
-    """Every run (of one kind), newest first. What is no run is passed over; no folder, no runs."""
+    """All runs (of one kind), newest first. Other files are ignored; without the folder there are none."""
     if kind is None:
         found = [run for folder in _entries(root) for run in _runs_in(folder)]
         return sorted(found, key=lambda run: (run.name, run.kind), reverse=True)
@@ -186,7 +185,7 @@ _CONFIGS: Kept[bytes] = Kept()
 
 
 def _runs_in(folder: Path) -> tuple[Run, ...]:
-    """The runs in a kind's folder, newest first. A run comes into it, and leaves it, by a change of name."""
+    """The runs in a kind's folder, newest first. A run enters and leaves the folder by a rename."""
 
     def look() -> tuple[Run, ...]:
         runs = [Run(path) for path in folder.iterdir() if _is_run(path) and (path / "config.json").is_file()]
@@ -206,9 +205,9 @@ def _entries(root: Path) -> tuple[Path, ...]:
 
 
 def find_run(root: Path, text: str) -> Run:
-    """The run that `text` means: `<kind>/<name>`, a name, a part of one that fits only one run, or "last".
+    """The run that `text` names: `<kind>/<name>`, a name, a part that fits only one run, or "last".
 
-    Raises RunNotFound when none fits, or several do.
+    Raises RunNotFound when none or several match.
     """
     runs = list_runs(root)
     if text == "last" and runs:
@@ -238,9 +237,8 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(doomed)
     except OSError as error:
         raise _refused(doomed, error) from error
-    write_trail(
-        settings_of(run), "run deleted", run.id
-    )  # last: a full disk, which can't take this line, is why some delete
+    # Last: on a full disk, which is why some runs are deleted, this line can't be written before.
+    write_trail(settings_of(run), "run deleted", run.id)
 
 
 def slugged(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Taking turns: a run that may work holds the lock of a slot's file, which the system frees however the process ends.
+"""Queue of runs: an active run holds the lock of a slot's file, which the system releases however the process ends.
 
 A forked child closes the files that its parent holds, so one that outlives a killed job holds no slot.
 """
@@ -35,9 +35,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def hold(path: Path) -> BinaryIO | None:
-    """Lock `path` for as long as this process lives, or until the file given back is closed; None when another has it.
+    """Lock `path` until the returned file is closed or this process ends; None when another process holds it.
 
-    Raises StorageFailed where the file can't be made or the file system knows no locks.
+    Raises StorageFailed where the file can't be created or the file system has no locks.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,10 +58,11 @@ def hold(path: Path) -> BinaryIO | None:
 def wait_for_slot(
     run: Run, at_once: Callable[[], int], should_stop: Callable[[], bool], pause: Callable[[float], None] = time.sleep
 ) -> BinaryIO | None:
-    """Wait until it is this run's turn and one of `at_once()` slots is free; None when it was asked to stop before.
+    """Wait until it is this run's turn and one of `at_once()` slots is free; None when the run was asked to stop
+    before.
 
-    First come, first served. `at_once` is asked again at each look, so that a changed setting reaches those who wait;
-    a lowered one leaves the runs at work alone.
+    Runs are served in the order of queueing. `at_once` is called at each check, so that a changed setting reaches
+    waiting runs; active runs aren't affected.
     """
     while not should_stop():
         if not _somebody_was_here_before(run):

@@ -1,4 +1,4 @@
-"""What was read of a file or folder, kept for as long as it is the same: a look then costs one stat."""
+"""Cache of readings of files and folders: an unchanged one costs one stat."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Read = TypeVar("Read")
 _Signature = tuple[int, int, int, int]
 
 SETTLED_NS = 100_000_000
-"""A change this recent isn't told from another in the same tick of the file system's clock: nothing is kept then."""
+"""Changes this recent may share a tick of the file system's clock with later ones: nothing is cached then."""
 
 
 class Kept(Generic[Read]):
-    """Readings by path, at most `most` of them, for every thread of the process. A file is the same while device,
-    inode, size and time of change are; for a folder that covers what enters it, leaves it or changes its name."""
+    """At most `most` readings by path, for all threads of the process. A file is unchanged while its device, inode,
+    size and modification time are; for a folder that covers entries that are added, removed or renamed."""
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
@@ -26,8 +26,8 @@ class Kept(Generic[Read]):
         self._found: dict[Path, tuple[_Signature, Read]] = {}
 
     def get(self, path: Path, read: Callable[[], Read]) -> Read:
-        """The reading of `path` by `read`, a new one where it changed. Whatever `read` raises is raised, and OSError
-        where there is nothing at `path`."""
+        """The cached reading of `path`, or a new one by `read` where it changed. Raises what `read` raises, and OSError
+        where nothing is at `path`."""
         status = path.stat()
         signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         kept = self._found.get(path)

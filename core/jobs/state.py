@@ -1,4 +1,4 @@
-"""What state a run is in: one small file, replaced as a whole, read together with a look at the process."""
+"""The state of a run: one small file, replaced as a whole, read together with the state of the process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCK_FILE = ".lock"
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands. "interrupted" is never stored: it is queued or running with a process that is gone."""
+    """The state of a run. "interrupted" is never stored: it is queued or running with a process that has ended."""
 
     status: Status
     attempts: int = 1
@@ -35,7 +35,7 @@ class State:
     ended: datetime | None = None
     pid: int | None = None
     process_start: str | None = None
-    """What `processes.process_start` said of `pid`: another process with its number is told from it."""
+    """Result of `processes.process_start` for `pid`, which identifies the process."""
     has_worker: bool = False
     """True once the run's own process took over from the one that launched it."""
     error: str = ""
@@ -43,7 +43,7 @@ class State:
 
     @property
     def live(self) -> bool:
-        """True while a process works on the run or waits for its turn."""
+        """True while a process executes the run or waits for its turn."""
         return self.status in ("queued", "running")
 
     @property
@@ -55,7 +55,7 @@ _STATES: Kept[State] = Kept()
 
 
 def read_state(folder: Path) -> State:
-    """The state as it is now. A file that can't be read counts as interrupted, so that the run can be resumed.
+    """The current state. An unreadable file counts as interrupted, so that the run can be resumed.
 
     Raises RunNotFound when the folder holds no run.
     """
@@ -70,7 +70,7 @@ def read_state(folder: Path) -> State:
 
 
 def stored_state(folder: Path) -> State:
-    """The state as written, whatever became of the process."""
+    """The stored state, regardless of the process."""
     path = folder / STATE_FILE
     try:
         return _STATES.get(path, lambda: _parse(json.loads(path.read_bytes())))

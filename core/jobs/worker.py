@@ -1,4 +1,4 @@
-"""The process of one run: waits for its turn, calls the job, and leaves the outcome in the run's folder.
+"""The process of one run: waits for its turn, calls the job, and writes the outcome into the run's folder.
 
 `python -m core.jobs.worker RUN_FOLDER`. Started by `launch`; a second one for the same run ends at once.
 """
@@ -49,7 +49,7 @@ KINDS: dict[str, str] = {
     "video": "core.video.job:run",
     "bench": "core.bench.job:run",
 }
-"""The job of every kind of run, as "module:function". A module is imported when it is that run's turn, not before."""
+"""The job of every kind of run, as "module:function". A module is imported when it is the run's turn."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -57,7 +57,7 @@ DONE, FAULT, MISTAKE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KINDS) -> int:
-    """Work on the run whose folder is named; the exit code is 0 when it is done or stopped, 1 when it failed."""
+    """Execute the run in the given folder; the exit code is 0 when it is done or stopped, 1 when it failed."""
     keep_private(data_folder())
     resolve_with(run_actor)
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -125,8 +125,8 @@ def _work(run: Run, settings: Settings, kinds: Mapping[str, str], asked_to_end: 
 
 
 def _spoken(log: EventLog) -> OnEvent:
-    """Events as they are kept; what is meant to be read (`text` of a log event, `line` of any) is printed too, so that
-    output.log is the log for people."""
+    """A callback that appends events to the log; texts for people (`text` of a log event, `line` of any event) are
+    printed too, so that output.log is readable."""
 
     def on_event(kind: str, /, **data: Any) -> None:
         log.append(kind, **data)
@@ -139,7 +139,8 @@ def _spoken(log: EventLog) -> OnEvent:
 
 
 def _listen() -> Callable[[], bool]:
-    """Take a signal to end as a wish, as the file `stop` is one. Children (a pool's) die of it as they would anyway."""
+    """Treat a termination signal as a request to stop, like the file `stop`. Child processes are terminated by it as
+    usual."""
     asked: list[int] = []
     hang_up = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows has none
     numbers = (signal.SIGTERM, signal.SIGINT, *hang_up)
@@ -151,8 +152,8 @@ def _listen() -> Callable[[], bool]:
 
 
 def _die_of(numbers: Sequence[signal.Signals]) -> None:
-    """Children don't inherit this process's handlers. One that is signalled while it is being forked keeps the signal
-    until it has the default again: it would be lost otherwise, and whoever waits for the child would wait for ever."""
+    """Reset the handlers in child processes. A signal during a fork is held back until the child has the default
+    handler: otherwise it would be lost, and the parent would wait for the child for ever."""
     earlier = threading.local()
 
     def before() -> None:
@@ -194,7 +195,7 @@ def _write(run: Run, status: Status, error: str = "", next_step: str = "") -> No
 
 
 def _end(run: Run, log: EventLog, status: Status, what: str = "", next_step: str = "") -> int:
-    """The event first, then the state: who follows the run reads on until the state says that it has ended."""
+    """Write the event first, then the state: readers follow the events until the state says that the run has ended."""
     said: dict[str, Any] = {"what": what, "next_step": next_step} if what else {}
     try:
         log.append(status, **said)
@@ -204,7 +205,7 @@ def _end(run: Run, log: EventLog, status: Status, what: str = "", next_step: str
 
 
 def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
-    """The function of a kind. Raises JobError for an unknown kind, ImportError for a table that names nothing."""
+    """The job function of a kind. Raises JobError for an unknown kind, ImportError for an invalid table."""
     if kind not in kinds:
         raise JobError(f"There is no job of the kind '{kind}'.", f"Known kinds: {', '.join(sorted(kinds))}.")
     module, _, function = kinds[kind].partition(":")
@@ -213,7 +214,7 @@ def find_job(kinds: Mapping[str, str], kind: str) -> JobFunction:
 
 
 def _behave(policy: Policy) -> None:
-    """Be as nice as chosen, and set the threads before any library of numbers is imported."""
+    """Apply the priority and the number of threads, before any numerical library is imported."""
     if hasattr(os, "nice"):
         os.nice(max(0, policy.niceness - os.nice(0)))
     elif policy.niceness:

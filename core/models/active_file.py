@@ -14,9 +14,9 @@ from core.system.atomic_file import write_atomically
 
 
 def read_active(settings: Settings) -> dict[str, Any]:
-    """What the operator chose to use ({"encoder": {"path": ..., "sha256": ...}, ...}); {} when nothing was chosen.
+    """Read the choices in use ({"encoder": {"path": ..., "sha256": ...}, ...}); {} where nothing was chosen.
 
-    Raises SettingsInvalid when the file is there but isn't JSON of that form.
+    Raises SettingsInvalid when the file isn't valid JSON of that form.
     """
     try:
         text = settings.active_path.read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The model against presentation attacks that is in use, if any: chosen, switched off, loaded. A model that was chosen
-and isn't there any more, or has changed, stops recognition instead of leaving it unprotected.
+"""The check against presentation attacks in use: choose, switch off, load. A chosen model that is missing or has
+changed stops recognition, instead of leaving it unprotected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNPROTECTED = "No check against presentation attacks is in use: a print or a scr
 
 @dataclass(frozen=True)
 class ChosenCheck:
-    """The file in use, what it was when it was chosen, and how it is fed and read."""
+    """The model file in use, its hash when it was chosen, and its description."""
 
     path: Path
     sha256: str
@@ -30,8 +30,7 @@ class ChosenCheck:
 
 
 def chosen_check(settings: Settings) -> ChosenCheck | None:
-    """What is in use; None where nothing is. Raises AttackCheckUnusable for an entry that can't be read,
-    SettingsInvalid."""
+    """The check in use, or None. Raises AttackCheckUnusable for an unreadable entry, SettingsInvalid."""
     said: Any = read_active(settings).get(_KEY)
     if said is None:
         return None
@@ -44,7 +43,7 @@ def chosen_check(settings: Settings) -> ChosenCheck | None:
 
 
 def load_check(settings: Settings) -> AttackCheck | None:
-    """The check at work; None where none is in use. Raises AttackCheckUnusable also for a file that has changed."""
+    """Load the check in use; None where there is none. Raises AttackCheckUnusable, also for a file that has changed."""
     chosen = chosen_check(settings)
     if chosen is None:
         return None
@@ -58,7 +57,7 @@ def load_check(settings: Settings) -> AttackCheck | None:
 
 
 def use_check(settings: Settings, path: Path, model: AttackModel) -> ChosenCheck:
-    """Check every face from now on with the model at `path`, once it has run. Raises NotAllowed, AttackCheckUnusable,
+    """Use the model at `path` to check every face, after a trial run. Raises NotAllowed, AttackCheckUnusable,
     StorageFailed."""
     require(Permission.WEIGHTS)
     path = path.expanduser().resolve()
@@ -70,12 +69,12 @@ def use_check(settings: Settings, path: Path, model: AttackModel) -> ChosenCheck
 
 
 def switch_off(settings: Settings) -> None:
-    """Check no face any more. Raises NotAllowed, StorageFailed."""
+    """Stop checking faces. Raises NotAllowed, StorageFailed."""
     write_active(settings, **{_KEY: None})
 
 
 def key_of_check(settings: Settings) -> str:
-    """What changes with the check in use, for caches of what was loaded with it."""
+    """A key that changes with the check in use, for caches."""
     try:
         chosen = chosen_check(settings)
     except CoreError as error:

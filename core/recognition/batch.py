@@ -1,4 +1,4 @@
-"""Recognise the faces of many files: in batches, and without stopping at one that can't be read."""
+"""Recognise the faces of many files in batches; unreadable files don't stop it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True)
 class FileResult:
-    """One file's faces, the chosen one first, or why it couldn't be read. Without a face: one "unrecognisable"."""
+    """The faces of one file, the chosen one first, or the reading error. Without a face: one "unrecognisable"."""
 
     path: Path
     faces: tuple[Recognition, ...] = ()

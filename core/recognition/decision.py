@@ -1,4 +1,4 @@
-"""From the closest people to an answer: a match, a tie, a repeat, unknown, or unrecognisable."""
+"""Decision from the closest people: a match, a tie, a repeat, unknown, or unrecognisable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.recognition.results import Probe
 
 _EQUAL = 1e-6
-"""Equal templates differ by rounding alone: a tie even where the margin is 0."""
+"""Equal templates differ by rounding only: a tie even where the margin is 0."""
 
 ALWAYS_COUNTED: tuple[Outcome, ...] = ("match", "unknown", "unrecognisable")
 
@@ -37,7 +37,7 @@ def decide(
     embedding: NDArray[np.float32] | None = None,
     timings_ms: dict[str, float] | None = None,
 ) -> Recognition:
-    """The answer for one probe. `found` are the closest people, best first, at least two where there are so many.
+    """The recognition of one probe. `found` are the closest people, best first, at least two if there are as many.
 
     A best score >= the threshold is a match, unless the runner-up's is within `tie_margin` of it: then nobody is
     named, and `possible` holds every name that close. The runner-up of a tie may itself be below the threshold.
@@ -74,11 +74,11 @@ def decide(
 
 
 def once_each(faces: Sequence[Face]) -> list[Face]:
-    """The faces of one photograph, in order, with each name at its best face alone.
+    """The faces of one photograph, in order, with each name only at its best face.
 
     A person is in a photograph once. Where several faces match one name, the one with the highest score keeps it (the
-    first of equal ones); the others become repeats, with that name in `possible`. Nobody else is named instead: the
-    runner-up has been beaten once already. None stands for a face that isn't recognised yet.
+    first of equal ones); the others become repeats, with that name in `possible`. The runner-up isn't named instead,
+    since it scored lower. None stands for a face that isn't recognised yet.
     """
     best: dict[str, Recognition] = {}
     for face in faces:
@@ -101,6 +101,6 @@ def _repeat(face: Face, best: dict[str, Recognition]) -> Face:
 
 
 def counted(outcomes: Iterable[str]) -> dict[str, int]:
-    """How often each outcome came: matches, unknown and unrecognisable always, ties and repeats where there are any."""
+    """Counts by outcome: matches, unknown and unrecognisable always, ties and repeats where there are any."""
     counts = Counter(outcomes)
     return {name: counts[name] for name in OUTCOMES if counts[name] or name in ALWAYS_COUNTED}

@@ -1,7 +1,8 @@
-"""Resolution-matched templates: what an enrolled face looks like at 32, 24 and 16 px, through the upscaler in use.
+"""Resolution-matched templates: an enrolled face at 32, 24 and 16 px, through the upscaler in use.
 
-A far camera's probe has lost detail that a full-size template has. Templates that lost it alike are more like it; the
-score of an identity is the highest over its means, one mean a size, so they stand beside the full-size ones.
+A far camera's probe lacks detail that a full-size template has; a template that lacks the same detail is closer to it.
+The score of an identity is the highest over its means, one for each size, so matched templates complement the full-size
+ones.
 """
 
 from __future__ import annotations

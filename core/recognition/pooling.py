@@ -1,8 +1,8 @@
-"""One embedding from many frames of a face: the mean, weighted by how good each frame is, of norm 1.
+"""One embedding from many frames of a face: the quality-weighted mean, of norm 1.
 
-A single frame of 16 px says little; frames that differ a little in light, pose and where the pixels fall say more
-together (quality-weighted aggregation: Yang et al., Neural Aggregation Network, CVPR 2017, whose weights are learnt;
-here they follow from what can be measured).
+A single frame of 16 px holds little information; frames that differ in light, pose and pixel grid hold more together
+(quality-weighted aggregation: Yang et al., Neural Aggregation Network, CVPR 2017, whose weights are learnt; here they
+are computed from quality measures).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from core.faces.quality import Quality
 
 FRAMES = 15
 WINDOW_S = 10.0
-"""The latest evidence counts: at most so many frames, none older than this. The time matters only where looks are less
-frequent than one or two a second."""
+"""Only the latest frames count: at most so many, none older than this. The time matters only where frames are processed
+less often than once or twice a second."""
 
 APART = 0.1
-"""A frame whose cosine to the pooled evidence is below this shows somebody else, if the next one does too: pictures of
-one person from one camera differ less, also at 16 px."""
+"""A frame whose cosine to the pooled embedding is below this shows another person, if the next one does too: pictures
+of one person from one camera differ less, also at 16 px."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Pooled:
 
 
 def weight_of(quality: Quality) -> float:
-    """How much a frame counts, in (0, 1]: more for a large, sharp, frontal face that the detector is sure of."""
+    """Weight of a frame, in (0, 1]: higher for a large, sharp, frontal face with a high detection score."""
     size = min(1.0, quality.probe_px / 48)
     sharp = min(1.0, quality.sharpness)
     frontal = float(np.cos(np.radians(min(abs(quality.yaw_deg or 0.0), 80.0))))
@@ -75,7 +75,7 @@ class _Evidence:
 
 
 class Pool:
-    """The evidence about one tracked face."""
+    """The pooled embedding of one tracked face."""
 
     def __init__(self, frames: int = FRAMES, window_s: float = WINDOW_S) -> None:
         self._kept: deque[_Evidence] = deque(maxlen=frames)
@@ -83,8 +83,8 @@ class Pool:
         self._doubt: _Evidence | None = None
 
     def add(self, vector: NDArray[np.float32], quality: Quality, at: float) -> Pooled:
-        """Take one frame's unit vector (dim,), and say what all come to. Two in a row that contradict the evidence
-        replace it: the track went over to somebody else."""
+        """Add one frame's unit vector (dim,) and return the pooled embedding. Two in a row that contradict it replace
+        it: the track has moved to another person."""
         while self._kept and at - self._kept[0].at > self._window_s:
             self._kept.popleft()
         new = _Evidence(np.asarray(vector, dtype=np.float32), weight_of(quality), quality.probe_px, at)
@@ -99,7 +99,7 @@ class Pool:
         return self.pooled()
 
     def pooled(self) -> Pooled:
-        """What the evidence comes to. Raises SettingsInvalid before the first frame."""
+        """The pooled embedding. Raises SettingsInvalid before the first frame."""
         weights = [each.weight for each in self._kept]
         vector = pooled([each.vector for each in self._kept], weights)
         return Pooled(vector, len(weights), float(np.average([each.probe_px for each in self._kept], weights=weights)))

@@ -1,4 +1,4 @@
-"""Faces of a picture made ready for the encoder: cut, aligned, enlarged in one batch, and judged."""
+"""Probes: faces of a picture prepared for the encoder, aligned, enlarged in one batch, and assessed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from core.faces.align import align, probe_px
 from core.faces.attack import AttackCheck, AttackScore
-from core.faces.detect import Detector, Face, choose_faces
+from core.faces.detect import Detector
+from core.faces.face import Face, choose_faces
 from core.faces.quality import Limits, Problem, assess, problems, turned_crop
 from core.images import native_crop_px, reduce_photograph, resize, vlr_size
 from core.recognition.results import Probe
@@ -19,7 +20,7 @@ from core.settings import CROP_PX
 from core.sr import Upscaler
 
 _REDUCING = (None, None, 0.98, 1.02, 0.96, 1.04, None)
-"""How the size to shrink by follows from the one before: by what was measured, then from the best one by a factor."""
+"""Factors from one size to try to the next: None follows the measured size, a number scales the best size so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Cut:
 
 
 def cut_face(frame: NDArray[np.uint8], face: Face, check: AttackCheck | None = None) -> Cut:
-    """A detected face of a uint8 RGB frame (H, W, 3), looked at by `check` where there is one."""
+    """Cut out a detected face of a uint8 RGB frame (H, W, 3), and apply `check` where there is one."""
     size = probe_px(face.landmarks)
     aligned = align(frame, face.landmarks, CROP_PX)
     native = native_crop_px(size)
@@ -49,7 +50,7 @@ def cut_face(frame: NDArray[np.uint8], face: Face, check: AttackCheck | None = N
 
 
 def cut_crop(rgb: NDArray[np.uint8], reduce_to_px: int | None = None, quarter: int = 0) -> Cut:
-    """A square picture that is an aligned crop already, reduced to `reduce_to_px` where that is smaller; one that is
+    """A square picture that is an aligned crop already, reduced to `reduce_to_px` where that is smaller; a crop that is
     `quarter` turns from upright is refused."""
     size = rgb.shape[0] if reduce_to_px is None else min(reduce_to_px, rgb.shape[0])
     crop = resize(rgb, native_crop_px(size))
@@ -57,7 +58,7 @@ def cut_crop(rgb: NDArray[np.uint8], reduce_to_px: int | None = None, quarter: i
 
 
 def probes_of(cuts: Sequence[Cut], upscaler: Upscaler, limits: Limits) -> list[Probe]:
-    """Probes, in order; those that a network enlarges go through it together."""
+    """Make probes of faces, in order; those that a network enlarges are one batch."""
     # The crop cut at 112 px in one step keeps detail that one cut at native size and then enlarged has lost (bicubic,
     # 16 px, end to end: EER 6.5 instead of 9.3 %); so the network, too, is given that one.
     routes = [upscaler.route(cut.probe_px) for cut in cuts]
@@ -97,10 +98,10 @@ def _refusal(cut: Cut) -> tuple[Problem, ...]:
 def reduce_until(
     detector: Detector, rgb: NDArray[np.uint8], found: list[Face], to_px: int, how: Literal["largest", "centre"]
 ) -> tuple[NDArray[np.uint8], list[Face]]:
-    """The photograph shrunk until its chosen face measures `to_px`, rounded, and the faces in it.
+    """The photograph shrunk until its chosen face has `to_px`, rounded, and the faces in it.
 
-    The size is measured where it counts, in the small photograph: landmarks of few pixels lie nearer together than
-    those of the same face at full size, by 3 % at 16 px, and another face may be the one that is chosen there.
+    The size is measured in the small photograph: landmarks of a small face are closer together than those of the same
+    face at full size, by 3 % at 16 px, and another face may be chosen there.
     """
     size = at_full = probe_px(choose_faces(found, how, rgb.shape)[0].landmarks)
     best, least, best_size = (rgb, list[Face]()), float("inf"), size

@@ -1,4 +1,4 @@
-"""The values that the pipeline gives: a probe, a recognition, a comparison, a draft of an enrolment."""
+"""Results of the pipeline: a probe, a recognition, a comparison, a draft of an enrolment."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.faces.attack import AttackScore
-from core.faces.detect import Face
+from core.faces.face import Face
 from core.faces.quality import Problem, Quality
 from core.gallery.records import Candidate
 from core.gallery.review import Finding
 
 Outcome = Literal["match", "tie", "repeat", "unknown", "unrecognisable"]
-"""A tie: two names or more are too close to tell apart. A repeat: a better face of the same photograph has the name."""
+"""A tie: two or more names have nearly equal scores. A repeat: a better face of the same photograph has the name."""
 
 POSSIBLE = "; "
-"""Between the names of a tie in a table's cell."""
+"""Separator of the names of a tie in a table's cell."""
 
 NO_FACE = "no face found: the face may be too small, turned away or hidden"
 
@@ -29,7 +29,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 @dataclass(frozen=True)
 class Probe:
-    """One face made ready for the encoder, not yet embedded.
+    """One face prepared for the encoder, not yet embedded.
 
     `crop` is uint8 RGB (s, s, 3): the aligned face at its native size, or at 112 px where it is that large.
     `aligned` (112, 112, 3) is cut from the photograph in one step, by interpolation alone: nothing in it is invented.
@@ -51,16 +51,17 @@ class Probe:
     upscaler: str = ""
     upscaler_because: str = ""
     attack: AttackScore | None = None
-    """What a check against presentation attacks says; None where none is in use."""
+    """Score of the check against presentation attacks; None where none is in use."""
 
     @property
     def upscaler_text(self) -> str:
-        """Who enlarged the crop, in words: "bicubic, since it measures better at 32 px"; "" where nobody did."""
+        """The upscaler and the reason for it: "bicubic, since it measures better at 32 px"; "" for a crop that wasn't
+        enlarged."""
         return f"{self.upscaler}, since {self.upscaler_because}" if self.upscaler_because else self.upscaler
 
     @property
     def taken(self) -> Literal["face", "crop"]:
-        """Whether a face was found and aligned, or the picture was taken whole, as an aligned crop."""
+        """ "face" where a face was found and aligned, "crop" where the whole picture was used as an aligned crop."""
         return "crop" if self.face is None else "face"
 
     @property
@@ -80,7 +81,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What the system decided about one face, and why. Fields can be read as attributes or by name in brackets.
+    """The decision about one face and its reason. Fields can be read as attributes or by name in brackets.
 
     `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
     compared. A match needs score >= threshold; only a match has an `identity`. `possible` are the names of a tie, or
@@ -105,7 +106,7 @@ class Recognition:
 
     @property
     def title(self) -> str:
-        """The answer in a few words: "Ada", "Ada or Ben?", "Ada again?", "Unknown", "Can't be recognised"."""
+        """The answer in short: "Ada", "Ada or Ben?", "Ada again?", "Unknown", "Can't be recognised"."""
         if self.is_attack:
             return "Presentation attack"
         if self.outcome == "tie":
@@ -141,7 +142,7 @@ class Recognition:
 
     @property
     def is_attack(self) -> bool:
-        """Refused because it looks like a print, a screen or a mask."""
+        """Whether it was refused as a presentation attack (a print, a screen, a mask)."""
         return any(problem.code == "attack" for problem in self.problems)
 
     @property
@@ -170,7 +171,7 @@ def either(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Are two faces the same person? `same` is None when one of them can't be recognised; `reason` says it in words.
+    """The comparison of two faces. `same` is None when one of them can't be recognised; `reason` is the explanation.
     `calibrated` is True where the threshold is the gallery's own for one-to-one comparisons."""
 
     same: bool | None
@@ -184,7 +185,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class DraftPhoto:
-    """One photograph offered for enrolment: its face and vector, or why it can't be used.
+    """One photograph for an enrolment: its face and vector, or why it can't be used.
 
     `faces_found` counts all faces in the photograph; `repeats` says of what it is a repetition, "" for a new one.
     `made_by` is that of the pipeline which looked at it: other weights or another check may see it otherwise.
@@ -201,12 +202,12 @@ class DraftPhoto:
 
     @property
     def usable(self) -> bool:
-        """Whether it is stored: its face can be recognised, and it isn't there already."""
+        """Whether it will be stored: its face can be recognised, and it isn't stored already."""
         return self.vector is not None and not self.repeats
 
     @property
     def reason(self) -> str:
-        """Why it can't be used, or what to better; "" when all is well."""
+        """Why it can't be used, or what could be better; "" otherwise."""
         if self.error is not None:
             return self.error.what.rstrip(".")
         if self.probe is None:
@@ -216,7 +217,7 @@ class DraftPhoto:
 
 @dataclass(frozen=True)
 class EnrolmentDraft:
-    """Photographs of one person, looked at but not stored, and what there is to say before they are."""
+    """Photographs of one person, analysed but not stored, and the findings about them."""
 
     photos: tuple[DraftPhoto, ...]
     findings: tuple[Finding, ...] = ()
@@ -226,6 +227,6 @@ class EnrolmentDraft:
         return tuple(photo for photo in self.photos if photo.usable)
 
     def only(self, names: Sequence[str]) -> EnrolmentDraft:
-        """The same draft with the named photographs alone; findings are to be made again."""
+        """The same draft with only the named photographs, without findings."""
         wanted = set(names)
         return EnrolmentDraft(tuple(photo for photo in self.photos if photo.name in wanted))

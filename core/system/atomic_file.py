@@ -10,9 +10,11 @@ from core.errors import StorageFailed
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to disk, then `os.replace`: readers see the old file or the new one, never half.
+    """Write to a temporary file, flush it to disk, then `os.replace`: readers see the old or the new file, never a
+    partial one.
 
-    Raises StorageFailed (disk full, no permission); the earlier file, if any, is untouched then.
+    Raises StorageFailed (disk full, no permission); an
+    earlier file is unchanged then.
     """
     temporary: str | None = None
     try:

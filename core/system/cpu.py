@@ -23,7 +23,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def processor_name() -> str:
-    """The processor's model as the system tells it; "" where it doesn't."""
+    """The processor's model as the system reports it, or ""."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

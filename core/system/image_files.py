@@ -75,7 +75,7 @@ _SYSTEM_FOLDERS = frozenset(
         "thumbnails",
     }
 )
-"""What network drives and systems keep beside photographs: previews, deleted files, and other files' attributes."""
+"""Files that network drives and systems add to folders of photographs: previews, deleted files, file attributes."""
 
 
 def unread_kind(name: str) -> str:

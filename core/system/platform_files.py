@@ -1,4 +1,4 @@
-"""What operating systems do differently with files: locks between processes, folders as files, reading at a place."""
+"""File operations that differ between operating systems: locks, folders as files, reading at an offset."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _SEEKING = threading.Lock()
 
 
 def lock(handle: int, *, wait: bool) -> bool:
-    """Lock an open file against other processes and other handles, until it is closed; False when somebody else holds
-    it and `wait` is off. The system frees it however the process ends. Raises OSError where a file system has no locks.
+    """Lock an open file against other processes and handles until it is closed; False when it is locked already and
+    `wait` is off. The system releases it however the process ends. Raises OSError where a file system has no locks.
     """
     from filelock import lock_descriptor
 
@@ -20,8 +20,8 @@ def lock(handle: int, *, wait: bool) -> bool:
 
 
 def open_folder(folder: Path) -> int:
-    """A handle whose lock is the folder's: the folder itself, or where folders can't be opened (Windows) a hidden file
-    beside it. Raises OSError, NotADirectoryError."""
+    """A handle whose lock stands for the folder: the folder itself, or on Windows a hidden file next to it. Raises
+    OSError, NotADirectoryError."""
     if hasattr(os, "O_DIRECTORY"):
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     if not folder.is_dir():
@@ -30,7 +30,7 @@ def open_folder(folder: Path) -> int:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush a folder's names to the disk, where the system offers it. Raises OSError."""
+    """Flush a folder's entries to disk, where the system supports it. Raises OSError."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

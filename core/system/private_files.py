@@ -1,6 +1,6 @@
-"""Files that their owner alone can read: how a process begins, and how a folder from before is repaired.
+"""Private files: permissions for new files of a process, and the repair of existing ones.
 
-Every entry point calls `keep_private` first, and nothing in the project sets wider permissions than the umask gives.
+Every entry point calls `keep_private` first, and no code sets wider permissions than the umask gives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True)
 class Repaired:
-    """How many files and folders were made private, and those that couldn't be."""
+    """The number of files and folders that were made private, and those that couldn't be."""
 
     count: int
     refused: tuple[Path, ...]

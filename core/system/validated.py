@@ -1,4 +1,4 @@
-"""Values from outside as pydantic models: configurations, events and reports, checked in one place."""
+"""Validated values: base models of configurations, events and reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.errors import CoreError
 
 
 class Config(BaseModel):
-    """Base of configurations: immutable, and a field that isn't known is an error.
+    """Base of configurations: immutable; an unknown field is an error.
 
     Types are strict (a number in a text is refused) and floats are finite.
     """
@@ -20,7 +20,7 @@ class Config(BaseModel):
 
 
 class Record(BaseModel):
-    """Base of what was written earlier (an event, a report): immutable, and fields of other versions are ignored."""
+    """Base of stored records (an event, a report): immutable; fields of other versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from core.dataset.cache import open_cache
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
 from core.images import resize
+from core.jobs.context import NO_HOOKS, Hooks
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.training.array_cache import cached
 from core.training.errors import UnfitData
@@ -83,14 +83,14 @@ def open_data(
     val_sizes_px: tuple[int, ...] = (),
     val_limit: int = 0,
     need_pairs: bool = False,
-    on_event: Callable[..., None] | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> TrainingData:
     """Decode the data set once into `cache` and number its people. `need_pairs` leaves out train HR without any VLR.
 
     Raises UnfitData when train has nothing to learn from; what `open_cache` raises.
     """
     frame = dataset.frame.reset_index(drop=True)
-    arrays = open_cache(dataset, cache, on_event=on_event)
+    arrays = open_cache(dataset, cache, hooks=hooks)
     place: Ints = np.asarray(frame.groupby("size_px").cumcount(), dtype=np.int64)
     hr, hr_place = _hr_array(dataset, frame, arrays, place, cache)
     identities = tuple(sorted(set(frame.loc[(frame["split"] == "train") & (frame["kind"] == HR), "identity"])))

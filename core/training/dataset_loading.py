@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from core.dataset.check import check
@@ -19,28 +18,24 @@ from core.dataset.layout import HR
 from core.dataset.manifest import Dataset, DatasetInfo, manifest_bytes, read_dataset
 from core.dataset.scan import scan_splits
 from core.images import sha256_of
+from core.jobs.context import NO_HOOKS, Hooks
 from core.training.config import TrainingConfig
 from core.training.errors import UnfitData
-
-OnEvent = Callable[..., None]
-ShouldStop = Callable[[], bool]
 
 IMPOSSIBLE = frozenset({"few_people", "vlr_without_hr", "pair_torn", "unreadable"})
 """Findings that no `force` gets past: there is nothing to learn from such rows, or nothing to read."""
 
 
-def open_source(
-    config: TrainingConfig, *, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
-) -> Dataset:
+def open_source(config: TrainingConfig, *, hooks: Hooks = NO_HOOKS) -> Dataset:
     """The data set that a run asked for. Folders are measured: every file is read once.
 
-    Raises DatasetInvalid, SourceInvalid, UnfitData (not split, unreadable images), BuildStopped, StorageFailed.
+    Raises DatasetInvalid, SourceInvalid, UnfitData (not split, unreadable images), JobStopped, StorageFailed.
     """
     if config.dataset is not None:
         dataset = read_dataset(Path(config.dataset))
     else:
         train, val = Path(config.train_dir or ""), None if config.val_dir is None else Path(config.val_dir)
-        dataset = _from_folders(train, val, on_event, should_stop)
+        dataset = _from_folders(train, val, hooks)
     splits = set(dataset.frame["split"])
     if "train" not in splits:
         raise UnfitData(
@@ -50,9 +45,9 @@ def open_source(
     return dataset
 
 
-def _from_folders(train: Path, val: Path | None, on_event: OnEvent | None, should_stop: ShouldStop | None) -> Dataset:
+def _from_folders(train: Path, val: Path | None, hooks: Hooks) -> Dataset:
     found = scan_splits(train, val)
-    frame, amiss = measure(found.root, found.frame, on_event=on_event, should_stop=should_stop)
+    frame, amiss = measure(found.root, found.frame, hooks=hooks)
     if len(amiss):
         row = amiss.iloc[0]
         raise UnfitData(
@@ -63,12 +58,10 @@ def _from_folders(train: Path, val: Path | None, on_event: OnEvent | None, shoul
     return Dataset(found.root, info, frame, sha256_of(manifest_bytes(frame)))
 
 
-def look_over(
-    dataset: Dataset, *, full: bool, on_event: OnEvent | None = None, should_stop: ShouldStop | None = None
-) -> tuple[Finding, ...]:
+def look_over(dataset: Dataset, *, full: bool, hooks: Hooks = NO_HOOKS) -> tuple[Finding, ...]:
     """What is amiss, worst first: the table's own checks, or with `full` those of every image too."""
     if full:
-        return check(dataset, on_event=on_event, should_stop=should_stop).findings
+        return check(dataset, hooks=hooks).findings
     frame, mode = dataset.frame.reset_index(drop=True), dataset.info.mode
     findings = [
         *check_identities(frame, mode),

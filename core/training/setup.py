@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from core.dataset.degrade import seed_for
+from core.jobs.context import Hooks
 from core.models.variants import EMBEDDING_DIM
 from core.settings import Settings
 from core.training import log_format
@@ -44,14 +45,15 @@ def prepare(
     """Open the data, load the networks, find how far the run had come."""
     runner = Runner(config.device, config.precision, place)
     reporter = Reporter(on_event if runner.first else None)
-    dataset = open_source(config, on_event=_named(reporter), should_stop=should_stop)
-    findings = look_over(dataset, full=config.full_check and runner.first, on_event=_named(reporter))
+    hooks = Hooks(_named(reporter), should_stop)
+    dataset = open_source(config, hooks=hooks)
+    findings = look_over(dataset, full=config.full_check and runner.first, hooks=Hooks(_named(reporter)))
     refuse(dataset, findings, force=config.force)
     for finding in findings:
         reporter.log(f"{finding.severity}: {finding.text}")
     cache = settings.data_dir / "cache"
     pairs = all(stage.files == 1 for stage in config.recipe.stages)
-    data = open_data(dataset, cache, val_limit=config.val_limit, need_pairs=pairs, on_event=_named(reporter))
+    data = open_data(dataset, cache, val_limit=config.val_limit, need_pairs=pairs, hooks=hooks)
     if runner.first:
         trim(cache)
     networks = load_networks(config, settings, runner.device)

@@ -1,4 +1,4 @@
-"""What a whole video comes to: a row for each tracked face, and who was seen for how long."""
+"""Summary of a video: a row for each tracked face, and who was seen for how long."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = (
 _KEPT_ANSWERS = 200
 
 LEAST_LOOKS = 2
-"""A face that was embedded only once is left out where it was none: a passing pattern, more often than a person."""
+"""A face that was embedded fewer times and matched nobody is left out: it is more often a pattern than a person."""
 
 
 @dataclass(eq=False)
@@ -49,14 +49,14 @@ class _Appearance:
 
 
 class Appearances:
-    """Takes results frame by frame; memory grows with the tracks, not with the frames."""
+    """Collects results frame by frame; memory grows with the number of tracks, not of frames."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Appearance] = {}
         self.frames = 0
 
     def add(self, result: LiveResult, keep_faces: bool = False) -> None:
-        """Take what was seen in one frame; with `keep_faces` also the best picture of each face."""
+        """Add the result of one frame; with `keep_faces` the best picture of each face is kept too."""
         self.frames += 1
         for face in result.faces:
             track = self._tracks.setdefault(face.number, _Appearance(result.at, result.at))
@@ -68,7 +68,7 @@ class Appearances:
             track.answers[answer] += 1
             told = track.told.setdefault(answer, [])
             if len(told) < _KEPT_ANSWERS:
-                # Pictures and vectors are let go: a long video holds many faces.
+                # Pictures and vectors aren't kept: a long video holds many faces.
                 told.append(_light(found))
             if keep_faces and found.probe is not None:
                 weight = weight_of(found.probe.quality)
@@ -76,13 +76,14 @@ class Appearances:
                     track.best = (weight, found.probe.aligned)
 
     def table(self) -> pd.DataFrame:
-        """A row for each tracked face, in the order of first sight. The answer is the one that was given most often
-        over its looks, `agreement` its share of them, `score` the median of the scores it was given with."""
+        """A row for each tracked face, in the order of first sight. The answer is the most frequent one over the
+        track's looks, `agreement` its share of them, `score` the median of its scores."""
         rows = [_row(number, track) for number, track in sorted(self._tracks.items()) if _counts(track)]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def people(self) -> list[dict[str, Any]]:
-        """Who was recognised, the longest seen first: name, seconds in sight, first and last second, best score."""
+        """The people who were recognised, the longest seen first: name, seconds in sight, first and last second, best
+        score."""
         table = self.table()
         found = []
         for name, rows in table[table["outcome"] == "match"].groupby("identity"):

@@ -1,4 +1,4 @@
-"""Live enrolment's state: which captures are wanted, when one is taken by itself, and what the screen is to say.
+"""State of a live enrolment: the captures to take, when one is taken automatically, and the text on the screen.
 
 A capture is taken when nothing speaks against it for a moment, the sharpest look of that moment; or when it is asked
 for by hand. Frames are held in memory only, until the session is cleared.
@@ -32,17 +32,18 @@ from core.video.liveness import Challenge, Liveness
 Frame = NDArray[np.uint8]
 
 HOLD_S = 0.6
-"""How long all must be right before a capture is taken."""
+"""How long all conditions must hold before a capture is taken."""
 
 REST_S = 0.9
-"""After a capture nothing is taken for so long: the next one is to be another picture."""
+"""After a capture none is taken for so long, so that the next picture differs."""
 
 _NEVER_BY_HAND = ("no_face", "two_faces")
 
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """One frame that was taken, uint8 RGB (H, W, 3), for a step; what it shows, and who chose the moment."""
+    """One captured frame, uint8 RGB (H, W, 3): its step, what it shows, and whether it was taken automatically or by
+    hand."""
 
     step: Step
     frame: Frame

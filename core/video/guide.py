@@ -1,4 +1,4 @@
-"""What to tell somebody who is being enrolled before a camera: one piece of advice at a time, the gravest first.
+"""Guidance for a person who is being enrolled at a camera: one piece of advice at a time, the most important first.
 
 Left and right are the person's own. `Quality.yaw_deg` is positive when a face turns towards the image's right, which in
 an unmirrored picture is the person's left.

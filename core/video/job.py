@@ -1,8 +1,6 @@
-"""The job of the kind `video`: who is in a file, before a camera or in a stream, as a table and an annotated video.
+"""The job "video": recognise the people in a file, at a camera or in a stream; writes a table and an annotated video.
 
-config: source (as the camera book writes it down), seconds, looks_per_s, reduce_to_px, small_faces, annotate,
-keep_faces, log_sightings, uploaded (the source is a file of the run's own folder, and goes when it was looked at), and
-the pipeline's weights, upscaler, skip_dsr, use_tta, device, gallery, threshold, tie_margin.
+Its configuration is `core.video.run_config.VideoConfig`.
 """
 
 from __future__ import annotations
@@ -20,57 +18,54 @@ from core.gallery.encoder_view import EncoderView
 from core.images import encode_image
 from core.jobs.context import JobContext
 from core.recognition.decision import counted
-from core.settings import TIE_MARGIN, UNCALIBRATED_THRESHOLD, load_settings
+from core.settings import UNCALIBRATED_THRESHOLD, load_settings
 from core.system.atomic_file import write_atomically
+from core.system.validated import validated
 from core.video.appearances import Appearances
 from core.video.draw import draw_result
 from core.video.face_search import FAR_CAMERA, SeekSettings
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
 from core.video.live_source import LiveSource
+from core.video.run_config import VideoConfig
 from core.video.sightings import SightingLog
 from core.video.sources import Frame, Source, frames_of_file, length_s, source_of
 from core.video.stream_credentials import address_of
 from core.video.writing import VideoWriter
 
 TABLE, VIDEO, FACES = "faces.csv", "annotated.mp4", "faces"
-LOOKS_PER_S = 10.0
-_TELL_EVERY_S = 0.5
+_REPORT_EVERY_S = 0.5
 _WRITTEN_RATE = Fraction(30)
 _LIVE_SECONDS = 3600.0
 
 
 def run(context: JobContext) -> Mapping[str, Any]:
-    """Look at the source until it ends, its seconds are over, or somebody stops it; a stream that was stopped has its
-    results too. Raises SourceUnusable and what the pipeline raises."""
+    """Process the source until it ends, its seconds are over, or the run is stopped; a camera or stream that was
+    stopped keeps its results. Raises SourceUnusable, SettingsInvalid, and what the pipeline raises."""
     from core.pipeline import PipelineConfig, build_pipeline
 
-    config, settings = context.config, load_settings()
-    written = str(context.run.path / config["source"]) if config.get("uploaded") else str(config["source"])
+    config, settings = _config(context), load_settings()
+    written = str(context.run.path / config.source) if config.uploaded else config.source
     source = source_of(address_of(settings, written))
-    seconds = float(config["seconds"]) if config.get("seconds") else (_LIVE_SECONDS if source.live else None)
-    looks_per_s = float(config.get("looks_per_s") or LOOKS_PER_S)
-    if not 0 < looks_per_s <= 60:
-        raise SettingsInvalid(f"looks_per_s is {looks_per_s:g}.", "Choose more than 0 and at most 60.")
-    threshold = config.get("threshold")  # 0 is one
+    seconds = config.seconds or (_LIVE_SECONDS if source.live else None)
     pipeline = build_pipeline(
         PipelineConfig(
-            device=str(config.get("device") or "auto"),
-            weights=config.get("weights"),
-            upscaler=config.get("upscaler"),
-            skip_dsr=bool(config.get("skip_dsr")),
-            use_tta=bool(config.get("use_tta")),
-            gallery_path=config.get("gallery") or settings.gallery_path,
-            recognition_threshold=UNCALIBRATED_THRESHOLD if threshold is None else float(threshold),
-            tie_margin=float(config.get("tie_margin", TIE_MARGIN)),
+            device=config.device,
+            weights=config.weights,
+            upscaler=config.upscaler,
+            skip_dsr=config.skip_dsr,
+            use_tta=config.use_tta,
+            gallery_path=config.gallery or settings.gallery_path,
+            recognition_threshold=UNCALIBRATED_THRESHOLD if config.threshold is None else config.threshold,
+            tie_margin=config.tie_margin,
         ),
         settings,
     )
-    seek = FAR_CAMERA if config.get("small_faces") else SeekSettings()
-    identifier = LiveIdentifier(pipeline, LiveSettings(config.get("reduce_to_px") or None, seek))
-    seen = _Seen(context, bool(config.get("keep_faces")), length_s(source) if seconds is None else seconds)
+    seek = FAR_CAMERA if config.small_faces else SeekSettings()
+    identifier = LiveIdentifier(pipeline, LiveSettings(config.reduce_to_px or None, seek))
+    seen = _Collector(context, config.keep_faces, length_s(source) if seconds is None else seconds)
     with ExitStack() as stack:
         stack.enter_context(closing(pipeline.gallery.store))
-        log = SightingLog(pipeline.gallery.store, source.shown) if config.get("log_sightings") else None
+        log = SightingLog(pipeline.gallery.store, source.shown) if config.log_sightings else None
         frames = stack.enter_context(closing(_frames(source, context)))
         writer: VideoWriter | None = None
         result: LiveResult | None = None
@@ -79,20 +74,20 @@ def run(context: JobContext) -> Mapping[str, Any]:
                 break
             if not source.live:
                 context.check_stop()
-            if result is None or frame.at - result.at >= 1 / looks_per_s - 1e-6:
+            if result is None or frame.at - result.at >= 1 / config.looks_per_s - 1e-6:
                 result = identifier.look(frame.rgb, frame.at)
                 seen.take(result)
                 if log is not None:
                     log.note(result.faces)
-            if config.get("annotate", True):
+            if config.annotate:
                 if writer is None:
                     size = (frame.rgb.shape[1], frame.rgb.shape[0])
                     writer = stack.enter_context(VideoWriter(context.run.path / VIDEO, size, _WRITTEN_RATE))
                 writer.add(draw_result(frame.rgb, result), frame.at)
         report = seen.finish(source, pipeline.gallery, annotated=writer is not None)
     if source.live and context.should_stop():
-        context.run.write_report(report)  # stopping is how a look at a camera ends: what was seen counts
-    if config.get("uploaded"):
+        context.run.write_report(report)  # a camera is watched until it is stopped: its results count
+    if config.uploaded:
         Path(source.address).unlink(missing_ok=True)
     return report
 
@@ -109,8 +104,14 @@ def _frames(source: Source, context: JobContext) -> Generator[Frame, None, None]
         yield from live.frames(context.should_stop)
 
 
-class _Seen:
-    """Collects results, tells how far it is, and writes what they come to."""
+def _config(context: JobContext) -> VideoConfig:
+    return validated(
+        VideoConfig, context.config, lambda fault: SettingsInvalid(f"This can't be started: {fault}", "Correct it.")
+    )
+
+
+class _Collector:
+    """Collects results, reports progress, and writes the table, the faces and the report."""
 
     def __init__(self, context: JobContext, keep_faces: bool, total_s: float | None) -> None:
         self._context = context
@@ -119,7 +120,7 @@ class _Seen:
         self._appearances = Appearances()
         self._steps: dict[str, float] = {}
         self._at = 0.0
-        self._began = self._told = time.monotonic()
+        self._began = self._reported = time.monotonic()
 
     def take(self, result: LiveResult) -> None:
         self._appearances.add(result, self._keep_faces)
@@ -127,8 +128,8 @@ class _Seen:
         for step, ms in result.timings_ms.items():
             self._steps[step] = self._steps.get(step, 0.0) + ms
         now = time.monotonic()
-        if now - self._told >= _TELL_EVERY_S:
-            self._told = now
+        if now - self._reported >= _REPORT_EVERY_S:
+            self._reported = now
             total = round(self._total_s) if self._total_s else 0
             self._context.on_event(
                 "progress",
@@ -140,7 +141,7 @@ class _Seen:
             )
 
     def finish(self, source: Source, gallery: EncoderView, *, annotated: bool) -> dict[str, Any]:
-        """Write the table and the faces; give the report."""
+        """Write the table and the faces, and return the report."""
         folder: Path = self._context.run.path
         table, looks = self._appearances.table(), max(1, self._appearances.frames)
         write_atomically(folder / TABLE, csv_bytes(table))

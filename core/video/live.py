@@ -1,5 +1,5 @@
-"""Who is in this stream? Faces are found, tracked, enlarged and embedded together, and judged by what all the latest
-frames of each come to.
+"""Live identification: faces in a stream are detected, tracked, enlarged and embedded together, and recognised by the
+latest frames of each.
 
     identifier = LiveIdentifier(pipeline)
     seen = identifier.look(rgb, at=time.monotonic())   # once a frame, on one thread
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
 EMBED_EVERY_S = 0.4
-"""Every face is embedded anew at least this often, however many there are."""
+"""Every face is embedded again at least this often, however many there are."""
 
 FACES_A_FRAME = 4
-"""So many faces are embedded in each frame, those first that have waited longest."""
+"""Number of faces that are embedded in each frame; those that have waited longest come first."""
 
 Share = tuple[float, float, float, float]
 
@@ -60,8 +60,8 @@ class LiveFace:
 
 @dataclass(frozen=True, eq=False)
 class LiveResult:
-    """What was seen in one frame: its faces, the largest first, the time `at` that it was given, its `shape` (height,
-    width), and the milliseconds of each step for the whole frame."""
+    """The result of one frame: its faces, the largest first, its time `at`, its `shape` (height, width), and the
+    milliseconds of each step for the whole frame."""
 
     faces: tuple[LiveFace, ...]
     at: float
@@ -76,7 +76,7 @@ class LiveResult:
 
 @dataclass(eq=False)
 class _Known:
-    """What is known of a track beside where it is."""
+    """The evidence and the latest recognition of a track."""
 
     pool: Pool = field(default_factory=Pool)
     recognition: Recognition | None = None
@@ -85,9 +85,9 @@ class _Known:
 
 
 class LiveIdentifier:
-    """Keeps the tracks of one stream and what is known of them. The pipeline is shared; this is for one thread.
+    """Keeps the tracks of one stream and their recognitions. The pipeline may be shared; this object is for one thread.
 
-    `settings` may be replaced at any time, from any thread; what was pooled at another size is forgotten then.
+    `settings` may be replaced at any time, from any thread; evidence pooled at another size is discarded then.
     """
 
     def __init__(self, pipeline: Pipeline, settings: LiveSettings | None = None) -> None:
@@ -104,7 +104,7 @@ class LiveIdentifier:
         self._known: dict[int, _Known] = {}
 
     def look(self, rgb: NDArray[np.uint8], at: float) -> LiveResult:
-        """Look at the next frame, uint8 RGB (H, W, 3); `at` is its time in seconds, never going back."""
+        """Process the next frame, uint8 RGB (H, W, 3); `at` is its time in seconds, which never decreases."""
         if self._for != self.settings:
             self._begin(self.settings)
         timings: dict[str, float] = {}
@@ -131,7 +131,8 @@ class LiveIdentifier:
         return Seen(rgb, self._near.find(rgb, self._tracker.expected(at)))
 
     def _choose(self, tracks: Sequence[Track], at: float) -> list[int]:
-        """The places of the faces to embed in this frame: those that have waited longest, and all that waited long."""
+        """Indices of the faces to embed in this frame: those that have waited longest, and all that have waited too
+        long."""
         since = [at - self._known.setdefault(track.number, _Known()).embedded_at for track in tracks]
         order = sorted(range(len(tracks)), key=lambda place: -since[place])
         return sorted(place for turn, place in enumerate(order) if turn < FACES_A_FRAME or since[place] > EMBED_EVERY_S)
@@ -152,7 +153,7 @@ class LiveIdentifier:
             if recognition.is_attack:
                 known.pool = Pool()  # what was taken for a person before is evidence no more
             elif recognition.outcome == "unrecognisable" and known.frames:
-                continue  # one bad frame takes nothing from what the others said
+                continue  # one bad frame doesn't change the result of the others
             known.recognition = replace(recognition, timings_ms={})
             known.frames = pool.frames if recognition.outcome != "unrecognisable" else 0
 

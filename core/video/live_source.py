@@ -29,7 +29,7 @@ class Patience:
 
 
 class LiveSource:
-    """Reads until it is closed. The first connection is made at once, and what is wrong with it raised."""
+    """Reads until it is closed. The first connection is made at once; its errors are raised."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class LiveSource:
                 raise over
 
     def close(self) -> None:
-        """End the reading; twice does no harm."""
+        """Stop reading. May be called twice."""
         self._ending.set()
         with self._changed:
             self._changed.notify_all()
@@ -89,14 +89,14 @@ class LiveSource:
             error = self._read_on()
             if self._ending.is_set():
                 return
-            if self._last_at > seen_at:  # pictures came since: it is patient anew
+            if self._last_at > seen_at:  # frames came since: the waiting times start again
                 seen_at, wait_s = self._last_at, self._patience.first_s
             if not self._connect(error, seen_at, wait_s):
                 return
             wait_s = min(2 * wait_s, self._patience.most_s)
 
     def _read_on(self) -> SourceUnusable:
-        """Give frames on until the source ends or breaks; says what happened."""
+        """Pass frames on until the source ends or fails; returns the reason."""
         try:
             for frame in decode(self._container, self.source):
                 if self._ending.is_set():
@@ -112,7 +112,7 @@ class LiveSource:
         return SourceUnusable(f"{self.source.shown} has ended.", "Check that the camera still sends.")
 
     def _connect(self, error: SourceUnusable, seen_at: float, wait_s: float) -> bool:
-        """Try again until it answers; False when the reading is to end."""
+        """Reconnect until the source answers; False when reading is to end."""
         self.dropped += 1
         self._report(f"{error.what} Connecting again.")
         while not self._ending.wait(wait_s):

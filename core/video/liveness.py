@@ -1,9 +1,9 @@
-"""A liveness challenge: turn the head as asked. It keeps out a photograph held before the camera; a film or a mask may
-pass, so it is no proof of identity.
+"""A liveness challenge: turn the head as asked. It rejects a photograph held in front of the camera; a film or a mask
+may pass, so it doesn't prove identity.
 
 The yaw estimated from five landmarks is the nose's offset over half the eye distance. When a flat picture is moved,
 tilted or turned about its own axes, both shrink alike, and the estimate stays within a few degrees: only a nose that
-stands out moves it. Another photograph that is put in its place makes it jump, and a jump begins the turn anew.
+stands out moves it. Another photograph that takes its place makes the estimate jump, and a jump restarts the turn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BACK_DEG = 7.0
 """So near to the front a head must come back before the next turn."""
 
 JUMP_DEG = 12.0
-"""More than that from one look to the next is no head that turns: it is another picture, or too fast to tell."""
+"""A larger change from one look to the next isn't a turning head: it is another picture, or too fast to follow."""
 
 FRONT_DEG = 12.0
 FRONT_LOOKS = 3
@@ -34,7 +34,7 @@ GAP_S = 1.0
 
 @dataclass(frozen=True)
 class Liveness:
-    """Where a challenge stands: what to do next in words, turns done of those asked, and whether all are done."""
+    """The state of a challenge: the next instruction, the number of turns done and asked, and whether all are done."""
 
     text: str
     done: int
@@ -46,14 +46,15 @@ class Liveness:
 
 
 def draw_turns(random: random_module.Random, turns: int = 2) -> tuple[Direction, ...]:
-    """Directions in an order that nobody can know before."""
+    """Directions in an unpredictable order."""
     return tuple(random.choice(("left", "right")) for _ in range(turns))
 
 
 class Challenge:
-    """One person's challenge, told of every look in turn. Not to be shared between threads.
+    """The challenge of one person, which receives every look in order.
 
-    `random` draws the turns, anew after each failure; left and right are the person's own.
+    Not to be shared between threads. `random` draws the turns, again after each failure; left and right are the
+    person's own.
     """
 
     def __init__(self, random: random_module.Random, turns: int = 2) -> None:
@@ -75,7 +76,8 @@ class Challenge:
         return self._done == len(self.directions)
 
     def look(self, yaw_deg: float | None, at_s: float) -> Liveness:
-        """One look: the face's yaw (None without exactly one face) and when it was, in seconds of a steady clock."""
+        """Process one look: the face's yaw (None without exactly one face) and its time in seconds of a monotonic
+        clock."""
         if self.passed:
             return self._state("Thank you")
         if yaw_deg is None:

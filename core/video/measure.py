@@ -1,5 +1,5 @@
-"""How fast is live identification? A clip is played at a camera's rate into the pipeline, as a browser's frames would
-be, and what comes out is counted: results a second, latency from frame to result, milliseconds by step, memory."""
+"""Speed of live identification: a clip is played into the pipeline at a camera's rate, as a browser's frames would be.
+Measured are results per second, latency from frame to result, milliseconds by step, and memory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def measure_rate(
     settings: LiveSettings | None = None,
     on_second: Callable[[int], None] | None = None,
 ) -> Rates:
-    """Play `frames` in a loop for `seconds` after a warm-up. On an idle machine: others' work is in the figures."""
+    """Play `frames` in a loop for `seconds` after a warm-up, and measure. On a busy machine other work affects the
+    figures."""
     identifier = LiveIdentifier(pipeline, settings)
     done: list[tuple[float, float, LiveResult]] = []
 

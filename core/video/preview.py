@@ -1,4 +1,4 @@
-"""The picture that somebody sees of themselves while they are enrolled: mirrored, with box, landmarks and guide."""
+"""The preview picture of a person who is being enrolled: mirrored, with box, landmarks and guidance."""
 
 from __future__ import annotations
 

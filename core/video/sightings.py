@@ -1,8 +1,8 @@
-"""Who was seen when: a log in the gallery's file, off until it is switched on, kept for a stated time.
+"""Sightings: a log in the gallery's file of who was seen when; off by default, kept for a limited time.
 
-One row is one stay of one person before one camera, from the first to the last sight. Only people in the gallery are
-logged, never strangers; their faces only where that is switched on too. A person who is removed from the gallery is
-removed here with it. What is deleted is overwritten in the file (secure_delete).
+One row is one stay of one person in front of one camera, from the first to the last sighting. Only people in the
+gallery are logged, never strangers; their faces only where that is switched on too. A person who is removed from the
+gallery is removed here with it. What is deleted is overwritten in the file (secure_delete).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRITE_EVERY_S = 10.0
 """A stay that goes on is written again at most so often."""
 
 LEAST_FRAMES = 3
-"""One frame alone puts nobody into the log."""
+"""A person seen in fewer frames isn't logged."""
 
 MOST_RETENTION_H = 24.0 * 366
 
@@ -68,7 +68,7 @@ class Sighting:
 
 
 def read_rule(gallery: Gallery) -> SightingRule:
-    """The rule in force; nothing is kept until somebody says so."""
+    """The rule of the gallery; by default nothing is kept."""
     with gallery.database.reading() as connection:
         row = connection.execute("SELECT kept, crops, retention_h FROM sighting_rule").fetchone()
     return SightingRule(bool(row[0]), bool(row[1]), float(row[2])) if row else SightingRule()
@@ -93,7 +93,7 @@ def write_rule(gallery: Gallery, rule: SightingRule, *, actor: str = "local") ->
 
 
 def purge(gallery: Gallery) -> int:
-    """Delete what is older than the retention time; how many sightings that were. Called by whoever writes or reads
+    """Delete sightings older than the retention time and return their number. Called by what writes or reads
     the log."""
     limit = gallery.database.now() - timedelta(hours=read_rule(gallery).retention_h)
     with gallery.database.reading() as connection:
@@ -155,7 +155,8 @@ class _Stay:
 
 
 class SightingLog:
-    """Writes what one camera sees. For one thread; the rule is read anew now and then, so a change counts at once."""
+    """Writes the sightings of one camera. For one thread; the rule is read again regularly, so a change takes effect at
+    once."""
 
     def __init__(self, gallery: Gallery, source: str) -> None:
         self._gallery = gallery

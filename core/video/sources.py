@@ -225,7 +225,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
 
 
 def _unusable(source: Source, error: BaseException) -> SourceUnusable:
-    """FFmpeg's own text may repeat the address with its password: only the kind of error is told."""
+    """FFmpeg's own text may contain the address with its password: only the kind of error is reported."""
     for kind in type(error).__mro__:
         for name, what, next_step in _REASONS:
             if kind.__name__ == name:

@@ -1,4 +1,4 @@
-"""Addresses of streams that hold a password: kept beside the data, readable by their owner alone, so that a run's
+"""Addresses of streams with a password: stored in the data folder, readable by their owner only, so that a run's
 config, its log and the screen show the address without it."""
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.faces.face import Face, moved, overlap
 
 KEEP_S = 1.0
-"""A track that isn't seen lives on for so long: somebody who blinked out of a frame or two stays the same."""
+"""A track that isn't seen is kept for so long: a face that is missed in a frame or two keeps its number."""
 
 KEEP_LOOKS, MOST_KEEP_S = 2.5, 8.0
 """Where looks are further apart than usual (a busy or a small machine) it lives on for so many of them instead, and at

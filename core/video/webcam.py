@@ -41,7 +41,7 @@ class CaptureCancelled(CoreError):
 
 
 class Window(Protocol):
-    """Where the person sees themselves."""
+    """The window that shows the person's own picture."""
 
     def show(self, rgb: RGB) -> None:
         """Show a picture (H, W, 3) now."""
@@ -57,9 +57,9 @@ def capture(
     *,
     on_capture: Callable[[int, Capture], None] | None = None,
 ) -> tuple[Capture, ...]:
-    """Show frames until all captures are there; `on_capture(number, capture)` tells of each, from 1 on.
+    """Show frames until all captures are taken; `on_capture(number, capture)` is called for each, from 1 on.
 
-    Raises CaptureCancelled when the person leaves, after forgetting every picture; CameraMissing when frames end first.
+    Raises CaptureCancelled when the person cancels, after deleting every picture; CameraMissing when frames end first.
     """
     told = 0
     for frame in frames:
@@ -84,7 +84,7 @@ def capture(
 def camera_frames(number: int = 0) -> Generator[RGB, None, None]:
     """Frames of camera `number`, uint8 RGB, newest first where the driver allows; ends when the camera is silent.
 
-    The camera is opened at the first frame and let go when the iterator is closed. Raises CameraMissing.
+    The camera is opened at the first frame and released when the iterator is closed. Raises CameraMissing.
     """
     log = cv2.utils.logging
     level = log.getLogLevel()
@@ -114,7 +114,7 @@ def camera_frames(number: int = 0) -> Generator[RGB, None, None]:
 
 
 class TkWindow:
-    """A window by Tk, which Python brings along; this OpenCV is built without windows. Raises NoDisplay."""
+    """A Tk window, since this OpenCV is built without windows. Raises NoDisplay."""
 
     def __init__(self, title: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Write frames as a video file: beside its place first, so that a broken run leaves no half file under its name."""
+"""Write frames as a video file: to a temporary file first, so that an interrupted run leaves no partial file."""
 
 from __future__ import annotations
 

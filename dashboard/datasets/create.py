@@ -12,6 +12,7 @@ from core.access.places import require_path
 from core.dataset.errors import SourceInvalid
 from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
+from core.dataset.run_config import DemoConfig, FetchConfig, IngestConfig
 from core.dataset.scan import scan
 from core.errors import StorageFailed
 from core.system.text import count
@@ -67,9 +68,7 @@ def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: st
     """Start a run that generates the demo under a free name."""
     root = datasets_root(settings())
     out = root / free_name(root, "demo")
-    start_dataset_run(
-        "demo", {"out": str(out), "identities": identities, "images": images, "seed": seed, "method": method}
-    )
+    start_dataset_run(DemoConfig(out=out, identities=identities, images=images, seed=seed, method=method))
 
 
 def typed_path(text: str) -> Path:
@@ -177,15 +176,7 @@ def _ingest_form(found: Found) -> None:
         with feedback() as attempt:
             name = checked_name(called) if called.strip() else checked_name(suggestion)
             start_dataset_run(
-                "ingest",
-                {
-                    **found.read,
-                    "source": found.path,
-                    "out": str(root / name),
-                    "method": method,
-                    "seed": seed,
-                    "check": True,
-                },
+                IngestConfig(source=source, out=root / name, method=method, seed=seed, check=True, **found.read)
             )
             st.session_state.pop("dataset_found", None)
         if attempt.ok:
@@ -222,9 +213,7 @@ def _public() -> None:
                 with feedback() as attempt:
                     downloads = settings().data_dir / "downloads"
                     out = root / free_name(root, name)
-                    start_dataset_run(
-                        "fetch", {"name": name, "out": str(out), "downloads": str(downloads), "check": True}
-                    )
+                    start_dataset_run(FetchConfig(name=name, out=out, downloads=downloads, check=True))
                 if attempt.ok:
                     st.rerun()
     st.caption("Without an internet connection, the run explains where to place the files manually.")

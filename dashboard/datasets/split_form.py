@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.library import checked_name, datasets_root, free_name
-from core.dataset.split import DISJOINT_SHARES, MIN_IMAGES, TEST, TRAIN, VAL, VAL_SHARE
+from core.dataset.run_config import DISJOINT_SHARES, MIN_IMAGES, VAL_SHARE, BuildConfig, configured
+from core.dataset.split import TEST, TRAIN, VAL
 from core.errors import SettingsInvalid
 from dashboard.runs.datasets import start_dataset_run
 from dashboard.shell.error_display import feedback
@@ -113,8 +114,8 @@ def build_form(
         chosen = checked_name(called or (wanted if update else free_name(root, wanted)))
         config = {
             **(read or {}),
-            "source": str(source),
-            "out": str(root / chosen),
+            "source": source,
+            "out": root / chosen,
             "mode": mode,
             "seed": int(seed),
             "val_share": share / 100,
@@ -125,7 +126,7 @@ def build_form(
             "update": update,
             "shares": None if mode == "closed-set" else shares_of(val, test),
         }
-        start_dataset_run("build", config)
+        start_dataset_run(configured(BuildConfig, config))
     if attempt.ok:
         st.rerun()
 

@@ -9,6 +9,7 @@ from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset
 from core.dataset.manifest import count as count_images
+from core.dataset.run_config import CheckConfig
 from core.system.text import count as amount
 from dashboard.datasets.charts import MOST_BARS, amounts_figure, people_figure, split_figure
 from dashboard.datasets.check import verdict_panel
@@ -204,7 +205,7 @@ def _verdict(dataset: Dataset) -> None:
         )
     if asked:
         with feedback() as attempt:
-            start_dataset_run("check", {"root": str(dataset.root)})
+            start_dataset_run(CheckConfig(root=dataset.root))
         if attempt.ok:
             st.rerun()
 

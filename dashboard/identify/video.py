@@ -145,23 +145,22 @@ def _start(
     slug = "".join(c if c.isalnum() else "-" for c in Path(name).stem.lower()).strip("-") or "video"
     from core.models.encoders import active_weights
     from core.models.upscalers import active_upscaler
+    from core.video.run_config import VideoConfig
 
     upscaler = active_upscaler(here)
-    config: dict[str, Any] = {
-        "source": written,
-        "title": name,
-        "uploaded": file is not None,
-        "seconds": seconds,
-        "reduce_to_px": reduce_to,
-        "small_faces": far,
-        "annotate": True,
-        "keep_faces": False,
-        "log_sightings": log,
-        "gallery": str(here.gallery_path),
-        "weights": str(active_weights(here).path),
-        "upscaler": str(upscaler.path or upscaler.name),
-    }
-    return launch(here, "video", config, slug=slug, files=files)
+    config = VideoConfig(
+        source=written,
+        title=name,
+        uploaded=file is not None,
+        seconds=seconds,
+        reduce_to_px=reduce_to,
+        small_faces=far,
+        log_sightings=log,
+        gallery=str(here.gallery_path),
+        weights=str(active_weights(here).path),
+        upscaler=str(upscaler.path or upscaler.name),
+    )
+    return launch(here, "video", config.values(), slug=slug, files=files)
 
 
 def _shown(run: Run) -> Shown:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.dataset.errors import BuildRefused
+from core.dataset.run_config import DatasetRunConfig
 from core.errors import CoreError
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
@@ -44,16 +45,14 @@ def target_of(config: Mapping[str, Any]) -> Path:
     return Path(str(config.get("out") or config.get("root") or ""))
 
 
-def start_dataset_run(kind: str, config: Mapping[str, Any]) -> Run:
-    """Launch a run towards `config["out"]` (a check: of `config["root"]`), unless one is at that already.
-
-    Values of None are left out. Raises BuildRefused then, JobError, StorageFailed.
-    """
-    here, place = settings(), target_of(config)
+def start_dataset_run(config: DatasetRunConfig) -> Run:
+    """Launch a run, unless one works on the same data set already. Raises BuildRefused then, JobError,
+    StorageFailed."""
+    here, kind, place = settings(), config.kind, config.place
     for known in known_runs():
         if known.state.live and known.target == place and (known.run.kind == "check") == (kind == "check"):
             raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
-    run = launch(here, kind, {key: value for key, value in config.items() if value is not None}, slug=place.name)
+    run = launch(here, kind, config.values(), slug=place.name)
     st.session_state["dataset_started"] = True
     return run
 

@@ -69,7 +69,7 @@ def weights_in_use() -> tuple[WeightsFile | None, CoreError | None]:
 
 
 def _detector_problem() -> CoreError | None:
-    from core.faces.detect import detector_model_path
+    from core.faces.yunet_model import detector_model_path
 
     try:
         detector_model_path()

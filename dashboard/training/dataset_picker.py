@@ -10,6 +10,7 @@ import streamlit as st
 from core.dataset.check_cache import kept_verdict
 from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
+from core.dataset.run_config import CheckConfig
 from core.system.text import count
 from dashboard.runs.datasets import check_running, start_dataset_run
 from dashboard.runs.form import SYNTHETIC_HINT
@@ -66,7 +67,7 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
             )
             if st.button("Check data set", icon=":material/policy:", key="training_check", type="tertiary"):
                 with feedback() as attempt:
-                    start_dataset_run("check", {"root": str(listed.root)})
+                    start_dataset_run(CheckConfig(root=listed.root))
                 if attempt.ok:
                     st.rerun()
         return True, False

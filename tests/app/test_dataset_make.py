@@ -10,6 +10,7 @@ import pytest
 
 from core.dataset.errors import BuildRefused, SourceInvalid
 from core.dataset.library import datasets_root
+from core.dataset.run_config import DemoConfig
 from core.errors import SettingsInvalid, StorageFailed
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
@@ -105,7 +106,7 @@ def test_two_runs_towards_one_place_are_refused(own_data_dir, monkeypatch):
     out = str(datasets_root(load_settings()) / "demo")
     create_run(runs_root(load_settings()), "demo", "demo", {"out": out})  # queued by this process
     with pytest.raises(BuildRefused, match="at work on demo"):
-        start_dataset_run("build", {"out": out})
+        start_dataset_run(DemoConfig(out=Path(out)))
     assert len(list_runs(runs_root(load_settings()))) == 1
 
 

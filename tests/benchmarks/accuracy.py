@@ -69,7 +69,8 @@ def rows(material: Material) -> Iterator[Row]:
 def aligned(photos: list[Photo], root: Path) -> NDArray[np.uint8]:
     """The face nearest the centre of each photograph, cut at 112 px; the photograph's middle where none is found."""
     from core.faces.align import align
-    from core.faces.detect import Detector, choose_faces
+    from core.faces.detect import Detector
+    from core.faces.face import choose_faces
     from core.images import read_image
 
     detector = Detector()

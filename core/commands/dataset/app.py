@@ -92,7 +92,9 @@ def build_dataset(
     as_json: JsonOption = False,
 ) -> None:
     """Build a split data set: seeded, atomic, without pictures on two sides. The source isn't touched."""
-    from core.dataset.build import BuildOptions, build
+    from core.dataset.build import build
+    from core.dataset.run_config import BuildOptions
+    from core.jobs.context import Hooks
 
     found = scanned(source, layout, pattern, column)
     options = BuildOptions(
@@ -107,7 +109,7 @@ def build_dataset(
     )
     name = found.root.name if found.layout != "csv" else Path(source).stem
     try:
-        summaries = build(found, out_path(out, f"{name}-{mode}"), options, on_event=show_progress)
+        summaries = build(found, out_path(out, f"{name}-{mode}"), options, hooks=Hooks(show_progress))
     finally:
         progress("")
     if as_json:
@@ -130,10 +132,11 @@ def check_dataset(
 ) -> None:
     """Look for leaks, twins, wrong pairs and broken files before anyone trains on them. Exit code 1 for an error."""
     from core.dataset.check import check
+    from core.jobs.context import Hooks
 
     dataset = _to_check(source, layout, pattern, column)
     try:
-        verdict = check(dataset, on_event=show_progress)
+        verdict = check(dataset, hooks=Hooks(show_progress))
     finally:
         progress("")
     _say_verdict(dataset, verdict, as_json)
@@ -198,6 +201,7 @@ def ingest_photographs(
 ) -> None:
     """Turn photographs into aligned HR crops and VLR images: a run that can be stopped and resumed."""
     from core.commands.shared.follow import wait_for
+    from core.dataset.run_config import IngestConfig
     from core.jobs.launch import launch
     from core.settings import load_settings
 
@@ -205,16 +209,16 @@ def ingest_photographs(
     if not path.exists():
         raise UsageMistake(f"There is no {path}.", "Check the path.")
     target = out_path(out, path.stem)
-    config = {
-        "source": str(path.resolve()),
-        "out": str(target),
-        "method": method,
-        "seed": seed,
-        "layout": layout,
-        "pattern": pattern,
-        "columns": settings_of(column, "--column") or None,
-    }
-    run = launch(load_settings(), "ingest", config, slug=target.name)
+    config = IngestConfig(
+        source=path.resolve(),
+        out=target,
+        method=method,
+        seed=seed,
+        layout=layout,
+        pattern=pattern,
+        columns=settings_of(column, "--column") or None,
+    )
+    run = launch(load_settings(), config.kind, config.values(), slug=target.name)
     if detach:
         say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
         return
@@ -237,10 +241,11 @@ def demo(
 ) -> None:
     """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
     from core.dataset.synthetic.demo import make_demo
+    from core.jobs.context import Hooks
     from core.system.text import count as count_of
 
     try:
-        made = make_demo(out_path(out, "demo"), identities, images, seed, on_event=show_progress)
+        made = make_demo(out_path(out, "demo"), identities, images, seed, hooks=Hooks(show_progress))
     finally:
         progress("")
     if as_json:

@@ -22,12 +22,13 @@ def fetch_public(
 ) -> None:
     """Fetch a public data set of faces and ingest it; offline it says where to put the files by hand."""
     from core.dataset.fetch import fetch
+    from core.jobs.context import Hooks
     from core.settings import load_settings
 
     warnings.filterwarnings("ignore", module="sklearn")  # its retries; what matters comes as an error
     downloads = load_settings().data_dir / "downloads"
     try:
-        summary = fetch(name, out_path(out, name), downloads=downloads, on_event=show_progress)
+        summary = fetch(name, out_path(out, name), downloads=downloads, hooks=Hooks(show_progress))
     finally:
         progress("")
     say_json({"out": str(summary.out), "text": summary.text}) if as_json else say(f"{summary.text} {summary.out}")

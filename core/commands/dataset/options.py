@@ -78,7 +78,7 @@ def scanned(source: str, layout: str | None, pattern: str | None, columns: Seque
 _STEPS = {"read": "reading", "compare": "comparing", "place": "placing", "write": "listing", "check": "checking"}
 
 
-def show_progress(kind: str, **data: Any) -> None:
+def show_progress(kind: str, /, **data: Any) -> None:
     """An event of long work as the terminal's last line."""
     if kind != "progress":
         return

@@ -92,6 +92,7 @@ def video(
     connected again. Ctrl-C ends the look, and what was seen until then counts.
     """
     from core.jobs.launch import launch
+    from core.video.run_config import VideoConfig
     from core.video.sources import source_of
     from core.video.stream_credentials import put_away
 
@@ -103,21 +104,20 @@ def video(
     if detach and (out is not None or csv is not None):
         raise UsageMistake("--detach doesn't wait, so nothing can be copied.", "Find the files in the run's folder.")
     open_gallery(gallery_path).close()
-    config = {
-        "source": put_away(settings, found.address),
-        "seconds": seconds,
-        "looks_per_s": looks,
-        "reduce_to_px": int(size) if size else None,
-        "small_faces": far,
-        "annotate": True,
-        "keep_faces": keep_faces,
-        "log_sightings": log_sightings,
-        "gallery": str(gallery_file(settings, gallery_path).resolve()),
-        "threshold": threshold,
-        "tie_margin": tie_margin,
+    config = VideoConfig(
+        source=put_away(settings, found.address),
+        seconds=seconds,
+        looks_per_s=looks,
+        reduce_to_px=int(size) if size else None,
+        small_faces=far,
+        keep_faces=keep_faces,
+        log_sightings=log_sightings,
+        gallery=str(gallery_file(settings, gallery_path).resolve()),
+        threshold=threshold,
+        tie_margin=tie_margin,
         **_with_what(options),
-    }
-    run = launch(settings, "video", config, slug=_slug(found.shown))
+    )
+    run = launch(settings, "video", config.values(), slug=_slug(found.shown))
     if detach:
         say_json({"run": run.id, "folder": str(run.path)}) if as_json else say(f"Started {run.id}")
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset.errors import BuildRefused, BuildStopped
+from core.dataset.errors import BuildRefused
 from core.dataset.journal import storage
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame, read_dataset, write_dataset
 from core.dataset.naming import pair_key
@@ -22,6 +21,7 @@ from core.dataset.synthetic.head import Portrait, View, portray
 from core.dataset.synthetic.looks import Expression, Looks, draw_looks
 from core.errors import SettingsInvalid
 from core.faces.align import align, probe_px
+from core.jobs.context import NO_HOOKS, Hooks
 
 VAL_SHARE = 0.2
 MAX_IDENTITIES, MAX_IMAGES = 999, 100
@@ -39,8 +39,7 @@ def make_demo(
     seed: int = 0,
     *,
     method: str = "bicubic",
-    on_event: Callable[..., None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Dataset:
     """Draw `identities` people `images` times each into the new folder `out`: aligned HR, and VLR at 16, 24 and 32 px.
 
@@ -52,7 +51,7 @@ def make_demo(
     XXS has a leave-one-out rank-1 of 100 % at 112, 32 and 24 px and of 99.8 % at 16 px. These are drawings: figures on
     them say that things work, not how well real people are recognised.
 
-    Raises NotAllowed, BuildRefused when `out` exists, BuildStopped, SettingsInvalid, StorageFailed.
+    Raises NotAllowed, BuildRefused when `out` exists, SettingsInvalid, StorageFailed.
     """
     require(Permission.DATA)
     if not 1 <= identities <= MAX_IDENTITIES or not 2 <= images <= MAX_IMAGES:
@@ -67,7 +66,7 @@ def make_demo(
         out.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            rows = _draw_all(hidden, draw_looks(identities, seed), images, recipe, on_event, should_stop)
+            rows = _draw_all(hidden, draw_looks(identities, seed), images, recipe, hooks)
             parameters = {**recipe.as_dict(), "identities": identities, "images": images}
             info = DatasetInfo(
                 name=out.name,
@@ -93,8 +92,7 @@ def _draw_all(
     people: list[Looks],
     images: int,
     recipe: Recipe,
-    on_event: Callable[..., None] | None,
-    should_stop: Callable[[], bool] | None,
+    hooks: Hooks,
 ) -> list[dict[str, object]]:
     """Every image drawn and written under `root`; the manifest's rows, in order."""
 
@@ -114,10 +112,8 @@ def _draw_all(
     try:
         for done, rows in enumerate(pool.map(one, range(len(people))), start=1):
             everything += rows
-            if on_event is not None:
-                on_event("progress", done=done * images, total=len(people) * images)
-            if should_stop is not None and should_stop():
-                raise BuildStopped("Stopped as asked.", "Make the demo again when you like.")
+            hooks.on_event("progress", done=done * images, total=len(people) * images)
+            hooks.check_stop()
     finally:
         pool.shutdown(cancel_futures=True)
     return everything

@@ -12,6 +12,7 @@ from core.dataset.errors import BuildRefused
 from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
 from core.images import encode_image
+from core.jobs.context import Hooks
 
 PEOPLE = {"001": 10, "002": 5, "003": 4}
 
@@ -65,7 +66,7 @@ def test_every_step_of_a_build_tells_how_far_it_is(source: Path, tmp_path: Path)
     build(
         scan(source),
         tmp_path / "out",
-        on_event=lambda kind, **data: told.append((data["step"], data["done"], data["total"])),
+        hooks=Hooks(lambda kind, **data: told.append((data["step"], data["done"], data["total"]))),
     )
     last = {step: (done, total) for step, done, total in told}
     assert list(last) == ["read", "compare", "place", "write"]
@@ -201,7 +202,7 @@ def test_photographs_are_to_be_ingested_first(tmp_path: Path) -> None:
 
 
 def test_not_into_the_source_and_not_with_nonsense(source: Path, tmp_path: Path) -> None:
-    refused(source, source / "train" / "out", "lies in the source")
+    refused(source, source / "train" / "out", "is in the source")
     refused(source, tmp_path / "out", "mode", mode="magic")
     refused(source, tmp_path / "out", "link", link="soft")
     refused(source, tmp_path / "out", "seed", seed=-1)

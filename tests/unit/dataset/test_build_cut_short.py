@@ -15,12 +15,14 @@ import pytest
 from sets import add_pair, notes_set, tree
 
 from core.dataset.build import build
-from core.dataset.errors import BuildRefused, BuildStopped
+from core.dataset.errors import BuildRefused
 from core.dataset.layout import UNFINISHED_NAME
 from core.dataset.manifest import read_dataset
 from core.dataset.scan import scan
 from core.dataset.unfinished import only_update
 from core.errors import StorageFailed
+from core.jobs.context import Hooks
+from core.jobs.errors import JobStopped
 
 Order = Callable[..., dict[str, Any]]
 KILLS, FEW_KILLS = 20, 8
@@ -195,7 +197,7 @@ def gone_or_same(source: Path, out: Path, error: type[BaseException], says: str,
 
 def test_stopping_leaves_nothing(source: Path, tmp_path: Path) -> None:
     calls = iter([False, True])
-    gone_or_same(source, tmp_path / "out", BuildStopped, "Stopped", should_stop=lambda: next(calls, True))
+    gone_or_same(source, tmp_path / "out", JobStopped, "Stopped", hooks=Hooks(should_stop=lambda: next(calls, True)))
 
 
 def test_a_disk_that_refuses_is_said(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

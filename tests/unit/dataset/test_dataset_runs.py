@@ -56,7 +56,7 @@ def test_a_demo_is_drawn_checked_and_its_verdict_kept(root: Path) -> None:
 def test_a_build_killed_after_it_was_in_place_goes_on_to_its_check(root: Path, tmp_path: Path, monkeypatch) -> None:
     source = notes_set(tmp_path / "in", {"001": 6, "002": 6, "003": 6})
     job = Job("build", source=str(source), out=str(root / "set"), mode="both", shares={"train": 0.6, "val": 0.4})
-    monkeypatch.setattr(runs, "_checked", lambda context, roots: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(runs, "_checked", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         runs.build(job.context())
     before = tree(root)

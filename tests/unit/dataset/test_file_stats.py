@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from core.dataset.duplicates import groups, near_pairs
-from core.dataset.errors import BuildStopped
 from core.dataset.file_stats import decode, measure
 from core.dataset.manifest import make_frame
 from core.dataset.phash import phash
 from core.images import encode_image, read_image, resize, sha256_of
+from core.jobs.context import Hooks
+from core.jobs.errors import JobStopped
 
 
 def face(seed: int, size: int = 112) -> np.ndarray:
@@ -68,8 +69,8 @@ def test_rows_that_are_measured_already_are_not_read_again(tmp_path: Path) -> No
 
 
 def test_it_stops_when_asked(tmp_path: Path) -> None:
-    with pytest.raises(BuildStopped):
-        measure(tmp_path, table(tmp_path, a=encode_image(face(1), "png")), should_stop=lambda: True)
+    with pytest.raises(JobStopped):
+        measure(tmp_path, table(tmp_path, a=encode_image(face(1), "png")), hooks=Hooks(should_stop=lambda: True))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "I;16"])

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.dataset.errors import BuildRefused, BuildStopped, SourceInvalid
+from core.dataset.errors import BuildRefused, SourceInvalid
 from core.dataset.ingest import ingest
 from core.dataset.journal import JOURNAL_NAME, only_one, work_folder
 from core.dataset.manifest import read_dataset
 from core.dataset.rejects import read_rejects, thumbnail
 from core.errors import StorageFailed
 from core.images import read_image, sha256_of
+from core.jobs.context import Hooks
+from core.jobs.errors import JobStopped
 from tests.as_owner import AS_OWNER
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,8 +75,15 @@ def test_more_workers_and_a_second_run_change_no_byte(people: Path, undisturbed:
 
 def test_stopped_it_shows_nothing_and_goes_on_where_it_was(people: Path, undisturbed: Path, tmp_path: Path) -> None:
     calls = iter(range(1000))
-    with pytest.raises(BuildStopped):
-        ingest(people, tmp_path / "set", method="camera", seed=5, workers=1, should_stop=lambda: next(calls) >= 11)
+    with pytest.raises(JobStopped):
+        ingest(
+            people,
+            tmp_path / "set",
+            method="camera",
+            seed=5,
+            workers=1,
+            hooks=Hooks(should_stop=lambda: next(calls) >= 11),
+        )
     assert not (tmp_path / "set").exists()
     done = ingest(people, tmp_path / "set", method="camera", seed=5)
     assert 0 < done.reused < 15
@@ -104,8 +113,15 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(people: Path, undistu
 
 def test_images_that_a_power_cut_took_are_made_again(people: Path, undisturbed: Path, tmp_path: Path) -> None:
     calls = iter(range(1000))
-    with pytest.raises(BuildStopped):
-        ingest(people, tmp_path / "set", method="camera", seed=5, workers=1, should_stop=lambda: next(calls) >= 12)
+    with pytest.raises(JobStopped):
+        ingest(
+            people,
+            tmp_path / "set",
+            method="camera",
+            seed=5,
+            workers=1,
+            hooks=Hooks(should_stop=lambda: next(calls) >= 12),
+        )
     images = sorted((work_folder(tmp_path / "set") / "root").rglob("*.png"))
     images[0].write_bytes(b"")
     images[1].unlink()
@@ -115,8 +131,8 @@ def test_images_that_a_power_cut_took_are_made_again(people: Path, undisturbed: 
 
 def test_other_settings_start_afresh(people: Path, tmp_path: Path) -> None:
     calls = iter(range(1000))
-    with pytest.raises(BuildStopped):
-        ingest(people, tmp_path / "set", sizes=(16,), workers=1, should_stop=lambda: next(calls) >= 12)
+    with pytest.raises(JobStopped):
+        ingest(people, tmp_path / "set", sizes=(16,), workers=1, hooks=Hooks(should_stop=lambda: next(calls) >= 12))
     assert ingest(people, tmp_path / "set", sizes=(24,)).reused == 0
     assert {p.name for p in (tmp_path / "set" / "all").iterdir()} == {"hr_images", "vlr_images"}
 
@@ -174,16 +190,15 @@ def test_without_permission_it_says_so(people: Path, tmp_path: Path) -> None:
 
 def test_progress_counts_up_to_the_whole(people: Path, tmp_path: Path) -> None:
     told: list[dict] = []
-    ingest(people, tmp_path / "set", on_event=lambda kind, **data: told.append({"kind": kind, **data}))
+    ingest(people, tmp_path / "set", hooks=Hooks(lambda kind, **data: told.append({"kind": kind, **data})))
     done = [event["done"] for event in told if event["kind"] == "progress"]
     assert done == sorted(done) and done[0] == 0 and done[-1] == 15
     assert told[-1]["total"] == 15 and told[-1]["rejected"] == 3 and told[-1]["left_s"] == 0
 
 
 def test_the_job_gives_its_report_and_a_stop_is_a_stop(people: Path, tmp_path: Path) -> None:
-    from core.dataset.ingest import run
+    from core.dataset.runs import ingest as run
     from core.jobs.context import JobContext
-    from core.jobs.errors import JobStopped
     from core.jobs.run_dir import create_run
 
     config = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.dataset.degrade import replay
-from core.dataset.errors import BuildRefused, BuildStopped
+from core.dataset.errors import BuildRefused
 from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.scan import scan
 from core.dataset.synthetic.demo import make_demo
@@ -19,6 +19,8 @@ from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.detect import Detector
 from core.images import read_image, resize
+from core.jobs.context import Hooks
+from core.jobs.errors import JobStopped
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +120,8 @@ def test_the_official_encoder_tells_them_apart(demo: Dataset, shared_dir: Path) 
 
 
 def test_stopped_or_refused_it_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BuildStopped):
-        make_demo(tmp_path / "demo", identities=3, images=2, should_stop=lambda: True)
+    with pytest.raises(JobStopped):
+        make_demo(tmp_path / "demo", identities=3, images=2, hooks=Hooks(should_stop=lambda: True))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("keep")

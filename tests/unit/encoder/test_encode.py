@@ -10,7 +10,8 @@ from core.encoder.encode import load_encoder, resolve_device
 from core.encoder.health import health_faces
 from core.errors import SettingsInvalid
 from core.faces.align import align
-from core.faces.detect import Detector, choose_faces
+from core.faces.detect import Detector
+from core.faces.face import choose_faces
 from core.images import read_image, to_tensor
 from core.system.cpu import cpu_has_bfloat16
 

@@ -11,7 +11,8 @@ from skimage import data
 from core.evaluation.peers import OnnxEncoder, PeerUnusable
 from core.evaluation.systems import SystemSpec, open_system
 from core.faces.align import align
-from core.faces.detect import Detector, detector_model_path
+from core.faces.detect import Detector
+from core.faces.yunet_model import detector_model_path
 from tests.made_peer import made_peer
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from core.faces.detect import Detector, Face
+from core.faces.detect import Detector
+from core.faces.face import Face
 from core.images import read_image
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes proves nothing

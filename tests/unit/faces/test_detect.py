@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.faces.align import probe_px
-from core.faces.detect import Detector, DetectorMissing, Face, choose_faces, detector_model_path
-from core.faces.face import distinct, mirrored, moved
+from core.faces.detect import Detector
+from core.faces.face import Face, choose_faces, distinct, mirrored, moved
 from core.faces.tiles import starts as tile_starts
+from core.faces.yunet_model import DetectorMissing, detector_model_path
 from core.images import resize
 
 
@@ -30,7 +31,7 @@ def _reduced(picture: np.ndarray, face: Face, size: int) -> tuple[np.ndarray, fl
 def test_the_detectors_weights_are_the_published_ones_or_refused(monkeypatch, tmp_path) -> None:
     content = detector_model_path().read_bytes()
     assert len(content) == 122_489 and "Shiqi Yu" in detector_model_path().with_name("LICENSE").read_text()
-    monkeypatch.setattr("core.faces.detect._MODEL", tmp_path / "yunet.onnx")
+    monkeypatch.setattr("core.faces.yunet_model._MODEL", tmp_path / "yunet.onnx")
     with pytest.raises(DetectorMissing, match="aren't at"):
         Detector()
     (tmp_path / "yunet.onnx").write_bytes(content[:-1] + b"x")

@@ -131,7 +131,7 @@ def test_a_profile_is_unrecognisable(yaw: float) -> None:
 @pytest.mark.shared
 @pytest.mark.parametrize("size", [112, 32, 24, 16])
 def test_hardly_a_real_face_is_unrecognisable(shared_dir, detector, size: int) -> None:
-    from core.faces.detect import choose_faces
+    from core.faces.face import choose_faces
     from core.images import read_image
 
     photos = sorted((shared_dir / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::140][:25]

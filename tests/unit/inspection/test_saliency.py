@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from core.faces.align import align
-from core.faces.detect import Detector, choose_faces
+from core.faces.detect import Detector
+from core.faces.face import choose_faces
 from core.images import read_image
 from core.inspection.saliency import covered, filling, most_salient, saliency
 from core.settings import load_settings

@@ -1,0 +1,140 @@
+"""Configurations of the jobs that make and check data sets, shared by pages, commands and the library's functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field
+
+from core.errors import SettingsInvalid
+from core.faces.quality import Limits
+from core.settings import VLR_SIZES_PX
+from core.system.validated import Config, validated
+
+DISJOINT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+MIN_IMAGES = 5
+VAL_SHARE = 0.2
+
+BUILD_MODES = ("closed-set", "identity-disjoint", "both")
+MAX_IDENTITIES, MAX_IMAGES = 999, 100
+
+FromText = Annotated[Path, Field(strict=False)]
+"""A path; JSON has it as text."""
+
+
+def _limits(value: Any) -> Any:
+    try:
+        return Limits(**value) if isinstance(value, dict) else value
+    except TypeError as error:
+        raise ValueError(f"these aren't limits of a face's quality ({error})") from error
+
+
+class SourceOptions(Config):
+    """How a source is read, see `core.dataset.scan.scan`. None: as recognised."""
+
+    layout: str | None = None
+    pattern: str | None = None
+    columns: dict[str, str] | None = None
+
+
+class BuildOptions(Config):
+    """How to split. `only` keeps rows whose columns have these values ({"camera": "051"}: frontal only)."""
+
+    mode: Literal["closed-set", "identity-disjoint", "both"] = "closed-set"
+    seed: int = Field(default=0, ge=0)
+    val_share: float = VAL_SHARE
+    min_images: int = MIN_IMAGES
+    shares: dict[str, float] | None = None
+    by_session: bool = True
+    link: Literal["auto", "hard", "copy"] = "auto"
+    update: bool = False
+    only: dict[str, str] | None = None
+
+
+class IngestOptions(SourceOptions):
+    """How photographs become a data set. `workers` (default: the number of processors) changes the speed only;
+    `aligned`: the images are aligned crops (None: as recognised); `name` of None: that of the folder."""
+
+    sizes: Annotated[tuple[int, ...], Field(strict=False)] = VLR_SIZES_PX
+    method: str = "bicubic"
+    seed: int = 0
+    limits: Annotated[Limits, BeforeValidator(_limits)] = Limits()
+    aligned: bool | None = None
+    name: str | None = None
+    workers: int | None = None
+
+
+class DatasetRunConfig(Config):
+    """Base of the configurations of runs: the kind of the run, and the folder that it makes or checks."""
+
+    kind: ClassVar[str]
+
+    @property
+    def place(self) -> Path:
+        raise NotImplementedError
+
+    def values(self) -> dict[str, Any]:
+        """The configuration as JSON values for config.json; values of None are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class _Output(DatasetRunConfig):
+    out: FromText
+
+    @property
+    def place(self) -> Path:
+        return self.out
+
+
+class IngestConfig(IngestOptions, _Output):
+    """Photographs to a data set; with `check` it is checked too."""
+
+    kind: ClassVar[str] = "ingest"
+    source: FromText
+    check: bool = False
+
+
+class BuildConfig(SourceOptions, BuildOptions, _Output):
+    """A split data set from a scanned source, checked."""
+
+    kind: ClassVar[str] = "build"
+    source: FromText
+
+
+class DemoConfig(_Output):
+    """Drawn people, checked."""
+
+    kind: ClassVar[str] = "demo"
+    identities: int = Field(default=24, ge=1, le=MAX_IDENTITIES)
+    images: int = Field(default=20, ge=2, le=MAX_IMAGES)
+    seed: int = 0
+    method: str = "bicubic"
+
+
+class FetchConfig(_Output):
+    """A public data set, downloaded to `downloads` and ingested; with `check` it is checked too."""
+
+    kind: ClassVar[str] = "fetch"
+    name: str
+    downloads: FromText
+    check: bool = False
+
+
+class CheckConfig(DatasetRunConfig):
+    """The check of one data set."""
+
+    kind: ClassVar[str] = "check"
+    root: FromText
+
+    @property
+    def place(self) -> Path:
+        return self.root
+
+
+_AnyConfig = TypeVar("_AnyConfig", bound=Config)
+
+
+def configured(model: type[_AnyConfig], values: dict[str, Any]) -> _AnyConfig:
+    """Return `values` as a configuration. Raises SettingsInvalid."""
+    return validated(model, values, lambda fault: SettingsInvalid(f"This can't be started: {fault}", "Correct it."))
