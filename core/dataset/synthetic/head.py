@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.synthetic.brush import REACH, TEXTURE_PX
-from core.dataset.synthetic.face import mouth_corner, paint
+from core.dataset.synthetic.face import REACH, TEXTURE_PX, mouth_corner, paint
 from core.dataset.synthetic.looks import Expression, Looks
 from core.images import RGB
 
