@@ -1,6 +1,7 @@
-"""Every image decoded once: uint8 arrays on disk, one a size, mapped into memory by all who read them.
+"""Cache of decoded images: uint8 arrays on disk, one for each size, memory-mapped by all readers.
 
-The cache of a data set is a folder named by the SHA-256 of its manifest, so another manifest can't meet these pixels.
+The cache of a data set is a folder named by the SHA-256 of its manifest, so that another manifest never uses these
+pixels.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _BATCH = 32
 def open_cache(dataset: Dataset, folder: Path, *, hooks: Hooks = NO_HOOKS) -> dict[int, NDArray[np.uint8]]:
     """For each size in px the images of that size, read-only uint8 (N, s, s, 3), in the order of the manifest's rows.
 
-    Made on the first call, in `folder`/<key>, as a whole; several processes may ask at once. Raises DatasetInvalid for
-    a file that isn't what the manifest says, StorageFailed when the disk refuses.
+    Created by the first call in `folder`/<key>, as a whole; several processes may call it at once. Raises
+    DatasetInvalid for a file that differs from the manifest, StorageFailed.
     """
     place = folder / dataset.key
     if not place.is_dir():
@@ -40,7 +41,7 @@ def open_cache(dataset: Dataset, folder: Path, *, hooks: Hooks = NO_HOOKS) -> di
 
 
 def forget_cache(dataset: Dataset, folder: Path) -> None:
-    """Remove the cache of this data set, if there is one."""
+    """Remove the cache of this data set, if it exists."""
     shutil.rmtree(folder / dataset.key, ignore_errors=True)
 
 
@@ -59,7 +60,8 @@ def _map(place: Path, size: int, count: int) -> NDArray[np.uint8]:
 
 
 def _make(dataset: Dataset, place: Path, hooks: Hooks) -> None:
-    """All arrays in a hidden folder, which then becomes `place`; whoever is second throws theirs away."""
+    """Write all arrays into a hidden folder, which then becomes `place`; the second of two processes discards its
+    own."""
     with storage(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=".cache-", dir=place.parent))
@@ -90,7 +92,7 @@ def _put(hidden: Path, place: Path) -> None:
 
 
 def _decoded_part(dataset: Dataset, size: int, files: list[tuple[str, str]]) -> bytes:
-    """Several images' pixels: a task for each would cost as much as decoding a small one."""
+    """Pixels of several images: one task for each would cost as much as decoding a small one."""
     return b"".join(_decoded(dataset, size, file).tobytes() for file in files)
 
 

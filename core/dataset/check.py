@@ -1,4 +1,4 @@
-"""Checks a data set before anyone trains on it: every fault in words, with its effect and the rows to look at."""
+"""Check of a data set before training: every fault in words, with its effect and the rows concerned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Finding", "Verdict", "check", "dataset_of"]
 
 
 def check(dataset: Dataset, *, hooks: Hooks = NO_HOOKS) -> Verdict:
-    """Read every image of `dataset` and say what is wrong. Nothing is written. Raises JobStopped."""
+    """Read every image of `dataset` and return the findings. Nothing is written. Raises JobStopped."""
     frame = dataset.frame.reset_index(drop=True)
     read = read_all(dataset.root, frame, hooks)
     now = frame.assign(
@@ -45,13 +45,13 @@ def check(dataset: Dataset, *, hooks: Hooks = NO_HOOKS) -> Verdict:
 
 
 def dataset_of(source: Scan) -> Dataset:
-    """A scanned folder that isn't ours as a data set that can be checked: split by somebody else, no promise known."""
+    """A scanned folder as a data set that can be checked."""
     mode = "as-found" if (source.frame["split"] != "").any() else "unsplit"
     return Dataset(source.root, DatasetInfo(name=source.root.name, mode=mode, made_by="scan"), source.frame, "")
 
 
 def check_duplicates(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> list[Finding]:
-    """Pictures that are on two sides, as the same bytes or encoded anew, and pictures under two names."""
+    """Find pictures in two splits, as the same bytes or encoded again, and pictures under two names."""
     hr = frame[frame["kind"] == HR]
     pairs = near_pairs(root, hr, hooks=hooks)
     if pairs.empty:

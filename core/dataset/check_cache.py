@@ -1,4 +1,4 @@
-"""Verdicts kept beside the data sets, so that nobody waits for the same check twice: one file a manifest and place."""
+"""Cache of check verdicts: one file for each manifest and folder."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from core.settings import Settings
 from core.system.atomic_file import write_atomically
 
 FORMAT = 2
-"""Goes up when the check looks for more or words it otherwise: earlier verdicts are then made anew."""
+"""Increased when the check or its texts change: earlier verdicts are discarded then."""
 
 MOST_ROWS = 200
-"""Rows kept of each finding, to look at."""
+"""Rows stored of each finding."""
 
 
 @dataclass(frozen=True)
 class KeptVerdict:
-    """A verdict from `at`. Of each finding at most MOST_ROWS rows are kept; `totals` says how many there were."""
+    """A stored verdict of the time `at`. At most MOST_ROWS rows of each finding are stored; `totals` are the counts."""
 
     verdict: Verdict
     at: datetime
@@ -38,7 +38,8 @@ class KeptVerdict:
 
 
 def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None:
-    """Keep `verdict` for this manifest in this place; one of an earlier manifest is forgotten. Raises StorageFailed."""
+    """Store `verdict` for this manifest in this folder; the one of an earlier manifest is removed. Raises
+    StorageFailed."""
     require(Permission.DATA)
     findings = [
         {
@@ -58,7 +59,7 @@ def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None
 
 
 def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
-    """The verdict kept for this manifest; None where there is none, or none that can be read."""
+    """The stored verdict of this manifest; None where there is none, or it is unreadable."""
     try:
         record = json.loads(_path(settings, dataset.root, dataset.key).read_bytes())
         return _parse(record)
@@ -67,12 +68,12 @@ def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
 
 
 def forget_verdicts(settings: Settings, root: Path) -> None:
-    """Forget every verdict on the data set at `root`. Raises StorageFailed."""
+    """Remove all stored verdicts of the data set at `root`. Raises StorageFailed."""
     _forget(settings, root, but=None)
 
 
 def _some(rows: pd.DataFrame) -> pd.DataFrame:
-    """At most MOST_ROWS of them: first one of each person and split, so that both sides of a leak are seen."""
+    """At most MOST_ROWS rows: first one of each person and split, so that both sides of a leak are shown."""
     if len(rows) <= MOST_ROWS:
         return rows
     again = rows.duplicated(["identity", "split"])
@@ -101,7 +102,7 @@ def _path(settings: Settings, root: Path, key: str) -> Path:
 
 
 def _place(root: Path) -> str:
-    """Where the data set lies, as part of a file's name: another one with the same table may hold other pixels."""
+    """A hash of the data set's folder for the file name: another one with the same table may hold other pixels."""
     return sha256_of(str(root.resolve()).encode("utf-8", "surrogateescape"))[:16]
 
 

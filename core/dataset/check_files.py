@@ -1,4 +1,4 @@
-"""Checks on the images themselves: readable, of one size, true to the manifest, and each VLR its own HR degraded."""
+"""Checks of the images: readable, of equal size, as the manifest says, and each VLR degraded from its own HR."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from core.images import RGB, resize, sha256_of
 from core.jobs.context import Hooks
 
 COMPARED_PX = 16
-"""Pairs are compared at this side: what a VLR image of any size still shows."""
+"""Pairs are compared at this side, which VLR images of all sizes have."""
 
 ALIKE = {"bicubic": 0.97, "camera": 0.5, "": 0.85}
-"""The least correlation of a VLR image with its own HR image, by degradation ("" unknown). 1,000 LFW centre crops had
-at least 1.0 (bicubic) and 0.86 (camera, 16 px), and at most 0.94 with any other. The limit for "" is a guess."""
+"""Least correlation of a VLR image with its own HR image, by degradation ("" unknown). 1,000 LFW centre crops had at
+least 1.0 (bicubic) and 0.86 (camera, 16 px), and at most 0.94 with any other. The limit for "" isn't measured."""
 
 BETTER_BY = 0.02
-"""An HR image of another pair that fits a VLR image better by so much is taken for its true one."""
+"""An HR image of another pair whose correlation with a VLR image is higher by this much counts as its true one."""
 
 SAME_DB = 40.0
-"""A VLR image of more than 0.6 of the HR image's side that, brought to its size, is as near as this holds its detail.
+"""A VLR image of more than 0.6 of the HR image's side that, resized to it, has this PSNR holds its detail.
 Enlarged from 32 px, 1,000 LFW centre crops reached 31 dB (median) and 40 dB at most: the side decides, too."""
 
 _CHUNK = 128
@@ -40,8 +40,8 @@ _CHUNK = 128
 
 @dataclass
 class Read:
-    """What reading gave, by the frame's index: `measured`; `vectors` of unit length for comparing; `detail_db` of a VLR
-    image against its HR image at the HR image's size."""
+    """Results of reading the images, by the frame's index: `measured`; `vectors` of unit length to compare;
+    `detail_db`, the PSNR of a VLR image against its HR image at the HR image's size."""
 
     measured: dict[int, Measured] = field(default_factory=dict)
     vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def _read_one(path: Path) -> tuple[RGB | None, Measured]:
 
 
 def check_readable(frame: pd.DataFrame, read: Read) -> list[Finding]:
-    """Unreadable, odd-sized and changed files."""
+    """Find unreadable, odd-sized and changed files."""
     said = frame.assign(
         problem=[read.measured[i].problem for i in frame.index],
         width=[read.measured[i].width for i in frame.index],
@@ -128,7 +128,7 @@ def check_readable(frame: pd.DataFrame, read: Read) -> list[Finding]:
 
 
 def check_pairs(frame: pd.DataFrame, read: Read) -> list[Finding]:
-    """VLR images that aren't their HR image degraded: another's, or the HR image itself."""
+    """Find VLR images that aren't degraded from their HR image: another pair's, or the HR image itself."""
     hr = frame[frame["kind"] == HR].drop_duplicates("pair")
     hr_of = dict(zip(hr["pair"], hr.index, strict=True))
     vlr = frame[(frame["kind"] == VLR) & among(frame["pair"], set(hr_of))]
@@ -196,7 +196,7 @@ def _method(degradation: str) -> str:
 
 
 def _vector(rgb: RGB) -> NDArray[np.float32]:
-    """The picture at COMPARED_PX, each colour's mean taken away, of unit length: (768,)."""
+    """The picture at COMPARED_PX minus each channel's mean, of unit length: (768,)."""
     small = resize(rgb, COMPARED_PX).astype(np.float32)
     small -= small.mean(axis=(0, 1))
     return (small / max(float(np.linalg.norm(small)), 1e-6)).ravel()

@@ -1,4 +1,4 @@
-"""Checks on the table alone: who is on which side, how many images each person has, which pairs are incomplete."""
+"""Checks of the table: identities by split, images per person, incomplete pairs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from core.dataset.run_config import DISJOINT_SHARES, MIN_IMAGES
 from core.gallery.validation import name_key
 
 IMBALANCE = 10
-"""A person with so many times the median's train images outweighs the others."""
+"""A person with this many times the median number of train images outweighs the others."""
 
 
 FEW_PEOPLE = 20
-"""With fewer people held back an interval spans fifteen points and more, even where there is no error."""
+"""With fewer people held back an interval spans fifteen points or more, even without an error."""
 
 _SQUARE = 1.96**2
 """Wilson's upper bound of 0 of n is z^2 / (n + z^2)."""
 
 
 def check_identities(frame: pd.DataFrame, mode: str) -> list[Finding]:
-    """Who is in train, and who in val and test, against what the mode promises."""
+    """Check the identities of train, val and test against the mode."""
     hr = _hr(frame)
     train = set(hr.loc[hr["split"] == "train", "identity"])
     held = {split: set(hr.loc[hr["split"] == split, "identity"]) for split in ("val", "test")}
@@ -70,7 +70,7 @@ def _strangers(hr: pd.DataFrame, strangers: set[str], val: set[str], severity: s
 
 
 def check_look_alikes(frame: pd.DataFrame) -> list[Finding]:
-    """Names that differ only in case, spacing or Unicode form."""
+    """Find names that differ only in case, spacing or Unicode form."""
     names = pd.Series(sorted(frame["identity"].unique()), dtype="str")
     again = names[names.map(name_key).duplicated(keep=False)]
     if again.empty:
@@ -83,7 +83,7 @@ def check_look_alikes(frame: pd.DataFrame) -> list[Finding]:
 
 
 def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
-    """Too few people or images to learn from, or one person who outweighs the rest."""
+    """Find too few people or images to learn from, and people who outweigh the others."""
     hr = _hr(frame)
     people = hr["identity"].nunique()
     if people < 2:
@@ -116,8 +116,8 @@ def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
 
 
 def check_comparable(frame: pd.DataFrame, mode: str) -> list[Finding]:
-    """Whether val and test have pairs of one person and of two to measure error rates on, and people enough for figures
-    that say something. A closed set is measured by accuracy over train's people."""
+    """Check that val and test have genuine and impostor pairs to measure error rates, and enough people for useful
+    intervals. A closed set is measured by accuracy over train's people."""
     hr = _hr(frame)
     if hr["identity"].nunique() < 2 or mode == "closed-set":
         return []
@@ -162,7 +162,7 @@ def _held_back(rows: pd.DataFrame, split: str) -> Finding | None:
 
 
 def check_pairing(frame: pd.DataFrame) -> list[Finding]:
-    """VLR images whose HR image isn't there, or is in another split or another person's; HR images without VLR."""
+    """Find VLR images whose HR image is missing, in another split or of another person, and HR images without VLR."""
     hr, vlr = _hr(frame), frame[frame["kind"] == VLR]
     findings: list[Finding] = []
     lonely = vlr[~among(vlr["pair"], set(hr["pair"]))]

@@ -1,4 +1,4 @@
-"""A user's own CSV: a path and an identity a row, any further columns kept as they are."""
+"""Reader of a user's CSV: a path and an identity in each row; other columns are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that are there twice: the same bytes, or the same picture encoded anew."""
+"""Duplicate pictures: the same bytes, or the same picture encoded again."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from core.images import resize
 from core.jobs.context import NO_HOOKS, Hooks
 
 NEAR_BITS = 6
-"""Hashes that differ in at most so many of 64 bits may be one picture; aligned faces of two people can be as near."""
+"""Hashes that differ in at most this many of 64 bits may be the same picture; aligned faces of two people can be as
+close."""
 
 SAME_PSNR_DB = 26.0
-"""Two pictures are one when, both at 64 px, they are at least so close: JPEG at quality 30 keeps more, another
-photograph of the same person less."""
+"""Least PSNR of the same picture, both at 64 px: JPEG at quality 30 keeps more, another photograph of the same person
+less."""
 
 _COMPARED_PX = 64
 _ROWS = 512
 
 
 def near_pairs(root: Path, frame: pd.DataFrame, *, hooks: Hooks = NO_HOOKS) -> pd.DataFrame:
-    """Every two rows of `frame` (paths under `root`) that show one picture: columns a, b (index labels), exact (bool).
+    """Pairs of rows of `frame` (paths under `root`) that show the same picture: columns a, b (index labels), exact
+    (bool).
 
-    Rows without sha256 or phash are left out. All pairs are compared by hash, those that come near by their pixels.
+    Rows without sha256 or phash are left out. All pairs are compared by hash, close ones by their pixels.
     Raises JobStopped.
     """
     known = frame[(frame["sha256"] != "") & (frame["phash"] != "")]
@@ -49,7 +51,7 @@ def near_pairs(root: Path, frame: pd.DataFrame, *, hooks: Hooks = NO_HOOKS) -> p
 
 
 def groups(labels: Sequence[int], pairs: pd.DataFrame) -> dict[int, int]:
-    """For each label the first label of those that it belongs with, directly or through others."""
+    """For each label the first label of its connected component."""
     parent = {label: label for label in labels}
 
     def top(label: int) -> int:
@@ -65,7 +67,7 @@ def groups(labels: Sequence[int], pairs: pd.DataFrame) -> dict[int, int]:
 
 
 def psnr_db(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> float:
-    """10 log10(255^2 / MSE) of two pictures of one shape; -inf when one can't be read, inf for the same."""
+    """10 log10(255^2 / MSE) of two pictures of the same shape; -inf when one can't be read, inf for equal ones."""
     if a is None or b is None:
         return float("-inf")
     error = float(np.mean((a - b) ** 2))

@@ -1,4 +1,4 @@
-"""What of a source can be split: whole pairs, measured, with the images of earlier builds among them."""
+"""Selection of the pairs to split: complete pairs, measured, with the images of earlier builds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from core.jobs.context import NO_HOOKS, Hooks
 
 
 def usable_rows(source: Scan, only: Mapping[str, str] | None, hooks: Hooks) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows to split, measured, in whole pairs; and what was left out. Raises BuildRefused for what is broken."""
+    """The rows to split, measured, in complete pairs, and descriptions of what was left out. Raises BuildRefused for
+    unreadable images and incomplete pairs."""
     frame, left_out = source.frame, []
     for column, value in (only or {}).items():
         if column not in frame.columns:
@@ -55,13 +56,14 @@ def _refuse_lonely(rows: pd.DataFrame, what: str, lacks: str) -> None:
 
 
 def count_pairs(frame: pd.DataFrame) -> int:
-    """How many pairs have an HR image here."""
+    """Number of pairs with an HR image."""
     return int(frame.loc[frame["kind"] == HR, "pair"].nunique())
 
 
 def with_earlier(source: Scan, frame: pd.DataFrame, earlier: list[Dataset]) -> pd.DataFrame:
-    """The source's rows and, before them, those of earlier builds that the source lacks now. `file` is where an image
-    lies. What is in an earlier build by the bytes of its HR image is that build's pair, whatever it is called now."""
+    """The source's rows and, before them, those of earlier builds that the source lacks now; column `file` is the
+    image's path. A pair whose HR image is in an earlier build, by its bytes, is that build's pair, whatever its name is
+    now."""
     rows = frame.assign(file=[f"{source.root}/{path}" for path in frame["path"].tolist()])
     known: dict[str, str] = {}
     parts: list[pd.DataFrame] = []
@@ -82,7 +84,7 @@ def with_earlier(source: Scan, frame: pd.DataFrame, earlier: list[Dataset]) -> p
 
 
 def _clashing(rows: pd.DataFrame, clash: pd.Series) -> list[tuple[str, str, bool]]:
-    """(pair, its HR image's hash, whether the name is taken): a changed image under an earlier one's name."""
+    """(pair, its HR image's hash, whether the name is taken by an earlier pair)."""
     sha_of = {pair: sha for sha, pair in _hr_pairs(rows).items()}
     return [(pair, sha_of[pair], bool(taken)) for pair, taken in zip(rows["pair"], clash, strict=True)]
 
@@ -93,7 +95,8 @@ def _hr_pairs(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def items_of(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> pd.DataFrame:
-    """One row a pair with what the split goes by; pairs that show one picture share a group. Raises JobStopped."""
+    """One row for each pair with the columns that the split uses; pairs of the same picture share a group. Raises
+    JobStopped."""
     hr = frame[frame["kind"] == HR].drop_duplicates("pair").reset_index(drop=True)
     by_file = hr.assign(path=hr["file"])
     group_of = groups(hr.index.tolist(), near_pairs(root, by_file, hooks=hooks))

@@ -1,4 +1,4 @@
-"""What can go wrong with a data set: one class for each thing that a user can act on."""
+"""Errors of data sets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class DatasetError(CoreError):
 
 
 class DatasetInvalid(DatasetError):
-    """A folder is no data set of ours, or its manifest or dataset.json is damaged."""
+    """A folder isn't a data set, or its manifest or dataset.json is damaged."""
 
 
 class SourceInvalid(DatasetError):
-    """What was given holds no images in a form that is known, or names nobody."""
+    """A source holds no images in a known layout, or no identities."""
 
 
 class BuildRefused(DatasetError):
-    """A data set can't be built from this source, or in this place, without doing harm."""
+    """A data set can't be built from this source, or in this folder."""

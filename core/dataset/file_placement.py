@@ -1,4 +1,4 @@
-"""Puts files in place: hard links or copies, into a folder that appears whole or not at all."""
+"""Placing files: hard links or copies, in a folder that appears as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ def place(
     *,
     hooks: Hooks = NO_HOOKS,
 ) -> str:
-    """Put each source where its target says; returns "hard", "copy" or "hard and copy" for what was done.
+    """Link or copy each source to its target; returns "hard", "copy" or "hard and copy".
 
-    "auto" copies what can't be hard-linked (another disk, a file system without links). A target that is there already
-    is replaced: it is an earlier attempt's. Raises BuildRefused for "hard" where links can't be,
-    StorageFailed.
+    "auto" copies files that can't be hard-linked (another disk, a file system without links). An existing target of an
+    earlier attempt is replaced. Raises BuildRefused for "hard" where links can't be, StorageFailed.
     """
     done: set[str] = set()
     for folder in {os.path.split(target)[0] for _, target in files}:
@@ -71,16 +70,15 @@ def _place_one(source: str, target: str, link: str) -> str:
 
 
 def part_name(name: str) -> str:
-    """What a file is called while it is copied."""
+    """The temporary name of a file while it is copied."""
     return f".{name}.part"
 
 
 @contextmanager
 def whole_folder(out: Path, purpose: str = "building") -> Iterator[Path]:
-    """A hidden folder beside `out` that becomes `out` at the end; on an error or Ctrl-C it is gone again.
+    """A hidden folder next to `out` that becomes `out` at the end; on an error or Ctrl-C it is removed.
 
-    What a killed process left under that name (its process is dead) is removed first. Raises BuildRefused when `out`
-    exists, StorageFailed.
+    Folders left by killed processes are removed first. Raises BuildRefused when `out` exists, StorageFailed.
     """
     refuse_existing(out)
     try:
@@ -108,7 +106,7 @@ def refuse_existing(out: Path) -> None:
 
 
 def remove_leftovers(out: Path, purpose: str) -> None:
-    """Remove hidden folders that killed processes left beside `out`; those of living processes stay."""
+    """Remove hidden folders that killed processes left next to `out`."""
     prefix = f".{out.name}.{purpose}-"
     for left in out.parent.iterdir():
         if left.name.startswith(prefix) and left.is_dir() and not left.is_symlink():

@@ -1,4 +1,4 @@
-"""What only an image's file tells: its size, SHA-256 and perceptual hash, read once and in parallel."""
+"""Properties of image files: size, SHA-256 and perceptual hash, read once and in parallel."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def measure_file(path: str | Path, *, hashed: bool = True) -> Measured:
 
 
 def decode(content: bytes, name: str) -> RGB:
-    """A picture's bytes as RGB, as read_image gives it; small plain PNG by a quicker decoder with the same result."""
+    """Decode a picture as RGB like read_image; small plain PNG by a faster decoder with the same result."""
     if _plain_png_size(content) is not None:
         bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if bgr is not None:
@@ -77,10 +77,10 @@ def measure(
     *,
     hooks: Hooks = NO_HOOKS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table with size_px (the shorter side), sha256 and, for HR images, phash filled in where a row lacks one, and
-    what was amiss: a table (path, problem, width, height) of unreadable and of not square images, in rows' order.
+    """The table with size_px (the shorter side), sha256 and, for HR images, phash filled in where they are missing, and
+    a table (path, problem, width, height) of unreadable and of not square images, in the rows' order.
 
-    VLR images are told apart by their HR images: they get no phash, and those that are PNG aren't decoded.
+    VLR images are compared by their HR images: they get no phash, and PNG aren't decoded.
     Raises JobStopped.
     """
     is_hr = frame["kind"] == HR
@@ -104,7 +104,7 @@ def _measure_files(files: Sequence[tuple[str, bool]]) -> list[Measured]:
 
 
 def _measured(files: Sequence[tuple[str, bool]], hooks: Hooks) -> Iterator[Measured]:
-    """Each file measured, in order; True beside its path: with its perceptual hash."""
+    """Measure each file, in order; True with its path: including its perceptual hash."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), _CHUNK):
             hooks.check_stop()
@@ -115,8 +115,8 @@ def _measured(files: Sequence[tuple[str, bool]], hooks: Hooks) -> Iterator[Measu
 
 
 def _content(path: str | Path) -> bytes | None:
-    """A file's bytes by as few calls as can be; None for what is no ordinary file (a pipe isn't waited for) or too
-    large. Raises OSError."""
+    """Read a file with few system calls; None for what isn't a regular file (a pipe isn't waited for) or is too large.
+    Raises OSError."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         said = os.fstat(handle)

@@ -1,4 +1,4 @@
-"""What a check says: findings in words with the effect they would have, and the rows to look at."""
+"""Results of a check: findings in words with their effect, and the rows concerned."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ORDER = {"error": 0, "warning": 1, "notice": 2}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing amiss. An "error" makes training or its figures lie, a "warning" makes them worse, a "notice" is to be
-    known. `rows` are the manifest's rows concerned, with further columns that say what was seen."""
+    """One finding. An "error" makes results on the data set misleading, a "warning" makes them worse, a "notice" is
+    information. `rows` are the manifest's rows concerned, with further columns of what was found."""
 
     code: str
     severity: Severity
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything that a check found, worst first."""
+    """All findings of a check, worst first."""
 
     findings: tuple[Finding, ...]
     images: int
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """One line: "good" or what is wrong first."""
+        """The verdict in one line."""
         if self.clean:
             return f"Nothing wrong was found in {self.images:,} images."
         count = sum(finding.severity == self.findings[0].severity for finding in self.findings)

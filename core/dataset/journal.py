@@ -1,4 +1,4 @@
-"""What an ingest has done so far, in a hidden folder beside its output: killed at any moment, it goes on from there.
+"""Journal of an ingest in a hidden folder next to its output: an ingest that was killed continues from it.
 
 `.<name>.ingest/` holds the images under `root/`, one line of `journal.jsonl` for each photograph that is done (written
 after its images), and `plan.json`, which says for what list and settings. At the end `root/` becomes the output.
@@ -27,13 +27,13 @@ Entry = dict[str, Any]
 
 
 def work_folder(out: Path) -> Path:
-    """Where the work towards `out` is kept until it is whole."""
+    """The hidden folder of unfinished work for `out`."""
     return out.parent / f".{out.name}.ingest"
 
 
 @contextmanager
 def storage(folder: Path) -> Iterator[None]:
-    """What the disk refuses inside becomes StorageFailed; work done so far stays for the next run."""
+    """Turn OSError into StorageFailed; finished work stays for the next run."""
     try:
         yield
     except OSError as error:
@@ -45,7 +45,7 @@ def storage(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def only_one(out: Path) -> Iterator[None]:
-    """Hold the work folder of `out`: two at once would mix their work. Raises BuildRefused, StorageFailed."""
+    """Lock the work folder of `out` against other processes. Raises BuildRefused, StorageFailed."""
     folder = work_folder(out)
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,8 @@ def only_one(out: Path) -> Iterator[None]:
 
 @contextmanager
 def held(handle: int, folder: Path, busy: str) -> Iterator[None]:
-    """Lock the open folder against other processes and close it in the end. Raises BuildRefused saying `busy` when
-    another holds it, StorageFailed. The lock lives in the kernel, so a killed process leaves none behind."""
+    """Lock an open folder against other processes, and close it at the end. Raises BuildRefused with the text `busy`
+    when it is locked, StorageFailed. The kernel releases the lock when the process ends."""
     try:
         try:
             alone = lock(handle, wait=False)
@@ -71,7 +71,7 @@ def held(handle: int, folder: Path, busy: str) -> Iterator[None]:
 
 
 class Journal:
-    """The work folder of one output, opened for one plan: what was done for another plan is thrown away."""
+    """The work folder of one output, opened for one plan; work for another plan is discarded."""
 
     def __init__(self, out: Path, plan: str) -> None:
         self.folder = work_folder(out)
@@ -88,7 +88,7 @@ class Journal:
             self._rewrite()
 
     def write_images(self, files: dict[str, bytes]) -> None:
-        """Images of one photograph, before its entry: a torn file has no entry, so it is written again."""
+        """Write the images of one photograph before its entry: an incomplete file has no entry and is written again."""
         for path, content in files.items():
             target = self.root / path
             try:
@@ -98,7 +98,7 @@ class Journal:
                 target.write_bytes(content)
 
     def add(self, entry: Entry) -> None:
-        """One photograph is done, with all its images written."""
+        """Record a photograph whose images are all written."""
         if self._file is None:
             self._file = (self.folder / JOURNAL_NAME).open("ab")
         self._file.write(json.dumps(entry).encode("utf-8") + b"\n")
@@ -111,7 +111,7 @@ class Journal:
             self._file = None
 
     def finish(self, out: Path) -> None:
-        """Drop files that no entry names, put the images in their place as a whole, and forget the work."""
+        """Remove files that no entry names, move the images to `out` as a whole, and remove the work folder."""
         named = {row["path"] for entry in self.done.values() for row in entry.get("rows", ())}
         with storage(out):
             for path in [p for p in self.root.rglob("*.png") if p.relative_to(self.root).as_posix() not in named]:
@@ -130,7 +130,7 @@ class Journal:
         return said.get("plan") if isinstance(said, dict) else None
 
     def _entries(self) -> Iterator[Entry]:
-        """Every whole line; the last one of a killed writer has no end and isn't read."""
+        """Every complete line; the incomplete last line of a killed writer is skipped."""
         try:
             content = (self.folder / JOURNAL_NAME).read_bytes()
         except FileNotFoundError:
@@ -144,7 +144,7 @@ class Journal:
                 yield entry
 
     def _is_whole(self, entry: Entry) -> bool:
-        """Whether its images lie there as they were written (after a power cut some may not)."""
+        """Whether its images are as they were written (after a power cut some may not be)."""
         for row in entry.get("rows", ()):
             try:
                 if sha256_of((self.root / row["path"]).read_bytes()) != row["sha256"]:
@@ -161,7 +161,7 @@ class Journal:
                 path.unlink()
 
     def _rewrite(self) -> None:
-        """The journal without half a line at its end, so that the next entry begins a line of its own."""
+        """Rewrite the journal without an incomplete last line."""
         lines = b"".join(json.dumps(self.done[i]).encode("utf-8") + b"\n" for i in sorted(self.done))
         part = self.folder / f"{JOURNAL_NAME}.part"
         part.write_bytes(lines)

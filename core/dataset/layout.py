@@ -1,4 +1,4 @@
-"""Where a data set's files lie: the notes' folders, one name for each split, kind and size."""
+"""Folder layout of a data set: one folder for each split, kind and size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 SPLITS = ("train", "val", "test")
 UNSPLIT = "all"
-"""The folder of images that belong to no split yet; their `split` is "" in the manifest."""
+"""The folder of images without a split; their `split` is "" in the manifest."""
 
 HR = "hr"
 VLR = "vlr"
@@ -31,7 +31,7 @@ def kind_folder(kind: str, size_px: int, vlr_px: int) -> str:
 
 
 def relative_path(split: str, kind: str, size_px: int, vlr_px: int, name: str) -> str:
-    """Where an image lies under its data set's root, POSIX: "train/hr_images/007__a.png"; split "" is "all"."""
+    """An image's path under its data set's root, POSIX: "train/hr_images/007__a.png"; split "" is "all"."""
     return f"{split or UNSPLIT}/{kind_folder(kind, size_px, vlr_px)}/{name}"
 
 
@@ -51,5 +51,5 @@ def kind_of_folder(name: str) -> tuple[str, int | None] | None:
 
 
 def image_name(identity: str, stem: str) -> str:
-    """A file's name that says whose it is: "<identity>__<stem>.png", without what file systems refuse."""
+    """The file name "<identity>__<stem>.png", without characters that file systems refuse."""
     return f"{_UNSAFE.sub('_', identity)}__{_UNSAFE.sub('_', stem)}.png"

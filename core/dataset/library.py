@@ -1,4 +1,4 @@
-"""The data sets of an installation: where they lie, which there are, names for new ones, and how one is removed."""
+"""The data sets of an installation: their folder, the list, names for new ones, and removal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNSAFE = frozenset('/\\:*?"<>|')
 
 @dataclass(frozen=True)
 class Listed:
-    """A data set in the list: its name (the path below data/datasets), and what it says of itself or why it can't."""
+    """A data set in the list: its name (the path below data/datasets), and its information or the reading error."""
 
     name: str
     root: Path
@@ -34,7 +34,7 @@ class Listed:
 
 
 def datasets_root(settings: Settings) -> Path:
-    """Where data sets are kept unless said otherwise."""
+    """The default folder of data sets."""
     return settings.data_dir / "datasets"
 
 
@@ -72,7 +72,7 @@ def checked_name(text: str) -> str:
 
 
 def free_name(root: Path, wanted: str) -> str:
-    """`wanted`, or it with -2, -3 and so on where that is taken in `root`; what no name may hold becomes "-"."""
+    """`wanted`, or with -2, -3 and so on where it is taken in `root`; invalid characters become "-"."""
     base = "".join("-" if each in _UNSAFE or not each.isprintable() else each for each in wanted).strip(" .")
     base = base[: MAX_NAME - 8] or "faces"
     name, number = base, 1
@@ -83,8 +83,8 @@ def free_name(root: Path, wanted: str) -> str:
 
 
 def remove_dataset(settings: Settings, name: str) -> None:
-    """Remove the data set `name` of data/datasets, with its cached pixels and verdicts. Photographs that it was made
-    from stay, and so do other data sets that share files with it (hard links).
+    """Remove the data set `name` of data/datasets, with its cached pixels and verdicts. The photographs of its source
+    stay, and other data sets that share files with it (hard links) too.
 
     Raises DatasetInvalid when it isn't there, BuildRefused for a name that leads out of data/datasets, StorageFailed,
     NotAllowed.
@@ -116,7 +116,8 @@ def remove_dataset(settings: Settings, name: str) -> None:
 
 
 def forget_cache_of(settings: Settings, root: Path) -> None:
-    """Forget the pixels and verdicts that are kept for the data set at `root`; a damaged one has none that is known."""
+    """Remove the cached pixels and verdicts of the data set at `root`; the pixels of a damaged one can't be
+    identified."""
     from core.dataset.manifest import read_dataset
 
     forget_verdicts(settings, root)
@@ -128,7 +129,7 @@ def forget_cache_of(settings: Settings, root: Path) -> None:
 
 
 def discard_unfinished(settings: Settings, out: Path) -> bool:
-    """Remove what an ingest towards `out` has kept so far; True when there was something. Only inside data/datasets.
+    """Remove the unfinished work of an ingest into `out`; True when there was some. Only inside data/datasets.
 
     Raises BuildRefused while an ingest works there, StorageFailed, NotAllowed.
     """

@@ -1,4 +1,4 @@
-"""A data set's table: one row an image, as manifest.csv beside dataset.json, written whole or not at all."""
+"""The manifest of a data set: one row for each image, stored as manifest.csv with dataset.json, written as a whole."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.system.atomic_file import write_atomically
 VERSION = 1
 COLUMNS = ("path", "identity", "split", "kind", "size_px", "pair", "sha256", "phash", "source", "degradation")
 MODES = ("unsplit", "as-found", "closed-set", "identity-disjoint")
-"""What a data set promises. "as-found": split by somebody else, no promise known."""
+"""How a data set is split. "as-found": split elsewhere, in an unknown way."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "\r", "'", "＝", "＋", "－", "＠")
 
@@ -32,7 +32,7 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What dataset.json says. `vlr_px` is the size in vlr_images/; `parameters` is whatever made the set."""
+    """Contents of dataset.json. `vlr_px` is the size in vlr_images/; `parameters` are those of the build or ingest."""
 
     name: str
     mode: str = "unsplit"
@@ -48,9 +48,9 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set on disk: its folder, what it says of itself, and its table (COLUMNS and any further text columns).
+    """A data set on disk: its folder, its information, and its table (COLUMNS and any further text columns).
 
-    `key` is the SHA-256 of manifest.csv: it changes when any row does, so caches go by it.
+    `key` is the SHA-256 of manifest.csv, the key of caches: it changes with any row.
     """
 
     root: Path
@@ -59,15 +59,15 @@ class Dataset:
     key: str
 
     def file(self, path: str) -> Path:
-        """Where the image of a row's `path` lies."""
+        """The file of a row's `path`."""
         return self.root / path
 
 
 def make_frame(rows: Any) -> pd.DataFrame:
-    """A table with every column of COLUMNS first, further ones after; text where nothing was given "", size_px int.
+    """A table with the columns of COLUMNS first, further ones after; missing text is "", size_px is int.
 
     Takes what pandas.DataFrame takes: a list of dicts, a dict of columns, another table. Raises DatasetInvalid for text
-    that is no Unicode (a file's name with stray bytes).
+    that isn't valid Unicode (a file name with stray bytes).
     """
     try:
         return _completed(pd.DataFrame(rows).reset_index(drop=True))
@@ -92,7 +92,7 @@ def _completed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def count(frame: pd.DataFrame) -> dict[str, Any]:
-    """Images, pairs (HR images that have a VLR) and identities: in all and for each split ("unsplit" for "")."""
+    """Count images, pairs (HR images with a VLR) and identities, in all and for each split ("unsplit" for "")."""
 
     def of(part: pd.DataFrame) -> dict[str, int]:
         hr, vlr = part[part["kind"] == HR], part[part["kind"] == VLR]
@@ -109,10 +109,10 @@ def count(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def write_dataset(root: Path, frame: pd.DataFrame, info: DatasetInfo, hooks: Hooks = NO_HOOKS) -> Dataset:
-    """Write manifest.csv, then dataset.json, each atomically: a folder without dataset.json is no data set.
+    """Write manifest.csv, then dataset.json, each atomically: a folder without dataset.json isn't a data set.
 
-    `info.counts` is set from the table. Where both exist already a kill in between leaves the new table with the old
-    dataset.json, whose counts are read afresh from the table. Raises DatasetInvalid for a table that can't be one,
+    `info.counts` is set from the table. If both exist already, a kill in between leaves the new table with the old
+    dataset.json, whose counts are recomputed when it is read. Raises DatasetInvalid for an invalid table,
     StorageFailed.
     """
     table = make_frame(frame)
@@ -126,7 +126,7 @@ def write_dataset(root: Path, frame: pd.DataFrame, info: DatasetInfo, hooks: Hoo
 
 
 def read_dataset(root: Path) -> Dataset:
-    """The data set in the folder `root`. Raises DatasetInvalid (none there, damaged, newer), StorageFailed."""
+    """Read the data set in the folder `root`. Raises DatasetInvalid (missing, damaged, newer), StorageFailed."""
     info = read_info(root)
     path = root / MANIFEST_NAME
     try:
@@ -140,7 +140,7 @@ def read_dataset(root: Path) -> Dataset:
 
 
 def read_info(root: Path) -> DatasetInfo:
-    """What dataset.json says, without its table: quick, for lists. Raises DatasetInvalid, StorageFailed."""
+    """Read dataset.json without the table, for lists. Raises DatasetInvalid, StorageFailed."""
     path = root / INFO_NAME
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
@@ -162,8 +162,8 @@ def is_dataset(root: Path) -> bool:
 
 
 def manifest_bytes(frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> bytes:
-    """The table as manifest.csv: UTF-8, "\\n", every cell as it is but for text that a spreadsheet would run, which
-    gets a leading apostrophe (and so does text that has one)."""
+    """The table as manifest.csv: UTF-8; text that a spreadsheet would run as a formula gets a leading apostrophe (and
+    so does text that has one)."""
     safe = frame.copy()
     for column in safe.columns:
         if column != "size_px":
@@ -204,7 +204,7 @@ def _parse(content: bytes, path: Path) -> pd.DataFrame:
 
 
 def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
-    """Raises DatasetInvalid for a row that nothing could use: no path, a path out of the folder, an unknown kind."""
+    """Raises DatasetInvalid for an invalid row: no path, a path outside the folder, an unknown kind."""
     bad = frame[~frame["kind"].isin((HR, VLR)) | ~frame["split"].isin(("", *SPLITS)) | (frame["identity"] == "")]
     outside = pd.Series([is_outside(path) for path in frame["path"]], index=frame.index, dtype=bool)
     bad = bad if len(bad) else frame[outside | frame["path"].duplicated()]
@@ -218,7 +218,7 @@ def _refuse_bad_rows(frame: pd.DataFrame, path: Path) -> None:
 
 
 def is_outside(path: str) -> bool:
-    """Whether a row's path is none, or leads out of its data set."""
+    """Whether a row's path is empty or leads outside its data set."""
     return path == "" or path.startswith("/") or "\\" in path or ":" in path or ".." in path.split("/")
 
 

@@ -1,4 +1,4 @@
-"""What a file's name says: whose it is, and under which conditions it was taken."""
+"""File names: the identity and the recording conditions that they contain."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _CROP_MARK = re.compile(r"_crop_\d{1,3}$|_\d{1,3}px$", re.IGNORECASE)
 
 
 def compiled(pattern: str) -> Any:
-    """A pattern that a user gave, as RE2 has it: a match takes time in proportion to the name's length, whatever the
-    pattern. Raises SourceInvalid when it is none or has no group for the identity."""
+    """Compile a user's pattern with RE2, whose matching time is linear in the name's length. Raises SourceInvalid for
+    an invalid pattern and one without a group for the identity."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -43,7 +43,7 @@ def compiled(pattern: str) -> Any:
 
 
 def _of_all_scripts(pattern: str) -> str:
-    """The pattern with \\w and \\d for the letters and digits of every script: RE2's mean ASCII's."""
+    """The pattern with \\w and \\d for the letters and digits of every script: RE2's are ASCII only."""
     made, in_class, place = "", False, 0
     while place < len(pattern):
         part = pattern[place : place + 2] if pattern[place] == "\\" else pattern[place]
@@ -73,7 +73,7 @@ def fields_of(stem: str, pattern: Any) -> dict[str, str] | None:
 
 
 def pair_key(stem: str) -> str:
-    """What an HR image and its VLR have in common: the name without its mark of size (`_crop_128`, `_32px`)."""
+    """The pair key of an image: its name without the size (`_crop_128`, `_32px`)."""
     return _CROP_MARK.sub("", stem) or stem
 
 

@@ -1,4 +1,4 @@
-"""A face's fingerprint that survives re-encoding: 64 bits from its lowest frequencies, for finding near duplicates."""
+"""Perceptual hash: 64 bits of a picture's lowest frequencies, robust to re-encoding, to find near duplicates."""
 
 from __future__ import annotations
 
@@ -32,5 +32,6 @@ def as_bits(hashes: list[str]) -> NDArray[np.uint64]:
 
 
 def differing(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """How many of the 64 bits differ, for arrays that broadcast: 0 for the same picture, about 32 for unlike ones."""
+    """Number of differing bits of 64, for arrays that broadcast: 0 for the same picture, about 32 for different
+    ones."""
     return np.asarray(np.bitwise_count(a ^ b), dtype=np.uint8)

@@ -1,4 +1,5 @@
-"""One photograph for a data set: its face as an HR crop and VLR images with their rows, or the reason against it."""
+"""Processing of one photograph: its face as an HR crop and VLR images with their rows, or the reason for a
+rejection."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How photographs become images: VLR sizes (px), the degradation and its seed, and what a face must be like.
+    """How photographs become images: VLR sizes (px), the degradation and its seed, and quality limits.
 
-    A face is rejected for the severe problems of `limits` alone. `vlr_px` is the size in vlr_images/.
+    A face is rejected only for severe problems. `vlr_px` is the size in vlr_images/.
     """
 
     sizes: tuple[int, ...] = VLR_SIZES_PX
@@ -61,10 +62,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Photograph:
-    """One to be taken in: where it lies, whose it is, the file name of its images, and columns to carry along.
+    """One photograph: its path, its identity, the file name of its images, and further columns.
 
-    `source` is what the manifest calls it; `aligned`: cut and aligned before (None: if it is a tiny square
-    whose face lies so).
+    `source` is its name in the manifest; `aligned`: an aligned crop (None: if it is a small square whose face is where
+    alignment puts it).
     """
 
     path: Path
@@ -86,7 +87,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Why a photograph isn't in the data set: a code for programs, words for people."""
+    """Why a photograph was rejected: a code for programs, a reason for people."""
 
     code: str
     reason: str
@@ -175,7 +176,7 @@ def _find(rgb: RGB, detector: Detector) -> tuple[RGB, Quality] | None:
 
 
 def _whole(rgb: RGB) -> tuple[RGB, Quality]:
-    """A crop as it is, squared around its centre and brought to 112 px."""
+    """The centre square of a crop, resized to 112 px."""
     side = min(rgb.shape[:2])
     y, x = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     crop = resize(np.ascontiguousarray(rgb[y : y + side, x : x + side]), CROP_PX)

@@ -1,4 +1,4 @@
-"""Photographs that didn't become images: rejected.csv with a reason for each, and the photograph itself on demand."""
+"""Rejected photographs: rejected.csv with a reason for each, and thumbnails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.errors import CoreError, StorageFailed
 from core.images import RGB, read_image, resize
 
 COLUMNS = ("source", "identity", "code", "reason", "file")
-"""`source` as the manifest names it; `file` is where the photograph lay, to look at it."""
+"""`source` as in the manifest; `file` is the path of the photograph."""
 
 THUMBNAIL_PX = 160
 
@@ -29,7 +29,7 @@ def reject_row(photograph: Photograph, why: Rejected) -> dict[str, str]:
 
 
 def rejects_bytes(rows: Sequence[dict[str, str]]) -> bytes:
-    """The rows as rejected.csv (see core.csv_export); a file's name that is no text keeps its bytes."""
+    """The rows as rejected.csv (see core.csv_export); undecodable file names keep their bytes."""
     buffer = io.StringIO(newline="")
     lines = CsvLines(buffer, COLUMNS)
     for row in rows:

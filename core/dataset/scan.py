@@ -1,4 +1,4 @@
-"""Reads what people have: recognises the layout of a folder or CSV, says why, and makes a table of it."""
+"""Scan of a source: recognises the layout of a folder or CSV, and makes a table of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOTES = naming.compiled(naming.NOTES_PATTERN)
 
 @dataclass(frozen=True)
 class Scan:
-    """What a source holds. `why` says by what its layout was told; `frame` is as a manifest's, its paths are under
+    """A scanned source. `why` explains the recognised layout; `frame` has the columns of a manifest, with paths under
     `root`; sizes and hashes are measured later. `vlr_px` is 0 until it is known."""
 
     root: Path
@@ -141,8 +141,8 @@ def _from_notes(root: Path, splits: list[tuple[Path, str]], pattern: str | None)
 
 
 def _own_pairs(table: pd.DataFrame) -> pd.DataFrame:
-    """Pair keys that hold over the whole set: one that is in several splits is named by its split too, and one that
-    means two HR images of a split (a.png and a.jpg, or two crops' sizes) is each image's whole name."""
+    """Make pair keys unique over the whole set: a key in several splits gets its split as a prefix; for a key of two HR
+    images of a split (a.png and a.jpg, or two crop sizes) each image's whole name is used."""
     hr = table[table["kind"] == HR]
     several = table.groupby("pair")["split"].nunique()
     moved = table["pair"].isin(several[several > 1].index)
@@ -197,7 +197,7 @@ def _from_csv(source: Path, columns: Mapping[str, str] | None) -> Scan:
 
 
 def _crops_or_photographs(root: Path, frame: pd.DataFrame) -> tuple[str, str]:
-    """Aligned crops are square, all of one size, and small; anything else is taken for photographs."""
+    """Aligned crops are square, of one size, and small; everything else counts as photographs."""
     step = max(1, len(frame) // _SAMPLED)
     shapes: set[tuple[int, int]] = set()
     for path in list(frame["path"])[::step]:

@@ -21,7 +21,7 @@ from core.dataset.run_config import DISJOINT_SHARES, BuildOptions
 TRAIN, VAL, TEST = "train", "val", "test"
 
 _Person = dict[str, list[Any]]
-"""One person's rows: their pairs, and where known their groups and sessions, in one order."""
+"""One person's rows: their pairs and, where known, their groups and sessions, in the same order."""
 
 
 def closed_set(
@@ -86,7 +86,7 @@ def identity_disjoint(
         if earlier and pair in earlier:
             sides.setdefault(identity, earlier[pair])
     blocks = _blocks_of_people(items, people)
-    for block in blocks:  # whoever shares a picture with somebody who has a side goes there
+    for block in blocks:  # people who share a picture with someone who has a split go there
         known = [sides[person] for person in block if person in sides]
         for person in block if known else ():
             sides.setdefault(person, known[0])

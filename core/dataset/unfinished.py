@@ -1,7 +1,7 @@
-"""An update that was cut short: what it had put in place already is known, and taken away before the next one begins.
+"""Recovery of an interrupted update: its files are listed, and removed before the next update.
 
-The table decides what belongs to a data set, and an update writes it last; so a killed one leaves the earlier data set
-whole, and beside it only files that `unfinished.json` lists.
+The table decides which files belong to a data set, and an update writes it last: a killed update leaves the earlier
+data set intact, and only files that `unfinished.json` lists.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from core.system.platform_files import open_folder
 
 @contextmanager
 def only_update(root: Path) -> Iterator[None]:
-    """Hold the data set's folder, if it is there: two updates at once would lose one's rows. Raises BuildRefused,
-    StorageFailed. The lock lives in the kernel, so a killed process leaves none behind."""
+    """Lock the data set's folder, if it exists, against other updates. Raises BuildRefused, StorageFailed. The kernel
+    releases the lock when the process ends."""
     try:
         handle = open_folder(root)
     except (FileNotFoundError, NotADirectoryError):
@@ -36,7 +36,7 @@ def only_update(root: Path) -> Iterator[None]:
 
 
 def clear_unfinished(dataset: Dataset) -> None:
-    """Take away what an update left that was cut short; whatever the table names stays. Raises StorageFailed."""
+    """Remove the files of an interrupted update that the table doesn't list. Raises StorageFailed."""
     root, noted = dataset.root, dataset.root / UNFINISHED_NAME
     try:
         for name in (MANIFEST_NAME, INFO_NAME, UNFINISHED_NAME):
@@ -58,15 +58,15 @@ def clear_unfinished(dataset: Dataset) -> None:
 
 @contextmanager
 def noted(root: Path, paths: Sequence[str]) -> Iterator[None]:
-    """While files are put at `paths` under `root` and the table is written, it is on record that they may lie there
-    unwanted. On an error the record stays, for `clear_unfinished`. Raises StorageFailed."""
+    """List `paths` under `root` as unfinished while files and table are written. After an error the list stays, for
+    `clear_unfinished`. Raises StorageFailed."""
     write_atomically(root / UNFINISHED_NAME, json.dumps({"files": list(paths)}).encode("utf-8"))
     yield
     (root / UNFINISHED_NAME).unlink()
 
 
 def _listed(noted: Path) -> list[str]:
-    """The paths on record, none out of the folder; none where the record isn't readable."""
+    """The listed paths inside the folder; none where the list is unreadable."""
     try:
         said = json.loads(noted.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

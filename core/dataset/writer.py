@@ -53,7 +53,7 @@ def write_split(
 
 
 def _main_vlr_px(source: Scan, rows: pd.DataFrame) -> int:
-    """The size of what lies in vlr_images/: what the source says, else the commonest there."""
+    """The size of the images in vlr_images/: the source's, else the most frequent."""
     if source.vlr_px:
         return source.vlr_px
     vlr = rows[rows["kind"] == VLR]
@@ -62,7 +62,8 @@ def _main_vlr_px(source: Scan, rows: pd.DataFrame) -> int:
 
 
 def _paths(rows: pd.DataFrame, vlr_px: int, taken: set[str]) -> list[str]:
-    """A path for each row, names kept; where two pairs would have one path, the later pair's files are numbered."""
+    """A path for each row with its name; where two pairs would have the same path, the later pair's files are
+    numbered."""
     members: dict[str, list[tuple[int, str, str]]] = {}
     cells = (rows[name].tolist() for name in ("pair", "split", "kind", "size_px", "path"))
     for number, (pair, side, kind, size, path) in enumerate(zip(*cells, strict=True)):
@@ -89,12 +90,13 @@ def _marked(path: str, attempt: int) -> str:
 
 
 def _parent(path: str) -> str:
-    """The name of the folder that a file lies in."""
+    """The name of a file's folder."""
     return path.rpartition("/")[0].rpartition("/")[2]
 
 
 def _folder(kind: str, size_px: int, path: str, vlr_px: int) -> str:
-    """The source's own folder where it is one of ours (what has a wrong size stays there), else by kind and size."""
+    """The source's folder where its name is one of the layout's (images of a wrong size stay there), else by kind and
+    size."""
     parent = _parent(path)
     if kind_of_folder(parent) is not None:
         return HR_FOLDER if kind == HR else parent.lower()
