@@ -69,7 +69,7 @@ def histogram_chart(histogram: pd.DataFrame, threshold: float | None = None) -> 
             annotation_text=f"threshold {threshold:.2f}",
             annotation_position="top",
         )
-    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_layout(barmode="overlay", bargap=0, margin={"t": 30})
     return figure
 
 

@@ -18,6 +18,7 @@ from dashboard.accuracy.data import EvaluationEntry, accuracy_runs, evaluation_o
 from dashboard.accuracy.tables import chart, table_download
 from dashboard.runs.list import readable_entries
 from dashboard.shell.error_display import show_error
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import nonbreaking, plain
 
 MOST = 30
@@ -126,16 +127,8 @@ def _people(entry: EvaluationEntry, compared: Evaluation) -> None:
     for row in views.to_dict("records"):
         view = (str(row["probe"]), str(row["degradation"]), str(row["mode"]))
         names[", ".join(filter(None, view))] = view
-    chosen = st.segmented_control(
-        "Probe",
-        list(names),
-        default=next(iter(names)),
-        required=True,
-        key="accuracy_changed_view",
-        persist_state="page",
-        format_func=plain,
-    )
-    probe, degradation, mode = names[str(chosen)]
+    chosen = choose_one("Probe", {name: plain(name) for name in names}, "accuracy_changed_view")
+    probe, degradation, mode = names[chosen]
     some = people[
         (people["probe"] == probe) & (people["degradation"] == degradation) & (people["mode"] == mode)
     ].reset_index(drop=True)

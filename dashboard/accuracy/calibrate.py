@@ -28,6 +28,7 @@ from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
+from dashboard.ui.components import choose_one
 
 _MEASURES = {"fpir": "Identify: strangers who are named (FPIR)", "far": "Compare two faces: strangers accepted (FAR)"}
 _SIZES = (None, 32, 24, 16)
@@ -73,14 +74,8 @@ def calibration_form(weights: WeightsFile, people: int, mix: TemplateMix) -> Non
     with right:
         upscaler = choose_upscalers("accuracy_calibrate", several=False)
     sizes = choose_sizes("accuracy_calibrate", _SIZES)
-    degradation = st.segmented_control(
-        "Degradation",
-        list(DEGRADATIONS)[:2],
-        default="bicubic",
-        required=True,
-        format_func=DEGRADATIONS.__getitem__,
-        key="accuracy_calibrate_degradation",
-    )
+    reductions = dict(list(DEGRADATIONS.items())[:2])
+    degradation = choose_one("Degradation", reductions, "accuracy_calibrate_degradation")
     halves = (
         "The thresholds are calibrated on the people of some folds and measured on those of the others."
         if "pairs" in chosen
@@ -133,14 +128,7 @@ def _launch(
 def _choose_people() -> dict[str, Any] | None:
     """`root` and `split` of a data set, or `images`, `pairs`, `calibrate_folds`, `report_folds` as typed, and `mode`;
     None where there is no data set or it can't be read."""
-    source = st.segmented_control(
-        "People from",
-        list(_SOURCES),
-        default="dataset",
-        required=True,
-        format_func=_SOURCES.__getitem__,
-        key="accuracy_people_from",
-    )
+    source = choose_one("People from", _SOURCES, "accuracy_people_from")
     if source == "pairs":
         return _fold_fields()
     sets = evaluation_datasets()

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.accuracy.labels import DEGRADATIONS, FIGURES, MODES
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
 
 BY = ["system", "mode", "degradation", "probe", "size_px"]
@@ -38,19 +39,8 @@ def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: 
 
 def choose_figure(table: pd.DataFrame, key: str) -> str:
     """One of FIGURES that `table` has values for."""
-    options = [name for name in FIGURES if name in table and table[name].notna().any()]
-    return str(
-        st.segmented_control(
-            "Figure",
-            options,
-            default=options[0],
-            required=True,
-            format_func=FIGURES.__getitem__,
-            key=key,
-            label_visibility="collapsed",
-            persist_state="page",
-        )
-    )
+    options = {name: title for name, title in FIGURES.items() if name in table and table[name].notna().any()}
+    return choose_one("Figure", options, key, show_label=False)
 
 
 def _one_of(
@@ -73,13 +63,5 @@ def _one_of(
     if column == "system":
         chosen = st.selectbox(label, options, key=name, width=330, persist_state="page")
     else:
-        chosen = st.segmented_control(
-            label,
-            options,
-            default=options[0],
-            required=True,
-            key=name,
-            persist_state="page",
-            format_func=lambda each: plain(label_of(each, each)),
-        )
+        chosen = choose_one(label, {each: plain(label_of(each, each)) for each in options}, name)
     return table[(table[column] == chosen) | (table[column] == "")] if keep else table[table[column] == chosen]

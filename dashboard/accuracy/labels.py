@@ -23,7 +23,7 @@ BENCHMARKS = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-Surv
 _STEPS = {
     "embed": ("Embedding faces", "images"),
     "measure": ("Measuring", "sizes"),
-    "calibrate": ("Choosing thresholds", "sizes"),
+    "calibrate": ("Calibrating thresholds", "sizes"),
     "super-resolution": ("Comparing enlarged faces", "images"),
     "write": ("Writing tables and report", ""),
 }

@@ -33,9 +33,8 @@ from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
-from dashboard.ui.components import empty_state
+from dashboard.ui.components import choose_one, empty_state
 
-_SOURCES = ("dataset", "pairs", "benchmark")
 _TEXTS = {
     "dataset": "Verification, identification, open-set identification, person by person and by resolution.",
     "pairs": "Verification on the pairs of a file in LFW's format, and on every pair of its photographs.",
@@ -60,18 +59,8 @@ def launch_panel(*, first: bool) -> None:
 
 
 def _form(used: WeightsFile) -> None:
-    source = str(
-        st.segmented_control(
-            "Measure on",
-            _SOURCES,
-            default="dataset",
-            required=True,
-            format_func=TASKS.__getitem__,
-            key="accuracy_source",
-            label_visibility="collapsed",
-            persist_state="page",
-        )
-    )
+    sources = {source: TASKS[source] for source in _TEXTS}
+    source = choose_one("Measure on", sources, "accuracy_source", show_label=False)
     st.caption(_TEXTS[source])
     given = _SOURCE_FIELDS[source]()
     if given is None:

@@ -90,7 +90,7 @@ def _protocol(evaluation: Evaluation) -> str:
     resamples = f"; 95 % intervals over {plan['bootstrap']:,} resamples of people" if plan.get("bootstrap") else ""
     synthetic = f" {SYNTHETIC_HINT}" if protocol.get("synthetic") else ""
     text = f"{protocol.get('data', '')}{split}: {', '.join(counts)}. Probes against HR{resamples}.{synthetic}"
-    return plain(nonbreaking(text))
+    return nonbreaking(plain(text))
 
 
 def _curves(evaluation: Evaluation) -> None:

@@ -13,6 +13,7 @@ from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.filters import BY, choose_rows
 from dashboard.accuracy.person import person_view
 from dashboard.accuracy.tables import chart, table_download
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import nonbreaking, shorten
 
 MEASURES = {"rank1": "Rank-1", "accepted": "Accepted at the threshold"}
@@ -56,33 +57,19 @@ def _summary(enough: pd.DataFrame) -> None:
 
 def _chart(enough: pd.DataFrame, threshold: float) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        measure = st.segmented_control(
-            "Measure",
-            list(MEASURES),
-            default="rank1",
-            required=True,
-            key="accuracy_measure",
-            persist_state="page",
-            format_func=lambda name: f"{MEASURES[name]}{f' {threshold:.2f}' if name == 'accepted' else ''}",
-        )
+        measures = {**MEASURES, "accepted": f"{MEASURES['accepted']} {threshold:.2f}"}
+        measure = choose_one("Measure", measures, "accuracy_measure")
         most = AMOUNTS[0]
         if len(enough) > AMOUNTS[0]:
             options = [n for n in AMOUNTS if n < len(enough)] + [min(len(enough), 300)]
-            most = st.segmented_control(
-                "Lowest",
-                options,
-                default=options[0],
-                required=True,
-                key="accuracy_most",
-                persist_state="page",
-                format_func=lambda n: f"all {n}" if n == len(enough) else str(n),
-            )
-    shown = worst_first(enough, str(measure), int(most))
-    figure = plots.per_identity_chart(enough, str(measure), int(most))
+            labels = {n: f"all {n}" if n == len(enough) else str(n) for n in options}
+            most = choose_one("Lowest", labels, "accuracy_most")
+    shown = worst_first(enough, measure, most)
+    figure = plots.per_identity_chart(enough, measure, most)
     chart(
         figure,
         "accuracy_people",
-        alt=f"{MEASURES[str(measure)]} by person, worst first",
+        alt=f"{MEASURES[measure]} by person, worst first",
         selection_mode="points",
         on_select=lambda: _take(list(shown["identity"])[::-1]),
     )

@@ -20,6 +20,7 @@ from dashboard.accuracy.thresholds import calibration_part
 from dashboard.runs.card import Shown, run_status
 from dashboard.runs.list import show_list
 from dashboard.shell.error_display import feedback
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
 
 Part = Callable[[EvaluationEntry, Evaluation], None]
@@ -63,19 +64,10 @@ def run_view(run: Run) -> None:
     parts = parts_of(evaluation)
     if st.session_state.get("accuracy_part") not in (None, *parts):
         st.session_state.pop("accuracy_part")  # was chosen in a run that has this part
-    part = st.segmented_control(
-        "Part",
-        parts,
-        default=parts[0],
-        required=True,
-        format_func=lambda name: _PARTS[name][0],
-        key="accuracy_part",
-        label_visibility="collapsed",
-        bind="query-params",
-        persist_state="page",
-    )
+    titles = {name: _PARTS[name][0] for name in parts}
+    part = choose_one("Part", titles, "accuracy_part", show_label=False, in_address=True)
     with feedback():
-        _PARTS[str(part)][1](entry, evaluation)
+        _PARTS[part][1](entry, evaluation)
 
 
 def parts_of(evaluation: Evaluation) -> list[str]:

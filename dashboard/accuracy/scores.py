@@ -14,6 +14,7 @@ from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.filters import choose_rows
 from dashboard.accuracy.labels import rate
 from dashboard.accuracy.tables import chart, table_download
+from dashboard.ui.components import choose_one
 
 STEP = 0.005
 """The width of a histogram bin; FAR and FRR are exact at its edges."""
@@ -33,16 +34,8 @@ def scores_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     if chosen is not None and len(points[list(_BY)].drop_duplicates()) > 8:
         shown = points[(points["pairing"] != "VLR-VLR") & (points["mode"] == chosen["mode"])]
     ranks = evaluation.table("cmc")
-    kinds = ["ROC", "DET", *(["CMC"] if not ranks.empty else [])]
-    kind = st.segmented_control(
-        "Curve",
-        kinds,
-        default="ROC",
-        required=True,
-        key="accuracy_curves",
-        label_visibility="collapsed",
-        persist_state="page",
-    )
+    kinds = {name: name for name in ("ROC", "DET", *([] if ranks.empty else ["CMC"]))}
+    kind = choose_one("Curve", kinds, "accuracy_curves", show_label=False)
     if kind == "CMC":
         chart(
             plots.cmc_chart(ranks, _BY[:4]),

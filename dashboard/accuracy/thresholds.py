@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation.result import Evaluation
-from core.evaluation.thresholds import InForce, in_force, points_of, put_to_use
+from core.evaluation.thresholds import InForce, in_force, points_of, put_to_use, space_of
 from core.gallery.operating_points import (
     OperatingPoint,
     operating_points,
@@ -80,7 +80,7 @@ def calibration_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     """The thresholds of a calibration, their rates on other people, and the button that uses them."""
     st.html(_outcome_html(evaluation))
     points = points_of(entry.run)
-    st.caption(plain(nonbreaking(_outcome_text(evaluation, with_goal=bool(points)))))
+    st.caption(nonbreaking(plain(_outcome_text(evaluation, with_goal=bool(points)))))
     _show_message()
     if not points:
         st.info(
@@ -161,8 +161,6 @@ def _outcome_text(evaluation: Evaluation, *, with_goal: bool) -> str:
 
 
 def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
-    from core.evaluation.thresholds import space_of
-
     st.markdown("**:material/deployed_code_update: Use these thresholds**")
     st.markdown(
         "Identification with the same weights and upscaler will use them, each for its own probe size. The gallery "
@@ -189,8 +187,6 @@ def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
 
 def _uses(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> bool:
     """Whether the gallery in use has the thresholds of this run; False for another file, which isn't read."""
-    from core.evaluation.thresholds import space_of
-
     if path != settings().gallery_path or not path.is_file():
         return False
     kept = operating_points(gallery(), space_of(evaluation))

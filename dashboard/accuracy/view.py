@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import streamlit as st
-
 from core.errors import CoreError
 from core.jobs.run_dir import Run
 from dashboard.accuracy.compare import compare_panel
@@ -19,7 +17,7 @@ from dashboard.runs.card import reader_of
 from dashboard.runs.list import RunPage
 from dashboard.shell.error_display import feedback
 from dashboard.shell.session import Permission, allowed
-from dashboard.ui.components import empty_state, head
+from dashboard.ui.components import choose_one, empty_state, head
 from dashboard.ui.markdown import nonbreaking, plain
 
 _SECTIONS = {"measure": "Measure", "thresholds": "Thresholds", "compare": "Compare"}
@@ -31,17 +29,7 @@ def view() -> None:
     head("Accuracy", lead, wide=True)
     if PAGE.show_selected():
         return
-    section = st.segmented_control(
-        "Section",
-        list(_SECTIONS),
-        default="measure",
-        required=True,
-        format_func=_SECTIONS.__getitem__,
-        key="accuracy_show",
-        label_visibility="collapsed",
-        bind="query-params",
-        persist_state="page",
-    )
+    section = choose_one("Section", _SECTIONS, "accuracy_show", show_label=False, in_address=True)
     runs = accuracy_runs()
     draw: dict[str, Callable[[], None]] = {
         "measure": partial(_measure, runs),
@@ -65,7 +53,7 @@ def _results(entry: EvaluationEntry) -> list[str]:
         report = entry.run.report
     except CoreError:
         return [":small[:red[The report is damaged.]]"]
-    return [f":small[{plain(nonbreaking(report['text']))}]"] if report and report.get("text") else []
+    return [f":small[{nonbreaking(plain(report['text']))}]"] if report and report.get("text") else []
 
 
 def _progress(entry: EvaluationEntry) -> tuple[float, str] | None:

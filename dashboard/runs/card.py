@@ -191,7 +191,7 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
     elif state.status == "done":
         report = snapshot.run.report or {}
         if report.get("text"):
-            st.markdown(plain(nonbreaking(report["text"])))
+            st.markdown(nonbreaking(plain(report["text"])))
     else:
         bar = _bar(snapshot, shown)
         text = bar[1] if bar else progress_text(progress, shown) if progress else ""

@@ -27,6 +27,7 @@ from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.training.dataset_picker import choose_dataset, images_of
 from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import duration
 
 TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
@@ -124,17 +125,8 @@ def _kind() -> str:
     if st.session_state.get("training_starter"):
         st.markdown(f"**{_ICONS['starter']} {TITLES['starter']}**")
         return "starter"
-    return str(
-        st.segmented_control(
-            "What to train",
-            ["finetune", "dsr"],
-            default="finetune",
-            required=True,
-            key="training_kind",
-            format_func=lambda each: f"{_ICONS[each]} {TITLES[each]}",
-            label_visibility="collapsed",
-        )
-    )
+    titles = {kind: f"{_ICONS[kind]} {TITLES[kind]}" for kind in ("finetune", "dsr")}
+    return choose_one("What to train", titles, "training_kind", show_label=False)
 
 
 def _starter_switch() -> None:
@@ -196,9 +188,7 @@ def _estimate(kind: str, recipe: Recipe, images: tuple[int, int], val_limit: int
     speeds = known_speeds(settings(), kind)
     seconds = estimate_s(recipe, Amounts(train, min(val, val_limit) if val_limit else val), speeds)
     measured = all(stage.name in speeds.stages for stage in recipe.stages if not stage.cached_views)
-    source = (
-        "as measured on this machine" if measured else "estimated, because no run has been measured on this machine yet"
-    )
+    source = "as measured on this machine" if measured else "an estimate until this recipe has run on this machine"
     text = f"**About {duration(seconds)}** for {count(recipe.epochs, 'epoch')} of {count(train, 'image')}, {source}."
     policy = read_policy(settings())
     busy = sum(run.state().live for run in list_runs(runs_root(settings())))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.ui.markdown import markup
+
+Value = TypeVar("Value")
 
 
 def head(title: str, lead: str, *, wide: bool = False) -> None:
@@ -28,3 +33,21 @@ def name_line(name: str, quiet: str = "") -> None:
     """A name as typed, large, with a quiet line below it."""
     below = f"<div class='ef-quiet'>{markup(quiet)}</div>" if quiet else ""
     st.html(f"<div class='ef-name' style='font-size:1.35rem'>{markup(name)}</div>{below}")
+
+
+def choose_one(
+    label: str, options: Mapping[Value, str], key: str, *, show_label: bool = True, in_address: bool = False
+) -> Value:
+    """A segmented control: one of `options`, by label, the first at the start. The choice is kept while the visitor is
+    on the page, and with `in_address` in its address."""
+    return st.segmented_control(
+        label,
+        list(options),
+        default=next(iter(options)),
+        required=True,
+        format_func=options.__getitem__,
+        key=key,
+        label_visibility="visible" if show_label else "collapsed",
+        bind="query-params" if in_address else None,
+        persist_state="page",
+    )

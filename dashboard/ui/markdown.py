@@ -9,7 +9,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+:)")  # :smile: and :material/home:
 _SYMBOL = re.compile(r"(?:(?<=\s)|^)([<>~-])(?=(?:->|[->=-])(?:\s|$))")  # -> and >= become other characters
 _LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
-_UNIT = re.compile(r"(?<=\d) (?=%|(?:px|dB|ms|s|min|h)\b)")
+_UNIT = re.compile(r"(?<=\d) (?=\\?%|(?:px|dB|ms|s|min|h)\b)")
 _JOINER = "\u2060"  # of no width: breaks such a pattern without being seen
 
 
@@ -27,7 +27,7 @@ def plain(text: object, *, links: bool = False) -> str:
 
 
 def nonbreaking(text: str) -> str:
-    """`text` with every number kept on one line with its unit: "8.15 %", "24 px"."""
+    """`text` with every number kept on one line with its unit: "8.15 %", "24 px". Apply it after `plain`."""
     return _UNIT.sub("\u00a0", text)
 
 

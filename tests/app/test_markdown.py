@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.system.text import count
-from dashboard.ui.markdown import markup, plain, shorten
+from dashboard.ui.markdown import markup, nonbreaking, plain, shorten
 
 JOINER = "\u2060"
 
@@ -37,6 +37,11 @@ def test_ordinary_text_can_be_copied_as_it_is(text):
 
 def test_our_own_addresses_can_be_copied():
     assert JOINER not in plain("Download https://example.org/a.pt", links=True)
+
+
+def test_a_number_stays_on_one_line_with_its_unit():
+    assert nonbreaking(plain("24 px 8.15 %, in 3 s")) == "24\u00a0px 8\\.15\u00a0\\%\\, in 3\u00a0s"
+    assert nonbreaking("4 people, 12 spheres") == "4 people, 12 spheres"
 
 
 def test_html_is_escaped_for_attributes_too():
