@@ -1,8 +1,8 @@
 """The portable gallery file (.efgallery): a zip of JSON, plain arrays and crops, each with its SHA-256.
 
-manifest.json names the format, its version, the encoders and every other member with size and SHA-256;
-identities.json holds names, notes and what belongs to each template; vectors-<n>.npy the embeddings of
-encoder n; crops/<number>.img the encoded crops. Reading believes none of it before it has been checked.
+manifest.json names the format, its version, the encoders and every other member with size and SHA-256; identities.json
+holds names, notes and the templates' descriptions; vectors-<n>.npy the embeddings of encoder n; crops/<number>.img the
+encoded crops. Every part is checked before it is used (`core.gallery.archive_models`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from core.errors import CoreError
 from core.gallery.errors import ImportRejected
-from core.gallery.json_fields import as_list, as_moment, as_object, as_real, as_text, as_whole, parse_json
 from core.gallery.records import NewTemplate, Space
 from core.gallery.validation import MAX_CROP_BYTES, check_template, clean_name, clean_note, name_key, unit_rows
 from core.system.sqlite_files import is_open_here
+
+if TYPE_CHECKING:
+    from core.gallery.archive_models import ArchiveEncoder, ArchiveIdentity, ArchiveMember
 
 FORMAT = "edgeface-gallery"
 VERSION = 1
@@ -34,7 +36,7 @@ SUFFIX = ".efgallery"
 MAX_FILE_BYTES = 2_000_000_000
 MAX_JSON_BYTES = 256_000_000
 MAX_INFLATION = 10
-"""How many times its own size a file may unpack to. What `write_gallery_archive` makes isn't compressed at all."""
+"""Largest ratio of unpacked to packed size. `write_gallery_archive` doesn't compress at all."""
 
 _MANIFEST = "manifest.json"
 _IDENTITIES = "identities.json"
@@ -43,7 +45,7 @@ _MEND = "Export it again from the gallery it came from."
 
 @dataclass(frozen=True, eq=False)
 class ArchiveTemplate:
-    """A template on its way: what is stored, where it belongs, and since when."""
+    """A template of an archive, its space and when it was added."""
 
     template: NewTemplate
     space: Space
@@ -52,7 +54,7 @@ class ArchiveTemplate:
 
 @dataclass(frozen=True, eq=False)
 class ArchivePerson:
-    """An identity on its way, with its templates."""
+    """An identity of an archive, with its templates."""
 
     name: str
     note: str
@@ -62,29 +64,29 @@ class ArchivePerson:
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """What a portable file holds, checked."""
+    """The checked content of a portable gallery file."""
 
     people: tuple[ArchivePerson, ...]
     created_at: datetime
 
     @property
     def templates(self) -> int:
-        """How many templates there are in all."""
+        """Number of templates."""
         return sum(len(person.templates) for person in self.people)
 
     @property
     def encoders(self) -> list[str]:
-        """The names of the encoders that made them."""
+        """Names of the encoders that made the templates."""
         return sorted({item.space.encoder_name for person in self.people for item in person.templates})
 
     @property
     def has_crops(self) -> bool:
-        """Whether pictures of faces are in it."""
+        """Whether the archive contains pictures of faces."""
         return any(item.template.crop is not None for person in self.people for item in person.templates)
 
 
 def write_gallery_archive(file: BinaryIO, people: Iterable[ArchivePerson], created_at: datetime) -> None:
-    """Write a portable gallery. People are taken one at a time, so that a large gallery needs little memory."""
+    """Write a portable gallery. `people` is consumed one by one, so that a large gallery needs little memory."""
     members: dict[str, dict[str, object]] = {}
     encoders: dict[tuple[str, int], dict[str, Any]] = {}
     vectors: list[list[np.ndarray]] = []
@@ -144,8 +146,8 @@ def write_gallery_archive(file: BinaryIO, people: Iterable[ArchivePerson], creat
 def read_gallery_archive(source: Path | str | bytes) -> Archive:
     """Read and check a portable gallery, from a path or from its bytes.
 
-    Raises ImportRejected, saying what is wrong: no such file, another format or a newer one, damaged, or
-    content that no gallery could hold. Nothing of the file is run, and no path in it is ever used.
+    Raises ImportRejected: no such file, another format or a newer one, damaged, or content that no gallery can hold.
+    Nothing in the file is executed, and no path in it is used.
     """
     name = "The file" if isinstance(source, bytes) else Path(source).name
     if not isinstance(source, bytes) and is_open_here(Path(source)):
@@ -169,72 +171,86 @@ def read_gallery_archive(source: Path | str | bytes) -> Archive:
 
 
 def _read(archive: zipfile.ZipFile, size: int) -> Archive:
+    from core.gallery.archive_models import ArchiveIdentity, Manifest, ManifestHeader, read_json  # pydantic takes 0.1 s
+
     entries = {entry.filename: entry for entry in archive.infolist()}
     if _MANIFEST not in entries:
         raise ImportRejected("The file is no gallery export: there is no manifest.json in it.", _MEND)
     total = sum(entry.file_size for entry in entries.values())
     if len(entries) != len(archive.infolist()) or total > MAX_INFLATION * size + 1_000_000:
         raise ImportRejected(f"The file would unpack from {size:,} to {total:,} bytes, or repeats itself.", _MEND)
-    manifest = as_object(parse_json(_content(archive, entries[_MANIFEST], MAX_JSON_BYTES)))
-    if manifest.get("format") != FORMAT:
+    content_of_manifest = _content(archive, entries[_MANIFEST], MAX_JSON_BYTES)
+    header = read_json(ManifestHeader, content_of_manifest, _MANIFEST)
+    if header.format != FORMAT:
         raise ImportRejected("The file is no gallery export: its manifest is of another format.", _MEND)
-    version = as_whole(manifest, "version", 1, 10**6)
-    if version > VERSION:
+    if header.version > VERSION:
         raise ImportRejected(
-            f"A newer EdgeFace Studio wrote this file (format {version}, this one knows {VERSION}).",
+            f"A newer EdgeFace Studio wrote this file (format {header.version}, this one knows {VERSION}).",
             "Update EdgeFace Studio, then import it again.",
         )
-    members = as_object(manifest["members"])
+    manifest = read_json(Manifest, content_of_manifest, _MANIFEST)
+    members = manifest.members
     unlisted = set(entries) - set(members) - {_MANIFEST}
     if unlisted or set(members) - set(entries):
         odd = sorted(unlisted or set(members) - set(entries))[0]
         raise ImportRejected(f"The manifest and the content differ, first at {odd[:100]!r}.", _MEND)
-    encoders = [as_object(encoder) for encoder in as_list(manifest["encoders"])]
-    content = {name: _member(archive, entries[name], as_object(members[name])) for name in members}
+    content = {name: _member(archive, entries[name], listed) for name, listed in members.items()}
     matrices = []
-    for number, encoder in enumerate(encoders):
-        dim = as_whole(encoder, "dim", 1, 65_536)
-        matrices.append(unit_rows(_plain_array(content.pop(_vectors_name(number)), dim), dim))
-    listed = as_list(parse_json(content.pop(_IDENTITIES)))
-    people = tuple(_person(as_object(entry), encoders, matrices, content) for entry in listed)
+    for number, encoder in enumerate(manifest.encoders):
+        name = _vectors_name(number)
+        if name not in content:
+            raise ImportRejected(f"The file has no {name}, the vectors of encoder {number}.", _MEND)
+        matrices.append(unit_rows(_plain_array(content.pop(name), encoder.dim), encoder.dim))
+    if _IDENTITIES not in content:
+        raise ImportRejected(f"The file has no {_IDENTITIES}.", _MEND)
+    identities = read_json(list[ArchiveIdentity], content.pop(_IDENTITIES), _IDENTITIES)
+    people = tuple(_person(identity, manifest.encoders, matrices, content) for identity in identities)
     if content:
         raise ImportRejected(f"The file holds something that belongs to nobody: {sorted(content)[0]!r}.", _MEND)
     keys = [name_key(person.name) for person in people]
     if len(set(keys)) != len(keys):
         raise ImportRejected("The file holds the same name twice.", _MEND)
-    return Archive(people, as_moment(manifest, "created_at"))
+    return Archive(people, manifest.created_at)
 
 
 def _person(
-    entry: dict[str, Any], encoders: list[dict[str, Any]], matrices: list[np.ndarray], crops: dict[str, bytes]
+    identity: ArchiveIdentity,
+    encoders: Sequence[ArchiveEncoder],
+    matrices: Sequence[np.ndarray],
+    crops: dict[str, bytes],
 ) -> ArchivePerson:
     templates = []
-    for described in map(as_object, as_list(entry["templates"])):
-        number = as_whole(described, "encoder", 0, len(encoders) - 1)
-        row = as_whole(described, "row", 0, len(matrices[number]) - 1)
+    for described in identity.templates:
+        if described.encoder >= len(encoders) or described.row >= len(matrices[described.encoder]):
+            raise ImportRejected(
+                f"A template names vector {described.row} of encoder {described.encoder}, which the file doesn't have.",
+                _MEND,
+            )
+        if described.crop is not None and described.crop not in crops:
+            raise ImportRejected(f"A template names the crop {described.crop[:100]!r}, which isn't its own.", _MEND)
+        encoder, matrix = encoders[described.encoder], matrices[described.encoder]
         space = Space(
-            encoder_name=as_text(encoders[number], "name", 200),
-            weights_sha256=as_text(encoders[number], "weights_sha256", 200),
-            upscaler=as_text(described, "upscaler", 200),
-            flip_tta=described["flip_tta"] is True,
-            dim=matrices[number].shape[1],
+            encoder_name=encoder.name,
+            weights_sha256=encoder.weights_sha256,
+            upscaler=described.upscaler,
+            flip_tta=described.flip_tta,
+            dim=matrix.shape[1],
         )
-        crop_name = described.get("crop")
         template = NewTemplate(
-            vector=matrices[number][row],
-            kind=described["kind"],
-            probe_px=as_real(described, "probe_px"),
-            size_px=described["size_px"],
-            image_sha256=as_text(described, "image_sha256", 200),
-            crop=None if crop_name is None else crops.pop(str(crop_name)),
-            source=as_text(described, "source", 1000),
+            vector=matrix[described.row],
+            kind=described.kind,
+            probe_px=described.probe_px,
+            size_px=described.size_px,
+            image_sha256=described.image_sha256,
+            crop=None if described.crop is None else crops.pop(described.crop),
+            source=described.source,
         )
         check_template(template, space)
-        templates.append(ArchiveTemplate(template, space, as_moment(described, "added_at")))
+        templates.append(ArchiveTemplate(template, space, described.added_at))
     return ArchivePerson(
-        name=clean_name(as_text(entry, "name", 1000)),
-        note=clean_note(as_text(entry, "note", 20_000)),
-        enrolled_at=as_moment(entry, "enrolled_at"),
+        name=clean_name(identity.name),
+        note=clean_note(identity.note),
+        enrolled_at=identity.enrolled_at,
         templates=tuple(templates),
     )
 
@@ -256,12 +272,11 @@ def _describe(item: ArchiveTemplate, encoder: int, row: int, crop_name: str | No
     }
 
 
-def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, described: dict[str, Any]) -> bytes:
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, listed: ArchiveMember) -> bytes:
     limit = MAX_CROP_BYTES if entry.filename.startswith("crops/") else MAX_FILE_BYTES
-    content = _content(archive, entry, limit if entry.filename != _IDENTITIES else MAX_JSON_BYTES)
-    sums = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    if sums != described:
-        raise ImportRejected(f"The checksum of {entry.filename[:100]!r} is wrong: the file is damaged.", _MEND)
+    content = _content(archive, entry, MAX_JSON_BYTES if entry.filename == _IDENTITIES else limit)
+    if (len(content), hashlib.sha256(content).hexdigest()) != (listed.bytes, listed.sha256):
+        raise ImportRejected(f"{entry.filename[:100]!r} is damaged: its checksum differs.", _MEND)
     return content
 
 
