@@ -193,10 +193,10 @@ def test_a_line_of_the_trail_keeps_the_lock_of_another_thread(monkeypatch: pytes
 
 RECORD = """
 import sys
-from core.access.trail import record
+from core.access.trail import write_trail
 from core.settings import load_settings
 for number in range(int(sys.argv[2])):
-    record(load_settings(), f"{sys.argv[1]} {number}")
+    write_trail(load_settings(), f"{sys.argv[1]} {number}")
 """
 
 
