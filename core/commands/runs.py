@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.commands.shared.common import JsonOption, UsageMistake, confirm, example, plain, say, say_json, say_table
-from core.jobs.json_values import plain_value
+from core.jobs.json_values import json_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def list_all(
 
     rows = [facts for run in list_runs(runs_root(load_settings()), kind) if (facts := _facts(run)) is not None]
     if as_json:
-        say_json([plain_value(row) for row in rows])
+        say_json([json_value(row) for row in rows])
         return
     if not rows:
         say("No run yet." if kind is None else f"No run of the kind {kind}.")
@@ -73,7 +73,7 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
         "report": found.report,
     }
     if as_json:
-        say_json(plain_value(facts))
+        say_json(json_value(facts))
         return
     say(f"{found.id}: {state.status}{f' (attempt {state.attempts})' if state.attempts > 1 else ''}")
     if state.error:
@@ -127,7 +127,7 @@ def stop(run: RunArgument, as_json: JsonOption = False) -> None:
     found = _find(run)
     ask(found)
     if as_json:
-        say_json(plain_value({**_described(found), "asked_to_stop": True}))
+        say_json(json_value({**_described(found), "asked_to_stop": True}))
     else:
         say(f"{found.id} was asked to stop.")
 
@@ -140,7 +140,7 @@ def resume(run: RunArgument, as_json: JsonOption = False) -> None:
     found = _find(run)
     again(found, load_settings())
     if as_json:
-        say_json(plain_value(_described(found)))
+        say_json(json_value(_described(found)))
     else:
         say(f"{found.id} goes on. Read along: edgeface-studio runs log {found.id} --follow")
 

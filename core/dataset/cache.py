@@ -40,7 +40,7 @@ def open_cache(dataset: Dataset, folder: Path, *, hooks: Hooks = NO_HOOKS) -> di
     return {size: _map(place, size, count) for size, count in _sizes(dataset).items()}
 
 
-def forget_cache(dataset: Dataset, folder: Path) -> None:
+def remove_cache(dataset: Dataset, folder: Path) -> None:
     """Remove the cache of this data set, if it exists."""
     shutil.rmtree(folder / dataset.key, ignore_errors=True)
 

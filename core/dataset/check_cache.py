@@ -29,7 +29,7 @@ MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
-class KeptVerdict:
+class StoredVerdict:
     """A stored verdict of the time `at`. At most MOST_ROWS rows of each finding are stored; `totals` are the counts."""
 
     verdict: Verdict
@@ -37,7 +37,7 @@ class KeptVerdict:
     totals: tuple[int, ...]
 
 
-def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None:
+def store_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None:
     """Store `verdict` for this manifest in this folder; the one of an earlier manifest is removed. Raises
     StorageFailed."""
     require(Permission.DATA)
@@ -58,7 +58,7 @@ def keep_verdict(settings: Settings, dataset: Dataset, verdict: Verdict) -> None
     write_trail(settings, "data set checked", dataset.root.name)
 
 
-def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
+def stored_verdict(settings: Settings, dataset: Dataset) -> StoredVerdict | None:
     """The stored verdict of this manifest; None where there is none, or it is unreadable."""
     try:
         record = json.loads(_path(settings, dataset.root, dataset.key).read_bytes())
@@ -67,7 +67,7 @@ def kept_verdict(settings: Settings, dataset: Dataset) -> KeptVerdict | None:
         return None
 
 
-def forget_verdicts(settings: Settings, root: Path) -> None:
+def remove_verdicts(settings: Settings, root: Path) -> None:
     """Remove all stored verdicts of the data set at `root`. Raises StorageFailed."""
     _forget(settings, root, but=None)
 
@@ -80,7 +80,7 @@ def _some(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~again], rows[again]]).head(MOST_ROWS)
 
 
-def _parse(record: dict[str, Any]) -> KeptVerdict | None:
+def _parse(record: dict[str, Any]) -> StoredVerdict | None:
     if record["format"] != FORMAT:
         return None
     findings: list[Finding] = []
@@ -90,7 +90,7 @@ def _parse(record: dict[str, Any]) -> KeptVerdict | None:
         rows = pd.DataFrame(said["rows"])
         findings.append(Finding(str(said["code"]), said["severity"], str(said["text"]), rows))
     totals = tuple(int(said["total"]) for said in record["findings"])
-    return KeptVerdict(Verdict(tuple(findings), int(record["images"])), datetime.fromisoformat(record["at"]), totals)
+    return StoredVerdict(Verdict(tuple(findings), int(record["images"])), datetime.fromisoformat(record["at"]), totals)
 
 
 def _folder(settings: Settings) -> Path:

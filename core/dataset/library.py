@@ -10,8 +10,8 @@ from pathlib import Path
 from core.access.actor import require
 from core.access.roles import Permission
 from core.access.trail import write_trail
-from core.dataset.cache import forget_cache
-from core.dataset.check_cache import forget_verdicts
+from core.dataset.cache import remove_cache
+from core.dataset.check_cache import remove_verdicts
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.journal import only_one, work_folder
 from core.dataset.layout import INFO_NAME
@@ -103,7 +103,7 @@ def remove_dataset(settings: Settings, name: str) -> None:
         raise DatasetInvalid(f"There is no data set {place}.", "It may have been removed already.")
     if any(path.is_dir() and is_dataset(path) for path in place.iterdir()):
         raise BuildRefused(f"{place} holds other data sets.", "Remove those first.")
-    forget_cache_of(settings, place)
+    remove_cache_of(settings, place)
     doomed = place.with_name(f".removed-{place.name}-{os.getpid()}")
     try:
         place.rename(doomed)  # out of sight first, as a whole
@@ -115,17 +115,17 @@ def remove_dataset(settings: Settings, name: str) -> None:
         raise StorageFailed(f"{place} can't be removed: {error.strerror or error}.", "Check permissions.") from error
 
 
-def forget_cache_of(settings: Settings, root: Path) -> None:
+def remove_cache_of(settings: Settings, root: Path) -> None:
     """Remove the cached pixels and verdicts of the data set at `root`; the pixels of a damaged one can't be
     identified."""
     from core.dataset.manifest import read_dataset
 
-    forget_verdicts(settings, root)
+    remove_verdicts(settings, root)
     try:
         dataset: Dataset = read_dataset(root)
     except CoreError:
         return
-    forget_cache(dataset, settings.data_dir / "cache")
+    remove_cache(dataset, settings.data_dir / "cache")
 
 
 def discard_unfinished(settings: Settings, out: Path) -> bool:

@@ -95,13 +95,13 @@ def _made(out: Path, roots: list[Path] | None = None) -> dict[str, Any]:
 def _checked(context: JobContext, settings: Settings, roots: list[Path]) -> dict[str, Any]:
     """Check each data set and store the verdict for pages and commands."""
     from core.dataset.check import check as check_dataset
-    from core.dataset.check_cache import keep_verdict
+    from core.dataset.check_cache import store_verdict
 
     verdicts = []
     for root in roots:
         dataset = read_dataset(root)
         verdict = check_dataset(dataset, hooks=context.hooks)
-        keep_verdict(settings, dataset, verdict)
+        store_verdict(settings, dataset, verdict)
         context.on_event("verdict", name=dataset.info.name, ok=verdict.ok, text=verdict.text)
         verdicts.append(verdict)
     return {"ok": all(each.ok for each in verdicts), "verdict": " ".join(each.text for each in verdicts)}

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import CoreError, StorageFailed
-from core.jobs.json_values import plain_value
+from core.jobs.json_values import json_value
 from core.jobs.run_dir import Run
 
 FORMAT = 1
@@ -135,10 +135,10 @@ class Evaluation:
             "kind": self.kind,
             "title": self.title,
             "text": self.text,
-            "protocol": plain_value(self.protocol),
+            "protocol": json_value(self.protocol),
             "tables": list(self.tables),
             "figures": {
-                name: plain_value(table.astype(object).where(table.notna(), None).to_dict("records"))
+                name: json_value(table.astype(object).where(table.notna(), None).to_dict("records"))
                 for name, table in self.tables.items()
                 if name in IN_JSON
             },

@@ -31,7 +31,7 @@ from core.jobs.errors import JobError, RunNotFound
 from core.jobs.json_values import to_json
 from core.jobs.permissions import permission_for
 from core.jobs.processes import process_start
-from core.jobs.stat_cache import Kept
+from core.jobs.stat_cache import StatCache
 from core.jobs.state import State, locked, now, read_state, write_state
 from core.settings import Settings, load_settings
 from core.system.atomic_file import write_atomically
@@ -179,9 +179,9 @@ def list_runs(root: Path, kind: str | None = None) -> list[Run]:
     return list(_runs_in(root / kind)) if _KIND.fullmatch(kind) else []
 
 
-_FOLDERS: Kept[tuple[Path, ...]] = Kept()
-_LISTS: Kept[tuple[Run, ...]] = Kept()
-_CONFIGS: Kept[bytes] = Kept()
+_FOLDERS: StatCache[tuple[Path, ...]] = StatCache()
+_LISTS: StatCache[tuple[Run, ...]] = StatCache()
+_CONFIGS: StatCache[bytes] = StatCache()
 
 
 def _runs_in(folder: Path) -> tuple[Run, ...]:

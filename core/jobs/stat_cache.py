@@ -16,7 +16,7 @@ SETTLED_NS = 100_000_000
 """Changes this recent may share a tick of the file system's clock with later ones: nothing is cached then."""
 
 
-class Kept(Generic[Read]):
+class StatCache(Generic[Read]):
     """At most `most` readings by path, for all threads of the process. A file is unchanged while its device, inode,
     size and modification time are; for a folder that covers entries that are added, removed or renamed."""
 

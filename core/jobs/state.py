@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.processes import is_alive
-from core.jobs.stat_cache import Kept
+from core.jobs.stat_cache import StatCache
 from core.system.atomic_file import write_atomically
 from core.system.platform_files import lock
 
@@ -51,7 +51,7 @@ class State:
         return self.status in ("interrupted", "failed", "stopped")
 
 
-_STATES: Kept[State] = Kept()
+_STATES: StatCache[State] = StatCache()
 
 
 def read_state(folder: Path) -> State:

@@ -27,7 +27,7 @@ _LOST_AFTER = 3
 
 
 @dataclass(frozen=True)
-class SeekSettings:
+class FaceSearchSettings:
     """`look_px`: longest side of the look at the whole frame; larger frames are reduced to it. `zoom`: how much tiles
     are enlarged, `tile_px` their side after that, `shared_px` what neighbours share of it, `tiles` how many get their
     turn in each frame. `small_faces`: always search the tiles (True), never (False), or while there is no face or a
@@ -41,16 +41,16 @@ class SeekSettings:
     small_faces: bool | None = None
 
 
-FAR_CAMERA = SeekSettings(look_px=1280, zoom=2.0, tile_px=1024, shared_px=160, tiles=2, small_faces=True)
+FAR_CAMERA = FaceSearchSettings(look_px=1280, zoom=2.0, tile_px=1024, shared_px=160, tiles=2, small_faces=True)
 """For a wide view with many small faces: more of each frame is searched, whatever is found."""
 
 
-class Seeker:
+class FaceSearch:
     """Finds faces frame by frame. Keeps which tile is next; for one stream and one thread."""
 
-    def __init__(self, detector: Detector, how: SeekSettings | None = None) -> None:
+    def __init__(self, detector: Detector, how: FaceSearchSettings | None = None) -> None:
         self._detector = detector
-        self._how = how or SeekSettings()
+        self._how = how or FaceSearchSettings()
         self._turn: Iterator[Tile] = iter(())
         self._tiled: tuple[int, ...] = ()
 
@@ -95,7 +95,7 @@ class Seen:
         return [moved(face, self.scale, (0, 0)) for face in self.faces]
 
 
-class DistantSeeker:
+class DistantFaceSearch:
     """Shrinks each frame until its largest face has `reduce_to_px`, and finds the faces in what is left.
 
     How far to shrink is known from the frame before; only the first frame, and one after which no face was found for

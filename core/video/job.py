@@ -23,7 +23,7 @@ from core.system.atomic_file import write_atomically
 from core.system.validated import validated
 from core.video.appearances import Appearances
 from core.video.draw import draw_result
-from core.video.face_search import FAR_CAMERA, SeekSettings
+from core.video.face_search import FAR_CAMERA, FaceSearchSettings
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
 from core.video.live_source import LiveSource
 from core.video.run_config import VideoConfig
@@ -60,7 +60,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
         ),
         settings,
     )
-    seek = FAR_CAMERA if config.small_faces else SeekSettings()
+    seek = FAR_CAMERA if config.small_faces else FaceSearchSettings()
     identifier = LiveIdentifier(pipeline, LiveSettings(config.reduce_to_px or None, seek))
     seen = _Collector(context, config.keep_faces, length_s(source) if seconds is None else seconds)
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
 """Work off the video thread: of the frames that arrive, the newest is worked on, and older ones are forgotten.
 
-with NewestFrame(look, "enrol") as newest:
+with LatestFrameWorker(look, "enrol") as newest:
     newest.submit(frame)      # from the video thread: returns at once
     result = newest.latest()  # the last result, None before the first
 """
@@ -26,7 +26,7 @@ CLOSE_S = 5.0
 
 
 @dataclass(frozen=True)
-class NewestStats:
+class LatestFrameStats:
     """`submitted` frames, of which `worked` were worked on, `skipped` were overtaken by newer ones and `failed` made
     the work raise. `per_s`: results a second over the last seconds. `work_ms`: the last one's work;
     `latency_ms`: from its submission to its result; both None before the first."""
@@ -40,7 +40,7 @@ class NewestStats:
     latency_ms: float | None = None
 
 
-class NewestFrame(Generic[Frame, Result]):
+class LatestFrameWorker(Generic[Frame, Result]):
     """One thread that does `work` on the newest frame. There is no queue: at most one frame waits, so neither memory
     nor delay grows when frames come faster than the work goes."""
 
@@ -90,13 +90,13 @@ class NewestFrame(Generic[Frame, Result]):
             return self._error
 
     @property
-    def stats(self) -> NewestStats:
+    def stats(self) -> LatestFrameStats:
         with self._changed:
             since = time.monotonic() - WINDOW_S
             recent = [at for at in self._finished if at >= since]
             span = recent[-1] - recent[0] if len(recent) > 1 else 0.0
             rate = (len(recent) - 1) / span if span else 0.0
-            return NewestStats(
+            return LatestFrameStats(
                 self._submitted, self._worked, self._skipped, self._failed, rate, self._work_ms, self._latency_ms
             )
 
@@ -114,7 +114,7 @@ class NewestFrame(Generic[Frame, Result]):
     def closed(self) -> bool:
         return self._closed
 
-    def __enter__(self) -> NewestFrame[Frame, Result]:
+    def __enter__(self) -> LatestFrameWorker[Frame, Result]:
         return self
 
     def __exit__(

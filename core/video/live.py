@@ -20,7 +20,7 @@ from core.recognition.decision import once_each
 from core.recognition.pooling import Pool, Pooled
 from core.recognition.probe import Cut
 from core.recognition.results import Probe, Recognition
-from core.video.face_search import DistantSeeker, Seeker, SeekSettings, Seen
+from core.video.face_search import DistantFaceSearch, FaceSearch, FaceSearchSettings, Seen
 from core.video.track import Track, Tracker
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class LiveSettings:
     come. `seek`: how faces are searched then. `pool`: judge by the latest frames together, or by each alone."""
 
     reduce_to_px: int | None = None
-    seek: SeekSettings = field(default_factory=SeekSettings)
+    seek: FaceSearchSettings = field(default_factory=FaceSearchSettings)
     pool: bool = True
 
 
@@ -98,8 +98,8 @@ class LiveIdentifier:
     def _begin(self, settings: LiveSettings) -> None:
         self._for = settings
         detector = self.pipeline.detector
-        self._near = Seeker(detector, settings.seek)
-        self._far = DistantSeeker(detector, settings.reduce_to_px) if settings.reduce_to_px else None
+        self._near = FaceSearch(detector, settings.seek)
+        self._far = DistantFaceSearch(detector, settings.reduce_to_px) if settings.reduce_to_px else None
         self._tracker = Tracker()
         self._known: dict[int, _Known] = {}
 

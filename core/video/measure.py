@@ -13,7 +13,7 @@ import psutil
 from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
-from core.video.latest_frame_worker import NewestFrame
+from core.video.latest_frame_worker import LatestFrameWorker
 from core.video.live import LiveIdentifier, LiveResult, LiveSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def measure_rate(
         result = identifier.look(*given)
         done.append((time.monotonic(), given[1], _light(result)))
 
-    with NewestFrame(work, "rate") as newest:
+    with LatestFrameWorker(work, "rate") as newest:
         _play(newest, frames, WARM_S, frames_per_s, None)
         before, start_mb, start = newest.stats, rss_mb(), time.monotonic()
         done.clear()
@@ -102,7 +102,7 @@ def rss_mb() -> float:
 
 
 def _play(
-    newest: NewestFrame[tuple[NDArray[np.uint8], float], None],
+    newest: LatestFrameWorker[tuple[NDArray[np.uint8], float], None],
     frames: Sequence[NDArray[np.uint8]],
     seconds: float,
     frames_per_s: float,

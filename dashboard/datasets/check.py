@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.dataset.check_cache import KeptVerdict
+from core.dataset.check_cache import StoredVerdict
 from core.dataset.findings import Finding, Verdict
 from core.dataset.layout import HR, VLR
 from core.dataset.manifest import Dataset
@@ -47,7 +47,7 @@ _TITLES = {
 }
 
 
-def verdict_panel(dataset: Dataset, kept: KeptVerdict) -> str:
+def verdict_panel(dataset: Dataset, kept: StoredVerdict) -> str:
     """Show the verdict, then the findings with their images, the most severe first. Returns a sentence on when the data
     set was checked."""
     verdict = kept.verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.dataset.check_cache import kept_verdict
+from core.dataset.check_cache import stored_verdict
 from core.dataset.layout import INFO_NAME
 from core.dataset.library import Listed, datasets_root, list_datasets, remove_dataset
 from core.dataset.manifest import Dataset
@@ -181,7 +181,7 @@ def _facts(dataset: Dataset) -> None:
 
 
 def _verdict(dataset: Dataset) -> None:
-    kept = kept_verdict(settings(), dataset)
+    kept = stored_verdict(settings(), dataset)
     busy = check_running(dataset.root)
     checked = ""
     if kept is not None:

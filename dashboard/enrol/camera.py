@@ -21,7 +21,7 @@ from core.recognition.results import EnrolmentDraft
 from core.system.text import count
 from core.video.capture import Capture, CaptureSession, CaptureView
 from core.video.guide import FEWEST, MOST, USUAL, see, step_text
-from core.video.latest_frame_worker import NewestFrame
+from core.video.latest_frame_worker import LatestFrameWorker
 from core.video.liveness import Challenge
 from core.video.preview import draw_preview
 from dashboard.camera import stream
@@ -52,7 +52,7 @@ class LiveEnrolment:
         self.settings = (captures, challenge)
         self.singles = 0
         self.view: CaptureView | None = None
-        self._newest: NewestFrame[NDArray[np.uint8], CaptureView] | None = None
+        self._newest: LatestFrameWorker[NDArray[np.uint8], CaptureView] | None = None
         self._lock = threading.Lock()
         self._touched = time.monotonic()
 
@@ -60,7 +60,7 @@ class LiveEnrolment:
         """Submit a frame for analysis and return it with the latest result drawn in. Runs on the video thread."""
         with self._lock:
             if self._newest is None or self._newest.closed:
-                self._newest = NewestFrame(self.session.look, "enrol")
+                self._newest = LatestFrameWorker(self.session.look, "enrol")
             newest = self._newest
         newest.submit(rgb)
         latest = newest.latest()

@@ -19,8 +19,8 @@ from core.recognition.attack_check import UNPROTECTED
 from core.recognition.results import Recognition
 from core.system.text import count
 from core.video.draw import draw_result, label_of
-from core.video.face_search import SeekSettings
-from core.video.latest_frame_worker import NewestFrame, NewestStats
+from core.video.face_search import FaceSearchSettings
+from core.video.latest_frame_worker import LatestFrameStats, LatestFrameWorker
 from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
 from core.video.sightings import SightingLog
 from dashboard.camera import stream
@@ -63,7 +63,7 @@ class LiveSession:
         self.pipeline = pipeline
         self.actor = actor
         self.settings = LiveSettings()
-        self._newest: NewestFrame[NDArray[np.uint8], _Looked] | None = None
+        self._newest: LatestFrameWorker[NDArray[np.uint8], _Looked] | None = None
         self._lock = threading.Lock()
         self._came: deque[float] = deque(maxlen=120)
 
@@ -71,7 +71,7 @@ class LiveSession:
         """Submit a frame for analysis and return it with the latest result drawn in. Runs on the video thread."""
         with self._lock:
             if self._newest is None or self._newest.closed:
-                self._newest = NewestFrame(self._worker(), "identify")
+                self._newest = LatestFrameWorker(self._worker(), "identify")
             newest = self._newest
         self._came.append(time.monotonic())
         newest.submit(rgb)
@@ -105,9 +105,9 @@ class LiveSession:
         return looked.result if looked is not None else None
 
     @property
-    def stats(self) -> NewestStats:
+    def stats(self) -> LatestFrameStats:
         newest = self._newest
-        return newest.stats if newest is not None else NewestStats()
+        return newest.stats if newest is not None else LatestFrameStats()
 
     @property
     def error(self) -> Exception | None:
@@ -151,7 +151,7 @@ def live_identify(pipe: Pipeline) -> None:
             "in turn. Slower.",
         )
     session.actor = current()
-    session.settings = LiveSettings(chosen or None, SeekSettings(small_faces=True if small else None))
+    session.settings = LiveSettings(chosen or None, FaceSearchSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
         state = stream.video(_KEY, session.on_frame, on_end=session.on_end)
@@ -239,7 +239,7 @@ def _face(face: LiveFace) -> Recognition | None:
         return found if asked else None
 
 
-def speed_text(stats: NewestStats, frames_per_s: float, result: LiveResult) -> str:
+def speed_text(stats: LatestFrameStats, frames_per_s: float, result: LiveResult) -> str:
     """ "9.2 results per second from 14.8 frames per second, 85 ms after each frame: detect 40 ms, ..." """
     after = "" if stats.latency_ms is None else f", {stats.latency_ms:.0f} ms after each frame"
     steps = ", ".join(f"{step} {ms:.0f} ms" for step, ms in result.timings_ms.items())

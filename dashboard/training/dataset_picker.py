@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.dataset.check_cache import kept_verdict
+from core.dataset.check_cache import stored_verdict
 from core.dataset.library import Listed
 from core.dataset.manifest import DatasetInfo
 from core.dataset.run_config import CheckConfig
@@ -56,7 +56,7 @@ def choose_dataset(sets: list[Listed]) -> ChosenSet:
 def _verdict(listed: Listed) -> tuple[bool, bool]:
     """Show the result of the check; returns whether a run may start, and whether it was forced."""
     dataset = open_dataset(listed.root)
-    kept = kept_verdict(settings(), dataset)
+    kept = stored_verdict(settings(), dataset)
     synthetic = f" {SYNTHETIC_HINT}" if dataset.info.synthetic else ""
     if kept is None:
         if check_running(listed.root):

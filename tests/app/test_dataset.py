@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.dataset.build import build
 from core.dataset.check import check
-from core.dataset.check_cache import keep_verdict
+from core.dataset.check_cache import store_verdict
 from core.dataset.findings import Finding
 from core.dataset.manifest import Dataset, read_dataset, write_dataset
 from core.dataset.rejects import reject_row, rejects_bytes
@@ -26,7 +26,7 @@ NASTY = "<img src=x onerror=alert(1)>"
 
 
 def checked(dataset: Dataset) -> Dataset:
-    keep_verdict(load_settings(), dataset, check(dataset))
+    store_verdict(load_settings(), dataset, check(dataset))
     return dataset
 
 

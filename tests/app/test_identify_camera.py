@@ -19,7 +19,7 @@ from core.images import read_image
 from core.jobs.run_dir import create_run, list_runs, runs_root
 from core.pipeline import PipelineConfig, build_pipeline
 from core.settings import load_settings
-from core.video.latest_frame_worker import NewestStats
+from core.video.latest_frame_worker import LatestFrameStats
 from core.video.live import LiveResult, LiveSettings
 from core.video.sightings import LEAST_FRAMES, SightingRule, read_rule, sightings, write_rule
 from dashboard.identify import video
@@ -94,7 +94,7 @@ def test_the_camera_is_offered_and_says_what_is_kept(open_page: OpenPage, ready:
 
 def test_speed_is_told_in_one_line() -> None:
     result = LiveResult((), 0.0, (480, 640), {"detect": 40.4, "encode": 9.6})
-    stats = NewestStats(submitted=20, worked=9, per_s=9.25, work_ms=60, latency_ms=84.6)
+    stats = LatestFrameStats(submitted=20, worked=9, per_s=9.25, work_ms=60, latency_ms=84.6)
     assert speed_text(stats, 14.8, result) == (
         "9.2 results per second from 14.8 frames per second, 85 ms after each frame: detect 40 ms, encode 10 ms."
     )
@@ -185,4 +185,4 @@ def test_a_video_s_table_has_titles_and_no_empty_cells_that_read_none() -> None:
 
 def test_a_session_without_frames_has_no_speed(ready: Path) -> None:
     session = LiveSession(None, NOBODY)  # type: ignore[arg-type]  # no frame comes, so no pipeline is asked
-    assert session.frames_per_s == 0.0 and session.stats == NewestStats() and session.looked() is None
+    assert session.frames_per_s == 0.0 and session.stats == LatestFrameStats() and session.looked() is None

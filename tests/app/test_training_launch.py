@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.dataset.check_cache import keep_verdict
+from core.dataset.check_cache import store_verdict
 from core.dataset.synthetic.demo import make_demo
 from core.jobs.run_dir import list_runs
 from core.models.upscalers import use_upscaler
@@ -94,7 +94,7 @@ def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, de
 
     dataset = read_dataset(demo)
     finding = Finding("identity_overlap", "error", "3 people are in two splits.", pd.DataFrame())
-    keep_verdict(load_settings(), dataset, Verdict((finding,), 12))
+    store_verdict(load_settings(), dataset, Verdict((finding,), 12))
     app = opened(open_page)
     assert "its figures would be misleading" in app.error[0].value and button(app, "Start training").disabled
     app.checkbox(key="training_force").set_value(True).run()

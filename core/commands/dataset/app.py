@@ -291,13 +291,13 @@ def _to_check(source: str, layout: str | None, pattern: str | None, columns: lis
 
 def _keep(dataset: Dataset, verdict: Verdict) -> None:
     """The dashboard shows the verdict on a data set of ours without checking it again."""
-    from core.dataset.check_cache import keep_verdict
+    from core.dataset.check_cache import store_verdict
     from core.errors import StorageFailed
     from core.settings import load_settings
 
     if dataset.key and dataset.root.resolve().is_relative_to(datasets_dir().resolve()):
         try:
-            keep_verdict(load_settings(), dataset, verdict)
+            store_verdict(load_settings(), dataset, verdict)
         except StorageFailed as error:
             note(str(error))
 

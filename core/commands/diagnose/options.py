@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.commands.evaluate.options import sizes_of
 from core.commands.shared.common import UsageMistake, progress, say_json
-from core.jobs.json_values import plain_value
+from core.jobs.json_values import json_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -77,4 +77,4 @@ def counting(what: str) -> Callable[[int, int], None]:
 
 def say_plain(value: object) -> None:
     """`value` as JSON, numbers that are none as null."""
-    say_json(plain_value(value))
+    say_json(json_value(value))

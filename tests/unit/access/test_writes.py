@@ -15,7 +15,7 @@ from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_password, change_role, remove_user
 from core.dataset.build import build
-from core.dataset.check_cache import keep_verdict
+from core.dataset.check_cache import store_verdict
 from core.dataset.fetch import fetch
 from core.dataset.ingest import ingest
 from core.dataset.library import discard_unfinished, remove_dataset
@@ -124,7 +124,7 @@ VIEWERS = {
     "ingest": lambda p: ingest(p.photographs, p.root / "datasets" / "taken", workers=1),
     "build": lambda p: build(scan(p.photographs), p.root / "datasets" / "built"),
     "fetch": lambda p: fetch("olivetti", p.root / "datasets" / "olivetti", downloads=p.root / "downloads"),
-    "keep a verdict": lambda p: keep_verdict(p.settings, None, None),
+    "keep a verdict": lambda p: store_verdict(p.settings, None, None),
     "remove a data set": lambda p: remove_dataset(p.settings, "small"),
     "discard": lambda p: discard_unfinished(p.settings, p.root / "datasets" / "small"),
     "launch training": lambda p: launch(p.settings, "finetune", {}, slug="x"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.dataset.cache import forget_cache, open_cache
+from core.dataset.cache import open_cache, remove_cache
 from core.dataset.errors import DatasetInvalid
 from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.synthetic.demo import make_demo
@@ -49,5 +49,5 @@ def test_what_changed_on_disk_is_refused(tmp_path: Path) -> None:
     assert list(cache.iterdir()) == []
     demo.file(first).write_bytes(content)
     assert len(open_cache(read_dataset(demo.root), cache)[112]) == 4
-    forget_cache(demo, cache)
+    remove_cache(demo, cache)
     assert list(cache.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from sets import notes_set, tree
 
 from core.dataset import runs
-from core.dataset.check_cache import kept_verdict
+from core.dataset.check_cache import stored_verdict
 from core.dataset.errors import BuildRefused, SourceInvalid
 from core.dataset.library import datasets_root
 from core.dataset.manifest import read_dataset
@@ -46,7 +46,7 @@ def test_a_demo_is_drawn_checked_and_its_verdict_kept(root: Path) -> None:
     job = Job("demo", out=str(root / "demo"), identities=2, images=5)
     report = runs.demo(job.context())
     assert report["made"] == [str(root / "demo")] and "2 people" in report["text"]
-    kept = kept_verdict(load_settings(), read_dataset(root / "demo"))
+    kept = stored_verdict(load_settings(), read_dataset(root / "demo"))
     assert kept is not None and kept.verdict.ok == report["ok"]
     assert {"progress", "verdict"} == {kind for kind, _ in job.events}
     with pytest.raises(BuildRefused):  # another run: what is there isn't its own
@@ -65,7 +65,7 @@ def test_a_build_killed_after_it_was_in_place_goes_on_to_its_check(root: Path, t
     assert tree(root) == before and report["ok"] is True
     assert [Path(each).name for each in report["made"]] == ["closed-set", "identity-disjoint"]
     assert "closed-set: 2 people" in report["text"] or "closed-set: 1 people" in report["text"]
-    assert all(kept_verdict(load_settings(), read_dataset(Path(each))) for each in report["made"])
+    assert all(stored_verdict(load_settings(), read_dataset(Path(each))) for each in report["made"])
 
 
 def test_a_stop_is_a_stop_and_leaves_nothing_half_made(root: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_photographs_are_taken_in_and_checked_where_asked(root: Path, people: Pa
     report = runs.ingest(Job("ingest", out=str(root / "a"), **plain).context())
     assert report["made"] == [str(root / "a")] and "ok" not in report and report["rejected"] == 3
     report = runs.ingest(Job("ingest", out=str(root / "b"), check=True, **plain).context())
-    assert "ok" in report and kept_verdict(load_settings(), read_dataset(root / "b")) is not None
+    assert "ok" in report and stored_verdict(load_settings(), read_dataset(root / "b")) is not None
     assert runs.check(Job("check", root=str(root / "a")).context())["ok"] == report["ok"]
 
 

@@ -12,7 +12,7 @@ from sets import notes_set, tree
 from core.dataset.build import build
 from core.dataset.cache import open_cache
 from core.dataset.check import check
-from core.dataset.check_cache import MOST_ROWS, keep_verdict, kept_verdict
+from core.dataset.check_cache import MOST_ROWS, store_verdict, stored_verdict
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.findings import Finding, Verdict
 from core.dataset.journal import work_folder
@@ -79,11 +79,11 @@ def test_removing_takes_the_cache_and_verdict_and_nothing_of_others(here: Settin
     before = tree(source)
     one, two = made(here, source, "one"), made(here, source, "two", "both")
     for dataset in (one, two):
-        keep_verdict(here, dataset, check(dataset))
+        store_verdict(here, dataset, check(dataset))
     open_cache(one, here.data_dir / "cache")
     remove_dataset(here, "one")
     assert not one.root.exists() and not (here.data_dir / "cache" / one.key).exists()
-    assert kept_verdict(here, one) is None and kept_verdict(here, two) is not None
+    assert stored_verdict(here, one) is None and stored_verdict(here, two) is not None
     remove_dataset(here, "two/closed-set")
     assert [each.name for each in list_datasets(datasets_root(here))] == ["two/identity-disjoint"]
     remove_dataset(here, "two/identity-disjoint")
@@ -117,8 +117,8 @@ def test_a_verdict_comes_back_as_it_was_said(here: Settings, source: Path) -> No
     frame.loc[frame["pair"] == frame.loc[frame["split"] == "val", "pair"].iloc[0], "split"] = "train"
     dataset = write_dataset(dataset.root, frame, dataset.info)
     verdict = check(dataset)
-    keep_verdict(here, dataset, verdict)
-    kept = kept_verdict(here, dataset)
+    store_verdict(here, dataset, verdict)
+    kept = stored_verdict(here, dataset)
     assert kept is not None and not kept.verdict.ok and kept.verdict.images == verdict.images
     for ours, theirs, total in zip(kept.verdict.findings, verdict.findings, kept.totals, strict=True):
         assert (ours.code, ours.severity, ours.text) == (theirs.code, theirs.severity, theirs.text)
@@ -127,22 +127,22 @@ def test_a_verdict_comes_back_as_it_was_said(here: Settings, source: Path) -> No
 
 def test_a_verdict_belongs_to_its_manifest_and_place(here: Settings, source: Path) -> None:
     dataset = made(here, source, "set")
-    keep_verdict(here, dataset, check(dataset))
-    assert kept_verdict(here, replace(dataset, key="0" * 64)) is None
-    assert kept_verdict(here, replace(dataset, root=dataset.root.with_name("other"))) is None
-    keep_verdict(here, replace(dataset, key="1" * 64), Verdict((), 3))
-    assert kept_verdict(here, dataset) is None  # the earlier manifest's is forgotten
+    store_verdict(here, dataset, check(dataset))
+    assert stored_verdict(here, replace(dataset, key="0" * 64)) is None
+    assert stored_verdict(here, replace(dataset, root=dataset.root.with_name("other"))) is None
+    store_verdict(here, replace(dataset, key="1" * 64), Verdict((), 3))
+    assert stored_verdict(here, dataset) is None  # the earlier manifest's is forgotten
     [path] = (here.data_dir / "cache" / "verdicts").iterdir()
     path.write_text("{")
-    assert kept_verdict(here, replace(dataset, key="1" * 64)) is None
+    assert stored_verdict(here, replace(dataset, key="1" * 64)) is None
 
 
 def test_of_many_rows_both_sides_of_a_leak_are_kept(here: Settings, source: Path) -> None:
     dataset = made(here, source, "set")
     split = ["train"] * (MOST_ROWS + 50) + ["val"]
     rows = pd.DataFrame({"path": [str(i) for i in range(len(split))], "identity": "a", "split": split})
-    keep_verdict(here, dataset, Verdict((Finding("identity_overlap", "error", "x", rows),), 9))
-    kept = kept_verdict(here, dataset)
+    store_verdict(here, dataset, Verdict((Finding("identity_overlap", "error", "x", rows),), 9))
+    kept = stored_verdict(here, dataset)
     assert kept is not None and kept.totals == (MOST_ROWS + 51,)
     sides = kept.verdict.findings[0].rows["split"]
     assert len(sides) == MOST_ROWS and set(sides) == {"train", "val"}

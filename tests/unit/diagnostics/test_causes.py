@@ -14,7 +14,7 @@ from core.diagnostics.spread import spread_of
 from core.encoder.health import measure_health
 from core.errors import SettingsInvalid
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.jobs.json_values import plain_value
+from core.jobs.json_values import json_value
 from core.sr.upscale import bicubic
 
 
@@ -89,7 +89,7 @@ def test_a_fault_is_told_also_where_similarity_is_low():
 
 def test_a_report_comes_back_as_it_was():
     told = diagnose(made_check(similarity=0.9999, between=0.96), "faces")
-    back = diagnosis_of(plain_value(told.facts()))
+    back = diagnosis_of(json_value(told.facts()))
     assert back == told
 
 

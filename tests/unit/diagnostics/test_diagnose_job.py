@@ -17,7 +17,7 @@ from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from core.jobs.context import JobContext
 from core.jobs.errors import JobStopped
-from core.jobs.json_values import plain_value
+from core.jobs.json_values import json_value
 from core.jobs.run_dir import create_run, runs_root
 from core.models.variants import VARIANTS
 from core.settings import load_settings
@@ -57,7 +57,7 @@ def test_a_check_measures_weights_that_the_health_check_refuses(own_data_dir, tm
     dataset = faces_dataset(tmp_path / "faces", people=3)
     source = Source(str(dataset.root), "test", (), SystemSpec(weights=str(weights), device="cpu"))
     job, events = context(source.config(task="check"))
-    report = plain_value(run(job))
+    report = json_value(run(job))
     assert not report["diagnosis"]["ok"] and report["diagnosis"]["answers"][0]["found"]
     assert report["diagnosis"]["protocol"].startswith("faces, split test, 6 aligned faces of 3 people")
     assert [data["step"] for _, data in events] == ["load", "read", "HR", "16 px", ""]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from core.errors import StorageFailed
 from core.jobs import processes
 from core.jobs.errors import JobError, RunNotFound
-from core.jobs.json_values import plain_value, to_json
+from core.jobs.json_values import json_value, to_json
 from core.jobs.processes import is_alive, process_start
 from core.jobs.run_dir import create_run, delete_run, find_run, list_runs, slugged
 from core.jobs.state import State, locked, read_state, stored_state, write_state
@@ -221,6 +221,6 @@ def test_plain_values_stay_what_they_are(value):
 def test_numbers_of_other_libraries_paths_and_nan_become_plain():
     value = {1: np.int64(3), "a": (np.float32(0.5), float("inf")), "t": AT, "p": Path("x"), "s": {2, 1}, "b": np.True_}
     at = "2026-11-24T03:04:05.678+00:00"
-    assert plain_value(value) == {"1": 3, "a": [0.5, None], "t": at, "p": "x", "s": [1, 2], "b": True}
+    assert json_value(value) == {"1": 3, "a": [0.5, None], "t": at, "p": "x", "s": [1, 2], "b": True}
     with pytest.raises(TypeError, match="object"):
-        plain_value(object())
+        json_value(object())

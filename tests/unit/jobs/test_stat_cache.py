@@ -10,7 +10,7 @@ import pytest
 from core.errors import StorageFailed
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, create_run, delete_run, list_runs
-from core.jobs.stat_cache import Kept
+from core.jobs.stat_cache import StatCache
 from core.jobs.state import State, now, stored_state, write_state
 
 LONG_AGO_NS = 1_700_000_000_000_000_000
@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 class Reader:
     def __init__(self, path: Path, most: int = 4096) -> None:
-        self.path, self.reads, self.kept = path, 0, Kept[str](most)
+        self.path, self.reads, self.kept = path, 0, StatCache[str](most)
 
     def __call__(self, path: Path | None = None) -> str:
         wanted = path or self.path

@@ -8,7 +8,7 @@ import pytest
 from core.faces.align import probe_px
 from core.faces.detect import Detector
 from core.images import resize
-from core.video.face_search import DistantSeeker, Seeker, SeekSettings
+from core.video.face_search import DistantFaceSearch, FaceSearch, FaceSearchSettings
 
 
 class Counting(Detector):
@@ -34,7 +34,7 @@ def far_view(portrait: np.ndarray) -> np.ndarray:
 
 def test_a_small_face_is_found_within_a_round_of_tiles_and_then_followed(far_view) -> None:
     detector = Counting()
-    seeker = Seeker(detector)
+    seeker = FaceSearch(detector)
     found, rounds = [], 0
     while not found and rounds < 12:
         found = seeker.find(far_view)
@@ -52,20 +52,20 @@ def test_a_small_face_is_found_within_a_round_of_tiles_and_then_followed(far_vie
 def test_what_a_frame_costs_is_bounded(far_view) -> None:
     detector = Counting()
     large = resize(far_view, (1920, 1080))
-    seeker = Seeker(detector, SeekSettings(look_px=640, tiles=2, small_faces=True))
+    seeker = FaceSearch(detector, FaceSearchSettings(look_px=640, tiles=2, small_faces=True))
     seeker.find(large)
     assert detector.looks == [(640 / 1920, False), (2.0, True), (2.0, True)]
 
 
 def test_tiles_are_left_alone_while_large_faces_are_in_sight(portrait) -> None:
     detector = Counting()
-    seeker = Seeker(detector)
+    seeker = FaceSearch(detector)
     assert len(seeker.find(portrait)) == 1
     assert [tiled for _, tiled in detector.looks] == [False]
 
 
 def test_tiles_cover_the_whole_frame_in_turn() -> None:
-    seeker = Seeker(Detector(), SeekSettings(tile_px=512, shared_px=128, zoom=2.0))
+    seeker = FaceSearch(Detector(), FaceSearchSettings(tile_px=512, shared_px=128, zoom=2.0))
     covered = np.zeros((480, 640), bool)
     tiles = [seeker._next_tile((480, 640, 3)) for _ in range(9)]
     for tile in tiles:
@@ -76,7 +76,7 @@ def test_tiles_cover_the_whole_frame_in_turn() -> None:
 
 @pytest.mark.parametrize("size", [16, 32])
 def test_a_simulated_distance_holds_its_size(portrait, size: int) -> None:
-    seeker = DistantSeeker(Detector(), size)
+    seeker = DistantFaceSearch(Detector(), size)
     for _ in range(4):
         seen = seeker.find(portrait)
         assert probe_px(seen.faces[0].landmarks) == pytest.approx(size, rel=0.15)
@@ -86,7 +86,7 @@ def test_a_simulated_distance_holds_its_size(portrait, size: int) -> None:
 
 
 def test_after_the_face_left_and_came_back_the_distance_is_measured_anew(portrait) -> None:
-    seeker = DistantSeeker(Detector(), 24)
+    seeker = DistantFaceSearch(Detector(), 24)
     seeker.find(portrait)
     blank = np.full_like(portrait, 120)
     for _ in range(4):

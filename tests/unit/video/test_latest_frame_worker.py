@@ -2,11 +2,11 @@
 
 import threading
 
-from core.video.latest_frame_worker import NewestFrame
+from core.video.latest_frame_worker import LatestFrameWorker
 
 
 def test_the_latest_result_is_that_of_the_newest_frame():
-    with NewestFrame(lambda frame: frame * 10, "test") as newest:
+    with LatestFrameWorker(lambda frame: frame * 10, "test") as newest:
         assert newest.latest() is None
         assert newest.submit(4)
         assert newest.wait(0, 10)
@@ -23,7 +23,7 @@ def test_frames_that_come_while_one_is_worked_on_are_overtaken_by_the_last():
         go.wait(10)
         return frame
 
-    with NewestFrame(slow, "test") as newest:
+    with LatestFrameWorker(slow, "test") as newest:
         newest.submit(0)
         assert begun.wait(10)
         for frame in range(1, 6):
@@ -44,7 +44,7 @@ def test_work_that_raises_is_told_and_the_next_frame_is_worked_on():
             raise ValueError("negative")
         return frame
 
-    with NewestFrame(picky, "test") as newest:
+    with LatestFrameWorker(picky, "test") as newest:
         newest.submit(3)
         assert newest.wait(0, 10)
         newest.submit(-1)
@@ -60,7 +60,7 @@ def test_work_that_raises_is_told_and_the_next_frame_is_worked_on():
 
 def test_closing_ends_the_thread_and_refuses_frames():
     before = set(threading.enumerate())
-    newest = NewestFrame(lambda frame: frame, "test")
+    newest = LatestFrameWorker(lambda frame: frame, "test")
     assert len(set(threading.enumerate()) - before) == 1
     newest.close()
     newest.close()
@@ -78,7 +78,7 @@ def test_the_work_may_close_it():
         box[0].close()
         return frame
 
-    newest = NewestFrame(last, "test")
+    newest = LatestFrameWorker(last, "test")
     box.append(newest)
     newest.submit(1)
     newest._thread.join(10)
