@@ -17,7 +17,7 @@ from dashboard.accuracy.people import people_part
 from dashboard.accuracy.scores import scores_part
 from dashboard.accuracy.tables import protocol_part, report_downloads, tables_part
 from dashboard.accuracy.thresholds import calibration_part
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.runs.list import show_list
 from dashboard.shell.error_display import feedback
 from dashboard.ui.components import choose_one
@@ -40,9 +40,9 @@ def run_view(run: Run) -> None:
     """Draw one evaluation. Its card refreshes automatically while it is queued or running."""
     entry = read_entry(run)
     done = entry.state.status == "done"
-    run_status(
+    show_run_card(
         run,
-        Shown(
+        RunCard(
             entry.title,
             body=_settings,
             bar=lambda snapshot: progress_bar(snapshot.progress),

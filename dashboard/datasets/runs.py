@@ -17,7 +17,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from core.jobs.state import now
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.runs.datasets import known_runs, target_of
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import shorten
@@ -51,7 +51,7 @@ def work_panel(runs: list[Run]) -> None:
     """Show each run with its progress; its data set is selected once the run is done."""
     for run in runs:
         with suppress(RunNotFound):  # removed in the meantime
-            run_status(run, shown_as(run))
+            show_run_card(run, card_of(run))
 
 
 def earlier_panel(but: list[Run]) -> None:
@@ -65,10 +65,10 @@ def earlier_panel(but: list[Run]) -> None:
             work_panel(runs)
 
 
-def shown_as(run: Run) -> Shown:
+def card_of(run: Run) -> RunCard:
     """How a run of this page is shown. Raises RunNotFound, StorageFailed."""
     place = target_of(run.config)
-    return Shown(
+    return RunCard(
         title=_TITLES[run.kind].format(name=shorten(place.name, 50)),
         unit="photographs" if run.kind in ("ingest", "fetch") else "images",
         on_end=_on_end,

@@ -30,7 +30,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
 from core.system.text import count
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go
@@ -205,7 +205,7 @@ def run_panel(config: Mapping[str, Any], title: str, *, unit: str = "faces", don
         return False
     if status == "done" and not done_too:
         return False
-    run_status(run, Shown(title, unit=unit, steps=STEPS, on_end=_say_end, removal="Its embeddings are kept."))
+    show_run_card(run, RunCard(title, unit=unit, steps=STEPS, on_end=_say_end, removal="Its embeddings are kept."))
     return True
 
 

@@ -19,7 +19,7 @@ from core.system.text import count
 from core.video.sources import source_of
 from core.video.stream_credentials import put_away, shown
 from dashboard.identify.session import SIZES
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
@@ -76,7 +76,7 @@ def video_jobs(pipe: Pipeline) -> None:
         )
     for run in runs:
         with suppress(RunNotFound):
-            run_status(run, _shown(run))
+            show_run_card(run, _card(run))
 
 
 def _form(pipe: Pipeline) -> None:
@@ -163,11 +163,11 @@ def _start(
     return launch(here, "video", config.values(), slug=slug, files=files)
 
 
-def _shown(run: Run) -> Shown:
+def _card(run: Run) -> RunCard:
     config = run.config
     source = shown(str(config.get("source", "")))
     title = str(config.get("title") or (source if "://" in source else Path(source).name))
-    return Shown(
+    return RunCard(
         title=f"Video: {shorten(title, 60)}",
         unit="s",
         steps={"look": "Analysing"},

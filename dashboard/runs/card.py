@@ -1,6 +1,6 @@
 """A run as a card: its state, its progress, its last events, and buttons to stop, resume and remove it.
 
-    run_status(run, Shown("Reading photographs", unit="photographs"))
+    show_run_card(run, RunCard("Reading photographs", unit="photographs"))
 
 Everything is read from the run's folder, so every browser shows the same, also after a reload or a restart of the
 dashboard. The card is redrawn once per second while the run is queued or running, and not afterwards.
@@ -56,8 +56,8 @@ _ENDS = {
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a kind of run is shown. `unit` is what its progress counts, in the plural; `steps` are the labels of the
+class RunCard:
+    """How a kind of run is card. `unit` is what its progress counts, in the plural; `steps` are the labels of the
     job's steps, in addition to STEPS. `body` draws more below the bar at each refresh (a chart of losses). `on_end` is
     called once when this visitor has seen the run end, before the page is run again; `on_remove` after a removal. `bar`
     returns the bar's share in [0, 1] and its text, instead of those of the progress events; `buttons` draws further
@@ -78,16 +78,16 @@ class Shown:
     removal: str = "This deletes the run's folder with its checkpoints and report. Anything it saved elsewhere is kept."
 
 
-def run_status(run: Run, shown: Shown) -> None:
+def show_run_card(run: Run, card: RunCard) -> None:
     """Show a run, refreshed while it is queued or running. A run that was removed shows nothing."""
     try:
         live = run.state().live
     except RunNotFound:
         return
-    st.fragment(status_body, run_every=POLL_S if live else None)(run, shown, live)
+    st.fragment(draw_run_card, run_every=POLL_S if live else None)(run, card, live)
 
 
-def status_body(run: Run, shown: Shown, was_live: bool) -> None:
+def draw_run_card(run: Run, card: RunCard, was_live: bool) -> None:
     """Draw the run as it is now. When a live run has ended, run the whole page again."""
     try:
         snapshot = reader_of(run).look()
@@ -97,16 +97,16 @@ def status_body(run: Run, shown: Shown, was_live: bool) -> None:
             st.rerun()
         return
     if was_live and not snapshot.state.live:
-        if shown.on_end is not None:
-            shown.on_end(snapshot)
+        if card.on_end is not None:
+            card.on_end(snapshot)
         st.rerun()
     with st.container(border=True, key=f"run_{_slug(run)}"):
-        _head(snapshot, shown)
-        _state(snapshot, shown)
-        if shown.body is not None:
-            shown.body(snapshot)
-        _actions(snapshot, shown)
-        if shown.details:
+        _head(snapshot, card)
+        _state(snapshot, card)
+        if card.body is not None:
+            card.body(snapshot)
+        _actions(snapshot, card)
+        if card.details:
             _details(snapshot)
 
 
@@ -123,10 +123,10 @@ def forget_reader(run: Run) -> None:
     st.session_state.get("run_readers", {}).pop(run.id, None)
 
 
-def progress_text(progress: Progress, shown: Shown) -> str:
+def progress_text(progress: Progress, card: RunCard) -> str:
     """ "Checking: 1,200 of 9,502 images, 105 per second, 1 min 20 s left"."""
-    word = {**STEPS, **shown.steps}.get(progress.step, "")
-    counted = f"{progress.done:,} of {progress.total:,} {shown.unit}" if progress.total else f"{progress.done:,}"
+    word = {**STEPS, **card.steps}.get(progress.step, "")
+    counted = f"{progress.done:,} of {progress.total:,} {card.unit}" if progress.total else f"{progress.done:,}"
     parts = [f"{word}: {counted}" if word else counted]
     rejected = progress.data.get("rejected")
     if isinstance(rejected, int) and rejected:
@@ -146,17 +146,17 @@ def event_line(event: Event) -> str:
     return f"{event.at.astimezone():%H:%M:%S}  {event.kind}{f': {data}' if data else ''}"
 
 
-def _head(snapshot: Snapshot, shown: Shown) -> None:
+def _head(snapshot: Snapshot, card: RunCard) -> None:
     word, icon, colour = STATES[snapshot.state.status]
     if snapshot.asked_to_stop:
         word, icon, colour = "Stopping", ":material/stop_circle:", "orange"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(shown.title)}**", width="content")
+        st.markdown(f"**{plain(card.title)}**", width="content")
         st.badge(word, icon=icon, color=colour)  # type: ignore[arg-type]
         facts = [f"attempt {snapshot.state.attempts}"] if snapshot.state.attempts > 1 else []
         spent = spent_s(snapshot.state)
-        if shown.took is not None and not snapshot.state.live:
-            facts += filter(None, [shown.took(snapshot)])
+        if card.took is not None and not snapshot.state.live:
+            facts += filter(None, [card.took(snapshot)])
         elif spent is not None:
             facts.append(f"for {duration(spent)}" if snapshot.state.live else f"took {duration(spent)}")
         if facts:
@@ -171,19 +171,19 @@ def spent_s(state: State, at: datetime | None = None) -> float | None:
     return None if end is None else max(0.0, (end - state.started).total_seconds())
 
 
-def _state(snapshot: Snapshot, shown: Shown) -> None:
+def _state(snapshot: Snapshot, card: RunCard) -> None:
     state, progress = snapshot.state, snapshot.progress
     if state.status == "queued":
         wait = f"{count(snapshot.ahead, 'run')} ahead of it." if snapshot.ahead else "Starts in a moment."
         st.progress(0.0, text=wait)
     elif state.status == "running":
-        bar = _bar(snapshot, shown)
+        bar = _bar(snapshot, card)
         if bar is not None:
             st.progress(bar[0], text=plain(bar[1]))
         elif progress is None:
             st.progress(0.0, text=_last_title(snapshot) or "Started.")
         else:
-            st.progress(progress.share, text=plain(progress_text(progress, shown)))
+            st.progress(progress.share, text=plain(progress_text(progress, card)))
     elif state.status == "failed":
         st.error(
             f"**{plain(state.error, links=True)}**\n\n{plain(state.next_step, links=True)}", icon=":material/error:"
@@ -193,8 +193,8 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
         if report.get("text"):
             st.markdown(nonbreaking(plain(report["text"])))
     else:
-        bar = _bar(snapshot, shown)
-        text = bar[1] if bar else progress_text(progress, shown) if progress else ""
+        bar = _bar(snapshot, card)
+        text = bar[1] if bar else progress_text(progress, card) if progress else ""
         reached = f" Last progress: {plain(text)}." if text else ""
         st.markdown(f"{_ENDS[state.status]}{reached} Resume it to continue.")
     for event in snapshot.events:
@@ -202,8 +202,8 @@ def _state(snapshot: Snapshot, shown: Shown) -> None:
             st.warning(plain(event.data["text"]), icon=":material/warning:")
 
 
-def _bar(snapshot: Snapshot, shown: Shown) -> tuple[float, str] | None:
-    return None if shown.bar is None else shown.bar(snapshot)
+def _bar(snapshot: Snapshot, card: RunCard) -> tuple[float, str] | None:
+    return None if card.bar is None else card.bar(snapshot)
 
 
 def _last_title(snapshot: Snapshot) -> str:
@@ -214,7 +214,7 @@ def _last_title(snapshot: Snapshot) -> str:
     return ""
 
 
-def _actions(snapshot: Snapshot, shown: Shown) -> None:
+def _actions(snapshot: Snapshot, card: RunCard) -> None:
     run, state, key = snapshot.run, snapshot.state, _slug(snapshot.run)
     if not allowed(permission_for(run.kind)):
         return
@@ -227,23 +227,23 @@ def _actions(snapshot: Snapshot, shown: Shown) -> None:
                 if attempt.ok:
                     st.rerun()
             return
-        if shown.buttons is not None:
-            shown.buttons(snapshot)
+        if card.buttons is not None:
+            card.buttons(snapshot)
         if state.resumable and st.button(
-            "Resume", icon=":material/play_arrow:", key=f"run_resume_{key}", type=shown.resume
+            "Resume", icon=":material/play_arrow:", key=f"run_resume_{key}", type=card.resume
         ):
             with feedback() as attempt:
                 resume(run, settings())
             if attempt.ok:
                 st.rerun()
         with st.popover("Remove", icon=":material/delete:"):
-            st.markdown(f"Remove this run permanently? {plain(shown.removal)}")
+            st.markdown(f"Remove this run permanently? {plain(card.removal)}")
             if st.button("Remove the run", key=f"run_remove_{key}"):
                 with feedback() as attempt:
                     delete_run(run)
                     forget_reader(run)
-                    if shown.on_remove is not None:
-                        shown.on_remove(run)
+                    if card.on_remove is not None:
+                        card.on_remove(run)
                 if attempt.ok:
                     st.rerun()
 

@@ -14,7 +14,7 @@ from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.system.text import count
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import Readiness
@@ -22,7 +22,7 @@ from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.markdown import plain, shorten
 
-_NAMES_SHOWN = 8
+_NAMES_CARD = 8
 _SAID = "reembed_said"
 
 
@@ -36,7 +36,7 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
         return False
     run = _unfinished(ready.weights.sha256)
     if run is not None:
-        run_status(run, _SHOWN)
+        show_run_card(run, _CARD)
         return True
     plan = _plan(gallery(), space_in_use(ready.weights))
     if plan.photographs:
@@ -83,7 +83,7 @@ def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
 
 
 def _enrol_again(plan: ReplacementPlan) -> None:
-    names = [plain(shorten(person.name)) for person in plan.enrol_again[:_NAMES_SHOWN]]
+    names = [plain(shorten(person.name)) for person in plan.enrol_again[:_NAMES_CARD]]
     more = len(plan.enrol_again) - len(names)
     listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
     st.warning(
@@ -109,7 +109,7 @@ def _say_end(snapshot: Snapshot) -> None:
         st.session_state[_SAID] = str((snapshot.run.report or {}).get("text", ""))
 
 
-_SHOWN = Shown(
+_CARD = RunCard(
     "Making templates for the weights in use",
     unit="photographs",
     steps={"embed": "Embedding"},

@@ -16,7 +16,7 @@ from core.evaluation.chart_style import PALETTE, log_axis, new_figure
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.run_dir import Run, list_runs, runs_root
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import settings
 from dashboard.shell.session import allowed
@@ -43,7 +43,7 @@ def measure_panel() -> bool:
         return False
     with suppress(RunNotFound):  # removed since it was listed
         if runs[0].state().status != "done":
-            run_status(runs[0], Shown("Measuring this machine", unit="parts", steps=STEPS))
+            show_run_card(runs[0], RunCard("Measuring this machine", unit="parts", steps=STEPS))
             return True
     return False
 

@@ -60,10 +60,13 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
     synthetic = f" {SYNTHETIC_HINT}" if dataset.info.synthetic else ""
     if kept is None:
         if check_running(listed.root):
-            st.info("Its check is running. A training checks its table in any case.", icon=":material/policy:")
+            st.info(
+                "The check of this data set is running. Training can start anyway.",
+                icon=":material/policy:",
+            )
         else:
             st.warning(
-                "Not checked yet. Check it before you rely on a training on it.", icon=":material/unknown_document:"
+                "Not checked yet. Check this data set before you train on it.", icon=":material/unknown_document:"
             )
             if st.button("Check data set", icon=":material/policy:", key="training_check", type="tertiary"):
                 with feedback() as attempt:
@@ -85,12 +88,8 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
     return forced, forced
 
 
-def images_of(chosen: ChosenSet) -> tuple[int, int]:
-    """The number of pairs in train and in val."""
-    return images_in(chosen.info)
-
-
 def images_in(info: DatasetInfo | None) -> tuple[int, int]:
+    """The number of pairs in train and in val."""
     splits = info.counts.get("splits", {}) if info is not None else {}
     return tuple(int(splits.get(side, {}).get("hr", 0)) for side in ("train", "val"))  # type: ignore[return-value]
 

@@ -25,7 +25,7 @@ from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
-from dashboard.training.dataset_picker import choose_dataset, images_of
+from dashboard.training.dataset_picker import choose_dataset, images_in
 from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
 from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import duration
@@ -73,7 +73,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
     with feedback() as attempt:
         recipe = change(recipe, changes)
     if attempt.ok:
-        _estimate(kind, recipe, images_of(dataset), int(given.get("val_limit", TrainingConfig.val_limit)))
+        _estimate(kind, recipe, images_in(dataset.info), int(given.get("val_limit", TrainingConfig.val_limit)))
     if changes:
         st.caption(f"Changed: {differences(changes)}.")
     given |= {"dataset": str(dataset.root), "force": dataset.forced}

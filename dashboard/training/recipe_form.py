@@ -105,11 +105,11 @@ def run_settings(kind: str) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value != _DEFAULTS[name]}
 
 
-def _whole(label: str, name: str, least: int, help: str) -> int:
+def _whole(label: str, name: str, minimum: int, help: str) -> int:
     return int(
         st.number_input(
             label,
-            min_value=least,
+            min_value=minimum,
             value=int(_DEFAULTS[name]),
             step=1,
             key=f"training_{name}",

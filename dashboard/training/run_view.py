@@ -14,7 +14,7 @@ from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run
 from core.system.text import count
 from core.training.run_events import Alarm
-from dashboard.runs.card import Shown, run_status
+from dashboard.runs.card import RunCard, show_run_card
 from dashboard.runs.list import show_list
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
@@ -42,9 +42,9 @@ def run_view(run: Run) -> None:
     """Draw one training. Its parts refresh automatically while it is queued or running."""
     entry = read_entry(run)
     live = entry.state.live
-    run_status(
+    show_run_card(
         run,
-        Shown(
+        RunCard(
             entry.title,
             body=_card_body,
             bar=lambda snapshot: progress_bar(read_entry(snapshot.run)),

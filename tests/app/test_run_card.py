@@ -16,7 +16,7 @@ from core.jobs.reader import Progress, RunReader, progress_of
 from core.jobs.run_dir import Run, create_run, list_runs, runs_root
 from core.jobs.state import State, stored_state, write_state
 from core.settings import load_settings
-from dashboard.runs.card import Shown, event_line, progress_text, spent_s
+from dashboard.runs.card import RunCard, event_line, progress_text, spent_s
 from dashboard.ui.markdown import duration
 from tests.app.conftest import button, shown
 
@@ -44,7 +44,7 @@ def page() -> None:
 
     from core.jobs.run_dir import list_runs, runs_root
     from core.settings import load_settings
-    from dashboard.runs.card import Shown, run_status
+    from dashboard.runs.card import RunCard, show_run_card
 
     def ended(snapshot):
         st.session_state["ended"] = snapshot.state.status
@@ -53,7 +53,7 @@ def page() -> None:
         st.session_state["removed"] = run.id
 
     for run in list_runs(runs_root(load_settings())):
-        run_status(run, Shown("Reading photographs", unit="photographs", on_end=ended, on_remove=removed))
+        show_run_card(run, RunCard("Reading photographs", unit="photographs", on_end=ended, on_remove=removed))
 
 
 def opened() -> AppTest:
@@ -82,7 +82,7 @@ def test_a_live_run_shows_its_progress_and_goes_on_where_the_last_look_ended():
 
 
 def test_a_run_that_ends_before_the_visitor_s_eyes_tells_the_page_once():
-    from dashboard.runs.card import status_body
+    from dashboard.runs.card import draw_run_card
 
     run = a_run("done", ended=AT)
     run.write_report({"text": "9 of 9 photographs."})
@@ -92,18 +92,18 @@ def test_a_run_that_ends_before_the_visitor_s_eyes_tells_the_page_once():
 
         from core.jobs.run_dir import list_runs, runs_root
         from core.settings import load_settings
-        from dashboard.runs.card import Shown, status_body
+        from dashboard.runs.card import RunCard, draw_run_card
 
         def ended(snapshot):
             st.session_state["ended"] = st.session_state.get("ended", 0) + 1
 
         [run] = list_runs(runs_root(load_settings()))
-        status_body(run, Shown("Reading", on_end=ended), was_live=not st.session_state.get("ended"))
+        draw_run_card(run, RunCard("Reading", on_end=ended), was_live=not st.session_state.get("ended"))
 
     app = AppTest.from_function(body, default_timeout=30).run()
     assert not app.exception and app.session_state["ended"] == 1
     assert "9 of 9 photographs" in shown(app).replace("\\", "")
-    assert callable(status_body)
+    assert callable(draw_run_card)
 
 
 def test_a_run_that_waits_says_behind_how_many():
@@ -195,9 +195,9 @@ def test_durations(seconds: float, text: str):
 
 def test_lines_of_text():
     slow = Progress(3, 10, "train", 0.05, 140.0)
-    said = progress_text(slow, Shown("Training", unit="epochs", steps={"train": "Stage 1"}))
+    said = progress_text(slow, RunCard("Training", unit="epochs", steps={"train": "Stage 1"}))
     assert said == "Stage 1: 3 of 10 epochs, 3.0 per minute, 2 min 20 s left"
-    assert progress_text(Progress(10, 10, "check", 5.0, 0.0), Shown("x")) == "Checking: 10 of 10 images, 5 per second"
+    assert progress_text(Progress(10, 10, "check", 5.0, 0.0), RunCard("x")) == "Checking: 10 of 10 images, 5 per second"
     assert event_line(Event(AT, "epoch", {"loss": 0.123456, "n": 2})).endswith("epoch: loss 0.1235, n 2")
 
 
