@@ -55,7 +55,7 @@ def new_figure(
 
 def axis_title(text: str) -> dict[str, Any]:
     """An axis title in the shared size."""
-    return {"text": text, "font": {"size": TITLE_PX}, "standoff": 6}
+    return {"text": text, "font": {"size": TITLE_PX}, "standoff": 10}
 
 
 def name_axis(names: Sequence[object], limit: int = NAME_CHARS) -> dict[str, Any]:

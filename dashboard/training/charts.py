@@ -173,7 +173,6 @@ def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
     # The legend stands above the titles of the stages; uirevision keeps a zoomed view while points are added.
     figure.update_layout(hovermode="x unified", uirevision="keep", margin={"t": 52}, legend={"y": 1.1})
     figure.update_xaxes(rangemode="tozero")
-    figure.update_yaxes(title={"standoff": 10})
     for start, title in _stage_borders(epochs):
         figure.add_vline(x=start, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         figure.add_annotation(

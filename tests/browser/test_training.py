@@ -70,6 +70,10 @@ def _end_runs(server: Server) -> None:
     shutil.rmtree(server.data_dir / "runs", ignore_errors=True)
 
 
+def _card(page: Any) -> Any:
+    return page.locator("[class*=st-key-run_finetune]")
+
+
 def _log(page: Any) -> Any:
     return page.locator(".st-key-training_log")
 
@@ -100,21 +104,21 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
         field.press("Enter")
     expect(page.get_by_text("Changed: stage1.epochs = 5000, batch_size = 4.")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    expect(_card(page).get_by_text("Running")).to_be_visible()
     seen = _wait_for_more_than(page, 1)
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=LONGEST_MS)
     [run] = list_runs(studio.data_dir / "runs", "finetune")
     assert page.url.endswith(f"run={run.id.replace('/', '%2F')}")
 
     page.reload()
-    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    expect(_card(page).get_by_text("Running")).to_be_visible()
     seen = _wait_for_more_than(page, seen)
 
     again, address = start(studio.data_dir, tmp_path / "again.log")  # a restarted dashboard, in a second browser
     try:
         other = chromium.new_context().new_page()
         other.goto(page.url.replace(studio.address, address))
-        expect(other.get_by_text("Running", exact=True)).to_be_visible()
+        expect(_card(other).get_by_text("Running")).to_be_visible()
         other.get_by_role("button", name="Stop").click()
         expect(other.get_by_text("The run was stopped.")).to_be_visible(timeout=LONGEST_MS)
         other.context.close()
