@@ -1,20 +1,26 @@
-"""The faces of a data set in pages: VLR, enlarged by bicubic, and HR in one row; filtered by person and split."""
+"""The images of a data set: faces in pages, degradations of one face, and the photographs rejected on import."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core.dataset.degrade import METHODS, degrade
 from core.dataset.manifest import Dataset
-from core.settings import CROP_PX
+from core.dataset.photograph import NO_FACE, UNREADABLE
+from core.images import RGB, encode_image, read_image, resize
+from core.settings import CROP_PX, VLR_SIZES_PX
 from core.system.text import count
-from dashboard.datasets.data import choices, pair_table, vlr_sizes
+from dashboard.datasets.data import choices, pair_table, rejected_picture, vlr_sizes
 from dashboard.shell.datasets import SYNTHETIC
+from dashboard.shell.error_display import feedback
 from dashboard.ui.markdown import markup, shorten
-from dashboard.ui.pictures import picture_of_file
+from dashboard.ui.pictures import image_address, picture_of_file
 
 PER_PAGE = 24
 
@@ -123,3 +129,100 @@ def _cell(address: str | None, label: str, *, pixels: bool = False) -> str:
         return f"<span><span class='ef-noface'>none</span><small>{markup(label)}</small></span>"
     kind = " class='ef-pixels'" if pixels else ""
     return f"<span><img{kind} src='{address}' alt='{markup(label)}'><small>{markup(label)}</small></span>"
+
+
+def degrade_panel(dataset: Dataset) -> None:
+    """Show a face, both degradations at each VLR size, and the camera's parameters."""
+    table = pair_table(dataset)
+    if table.empty:
+        st.info("The data set lists no HR images, so there is nothing to degrade.", icon=":material/hide_image:")
+        return
+    place = int(st.session_state.get("dataset_face", 0)) % len(table)
+    seed = int(st.session_state.get("dataset_camera_seed", 0))
+    row = table.iloc[place]
+    st.markdown(
+        "**Bicubic** is clean downsampling, as used in papers. **Camera** simulates lens blur, sensor noise and JPEG "
+        "compression, with parameters sampled from published ranges."
+    )
+    with feedback():
+        hr = read_image(dataset.file(str(row["hr"])))
+        hr = hr if hr.shape[0] == hr.shape[1] else resize(hr, CROP_PX)
+        html, recipe = degradations_html(hr, seed, str(row["identity"]))
+        st.html(html)
+        synthetic = f" {SYNTHETIC}." if dataset.info.synthetic else ""
+        st.caption(f"Camera shown: {recipe_text(recipe)} (seed {seed}).{synthetic}")
+    with st.container(horizontal=True):
+        if st.button("Sample another camera", icon=":material/casino:", key="dataset_draw"):
+            st.session_state["dataset_camera_seed"] = seed + 1
+            st.rerun()
+        if st.button("Another face", icon=":material/face:", key="dataset_another"):
+            st.session_state["dataset_face"] = random.randrange(len(table))
+            st.rerun()
+
+
+def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any]]:
+    """HR, uint8 (s, s, 3), beside both degradations at every VLR size; and the camera's parameters (equal for all)."""
+    source = image_address(encode_image(hr, quality=90))
+    who = markup(shorten(name, 30))
+    parts = [f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>"]
+    recipe: dict[str, Any] = {}
+    for method in METHODS:
+        for size in VLR_SIZES_PX:
+            small, recipe = degrade(hr, size, method, seed=seed)
+            address, label = image_address(encode_image(small, "png")), f"{method} {size} px"
+            parts.append(f"<span><img src='{address}' alt='{label}'><small>{label}</small></span>")
+    return f"<div class='ef-degrade'>{''.join(parts)}</div>", recipe
+
+
+def recipe_text(recipe: Mapping[str, Any]) -> str:
+    """A camera's parameters in words."""
+    along, across = recipe["blur_px"]
+    return (
+        f"blur {along:.1f} × {across:.1f} px of {CROP_PX}, {recipe['kernel']} downsampling, shot noise "
+        f"{recipe['shot']:.4f}, gamma {recipe['gamma']:.1f}, JPEG quality {recipe['quality']}"
+    )
+
+
+REJECTED_PER_PAGE = 12
+
+_REASONS = {
+    NO_FACE: "no face found",
+    UNREADABLE: "can't be read",
+}
+
+
+def rejected_panel(rows: pd.DataFrame) -> None:
+    """Show the rejected photographs: the rows of core.dataset.rejects.read_rejects, at least one."""
+    codes = rows["code"].value_counts()
+    st.markdown(f"{count(len(rows), 'photograph')} couldn't be used, listed in `rejected.csv`.")
+    code = None
+    if len(codes) > 1:
+        code = st.segmented_control(
+            "Reason",
+            list(codes.index),
+            key="dataset_reason",
+            format_func=lambda each: f"{_REASONS.get(each, each.replace('_', ' '))} ({codes[each]:,})",
+        )
+    shown = rows if code is None else rows[rows["code"] == code]
+    pages = -(-len(shown) // REJECTED_PER_PAGE)
+    page = st.pagination(pages, key=f"dataset_rejected_{code}_{pages}", max_visible_pages=5) if pages > 1 else 1
+    st.html(rejects_html(shown.iloc[(page - 1) * REJECTED_PER_PAGE : page * REJECTED_PER_PAGE]))
+
+
+def rejects_html(rows: pd.DataFrame) -> str:
+    """Rejected photographs as cards; file names and reasons are escaped."""
+    cards: list[str] = []
+    for row in rows.to_dict("records"):
+        address = rejected_picture(str(row["file"]))
+        image = (
+            f"<img src='{address}' alt='Rejected photograph'>"
+            if address
+            else "<div class='ef-noface'>can't be shown</div>"
+        )
+        where = markup(shorten(str(row["identity"]), 40))
+        name = markup(shorten(Path(str(row["source"])).name, 40))
+        cards.append(
+            f"<figure title='{markup(row['source'])}'>{image}<figcaption>{markup(row['reason'])}"
+            f"<div class='ef-quiet'>{where}, {name}</div></figcaption></figure>"
+        )
+    return f"<div class='ef-rejects'>{''.join(cards)}</div>"

@@ -15,9 +15,7 @@ from dashboard.datasets.charts import MOST_BARS, amounts_figure, people_figure, 
 from dashboard.datasets.check import verdict_panel
 from dashboard.datasets.create import make_panel, start_demo
 from dashboard.datasets.data import MODE_WORDS, choices, facts, pair_table, rejected, vlr_sizes
-from dashboard.datasets.degradation import degrade_panel
-from dashboard.datasets.faces import faces_panel
-from dashboard.datasets.rejected import rejected_panel
+from dashboard.datasets.faces import degrade_panel, faces_panel, rejected_panel
 from dashboard.datasets.runs import choose, earlier_panel, just_ended, name_of, unfinished, work_panel
 from dashboard.datasets.split_form import build_form
 from dashboard.runs.datasets import check_running, start_dataset_run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def choose_split(dataset: Dataset) -> str | None:
     return st.segmented_control("Split", splits, key="diagnostics_split", help="All splits if none is selected.")
 
 
-def choose_sizes(dataset: Dataset) -> tuple[int, ...]:
+def _choose_sizes(dataset: Dataset) -> tuple[int, ...]:
     """The small sizes to include beside full size."""
     offered = sizes_offered(dataset)
     chosen = st.pills(
@@ -121,17 +122,6 @@ def source_for(dataset: Dataset, split: str | None, sizes: Sequence[int], weight
     upscaler = active_upscaler(settings())
     spec = SystemSpec(weights=str(weights.path), upscaler=str(upscaler.path or upscaler.name))
     return Source(str(dataset.root), split, tuple(sizes), spec)
-
-
-def source_opened(source: Source, dataset: Dataset, weights: WeightsFile) -> Opened:
-    """The source with its pictures listed. Raises SettingsInvalid and what `open_system` raises."""
-    return _source(source, dataset.key, weights.sha256, dataset)
-
-
-def cloud_of(source: Source, dataset: Dataset, weights: WeightsFile) -> Cloud:
-    """The embeddings of the source, from the cache. Raises NotEmbedded, and what `Opened` raises."""
-    upscaler = active_upscaler(settings()).sha256
-    return _cloud(source, dataset.key, weights.sha256, upscaler, source_opened(source, dataset, weights))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Listing the pictures")
@@ -157,14 +147,35 @@ def _outcomes(key: str, _cloud: Cloud) -> pd.DataFrame:
     return outcomes(_cloud)
 
 
-def embedded_or_offer(dataset: Dataset, sizes: Sequence[int], weights: WeightsFile, split: str | None) -> Cloud | None:
-    """The embeddings of the source; where some are missing, None with the offer to compute them or its run."""
+@dataclass(frozen=True)
+class Embeddings:
+    """The embeddings of a data set's faces by the weights in use. `config` identifies them in a run's configuration."""
+
+    cloud: Cloud
+    protocol: str
+    weights: WeightsFile
+    config: dict[str, Any]
+
+
+def choose_embeddings(row: DeltaGenerator) -> Embeddings | None:
+    """Show the choice of data set, split and sizes in `row`, and return the embeddings; None with the next step shown
+    where something is missing."""
+    weights = weights_or_empty()
+    dataset = choose_dataset(row) if weights is not None else None
+    if weights is None or dataset is None:
+        return None
+    with row:
+        split = choose_split(dataset)
+        sizes = _choose_sizes(dataset)
     source = source_for(dataset, split, sizes, weights)
+    opened = _source(source, dataset.key, weights.sha256, dataset)
     try:
-        return cloud_of(source, dataset, weights)
+        cloud = _cloud(source, dataset.key, weights.sha256, active_upscaler(settings()).sha256, opened)
     except NotEmbedded as missing:
         _offer(source, missing.left, weights)
         return None
+    config = source.config(weights_sha256=weights.sha256, manifest=dataset.key)
+    return Embeddings(cloud, opened.protocol, weights, config)
 
 
 def _offer(source: Source, left: int, weights: WeightsFile) -> None:
@@ -227,6 +238,15 @@ def _say_end(snapshot: Snapshot) -> None:
 def _label(listed: Listed) -> str:
     synthetic = ", synthetic" if listed.info is not None and listed.info.synthetic else ""
     return f"{shorten(listed.name, 40)}{synthetic}"
+
+
+def nobody_enrolled(icon: str, text: str) -> None:
+    """Show an empty state for an empty gallery; `text` says what will be shown."""
+    with empty_state(icon, "Nobody is enrolled yet", text):
+        if allowed(Permission.ENROL) and st.button(
+            "Enrol somebody", type="primary", icon=":material/person_add:", key=f"diagnostics_enrol_{icon}"
+        ):
+            go("enroll")
 
 
 def health_space() -> Space | None:

@@ -19,24 +19,18 @@ from core.system.text import count
 from dashboard.diagnostics.charts import map_figure
 from dashboard.diagnostics.data import (
     begin,
-    choose_dataset,
-    choose_sizes,
-    choose_split,
-    embedded_or_offer,
+    choose_embeddings,
     gallery_cloud,
     health_space,
+    nobody_enrolled,
     outcomes_of,
     run_panel,
-    source_for,
-    source_opened,
-    weights_or_empty,
 )
 from dashboard.diagnostics.map_points import COLOURS, faces_of, groups_of, hover_of
-from dashboard.shell.navigation import go, link
+from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain, shorten
 
 MOST_FACES = 24
@@ -57,12 +51,7 @@ def map_panel() -> None:
 def _of_gallery() -> None:
     space = health_space()
     if space is None:
-        text = "Once people are enrolled, their templates are shown here."
-        with empty_state("scatter_plot", "Nobody is enrolled yet", text):
-            if allowed(Permission.ENROL) and st.button(
-                "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_map_enrol"
-            ):
-                go("enroll")
+        nobody_enrolled("scatter_plot", "Once people are enrolled, their templates are shown here.")
         return
     cloud = gallery_cloud(space)
     _map(
@@ -71,19 +60,9 @@ def _of_gallery() -> None:
 
 
 def _of_dataset(row: DeltaGenerator) -> None:
-    weights = weights_or_empty()
-    dataset = choose_dataset(row) if weights is not None else None
-    if weights is None or dataset is None:
-        return
-    with row:
-        split = choose_split(dataset)
-        sizes = choose_sizes(dataset)
-    cloud = embedded_or_offer(dataset, sizes, weights, split)
-    if cloud is None:
-        return
-    source = source_for(dataset, split, sizes, weights)
-    opened = source_opened(source, dataset, weights)
-    _map(cloud, plain(opened.protocol), source.config(weights_sha256=weights.sha256, manifest=dataset.key))
+    chosen = choose_embeddings(row)
+    if chosen is not None:
+        _map(chosen.cloud, plain(chosen.protocol), chosen.config)
 
 
 def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from core.diagnostics.gallery_troubles import Code, GalleryHealth, Photo, Troubl
 from core.gallery.dismissed_findings import Dismissal, dismiss, undo_dismissal
 from core.gallery.identity_merge import merge_identities
 from core.settings import UNCALIBRATED_THRESHOLD
-from dashboard.diagnostics.data import crop_address, health_of, health_space
+from dashboard.diagnostics.data import crop_address, health_of, health_space, nobody_enrolled
 from dashboard.diagnostics.map_points import BLANK, strip
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go, link
@@ -18,7 +18,6 @@ from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import gallery
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.ui.components import empty_state
 from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.pictures import Picture
@@ -41,12 +40,10 @@ def gallery_panel() -> None:
     """Show the section."""
     space = health_space()
     if space is None:
-        text = "Once people are enrolled, this page finds photographs under a wrong name and people under two names."
-        with empty_state("health_and_safety", "Nobody is enrolled yet", text):
-            if allowed(Permission.ENROL) and st.button(
-                "Enrol somebody", type="primary", icon=":material/person_add:", key="diagnostics_enrol_first"
-            ):
-                go("enroll")
+        nobody_enrolled(
+            "health_and_safety",
+            "Once people are enrolled, this page finds photographs under a wrong name and people under two names.",
+        )
         return
     weights, _ = weights_in_use()
     if weights is not None and weights.sha256 != space.weights_sha256:

@@ -23,15 +23,7 @@ from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
 from core.system.text import count
 from dashboard.diagnostics.charts import matrix_figure, sizes_figure, stds_figure
-from dashboard.diagnostics.data import (
-    choose_dataset,
-    choose_sizes,
-    choose_split,
-    embedded_or_offer,
-    source_for,
-    source_opened,
-    weights_or_empty,
-)
+from dashboard.diagnostics.data import choose_embeddings
 from dashboard.diagnostics.map_points import BLANK, address_of, faces_of
 from dashboard.shell.navigation import link
 from dashboard.ui.markdown import markup, plain, shorten
@@ -43,24 +35,14 @@ _NEAREST = 8
 
 def similarity_panel() -> None:
     """Show the section."""
-    weights = weights_or_empty()
-    if weights is None:
+    chosen = choose_embeddings(st.container(horizontal=True, vertical_alignment="bottom"))
+    if chosen is None:
         return
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    dataset = choose_dataset(row)
-    if dataset is None:
-        return
-    with row:
-        split = choose_split(dataset)
-        sizes = choose_sizes(dataset)
-    cloud = embedded_or_offer(dataset, sizes, weights, split)
-    if cloud is None:
-        return
-    source = source_for(dataset, split, sizes, weights)
-    st.caption(f"{plain(source_opened(source, dataset, weights).protocol)}.")
+    cloud = chosen.cloud
+    st.caption(f"{plain(chosen.protocol)}.")
     _matrix(cloud)
     _small(cloud)
-    _spread(cloud, weights)
+    _spread(cloud, chosen.weights)
 
 
 def _matrix(cloud: Cloud) -> None:

@@ -25,7 +25,7 @@ from core.video.live import LiveFace, LiveIdentifier, LiveResult, LiveSettings
 from core.video.sightings import SightingLog
 from dashboard.camera import stream
 from dashboard.identify.card import SIGNS, in_words
-from dashboard.identify.session import AS_IT_IS, SIZES, draft_of
+from dashboard.identify.session import choose_size, draft_of
 from dashboard.identify.sightings import sightings_panel
 from dashboard.shell.error_display import feedback, show_error, show_surprise
 from dashboard.shell.navigation import go
@@ -134,24 +134,16 @@ def live_identify(pipe: Pipeline) -> None:
     """Show the camera part of the page."""
     session = _session(pipe)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen = st.segmented_control(
-            "Size of the largest face",
-            list(SIZES),
-            format_func=SIZES.__getitem__,
-            default=AS_IT_IS,
-            required=True,
-            key=f"{_KEY}_size",
-            help="Reduces every frame until its largest face has this size, to simulate a distant camera.",
-        )
+        reduce_to_px = choose_size(f"{_KEY}_size", "every frame")
         small = st.toggle(
             "Search for small faces",
             key=f"{_KEY}_small",
-            disabled=bool(chosen),
+            disabled=reduce_to_px is not None,
             help="Also searches for small faces while large ones are visible, by enlarging one part of each frame "
             "in turn. Slower.",
         )
     session.actor = current()
-    session.settings = LiveSettings(chosen or None, FaceSearchSettings(small_faces=True if small else None))
+    session.settings = LiveSettings(reduce_to_px, FaceSearchSettings(small_faces=True if small else None))
     left, right = st.columns([3, 2], gap="medium")
     with left, feedback():
         state = stream.video(_KEY, session.on_frame, on_end=session.on_end)

@@ -31,6 +31,21 @@ SIZES = {AS_IT_IS: "Original", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX
 """Choices for the size of the largest face, in px; 0 leaves a photograph as it is."""
 
 
+def choose_size(key: str, reduced: str) -> int | None:
+    """Show the control for the size of the largest face; returns None for the original. `reduced` names what is made
+    smaller."""
+    chosen = st.segmented_control(
+        "Size of the largest face",
+        list(SIZES),
+        format_func=SIZES.__getitem__,
+        default=AS_IT_IS,
+        required=True,
+        key=key,
+        help=f"Reduces {reduced} until its largest face has this size, to simulate a distant camera.",
+    )
+    return chosen or None
+
+
 @dataclass(frozen=True)
 class Photograph:
     """One uploaded photograph and its recognised faces. `preview` is None where `error` is set."""

@@ -8,23 +8,37 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.csv_export import csv_bytes
+from core.errors import CoreError
+from core.images import read_image
+from core.recognition.results import Comparison, Probe
 from core.system.text import count
 from dashboard.identify.camera import live_identify
-from dashboard.identify.card import group_photo, in_words, numbered_title, recognition_card, tiles
-from dashboard.identify.compare import compare_view
-from dashboard.identify.session import AS_IT_IS, SIZES, Options, Photograph, draft_of, identify_all, table
+from dashboard.identify.card import (
+    against_threshold,
+    group_photo,
+    in_words,
+    measures,
+    numbered_title,
+    probe_faces,
+    recognition_card,
+    tiles,
+)
+from dashboard.identify.session import Options, Photograph, choose_size, draft_of, identify_all, table
 from dashboard.identify.video import video_jobs
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go, link
 from dashboard.shell.readiness import cannot_recognise, readiness, say_who_is_not_found
 from dashboard.shell.resources import pipeline
+from dashboard.ui import uploads
+from dashboard.ui.charts import score_bars
 from dashboard.ui.components import empty_state, head
 from dashboard.ui.handoff import carry
 from dashboard.ui.markdown import plain
-from dashboard.ui.uploads import photographs
 
 if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from core.pipeline import Pipeline
@@ -54,26 +68,13 @@ def view() -> None:
         else:
             video_jobs(pipeline())
     with two, feedback():
-        compare_view(_reduction("identify_compare_size"))
-
-
-def _reduction(key: str) -> int | None:
-    chosen = st.segmented_control(
-        "Size of the largest face",
-        list(SIZES),
-        format_func=SIZES.__getitem__,
-        default=AS_IT_IS,
-        required=True,
-        key=key,
-        help="Reduces the whole photograph until its largest face has this size, to simulate a distant camera.",
-    )
-    return chosen or None
+        compare_view(choose_size("identify_compare_size", "each photograph"))
 
 
 def _identify() -> None:
-    files = photographs("Photographs", key="identify_photographs")
+    files = uploads.photographs("Photographs", key="identify_photographs")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        reduce_to_px = _reduction("identify_size")
+        reduce_to_px = choose_size("identify_size", "the whole photograph")
         every_face = st.toggle("Every face in the photograph", value=True, key="identify_every")
     if not files:
         empty_state(
@@ -166,3 +167,58 @@ def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Pho
             file = next(file for file in files if file.file_id == photograph.key)
             carry(draft_of(joined, file.name, file.getvalue(), face))
             go("enroll")
+
+
+def compare_view(reduce_to_px: int | None) -> None:
+    """The second tab of Identify. Nothing is stored, and the gallery isn't used."""
+    st.markdown("Are these the same person? The largest face of each photograph is compared; the gallery isn't used.")
+    columns = st.columns(2, gap="medium")
+    with columns[0]:
+        first = uploads.photograph("First photograph", key="identify_compare_a")
+    with columns[1]:
+        second = uploads.photograph("Second photograph", key="identify_compare_b")
+    if first is None or second is None:
+        return
+    images = [_read(file) for file in (first, second)]
+    readable = [image for image in images if image is not None]
+    if len(readable) < 2:
+        return
+    with st.spinner("Comparing"):
+        joined = pipeline()
+        comparison = joined.compare(*readable, reduce_to_px=reduce_to_px)
+    show_comparison(comparison)
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Show both faces, the score against the threshold, and the answer in words."""
+    for column, probe in zip(st.columns(2, gap="medium"), (comparison.a, comparison.b), strict=True):
+        with column:
+            _compared(probe)
+    if comparison.same is None or comparison.score is None:
+        st.subheader(":gray[:material/visibility_off:] Can't be compared", anchor=False)
+        st.markdown(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}.")
+        return
+    if comparison.same:
+        st.subheader(":green[:material/check_circle:] Probably the same person", anchor=False)
+    else:
+        st.subheader(":orange[:material/cancel:] Probably different people", anchor=False)
+    words = against_threshold(comparison.score, comparison.threshold, calibrated=comparison.calibrated)
+    st.markdown(f"{words}, in one comparison of two faces.")
+    figure = score_bars(["These two"], [comparison.score], comparison.threshold, calibrated=comparison.calibrated)
+    st.plotly_chart(figure, key="identify_compare_bars", config={"displayModeBar": False}, alt="Score of the two faces")
+
+
+def _compared(probe: Probe | None) -> None:
+    if probe is None:
+        st.caption("No face found")
+        return
+    probe_faces(probe)
+    st.caption(measures(probe))
+
+
+def _read(file: UploadedFile) -> NDArray[uint8] | None:
+    try:
+        return read_image(file.getvalue(), name=file.name)
+    except CoreError as error:
+        show_error(error)
+        return None

@@ -17,9 +17,7 @@ from core.dataset.scan import scan
 from core.settings import load_settings
 from dashboard.datasets.check import ROWS_SHOWN, evidence
 from dashboard.datasets.data import choices, pair_table, vlr_sizes
-from dashboard.datasets.degradation import recipe_text
-from dashboard.datasets.faces import filtered, triples_html
-from dashboard.datasets.rejected import rejects_html
+from dashboard.datasets.faces import filtered, recipe_text, rejects_html, triples_html
 from tests.app.conftest import button, png, shown
 
 NASTY = "<img src=x onerror=alert(1)>"
