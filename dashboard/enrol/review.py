@@ -56,7 +56,7 @@ def _choose(draft: EnrolmentDraft) -> list[DraftPhoto]:
     turn = st.session_state.get("enroll_round", 0)
     with st.container(horizontal=True, gap="small", key="enroll_cards"):
         for position, photo in enumerate(draft.photos):
-            with st.container(border=True, width=164, gap="small"):
+            with st.container(border=True, width=164, height="stretch", gap="small", vertical_alignment="distribute"):
                 if photo.vector is None:
                     st.html(_card(photo, "Can't be used"))
                     continue

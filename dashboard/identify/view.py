@@ -89,7 +89,7 @@ def _identify() -> None:
         st.session_state["identify_done"] = True
         _summary(found)
         if reduce_to_px is not None:
-            st.caption(f"Each photograph was reduced until its largest face had about {reduce_to_px} px.")
+            st.caption(f"Each photograph was reduced until its largest face measured about {reduce_to_px} px.")
         _results(joined, files, found)
 
 

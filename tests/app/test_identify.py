@@ -70,7 +70,7 @@ def test_a_match_is_named_and_its_score_explained(open_page: OpenPage, ready: Pa
     assert app.session_state["identify_done"] is True
     app.segmented_control(key="identify_size").set_value(16).run()
     said = shown(app)
-    assert "reduced until its largest face had about 16 px" in said
+    assert "reduced until its largest face measured about 16 px" in said
     assert "Enlarged (bicubic): adds no detail" in said and "As seen, 1" in said
 
 

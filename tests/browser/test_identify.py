@@ -92,5 +92,5 @@ def test_a_broken_file_leads_to_the_answer_in_help(filled: Server, page: Any, tm
 def test_the_reduced_photograph_and_the_way_to_enrol(filled: Server, page: Any, photograph: Path) -> None:
     identify(page, filled, photograph)
     page.get_by_role("radio", name="16 px").first.click()
-    page.get_by_text("reduced until its largest face had about 16 px").wait_for()
+    page.get_by_text("reduced until its largest face measured about 16 px").wait_for()
     page.get_by_text("Enlarged (bicubic): adds no detail").first.wait_for()
