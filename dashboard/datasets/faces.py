@@ -64,7 +64,7 @@ def triples_html(dataset: Dataset, rows: pd.DataFrame, size_px: int | None) -> s
 def _filters(table: pd.DataFrame, sizes: list[int]) -> tuple[dict[str, str], int | None]:
     """The selected values by column, and the VLR size to show."""
     chosen: dict[str, str] = {}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         identity = st.selectbox(
             "Person",
             sorted(table["identity"].unique()),

@@ -19,7 +19,8 @@ from dashboard.inspector.face import face_view
 from dashboard.inspector.lab import lab
 from dashboard.inspector.people import DatasetPeople, People
 from dashboard.inspector.survey_panel import Selection, survey_panel
-from dashboard.shell.datasets import SYNTHETIC, open_dataset
+from dashboard.runs.form import SYNTHETIC_HINT
+from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
 from dashboard.shell.resources import settings
@@ -52,7 +53,7 @@ def set_view(pipeline: Pipeline) -> None:
     if not attempt.ok:
         return
     if dataset.info.synthetic:
-        st.caption(f"{SYNTHETIC}: figures measured on them show that everything works, not how accurately.")
+        st.caption(SYNTHETIC_HINT)
     stored = sorted(set.intersection(*(set(picture.vlr) for picture in pictures[:50]))) if pictures else []
     reduction = lab([px for px in stored if 8 <= px <= 64])
     label = f"{dataset.info.name}{f' {split}' if split else ''}"

@@ -10,7 +10,7 @@ from core.dataset.layout import INFO_NAME, MANIFEST_NAME
 from core.dataset.manifest import Dataset, read_dataset
 from dashboard.ui.pictures import file_stamp
 
-SYNTHETIC = "Drawn faces, nobody's photograph"
+SYNTHETIC = "Synthetic faces, no real people"
 
 
 def open_dataset(root: Path) -> Dataset:

@@ -59,10 +59,10 @@ def test_a_checked_demo_is_fit_and_labelled_as_drawn_wherever_its_figures_show(o
     assert not app.exception and not app.error
     assert "Ready for training" in app.success[0].value
     text = shown(app)
-    assert text.count("Drawn faces, nobody's photograph") >= 3  # badge, verdict, charts
+    assert text.count("Synthetic faces, no real people") >= 3  # badge, verdict, charts
     assert "demo (closed-set, synthetic)" in app.selectbox(key="dataset_chosen").options
     for section in ("faces", "degrade"):
-        assert "Drawn faces, nobody's photograph" in shown(open_page("dataset", dataset_section=section))
+        assert "Synthetic faces, no real people" in shown(open_page("dataset", dataset_section=section))
 
 
 def test_an_unchecked_set_asks_for_its_check(open_page, demo, launched):

@@ -67,7 +67,7 @@ def test_a_demo_is_drawn_and_seen_also_after_a_reload(server: Server, page):
     expect(started.first).to_be_visible()
     page.reload()
     expect(page.get_by_text("Ready for training").or_(page.get_by_text("Usable with care")).first).to_be_visible()
-    expect(page.get_by_text("Drawn faces, nobody's photograph").first).to_be_visible()
+    expect(page.get_by_text("Synthetic faces, no real people").first).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     [run] = list_runs(server.data_dir / "runs", "demo")
     assert run.state().status == "done"
