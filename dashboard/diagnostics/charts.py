@@ -120,7 +120,7 @@ def matrix_figure(matrix: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         height=min(900, 120 + 44 * len(names)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        xaxis={**ticks, "tickangle": -40 if len(names) > 5 else 0},
+        xaxis={**ticks, "tickangle": -40 if sum(map(len, names)) > 50 else 0},
         yaxis={**ticks, "autorange": "reversed"},
     )
     return figure

@@ -56,8 +56,8 @@ def _cells(report: ModelReport) -> str:
         cells.append(("Parameters", f"{report.parameters:,}"))
     if report.health is not None:
         health = report.health
-        cells.append((f"Cosine between people (≤ {MAX_MEAN_ABS_COSINE:.2f})", f"{health.mean_abs_cosine:.3f}"))
-        cells.append((f"Spread per dimension (≥ {MIN_STD})", f"{health.std:.4f}"))
+        cells.append((f"Cosine between people (≤\u00a0{MAX_MEAN_ABS_COSINE:.2f})", f"{health.mean_abs_cosine:.3f}"))
+        cells.append((f"Spread per dimension (≥\u00a0{MIN_STD})", f"{health.std:.4f}"))
     if report.size_bytes:
         cells.append(("File", f"{report.size_bytes / 1e6:.1f} MB"))
     html = "".join(
