@@ -54,10 +54,10 @@ def test_a_running_run_says_where_it_is_and_can_be_stopped(open_page, own_data_d
 def test_an_ended_run_took_as_long_in_the_list_as_on_its_page(open_page, own_data_dir):
     """The time of all attempts' epochs, not that of the last attempt."""
     run = record(own_data_dir, status="done")
-    told = figures_line(read_entry(run)).partition(". ")[0]
-    assert told.startswith("25 of 25 epochs in ")
+    line = figures_line(read_entry(run)).partition(". ")[0]
+    assert line.startswith("25 of 25 epochs in ")
     captions = [each.value for each in opened(open_page, run).caption]
-    assert told in captions and not any("took" in each for each in captions)
+    assert line in captions and not any("took" in each for each in captions)
 
 
 def test_figures_come_with_their_epoch_and_what_training_gained(open_page, own_data_dir):

@@ -26,9 +26,9 @@ def line(figure: go.Figure, name: str) -> go.Scatter:
     return next(trace for trace in figure.data if trace.name == name)
 
 
-def test_losses_are_drawn_as_told(tmp_path):
-    told = history(tmp_path, epochs=7)
-    epochs, trace = told.epochs(), told.trace()
+def test_losses_are_drawn_as_recorded(tmp_path):
+    recorded = history(tmp_path, epochs=7)
+    epochs, trace = recorded.epochs(), recorded.trace()
     figure = charts.loss_chart(epochs, trace)
     assert list(line(figure, "train").y) == epochs["train.loss"].tolist()
     assert list(line(figure, "train").x) == [1, 2, 3, 4, 5, 6, 7]
@@ -53,19 +53,19 @@ def test_the_chance_level_stands_beside_accuracy(tmp_path):
 
 
 def test_error_rates_begin_at_0_with_what_was_before_training_and_the_best_is_marked(tmp_path):
-    told = history(tmp_path, "dsr", status="done")
-    figure = charts.eer_chart(told.epochs(), told.before, told.bicubic)
+    recorded = history(tmp_path, "dsr", status="done")
+    figure = charts.eer_chart(recorded.epochs(), recorded.before, recorded.bicubic)
     assert figure is not None
-    assert line(figure, "VLR-HR").x[0] == 0 and line(figure, "VLR-HR").y[0] == told.before["val.eer"] * 100
-    row = best_row(told.epochs())
+    assert line(figure, "VLR-HR").x[0] == 0 and line(figure, "VLR-HR").y[0] == recorded.before["val.eer"] * 100
+    row = best_row(recorded.epochs())
     assert row is not None and list(line(figure, "best").x) == [row["step"]]
     assert {"16 px", "24 px", "32 px"} <= {trace.name for trace in figure.data}
     assert any(note.text == "bicubic" for note in figure.layout.annotations)
 
 
 def test_a_dsr_s_pixels_have_bicubics_level_in_the_same_colour(tmp_path):
-    told = history(tmp_path, "dsr", epochs=3)
-    figure = charts.picture_chart(told.epochs(), "psnr_db", told.before, told.bicubic)
+    recorded = history(tmp_path, "dsr", epochs=3)
+    figure = charts.picture_chart(recorded.epochs(), "psnr_db", recorded.before, recorded.bicubic)
     assert figure is not None
     levels = {shape.line.color: shape.y0 for shape in figure.layout.shapes}
     for size, level in ((16, 22.1), (24, 25.8), (32, 28.4)):
@@ -114,27 +114,27 @@ def test_the_best_epoch_is_the_last_that_was_called_so():
 
 
 def test_zero_percent_in_the_first_epoch_is_explained(tmp_path):
-    told = history(tmp_path, epochs=1)
-    words = accuracy_explanation(told.plan, told.epochs(), "notes")
+    recorded = history(tmp_path, epochs=1)
+    words = accuracy_explanation(recorded.plan, recorded.epochs(), "notes")
     assert words.startswith("0 % in epoch 1 is normal for 518 people: chance is 0.19 %.")
     assert words.endswith("By epoch 3 the notes expect 5 to 15 % in training.")
 
 
 def test_later_the_notes_expectation_stands_beside_the_run(tmp_path):
-    told = history(tmp_path, epochs=12)
-    accuracy = told.epochs()["train.accuracy"].iloc[-1]
-    words = accuracy_explanation(told.plan, told.epochs(), "notes")
+    recorded = history(tmp_path, epochs=12)
+    accuracy = recorded.epochs()["train.accuracy"].iloc[-1]
+    words = accuracy_explanation(recorded.plan, recorded.epochs(), "notes")
     assert f"Training accuracy is {accuracy * 100:.1f} % after epoch 12" in words
     assert "the notes expect 40 to 60 % by epoch 10: higher." in words and "By epoch 20" in words
-    assert accuracy_explanation(told.plan, told.epochs(), "mine") == ""
+    assert accuracy_explanation(recorded.plan, recorded.epochs(), "mine") == ""
 
 
 def test_without_shared_people_accuracy_isnt_promised(tmp_path):
-    told = history(tmp_path, epochs=3, shared=0)
-    words = accuracy_explanation(told.plan, told.epochs(), "notes")
+    recorded = history(tmp_path, epochs=3, shared=0)
+    words = accuracy_explanation(recorded.plan, recorded.epochs(), "notes")
     assert "validation accuracy isn't measured: use EER" in words and "Validation accuracy is" not in words
-    told = history(tmp_path, "starter", epochs=2)
-    assert "no accuracy" in accuracy_explanation(told.plan, told.epochs(), "starter")
+    recorded = history(tmp_path, "starter", epochs=2)
+    assert "no accuracy" in accuracy_explanation(recorded.plan, recorded.epochs(), "starter")
 
 
 def test_figures_have_their_unit_and_nothing_measured_is_no_zero():
