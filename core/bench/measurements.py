@@ -17,7 +17,7 @@ from core.bench.material import Material
 from core.bench.measure import Times, in_turns
 from core.bench.photographs import listed, take_in
 from core.bench.row import Curve, Row
-from core.enrolment.enrol import enrol_many
+from core.enrolment.bulk_enrol import enrol_many
 from core.gallery.records import Space
 from core.gallery.sketch import SKETCH_FROM, build_sketch
 from core.gallery.store import Gallery

@@ -279,7 +279,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
 
 def _draft(load: Callable[[], Pipeline], enrolment: LiveEnrolment) -> EnrolmentDraft | None:
     """The draft made of the captures, as of uploaded photographs; the camera stops and the frames are dropped."""
-    from core.enrolment.enrol import prepare_enrolment
+    from core.enrolment.drafts import prepare_enrolment
 
     taken = enrolment.session.taken
     names = [f"camera {number} ({capture.step})" for number, capture in enumerate(taken, start=1)]

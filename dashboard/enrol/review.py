@@ -43,9 +43,9 @@ def review_panel(pipe: Pipeline, draft: EnrolmentDraft) -> None:
         return
     st.subheader("Who is it?", anchor=False)
     name, add = _who(pipe)
-    from core.enrolment.enrol import review
+    from core.enrolment.drafts import review_draft
 
-    looked = review(pipe, draft.only([photo.name for photo in chosen]), name)
+    looked = review_draft(pipe, draft.only([photo.name for photo in chosen]), name)
     _show_findings(looked.findings)
     _save(pipe, looked, name, add)
 
@@ -115,7 +115,7 @@ def _who(pipe: Pipeline) -> tuple[str, bool]:
 
 
 def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
-    from core.enrolment.enrol import enrol
+    from core.enrolment.enrol import EnrolOptions, enrol
 
     ready = _may_save(draft.findings)
     note = (
@@ -147,9 +147,8 @@ def _save(pipe: Pipeline, draft: EnrolmentDraft, name: str, add: bool) -> None:
         st.warning("Enter a name first.", icon=":material/edit:")
         return
     with feedback() as attempt, st.spinner("Saving"):
-        person = enrol(
-            pipe, name, draft, store_crops=store_crops, note=note, actor="dashboard", add=add, matched_sizes=sizes
-        )
+        options = EnrolOptions(store_crops=store_crops, add=add, matched_sizes=sizes, actor="dashboard")
+        person = enrol(pipe, name, draft, options=options, note=note)
         st.session_state["enroll_done"] = (person.name, len(draft.usable), person.photographs, store_crops)
     if attempt.ok:
         forget_draft()

@@ -110,7 +110,7 @@ def _upload_form(*, primary: bool) -> None:
 
 def _look(files: Sequence[UploadedFile]) -> None:
     """Find the faces and keep the draft in the session; nothing is stored."""
-    from core.enrolment.enrol import prepare_enrolment
+    from core.enrolment.drafts import prepare_enrolment
 
     with feedback():
         pipe = pipeline()
@@ -135,7 +135,7 @@ def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:
 
 def _is_current(draft: EnrolmentDraft) -> bool:
     """Whether the pipeline in use made the draft; an outdated draft is dropped with an error message."""
-    from core.enrolment.enrol import require_current
+    from core.enrolment.drafts import require_current
 
     with feedback() as attempt:
         require_current(pipeline(), draft)

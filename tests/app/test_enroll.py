@@ -85,7 +85,7 @@ def test_photographs_looked_at_before_a_check_came_into_use_are_looked_at_again(
     everything = write_model(tmp_path / "m.onnx", np.zeros((3, 2), np.float32), np.float32([0, 9]), 32)
     use_check(load_settings(), everything, AttackModel(32, attack=(1,)))
     app.run()
-    assert "What recognises faces has changed since these photographs were looked at" in app.error[0].value.replace(
+    assert "The weights or settings have changed since these photographs were prepared" in app.error[0].value.replace(
         "\\", ""
     )
     assert "Save" not in [each.label for each in app.button]

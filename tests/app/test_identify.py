@@ -12,7 +12,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.csv_export import csv_text
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.errors import CoreError
 from core.faces.attack import AttackModel
 from core.gallery.backup import back_up, restore

@@ -22,7 +22,8 @@ from core.access.exports import audited_download
 from core.access.roles import Role
 from core.access.trail import read_trail
 from core.access.users import add_user, change_role, find_user, remove_user
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
 from core.jobs.run_dir import create_run, runs_root

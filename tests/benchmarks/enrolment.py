@@ -10,13 +10,16 @@ from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.measurements import PHOTOGRAPHS, enrolment_plan
 from core.bench.row import Row
-from core.enrolment.enrol import NothingToEnrol, enrol, enrol_many, prepare_enrolment
+from core.enrolment.bulk_enrol import enrol_many
+from core.enrolment.drafts import NothingToEnrol, prepare_enrolment
+from core.enrolment.enrol import EnrolOptions, enrol
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 
 PERSON_BY_PERSON = "for each person: enrol(pipeline, name, prepare_enrolment(pipeline, photographs, person=name))"
 ONE_BY_ONE = (
-    "for each photograph: enrol(pipeline, name, prepare_enrolment(pipeline, [photograph], person=name), add=True)"
+    "for each photograph: enrol(pipeline, name, prepare_enrolment(pipeline, [photograph], person=name), "
+    "options=EnrolOptions(add=True))"
 )
 
 Plan = Sequence[tuple[str, Sequence[Path]]]
@@ -73,6 +76,6 @@ def by_photograph(pipeline: Pipeline, plan: Plan) -> None:
 def _enrol(pipeline: Pipeline, name: str, paths: Sequence[Path]) -> None:
     draft = prepare_enrolment(pipeline, paths, person=name)
     try:
-        enrol(pipeline, name, draft, add=True)
+        enrol(pipeline, name, draft, options=EnrolOptions(add=True))
     except NothingToEnrol:
         return  # no face in them: bulk enrolment says so and goes on, too

@@ -9,7 +9,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.pipeline import PipelineConfig, build_pipeline
 from tests.browser.conftest import Server, give_files
 

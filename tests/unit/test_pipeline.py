@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.enrolment.enrol import DraftOutdated, NothingToEnrol, enrol, prepare_enrolment, review
+from core.enrolment.drafts import DraftOutdated, NothingToEnrol, prepare_enrolment, review_draft
+from core.enrolment.enrol import EnrolOptions, enrol
 from core.errors import SettingsInvalid
 from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel
@@ -87,7 +88,7 @@ def test_the_fingerprint_follows_everything_that_an_answer_rests_on(make_pipelin
 def test_a_draft_that_another_pipeline_made_is_not_stored(make_pipeline, portrait) -> None:
     draft = prepare_enrolment(make_pipeline(), [portrait], ["one"])
     other = make_pipeline(limits=Limits(severe_sharpness=0.5))
-    with pytest.raises(DraftOutdated, match="has changed"):
+    with pytest.raises(DraftOutdated, match="have changed"):
         enrol(other, "Eileen", draft)
     assert other.gallery.store.size == 0 and enrol(make_pipeline(), "Eileen", draft).photographs == 1
 
@@ -352,15 +353,15 @@ def test_the_same_photograph_again_is_not_stored(make_pipeline, portrait) -> Non
     for person in ("Eileen", ""):  # looked at for this person, and without knowing for whom
         again = prepare_enrolment(pipeline, [portrait], ["c.png"], person=person)
         with pytest.raises(NothingToEnrol, match=r"c\.png: the same photograph"):
-            enrol(pipeline, "Eileen", again, add=True)
-    first_left_out = review(pipeline, twice.only(["b.png"]), "Somebody else")
+            enrol(pipeline, "Eileen", again, options=EnrolOptions(add=True))
+    first_left_out = review_draft(pipeline, twice.only(["b.png"]), "Somebody else")
     assert [photo.usable for photo in first_left_out.photos] == [True]
 
 
 def test_crops_are_stored_only_when_wanted(make_pipeline, portrait) -> None:
     pipeline = make_pipeline()
     draft = prepare_enrolment(pipeline, [portrait], ["a"], person="E")
-    assert not enrol(pipeline, "E", draft, store_crops=False).has_crops
+    assert not enrol(pipeline, "E", draft, options=EnrolOptions(store_crops=False)).has_crops
 
 
 def test_small_photographs_become_templates_of_their_size(make_pipeline, portrait) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.errors import CoreError
 from core.gallery.backup import back_up, restore
 from core.gallery.encryption import change_key, encrypt

@@ -100,7 +100,8 @@ def photos(
     A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
-    from core.enrolment.enrol import enrol, prepare_enrolment
+    from core.enrolment.drafts import prepare_enrolment
+    from core.enrolment.enrol import EnrolOptions, enrol
     from core.recognition.matched_templates import MATCHED_SIZES_PX
 
     given = [*(photo or ()), *(more or ())]
@@ -129,11 +130,13 @@ def photos(
             pipeline,
             user_id,
             draft,
-            store_crops=not no_crops,
+            options=EnrolOptions(
+                store_crops=not no_crops,
+                add=add,
+                matched_sizes=MATCHED_SIZES_PX if matched_sizes else (),
+                actor=actor,
+            ),
             note=note_text,
-            actor=actor,
-            add=add,
-            matched_sizes=MATCHED_SIZES_PX if matched_sizes else (),
         )
     if as_json:
         say_json(_enrolled(identity, draft))

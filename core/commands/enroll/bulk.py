@@ -28,7 +28,7 @@ from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
-    from core.enrolment.enrol import BulkRow
+    from core.enrolment.bulk_enrol import BulkRow
     from core.gallery.bulk import BulkPlan
 
 
@@ -96,7 +96,8 @@ class _Bulk:
 
 
 def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
-    from core.enrolment.enrol import enrol_many
+    from core.enrolment.bulk_enrol import enrol_many
+    from core.enrolment.enrol import EnrolOptions
     from core.recognition.matched_templates import MATCHED_SIZES_PX
 
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
@@ -109,11 +110,13 @@ def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: b
             rows = enrol_many(
                 pipeline,
                 plan.people,
-                store_crops=not how.no_crops,
-                actor=how.actor,
-                add=how.add,
+                options=EnrolOptions(
+                    store_crops=not how.no_crops,
+                    add=how.add,
+                    matched_sizes=MATCHED_SIZES_PX if how.matched_sizes else (),
+                    actor=how.actor,
+                ),
                 force=how.force,
-                matched_sizes=MATCHED_SIZES_PX if how.matched_sizes else (),
                 on_person=show,
             )
     finally:

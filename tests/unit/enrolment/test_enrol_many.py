@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.enrolment import enrol as enrolment
-from core.enrolment.enrol import enrol, enrol_many, prepare_enrolment
-from core.enrolment.prepare import looked_ahead, workers
+from core.enrolment import bulk_enrol
+from core.enrolment.bulk_enrol import detection_threads, enrol_many, prepared_groups
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import EnrolOptions, enrol
 from core.errors import StorageFailed
 from core.gallery.store import Gallery
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
@@ -47,7 +48,7 @@ def content(gallery: Gallery) -> list[tuple]:
 
 @pytest.mark.parametrize("at_once", [1, 2, 16])
 def test_the_gallery_is_the_one_that_one_at_a_time_leaves(pipeline, plan, at_once, monkeypatch):
-    monkeypatch.setattr(enrolment, "looked_ahead", lambda *each: looked_ahead(*each, at_once=at_once))
+    monkeypatch.setattr(bulk_enrol, "prepared_groups", lambda *each: prepared_groups(*each, at_once=at_once))
     told = []
     rows = enrol_many(pipeline, plan, on_person=lambda done, total, row: told.append((done, total, row.name)))
     assert [(row.name, row.offered, row.stored, row.error) for row in rows] == [(name, 2, 2, "") for name, _ in plan]
@@ -87,10 +88,10 @@ def test_trouble_is_told_of_its_person_and_stops_nobody(pipeline, plan, tmp_path
 
 def test_what_was_told_of_is_on_the_disk(pipeline, plan, monkeypatch):
     """Seen through another connection at the moment it is told, and still there when the next group breaks down."""
-    monkeypatch.setattr(enrolment, "looked_ahead", lambda *each: looked_ahead(*each, at_once=2))
+    monkeypatch.setattr(bulk_enrol, "prepared_groups", lambda *each: prepared_groups(*each, at_once=2))
     seen = []
 
-    def tell(done: int, total: int, row: enrolment.BulkRow) -> None:
+    def tell(done: int, total: int, row: bulk_enrol.BulkRow) -> None:
         with sqlite3.connect(pipeline.gallery.store.path) as other:
             seen.append(other.execute("SELECT count(*) FROM identity").fetchone()[0])
         if done == 2:
@@ -104,7 +105,7 @@ def test_what_was_told_of_is_on_the_disk(pipeline, plan, monkeypatch):
 
 def test_a_group_that_cannot_be_stored_is_stored_one_by_one(pipeline, plan, monkeypatch):
     """As when the disk is full for all of them together, and then for one of them alone."""
-    store = enrolment._store
+    store = bulk_enrol.store_templates
 
     def full(pipeline, name, *rest, **how):
         if name == "Tony Blair":
@@ -112,7 +113,7 @@ def test_a_group_that_cannot_be_stored_is_stored_one_by_one(pipeline, plan, monk
             raise StorageFailed("The disk is full.", "Free space.")
         return store(pipeline, name, *rest, **how)
 
-    monkeypatch.setattr(enrolment, "_store", full)
+    monkeypatch.setattr(bulk_enrol, "store_templates", full)
     rows = enrol_many(pipeline, plan[:3])
     assert [row.error for row in rows] == ["", rows[1].error, ""]
     assert rows[1].error
@@ -120,21 +121,21 @@ def test_a_group_that_cannot_be_stored_is_stored_one_by_one(pipeline, plan, monk
 
 
 def test_groups_come_in_order_and_whole(pipeline, plan):
-    with workers() as pool:
-        groups = list(looked_ahead(pipeline, plan, pool, at_once=2))
+    with detection_threads() as pool:
+        groups = list(prepared_groups(pipeline, plan, pool, at_once=2))
     assert [[name for (name, _), _ in group] for group in groups] == [
         [name for name, _ in plan[first : first + 2]] for first in (0, 2, 4)
     ]
     assert all(photo.vector is not None for group in groups for _, photos in group for photo in photos)
-    with workers() as pool:
-        assert list(looked_ahead(pipeline, [], pool)) == []
+    with detection_threads() as pool:
+        assert list(prepared_groups(pipeline, [], pool)) == []
 
 
 def test_a_photograph_that_is_there_twice_is_stored_once(pipeline, plan):
     name, paths = plan[0]
-    [row] = enrol_many(pipeline, [(name, [*paths, paths[0]])], matched_sizes=(16,))
+    [row] = enrol_many(pipeline, [(name, [*paths, paths[0]])], options=EnrolOptions(matched_sizes=(16,)))
     assert (row.offered, row.stored) == (3, 2)
     assert [reason for _, reason in row.rejected] == ["the same photograph is there already"]
     assert pipeline.gallery.store.find(name).templates == 4
-    [again] = enrol_many(pipeline, [(name, paths)], add=True)
+    [again] = enrol_many(pipeline, [(name, paths)], options=EnrolOptions(add=True))
     assert again.stored == 0 and "the same photograph" in again.error

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from reembed_worker import pipeline_of
 
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.enrolment.reembed import reembed
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery

@@ -9,7 +9,8 @@ import pytest
 import skimage.data
 
 from core import cli
-from core.enrolment.enrol import NothingToEnrol, enrol, prepare_enrolment
+from core.enrolment.drafts import NothingToEnrol, prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.faces.attack import AttackCheck, AttackCheckUnusable, AttackModel
 from core.faces.detect import Detector
 from core.gallery.store import Gallery

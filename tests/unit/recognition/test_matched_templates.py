@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import EnrolOptions, enrol
 from core.errors import SettingsInvalid
 from core.gallery.records import one_per_photograph
 from core.images import read_image, resize
@@ -47,7 +48,7 @@ def test_enrolled_they_find_the_small_face_and_count_as_one_photograph(make_pipe
     pipeline = make_pipeline()
     draft = prepare_enrolment(pipeline, [portrait], ["portrait"])
     enrol(pipeline, "Plain", draft)
-    person = enrol(pipeline, "Matched", draft, matched_sizes=MATCHED_SIZES_PX, store_crops=False)
+    person = enrol(pipeline, "Matched", draft, options=EnrolOptions(matched_sizes=MATCHED_SIZES_PX, store_crops=False))
     assert (person.templates, person.photographs, person.has_crops) == (4, 1, False)
     templates = pipeline.gallery.store.templates("Matched")
     assert [t.kind for t in one_per_photograph(templates)] == ["hr"]

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.enrolment.enrol import enrol, prepare_enrolment
+from core.enrolment.drafts import prepare_enrolment
+from core.enrolment.enrol import enrol
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
 from core.gallery.store import Gallery
