@@ -163,7 +163,7 @@ def _read_file(path: Path, label: str) -> bytes:
         if path.exists() and not path.is_file():  # a pipe or a device could be read for ever
             raise ImageUnreadable(f"{label} isn't an ordinary file.", _CHOOSE)
         if is_open_here(path):
-            raise ImageUnreadable(f"{label} is a database in use, no picture.", _CHOOSE)
+            raise ImageUnreadable(f"{label} is a database in use, not a picture.", _CHOOSE)
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
@@ -179,7 +179,7 @@ def _to_rgb(picture: Image.Image, label: str) -> RGB:
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
         raise ImageTooLarge(f"{label} has {width:,} x {height:,} px; {_LIMITS}.", _REDUCE)
     if width * height == 0:
-        raise ImageUnreadable(f"{label} has {width} x {height} px: nothing to see.", _AGAIN)
+        raise ImageUnreadable(f"{label} has {width} x {height} px: it is empty.", _AGAIN)
     picture.load()
     turn = _UPRIGHT.get(_orientation(picture))
     upright = picture if turn is None else picture.transpose(turn)

@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,14 +222,11 @@ class Pipeline:
         by = self.gallery.decide("fpir", sizes_px, self.config.recognition_threshold, frames)
         nobody = "" if any(candidates) else self.gallery.nobody
         return [
-            decide(
-                probe,
-                found,
-                decision,
+            replace(
+                decide(
+                    probe, found, decision, nobody=nobody, tie_margin=self.config.tie_margin, top_k=self.config.top_k
+                ),
                 embedding=vector,
-                nobody=nobody,
-                tie_margin=self.config.tie_margin,
-                top_k=self.config.top_k,
                 timings_ms=share,
             )
             for probe, vector, found, decision in zip(probes, embeddings, candidates, by, strict=True)

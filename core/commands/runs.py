@@ -157,7 +157,7 @@ def remove(
 
     found = _find(run)
     if found.state().live:
-        raise JobError(f"{found.id} is still at work.", f"Stop it first: edgeface-studio runs stop {found.id}")
+        raise JobError(f"{found.id} is still active.", f"Stop it first: edgeface-studio runs stop {found.id}")
     if not yes and not confirm(f"Remove {found.id} with its checkpoints and report?"):
         raise typer.Abort
     delete_run(found)

@@ -55,7 +55,7 @@ def _map(place: Path, size: int, count: int) -> NDArray[np.uint8]:
     try:
         mapped = np.memmap(path, dtype=np.uint8, mode="r", shape=(count, size, size, 3))
     except (OSError, ValueError) as error:
-        raise DatasetInvalid(f"The cache {place} is damaged.", "Remove it: it is made again.") from error
+        raise DatasetInvalid(f"The cache {place} is damaged.", "Remove it; it is created again.") from error
     return mapped
 
 

@@ -65,7 +65,7 @@ def check_duplicates(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -
     findings: list[Finding] = []
     for code, chosen, how in (
         ("duplicate_exact", seen[across & exact], "the same file"),
-        ("duplicate_near", seen[across & ~exact], "the same picture, encoded anew,"),
+        ("duplicate_near", seen[across & ~exact], "the same picture, encoded again,"),
     ):
         if len(chosen):
             text = f"{some(len(chosen), 'image')}: {how} in two splits; {effect}"
@@ -73,8 +73,8 @@ def check_duplicates(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -
     named = seen[~across & (seen["identity"] != seen["other_identity"]).to_numpy()]
     if len(named):
         text = (
-            f"{some(len(named), 'picture')} under two names: one of them is wrong, and training would be told both. "
-            "Take the wrong one out."
+            f"{some(len(named), 'picture')} under two names: one of them is wrong, and training would learn both. "
+            "Remove the wrong one."
         )
         findings.append(Finding("two_names", "warning", text, named))
     return findings

@@ -181,7 +181,7 @@ def _wrong_pairs(frame: pd.DataFrame, vlr: pd.DataFrame, hr_of: dict[str, int], 
     are, their = ("is", "its") if len(rows) == 1 else ("are", "their")
     text = (
         f"{some(len(rows), 'VLR image')} {are} not {their} HR image degraded: super-resolution would learn to draw "
-        "another face. Pair them anew."
+        "another face. Pair them again."
     )
     return [Finding("wrong_pair", "error", text, rows)]
 

@@ -156,7 +156,7 @@ def _held_back(rows: pd.DataFrame, split: str) -> Finding | None:
     bound = _SQUARE / (people + _SQUARE)
     text = (
         f"{held}: {genuine:,} pairs of one person, {impostor:,} of two. Even without one error an error rate of up to "
-        f"{bound * 100:.0f} % couldn't be excluded (95 %): figures there hardly tell. Hold back {FEW_PEOPLE} people."
+        f"{bound * 100:.0f} % couldn't be excluded (95 %): figures there say little. Hold back {FEW_PEOPLE} people."
     )
     return Finding("few_to_compare", "notice", text, rows)
 

@@ -51,7 +51,7 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    not_csv = SourceInvalid(f"{path.name} is no CSV in UTF-8 with a header.", "Export it as CSV (UTF-8) with commas.")
+    not_csv = SourceInvalid(f"{path.name} isn't a CSV in UTF-8 with a header.", "Export it as CSV (UTF-8) with commas.")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SourceInvalid(f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB.", "Choose the right file.")
@@ -73,7 +73,7 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
                 "Put text that holds a comma into quotes.",
             )
     if len(rows) == 1:
-        raise SourceInvalid(f"{path.name} has a header and no rows.", "List an image a row.")
+        raise SourceInvalid(f"{path.name} has a header and no rows.", "List one image in each row.")
     return header, rows[1:]
 
 

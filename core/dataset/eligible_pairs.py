@@ -33,7 +33,7 @@ def usable_rows(source: Scan, only: Mapping[str, str] | None, hooks: Hooks) -> t
         left_out.append(f"{count_pairs(tested):,} images of the source's test split, which stays unseen")
         frame = frame[frame["split"] != "test"]
     if frame.empty:
-        raise BuildRefused("No image is left to build from.", "Loosen the filter, or choose another source.")
+        raise BuildRefused("No image is left to build from.", "Relax the filter, or choose another source.")
     hr, vlr = frame[frame["kind"] == HR], frame[frame["kind"] == VLR]
     _refuse_lonely(vlr[~among(vlr["pair"], set(hr["pair"]))], "VLR image", "HR image")
     _refuse_lonely(hr[~among(hr["pair"], set(vlr["pair"]))], "HR image", "VLR image")

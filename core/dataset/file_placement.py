@@ -86,7 +86,7 @@ def whole_folder(out: Path, purpose: str = "building") -> Iterator[Path]:
         remove_leftovers(out, purpose)
         hidden = Path(tempfile.mkdtemp(prefix=f".{out.name}.{purpose}-{os.getpid()}-", dir=out.parent))
     except OSError as error:
-        raise StorageFailed(f"{out} can't be made: {error.strerror or error}.", "Choose another folder.") from error
+        raise StorageFailed(f"{out} can't be created: {error.strerror or error}.", "Choose another folder.") from error
     try:
         yield hidden
         refuse_existing(out)

@@ -50,7 +50,7 @@ def only_one(out: Path) -> Iterator[None]:
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = open_folder(folder)
-    with held(handle, folder, f"Another ingest into {out} is at work."):
+    with held(handle, folder, f"Another ingest into {out} is running."):
         yield
 
 

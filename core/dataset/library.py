@@ -95,7 +95,7 @@ def remove_dataset(settings: Settings, name: str) -> None:
     parts = Path(name).parts
     if not 1 <= len(parts) <= 2 or any(part in ("..", "/") or part.startswith(".") for part in parts):
         raise BuildRefused(
-            f"'{name}' isn't the name of a data set.", "Only what lies in data/datasets is removed here."
+            f"'{name}' isn't the name of a data set.", "Only data sets in data/datasets are removed here."
         )
     if any((root / Path(*parts[:depth])).is_symlink() for depth in range(1, len(parts) + 1)):
         raise BuildRefused(f"{place} is a link to another place.", "Remove the link by hand.")

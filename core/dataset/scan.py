@@ -83,9 +83,7 @@ def scan_splits(
         if not folder.is_dir():
             raise SourceInvalid(f"There is no folder {folder}.", "Check the path.")
         if not _kinds(folder):
-            raise SourceInvalid(
-                f"{folder} holds no hr_images and vlr_images.", "Name the folder that these two lie in."
-            )
+            raise SourceInvalid(f"{folder} holds no hr_images and vlr_images.", "Name the folder that contains them.")
     root = Path(os.path.commonpath([folder.resolve() for folder, _ in folders]))
     found = _from_notes(root, [(folder.resolve(), split) for folder, split in folders], pattern)
     _refuse_elsewhere(found, settings)
@@ -186,7 +184,7 @@ def _from_people(root: Path, children: list[Path], layout: str | None, pattern: 
     frame["source"] = frame["path"]
     told, why = _crops_or_photographs(root, frame)
     if layout is not None and layout != told:
-        told, why = layout, "you said so"
+        told, why = layout, "as requested"
     return Scan(root, told, f"a folder for each of {frame['identity'].nunique()} people; {why}", frame)
 
 
@@ -240,7 +238,7 @@ def _children(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not is_set_aside(path.name))
     except NotADirectoryError as error:
-        raise SourceInvalid(f"{folder} is no folder.", "Choose a folder or a CSV.") from error
+        raise SourceInvalid(f"{folder} isn't a folder.", "Choose a folder or a CSV.") from error
     except OSError as error:
         raise StorageFailed(f"{folder} can't be read: {error.strerror or error}.", "Check its permissions.") from error
 

@@ -31,7 +31,7 @@ def only_update(root: Path) -> Iterator[None]:
         return
     except OSError as error:
         raise StorageFailed(f"{root} can't be read: {error.strerror or error}.", "Check its permissions.") from error
-    with held(handle, root, f"Another update of {root} is at work."):
+    with held(handle, root, f"Another update of {root} is running."):
         yield
 
 

@@ -103,10 +103,10 @@ class AttackScore:
 def model_of(said: Any) -> AttackModel:
     """Read a description from JSON values. Raises AttackCheckUnusable for unknown, missing or invalid ones."""
     if not isinstance(said, dict):
-        raise AttackCheckUnusable("The description of the model is no JSON object.", _STEP)
+        raise AttackCheckUnusable("The description of the model isn't a JSON object.", _STEP)
     known = {field.name for field in fields(AttackModel)}
     if strange := sorted(map(str, set(said) - known)):
-        raise AttackCheckUnusable(f"The description holds '{strange[0][:40]}', which means nothing here.", _STEP)
+        raise AttackCheckUnusable(f"The description holds '{strange[0][:40]}', which is unknown.", _STEP)
     if "input_px" not in said:
         raise AttackCheckUnusable("The description lacks input_px.", _STEP)
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
@@ -119,7 +119,7 @@ def read_model(path: Path) -> AttackModel:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise AttackCheckUnusable(f"{path.name} is no description of a model: it is too long.", _STEP)
+            raise AttackCheckUnusable(f"{path.name} isn't a description of a model: it is too long.", _STEP)
         return model_of(json.loads(content))
     except OSError as error:
         raise AttackCheckUnusable(f"{path} can't be read: {error.strerror}.", "Check the path.") from error

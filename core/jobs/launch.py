@@ -93,11 +93,11 @@ def stop(run: Run) -> None:
     with locked(run.path):
         state = run.state()
         if not state.live:
-            raise JobError(f"{run.id} isn't at work: it is {state.status}.")
+            raise JobError(f"{run.id} isn't active: it is {state.status}.")
         try:
             run.stop_path.touch()
         except OSError as error:
-            raise StorageFailed(f"{run.stop_path} couldn't be made: {error.strerror}.", "Free space.") from error
+            raise StorageFailed(f"{run.stop_path} couldn't be created: {error.strerror}.", "Free space.") from error
     write_trail(settings_of(run), "run asked to stop", run.id)
     _log.info("run %s: asked to stop", run.log_id)
 

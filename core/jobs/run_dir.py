@@ -143,14 +143,14 @@ def create_run(
     """
     require(permission_for(kind))
     if not _KIND.fullmatch(kind):
-        raise JobError(f"'{kind}' can't name a kind of run.", "Use small letters, digits and '-'.")
+        raise JobError(f"'{kind}' can't name a kind of run.", "Use lower-case letters, digits and '-'.")
     for name in files or {}:
         if Path(name).name != name or name in ("", ".", ".."):
-            raise JobError(f"'{name[:80]}' can't name a file of a run.", "Give a plain name, without a folder.")
+            raise JobError(f"'{name[:80]}' can't name a file of a run.", "Give a file name without a folder.")
     try:
         content = to_json(config, indent=2)
     except (TypeError, ValueError) as error:
-        raise JobError(f"The settings of a run can't be kept: {error}.", "Use plain values.") from error
+        raise JobError(f"The configuration of a run can't be stored: {error}.", "Use JSON values.") from error
     when = (at or now()).astimezone(UTC)
     holder = os.getpid() if pid is None else pid
     folder = root / kind
@@ -217,7 +217,7 @@ def find_run(root: Path, text: str) -> Run:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise RunNotFound(f"{len(fitting)} runs fit '{text}': {fitting[0].id}, {fitting[1].id}.", "Name one in full.")
+        raise RunNotFound(f"{len(fitting)} runs match '{text}': {fitting[0].id}, {fitting[1].id}.", "Name one in full.")
     raise RunNotFound(f"There is no run '{text}'.", "`edgeface-studio runs list` shows them all.")
 
 
@@ -226,7 +226,7 @@ def delete_run(run: Run) -> None:
     require(permission_for(run.kind))
     with locked(run.path):
         if run.state().live:
-            raise JobError(f"{run.id} is still at work.", "Stop it first.")
+            raise JobError(f"{run.id} is still active.", "Stop it first.")
         # Out of sight first, as a whole: a removal cut short leaves nothing that looks like a run.
         doomed = run.path.with_name(f".removed-{run.name}-{os.getpid()}")
         try:
@@ -270,7 +270,7 @@ def _read_object(path: Path, read: Callable[[], bytes] | None = None) -> dict[st
     except (OSError, ValueError, RecursionError) as error:
         raise StorageFailed(f"{path} can't be read.", "Remove the run, or put the file back.") from error
     if not isinstance(value, dict):
-        raise StorageFailed(f"{path} isn't what a run keeps.", "Remove the run, or put the file back.")
+        raise StorageFailed(f"{path} isn't a file of a run.", "Remove the run, or put the file back.")
     return value
 
 

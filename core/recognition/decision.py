@@ -11,9 +11,6 @@ from core.recognition.results import OUTCOMES, Outcome, Recognition, either
 from core.settings import TIE_MARGIN
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from core.gallery.operating_points import Decision
     from core.gallery.records import Candidate
     from core.recognition.results import Probe
@@ -34,8 +31,6 @@ def decide(
     tie_margin: float = TIE_MARGIN,
     top_k: int = 5,
     nobody: str = "the gallery is empty",
-    embedding: NDArray[np.float32] | None = None,
-    timings_ms: dict[str, float] | None = None,
 ) -> Recognition:
     """The recognition of one probe. `found` are the closest people, best first, at least two if there are as many.
 
@@ -54,8 +49,6 @@ def decide(
         margin=best.score - found[1].score if best and len(found) > 1 else None,
         top_k=tuple(found[:top_k]),
         probe=probe,
-        embedding=embedding,
-        timings_ms=timings_ms or {},
     )
     if because := probe.unrecognisable_because:
         return replace(decided, outcome="unrecognisable", reason=because, score=None, margin=None, top_k=())

@@ -72,7 +72,7 @@ def measure_rate(
         raise newest.error
     measured = [each for each in done if start <= each[0] <= end]
     if not measured:
-        raise SettingsInvalid(f"Not one result came in {seconds:g} s.", "Measure for longer, or on an idle machine.")
+        raise SettingsInvalid(f"There was no result in {seconds:g} s.", "Measure for longer, or on an idle machine.")
     each_second = np.bincount([int(at - start) for at, _, _ in measured], minlength=max(1, int(end - start)))
     whole = each_second[: max(1, int(end - start))]
     waits = [1000 * (at - given) for at, given, _ in measured]

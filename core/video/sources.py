@@ -91,7 +91,7 @@ def source_of(text: str) -> Source:
                 f"A stream's address can't begin with {scheme[1]}://.", f"It begins with {', '.join(SCHEMES[:4])} ..."
             )
         if not urlsplit(text).hostname:
-            raise SourceUnusable("The stream's address names no host.", "Write it as rtsp://host:554/path.")
+            raise SourceUnusable("The stream's address has no host.", "Write it as rtsp://host:554/path.")
         return Source(text, "stream")
     if text.isdigit():
         text = f"/dev/video{text}"
@@ -143,11 +143,13 @@ def open_container(source: Source, options: dict[str, str] | None = None) -> Inp
         raise _unusable(source, error) from error
     if not container.streams.video:
         container.close()
-        raise SourceUnusable(f"{source.shown} holds no video.", "Choose a file or stream with pictures.")
+        raise SourceUnusable(f"{source.shown} contains no video.", "Choose a file or stream with pictures.")
     side = max(container.streams.video[0].width, container.streams.video[0].height)
     if side > MAX_SIDE_PX:
         container.close()
-        raise SourceUnusable(f"{source.shown} has {side:,} px a side; {MAX_SIDE_PX:,} are read.", "Reduce it first.")
+        raise SourceUnusable(
+            f"{source.shown} has {side:,} px a side; at most {MAX_SIDE_PX:,} are supported.", "Reduce it first."
+        )
     return container
 
 
@@ -187,7 +189,7 @@ def frames_of_file(source: Source) -> Iterator[Frame]:
             none = False
             yield frame
         if none:
-            raise SourceUnusable(f"{source.shown} holds no picture that can be read.", "Export it again, as MP4.")
+            raise SourceUnusable(f"{source.shown} contains no readable picture.", "Export it again, as MP4.")
     finally:
         container.close()
 

@@ -45,7 +45,7 @@ def address_of(settings: Settings, written: str) -> str:
     key = written.removeprefix(_MARK).split(" ", 1)[0]
     address = _read(settings).get(key)
     if address is None:
-        raise SettingsInvalid("The password of that camera is no longer kept.", "Give its whole address again.")
+        raise SettingsInvalid("The password of that camera is no longer stored.", "Give its whole address again.")
     return address
 
 

@@ -78,7 +78,7 @@ def capture(
         if view.complete or len(taken) == len(session.steps):
             return taken
     session.clear()
-    raise CameraMissing("The camera stopped giving pictures.", "Look whether it is still connected, then start again.")
+    raise CameraMissing("The camera stopped sending pictures.", "Check that it is still connected, then start again.")
 
 
 def camera_frames(number: int = 0) -> Generator[RGB, None, None]:

@@ -51,7 +51,7 @@ def start_dataset_run(config: DatasetRunConfig) -> Run:
     here, kind, place = settings(), config.kind, config.place
     for known in known_runs():
         if known.state.live and known.target == place and (known.run.kind == "check") == (kind == "check"):
-            raise BuildRefused(f"A run is at work on {place.name} already.", "Wait for it, or stop it first.")
+            raise BuildRefused(f"A run for {place.name} is active already.", "Wait for it, or stop it first.")
     run = launch(here, kind, config.values(), slug=place.name)
     st.session_state["dataset_started"] = True
     return run

@@ -105,7 +105,7 @@ def test_two_runs_towards_one_place_are_refused(own_data_dir, monkeypatch):
 
     out = str(datasets_root(load_settings()) / "demo")
     create_run(runs_root(load_settings()), "demo", "demo", {"out": out})  # queued by this process
-    with pytest.raises(BuildRefused, match="at work on demo"):
+    with pytest.raises(BuildRefused, match="A run for demo"):
         start_dataset_run(DemoConfig(out=Path(out)))
     assert len(list_runs(runs_root(load_settings()))) == 1
 

@@ -170,7 +170,7 @@ def test_without_permission_it_says_so(order: Order, tmp_path_factory: pytest.Te
 
 def test_two_updates_at_once_are_refused(source: Path, tmp_path: Path) -> None:
     build(scan(source), tmp_path / "out")
-    with only_update(tmp_path / "out"), pytest.raises(BuildRefused, match="at work"):
+    with only_update(tmp_path / "out"), pytest.raises(BuildRefused, match="is running"):
         build(scan(source), tmp_path / "out", update=True)
 
 

@@ -149,7 +149,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(people: Path, undistur
 
 
 def test_two_at_once_into_one_folder_are_refused(people: Path, tmp_path: Path) -> None:
-    with only_one(tmp_path / "set"), pytest.raises(BuildRefused, match="at work"):
+    with only_one(tmp_path / "set"), pytest.raises(BuildRefused, match="is running"):
         ingest(people, tmp_path / "set")
 
 

@@ -108,15 +108,15 @@ def test_a_csv_keeps_further_columns(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("path,name\na.png,Ada\n", "no column 'identity'"),
-        ("", "no CSV"),
+        ("", "isn't a CSV"),
         ("path,identity\n", "no rows"),
         ("path,identity\nmissing.png,Ada\n", "row 2.*missing"),
         ("path,identity\na.png\n", "row 2"),
         ("path,identity\na.png,\n", "row 2.*empty"),
         ("path,identity\na.png,Ada\na.png,Ada\n", "twice"),
         ("path,identity,split\na.png,Ada,dev\n", "dev"),
-        ('path,identity\n"a.png', "no CSV"),
-        ("path,identity\n\0,Ada\n", "no CSV"),
+        ('path,identity\n"a.png', "isn't a CSV"),
+        ("path,identity\n\0,Ada\n", "isn't a CSV"),
         ("path,path,identity\na,a,a\n", "column twice"),
     ],
 )

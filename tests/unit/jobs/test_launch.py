@@ -39,7 +39,7 @@ def test_a_run_goes_from_queue_to_report(jobs):
     assert run.report["lines"][2] == "2 squared is 4" and run.config == {"to": 3}
     with pytest.raises(JobError, match="is done"):
         jobs.resume(run)
-    with pytest.raises(JobError, match="isn't at work"):
+    with pytest.raises(JobError, match="isn't active"):
         stop(run)
     done = subprocess.run([*WORKER, str(run.path)], capture_output=True, text=True, cwd=Path.cwd(), check=False)
     assert done.returncode == 2 and "is done" in done.stderr
@@ -166,7 +166,7 @@ def test_one_at_a_time_in_the_order_of_launch(jobs, tmp_path):
     assert [run.state().status for run in later] == ["queued"] * 3
     with pytest.raises(JobError, match="is queued"):
         jobs.resume(later[0])
-    with pytest.raises(JobError, match="at work"):
+    with pytest.raises(JobError, match="still active"):
         delete_run(later[0])
     go.touch()
     assert [jobs.ended(run) for run in [first, *later]] == ["done"] * 4

@@ -81,7 +81,7 @@ def test_a_run_is_found_by_what_people_type(tmp_path):
     for text in (run.id, run.name, "lfw", "20261124T0304"):
         assert find_run(tmp_path, text) == run
     assert find_run(tmp_path, "last") == other
-    with pytest.raises(RunNotFound, match="2 runs fit"):
+    with pytest.raises(RunNotFound, match="2 runs match"):
         find_run(tmp_path, "ingest")
     for text in ("", " ", "nothing", "../..", str(run.path)):
         with pytest.raises(RunNotFound, match="no run"):
@@ -96,7 +96,7 @@ def test_a_kind_that_could_leave_the_folder_is_refused(tmp_path, kind):
 
 
 def test_a_config_without_a_plain_form_leaves_nothing(tmp_path):
-    with pytest.raises(JobError, match="plain values"):
+    with pytest.raises(JobError, match="JSON values"):
         create_run(tmp_path, "ingest", "x", {"model": object()})
     assert list(tmp_path.iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_a_slug_is_safe_in_any_file_system(text):
 
 def test_only_a_run_at_rest_is_removed(tmp_path):
     run = create_run(tmp_path, "ingest", "x", {})
-    with pytest.raises(JobError, match="at work"):
+    with pytest.raises(JobError, match="still active"):
         delete_run(run)
     ended(run)
     delete_run(run)

@@ -78,7 +78,7 @@ def test_a_run_at_work_is_stopped_not_removed(capsys, jobs):
     assert "is running" in said(capsys, "resume", "last", code=2)
     assert json.loads(said(capsys, "stop", "last", "--json"))["asked_to_stop"] is True
     assert said(capsys, "log", "last", "--follow").splitlines()[-1].endswith("Resume it to go on.")
-    assert "isn't at work" in said(capsys, "stop", "last", code=2)
+    assert "isn't active" in said(capsys, "stop", "last", code=2)
 
 
 def test_settings_are_shown_changed_and_checked(capsys):

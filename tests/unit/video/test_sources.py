@@ -78,7 +78,7 @@ def test_an_odd_size_is_written_and_a_fault_leaves_no_file(tmp_path) -> None:
         ("99", "no camera"),
         ("file:///etc/passwd", "can't begin with file://"),
         ("concat://a|b", "can't begin with concat://"),
-        ("rtsp:///path", "names no host"),
+        ("rtsp:///path", "has no host"),
         ("/tmp", "ordinary file"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_password_is_neither_shown_nor_written_into_a_config(own_data_dir) -> 
     assert (own_data_dir / "cameras.json").stat().st_mode & 0o077 == 0
     assert put_away(settings, "rtsp://10.0.0.7/cam") == "rtsp://10.0.0.7/cam"
     (own_data_dir / "cameras.json").unlink()
-    with pytest.raises(SettingsInvalid, match="no longer kept"):
+    with pytest.raises(SettingsInvalid, match="no longer stored"):
         address_of(settings, written)
 
 

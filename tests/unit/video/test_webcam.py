@@ -61,7 +61,7 @@ def test_escape_keeps_nothing(frame):
 
 def test_a_camera_that_falls_silent_keeps_nothing(frame):
     kept = session()
-    with pytest.raises(CameraMissing, match="stopped giving pictures"):
+    with pytest.raises(CameraMissing, match="stopped sending pictures"):
         capture([frame] * 2, Keys("space"), kept)
     assert kept.taken == ()
 
