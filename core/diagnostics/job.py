@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from core.diagnostics.cloud import Cloud, cloud_of_gallery
 from core.diagnostics.layout import LayoutStore, tsne
-from core.diagnostics.source import Opened, source_of
-from core.errors import SettingsInvalid
-from core.gallery.records import Space
+from core.diagnostics.source import DiagnoseConfig, Opened, read_diagnose_config
 from core.gallery.store import Gallery
 from core.jobs.context import JobContext
 from core.settings import Settings, load_settings
 
 KIND = "diagnose"
-TASKS = ("embed", "map", "check")
 
 
 def layout_store(settings: Settings) -> LayoutStore:
@@ -32,32 +28,25 @@ def layout_store(settings: Settings) -> LayoutStore:
     return LayoutStore(settings.data_dir / "cache" / "maps")
 
 
-def space_config(space: Space) -> dict[str, Any]:
-    """A space as a run's config holds it."""
-    return {**asdict(space), "bicubic_px": list(space.bicubic_px)}
-
-
 def run(context: JobContext) -> Mapping[str, Any]:
     """Do what the run's config says. Raises SettingsInvalid, JobStopped, and what the parts raise."""
     settings = load_settings()
-    config = context.config
-    task, started = config.get("task"), time.monotonic()
-    if task not in TASKS:
-        raise SettingsInvalid(f"There is no diagnosis '{task}'.", f"Choose one of {', '.join(TASKS)}.")
-    report = _check(context, settings) if task == "check" else _laid_out(context, settings, draw=task == "map")
-    return {**report, "task": task, "seconds": round(time.monotonic() - started, 1)}
+    config = read_diagnose_config(context.config)
+    started = time.monotonic()
+    report = _check(context, config, settings) if config.task == "check" else _laid_out(context, config, settings)
+    return {**report, "task": config.task, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _laid_out(context: JobContext, settings: Settings, *, draw: bool) -> dict[str, Any]:
-    cloud, protocol = _cloud(context, settings)
-    if not draw:
+def _laid_out(context: JobContext, config: DiagnoseConfig, settings: Settings) -> dict[str, Any]:
+    cloud, protocol = _cloud(context, config, settings)
+    if config.task != "map":
         return {"text": f"{len(cloud):,} embeddings are there: {protocol}.", "key": cloud.key, "protocol": protocol}
     context.check_stop()
     store = layout_store(settings)
     context.on_event("progress", step="map", done=0, total=len(cloud))
     people = np.unique(cloud.table["identity"].to_numpy(dtype=str), return_inverse=True)[1]
     started = time.monotonic()
-    layout = tsne(cloud.vectors, people.astype(np.int64), seed=int(context.config.get("seed") or 0))
+    layout = tsne(cloud.vectors, people.astype(np.int64), seed=config.seed)
     store.write(cloud.key, layout)
     spent = time.monotonic() - started
     context.on_event("progress", step="map", done=len(cloud), total=len(cloud))
@@ -65,21 +54,15 @@ def _laid_out(context: JobContext, settings: Settings, *, draw: bool) -> dict[st
     return {"text": text, "key": cloud.key, "protocol": protocol, "map_s": round(spent, 1)}
 
 
-def _cloud(context: JobContext, settings: Settings) -> tuple[Cloud, str]:
-    config = context.config
-    if not config.get("gallery"):
-        opened = Opened(source_of(config), settings)
+def _cloud(context: JobContext, config: DiagnoseConfig, settings: Settings) -> tuple[Cloud, str]:
+    if config.space is None or not config.gallery:
+        opened = Opened(config.source, settings)
         return opened.cloud(context.on_event, context.should_stop), opened.protocol
-    said = config.get("space") or {}
-    try:
-        space = Space(**{**said, "bicubic_px": tuple(said.get("bicubic_px") or ())})
-    except TypeError as error:
-        raise SettingsInvalid("This run names no space of the gallery.", "Start it again.") from error
     with Gallery.open(settings.gallery_path, create=False) as gallery:
-        return cloud_of_gallery(gallery, space), f"the gallery, {space.encoder_name}"
+        return cloud_of_gallery(gallery, config.space), f"the gallery, {config.space.encoder_name}"
 
 
-def _check(context: JobContext, settings: Settings) -> dict[str, Any]:
+def _check(context: JobContext, config: DiagnoseConfig, settings: Settings) -> dict[str, Any]:
     """Weights that can't tell faces apart are measured too, so nothing is built that would refuse them."""
     from core.diagnostics.causes import diagnose
     from core.diagnostics.check import check_on_faces, sample_of
@@ -87,7 +70,7 @@ def _check(context: JobContext, settings: Settings) -> dict[str, Any]:
     from core.models.encoders import resolve_weights
     from core.sr.upscale import load_upscaler
 
-    source = source_of(context.config)
+    source = config.source
     context.on_event("progress", step="load", done=0, total=0)
     opened = Opened(source, settings)
     spec = source.spec

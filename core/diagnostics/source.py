@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from core.dataset.manifest import Dataset, read_dataset
 from core.diagnostics.cloud import Cloud, cloud_of_pictures, drawn_people
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import count_missing, embed
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.hooks import OnEvent, RunHooks, ShouldStop, ignore_event, never_stop
-from core.evaluation.job import spec_of
 from core.evaluation.pictures import Picture, pictures_of_dataset
-from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import EmbeddingCache, default_embedding_cache
 from core.evaluation.views import View
+from core.gallery.records import Space
 from core.settings import CROP_PX, VLR_SIZES_PX, Settings
+from core.system.validated import Record, validated
 
 MOST_PICTURES = 12_000
 """More than these, and people are drawn: a map of more says no more, and a browser slows down."""
@@ -35,24 +39,60 @@ class Source:
     most: int = MOST_PICTURES
     seed: int = 0
 
-    def config(self, **more: Any) -> dict[str, Any]:
-        """For a run; `source_of` reads it back."""
-        return {**asdict(self), "sizes": list(self.sizes), **more}
+
+class DiagnoseConfig(Record):
+    """The configuration of a `diagnose` run: a task on a `Source`, or a map of the gallery's templates in `space`.
+
+    Tasks: "embed" caches the source's embeddings, "map" lays them out by t-SNE as well, "check" tries the weights on a
+    sample of the faces. The hashes and `points` tell runs apart on the page and take no part in the work.
+    """
+
+    task: Literal["embed", "map", "check"]
+    dataset: str = ""
+    split: str | None = None
+    sizes: tuple[int, ...] = ()
+    spec: SystemSpec = SystemSpec()
+    most: int = MOST_PICTURES
+    seed: int = 0
+    gallery: bool = False
+    space: Space | None = None
+    weights_sha256: str = ""
+    upscaler_sha256: str = ""
+    manifest: str = ""
+    points: int = 0
+
+    @model_validator(mode="after")
+    def _has_faces(self) -> DiagnoseConfig:
+        if self.gallery and self.space is None:
+            raise ValueError("a map of the gallery names no space")
+        if not self.gallery and not self.dataset:
+            raise ValueError("no data set is named")
+        return self
+
+    @property
+    def source(self) -> Source:
+        """The data set and the system that are looked at."""
+        return Source(self.dataset, self.split or None, self.sizes, self.spec, self.most, self.seed)
 
 
-def source_of(config: Mapping[str, Any]) -> Source:
-    """The source that a run's config names. Raises SettingsInvalid."""
-    try:
-        return Source(
-            dataset=str(config["dataset"]),
-            split=config.get("split") or None,
-            sizes=tuple(int(size) for size in config.get("sizes") or ()),
-            spec=spec_of(config.get("spec") or {}),
-            most=int(config.get("most") or MOST_PICTURES),
-            seed=int(config.get("seed") or 0),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise SettingsInvalid(f"This run's settings can't be used: {error}.", "Start it again.") from error
+def diagnose_config(task: str, faces: Source | Space, **identity: Any) -> dict[str, Any]:
+    """Return the values of a `diagnose` run's config, for a data set or for the gallery's templates in a space.
+
+    `identity`: hashes and counts that tell runs apart (see `DiagnoseConfig`). Raises SettingsInvalid.
+    """
+    of_gallery = isinstance(faces, Space)
+    what = {"gallery": True, "space": faces} if of_gallery else {f.name: getattr(faces, f.name) for f in fields(faces)}
+    config = validated(DiagnoseConfig, {"task": task, **what, **identity}, _refused)
+    return config.model_dump(mode="json", exclude_unset=True)
+
+
+def read_diagnose_config(values: Mapping[str, Any]) -> DiagnoseConfig:
+    """Return the config of a run. Raises SettingsInvalid."""
+    return validated(DiagnoseConfig, dict(values), _refused)
+
+
+def _refused(fault: str) -> SettingsInvalid:
+    return SettingsInvalid(f"This diagnosis can't be run: {fault}", "Start it again.")
 
 
 class Opened:

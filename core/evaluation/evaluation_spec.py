@@ -1,29 +1,61 @@
-"""What to measure, as a run's config holds it: sizes, modes, degradations, thresholds, galleries, seeds."""
+"""What to measure: the systems (weights with an upscaler), and the plan of sizes, modes, thresholds and galleries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from pydantic import model_validator
 
 from core.errors import SettingsInvalid
 from core.evaluation.views import Degradation, Mode, Size, View
 from core.settings import UNCALIBRATED_THRESHOLD
+from core.system.validated import Record, validated
 
 CURVE_SIZES: tuple[Size, ...] = (None, 48, 40, 32, 24, 20, 16, 12)
-"""The sizes of a resolution curve."""
+"""The sizes of a resolution curve; None is HR."""
 
 SECTIONS = ("verification", "identification", "open set", "reject", "super-resolution", "head")
-"""Parts of an evaluation. Identification brings per-person figures, confused pairs and the sweep along."""
+"""Parts of an evaluation. Identification includes per-person figures, confused pairs and the sweep."""
+
+SWEEP_SECTIONS = ("verification", "identification", "open set")
+"""The parts that a sweep over thresholds needs."""
+
+PEER_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to evaluate. `sizes` hold None for HR. `threshold` is what per-person acceptance is told at. `gallery_sizes`
-    of None: 10, 30, 100, ... up to half of the people; each is drawn `draws` times, and each person enrols `enrol`
-    photographs. `bootstrap` resamples of people give intervals (0: none). Without flip TTA how well a face agrees with
-    its mirror image costs encoding it twice, so that the curve of rejection is drawn for whole people with together at
-    most about `reject_images` pictures; with it, for all."""
+class SystemSpec:
+    """An encoder with an upscaler, as a run's config names it.
+
+    `weights` is a file or a name, None for the weights in use; a .onnx file is a peer, another recogniser. `upscaler`
+    is "bicubic" or a DSR file, None for the one in use. `bgr`: the peer takes its channels in that order.
+    """
+
+    weights: str | None = None
+    upscaler: str | None = None
+    use_tta: bool = False
+    device: str = "auto"
+    precision: str = "auto"
+    bgr: bool = False
+
+    @property
+    def is_peer(self) -> bool:
+        return self.weights is not None and Path(self.weights).suffix.lower() == PEER_SUFFIX
+
+
+class Plan(Record):
+    """How to evaluate.
+
+    `sizes` in px, None for HR. `threshold`: the cosine at which per-person acceptance is reported. `gallery_sizes` of
+    None: 10, 30, 100, ... up to half of the people; each is drawn `draws` times, and each person enrols `enrol`
+    photographs. `bootstrap`: resamples of people for the intervals, 0 for none. `sr_images`: images for PSNR, SSIM and
+    similarity. `reject_images`: without flip TTA, agreement with the mirror image costs encoding a picture twice, so
+    the curve of rejection is drawn for whole people with together at most about so many pictures; with it, for all.
+    `by`: columns of the data set's table by whose values figures are broken down.
+    """
 
     sizes: tuple[Size, ...] = (None, 32, 24, 16)
     modes: tuple[Mode, ...] = ("aligned",)
@@ -38,18 +70,21 @@ class Plan:
     reject_images: int = 1000
     sections: tuple[str, ...] = SECTIONS
     by: tuple[str, ...] = ()
-    """Columns of the data set's table by whose values figures are broken down."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _usable(self) -> Plan:
         if not -1 <= self.threshold <= 1:
-            raise SettingsInvalid(f"A threshold is a cosine from -1 to 1, not {self.threshold}.", "Choose such a one.")
+            raise SettingsInvalid(
+                f"A threshold is a cosine from -1 to 1, not {self.threshold}.", "Choose a value in that range."
+            )
         if unknown := [name for name in self.sections if name not in SECTIONS]:
             raise SettingsInvalid(f"There is no section '{unknown[0]}'.", f"Choose from {', '.join(SECTIONS)}.")
         if not self.sizes or not self.modes or not self.degradations or self.enrol < 1 or self.draws < 1:
             raise SettingsInvalid("Nothing would be measured.", "Choose at least one size, mode and degradation.")
+        return self
 
     def views(self) -> list[View]:
-        """Every way that pictures are shown, HR first in each mode: it is always there, as gallery and reference."""
+        """Every view of the pictures, HR first in each mode: it is always needed, as gallery and reference."""
         small = [size for size in dict.fromkeys(self.sizes) if size is not None]
         return [
             view
@@ -61,21 +96,19 @@ class Plan:
         ]
 
     def wants(self, view: View) -> bool:
+        """Whether the figures of a view are reported: HR only where `sizes` names it."""
         return view.size_px is not None or None in self.sizes
 
     def to_config(self) -> dict[str, Any]:
-        return asdict(self)
+        """The plan as JSON values."""
+        return self.model_dump(mode="json")
 
 
-def plan_of(config: Mapping[str, Any]) -> Plan:
-    """A plan from plain values; what is absent keeps its default. Raises SettingsInvalid."""
-    known = {f.name for f in fields(Plan)}
-    values = {name: _frozen(value) for name, value in config.items() if name in known}
-    try:
-        return Plan(**values)
-    except TypeError as error:
-        raise SettingsInvalid(f"This evaluation's settings can't be used: {error}.", "Start it again.") from error
+def plan_of(values: Mapping[str, Any]) -> Plan:
+    """Return a plan from JSON values; absent ones keep their default. Raises SettingsInvalid."""
+    return validated(Plan, values, refused)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+def refused(fault: str) -> SettingsInvalid:
+    """The error of a configuration that can't be used, from the first fault."""
+    return SettingsInvalid(f"This evaluation's settings can't be used: {fault}", "Correct them, and start it again.")

@@ -1,15 +1,10 @@
-"""The job of the kind `evaluate`: from a run's config to its tables, report.html and report.json.
-
-config: task (one of TASKS), systems (a list of SystemSpec's fields),
-plan (Plan's fields), and what the task needs: dataset, split, photographs; images, pairs, folds; goal, calibrate_folds,
-report_folds, gallery; benchmark, root.
-"""
+"""The job of the kind `evaluate`: from a run's config (`config_models`) to its tables, report.html and report.json."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +12,21 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset.manifest import is_dataset
+from core.dataset.manifest import Dataset, is_dataset
 from core.errors import SettingsInvalid
 from core.evaluation.calibrate import CalibrationSets, calibrate, halves, points_json
+from core.evaluation.config_models import (
+    BenchmarkConfig,
+    CalibrationConfig,
+    EvaluationConfig,
+    MatchedConfig,
+    PairsConfig,
+    PeopleConfig,
+    PoolingConfig,
+    read_config,
+)
 from core.evaluation.evaluate import evaluate_pictures
-from core.evaluation.evaluation_spec import Plan, plan_of
-from core.evaluation.goal import Goal
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.hooks import OnEvent, RunHooks
 from core.evaluation.lineage import trained_people
 from core.evaluation.listed_pairs import PairsSource
@@ -38,7 +42,7 @@ from core.evaluation.pictures import (
 )
 from core.evaluation.report_files import write_tables
 from core.evaluation.result import Evaluation
-from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import default_embedding_cache
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
@@ -50,65 +54,23 @@ from core.system.atomic_file import write_atomically
 
 KIND = "evaluate"
 _MEASURING = frozenset({"dataset", "pairs"})
-TASKS = ("dataset", "pairs", "calibrate", "matched", "pooling", "benchmark")
 
 
 def run(context: JobContext) -> Mapping[str, Any]:
-    """Evaluate as the run's config says; what was embedded before a kill isn't embedded again. Raises SettingsInvalid
-    and what the parts raise."""
+    """Measure what the run's config asks for, and return its report. Embeddings are cached as they are made, so that a
+    run that was killed loses little. Raises SettingsInvalid and what the parts raise."""
     settings = load_settings()
-    config = context.config
-    if config.get("gallery"):  # before the work, which takes minutes
+    config = read_config(context.config)
+    if isinstance(config, CalibrationConfig) and config.gallery:  # before the work, which takes minutes
         require(Permission.WEIGHTS)
     started = time.monotonic()
     hooks = RunHooks(default_embedding_cache(settings), _throttled(context), context.should_stop)
-    systems = [open_system(spec_of(spec), settings) for spec in config.get("systems") or [{}]]
-    plan = plan_of(config.get("plan") or {})
-    task = config.get("task")
-    everybody: set[str] = set()  # whose figures flatter where they took part in the weights
-    if task == "dataset":
-        pictures, data = pictures_of_config(config, plan)
-        everybody = {picture.identity for picture in pictures}
-        evaluation = evaluate_pictures(systems, pictures, plan, data=data, hooks=hooks)
-    elif task == "pairs":
-        evaluation = evaluate_listed(pairs_source(config), systems, plan, hooks=hooks)
-        everybody = {photo.name for photo in photos_of(read_pairs(Path(config["pairs"]), config.get("folds")))}
-    elif task == "calibrate":
-        evaluation = _calibrated(context, systems[0], plan, hooks, settings)
-    elif task == "matched":
-        from core.evaluation.matched import evaluate_matched
-
-        pictures, data = pictures_of_config(config, plan)
-        everybody = {picture.identity for picture in pictures}
-        evaluation = evaluate_matched(systems[0], pictures, plan, data=data, hooks=hooks)
-    elif task == "pooling":
-        from core.evaluation.pooling import DRAWS, FRAMES, evaluate_pooling
-
-        pictures, data = pictures_of_config(config, plan)
-        everybody = {picture.identity for picture in pictures}
-        evaluation = evaluate_pooling(
-            systems[0],
-            pictures,
-            plan,
-            data=data,
-            frames=config.get("frames") or FRAMES,
-            draws=int(config.get("draws") or DRAWS),
-            hooks=hooks,
-        )
-    elif task == "benchmark":
-        from core.evaluation.benchmarks import named_people, run_benchmark
-
-        evaluation = run_benchmark(
-            str(config["benchmark"]),
-            Path(config["root"]),
-            systems,
-            plan,
-            hooks=hooks,
-        )
-        everybody = named_people(str(config["benchmark"]), Path(config["root"]))
+    systems = [open_system(spec, settings) for spec in config.systems or (SystemSpec(),)]
+    if isinstance(config, CalibrationConfig):
+        evaluation, people = _calibrated(context, config, systems[0], hooks, settings), set[str]()
     else:
-        raise SettingsInvalid(f"There is no evaluation '{task}'.", f"Choose one of {', '.join(TASKS)}.")
-    evaluation = with_people_known(evaluation, systems, everybody, settings)
+        evaluation, people = _measured(config, systems, hooks)
+    evaluation = with_people_known(evaluation, systems, people, settings)
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "run": context.run.id})
     context.check_stop()
     context.on_event("progress", step="write", done=0, total=1)
@@ -116,6 +78,37 @@ def run(context: JobContext) -> Mapping[str, Any]:
     report = evaluation.report()
     keep_weights_figures(report, settings)
     return {**report, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _measured(config: EvaluationConfig, systems: Sequence[System], hooks: RunHooks) -> tuple[Evaluation, set[str]]:
+    """The evaluation, and the people on the pictures: figures flatter where they took part in training."""
+    plan = config.plan
+    if isinstance(config, PairsConfig):
+        source = PairsSource(Path(config.images), Path(config.pairs), config.folds, config.all_pairs)
+        people = {photo.name for photo in photos_of(read_pairs(source.pairs_file, source.folds))}
+        return evaluate_listed(source, systems, plan, hooks=hooks), people
+    if isinstance(config, BenchmarkConfig):
+        from core.evaluation.benchmarks import named_people, run_benchmark
+
+        root = Path(config.root)
+        evaluation = run_benchmark(config.benchmark, root, systems, plan, hooks=hooks)
+        return evaluation, named_people(config.benchmark, root)
+    if not isinstance(config, PeopleConfig):
+        raise SettingsInvalid("This evaluation names no people.", "Start it again.")
+    pictures, data = pictures_of_config(config.dataset, config)
+    people = {picture.identity for picture in pictures}
+    if isinstance(config, MatchedConfig):
+        from core.evaluation.matched import evaluate_matched
+
+        return evaluate_matched(systems[0], pictures, plan, data=data, hooks=hooks), people
+    if isinstance(config, PoolingConfig):
+        from core.evaluation.pooling import evaluate_pooling
+
+        evaluation = evaluate_pooling(
+            systems[0], pictures, plan, data=data, frames=config.frames, draws=config.draws, hooks=hooks
+        )
+        return evaluation, people
+    return evaluate_pictures(systems, pictures, plan, data=data, hooks=hooks), people
 
 
 def with_people_known(
@@ -135,52 +128,39 @@ def with_people_known(
     )
 
 
-def spec_of(config: Mapping[str, Any]) -> SystemSpec:
-    """A system's spec from plain values; unknown names are left out."""
-    known = {f.name for f in fields(SystemSpec)}
-    return SystemSpec(**{name: value for name, value in config.items() if name in known})
+def pictures_of_config(folder: str, config: PeopleConfig | CalibrationConfig) -> tuple[list[Picture], dict[str, Any]]:
+    """The pictures that a config names, and the facts of them for the protocol.
 
-
-def pictures_of_config(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], dict[str, Any]]:
-    """The pictures that a config names, and what to say of them in the protocol.
-
-    A data set of this program, or any folder whose layout `scan` knows (the notes' test folder with hr_images and
-    vlr_images among them). Raises SettingsInvalid, SourceInvalid, DatasetInvalid.
+    `folder` is a data set of this program, or a folder in any layout that `scan` knows. Raises SettingsInvalid,
+    SourceInvalid, DatasetInvalid.
     """
-    root = Path(config["dataset"])
+    root = Path(folder)
     dataset = dataset_at(root)
-    dataset = _measured(dataset) if not dataset.key else dataset
-    split = config.get("split")
-    photographs = Path(config["photographs"]) if config.get("photographs") else None
-    least = int(config.get("min_images") or 1)
-    pictures = with_images(pictures_of_dataset(dataset, split, photographs=photographs, by=plan.by), least)
-    return pictures, {
+    dataset = _with_hashes(dataset) if not dataset.key else dataset
+    photographs = Path(config.photographs) if config.photographs else None
+    pictures = pictures_of_dataset(dataset, config.split, photographs=photographs, by=config.plan.by)
+    return with_images(pictures, config.min_images), {
         "data": dataset.info.name if is_dataset(root) else root.name,
-        "split": split or "",
+        "split": config.split or "",
         "root": root.name,
-        "min_images": least,
+        "min_images": config.min_images,
         "manifest_sha256": dataset.key,
         "synthetic": dataset.info.synthetic,
     }
 
 
-def _measured(dataset: Any) -> Any:
-    """A scanned folder's sizes and hashes, which its table lacks."""
+def _with_hashes(dataset: Dataset) -> Dataset:
+    """A scanned folder with the sizes and hashes of its files, which its table lacks."""
     from core.dataset.file_stats import measure
 
     frame, _ = measure(dataset.root, dataset.frame)
     return replace(dataset, frame=frame[frame["sha256"] != ""].reset_index(drop=True))
 
 
-def pairs_source(config: Mapping[str, Any]) -> PairsSource:
-    """The pairs and photographs that a config names."""
-    all_pairs = bool(config.get("all_pairs", True))
-    return PairsSource(Path(config["images"]), Path(config["pairs"]), config.get("folds"), all_pairs)
-
-
-def _calibrated(context: JobContext, system: System, plan: Plan, hooks: RunHooks, settings: Settings) -> Evaluation:
-    config = context.config
-    chosen, reported, data = calibration_pictures(config, plan)
+def _calibrated(
+    context: JobContext, config: CalibrationConfig, system: System, hooks: RunHooks, settings: Settings
+) -> Evaluation:
+    chosen, reported, data = calibration_pictures(config)
     everybody = {picture.identity for picture in [*chosen, *reported]}
     known = trained_people(everybody, system.files, settings)
     for half in (chosen, reported):
@@ -191,14 +171,13 @@ def _calibrated(context: JobContext, system: System, plan: Plan, hooks: RunHooks
                 f"{len(left)} would be left to calibrate on.",
                 "Calibrate on people who took no part, or use bicubic or other weights.",
             )
-    goal = Goal(**config["goal"])
     sets = CalibrationSets(chosen, reported, known or set())
-    evaluation, points = calibrate(system, sets, goal, plan, run=context.run.id, data=data, hooks=hooks)
+    evaluation, points = calibrate(system, sets, config.goal, config.plan, run=context.run.id, data=data, hooks=hooks)
     said = "official weights, or their data set isn't here: not known" if known is None else "left out"
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "people_the_weights_know": said})
     write_atomically(context.run.path / "operating_points.json", points_json(points).encode())
-    if config.get("gallery"):
-        store_points(Path(config["gallery"]), system, points)
+    if config.gallery:
+        store_points(Path(config.gallery), system, points)
     return evaluation
 
 
@@ -218,31 +197,28 @@ def space_for(system: System) -> Space:
     )
 
 
-def calibration_pictures(config: Mapping[str, Any], plan: Plan) -> tuple[list[Picture], list[Picture], dict[str, Any]]:
-    """Pictures to choose by and to report on: folds of a pairs file, or the two halves of a data set's people."""
-    if config.get("pairs"):
-        images, listed = Path(config["images"]), Path(config["pairs"])
-        folds = [list(config[name]) for name in ("calibrate_folds", "report_folds")]
-        pairs = [read_pairs(listed, some) for some in folds]
-        people = [set().union(*people_by_fold(some).values()) for some in pairs]
-        photos = [photos_of(some) for some in pairs]
-        for some in photos:
-            require_photos(some, images)
-        both = people[0] & people[1]
-        chosen = pictures_of_photos([photo for photo in photos[0] if photo.name not in both], images)
-        return (
-            chosen,
-            pictures_of_photos(photos[1], images),
-            {
-                "data": listed.resolve().parent.name,
-                "calibrate_folds": folds[0],
-                "report_folds": folds[1],
-                "people_in_both_left_out_of_choosing": len(both),
-            },
-        )
-    pictures, data = pictures_of_config(config, plan)
-    first, second = halves({picture.identity for picture in pictures}, plan.seed)
-    return only_people(pictures, first), only_people(pictures, second), data
+def calibration_pictures(config: CalibrationConfig) -> tuple[list[Picture], list[Picture], dict[str, Any]]:
+    """Pictures to choose on and to report on: folds of a pairs file, or the two halves of a data set's people."""
+    if not config.pairs:
+        pictures, data = pictures_of_config(str(config.dataset), config)
+        first, second = halves({picture.identity for picture in pictures}, config.plan.seed)
+        return only_people(pictures, first), only_people(pictures, second), data
+    images, listed = Path(str(config.images)), Path(config.pairs)
+    folds = [list(config.calibrate_folds), list(config.report_folds)]
+    pairs = [read_pairs(listed, some) for some in folds]
+    people = [set().union(*people_by_fold(some).values()) for some in pairs]
+    photos = [photos_of(some) for some in pairs]
+    for some in photos:
+        require_photos(some, images)
+    both = people[0] & people[1]
+    chosen = pictures_of_photos([photo for photo in photos[0] if photo.name not in both], images)
+    data = {
+        "data": listed.resolve().parent.name,
+        "calibrate_folds": folds[0],
+        "report_folds": folds[1],
+        "people_in_both_left_out_of_choosing": len(both),
+    }
+    return chosen, pictures_of_photos(photos[1], images), data
 
 
 def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:

@@ -8,7 +8,6 @@ names at an FPIR includes the error of either threshold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,7 @@ def evaluate_matched(
     if np.bincount(people).max() < 2:
         raise SettingsInvalid("Nobody has two pictures, so nobody can be found.", "Choose another data set or split.")
     enrolled_views = [View("aligned"), *(View("aligned", px) for px in MATCHED_SIZES_PX)]
-    plan = replace(plan, sizes=tuple(dict.fromkeys((None, *plan.sizes))))
+    plan = plan.model_copy(update={"sizes": tuple(dict.fromkeys((None, *plan.sizes)))})
     views = list(dict.fromkeys([*enrolled_views, *plan.views()]))
     embedded = embed(
         system,

@@ -22,6 +22,7 @@ import pandas as pd
 from core.errors import CoreError, StorageFailed
 from core.jobs.json_values import json_value
 from core.jobs.run_dir import Run
+from core.system.validated import Record, validated
 
 FORMAT = 1
 TITLES: dict[str, str] = {
@@ -112,6 +113,17 @@ class ReportUnreadable(CoreError):
     help_topic = "evaluation"
 
 
+class ReportFile(Record):
+    """What is read of a report.json; rows come from the CSV files."""
+
+    format: int
+    kind: str
+    title: str = ""
+    text: str = ""
+    protocol: dict[str, Any]
+    tables: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """`kind` says what was done ("dataset", "pairs", "benchmark", "calibrate", "compare",
@@ -196,18 +208,21 @@ def read_evaluation(folder: Path) -> Evaluation:
         raise StorageFailed(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from error
     except (ValueError, RecursionError) as error:
         raise ReportUnreadable(f"The report in {folder} is damaged.", step) from error
-    if not isinstance(report, Mapping) or not {"format", "kind", "protocol", "tables"} <= set(report):
-        raise ReportUnreadable(f"The report in {folder} is no evaluation's.", "Choose a run of the kind evaluate.")
-    if report["format"] > FORMAT:
+    found = validated(ReportFile, report, lambda fault: _not_an_evaluation(folder, fault))
+    if found.format > FORMAT:
         raise ReportUnreadable(f"The report in {folder} was written by a newer version.", "Update EdgeFace Studio.")
-    names = [str(name) for name in report["tables"] if _NAME.fullmatch(str(name))]
+    names = [name for name in found.tables if _NAME.fullmatch(name)]
     return Evaluation(
-        kind=str(report["kind"]),
-        title=str(report.get("title", "")),
-        text=str(report.get("text", "")),
-        protocol=dict(report["protocol"]),
+        kind=found.kind,
+        title=found.title,
+        text=found.text,
+        protocol=found.protocol,
         tables={name: read_table(folder, name) for name in names},
     )
+
+
+def _not_an_evaluation(folder: Path, fault: str) -> ReportUnreadable:
+    return ReportUnreadable(f"The report in {folder} is no evaluation's: {fault}", "Choose a run of the kind evaluate.")
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

@@ -1,55 +1,197 @@
-"""What an `evaluate` run is asked for, as its config holds it: checked before it starts, the same for the page and
-whoever else launches one, and the command line that would ask the same."""
+"""Builders of `evaluate` configurations, one for each task, shared by the pages and the commands.
+
+A builder checks what it can before the run starts, and returns the values of config.json.
+"""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsInvalid
-from core.evaluation.evaluation_spec import plan_of
+from core.evaluation.command_line import command_for
+from core.evaluation.config_models import (
+    BenchmarkConfig,
+    CalibrationConfig,
+    DatasetConfig,
+    EvaluationConfig,
+    MatchedConfig,
+    PairsConfig,
+    PeopleConfig,
+    PoolingConfig,
+)
+from core.evaluation.evaluation_spec import SystemSpec, refused
+from core.evaluation.goal import Goal
+from core.system.validated import validated
 
 Config = dict[str, Any]
+Systems = Sequence[SystemSpec]
 
 
 def dataset_config(
     root: Path,
-    systems: Sequence[Mapping[str, Any]],
+    systems: Systems,
     plan: Mapping[str, Any],
     *,
     split: str | None = None,
     photographs: Path | None = None,
     min_images: int = 1,
 ) -> Config:
-    """Everything on a data set (see `job`). Raises SettingsInvalid for a plan that can't be, end-to-end figures
-    without the photographs, groups by a column that isn't there, or nobody to compare; what `dataset_at`
-    raises then."""
-    checked = plan_of(plan)
-    require_groups(root, checked.by)
-    require_pairs(root, split, min_images)
-    if "end to end" in checked.modes and photographs is None:
+    """Configure every section of `plan` on a data set.
+
+    Raises SettingsInvalid for a plan that can't be used, end-to-end figures without the photographs, groups by a column
+    that isn't there, or a split without two people to compare; what `dataset_at` raises then.
+    """
+    people = _people(root, split, photographs, min_images)
+    config = validated(DatasetConfig, {**people, "systems": systems, "plan": plan}, refused)
+    _require_groups(root, config.plan.by)
+    _require_pairs(root, split, min_images)
+    _require_photographs(config)
+    return _values(config)
+
+
+def matched_config(
+    root: Path,
+    systems: Systems,
+    plan: Mapping[str, Any],
+    *,
+    split: str | None = None,
+    photographs: Path | None = None,
+    min_images: int = 1,
+) -> Config:
+    """Configure the comparison of matched templates with full-size ones. Raises SettingsInvalid."""
+    people = _people(root, split, photographs, min_images)
+    config = validated(MatchedConfig, {**people, "systems": systems, "plan": plan}, refused)
+    _require_photographs(config)
+    return _values(config)
+
+
+def pooling_config(
+    root: Path,
+    systems: Systems,
+    plan: Mapping[str, Any],
+    *,
+    split: str | None = None,
+    photographs: Path | None = None,
+    pooled: Mapping[str, Any],
+) -> Config:
+    """Configure the pooling of several frames; `pooled` holds `frames` and `draws`. Raises SettingsInvalid."""
+    people = _people(root, split, photographs, 1)
+    config = validated(PoolingConfig, {**people, **pooled, "systems": systems, "plan": plan}, refused)
+    _require_photographs(config)
+    return _values(config)
+
+
+def pairs_config(
+    images: Path,
+    pairs: Path,
+    systems: Systems,
+    plan: Mapping[str, Any],
+    *,
+    folds: Sequence[int] | None = None,
+    all_pairs: bool = True,
+) -> Config:
+    """Configure verification on a pairs file. Raises SettingsInvalid, PairsInvalid where it or a photograph is
+    missing."""
+    values: Config = {"systems": systems, "plan": plan, "folds": folds, "all_pairs": all_pairs}
+    values |= {"images": str(images.expanduser().resolve()), "pairs": str(pairs.expanduser().resolve())}
+    config = validated(PairsConfig, values, refused)
+    _require_pairs_file(_folder(images), pairs, folds)
+    return _values(config)
+
+
+def benchmark_config(name: str, root: Path, systems: Systems, plan: Mapping[str, Any]) -> Config:
+    """Configure a benchmark on the user's own copy. Raises SettingsInvalid, BenchmarkMissing for another layout."""
+    from core.evaluation.benchmarks import require_layout
+
+    folder = _folder(root)
+    values = {"benchmark": name, "root": str(folder), "systems": systems, "plan": plan}
+    config = validated(BenchmarkConfig, values, refused)
+    require_layout(name, folder)
+    return _values(config)
+
+
+def calibration_config(
+    root: Path,
+    system: SystemSpec,
+    plan: Mapping[str, Any],
+    goal: Goal | Mapping[str, Any],
+    *,
+    split: str | None = None,
+    gallery: Path | None = None,
+) -> Config:
+    """Configure thresholds from the people of a data set, halved. Without `gallery` nothing is stored; a page stores
+    them afterwards by `thresholds.put_to_use`. Raises SettingsInvalid."""
+    return _calibration({"dataset": str(root.resolve()), "split": split}, system, plan, goal, gallery)
+
+
+def calibration_folds_config(
+    images: Path,
+    pairs: Path,
+    folds: tuple[Sequence[int], Sequence[int]],
+    system: SystemSpec,
+    plan: Mapping[str, Any],
+    goal: Goal | Mapping[str, Any],
+    *,
+    gallery: Path | None = None,
+) -> Config:
+    """Configure thresholds from photographs of a pairs file: `folds` to choose on, and to report on.
+
+    Raises SettingsInvalid where there are no folds or one is in both, PairsInvalid where the file or a photograph is
+    missing.
+    """
+    chosen, reported = folds
+    if not chosen or not reported:
+        raise SettingsInvalid("Folds are needed to choose by, and others to report on.", "Write 1-4 and 5-7.")
+    if both := sorted(set(chosen) & set(reported)):
+        raise SettingsInvalid(f"Fold {both[0]} would choose and be reported on.", "Name different folds.")
+    root = _folder(images)
+    _require_pairs_file(root, pairs, [*chosen, *reported])
+    source = {
+        "images": str(root),
+        "pairs": str(pairs.resolve()),
+        "calibrate_folds": list(chosen),
+        "report_folds": list(reported),
+    }
+    return _calibration(source, system, plan, goal, gallery)
+
+
+def _calibration(
+    source: Mapping[str, Any],
+    system: SystemSpec,
+    plan: Mapping[str, Any],
+    goal: Goal | Mapping[str, Any],
+    gallery: Path | None,
+) -> Config:
+    stored = None if gallery is None else str(gallery.resolve())
+    values = {**source, "systems": [system], "plan": plan, "goal": goal, "gallery": stored}
+    return _values(validated(CalibrationConfig, values, refused))
+
+
+def _values(config: EvaluationConfig) -> Config:
+    return {**config.model_dump(mode="json"), "command": command_for(config)}
+
+
+def _people(root: Path, split: str | None, photographs: Path | None, min_images: int) -> Config:
+    return {
+        "dataset": str(root.resolve()),
+        "split": split,
+        "photographs": None if photographs is None else str(_folder(photographs)),
+        "min_images": min_images,
+    }
+
+
+def _require_photographs(config: PeopleConfig) -> None:
+    if "end to end" in config.plan.modes and config.photographs is None:
         raise SettingsInvalid(
-            "End-to-end figures need photographs; a data set holds crops that were aligned before.",
+            "End-to-end figures need photographs; a data set holds crops that are aligned already.",
             "Name the folder of photographs that the data set was made from, or measure aligned ones.",
         )
-    return _with_command(
-        {
-            "task": "dataset",
-            "dataset": str(root.resolve()),
-            "split": split,
-            "min_images": min_images,
-            "photographs": None if photographs is None else str(_folder(photographs)),
-            "systems": list(systems),
-            "plan": dict(plan),
-        }
-    )
 
 
-def require_pairs(root: Path, split: str | None, min_images: int) -> None:
-    """Look whether a data set of ours has anybody to compare; other folders are looked at when they are measured.
-    Raises SettingsInvalid and what `read_dataset` raises."""
+def _require_pairs(root: Path, split: str | None, min_images: int) -> None:
+    """Other folders than data sets of this program are checked when they are measured."""
     from core.dataset.layout import HR
     from core.dataset.manifest import is_dataset, read_dataset
     from core.evaluation.pictures import require_comparable
@@ -60,193 +202,21 @@ def require_pairs(root: Path, split: str | None, min_images: int) -> None:
     frame = dataset.frame[dataset.frame["kind"] == HR]
     people = frame["identity"] if split is None else frame.loc[frame["split"] == split, "identity"]
     enough = people[people.groupby(people).transform("size") >= min_images]
-    if len(enough):  # nobody at all: the run says why
+    if len(enough):  # an empty selection is reported by the run
         require_comparable(enough, f"The split {split} of {dataset.info.name}" if split else dataset.info.name)
 
 
-def require_groups(root: Path, by: Sequence[str]) -> None:
-    """Look, where groups are asked for, whether the data set at `root` has those columns. Raises SettingsInvalid and
-    what `dataset_at` raises."""
+def _require_groups(root: Path, by: Sequence[str]) -> None:
     if by:
         from core.evaluation.pictures import dataset_at, require_columns
 
         require_columns(dataset_at(root), by)
 
 
-def pairs_config(
-    images: Path,
-    pairs: Path,
-    systems: Sequence[Mapping[str, Any]],
-    plan: Mapping[str, Any],
-    *,
-    folds: Sequence[int] | None = None,
-    all_pairs: bool = True,
-) -> Config:
-    """Verification on a pairs file. Raises SettingsInvalid, PairsInvalid when the file or a photograph isn't there."""
+def _require_pairs_file(images: Path, pairs: Path, folds: Sequence[int] | None) -> None:
     from core.evaluation.pairs import photos_of, read_pairs, require_photos
 
-    plan_of(plan)
-    root = _folder(images)
-    require_photos(photos_of(read_pairs(pairs, folds)), root)
-    return _with_command(
-        {
-            "task": "pairs",
-            "images": str(root),
-            "pairs": str(pairs.resolve()),
-            "folds": None if folds is None else list(folds),
-            "all_pairs": all_pairs,
-            "systems": list(systems),
-            "plan": dict(plan),
-        }
-    )
-
-
-def benchmark_config(name: str, root: Path, systems: Sequence[Mapping[str, Any]], plan: Mapping[str, Any]) -> Config:
-    """A benchmark from the user's own copy. Raises SettingsInvalid, BenchmarkMissing for another layout."""
-    from core.evaluation.benchmarks import require_layout
-
-    plan_of(plan)
-    folder = _folder(root)
-    require_layout(name, folder)
-    return _with_command(
-        {"task": "benchmark", "benchmark": name, "root": str(folder), "systems": list(systems), "plan": dict(plan)}
-    )
-
-
-def calibration_config(
-    root: Path,
-    system: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    goal: Mapping[str, Any],
-    *,
-    split: str | None = None,
-) -> Config:
-    """Thresholds from the people of a data set, halved. Nothing is stored: `operating.put_to_use` does that after a
-    look. Raises SettingsInvalid."""
-    from core.evaluation.goal import Goal
-
-    plan_of(plan)
-    return _with_command(
-        {
-            "task": "calibrate",
-            "dataset": str(root.resolve()),
-            "split": split,
-            "photographs": None,
-            "systems": [dict(system)],
-            "plan": dict(plan),
-            "goal": dict(vars(Goal(**goal))),
-            "gallery": None,
-        }
-    )
-
-
-def calibration_folds_config(
-    images: Path,
-    pairs: Path,
-    folds: tuple[Sequence[int], Sequence[int]],
-    system: Mapping[str, Any],
-    plan: Mapping[str, Any],
-    goal: Mapping[str, Any],
-) -> Config:
-    """Thresholds from photographs that a pairs file names: `folds` to choose by, and to try them on. Nothing is stored.
-
-    Raises SettingsInvalid (no folds, or one in both), PairsInvalid when the file or a photograph isn't there.
-    """
-    from core.evaluation.goal import Goal
-
-    plan_of(plan)
-    return _with_command(
-        {
-            "task": "calibrate",
-            **folds_source(images, pairs, *folds),
-            "systems": [dict(system)],
-            "plan": dict(plan),
-            "goal": dict(vars(Goal(**goal))),
-            "gallery": None,
-        }
-    )
-
-
-def folds_source(images: Path, pairs: Path, chosen: Sequence[int], tried: Sequence[int]) -> Config:
-    """The people of a calibration by folds, as its config holds them. Raises SettingsInvalid, PairsInvalid."""
-    from core.evaluation.pairs import photos_of, read_pairs, require_photos
-
-    if not chosen or not tried:
-        raise SettingsInvalid("Folds are needed to choose by, and others to try on.", "Write 1-4 and 5-7.")
-    if both := sorted(set(chosen) & set(tried)):
-        raise SettingsInvalid(f"Fold {both[0]} would choose and be reported on.", "Name different folds.")
-    root = _folder(images)
-    require_photos(photos_of(read_pairs(pairs, [*chosen, *tried])), root)
-    return {
-        "images": str(root),
-        "pairs": str(pairs.resolve()),
-        "calibrate_folds": list(chosen),
-        "report_folds": list(tried),
-    }
-
-
-def command_for(config: Mapping[str, Any]) -> str:
-    """The command line that asks for the same: told to the user, never run."""
-    plan = config.get("plan") or {}
-    words = ["edgeface-studio", "evaluate", str(config["task"])]
-    words += {
-        "pairs": lambda: [str(config["images"]), str(config["pairs"])],
-        "benchmark": lambda: [str(config["benchmark"]), str(config["root"])],
-        "calibrate": lambda: _calibrated_on(config),
-    }.get(str(config["task"]), lambda: ["--dataset-root", str(config["dataset"])])()
-    for name, option in (("split", "--split"), ("photographs", "--photographs")):
-        words += [option, str(config[name])] if config.get(name) else []
-    if int(config.get("min_images") or 1) > 1:
-        words += ["--min-images", str(config["min_images"])]
-    if config.get("folds"):
-        words += ["--folds", ",".join(map(str, config["folds"]))]
-    if goal := config.get("goal"):
-        words += [f"--{goal['measure']}", f"{goal['target']:g}"]
-        if goal["measure"] == "fpir":
-            words += ["--gallery-size", str(goal["gallery_size"]), "--templates", goal["templates"]]
-            words += ["--enrol", str(goal["enrol"])]
-            words += ["--frames", str(goal["frames"])] if goal["frames"] > 1 else []
-        words += ["--confidence", f"{goal['confidence']:g}"]
-    words += _of_plan(plan, str(config["task"])) + _of_systems(config.get("systems") or [])
-    return shlex.join(words)
-
-
-def _calibrated_on(config: Mapping[str, Any]) -> list[str]:
-    if not config.get("pairs"):
-        return ["--dataset-root", str(config["dataset"])]
-    folds = {"--calibrate-folds": config["calibrate_folds"], "--report-folds": config["report_folds"]}
-    words = ["--images", str(config["images"]), "--pairs", str(config["pairs"])]
-    return words + [word for name, some in folds.items() for word in (name, ",".join(map(str, some)))]
-
-
-def _of_plan(plan: Mapping[str, Any], task: str) -> list[str]:
-    words: list[str] = []
-    if task != "benchmark" and plan.get("sizes"):
-        words += ["--sizes", ",".join("HR" if size is None else str(size) for size in plan["sizes"])]
-    if task != "benchmark" and plan.get("modes"):
-        several = len(plan["modes"]) > 1
-        words += ["--mode", "both" if several else str(plan["modes"][0]).replace(" ", "-")]
-    if task != "benchmark" and plan.get("degradations"):
-        words += ["--degradation", "both" if len(plan["degradations"]) > 1 else str(plan["degradations"][0])]
-    for name in ("threshold", "bootstrap", "seed") if task == "dataset" else ("bootstrap", "seed"):
-        words += [f"--{name}", f"{plan[name]:g}"] if name in plan else []
-    for column in plan.get("by") or ():
-        words += ["--by", str(column)]
-    return words
-
-
-def _of_systems(systems: Sequence[Mapping[str, Any]]) -> list[str]:
-    words: list[str] = []
-    weights = dict.fromkeys(str(spec["weights"]) for spec in systems if spec.get("weights"))
-    for path in weights:
-        words += ["--weights", path]  # a peer too: its file's ending tells
-    for name in dict.fromkeys(str(spec["upscaler"]) for spec in systems if spec.get("upscaler")):
-        words += ["--upscaler", name]
-    return words + (["--use-tta"] if any(spec.get("use_tta") for spec in systems) else [])
-
-
-def _with_command(config: Config) -> Config:
-    return {**config, "command": command_for(config)}
+    require_photos(photos_of(read_pairs(pairs, folds)), images)
 
 
 def _folder(path: Path) -> Path:

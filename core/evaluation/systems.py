@@ -6,13 +6,13 @@ Loading torch and weights takes seconds; with every embedding kept already, none
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.evaluation.evaluation_spec import SystemSpec
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
 from core.models.upscalers import active_upscaler
@@ -24,27 +24,8 @@ from core.sr.upscale import BICUBIC
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
-PEER_SUFFIX = ".onnx"
 FACTS = ("encoder", "official", "precision", "device", "parameters", "kind")
 """Facts of an encoder that protocols name."""
-
-
-@dataclass(frozen=True)
-class SystemSpec:
-    """What to load, as a run's config holds it. `weights` is a file or a name, None for those in use; a file ending
-    in .onnx is a peer. `upscaler` is "bicubic" or a DSR file, None for the one in use. `bgr`: the peer wants its
-    channels in that order."""
-
-    weights: str | None = None
-    upscaler: str | None = None
-    use_tta: bool = False
-    device: str = "auto"
-    precision: str = "auto"
-    bgr: bool = False
-
-    @property
-    def is_peer(self) -> bool:
-        return self.weights is not None and Path(self.weights).suffix.lower() == PEER_SUFFIX
 
 
 class PipelineLoader:
@@ -221,21 +202,19 @@ def every_system(
     use_tta: bool = False,
     device: str = "auto",
     bgr: bool = False,
-) -> list[dict[str, Any]]:
-    """Every encoder with every upscaler (None: the one in use), then every peer with every upscaler, as a run's config
-    holds them: files by their paths, so that what is in use may change while a run waits. The same system comes once.
-    Raises what `open_system` raises."""
+) -> list[SystemSpec]:
+    """Return every encoder with every upscaler, then every peer with every upscaler, each system once.
+
+    None stands for the weights or the upscaler in use. Specs name files by their paths, so that what is in use may
+    change while a run waits. Raises what `open_system` raises.
+    """
     specs = [
         SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device, bgr=bgr and one in peers)
         for one in (*weights, *peers)
         for upscaler in upscalers
     ]
-    found: dict[str, dict[str, Any]] = {}
-    for spec in specs:
-        opened = open_system(spec, settings)
-        values = {**asdict(opened.spec or spec), "weights": str(opened.path)}
-        found.setdefault(json.dumps(values, sort_keys=True), values)
-    return list(found.values())
+    opened = [open_system(spec, settings) for spec in specs]
+    return list(dict.fromkeys(replace(one.spec or SystemSpec(), weights=str(one.path)) for one in opened))
 
 
 def system_of(pipeline: Pipeline) -> System:

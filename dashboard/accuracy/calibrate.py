@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation import run_config
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.pairs import folds_of
 from core.gallery.template_mix import EVERY_KIND, HR, TemplateMix, describe_templates
 from core.jobs.launch import launch
@@ -91,7 +92,7 @@ def calibration_form(weights: WeightsFile, people: int, mix: TemplateMix) -> Non
         _launch(chosen, encoder, upscaler, {"sizes": sizes, "degradations": [degradation]}, goal)
 
 
-def start(people: dict[str, Any], system: dict[str, Any], plan: dict[str, Any], goal: dict[str, Any]) -> Run:
+def start(people: dict[str, Any], system: SystemSpec, plan: dict[str, Any], goal: dict[str, Any]) -> Run:
     """Launch a calibration on the chosen `people`. It changes no gallery.
 
     Raises SettingsInvalid, PairsInvalid, JobError, StorageFailed.

@@ -19,9 +19,9 @@ from core.diagnostics.cloud import Cloud, cloud_of_gallery, outcomes
 from core.diagnostics.gallery_health import examine
 from core.diagnostics.gallery_troubles import GalleryHealth
 from core.diagnostics.job import KIND
-from core.diagnostics.source import Opened, Source, sizes_offered
+from core.diagnostics.source import Opened, Source, diagnose_config, sizes_offered
 from core.errors import CoreError
-from core.evaluation.systems import SystemSpec
+from core.evaluation.evaluation_spec import SystemSpec
 from core.gallery.errors import IdentityNotFound
 from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
@@ -174,12 +174,12 @@ def choose_embeddings(row: DeltaGenerator) -> Embeddings | None:
     except NotEmbedded as missing:
         _offer(source, missing.left, weights)
         return None
-    config = source.config(weights_sha256=weights.sha256, manifest=dataset.key)
+    config = diagnose_config("map", source, weights_sha256=weights.sha256, manifest=dataset.key)
     return Embeddings(cloud, opened.protocol, weights, config)
 
 
 def _offer(source: Source, left: int, weights: WeightsFile) -> None:
-    config = source.config(task="embed", weights_sha256=weights.sha256)
+    config = diagnose_config("embed", source, weights_sha256=weights.sha256)
     if run_panel(config, "Embedding faces", unit="images"):
         return
     with st.container(border=True, key="diagnostics_embed_offer"):

@@ -13,8 +13,9 @@ from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
 from core.diagnostics.cloud import HR_VIEW, WRONG, Cloud
-from core.diagnostics.job import layout_store, space_config
+from core.diagnostics.job import layout_store
 from core.diagnostics.layout import METHODS, Layout, Method, pca
+from core.diagnostics.source import diagnose_config
 from core.system.text import count
 from dashboard.diagnostics.charts import map_figure
 from dashboard.diagnostics.data import (
@@ -54,9 +55,7 @@ def _of_gallery() -> None:
         nobody_enrolled("scatter_plot", "Once people are enrolled, their templates are shown here.")
         return
     cloud = gallery_cloud(space)
-    _map(
-        cloud, f"The gallery: templates of {plain(space.encoder_name)}", {"gallery": True, "space": space_config(space)}
-    )
+    _map(cloud, f"The gallery: templates of {plain(space.encoder_name)}", diagnose_config("map", space))
 
 
 def _of_dataset(row: DeltaGenerator) -> None:
@@ -132,7 +131,7 @@ def _layout(cloud: Cloud, method: Method, config: dict[str, Any]) -> Layout | No
     kept = layout_store(settings()).read(cloud.key, "tsne", len(cloud))
     if kept is not None:
         return kept
-    wanted = {**config, "task": "map", "points": len(cloud)}
+    wanted = {**config, "points": len(cloud)}
     if run_panel(wanted, "Computing a t-SNE map", unit="points"):
         return None
     with st.container(border=True, key="diagnostics_tsne_offer"):

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.diagnostics.causes import Diagnosis, diagnosis_of
+from core.diagnostics.source import diagnose_config
 from core.errors import CoreError
 from core.evaluation.intervals import wilson
 from core.jobs.run_dir import Run
@@ -82,8 +83,8 @@ def _causes(weights: WeightsFile) -> None:
         split = choose_split(dataset)
     source = source_for(dataset, split, (), weights)
     upscaler = active_upscaler(settings())
-    config = source.config(
-        task="check", weights_sha256=weights.sha256, upscaler_sha256=upscaler.sha256, manifest=dataset.key
+    config = diagnose_config(
+        "check", source, weights_sha256=weights.sha256, upscaler_sha256=upscaler.sha256, manifest=dataset.key
     )
     run = latest_run(config)
     facts = _facts(run)

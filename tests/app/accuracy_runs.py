@@ -11,12 +11,12 @@ from typing import Any
 
 from core.evaluation.calibrate import CalibrationSets, Goal, calibrate, halves, points_json
 from core.evaluation.evaluate import evaluate_pictures
-from core.evaluation.evaluation_spec import Plan
+from core.evaluation.evaluation_spec import Plan, SystemSpec
 from core.evaluation.hooks import RunHooks
 from core.evaluation.pictures import only_people, pictures_of_dataset
 from core.evaluation.report_files import write_evaluation
 from core.evaluation.run_config import calibration_config, dataset_config
-from core.evaluation.systems import System, SystemSpec, open_system
+from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import embedding_cache
 from core.jobs.events import EventLog
 from core.jobs.processes import process_start
@@ -45,7 +45,7 @@ class Measured:
             systems[0],
             CalibrationSets(only_people(pictures, first), only_people(pictures, second)),
             Goal("far", 0.5),
-            replace(PLAN, sizes=(None,)),
+            PLAN.model_copy(update={"sizes": (None,)}),
             run="evaluate/made",
             data=said,
             hooks=RunHooks(store),
@@ -57,8 +57,8 @@ class Measured:
         self._folder = folder
 
     @property
-    def systems(self) -> list[dict[str, Any]]:
-        return [vars(spec) for spec in self.specs]
+    def systems(self) -> list[SystemSpec]:
+        return self.specs
 
     def done(self, settings: Settings) -> Run:
         """A run that has ended, with all its files."""

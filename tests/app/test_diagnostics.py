@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.diagnostics.source import Opened, Source
-from core.evaluation.systems import SystemSpec
+from core.evaluation.evaluation_spec import SystemSpec
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
 from core.settings import load_settings

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from core.evaluation.evaluate import evaluate_pictures
-from core.evaluation.evaluation_spec import Plan
+from core.evaluation.evaluation_spec import Plan, SystemSpec
 from core.evaluation.pictures import pictures_of_dataset
 from core.evaluation.report_files import write_evaluation
-from core.evaluation.systems import SystemSpec, open_system
+from core.evaluation.systems import open_system
 from tests.made_peer import made_peer
 from tests.unit.evaluation.sets import small_dataset
 

@@ -49,7 +49,7 @@ def open_source(
 ) -> Opened:
     from core.commands.evaluate.options import source_of
     from core.diagnostics.source import Opened, Source
-    from core.evaluation.systems import SystemSpec
+    from core.evaluation.evaluation_spec import SystemSpec
     from core.models.encoders import resolve_weights
     from core.models.upscalers import resolve_upscaler
 

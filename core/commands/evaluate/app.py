@@ -24,7 +24,7 @@ from core.commands.evaluate.options import (
     sizes_of,
     source_of,
 )
-from core.commands.shared.common import UsageMistake, example, user_path
+from core.commands.shared.common import example, user_path
 from core.commands.shared.options import takes_options
 from core.settings import UNCALIBRATED_THRESHOLD
 
@@ -72,26 +72,18 @@ def pairs(
     ending: Ending,
 ) -> None:
     """Verification on pairs: EER, AUC, accuracy over folds and TAR at FAR with intervals, at full and small sizes."""
-    from core.evaluation.pairs import photos_of, read_pairs, require_photos
+    from core.evaluation.run_config import pairs_config
 
-    chosen, listed_sizes = folds_given(folds), sizes_of(sizes)
-    root, listed = user_path(images), user_path(pairs_file)
-    require_photos(photos_of(read_pairs(listed, chosen)), root)
-    config = {
-        "task": "pairs",
-        "images": str(root.resolve()),
-        "pairs": str(listed.resolve()),
-        "folds": chosen,
-        "all_pairs": all_pairs,
-        "systems": systems.config(),
-        "plan": {
-            "sizes": listed_sizes,
-            "modes": modes_of(mode),
-            "degradations": degradations_of(degradation),
-            "bootstrap": bootstrap,
-            "seed": seed,
-        },
+    listed = user_path(pairs_file)
+    plan = {
+        "sizes": sizes_of(sizes),
+        "modes": modes_of(mode),
+        "degradations": degradations_of(degradation),
+        "bootstrap": bootstrap,
+        "seed": seed,
     }
+    chosen = folds_given(folds)
+    config = pairs_config(user_path(images), listed, systems.config(), plan, folds=chosen, all_pairs=all_pairs)
     evaluate_and_tell(config, f"pairs-{listed.stem}", ("verification",), ending)
 
 
@@ -136,9 +128,8 @@ def dataset(
     ending: Ending,
 ) -> None:
     """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
-    from core.evaluation.run_config import require_groups, require_pairs
+    from core.evaluation.run_config import dataset_config
 
-    source = people.config()
     plan = {
         "sizes": sizes_of(sizes),
         "modes": modes_of(mode),
@@ -151,17 +142,12 @@ def dataset(
         "sr_images": sr_images,
         "by": by or [],
     }
-    require_groups(user_path(source["dataset"]), by or [])
-    require_pairs(user_path(source["dataset"]), source.get("split"), min_images)
-    config = {
-        "task": "dataset",
-        **source,
-        "min_images": min_images,
-        "systems": systems.config(),
-        "plan": _checked(plan),
-    }
-    told = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
-    evaluate_and_tell(config, f"dataset-{user_path(source['dataset']).name}", told, ending)
+    root = people.root()
+    config = dataset_config(
+        root, systems.config(), plan, split=people.split, photographs=people.folder(), min_images=min_images
+    )
+    tables = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
+    evaluate_and_tell(config, f"dataset-{root.name}", tables, ending)
 
 
 @group.command("sweep", epilog=example("evaluate sweep --dataset-root lfw --sizes 32,16"))
@@ -180,24 +166,20 @@ def sweep(
     ending: Ending,
 ) -> None:
     """Rates at thresholds from 0 to 0.8, as the notes swept them. To choose one, calibrate: it uses other people."""
-    root = source_of(dataset_root)
+    from core.evaluation.evaluation_spec import SWEEP_SECTIONS
+    from core.evaluation.run_config import dataset_config
+
+    root = user_path(source_of(dataset_root))
     plan = {
         "sizes": sizes_of(sizes),
         "degradations": degradations_of(degradation),
         "bootstrap": 0,
         "seed": seed,
         "gallery_sizes": None if gallery_size is None else [gallery_size],
-        "sections": ["verification", "identification", "open set"],
+        "sections": SWEEP_SECTIONS,
     }
-    config = {
-        "task": "dataset",
-        "dataset": root,
-        "split": split,
-        "photographs": None,
-        "systems": systems.config(),
-        "plan": _checked(plan),
-    }
-    evaluate_and_tell(config, f"sweep-{user_path(root).name}", ("sweep",), ending)
+    config = dataset_config(root, systems.config(), plan, split=split)
+    evaluate_and_tell(config, f"sweep-{root.name}", ("sweep",), ending)
 
 
 @group.command(
@@ -217,25 +199,8 @@ def benchmark(
     ending: Ending,
 ) -> None:
     """A benchmark of the field by its published protocol: tinyface, scface, survface, lfw or xqlfw."""
-    folder = user_path(root)
-    if not folder.is_dir():
-        raise UsageMistake(f"There is no folder {folder}.", "Name your own copy of the benchmark.")
-    from core.evaluation.benchmarks import require_layout
+    from core.evaluation.run_config import benchmark_config
 
-    require_layout(name, folder)
-    config = {
-        "task": "benchmark",
-        "benchmark": name,
-        "root": str(folder.resolve()),
-        "systems": systems.config(),
-        "plan": {"bootstrap": bootstrap, "seed": seed},
-    }
+    plan = {"bootstrap": bootstrap, "seed": seed}
+    config = benchmark_config(name, user_path(root), systems.config(), plan)
     evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), ending)
-
-
-def _checked(plan: dict[str, object]) -> dict[str, object]:
-    """The plan as it was given, refused here and not in the run when it can't be."""
-    from core.evaluation.evaluation_spec import plan_of
-
-    plan_of(plan)
-    return plan

@@ -26,6 +26,7 @@ from core.evaluation.pairs import folds_of
 from core.settings import load_settings
 
 if TYPE_CHECKING:
+    from core.evaluation.evaluation_spec import SystemSpec
     from core.evaluation.result import Evaluation
     from core.evaluation.views import Size
     from core.jobs.events import Event
@@ -96,7 +97,7 @@ class SeveralSystems:
     use_tta: TtaOption = False
     device: DeviceOption = "auto"
 
-    def config(self) -> list[dict[str, Any]]:
+    def config(self) -> list[SystemSpec]:
         """As a run's config holds it. Files are looked for here, so that a mistake is told before anything starts.
         Raises what `open_system` raises."""
         return _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
@@ -111,7 +112,7 @@ class OneSystem:
     use_tta: TtaOption = False
     device: DeviceOption = "auto"
 
-    def config(self) -> list[dict[str, Any]]:
+    def config(self) -> list[SystemSpec]:
         """As `SeveralSystems.config`."""
         named = None if self.weights is None else [self.weights]
         enlarged = None if self.upscaler is None else [self.upscaler]
@@ -126,10 +127,13 @@ class People:
     split: SplitOption = None
     photographs: PhotographsOption = None
 
-    def config(self) -> dict[str, Any]:
-        """As a run's config holds it. Raises UsageMistake."""
-        photographs = None if self.photographs is None else str(user_path(self.photographs).resolve())
-        return {"dataset": source_of(self.dataset_root), "split": self.split, "photographs": photographs}
+    def root(self) -> Path:
+        """The folder of the data set. Raises UsageMistake."""
+        return Path(source_of(self.dataset_root))
+
+    def folder(self) -> Path | None:
+        """The folder of photographs, if one is named."""
+        return None if self.photographs is None else user_path(self.photographs)
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,10 @@ def folds_given(text: str | None, option: str = "--folds") -> list[int] | None:
 
 def sizes_of(text: str) -> list[Size]:
     """'HR,32,16' -> [None, 32, 16]; "curve" for those of a resolution curve. Raises UsageMistake."""
+    from core.evaluation.evaluation_spec import CURVE_SIZES
+
     if text.strip().lower() == "curve":
-        return [None, 48, 40, 32, 24, 20, 16, 12]
+        return list(CURVE_SIZES)
     sizes: list[Size] = []
     for part in text.split(","):
         word = part.strip().lower()
@@ -197,7 +203,7 @@ def _systems(
     use_tta: bool,
     device: str,
     peer_bgr: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[SystemSpec]:
     from core.evaluation.systems import every_system
     from core.sr.upscale import BICUBIC
 

@@ -18,7 +18,7 @@ from core.commands.evaluate.options import (
     modes_of,
     sizes_of,
 )
-from core.commands.shared.common import UsageMistake, example, user_path
+from core.commands.shared.common import UsageMistake, example
 from core.commands.shared.options import takes_options
 
 
@@ -49,16 +49,18 @@ def pooling(
     ending: Ending,
 ) -> None:
     """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
-    source = people.config()
-    config = {
-        "task": "pooling",
-        **source,
-        "frames": _frames(frames),
-        "draws": draws,
-        "systems": systems.config(),
-        "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
-    }
-    evaluate_and_tell(config, f"pooling-{user_path(source['dataset']).name}", ("pooling",), ending)
+    from core.evaluation.run_config import pooling_config
+
+    root = people.root()
+    config = pooling_config(
+        root,
+        systems.config(),
+        {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
+        split=people.split,
+        photographs=people.folder(),
+        pooled={"frames": _frames(frames), "draws": draws},
+    )
+    evaluate_and_tell(config, f"pooling-{root.name}", ("pooling",), ending)
 
 
 def _frames(text: str) -> list[int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -34,6 +33,7 @@ from core.commands.shared.options import takes_options
 from core.settings import load_settings
 
 if TYPE_CHECKING:
+    from core.evaluation.evaluation_spec import SystemSpec
     from core.gallery.template_mix import TemplateMix
 
 
@@ -152,6 +152,7 @@ def calibrate(
 ) -> None:
     """Choose a threshold for each probe size on some people, and say what it gives on others."""
     from core.evaluation.goal import Goal
+    from core.evaluation.run_config import calibration_config, calibration_folds_config
 
     if (fpir is None) == (far is None):
         raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
@@ -159,26 +160,27 @@ def calibrate(
     gallery = gallery_file(load_settings(), gallery_path)
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
-    source = _source(dataset_root, split, images, pairs, calibrate_folds, report_folds)
-    chosen_systems = systems.config()
-    mix = _mix_in(gallery if fpir is not None else None, chosen_systems[0])
+    [system] = systems.config()
+    mix = _mix_in(gallery if fpir is not None else None, system)
     goal = Goal(
         measure, target or 0.0, people, enrol or mix.photographs, draws, templates or mix.templates, confidence, frames
     )
-    config = {
-        "task": "calibrate",
-        **source,
-        "systems": chosen_systems,
-        "plan": {
-            "sizes": sizes_of(sizes),
-            "modes": ["aligned" if mode == "aligned" else "end to end"],
-            "degradations": degradations_of(degradation)[:1],
-            "bootstrap": bootstrap,
-            "seed": seed,
-        },
-        "goal": dict(vars(goal)),
-        "gallery": str(gallery.resolve()) if store else None,
+    plan = {
+        "sizes": sizes_of(sizes),
+        "modes": ["aligned" if mode == "aligned" else "end to end"],
+        "degradations": degradations_of(degradation)[:1],
+        "bootstrap": bootstrap,
+        "seed": seed,
     }
+    stored = gallery if store else None
+    if pairs is None:
+        if images is not None or calibrate_folds is not None or report_folds is not None:
+            raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
+        root = user_path(source_of(dataset_root))
+        config = calibration_config(root, system, plan, goal, split=split, gallery=stored)
+    else:
+        source = _folds_source(dataset_root, images, pairs, calibrate_folds, report_folds)
+        config = calibration_folds_config(*source, system, plan, goal, gallery=stored)
     evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
     if store and not ending.as_json and not ending.detach:
         say(f"Stored in {gallery}: identification with these weights now uses them.")
@@ -199,15 +201,18 @@ def matched(
     ending: Ending,
 ) -> None:
     """Do templates at 32, 24 and 16 px beside the full-size ones find more people? Rank-1 and names at FPIR 1 %."""
-    source = people.config()
-    config = {
-        "task": "matched",
-        **source,
-        "min_images": min_images,
-        "systems": systems.config(),
-        "plan": {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
-    }
-    evaluate_and_tell(config, f"matched-{user_path(source['dataset']).name}", ("matched",), ending)
+    from core.evaluation.run_config import matched_config
+
+    root = people.root()
+    config = matched_config(
+        root,
+        systems.config(),
+        {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
+        split=people.split,
+        photographs=people.folder(),
+        min_images=min_images,
+    )
+    evaluate_and_tell(config, f"matched-{root.name}", ("matched",), ending)
 
 
 def _people_in(gallery: Path) -> int:
@@ -222,11 +227,11 @@ def _people_in(gallery: Path) -> int:
     return size
 
 
-def _mix_in(gallery: Path | None, system: Mapping[str, Any]) -> TemplateMix:
+def _mix_in(gallery: Path | None, spec: SystemSpec) -> TemplateMix:
     """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is,
     or no gallery is named.
     Raises GalleryError and what `open_system` raises."""
-    from core.evaluation.job import space_for, spec_of
+    from core.evaluation.job import space_for
     from core.evaluation.systems import open_system
     from core.gallery.store import Gallery
     from core.gallery.template_mix import TemplateMix
@@ -235,30 +240,18 @@ def _mix_in(gallery: Path | None, system: Mapping[str, Any]) -> TemplateMix:
 
     if gallery is None or not gallery.is_file():
         return TemplateMix()
-    spec = spec_of(system)
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
     with Gallery.open(gallery, create=False) as opened:
         return opened.index(replace(space_for(open_system(spec)), bicubic_px=by)).mix or TemplateMix()
 
 
-def _source(
-    dataset_root: str | None,
-    split: str | None,
-    images: str | None,
-    pairs: str | None,
-    calibrate_folds: str | None,
-    report_folds: str | None,
-) -> dict[str, object]:
-    """What the people come from: a data set, halved, or the folds of a pairs file. Raises UsageMistake."""
-    if pairs is None:
-        if images is not None or calibrate_folds is not None or report_folds is not None:
-            raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
-        return {"dataset": source_of(dataset_root), "split": split, "photographs": None}
+def _folds_source(
+    dataset_root: str | None, images: str | None, pairs: str, calibrate_folds: str | None, report_folds: str | None
+) -> tuple[Path, Path, tuple[list[int], list[int]]]:
+    """(photographs, pairs file, folds to choose on and to report on). Raises UsageMistake."""
     if images is None or calibrate_folds is None or report_folds is None or dataset_root is not None:
         raise UsageMistake(
             "--pairs goes with --images, --calibrate-folds and --report-folds.", "Add those, without --dataset-root."
         )
-    from core.evaluation.run_config import folds_source
-
-    chosen, tried = folds_given(calibrate_folds, "--calibrate-folds"), folds_given(report_folds, "--report-folds")
-    return folds_source(user_path(images), user_path(pairs), chosen or [], tried or [])
+    chosen, reported = folds_given(calibrate_folds, "--calibrate-folds"), folds_given(report_folds, "--report-folds")
+    return user_path(images), user_path(pairs), (chosen or [], reported or [])

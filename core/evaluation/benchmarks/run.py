@@ -288,7 +288,7 @@ def _searched(part: _Part, names: dict[str, int], templates: Templates) -> Outco
 
 def _verification(name: str, root: Path, systems: Sequence[System], plan: Plan, hooks: RunHooks) -> Evaluation:
     layout = read_pairs_layout(name, root)
-    plan = replace(plan, sizes=(None,), modes=("aligned",), degradations=("bicubic",))
+    plan = plan.model_copy(update={"sizes": (None,), "modes": ("aligned",), "degradations": ("bicubic",)})
     source = PairsSource(layout.images, layout.pairs_file, all_pairs=False, aligned=layout.aligned)
     evaluation = evaluate_listed(source, systems, plan, hooks=hooks)
     verified = evaluation.table("verification")

@@ -8,11 +8,11 @@ import torch
 from face_sets import faces_dataset
 
 from core.diagnostics.cloud import cloud_of_gallery
-from core.diagnostics.job import KIND, layout_store, run, space_config
-from core.diagnostics.source import Source
+from core.diagnostics.job import KIND, layout_store, run
+from core.diagnostics.source import Source, diagnose_config
 from core.encoder.network import build_network
 from core.errors import SettingsInvalid
-from core.evaluation.systems import SystemSpec
+from core.evaluation.evaluation_spec import SystemSpec
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
 from core.jobs.context import JobContext
@@ -43,7 +43,7 @@ def test_a_map_of_the_gallery_is_kept_for_the_page(own_data_dir):
             templates = [NewTemplate(v, "hr", 140.0, image_sha256=f"{name}{n}") for n, v in enumerate(vectors)]
             gallery.enrol(name, templates, space=SPACE)
         key = cloud_of_gallery(gallery, SPACE).key
-    job, events = context({"task": "map", "gallery": True, "space": space_config(SPACE)})
+    job, events = context(diagnose_config("map", SPACE))
     report = run(job)
     assert report["key"] == key and report["text"].startswith("A t-SNE map of 9 points")
     assert layout_store(load_settings()).read(key, "tsne", 9) is not None
@@ -56,12 +56,12 @@ def test_a_check_measures_weights_that_the_health_check_refuses(own_data_dir, tm
     weights = save_encoder(tmp_path / "random.safetensors", build_network(VARIANTS["edgeface_xxs"]).state_dict())
     dataset = faces_dataset(tmp_path / "faces", people=3)
     source = Source(str(dataset.root), "test", (), SystemSpec(weights=str(weights), device="cpu"))
-    job, events = context(source.config(task="check"))
+    job, events = context(diagnose_config("check", source))
     report = json_value(run(job))
     assert not report["diagnosis"]["ok"] and report["diagnosis"]["answers"][0]["found"]
     assert report["diagnosis"]["protocol"].startswith("faces, split test, 6 aligned faces of 3 people")
     assert [data["step"] for _, data in events] == ["load", "read", "HR", "16 px", ""]
-    stopped, _ = context(source.config(task="check"), stop=True)
+    stopped, _ = context(diagnose_config("check", source), stop=True)
     with pytest.raises(JobStopped):
         run(stopped)
 

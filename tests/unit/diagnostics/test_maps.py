@@ -11,11 +11,11 @@ from test_spread_and_similarity import cloud, unit
 
 from core.diagnostics.cloud import ALONE, RIGHT, WRONG, cloud_of_gallery, cloud_of_pictures, drawn_people, outcomes
 from core.diagnostics.layout import KEPT_MAPS, Layout, LayoutStore, nearest_same, pca, tsne
-from core.diagnostics.source import Opened, Source, sizes_offered, source_of
+from core.diagnostics.source import Opened, Source, diagnose_config, read_diagnose_config, sizes_offered
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import Embedded
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.pictures import Picture
-from core.evaluation.systems import SystemSpec
 from core.evaluation.views import View
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
@@ -132,9 +132,9 @@ def test_people_stay_whole_when_they_are_drawn():
 
 def test_a_source_survives_a_runs_config_and_sizes_are_the_sets_own(tmp_path):
     source = Source(str(tmp_path), "test", (16,), SystemSpec(weights="w.pt"), seed=3)
-    assert source_of(source.config(task="map")) == source
+    assert read_diagnose_config(diagnose_config("map", source)).source == source
     with pytest.raises(SettingsInvalid):
-        source_of({"sizes": ["x"]})
+        read_diagnose_config({"task": "map", "sizes": ["x"]})
     assert sizes_offered(faces_dataset(tmp_path / "set", 2, vlr_px=20)) == [20]
 
 

@@ -238,7 +238,7 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     with_dsr = Pipeline(
         pipeline.config, pipeline.encoder, load_upscaler(path), pipeline.detector, pipeline.gallery.store
     )
-    plan = replace(PLAN, sections=("verification", "super-resolution"))
+    plan = PLAN.model_copy(update={"sections": ("verification", "super-resolution")})
     both = evaluate_pictures(
         [system_of(pipeline), system_of(with_dsr)], pictures_of_dataset(dataset), plan, data={"data": "small"}
     )

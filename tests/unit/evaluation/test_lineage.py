@@ -11,10 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from core.dataset.manifest import DatasetInfo, make_frame, write_dataset
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.job import with_people_known
 from core.evaluation.lineage import Ancestors, ancestors_of, mark_of, trained_people
 from core.evaluation.result import Evaluation, training_overlap
-from core.evaluation.systems import SystemSpec, open_system
+from core.evaluation.systems import open_system
 from core.jobs.run_dir import create_run, runs_root
 from core.models.encoders import hash_file
 from core.settings import Settings, load_settings

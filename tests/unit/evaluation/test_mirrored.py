@@ -80,5 +80,5 @@ def test_the_curve_of_rejection_is_drawn_by_the_sample(pipeline, pictures) -> No
     plan = Plan(sizes=(None, 16), bootstrap=0, sr_images=0, sections=("verification", "reject"), reject_images=4)
     curve = evaluate_pictures([system_of(pipeline)], pictures, plan, data={}).table("reject")
     assert curve[curve["rejected"] == 0]["images"].tolist() == [4, 4]
-    without = replace(plan, sections=("verification",))
+    without = plan.model_copy(update={"sections": ("verification",)})
     assert evaluate_pictures([system_of(pipeline)], pictures, without, data={}).table("reject").empty

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from skimage import data
 
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.peers import OnnxEncoder, PeerUnusable
-from core.evaluation.systems import SystemSpec, open_system
+from core.evaluation.systems import open_system
 from core.faces.align import align
 from core.faces.detect import Detector
 from core.faces.yunet_model import detector_model_path

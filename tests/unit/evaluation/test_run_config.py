@@ -11,6 +11,7 @@ import pytest
 from core.cli import run as run_command
 from core.dataset.manifest import write_dataset
 from core.errors import CoreError, SettingsInvalid
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.run_config import (
     benchmark_config,
     calibration_config,
@@ -36,7 +37,7 @@ PLAN = {
 
 
 @pytest.fixture
-def systems(own_data_dir: Path) -> list[dict[str, object]]:
+def systems(own_data_dir: Path) -> list[SystemSpec]:
     dsr = save_dsr(own_data_dir / "dsr.safetensors")
     return every_system(load_settings(), [str(made_peer())], ["bicubic", str(dsr)], use_tta=True)
 
@@ -128,8 +129,8 @@ def test_a_calibration_by_folds_names_them_in_its_config_and_command(systems, tm
 
 def test_the_upscaler_in_use_is_taken_unless_another_is_named(own_data_dir) -> None:
     settings = load_settings()
-    assert every_system(settings, [str(made_peer())], [None])[0]["upscaler"] == "bicubic"
+    assert every_system(settings, [str(made_peer())], [None])[0].upscaler == "bicubic"
     dsr = save_dsr(own_data_dir / "models" / "dsr.safetensors")
     [system] = every_system(settings, [str(made_peer())], [None])
-    assert system["upscaler"] == str(dsr) and system["weights"] == str(made_peer())
+    assert system.upscaler == str(dsr) and system.weights == str(made_peer())
     assert len(every_system(settings, [str(made_peer())], [None, str(dsr), "bicubic"])) == 2, "the same comes once"

@@ -10,10 +10,11 @@ import pytest
 from core.errors import SettingsInvalid
 from core.evaluation import embedding
 from core.evaluation.embedding import embed
+from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.hooks import RunHooks
 from core.evaluation.pairs import Photo
 from core.evaluation.pictures import Picture, data_sha256, pictures_of_photos
-from core.evaluation.systems import PipelineLoader, System, SystemSpec, open_system, system_of
+from core.evaluation.systems import PipelineLoader, System, open_system, system_of
 from core.evaluation.vector_cache import QUALITY, EmbeddingCache, EmbeddingRow, embedding_cache
 from core.evaluation.views import View
 from core.jobs.errors import JobStopped
