@@ -5,7 +5,7 @@ A builder checks what it can before the run starts, and returns the values of co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,15 @@ from core.evaluation.config_models import (
     EvaluationConfig,
     MatchedConfig,
     PairsConfig,
-    PeopleConfig,
     PoolingConfig,
 )
-from core.evaluation.evaluation_spec import SystemSpec, refused
+from core.evaluation.evaluation_spec import Plan, SystemSpec, plan_of, refused
 from core.evaluation.goal import Goal
 from core.system.validated import validated
 
 Config = dict[str, Any]
-Systems = Sequence[SystemSpec]
+Systems = Sequence[SystemSpec] | Callable[[], Sequence[SystemSpec]]
+"""Systems, or a function that finds their files, which is called once the other settings are checked."""
 
 
 def dataset_config(
@@ -44,11 +44,11 @@ def dataset_config(
     that isn't there, or a split without two people to compare; what `dataset_at` raises then.
     """
     people = _people(root, split, photographs, min_images)
-    config = validated(DatasetConfig, {**people, "systems": systems, "plan": plan}, refused)
-    _require_groups(root, config.plan.by)
+    checked = plan_of(plan)
+    _require_groups(root, checked.by)
     _require_pairs(root, split, min_images)
-    _require_photographs(config)
-    return _values(config)
+    _require_photographs(checked, photographs)
+    return _values(validated(DatasetConfig, {**people, "systems": _found(systems), "plan": plan}, refused))
 
 
 def matched_config(
@@ -62,9 +62,8 @@ def matched_config(
 ) -> Config:
     """Configure the comparison of matched templates with full-size ones. Raises SettingsInvalid."""
     people = _people(root, split, photographs, min_images)
-    config = validated(MatchedConfig, {**people, "systems": systems, "plan": plan}, refused)
-    _require_photographs(config)
-    return _values(config)
+    _require_photographs(plan_of(plan), photographs)
+    return _values(validated(MatchedConfig, {**people, "systems": _found(systems), "plan": plan}, refused))
 
 
 def pooling_config(
@@ -78,9 +77,9 @@ def pooling_config(
 ) -> Config:
     """Configure the pooling of several frames; `pooled` holds `frames` and `draws`. Raises SettingsInvalid."""
     people = _people(root, split, photographs, 1)
-    config = validated(PoolingConfig, {**people, **pooled, "systems": systems, "plan": plan}, refused)
-    _require_photographs(config)
-    return _values(config)
+    _require_photographs(plan_of(plan), photographs)
+    values = {**people, **pooled, "systems": _found(systems), "plan": plan}
+    return _values(validated(PoolingConfig, values, refused))
 
 
 def pairs_config(
@@ -94,11 +93,11 @@ def pairs_config(
 ) -> Config:
     """Configure verification on a pairs file. Raises SettingsInvalid, PairsInvalid where it or a photograph is
     missing."""
-    values: Config = {"systems": systems, "plan": plan, "folds": folds, "all_pairs": all_pairs}
-    values |= {"images": str(images.expanduser().resolve()), "pairs": str(pairs.expanduser().resolve())}
-    config = validated(PairsConfig, values, refused)
-    _require_pairs_file(_folder(images), pairs, folds)
-    return _values(config)
+    plan_of(plan)
+    root, listed = _folder(images), pairs.expanduser().resolve()
+    _require_pairs_file(root, listed, folds)
+    values: Config = {"images": str(root), "pairs": str(listed), "folds": folds, "all_pairs": all_pairs}
+    return _values(validated(PairsConfig, {**values, "systems": _found(systems), "plan": plan}, refused))
 
 
 def benchmark_config(name: str, root: Path, systems: Systems, plan: Mapping[str, Any]) -> Config:
@@ -106,10 +105,9 @@ def benchmark_config(name: str, root: Path, systems: Systems, plan: Mapping[str,
     from core.evaluation.benchmarks import require_layout
 
     folder = _folder(root)
-    values = {"benchmark": name, "root": str(folder), "systems": systems, "plan": plan}
-    config = validated(BenchmarkConfig, values, refused)
     require_layout(name, folder)
-    return _values(config)
+    values = {"benchmark": name, "root": str(folder), "systems": _found(systems), "plan": plan}
+    return _values(validated(BenchmarkConfig, values, refused))
 
 
 def calibration_config(
@@ -182,8 +180,12 @@ def _people(root: Path, split: str | None, photographs: Path | None, min_images:
     }
 
 
-def _require_photographs(config: PeopleConfig) -> None:
-    if "end to end" in config.plan.modes and config.photographs is None:
+def _found(systems: Systems) -> Sequence[SystemSpec]:
+    return systems() if callable(systems) else systems
+
+
+def _require_photographs(plan: Plan, photographs: Path | None) -> None:
+    if "end to end" in plan.modes and photographs is None:
         raise SettingsInvalid(
             "End-to-end figures need photographs; a data set holds crops that are aligned already.",
             "Name the folder of photographs that the data set was made from, or measure aligned ones.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def test_a_run_that_isnt_there_is_said_and_the_others_are_listed(open_page, meas
 
 
 def test_a_running_run_shows_progress_and_can_be_stopped(open_page, measured):
-    run = under_way(load_settings(), {"task": "dataset", "dataset": "/x/small", "systems": measured.systems})
+    systems = [asdict(spec) for spec in measured.systems]
+    run = under_way(load_settings(), {"task": "dataset", "dataset": "/x/small", "systems": systems})
     app = opened(open_page, run)
     assert "Embedding faces (peer + bicubic): 30 of 120 images" in plainly(app.get("progress")[0].proto.text)
     button(app, "Stop").click().run()

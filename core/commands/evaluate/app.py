@@ -83,7 +83,7 @@ def pairs(
         "seed": seed,
     }
     chosen = folds_given(folds)
-    config = pairs_config(user_path(images), listed, systems.config(), plan, folds=chosen, all_pairs=all_pairs)
+    config = pairs_config(user_path(images), listed, systems.config, plan, folds=chosen, all_pairs=all_pairs)
     evaluate_and_tell(config, f"pairs-{listed.stem}", ("verification",), ending)
 
 
@@ -144,7 +144,7 @@ def dataset(
     }
     root = people.root()
     config = dataset_config(
-        root, systems.config(), plan, split=people.split, photographs=people.folder(), min_images=min_images
+        root, systems.config, plan, split=people.split, photographs=people.folder(), min_images=min_images
     )
     tables = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
     evaluate_and_tell(config, f"dataset-{root.name}", tables, ending)
@@ -178,7 +178,7 @@ def sweep(
         "gallery_sizes": None if gallery_size is None else [gallery_size],
         "sections": SWEEP_SECTIONS,
     }
-    config = dataset_config(root, systems.config(), plan, split=split)
+    config = dataset_config(root, systems.config, plan, split=split)
     evaluate_and_tell(config, f"sweep-{root.name}", ("sweep",), ending)
 
 
@@ -202,5 +202,5 @@ def benchmark(
     from core.evaluation.run_config import benchmark_config
 
     plan = {"bootstrap": bootstrap, "seed": seed}
-    config = benchmark_config(name, user_path(root), systems.config(), plan)
+    config = benchmark_config(name, user_path(root), systems.config, plan)
     evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), ending)

@@ -54,7 +54,7 @@ def pooling(
     root = people.root()
     config = pooling_config(
         root,
-        systems.config(),
+        systems.config,
         {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
         split=people.split,
         photographs=people.folder(),

@@ -160,6 +160,10 @@ def calibrate(
     gallery = gallery_file(load_settings(), gallery_path)
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
+    if pairs is None and not (images is None and calibrate_folds is None and report_folds is None):
+        raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
+    source = None if pairs is None else _folds_source(dataset_root, images, pairs, calibrate_folds, report_folds)
+    root = user_path(source_of(dataset_root)) if source is None else Path()
     [system] = systems.config()
     mix = _mix_in(gallery if fpir is not None else None, system)
     goal = Goal(
@@ -173,13 +177,9 @@ def calibrate(
         "seed": seed,
     }
     stored = gallery if store else None
-    if pairs is None:
-        if images is not None or calibrate_folds is not None or report_folds is not None:
-            raise UsageMistake("Folds need a pairs file.", "Add --pairs FILE, or name a data set alone.")
-        root = user_path(source_of(dataset_root))
+    if source is None:
         config = calibration_config(root, system, plan, goal, split=split, gallery=stored)
     else:
-        source = _folds_source(dataset_root, images, pairs, calibrate_folds, report_folds)
         config = calibration_folds_config(*source, system, plan, goal, gallery=stored)
     evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
     if store and not ending.as_json and not ending.detach:
@@ -206,7 +206,7 @@ def matched(
     root = people.root()
     config = matched_config(
         root,
-        systems.config(),
+        systems.config,
         {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
         split=people.split,
         photographs=people.folder(),
