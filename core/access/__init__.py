@@ -1,2 +1,1 @@
-"""Who may do what: people with roles, passwords, the trail of what was done. Whoever can read the data folder is beyond
-roles."""
+"""Roles and permissions, sign-in and the audit trail. The owner of the data folder isn't subject to role checks."""

@@ -1,8 +1,8 @@
-"""Who acts at this moment, and whether they may.
+"""The current actor and their permissions.
 
-Each entry point names who answers, with `resolve_with`: commands the owner of the data folder, a run's process the
-person who started the run, the dashboard its visitor. Where none did, nobody acts. A thread that works for somebody
-does it inside `acting_as`. A program of your own begins with `resolve_with(owner)`.
+Each entry point sets a resolver with `resolve_with`: commands the owner of the data folder, a run's process the person
+who started the run, the dashboard its visitor. Without one, every permission is refused. A thread that works for an
+actor uses `acting_as`. A program of your own begins with `resolve_with(owner)`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _resolver: Resolver | None = None
 
 
 def owner() -> Actor:
-    """Whoever can read the data folder: every role's limits end there."""
+    """Return the owner of the data folder, who isn't subject to role checks."""
     return Actor(os.environ.get(VARIABLE, "").strip()[:200] or LOCAL, Role.ADMIN)
 
 
 def run_actor() -> Actor:
-    """The person who started this process's run, with the role they had then; nobody where that isn't said."""
+    """Return who started this process's run, with their role at that time; NOBODY where it isn't recorded."""
     try:
         return Actor(os.environ[VARIABLE].strip()[:200] or LOCAL, Role(os.environ[ROLE_VARIABLE]))
     except (KeyError, ValueError):
@@ -57,14 +57,14 @@ def run_actor() -> Actor:
 
 
 def resolve_with(resolver: Resolver | None) -> Resolver | None:
-    """From now on ask `resolver` who acts, in every thread of this process (None: nobody does); the earlier one."""
+    """Set the function that returns the current actor, for every thread; return the previous one."""
     global _resolver
     earlier, _resolver = _resolver, resolver
     return earlier
 
 
 def current_actor() -> Actor:
-    """Who acts: named by `acting_as`, else by the resolver, else nobody."""
+    """Return the actor set by `acting_as`, else by the resolver, else NOBODY."""
     named = _acting.get()
     if named is not None:
         return named
@@ -73,7 +73,7 @@ def current_actor() -> Actor:
 
 @contextmanager
 def acting_as(actor: Actor) -> Iterator[None]:
-    """What runs inside is done by `actor`: in this thread, not in those that it starts."""
+    """Run the block as `actor`, in this thread only."""
     token = _acting.set(actor)
     try:
         yield
@@ -87,7 +87,7 @@ def allowed(permission: Permission) -> bool:
 
 
 def require(permission: Permission) -> Actor:
-    """Who acts, when they may. Raises NotAllowed."""
+    """Return the current actor if they have the permission. Raises NotAllowed."""
     actor = current_actor()
     if actor.may(permission):
         return actor
@@ -105,6 +105,6 @@ def require(permission: Permission) -> Actor:
 
 
 def trail_name(given: str) -> str:
-    """Whom a trail names: who acts, where somebody signed in, else what the caller gave."""
+    """Return the signed-in user's name for the trail, else `given`."""
     name = current_actor().name
     return given if name == LOCAL else name

@@ -12,15 +12,15 @@ class AccessError(CoreError):
 
 
 class NotAllowed(AccessError):
-    """The role of who asks doesn't include this."""
+    """The actor's role doesn't include the permission."""
 
 
 class SignInRefused(AccessError):
-    """Name and password don't fit together. Which of them is wrong isn't told."""
+    """Wrong name or password. The message doesn't say which."""
 
 
 class TooManyAttempts(AccessError):
-    """Sign-ins failed too often: the next is heard after `wait_s` seconds."""
+    """Too many failed sign-ins: the next attempt is accepted after `wait_s` seconds."""
 
     def __init__(self, wait_s: float) -> None:
         seconds = max(1, round(wait_s + 0.5))

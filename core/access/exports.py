@@ -1,4 +1,4 @@
-"""Files that leave: made for whoever may export, at the moment when they are asked for, and noted in the trail."""
+"""Audited downloads: made when they are requested, for users who may export."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.settings import Settings
 def audited_download(
     settings: Settings, what: str, make: Callable[[], bytes], *, again: Callable[[Actor], Actor] | None = None
 ) -> Callable[[], bytes]:
-    """A function that gives the bytes of `make`, in any thread, for who acts now; each call adds a line to the trail.
+    """Return a function that gives the bytes of `make`, in any thread, for the current actor, and audits each call.
 
-    `what` is told in the trail, and so names nobody who is enrolled. `again` gives who that is by the time of the call:
-    a role may have been taken away since. Raises NotAllowed, here and at the call; StorageFailed at the call when the
-    trail can't be written: nothing leaves unnoticed.
+    `what` is written to the trail, so it must not name enrolled people. `again` returns the actor as of the call, whose
+    role may have been revoked since. Raises NotAllowed, here and at the call; StorageFailed at the call when the trail
+    can't be written.
     """
     asked = require(Permission.EXPORT)
 

@@ -1,4 +1,4 @@
-"""Passwords, kept as Argon2id hashes (RFC 9106) by argon2-cffi. Checking takes as long for a name that isn't there."""
+"""Password hashing with Argon2id (RFC 9106). Checking takes the same time for an unknown name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Folders and addresses that somebody may name: an admin and the owner any; others those of this installation, and what
-the owner lists in two environment variables.
+"""Allowed folders and addresses: any for an admin and the owner; for others those of this installation and two lists in
+environment variables.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Roles of people whom an OpenID Connect provider signs in: by the lists admins, operators and viewers that an admin
-keeps. An entry is an e-mail address, or a table of `iss` and `sub`, which name an account whatever its address.
+"""Roles of users whom an OpenID Connect provider signs in, from the lists admins, operators and viewers.
+
+An entry is an e-mail address, or a table of `iss` and `sub`, which identify an account whatever its address.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Signing in with a password: slowed after failures, for each name and in all, across visitors and restarts.
+"""Sign-in with a password, rate-limited per name and in all, across visitors and restarts.
 
-What is answered, and how long it takes, doesn't tell whether a name is there.
+Neither the answer nor its duration shows whether a name exists.
 """
 
 from __future__ import annotations

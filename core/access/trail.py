@@ -1,5 +1,6 @@
-"""The trail of what was done outside the gallery: sign-ins, users, runs, weights, exports. The gallery keeps its own
-beside its people, in the same transaction as each change; `combined_trail` joins both.
+"""The audit trail of actions outside the gallery: sign-ins, users, runs, weights, exports.
+
+The gallery keeps its own in the transaction of each change; `combined_trail` joins both.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ class PersonEntry(Protocol):
 
 
 def write_trail(settings: Settings, event: str, subject: str = "", *, actor: str = "") -> None:
-    """Add a line. `actor` of "" is who acts. Neither text may hold the name of somebody enrolled. Raises
-    StorageFailed."""
+    """Add an entry, by the current actor unless `actor` is given. Neither text may name an enrolled person.
+
+    Raises StorageFailed.
+    """
     line = (datetime.now(UTC).isoformat(), actor or current_actor().name, event, subject)
     with write_transaction(settings) as connection:
         connection.execute(
@@ -62,7 +65,7 @@ def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
 
 
 def combined_trail(own: Iterable[TrailEntry], gallery: Iterable[PersonEntry], limit: int) -> list[TrailEntry]:
-    """This trail and the gallery's as one, newest first, at most `limit` lines."""
+    """Return this trail and the gallery's together, newest first, at most `limit` entries."""
     people = [
         TrailEntry(each.at, each.actor, each.event, f"person {each.identity_id}" if each.identity_id else "")
         for each in gallery

@@ -1,6 +1,6 @@
-"""The people who may sign in with a password: one JSON file, readable by its owner only, written whole or not at all.
+"""The users file: names, roles and password hashes in one JSON file, private to its owner, written atomically.
 
-Signing in is asked for as long as the file is there, also when it is damaged.
+Signing in is required while the file exists, even when it is damaged.
 """
 
 from __future__ import annotations

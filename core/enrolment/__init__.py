@@ -1,1 +1,1 @@
-"""Enrolment: photographs prepared and stored, matched templates, re-embedding."""
+"""Enrolment: drafts of photographs, storing one person or many, re-embedding."""

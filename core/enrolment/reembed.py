@@ -1,9 +1,8 @@
-"""The job "reembed": everybody's templates made again from their stored crops, for other weights or another upscaler.
+"""The job "reembed": new templates from the stored crops, for other weights or another upscaler.
 
-It joins gallery, upscaler and encoder, as enrolment does. New templates are stored beside the old ones in small
-transactions; when all are there one transaction lets the old ones go. Killed at any moment, the gallery is whole, and
-the next start goes on: what is made already is known by its photograph. People without stored crops keep what they
-have and are told of, as numbers: names have no place in a run's records.
+New templates are stored beside the old ones in small transactions; one transaction removes the old ones at the end. If
+it is killed, the gallery is complete, and the next start continues: finished photographs are recognised. People without
+stored crops keep their templates and are reported by number, since names have no place in a run's records.
 """
 
 from __future__ import annotations
@@ -36,21 +35,22 @@ if TYPE_CHECKING:
 
 KIND = "reembed"
 BATCH = 32
-_TELL_EVERY_S = 0.5
+_PROGRESS_EVERY_S = 0.5
 
 OnEvent = Callable[..., None]
 
 
 class ReembedRefused(CoreError):
-    """Weights that aren't those that the run was started for."""
+    """The weights have changed since the run was started."""
 
     help_topic = "other-weights"
 
 
 @dataclass(frozen=True)
 class Reembedded:
-    """What a re-embedding did. `made` templates were stored, `removed` old ones let go; `unreadable` crops couldn't be
-    used. `enrol_again` are the numbers of people who can't be found with these weights and have no usable crop."""
+    """The result of a re-embedding. `made` templates were stored, `removed` old ones removed, `unreadable` crops
+    skipped. `enrol_again` are the numbers of people who can't be found with these weights and have no usable crop.
+    """
 
     made: int
     removed: int
@@ -133,27 +133,28 @@ def reembed(
     on_event: OnEvent | None = None,
     check_stop: Callable[[], None] | None = None,
 ) -> Reembedded:
-    """Make templates for the pipeline's space from every stored crop that has none there; then remove those replaced,
-    unless `keep_old`. `check_stop` may raise to end early. Raises GalleryError, StorageFailed.
+    """Make templates for the pipeline's space from every stored crop that has none there, and remove those replaced.
+
+    `keep_old` keeps them. `check_stop` may raise to end early. Raises GalleryError, StorageFailed.
     """
-    tell, look = on_event or _ignore, check_stop or _go_on
+    emit, stop_if_asked = on_event or _ignore, check_stop or _go_on
     started, space = time.monotonic(), pipeline.space
     plan = plan_replacement(gallery, space)
-    tell("plan", photographs=plan.photographs, people=plan.people, enrol_again=len(plan.enrol_again))
+    emit("plan", photographs=plan.photographs, people=plan.people, enrol_again=len(plan.enrol_again))
     made = done = 0
     unreadable: list[int] = []
-    told = 0.0
+    reported_at = 0.0
     while done < plan.photographs:
-        look()
+        stop_if_asked()
         sources = read_sources(gallery, plan.sources[done : done + BATCH])
         usable = [(source, crop) for source in sources if (crop := _crop(source)) is not None]
         unreadable += [source.identity_id for source in sources if all(source is not each for each, _ in usable)]
         made += store_replacements(gallery, _embedded(pipeline, usable), space)
         done = min(done + BATCH, plan.photographs)
-        if time.monotonic() - told >= _TELL_EVERY_S or done == plan.photographs:
-            told = time.monotonic()
-            tell("progress", **_progress(done, plan.photographs, told - started))
-    look()
+        if time.monotonic() - reported_at >= _PROGRESS_EVERY_S or done == plan.photographs:
+            reported_at = time.monotonic()
+            emit("progress", **_progress(done, plan.photographs, reported_at - started))
+    stop_if_asked()
     removed = 0 if keep_old else remove_replaced(gallery, space)
     again = tuple(person.id for person in gallery.identities(space=space) if person.in_space == 0)
     return Reembedded(made, removed, len(unreadable), again, round(time.monotonic() - started, 2))

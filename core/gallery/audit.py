@@ -13,7 +13,7 @@ from core.gallery.stored_values import encodable, stored_moment
 def write_audit(
     connection: sqlite3.Connection, at: datetime, actor: str, event: str, identity_id: int | None = None
 ) -> None:
-    """Add a line to the audit trail, by whoever is signed in, else by `actor`. `event` must hold no name."""
+    """Add an entry to the audit trail, for the signed-in user, else for `actor`. `event` must hold no name."""
     connection.execute(
         "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
         (at.isoformat(), encodable(trail_name(actor))[:200], event, identity_id),
@@ -21,7 +21,7 @@ def write_audit(
 
 
 def read_audit(connection: sqlite3.Connection, limit: int) -> list[AuditEntry]:
-    """The latest `limit` lines of the audit trail, newest first."""
+    """Return the latest `limit` entries, newest first."""
     query = "SELECT id, at, actor, event, identity_id FROM audit ORDER BY id DESC LIMIT ?"
     return [
         AuditEntry(row[0], stored_moment(row[1]), row[2], row[3], row[4]) for row in connection.execute(query, (limit,))

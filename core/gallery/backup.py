@@ -1,4 +1,4 @@
-"""Backups of a gallery while it is in use, and the way back: checked before anything is replaced, replaced whole."""
+"""Backup and restore of a gallery in use: checked before anything is replaced, replaced in one transaction."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ ERASED = "erased"
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup file as it was looked at: `made_at` by the file's time, in UTC. `problem` is "" or why it can't be used;
-    the counts are 0 then."""
+    """A backup file. `made_at` is the file's time in UTC; `problem` is "" or the reason why it can't be used, with
+    counts 0.
+    """
 
     path: Path
     made_at: datetime
@@ -45,8 +46,9 @@ class Backup:
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """What a restore did. `earlier` is the backup of what was there before, None where nothing was. `left_out` are the
-    numbers of people who had been erased since: they don't come back."""
+    """The result of a restore. `earlier` is the backup of the previous content, None where there was none; `left_out`
+    are the numbers of people who were erased after the backup and don't come back.
+    """
 
     people: int
     templates: int
@@ -86,7 +88,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
 
 
 def list_backups(gallery_path: Path | str) -> list[Backup]:
-    """The backups in the folder beside a gallery, newest first; those that can't be used say why."""
+    """Return the backups beside a gallery, newest first. Unusable ones say why."""
     try:
         paths = sorted(backup_folder(gallery_path).glob(f"*{SUFFIX}"))
     except OSError:
@@ -95,7 +97,7 @@ def list_backups(gallery_path: Path | str) -> list[Backup]:
 
 
 def inspect_backup(path: Path) -> Backup:
-    """What a backup file holds. Needs no key, changes nothing, raises nothing: what is wrong is told."""
+    """Describe a backup file without its key and without changing it. Faults are returned in `problem`."""
     try:
         status = path.stat()
     except OSError as error:
@@ -115,20 +117,20 @@ def inspect_backup(path: Path) -> Backup:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that leaves the file, and its folder, as they are."""
+    """Open a connection that leaves the file and its folder unchanged."""
     return connect(path, wait_s=0, mode="ro", immutable=True)
 
 
 def restore(
     gallery: Gallery, source: Path | str, *, backup_key: Key | None = None, actor: str = "local"
 ) -> RestoreReport:
-    """Make the gallery what it was when `source` was made.
+    """Replace the gallery's content with the backup `source`.
 
-    The backup is copied, checked (SQLite's integrity, the key, every person's values), brought to the present format
-    and only then put in place, in one transaction. What was there before is backed up first. When the backup is one of
-    this gallery's own, the audit trail goes on and people who were erased since stay erased; numbers are never given
-    twice. `backup_key` opens a backup from before a change of key. An encrypted gallery stays so, with its own key.
-    Raises GalleryUnreadable (damaged, no gallery), GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed; nothing is
+    The backup is copied, checked (SQLite's integrity, the key, every person's values) and migrated before it replaces
+    the content in one transaction. The previous content is backed up first. If the backup is one of this gallery's
+    own, the audit trail continues and people erased since stay erased; numbers are never reused. `backup_key` opens a
+    backup from before a change of key. An encrypted gallery stays encrypted with its own key. Raises
+    GalleryUnreadable (damaged, no gallery), GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed; nothing is
     changed then.
     """
     require(Permission.MAINTAIN)

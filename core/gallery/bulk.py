@@ -1,4 +1,4 @@
-"""Plans for enrolling many people: read from a folder for each person, or from a CSV. No image is opened here."""
+"""Plans for bulk enrolment, from a folder for each person or a CSV. No image is opened here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Findings of the gallery's health that somebody looked at and left: kept with who and when, and taken up again.
+"""Dismissed findings of the gallery health check: stored with user and time, and restored on request.
 
-A mark belongs to the photographs concerned, by their templates' numbers, which are never given twice: once one of them
-goes, another comes, or other weights look, the finding is a new one. It goes with either person.
+A dismissal belongs to the templates concerned, by their numbers, which are never reused. When one of them is removed,
+another is added or other weights are in use, the finding is a new one. Removing either person removes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.gallery.stored_values import stored_moment
 
 @dataclass(frozen=True)
 class FindingKey:
-    """Which finding: its code, whom it is about, whom they resemble (None: nobody), and the templates concerned."""
+    """The identity of a finding: its code, the person, whom they resemble (None: nobody) and the templates."""
 
     code: str
     person: int
@@ -34,14 +34,14 @@ class FindingKey:
 
 @dataclass(frozen=True)
 class Dismissal:
-    """A finding that was left: by whom, and when (UTC)."""
+    """Who dismissed a finding, and when (UTC)."""
 
     by: str
     at: datetime
 
 
 def dismiss(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
-    """Mark a finding as looked at. Twice is once. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
+    """Dismiss a finding; repeating it changes nothing. Raises IdentityNotFound, GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         for person in filter(None, (key.person, key.other)):
             find_identity(connection, person)
@@ -56,7 +56,7 @@ def dismiss(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
 
 
 def undo_dismissal(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
-    """Remove the mark, where there is one: the finding is told again. Raises GalleryBusy, NotAllowed."""
+    """Remove a dismissal, so that the finding is listed again. Raises GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         gone = connection.execute(
             "DELETE FROM reviewed WHERE code = ? AND identity_id = ? AND other_id IS ? AND templates = ?",
@@ -68,7 +68,7 @@ def undo_dismissal(gallery: Gallery, key: FindingKey, *, actor: str = "local") -
 
 
 def read_dismissed(gallery: Gallery) -> dict[FindingKey, Dismissal]:
-    """Everything that was left."""
+    """Return every dismissed finding."""
     with gallery.database.reading() as connection:
         found: Iterable[tuple[str, int, int | None, str, str, str]] = connection.execute(
             "SELECT code, identity_id, other_id, templates, at, actor FROM reviewed ORDER BY id"

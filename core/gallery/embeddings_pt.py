@@ -1,8 +1,6 @@
-"""Read and write `my_gallery.pt`: names and embeddings as torch saves them, without ever running what is in a
-file.
+"""Read and write `my_gallery.pt`: names and embeddings as torch saves them, without executing anything in the file.
 
-Such a file doesn't say which encoder made it, so whoever imports it does. torch is imported when a file is
-opened.
+Such a file doesn't name its encoder, so the importer has to. torch is imported when a file is opened.
 """
 
 from __future__ import annotations
@@ -51,8 +49,7 @@ def import_embeddings_pt(
     on_conflict: OnConflict = "skip",
     actor: str = "local",
 ) -> ImportReport:
-    """Take in a `.pt` of names and embeddings as full-size templates of `space`, which the caller answers
-    for.
+    """Import a `.pt` of names and embeddings as full-size templates of `space`, which the caller vouches for.
 
     Raises ImportRejected, and what `merge_people` raises; nothing is changed then.
     """
@@ -95,10 +92,10 @@ def read_embeddings_pt(source: Path | str | bytes, *, dim: int = EMBEDDING_DIM) 
 
 
 def write_embeddings_pt(gallery: Gallery, space: Space, path: Path | str) -> int:
-    """Write a dict name -> (dim,) float32 mean embedding of everybody in `space`; how many there are.
+    """Write a dict name -> (dim,) float32 mean embedding of everybody in `space`, and return their number.
 
-    The mean is of a person's full-size templates, or of all that `space` meets where there is none. Written
-    atomically; raises StorageFailed, NotAllowed.
+    The mean is of a person's full-size templates, or of all that `space` meets where there is none. Written atomically;
+    raises StorageFailed, NotAllowed.
     """
     import torch
 

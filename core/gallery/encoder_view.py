@@ -1,4 +1,4 @@
-"""A gallery as one encoder sees it: the store together with the space whose templates may meet."""
+"""A gallery restricted to one space: the templates that an encoder can be compared with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.settings import CROP_PX, UNCALIBRATED_THRESHOLD
 
 @dataclass(frozen=True)
 class EncoderView:
-    """`store` holds templates of any weights; everything here goes by `space`, so different ones never meet."""
+    """A gallery and a space; `store` holds templates of all weights, everything here only those of `space`."""
 
     store: Gallery
     space: Space

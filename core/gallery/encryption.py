@@ -17,27 +17,29 @@ from core.gallery.template_queries import reassign_sighting, reassign_template
 
 
 def protection_of(gallery: Gallery) -> Protection:
-    """How an open gallery lies on the disk."""
+    """Return how an open gallery is protected."""
     with gallery.database.reading() as connection:
         return read_protection(connection)
 
 
 def unused_key(gallery: Gallery) -> Key | None:
-    """The operator's key, when one is given and the gallery isn't encrypted all the same: it was made before, and only
-    a new gallery is encrypted by itself."""
+    """Return the operator's key where one is given but the gallery isn't encrypted, else None.
+
+    Only a new gallery is encrypted by itself.
+    """
     return None if protection_of(gallery).encrypted else gallery.database.keys()
 
 
 def encrypt(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
-    """Encrypt names, notes, sources, vectors and crops, in one transaction, and erase the plain ones from the file.
+    """Encrypt names, notes, sources, vectors and crops in one transaction, and erase the plain values from the file.
 
-    Raises GalleryError when it is encrypted already. Backups and exports made before stay as they are.
+    Raises GalleryError when the gallery is encrypted already. Earlier backups and exports stay as they are.
     """
     _reseal(gallery, AesGcmCipher(key), "encrypted", actor, encrypted=False)
 
 
 def change_key(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
-    """Encrypt everything anew with another key, in one transaction: what the old one opened is gone from the file.
+    """Encrypt everything with another key, in one transaction; nothing in the file opens with the old one then.
 
     Raises GalleryError when the gallery isn't encrypted. Backups made before still open with the old key.
     """
@@ -45,7 +47,7 @@ def change_key(gallery: Gallery, key: Key, *, actor: str = "local") -> None:
 
 
 def decrypt(gallery: Gallery, *, actor: str = "local") -> None:
-    """Store everything in plain again, in one transaction. Raises GalleryError when the gallery isn't encrypted."""
+    """Store everything unencrypted, in one transaction. Raises GalleryError when the gallery isn't encrypted."""
     _reseal(gallery, PlainCipher(), "decrypted", actor, encrypted=True)
 
 

@@ -1,7 +1,6 @@
-"""Two entries of one person made one, and the way back from the last change.
+"""Merge two identities, and undo the last merge, rename or removal.
 
-What is needed to undo a change lives in memory with whoever made it, never in the file: an earlier name or a removed
-picture stays nowhere for the sake of a second thought.
+What undo needs is held in memory by the caller, never in the file: an earlier name or a removed picture isn't kept.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ Change = Merged | Renamed | TemplateRemoved
 
 
 def merge_identities(gallery: Gallery, gone: str | int, into: str | int, *, actor: str = "local") -> Merged:
-    """Give everything of one person to another, and let the first entry go: its name and note are erased from the file.
+    """Move everything of one person to another, and erase the first entry with its name and note from the file.
 
     Returns what undoes it. Raises IdentityNotFound, GalleryError (a person with themselves), GalleryBusy.
     """
@@ -101,10 +100,10 @@ def remove_template(gallery: Gallery, template: StoredTemplate, *, actor: str = 
 
 
 def undo(gallery: Gallery, change: Change, *, actor: str = "local") -> int:
-    """Take a change back; the number of the person it was about.
+    """Undo a change and return the number of the person concerned.
 
-    Raises GalleryError when what it changed has been changed again since, NameTaken when the earlier name was given to
-    somebody else meanwhile. Nothing is changed then.
+    Raises GalleryError when the result was changed again since, NameTaken when the earlier name was given to somebody
+    else meanwhile. Nothing is changed then.
     """
     if isinstance(change, Renamed):
         return _undo_rename(gallery, change, actor)

@@ -1,4 +1,4 @@
-"""Take people from elsewhere into a gallery: one transaction, and a stated rule for names that are taken."""
+"""Merge imported people into a gallery: one transaction, and a stated rule for names that are taken."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The key that a gallery is encrypted with: made, read from where the operator keeps it, told apart by a fingerprint.
+"""Encryption keys of galleries: created, read from the operator's file, environment or keyring.
 
-It is never written into the gallery or a log: `repr` shows the fingerprint alone.
+A key is never written into the gallery or a log: `repr` shows its fingerprint only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Calibrated thresholds, kept with the gallery: each belongs to weights, upscaler, probe size, gallery size, and to
-what people are enrolled by.
-"""
+"""Calibrated thresholds stored with the gallery, by weights, upscaler, probe size, gallery size and template mix."""
 
 from __future__ import annotations
 
@@ -82,13 +80,12 @@ def choose_threshold(
     mix: TemplateMix | None = None,
     frames: int = 1,
 ) -> Decision:
-    """The threshold for a probe of that size, pooled from `frames` frames, in a gallery of `gallery_size` people
-    enrolled as `mix` says (None: nobody is); `otherwise`, not calibrated, where no point's range holds the probe.
+    """Return the threshold for a probe of size `probe_px`, pooled from `frames`, in a gallery of `gallery_size` people.
 
-    An "fpir" threshold is for one kind of gallery. Of several the one for the same templates decides, then that of the
-    nearest gallery size, then the latest. Where none is for these templates and frames, the nearest or `otherwise`
-    decides, whichever is stricter, and doesn't count as calibrated. A larger gallery gives more false alarms than the
-    threshold was chosen for, which `warning` says.
+    `mix` says what people are enrolled by (None: nobody is). `otherwise` is the uncalibrated default where no point's
+    range holds the probe. Of several "fpir" points, the one for the same templates decides, then the nearest gallery
+    size, then the latest. Where none is for these templates and frames, the stricter of the nearest and `otherwise`
+    decides, uncalibrated. `warning` says when the gallery outgrew its threshold.
     """
     fitting = [p for p in points if p.measure == measure and p.probe_px_min <= probe_px <= p.probe_px_max]
     if not fitting:
@@ -207,8 +204,10 @@ def operating_points(gallery: Gallery, space: Space) -> list[OperatingPoint]:
 def remove_operating_points(
     gallery: Gallery, space: Space, *, run: str | None = None, actor: str = "local"
 ) -> list[OperatingPoint]:
-    """Remove the thresholds of this space, those of one run or all; sizes without one go by the uncalibrated default
-    again. Returns what was removed: saved again, it is undone. Raises GalleryBusy, NotAllowed."""
+    """Remove the thresholds of this space, those of one run or all, and return them for undo.
+
+    Sizes without one use the uncalibrated default again. Raises GalleryBusy, NotAllowed.
+    """
     require(Permission.WEIGHTS)  # it decides who is recognised, as the weights do
     gone = [point for point in operating_points(gallery, space) if run is None or point.run == run]
     with gallery.database.transaction() as connection:

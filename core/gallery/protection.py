@@ -1,4 +1,4 @@
-"""Whether a gallery is encrypted, and with which key: told by one row, followed by every connection, changed whole."""
+"""The encryption state of a gallery: one row in the file, which every connection follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Keys = Callable[[], Key | None]
 
 @dataclass(frozen=True)
 class Protection:
-    """How a gallery lies on the disk. `fingerprint` tells keys apart, "" where nothing is encrypted; `since` when."""
+    """The encryption of a gallery. `fingerprint` identifies the key ("" without); `since` is when it began."""
 
     fingerprint: str = ""
     since: datetime | None = None
@@ -29,7 +29,7 @@ class Protection:
 
 
 def read_protection(connection: sqlite3.Connection) -> Protection:
-    """What the file says. Raises GalleryNewer for a scheme that isn't known."""
+    """Read the encryption state from the file. Raises GalleryNewer for an unknown scheme."""
     row = connection.execute("SELECT scheme, fingerprint, since FROM protection").fetchone()
     if row is None:
         return Protection()
@@ -42,7 +42,7 @@ def read_protection(connection: sqlite3.Connection) -> Protection:
 
 
 def apply_protection(connection: GalleryConnection, keys: Keys, path: Path | str) -> None:
-    """Give the connection the cipher that its file has now: another process may have encrypted it, or changed its key.
+    """Give the connection the cipher that its file needs now; another process may have encrypted it or changed its key.
 
     Raises GalleryLocked when the key isn't given, or is another one.
     """
@@ -68,7 +68,7 @@ def _key_for(fingerprint: str, keys: Keys, path: Path | str) -> Key:
 
 
 def encrypt_if_new(connection: GalleryConnection, keys: Keys, now: datetime) -> None:
-    """Encrypt a gallery that was made just now, when there is a key. One that has people, or a key, is left alone."""
+    """Encrypt a newly created gallery when there is a key. One with people or a key is left unchanged."""
     key = keys()
     if key is None:
         return

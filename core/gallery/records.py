@@ -1,4 +1,4 @@
-"""The values that go into a gallery and come out of it: plain frozen records, no database behind them."""
+"""Records that go into a gallery and come out of it: frozen values without a database."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ EMBEDDING_DIM = 512
 
 @dataclass(frozen=True)
 class Space:
-    """Which templates may meet.
+    """The condition under which templates can be compared.
 
-    Templates of kind "hr" (taken at full size) meet when weights_sha256 and flip_tta are equal: no upscaler took
-    part in them, so another upscaler leaves them as they are. Those of kind "sr" (upscaled from a very small probe)
-    meet only when the upscaler of their size is equal too. `encoder_name` is for the screen and takes no part in
-    comparisons. `upscaler` is a SHA-256, or "bicubic"; `bicubic_px` are the sizes (16, 24, 32) that it leaves to
-    bicubic.
+    Templates of kind "hr" (full size) are comparable when weights_sha256 and flip_tta are equal; the upscaler doesn't
+    matter. Those of kind "sr" (upscaled from a very small probe) also need the same upscaler at their size.
+    `encoder_name` is for the screen and isn't compared. `upscaler` is a SHA-256, or "bicubic"; `bicubic_px` are the
+    sizes (16, 24, 32) that it leaves to bicubic.
     """
 
     encoder_name: str = field(compare=False)
@@ -61,7 +60,7 @@ class NewTemplate:
 
 @dataclass(frozen=True, eq=False)
 class StoredTemplate:
-    """A template as it lies in the gallery. `space.upscaler` is "" for kind "hr": no upscaler took part."""
+    """A stored template. `space.upscaler` is "" for kind "hr": no upscaler took part."""
 
     id: int
     identity_id: int
@@ -77,8 +76,10 @@ class StoredTemplate:
 
 
 def one_per_photograph(templates: Iterable[StoredTemplate]) -> list[StoredTemplate]:
-    """The largest template of each photograph and encoder, in the order given; matched ones show the same face again,
-    smaller. Photographs without a hash stand for themselves."""
+    """Return the largest template of each photograph and encoder, in the order given.
+
+    Matched templates show the same face again, smaller. A template without a photograph's hash counts as one.
+    """
     largest: dict[tuple[object, str], StoredTemplate] = {}
     for template in templates:
         key = (template.image_sha256 or template.id, template.space.weights_sha256)
@@ -107,9 +108,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person whom a probe may show: `score` is a cosine in [-1, 1], `kind` and `size_px` say which mean
-    gave it.
-    """
+    """A match for a probe: `score` is a cosine in [-1, 1]; `kind` and `size_px` name the mean that gave it."""
 
     identity_id: int
     name: str
@@ -120,9 +119,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """Who did what, and when. Names are never kept here: only the identity's number, which is never given
-    twice.
-    """
+    """An entry of the audit trail. It holds the identity's number, never a name; numbers are never reused."""
 
     id: int
     at: datetime

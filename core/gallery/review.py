@@ -1,4 +1,4 @@
-"""Look at photographs before they are stored: one of somebody else, a person enrolled twice, the same one again."""
+"""Review of photographs before enrolment: another person's, somebody enrolled already, duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One whole file from a gallery that others may be writing to: SQLite's backup, checked, then put in its place."""
+"""Consistent single-file copies of a gallery in use: SQLite's backup, checked, then renamed into place."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LEFTOVER_S = 3600.0
 
 
 def backup_folder(gallery_path: Path | str) -> Path:
-    """Where a gallery's backups lie: beside it."""
+    """Return the folder of a gallery's backups, beside it."""
     return Path(gallery_path).parent / FOLDER
 
 
 def snapshot(source: Path, target: Path) -> None:
-    """Copy the gallery at `source`, as it is at one moment, to `target`: one file without a journal, readable by its
-    owner only, whole or not there at all. Writers aren't held up. An earlier `target` is replaced.
+    """Copy the gallery at `source`, as it is at one moment, to `target`: one complete file without a journal, private
+    to its owner. Writers aren't blocked. An earlier `target` is replaced.
 
     Raises GalleryUnreadable (the source is damaged), StorageFailed, sqlite3.Error.
     """
@@ -40,8 +40,10 @@ def snapshot(source: Path, target: Path) -> None:
 
 @contextmanager
 def temporary_copy(target: Path) -> Iterator[Path]:
-    """An empty file beside `target`, private to its owner; gone afterwards unless it was finished. What a killed
-    process left there goes too."""
+    """Yield an empty private file beside `target`, removed afterwards unless it was published.
+
+    Files that killed processes left there are removed too.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(target.parent, older_than_s=LEFTOVER_S)
@@ -57,7 +59,7 @@ def temporary_copy(target: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path, *, older_than_s: float = 0.0) -> int:
-    """Remove what killed processes left unfinished in `folder`; how many files. A younger one may be at work."""
+    """Remove unfinished copies in `folder` of at least that age, and return their number."""
     removed = 0
     for path in folder.glob(".*.part*"):
         with suppress(FileNotFoundError):
@@ -68,7 +70,7 @@ def remove_unfinished(folder: Path, *, older_than_s: float = 0.0) -> int:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy page by page into `target`, and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
+    """Copy a database page by page and check the copy. Raises GalleryUnreadable, sqlite3.Error."""
     with (
         closing(connect(source, wait_s=WAIT_S, mode="ro")) as reading,
         closing(connect(target, wait_s=WAIT_S)) as writing,
@@ -81,7 +83,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def publish(temporary: Path, target: Path) -> None:
-    """Give `temporary`, which SQLite has flushed to the disk at its last commit, its name. Raises StorageFailed."""
+    """Rename `temporary`, which SQLite has flushed to disk, to `target`. Raises StorageFailed."""
     try:
         temporary.replace(target)
         flush_folder(target.parent)
@@ -90,7 +92,7 @@ def publish(temporary: Path, target: Path) -> None:
 
 
 def integrity_problem(connection: sqlite3.Connection) -> str:
-    """What SQLite's own checks find wrong in a database, in a few words; "" when nothing is."""
+    """Return what SQLite's integrity checks find, in a few words; "" for a sound database."""
     verdict = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     if verdict != "ok":
         return verdict.splitlines()[0]

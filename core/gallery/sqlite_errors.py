@@ -1,4 +1,4 @@
-"""What SQLite and the system say of a gallery's file, in our words: what happened to which file, and what to do."""
+"""SQLite and system errors of a gallery's file, translated to gallery errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEANS_DAMAGE = ("could not decode", "user-defined function raised", "no such ta
 
 @contextmanager
 def translated_errors(path: Path | str) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into ours: what happened to which file, and what to do."""
+    """Translate SQLite's and the system's errors: what happened to which file, and the next step."""
     try:
         yield
     except sqlite3.Error as error:
@@ -30,7 +30,7 @@ def translated_errors(path: Path | str) -> Iterator[None]:
 
 
 def damaged_gallery(path: Path | str, found: str) -> GalleryUnreadable:
-    """The error for a gallery whose content can't be right."""
+    """Return the error for a gallery whose content is invalid."""
     return GalleryUnreadable(f"{path} is damaged: {found}.", "Put a copy of it back, or import an export of it.")
 
 

@@ -1,7 +1,7 @@
-"""What the people of a gallery are enrolled by: which kinds of templates, and how many photographs a person.
+"""The template mix of a gallery: which kinds of templates, and how many photographs per person.
 
-A threshold for strangers belongs to both. Each further kind is one more chance for a stranger to score high, so a
-threshold that was calibrated with full-size templates alone is too low where matched ones stand beside them.
+A threshold for strangers depends on both: each further kind is another chance for a stranger to score high, so a
+threshold calibrated with full-size templates alone is too low where matched ones are stored too.
 """
 
 from __future__ import annotations

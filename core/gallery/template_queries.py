@@ -54,7 +54,7 @@ def insert_templates(
 def read_templates(
     connection: sqlite3.Connection, identity_id: int, space: Space | None = None
 ) -> Iterator[StoredTemplate]:
-    """An identity's templates, oldest first; only those that `space` meets when one is named."""
+    """Yield an identity's templates, oldest first; with `space`, only those that it meets."""
     parameters: dict[str, str | int] = {"id": identity_id}
     if space is not None:
         parameters |= space_parameters(space)
@@ -64,7 +64,7 @@ def read_templates(
 
 
 def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTemplate | None:
-    """One template by its number; None when it isn't there."""
+    """Return one template by its number, or None."""
     row = connection.execute(f"{_template(connection)} WHERE t.id = ?", (template_id,)).fetchone()
     return None if row is None else _stored_template(row)
 
@@ -96,7 +96,10 @@ def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
 def reassign_template(
     connection: sqlite3.Connection, template: int, old: Cipher, new: Cipher, to: int | None = None
 ) -> None:
-    """Cipher one template's values anew; with `to`, as that person's. Raises ValueError when they can't be opened."""
+    """Encrypt one template's values with `new`; with `to`, also move it to that identity.
+
+    Raises ValueError when a value can't be decrypted with `old`.
+    """
     person, vector, crop, source = connection.execute(
         "SELECT identity_id, vector, crop, source FROM template WHERE id = ?", (template,)
     ).fetchone()
@@ -116,7 +119,7 @@ def reassign_template(
 def reassign_sighting(
     connection: sqlite3.Connection, sighting: int, old: Cipher, new: Cipher, to: int | None = None
 ) -> None:
-    """`reassign_template` for one sighting and its crop."""
+    """Do what `reassign_template` does for one sighting and its crop."""
     person, crop = connection.execute("SELECT identity_id, crop FROM sighting WHERE id = ?", (sighting,)).fetchone()
     owner = person if to is None else to
     closed = None if crop is None else new.encrypt(old.decrypt(crop, "crop", person), "crop", owner)

@@ -1,5 +1,6 @@
-"""New templates beside old ones, from the same stored crops: what is still to be made, storing it, and letting the old
-ones go. The order is such that a gallery is whole at every moment, and a second start goes on from what is stored.
+"""Replacement of templates by re-embedding: plan, store the new ones, remove the replaced ones.
+
+The gallery is complete at every moment, and a second start continues from what is stored.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ def _crop(connection: sqlite3.Connection, alias: str) -> str:
 
 @dataclass(frozen=True)
 class ReplacementPlan:
-    """What re-embedding into a space would do. `sources` are the numbers of templates with a crop to embed, one for
-    each photograph; `people` are those whom they show. `enrol_again` can't be found in the space and have no crop.
-    `without_crop` counts photographs of other spaces that have none: they stay as they are."""
+    """What re-embedding into a space has to do.
+
+    `sources` are the numbers of templates with a crop to embed, one per photograph, and `people` how many people they
+    show. `enrol_again` can't be found in the space and have no crop. `without_crop` counts photographs of other spaces
+    without one: they stay as they are.
+    """
 
     sources: tuple[int, ...]
     people: int
@@ -54,7 +58,7 @@ class ReplacementPlan:
 
 
 def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
-    """What is still to be made for `space` from the stored crops; nothing is changed."""
+    """Plan the templates to make for `space` from stored crops; nothing is changed."""
     parameters = space_parameters(space)
     with gallery.database.reading() as connection:
         made = _made(connection)
@@ -111,10 +115,10 @@ def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space:
 
 
 def remove_replaced(gallery: Gallery, space: Space, *, actor: str = "local") -> int:
-    """Remove, in one transaction, every template of other weights whose photograph has one in `space`; how many.
+    """Remove, in one transaction, every template of other weights whose photograph has one in `space`; return their
+    number.
 
-    What has none in `space` stays: nobody is lost. Traces are erased from the file. Raises GalleryBusy when they
-    couldn't be.
+    Photographs without one keep theirs, so nobody is lost. Raises GalleryBusy when traces couldn't be erased.
     """
     with gallery.database.transaction() as connection:
         found = connection.execute(

@@ -1,8 +1,8 @@
-"""A person in the backups of a gallery: which files hold them, by one rule, and how they are erased from those files.
+"""Find and erase a person in the backups of a gallery.
 
-An entry of a backup is the person when it has one of their numbers, the name (case and Unicode form aside), or one of
-their vectors or pictures. Numbers survive a new name and other weights; they count only where the backup's audit trail
-gave them to the same person, since the folder may hold backups of another gallery. They need no key.
+A backup's entry is the person when it has one of their numbers, the name (case and Unicode form aside), or one of their
+vectors or pictures. Numbers are the same across renames and other weights; they count only where the backup's audit
+trail assigned them to the same person, since the folder may hold backups of another gallery. They need no key.
 """
 
 from __future__ import annotations

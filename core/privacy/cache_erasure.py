@@ -1,5 +1,6 @@
-"""What caches hold of a person, and how they let it go: kept embeddings and figures of pictures, maps, and any other
-file of the cache folder in which the name or a vector stands. Everything in that folder can be made again.
+"""Erase a person from caches: embeddings and figures of pictures, maps, and other files with their name or a vector.
+
+Everything in the cache folder can be made again.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _QUERIES = {
 
 
 def erase_pictures(cache: Path, vectors: Vectors, image_sha256s: Collection[str]) -> dict[str, int]:
-    """Remove what is kept of a person's photographs, at every size and by whichever weights; how many rows in each
-    folder of _QUERIES.
+    """Remove the rows of a person's photographs, at every size and for all weights; return the number per folder of
+    _QUERIES.
 
-    A photograph is theirs when its hash is known, or when one of its vectors is one of `vectors` (N, dim): it may lie
-    elsewhere under another name, cut out anew. Its rows in other files, where its vectors are others, follow by its
-    hash. A file that can't be read is removed: it is a cache.
+    A photograph is theirs when its hash is known, or one of its vectors is one of `vectors` (N, dim): it may exist
+    under another name, cropped again. Its rows in other files are found by its hash. An unreadable file is removed:
+    it is a cache.
     """
     files = {folder: sorted((cache / folder).glob("*.db")) for folder in _QUERIES}
     theirs = {bytes.fromhex(one) for one in image_sha256s if _is_hash(one)}

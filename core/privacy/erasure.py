@@ -1,8 +1,7 @@
-"""Erase a person from everything that this installation keeps, and say what was erased, where, and what is left.
+"""Erase a person from everything that this installation stores, and report what was erased and what is left.
 
-What holds people's data registers itself in STORES: one function that erases what belongs to a subject. The gallery
-comes last, so that an erasure which fails half-way finds the person again. Nothing here writes a name anywhere: the
-record that can be kept says the person's number.
+Stores of personal data are listed in STORES: functions that erase a subject's data. The gallery comes last, so that a
+failed erasure can be repeated. The report holds the person's number, never the name.
 """
 
 from __future__ import annotations
@@ -41,8 +40,9 @@ from core.video.sightings import forget
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """Who is to be erased: what stores recognise them by. `vectors` (N, dim) are of every space that has any; they,
-    `crops` and `names` (the present one first) include what backups know of them."""
+    """The person to erase, as stores recognise them. `vectors` (N, dim) are of every space; they, `crops` and `names`
+    (the present one first) include what backups hold.
+    """
 
     gallery: Gallery
     number: int
@@ -55,7 +55,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class ErasedItems:
-    """What one store let go: how many of what."""
+    """What one store erased: number and kind."""
 
     store: str
     count: int
@@ -64,9 +64,10 @@ class ErasedItems:
 
 @dataclass(frozen=True)
 class ErasureReport:
-    """What became of an erasure. `backups` still hold the person (and `unreadable` may: they couldn't be opened);
-    `traces` are files of the data folder in which the name or a vector is still found; `unsearched` is what may show
-    the person and can't be searched. Holds no name."""
+    """The result of an erasure. `backups` still hold the person (and `unreadable` may); `traces` are files of the
+    data folder that contain the name or a vector; `unsearched` may show the person and can't be searched. Holds no
+    name.
+    """
 
     number: int
     at: datetime

@@ -1,6 +1,6 @@
-"""What is in a file, to be searched: its bytes, the values of a database, and what archives hold, also archives within.
+"""The searchable contents of a file: its bytes, a database's values, and the members of archives, nested ones included.
 
-Each content comes in overlapping pieces, so that what spans two is found. What can't be opened is said with the reason.
+Contents come in overlapping pieces, so that nothing is missed at an edge. What can't be opened is reported.
 """
 
 from __future__ import annotations

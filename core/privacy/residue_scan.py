@@ -1,5 +1,4 @@
-"""Search a folder's files for names and for pieces of biometric data: is anything left of a person, and where couldn't
-be looked?"""
+"""Search a folder's files for names and biometric data, and report what couldn't be searched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How long things are kept: times that the operator sets, and the purge that holds to them.
+"""Retention times that the operator sets, and the purge that enforces them.
 
-What has a retention time registers itself in PURGES. Pictures of faces go only where a time was set; sightings have
-theirs in the gallery, from the moment that they are kept at all.
+Data with a retention time is listed in PURGES. Pictures of faces are removed only where a time is set; sightings have
+theirs in the gallery, from the moment that they are stored.
 """
 
 from __future__ import annotations
@@ -66,8 +66,10 @@ def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> 
 def purge_crops(
     settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
 ) -> PurgeReport | None:
-    """Pictures of faces older than `crops_days`. Recognition goes on by the vectors; without its picture a template
-    can't be made anew for other weights."""
+    """Remove pictures of faces older than `crops_days`.
+
+    Recognition continues with the vectors; without its picture a template can't be re-embedded for other weights.
+    """
     if retention.crops_days is None:
         return None
     before = now - timedelta(days=retention.crops_days)

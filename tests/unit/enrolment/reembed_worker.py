@@ -22,7 +22,7 @@ def pipeline_of(gallery: Path | str, weights: Path) -> Pipeline:
 if __name__ == "__main__":
     resolve_with(owner)
     core.enrolment.reembed.BATCH = 3
-    core.enrolment.reembed._TELL_EVERY_S = 0.0
+    core.enrolment.reembed._PROGRESS_EVERY_S = 0.0
     pipeline = pipeline_of(sys.argv[1], Path(sys.argv[2]))
     core.enrolment.reembed.reembed(
         pipeline, pipeline.gallery.store, on_event=lambda kind, **data: print(kind, data.get("done"), flush=True)
