@@ -40,7 +40,7 @@ _PUBLIC = {
 
 
 @dataclass(frozen=True)
-class Found:
+class ScannedSource:
     """The result of scanning a source, kept between reruns: counts, not the table."""
 
     path: str
@@ -91,7 +91,7 @@ def typed_path(text: str) -> Path:
     return path
 
 
-def look(text: str, layout: str | None, pattern: str, columns: dict[str, str]) -> Found:
+def scan_source(text: str, layout: str | None, pattern: str, columns: dict[str, str]) -> ScannedSource:
     """Scan the source typed in. Raises SourceInvalid, DatasetInvalid, StorageFailed."""
     path = typed_path(text)
     read: dict[str, Any] = {
@@ -100,7 +100,7 @@ def look(text: str, layout: str | None, pattern: str, columns: dict[str, str]) -
         "columns": {name: heading.strip() for name, heading in columns.items() if heading.strip()} or None,
     }
     found = scan(path, **read)
-    return Found(str(path), found.layout, found.why, counted(found.frame), choices(found.frame), read)
+    return ScannedSource(str(path), found.layout, found.why, counted(found.frame), choices(found.frame), read)
 
 
 def _folder() -> None:
@@ -133,8 +133,8 @@ def _folder() -> None:
         st.session_state.pop("dataset_found", None)
         with feedback(), st.spinner("Scanning the source"):
             columns = {"path": path_column, "identity": who_column}
-            st.session_state["dataset_found"] = look(text, layout, pattern, columns)
-    found: Found | None = st.session_state.get("dataset_found")
+            st.session_state["dataset_found"] = scan_source(text, layout, pattern, columns)
+    found: ScannedSource | None = st.session_state.get("dataset_found")
     if found is None:
         st.caption(
             "Four layouts are recognised: train and val folders with hr_images and vlr_images, one folder per person "
@@ -149,7 +149,7 @@ def _folder() -> None:
         _ingest_form(found)
 
 
-def _show_found(found: Found) -> None:
+def _show_found(found: ScannedSource) -> None:
     counts = found.counts
     parts = [count(counts["identities"], "person", "people"), count(counts["hr"], "image")]
     if counts["vlr"]:
@@ -162,7 +162,7 @@ def _show_found(found: Found) -> None:
     )
 
 
-def _ingest_form(found: Found) -> None:
+def _ingest_form(found: ScannedSource) -> None:
     root = datasets_root(settings())
     source = Path(found.path)
     with st.form("dataset_ingest", border=False):

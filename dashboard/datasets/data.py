@@ -1,4 +1,4 @@
-"""What the Data sets page reads: tables and pictures, cached by the files they come from."""
+"""The data of the Data sets page: tables and pictures, cached by the files they come from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.images import encode_image
 from dashboard.ui.pictures import image_address
 
 MEASURES = ("probe_px", "sharpness", "brightness", "yaw_deg", "pitch_deg")
-"""Columns that ingest measured: too many values to choose one."""
+"""Columns measured on import, with too many values to filter by."""
 
 MOST_VALUES = 60
 
@@ -32,8 +32,8 @@ def rejected(root: Path) -> pd.DataFrame:
 
 
 def pair_table(dataset: Dataset) -> pd.DataFrame:
-    """One row an HR image: pair, identity, split, `hr` (its path), `vlr_<px>` (paths, "" where there is none), and the
-    manifest's further columns."""
+    """One row per HR image: pair, identity, split, `hr` (its path), `vlr_<px>` (paths, "" where there is none), and the
+    further columns of the manifest."""
     return _pair_table(dataset.key, dataset)
 
 
@@ -51,12 +51,12 @@ def _pair_table(key: str, _dataset: Dataset) -> pd.DataFrame:
 
 
 def vlr_sizes(dataset: Dataset) -> list[int]:
-    """The sizes in px of its VLR images, small to large."""
+    """The sizes of its VLR images in px, in ascending order."""
     return sorted(int(size) for size in dataset.frame.loc[dataset.frame["kind"] == VLR, "size_px"].unique())
 
 
 def choices(table: pd.DataFrame, columns: list[str] | None = None) -> dict[str, list[str]]:
-    """Columns one may filter by (session, camera and so on), each with its values; not those of one or many values."""
+    """Columns to filter by (such as session and camera) with their values; none with a single value or too many."""
     known = {*COLUMNS, *MEASURES, "hr"}
     names = columns or [name for name in table.columns if name not in known and not str(name).startswith("vlr_")]
     found: dict[str, list[str]] = {}
@@ -69,12 +69,12 @@ def choices(table: pd.DataFrame, columns: list[str] | None = None) -> dict[str, 
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def rejected_picture(file: str) -> str | None:
-    """A rejected photograph, small; None where it is no picture, or isn't there any more."""
+    """A thumbnail of a rejected photograph; None where it is missing or isn't an image."""
     rgb = thumbnail(file)
     return None if rgb is None else image_address(encode_image(rgb, quality=82))
 
 
 def facts(info: DatasetInfo) -> str:
-    """A line on how a data set came to be: "made by build with seed 3"."""
+    """How a data set was made: "made by build with seed 3"."""
     seed = "" if info.seed is None else f" with seed {info.seed}"
-    return f"made by {info.made_by or 'somebody'}{seed}"
+    return f"made by {info.made_by or 'an unknown program'}{seed}"

@@ -70,16 +70,15 @@ def weights_or_empty() -> WeightsFile | None:
     return weights
 
 
-def choose_dataset(row: DeltaGenerator, *, primary: bool = True) -> Dataset | None:
-    """The data set shared by all sections, selected in `row`, or None with an empty state. `primary`: whether the
-    button of the empty state is the page's main action."""
+def choose_dataset(row: DeltaGenerator) -> Dataset | None:
+    """The data set shared by all sections, selected in `row`, or None with an empty state."""
     sets = [each for each in list_datasets(datasets_root(settings())) if each.problem is None]
     if not sets:
         text = "A data set contains every face large and small. Create the demo, or import your own photographs."
         with empty_state("dataset", "No data set yet", text):
             if st.button(
                 "Create a data set",
-                type="primary" if primary else "secondary",
+                type="primary",
                 icon=":material/arrow_forward:",
                 key="diagnostics_to_dataset",
             ):

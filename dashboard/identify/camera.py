@@ -175,7 +175,7 @@ def _session(pipe: Pipeline) -> LiveSession:
 
 
 def _side(session: LiveSession, *, playing: bool) -> None:
-    """Describe the current result; redrawn twice a second."""
+    """Describe the current result; redrawn every half second."""
     if not playing:
         st.markdown("Each face is labelled with a name and a score; the reasons are listed here.")
         return

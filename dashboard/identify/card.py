@@ -71,8 +71,8 @@ def against_threshold(score: float, threshold: float, *, calibrated: bool) -> st
     """ "Score 0.61 reaches the threshold 0.35 (uncalibrated)", with enough digits to tell the two apart."""
     digits = next((n for n in (2, 3, 4) if f"{score:.{n}f}" != f"{threshold:.{n}f}"), 2)
     verb = "reaches" if score >= threshold else "is below"
-    stands = "" if calibrated else " (uncalibrated)"
-    return f"Score {score:.{digits}f} {verb} the threshold {threshold:.{digits}f}{stands}"
+    uncalibrated = "" if calibrated else " (uncalibrated)"
+    return f"Score {score:.{digits}f} {verb} the threshold {threshold:.{digits}f}{uncalibrated}"
 
 
 def outcome_line(face: Recognition, heading: str = "") -> None:

@@ -14,7 +14,7 @@ from core.dataset.run_config import DemoConfig
 from core.errors import SettingsInvalid, StorageFailed
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from dashboard.datasets.create import look, typed_path
+from dashboard.datasets.create import scan_source, typed_path
 from dashboard.datasets.split_form import shares_of
 from tests.app.conftest import button
 
@@ -63,7 +63,7 @@ def test_what_is_no_path_is_said_to_be_none(typed: str):
 def test_a_quoted_path_and_one_that_is_too_long(tmp_path):
     assert typed_path(f"'{tmp_path}'") == tmp_path
     with pytest.raises((StorageFailed, SourceInvalid)):
-        look("/" + "x" * 3000, None, "", {})
+        scan_source("/" + "x" * 3000, None, "", {})
 
 
 @pytest.mark.parametrize("fault", ["empty", "case", "column", "gone", "permission"])
