@@ -38,7 +38,7 @@ SECTIONS = {
 
 
 def view() -> None:
-    """The page."""
+    """Show the Data sets page."""
     head(
         "Data sets", "Pairs of large and small faces made from photographs, split without leaks and checked before use."
     )

@@ -38,7 +38,7 @@ MOST_FACES = 24
 
 
 def map_panel() -> None:
-    """Show the section."""
+    """Show the map section."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     what = row.segmented_control(
         "Embeddings of", ["A data set", "The gallery"], default="A data set", required=True, key="diagnostics_map_of"

@@ -37,7 +37,7 @@ _TITLES: dict[Code, tuple[str, str]] = {
 
 
 def gallery_panel() -> None:
-    """Show the section."""
+    """Show the gallery health section."""
     space = health_space()
     if space is None:
         nobody_enrolled(

@@ -34,7 +34,7 @@ _NEAREST = 8
 
 
 def similarity_panel() -> None:
-    """Show the section."""
+    """Show the similarity section."""
     chosen = choose_embeddings(st.container(horizontal=True, vertical_alignment="bottom"))
     if chosen is None:
         return

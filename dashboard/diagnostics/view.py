@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
 
 
 def view() -> None:
-    """The page."""
+    """Show the Diagnostics page."""
     if page := st.session_state.pop("diagnostics_go", ""):
         go(page)
     head(

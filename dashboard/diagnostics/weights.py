@@ -31,7 +31,7 @@ _CAUSE_WORDS = {True: ("found", "red"), False: ("not found", "green")}
 
 
 def models_panel() -> None:
-    """Show the section."""
+    """Show the models section."""
     used = active_models(settings())
     stored: list[WeightsFile | UpscalerFile] = [*scan(settings()), *scan_upscalers(settings()), BICUBIC_UPSCALER]
     mine = [each for each in (used.encoder, used.upscaler) if each is not None]

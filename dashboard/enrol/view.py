@@ -33,7 +33,7 @@ FILES, CAMERA = "Photographs", "Camera"
 
 
 def view() -> None:
-    """The page."""
+    """Show the Enrol page."""
     head("Enrol", "Add a person to the gallery, so that they can be recognised in other photographs.")
     if refused(Permission.ENROL) or cannot_recognise(readiness()):
         return

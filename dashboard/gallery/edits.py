@@ -14,7 +14,7 @@ from dashboard.ui.handoff import SAID, UNDO, say_on_gallery
 from dashboard.ui.markdown import plain, shorten
 
 
-def said(store: Gallery) -> None:
+def report_last_change(store: Gallery) -> None:
     """Report the last change once, and offer to undo it until the next change."""
     text, change = st.session_state.pop(SAID, ""), st.session_state.get(UNDO)
     if text:

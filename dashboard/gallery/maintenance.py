@@ -19,8 +19,8 @@ from dashboard.ui.handoff import say_on_gallery
 from dashboard.ui.markdown import plain
 
 
-def safety(store: Gallery) -> None:
-    """Show the section."""
+def maintenance_section(store: Gallery) -> None:
+    """Show backups, encryption and retention."""
     st.subheader("Safety", anchor=False)
     with feedback():
         if (unused := unused_key(store)) is not None:
@@ -30,7 +30,7 @@ def safety(store: Gallery) -> None:
                 icon=":material/lock_open:",
             )
     _backups(store)
-    _kept(store)
+    _encryption_and_retention(store)
 
 
 def _backups(store: Gallery) -> None:
@@ -103,7 +103,7 @@ def _restore(store: Gallery, usable: list[Backup]) -> None:
         st.rerun()
 
 
-def _kept(store: Gallery) -> None:
+def _encryption_and_retention(store: Gallery) -> None:
     with st.expander("Encryption and retention of pictures", icon=":material/lock_clock:"):
         with feedback():
             state = protection_of(store)

@@ -10,9 +10,9 @@ from core.gallery.records import Identity, StoredTemplate, one_per_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
 from core.system.text import count
-from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, said
+from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, report_last_change
 from dashboard.gallery.erase import erase_button, erase_report, stop_asking
-from dashboard.gallery.maintenance import safety
+from dashboard.gallery.maintenance import maintenance_section
 from dashboard.gallery.transfer import audit_trail, export_panel, import_panel
 from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import feedback
@@ -29,13 +29,13 @@ PER_PAGE = 24
 
 
 def view() -> None:
-    """The page."""
+    """Show the Gallery page."""
     head(
         "Gallery",
         "The people who can be recognised. The gallery is a file on this machine and contains biometric data.",
     )
     store = gallery()
-    said(store)
+    report_last_change(store)
     erase_report()
     weights, _ = weights_in_use()
     opened = st.session_state.get("gallery_open")
@@ -58,7 +58,7 @@ def view() -> None:
     else:
         not_yours("Enrolling, changing, deleting, exporting and importing people")
     if allowed(Permission.MAINTAIN):
-        safety(store)
+        maintenance_section(store)
     if allowed(Permission.ACCESS):
         audit_trail(store)
 

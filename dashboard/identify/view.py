@@ -50,7 +50,7 @@ _SOURCES = [PHOTOGRAPHS, CAMERA, VIDEO]
 
 
 def view() -> None:
-    """The page."""
+    """Show the Identify page."""
     head("Identify", "Find out who is in a photograph. Upload one or more; each may show several people.")
     ready = readiness()
     if cannot_recognise(ready):

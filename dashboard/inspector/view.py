@@ -35,7 +35,7 @@ _SOURCES = {
 
 
 def view() -> None:
-    """The page."""
+    """Show the Inspector page."""
     head("Inspector", "See how super-resolution changes a face, and whether it helps recognition.")
     if cannot_recognise(readiness()):
         return
