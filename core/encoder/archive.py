@@ -1,8 +1,8 @@
-"""Read the tensors of a checkpoint, whatever it is called and however it was saved, without running anything in it.
+"""Reading of checkpoint tensors without running code, by content and not by file name.
 
-Only `torch.load(weights_only=True)` and safetensors ever read a file. Two kinds of file need a little help to pass:
-a TorchScript archive (its code and constants are left out, so that only the pickled tensors remain) and a pickle that
-names foreign classes (each is mapped to an inert stand-in that takes any state and does nothing).
+Only `torch.load(weights_only=True)` and safetensors read files. Two kinds need preparation: a TorchScript archive (its
+code and constants are removed, leaving the pickled tensors) and a pickle that names foreign classes (each is replaced
+by an inert class that accepts any state).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ UNREADABLE = (
     ImportError,
     AssertionError,
 )
-"""What torch's reader raises on damaged files."""
+"""Exceptions of torch's reader on damaged files."""
 
 Kind = Literal["state dict", "TorchScript", "safetensors"]
 
@@ -49,8 +49,8 @@ _SAFETENSORS_HEADER_MAX = 100_000_000
 
 @dataclass(frozen=True)
 class Archive:
-    """What a file holds: flat `tensors` (name -> float or integer tensor, quantised ones dequantised), how it was
-    stored, text `metadata` (safetensors), other values by name, and the foreign classes that were left inert."""
+    """Contents of a file: flat `tensors` (quantised ones dequantised), storage `kind`, text `metadata` (safetensors),
+    other values by name, and the foreign classes that were made inert."""
 
     tensors: dict[str, Tensor]
     kind: Kind
@@ -61,7 +61,7 @@ class Archive:
 
 
 class _Inert:
-    """Stands in for a class named in a pickle. Accepts construction and state; has no behaviour."""
+    """Replacement of a class named in a pickle. Accepts construction and state; has no behaviour."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
         return super().__new__(cls)
@@ -92,7 +92,7 @@ def read_archive(path: Path) -> Archive:
             f"{path.name} has {size / 1e9:.1f} GB; EdgeFace weights have at most 0.1 GB.",
             "Choose a weights file.",
         )
-    from safetensors import SafetensorError  # torch hands a file of that ending over, whatever is in it
+    from safetensors import SafetensorError  # torch passes files of that ending on, whatever they contain
 
     try:
         if _looks_like_safetensors(path, size):
@@ -101,7 +101,7 @@ def read_archive(path: Path) -> Archive:
             return _read_zip(path)
         return _collect(_load(path), "state dict")
     except (*UNREADABLE, SafetensorError) as error:
-        # What torch says here advises to load without its protection: it stays in the cause.
+        # torch's message advises loading without protection, so it stays in the cause.
         why = "it holds something other than tensors" if isinstance(error, pickle.UnpicklingError) else "it is damaged"
         raise WeightsUnsafe(
             f"{path.name} can't be read as weights: {why}, is cut off, or is of another kind. Nothing in it was run.",

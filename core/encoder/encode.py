@@ -1,4 +1,4 @@
-"""The encoder: network, preprocessing and L2 norm in one, batched, in the layout and precision the device likes."""
+"""The encoder: network, preprocessing and L2 norm, batched, in the memory layout and precision best for the device."""
 
 from __future__ import annotations
 
@@ -33,18 +33,17 @@ _log = logger(__name__)
 Precision = Literal["auto", "float32", "bfloat16"]
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]] | Tensor
 
-SINGLES_FIRST = 8
-"""Single crops that are embedded the plain way before a faster one is sought: who looks at one photograph needn't wait
-for that."""
+WARM_UP_CROPS = 8
+"""Number of single crops embedded in PyTorch before the faster engine is built, which takes a second or two."""
 
-FEW = 4
-"""So many crops are embedded one after the other where the engine fuses the network's operations: on 2 cores 2 take 4.3
-instead of 8.0 ms, 4 take 8.6 instead of 9.4 ms; 6 take longer than as a batch."""
+MAX_FEW_CROPS = 4
+"""Largest batch that is embedded crop by crop where the engine fuses operations: on 2 cores 2 crops take 4.3 instead of
+8.0 ms, 4 take 8.6 instead of 9.4 ms; 6 take longer than as a batch."""
 
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """What is loaded: the facts that a page or a model card shows."""
+    """Facts about a loaded encoder."""
 
     variant: str
     official: bool
@@ -71,7 +70,7 @@ class Encoder:
         self._singles = 0
         self._single: SingleCropEngine | None = None
         self.engine = "eager"
-        """How single crops are embedded: one of core.encoder.engines.ENGINES."""
+        """The engine of single crops, one of core.encoder.engines.ENGINES."""
         self._choosing = threading.Lock()
 
     @property
@@ -88,7 +87,7 @@ class Encoder:
 
     @property
     def network(self) -> nn.Module:
-        """The bare network, for training and export: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
+        """The network alone, for training and export: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
         result: nn.Module = self._network
         return result
 
@@ -109,10 +108,10 @@ class Encoder:
     def encode_with_agreement(
         self, images: Images, *, batch_size: int = 64
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """`encode`, and how well each crop's embedding agrees with its mirror image's: their cosine, (N,).
+        """Embed crops as `encode` does, with the cosine of each embedding to its mirror image's, (N,).
 
-        A face that the network can read looks alike in the mirror; agreement falls where it guesses. With flip TTA this
-        costs nothing more, without it twice the time. Raises as `encode`.
+        This mirror agreement falls where the network guesses. It is free with flip TTA and doubles the time without.
+        Raises what `encode` raises.
         """
         if len(images) == 0:
             return self.encode(images), np.zeros(0, np.float32)
@@ -123,8 +122,10 @@ class Encoder:
 
     @torch.inference_mode()
     def norms(self, images: Images, *, batch_size: int = 64) -> NDArray[np.float32]:
-        """The length of each crop's embedding before it is normalised, (N,), of the crop alone (no flip). Raises as
-        `encode`. Networks don't say what length is usual: compare with other faces of the same weights."""
+        """Return the norm of each crop's embedding before normalisation, (N,), without flip.
+
+        Norms are comparable between faces of the same weights only. Raises what `encode` raises.
+        """
         if len(images) == 0:
             return np.zeros(0, dtype=np.float32)
         _require_crops(images)
@@ -155,8 +156,8 @@ class Encoder:
         return unit
 
     def _raw(self, batch: Tensor) -> Tensor:
-        """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one or a few by the fastest engine."""
-        single = self._engine() if len(batch) <= FEW else None
+        """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one or a few crops through the engine."""
+        single = self._engine() if len(batch) <= MAX_FEW_CROPS else None
         if single is not None and (len(batch) == 1 or self.engine in FUSED_ENGINES):
             return torch.cat([single(crop) for crop in torch.split(batch, 1)]).float()
         with self._autocast():
@@ -164,12 +165,11 @@ class Encoder:
         return raw
 
     def _engine(self) -> SingleCropEngine | None:
-        """The fastest way for one crop, sought once such calls come often enough to be worth it; None until then, and
-        for other threads while it is being sought."""
+        """The engine of single crops; None before WARM_UP_CROPS, on a GPU, and while another thread builds it."""
         if self._single is not None or self._device.type != "cpu" or not self.info.weights_sha256:
             return self._single
         self._singles += 1
-        if self._singles > SINGLES_FIRST and self._choosing.acquire(blocking=False):
+        if self._singles > WARM_UP_CROPS and self._choosing.acquire(blocking=False):
             try:
                 if self._single is None:
                     self.engine, self._single = single_crop_engine(self._network, self.info.weights_sha256)
@@ -192,10 +192,10 @@ def load_encoder(
     precision: Precision = "auto",
     check: bool = True,
 ) -> Encoder:
-    """Load EdgeFace weights of any official variant or fine-tuned from one, completely or not at all.
+    """Load EdgeFace weights, official or fine-tuned, completely or not at all.
 
     Raises WeightsMissing, WeightsUnsafe, WeightsMismatch (see `load_state`), WeightsUnhealthy when `check` is on and
-    the encoder can't tell faces apart, and SettingsInvalid for a device that isn't there.
+    the encoder can't distinguish faces, and SettingsInvalid for an unavailable device.
     """
     if variant is not None and variant not in VARIANTS:
         raise SettingsInvalid(f"There is no EdgeFace variant '{variant}'.", f"Choose one of {', '.join(VARIANTS)}.")
@@ -237,10 +237,8 @@ def load_encoder(
 
 
 def resolve_device(device: str) -> str:
-    """'auto' -> the fastest device there is ('cuda', 'mps' or 'cpu'); else the one named, if it is there.
-
-    Raises SettingsInvalid otherwise.
-    """
+    """Resolve 'auto' to the fastest available device ('cuda', 'mps' or 'cpu'). Raises SettingsInvalid for a device that
+    isn't available."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if available[name])
@@ -252,9 +250,9 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_precision(precision: Precision, device: str) -> str:
-    """'auto' -> bfloat16 where the CPU multiplies in it, else float32.
+    """Resolve 'auto' to bfloat16 where the CPU supports it, which is twice as fast, else float32.
 
-    It is twice as fast. Cosine to float32 on aligned LFW faces: 0.9995 at worst (200 faces, XXS and XS); on faces of
+    Cosine to float32 on aligned LFW faces: 0.9995 at worst (200 faces, XXS and XS); on faces of
     25 px, enlarged: 0.9990 and 0.9986 at worst, 0.9996 on average.
     """
     if precision != "auto":

@@ -1,6 +1,6 @@
-"""EdgeFace as an ONNX file: for devices without PyTorch, and for ONNX Runtime on this one.
+"""Export of EdgeFace to ONNX, for devices without PyTorch and for ONNX Runtime on this one.
 
-A file that leaves this machine says in its metadata how to feed and read it (`onnx_metadata`).
+The metadata of an exported file describes its input and output (`onnx_metadata`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ONNX_FORMAT = "edgeface-studio-onnx-1"
 """Value of the metadata key `format`."""
 
 _ALONE = threading.Lock()
-"""PyTorch's exporter keeps its settings in one place for all threads."""
+"""PyTorch's exporter has global settings."""
 
 
 def onnx_metadata(file: WeightsFile, variant: str) -> dict[str, str]:
-    """What an exported file says of itself: how to feed it, what comes out, which weights it holds, under which terms.
+    """Return an exported file's metadata: input, output, weights and licence.
 
-    Texts, as ONNX has them; `mean` and `std` are those of a byte: (byte - 127.5) / 127.5.
+    Values are texts, as ONNX requires; `mean` and `std` are those of a byte: (byte - 127.5) / 127.5.
     """
     ours = file.official is None and file.origin in ("starter", "fine-tuned")
     licence = LICENCE if file.official else LICENCE_OF_DERIVED if ours else f"unknown; if it {LICENCE_OF_DERIVED}"
@@ -60,12 +60,12 @@ def onnx_metadata(file: WeightsFile, variant: str) -> dict[str, str]:
 def export_onnx(
     network: nn.Module, path: Path, *, any_number: bool = True, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write float32 (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised; `any_number` False: N is 1, a little
-    faster. `metadata` is put into the file. `network` is on the CPU, in eval mode, and stays as it is.
+    """Write float32 (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised; `any_number` False: N is 1, slightly
+    faster. `network` is on the CPU, in eval mode, and isn't changed.
 
-    It appears whole or not at all. Raises ImportError where onnx isn't installed, OSError, RuntimeError.
+    The file is written atomically. Raises ImportError where onnx isn't installed, OSError, RuntimeError.
     """
-    import onnx  # first: PyTorch's exporter would say later and in other words that it is missing
+    import onnx  # first, for a clear error where it is missing
 
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".making-", suffix=".onnx", dir=path.parent)
@@ -89,7 +89,7 @@ def export_onnx(
 
 
 def worst_cosine(network: nn.Module, path: Path, count: int) -> float:
-    """The lowest cosine of ONNX Runtime's embeddings to PyTorch's over `count` drawn crops. Raises ImportError."""
+    """Lowest cosine of ONNX Runtime's embeddings to PyTorch's over `count` random crops. Raises ImportError."""
     import onnxruntime
 
     images = torch.rand((count, 3, CROP_PX, CROP_PX), generator=torch.Generator().manual_seed(count)) * 2 - 1

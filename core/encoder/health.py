@@ -1,4 +1,4 @@
-"""Does a loaded encoder tell people apart? A check on real faces, since noise doesn't show a broken network.
+"""Health check of a loaded encoder on real faces: does it distinguish people? Noise doesn't reveal a broken network.
 
 The faces are 100 greyscale crops of 25 px from Labeled Faces in the Wild that ship inside scikit-image
 (`skimage/data/lfw_subset.npy`), enlarged to 112 px. Measured on them (std per dimension of unit embeddings; mean
@@ -30,13 +30,13 @@ from core.models.errors import WeightsUnhealthy
 MAX_MEAN_ABS_COSINE = 0.30
 MIN_STD = 0.034
 _UNIT_NORM_TOLERANCE = 1e-3
-# The 25 px pictures' window that comes closest to the ArcFace alignment (lowest mean cosine for both official files).
+# Window of the 25 px images closest to the ArcFace alignment (lowest mean cosine for both official files).
 _TOP_PX, _LEFT_PX, _SIDE_PX = -1, 1, 23
 
 
 @dataclass(frozen=True)
 class HealthReport:
-    """The figures of one check and its verdict. `reason` is empty when healthy."""
+    """Figures and verdict of a check. `reason` is empty when healthy."""
 
     faces: int
     finite: bool
@@ -67,7 +67,7 @@ class HealthReport:
 
 @cache
 def health_faces() -> NDArray[np.uint8]:
-    """(100, 112, 112, 3) uint8 RGB: the check's faces, mostly of different people."""
+    """Return the check's faces, (100, 112, 112, 3) uint8 RGB, mostly of different people."""
     from PIL import Image
 
     spec = importlib.util.find_spec("skimage")
@@ -83,7 +83,7 @@ def health_faces() -> NDArray[np.uint8]:
 
 
 def measure_health(embeddings: NDArray[np.float32]) -> HealthReport:
-    """The figures of `embeddings`, (N, D) with N >= 2, one row a face of (mostly) different people."""
+    """Measure `embeddings`, (N, D) with N >= 2, one row per face of (mostly) different people."""
     vectors = np.asarray(embeddings, dtype=np.float64)
     if not np.isfinite(vectors).all():
         return HealthReport(len(vectors), False, float("nan"), float("nan"), float("nan"), float("nan"))
@@ -99,7 +99,7 @@ def measure_health(embeddings: NDArray[np.float32]) -> HealthReport:
 
 
 def check_health(encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> HealthReport:
-    """Run `encode` on the check's faces and measure."""
+    """Run `encode` on the check's faces and measure the embeddings."""
     return measure_health(encode(health_faces()))
 
 

@@ -1,4 +1,4 @@
-"""The EdgeFace network: timm's EdgeNeXt with a 512-d classifier, its Linear layers in two where the variant says so."""
+"""The EdgeFace network: timm's EdgeNeXt with a 512-d classifier, with low-rank Linear layers in some variants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LowRankLinear(nn.Module):
 def factorise(module: nn.Module, rank_ratio: float) -> None:
     """Replace every Linear below `module` by a LowRankLinear of rank max(2, int(min(in, out) * rank_ratio)).
 
-    A Linear whose own name holds "head" stays whole. timm calls EdgeNeXt's classifier `head.fc`, so that it is
+    A Linear whose own name contains "head" keeps full rank. timm calls EdgeNeXt's classifier `head.fc`, so it is
     factorised too: only this reading gives the published 1.77 M (xs, 0.6) and 3.65 M (s, 0.5) parameters.
     """
     for name, child in module.named_children():
@@ -42,7 +42,7 @@ def factorise(module: nn.Module, rank_ratio: float) -> None:
 
 
 def build_network(variant: Variant) -> nn.Module:
-    """The network of a variant with random weights: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
+    """Build a variant's network with random weights: (N, 3, 112, 112) in [-1, 1] -> (N, 512), not normalised."""
     import timm
 
     network = timm.create_model(variant.timm_model, pretrained=False, num_classes=EMBEDDING_DIM)
@@ -53,7 +53,7 @@ def build_network(variant: Variant) -> nn.Module:
 
 @cache
 def expected_shapes(architecture: tuple[str, float | None]) -> dict[str, tuple[int, ...]]:
-    """Key -> shape of every tensor of an architecture's state dict. Built without memory for the weights."""
+    """Return the shape of every tensor of an architecture's state dict, without allocating the weights."""
     variant = next(v for v in VARIANTS.values() if v.architecture == architecture)
     with torch.device("meta"):
         network = build_network(variant)

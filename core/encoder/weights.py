@@ -1,7 +1,7 @@
-"""From a file's tensors to a complete EdgeFace state dict, or to a refusal that says what doesn't fit.
+"""Conversion of a file's tensors to a complete EdgeFace state dict, or an error that names what doesn't fit.
 
-A network that lacks two positional-embedding tensors still runs and still gives unit vectors, only worse ones; so
-weights are complete or refused, and the variant is found from keys and shapes, never from the file's name.
+A network without its two positional-embedding tensors still runs and still returns unit vectors, only worse ones. So
+incomplete weights are refused, and the variant is derived from keys and shapes, never from the file's name.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _COMPANIONS = re.compile(
 class EncoderState:
     """Complete weights of one variant: `tensors` hold exactly the variant's keys and shapes, as float32.
 
-    `kind` says how the file stored them, `companions` counts tensors beside the encoder that were left out (an
-    ArcFace head, an optimizer), `identities` how many people a fine-tuned checkpoint's head was trained on.
+    `kind` says how the file stored them, `companions` counts tensors that aren't the encoder's (an ArcFace head,
+    an optimizer), `identities` the people that a fine-tuned checkpoint's head was trained on.
     """
 
     variant: Variant
@@ -55,7 +55,7 @@ class EncoderState:
 
 @dataclass(frozen=True)
 class KeyReport:
-    """How a file's keys compare with a variant's: counts, and the first of each in the variant's order."""
+    """Comparison of a file's keys with a variant's, in the variant's order."""
 
     variant: Variant
     missing: tuple[str, ...]
@@ -70,7 +70,7 @@ class KeyReport:
 def load_state(path: Path, variant: str | None = None) -> EncoderState:
     """Read the file at `path` and return weights that fit a variant completely.
 
-    `variant` asks for one by name; without it the variant is the one that the keys fit. Raises WeightsMissing or
+    `variant` names the variant; by default it is the one that the keys fit. Raises WeightsMissing or
     WeightsUnsafe (see `read_archive`), and WeightsMismatch when keys are missing, unexpected or misshapen.
     """
     archive = read_archive(path)
@@ -95,10 +95,10 @@ def load_state(path: Path, variant: str | None = None) -> EncoderState:
 
 
 def encoder_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], int]:
-    """The encoder's own tensors under timm's names, and how many others (head, optimizer) lay beside them.
+    """Return the encoder's tensors under timm's names, and the number of other tensors (head, optimizer).
 
-    Keys may carry `model.`, `module.`, `backbone.` and the like, or lie inside a container such as
-    `backbone_state_dict`. Anything that isn't a known companion stays, so that it is counted as unexpected.
+    Keys may have prefixes such as `model.`, `module.` or `backbone.`, or be inside a container such as
+    `backbone_state_dict`. Unknown tensors are kept, so that they count as unexpected.
     """
     kept = {name: tensor for name, tensor in tensors.items() if not _COMPANIONS.match(name)}
     for container in _CONTAINERS:
@@ -123,8 +123,11 @@ def _strip(name: str) -> str:
 
 
 def compare_with_variants(tensors: Mapping[str, Tensor], *, until_one_fits: bool = False) -> list[KeyReport]:
-    """One report an architecture, the best fit first. `until_one_fits`: none more once one fits completely, which no
-    other can then; each takes a network to be built, a tenth of a second."""
+    """Return a report per architecture, the best fit first.
+
+    `until_one_fits` stops at the first complete fit, as no other can fit then; each report builds a network, which
+    takes a tenth of a second.
+    """
     architectures = {variant.architecture: variant for variant in reversed(VARIANTS.values())}
     reports: list[KeyReport] = []
     for variant in reversed(architectures.values()):
@@ -145,7 +148,7 @@ def _compare(tensors: Mapping[str, Tensor], variant: Variant) -> KeyReport:
 
 
 def _name_variant(fits: Variant, archive: Archive, asked: str | None) -> Variant:
-    """Variants of one architecture differ in storage only: asked for, then recorded, then by how it is stored."""
+    """Variants of one architecture differ in storage only: the requested one, the recorded one, then by storage."""
     same = [variant for variant in VARIANTS.values() if variant.architecture == fits.architecture]
     for name in (asked, archive.metadata.get("variant")):
         for variant in same:
@@ -184,6 +187,6 @@ def _mismatch_step(reports: list[KeyReport]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits: the identity of weights everywhere in the project."""
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits, which identifies weights in the project."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

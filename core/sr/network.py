@@ -1,4 +1,4 @@
-"""The DSR network: residual blocks over a bicubic skip, on a 28 x 28 grid that holds every pixel of the 112 px image.
+"""The DSR network: residual blocks with a bicubic skip connection, on a 28 x 28 grid of the 112 px image's pixels.
 
 The residual form follows EDSR (Lim et al., CVPR workshops 2017: blocks without normalisation), the sub-pixel step
 ESPCN (Shi et al., CVPR 2016), its inverse at the entrance Real-ESRGAN (Wang et al., ICCV workshops 2021). One fixed
@@ -43,8 +43,8 @@ class ResidualBlock(nn.Module):
 class DSR(nn.Module):
     """(N, 3, s, s) in [-1, 1], s from 12 to 48 -> (N, 3, 112, 112), in [-1, 1] unless it is in training.
 
-    Untrained it is bicubic (Pillow's, as far as rounding goes): the last layer begins at zero. In training nothing is
-    clipped, so that no pixel loses its gradient.
+    Untrained it equals bicubic (Pillow's, up to rounding), as the last layer starts at zero. In training the output
+    isn't clipped, so that no pixel loses its gradient.
     """
 
     def __init__(self, config: DSRConfig | None = None) -> None:

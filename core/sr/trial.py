@@ -1,8 +1,8 @@
-"""Does an upscaler do to real faces what it should? A trial before it is taken into use, not a measurement.
+"""Trial of an upscaler on real faces before it is taken into use; not an accuracy measurement.
 
 The faces are the greyscale crops of Labeled Faces in the Wild that ship inside scikit-image
-(`skimage/data/lfw_subset.npy`, 25 px), enlarged to 112 px; they are reduced to 16 and 24 px and enlarged again. The
-least that a network has to do is to come closer to them than repeated pixels do. RMSE in levels of 8 bits, 50 faces:
+(`skimage/data/lfw_subset.npy`, 25 px), enlarged to 112 px; they are reduced to 16 and 24 px and enlarged again. A
+network must come closer to the original than repeated pixels do. RMSE in levels of 8 bits, 50 faces:
 repeated pixels 14.8 and 10.5, bicubic 10.5 and 5.6, networks with random weights 31 to 40.
 """
 
@@ -28,14 +28,14 @@ Crops = Sequence[NDArray[np.uint8]]
 
 
 class UpscalerUnusable(CoreError):
-    """A DSR file that is missing, damaged, not a DSR network of this project, or does harm."""
+    """A DSR file that is missing, damaged, of another kind, or worse than repeated pixels."""
 
     help_topic = "weights"
 
 
 @cache
 def trial_faces() -> NDArray[np.uint8]:
-    """(50, 112, 112, 3) uint8 RGB: the trial's faces."""
+    """Return the trial's faces, (50, 112, 112, 3) uint8 RGB."""
     spec = importlib.util.find_spec("skimage")
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     grey = np.load(folder / "data" / "lfw_subset.npy", allow_pickle=False)[:_FACES]

@@ -1,4 +1,4 @@
-"""Upscalers: bicubic, and a trained DSR network loaded completely or not at all."""
+"""Upscalers: bicubic, and a trained DSR network, which is loaded completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from core.system.file_kinds import stray
 Crop = NDArray[np.uint8]
 
 FORMAT = DSR_FORMAT
-"""Value of the safetensors metadata key `format` in a DSR file; `config` beside it is JSON: channels, blocks,
-min_px, max_px, and use_bicubic_px, the sizes (16, 24, 32) at which bicubic measured better."""
+"""Value of the safetensors metadata key `format` in a DSR file. The key `config` is JSON: channels, blocks, min_px,
+max_px, and use_bicubic_px, the sizes (16, 24, 32) at which bicubic measured better."""
 
 BICUBIC = "bicubic"
-"""Name and id of the upscaler that invents nothing."""
+"""Name and id of the upscaler that only interpolates."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Who enlarges a face of some size: `name` ("bicubic", or a network's), whether that is the `network`, and
-    `because`: why it isn't, as the end of a sentence ("" where there is nothing to say)."""
+    """The upscaler of a face size: its `name`, whether it is the `network`, and `because`: why not, as the end of a
+    sentence, or ""."""
 
     name: str
     network: bool
@@ -45,11 +45,11 @@ _BICUBIC_ROUTE = Route(BICUBIC, network=False)
 class Upscaler(Protocol):
     """Square uint8 RGB crops of any sizes up to 112 px -> uint8 (N, 112, 112, 3).
 
-    A crop of 112 px that `super_resolve` is given was cut at that size from a small face in one step, which keeps more
-    of it than a crop at the face's own size.
+    A crop of 112 px passed to `super_resolve` was cut from a small face at that size in one step, which preserves more
+    detail than a crop at the face's own size.
 
-    `id` tells templates apart: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it adds nothing
-    that cutting the crop at 112 px wouldn't. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic.
+    `id` identifies the upscaler in templates: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it
+    adds no detail. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic.
     """
 
     @property
@@ -65,17 +65,17 @@ class Upscaler(Protocol):
     def bicubic_px(self) -> tuple[int, ...]: ...
 
     def route(self, probe_px: float) -> Route:
-        """Who enlarges a probe of that size."""
+        """Return the upscaler of a probe of that size."""
 
     def upscale(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
-        """Enlarge crops, each as its route says for its own side."""
+        """Enlarge crops, each by the upscaler that its route names."""
 
     def super_resolve(self, crops: Sequence[Crop]) -> NDArray[np.uint8]:
-        """Enlarge crops by the network, whatever the routes say."""
+        """Enlarge crops by the network regardless of routes."""
 
 
 class BicubicUpscaler:
-    """Pillow's bicubic, rounded to 8 bits: the baseline that every DSR is measured against."""
+    """Pillow's bicubic, rounded to 8 bits: the baseline of every DSR network."""
 
     name = BICUBIC
     id = BICUBIC
@@ -95,7 +95,7 @@ class BicubicUpscaler:
 
 
 class DSRUpscaler:
-    """A DSR network at the sizes that it was trained for and measured better at; bicubic at all others."""
+    """A DSR network at the sizes where it was trained and measured better; bicubic at all others."""
 
     interpolates = False
 
@@ -103,7 +103,7 @@ class DSRUpscaler:
         import torch
 
         self._network, self._scope, self.id = _load_dsr(path)
-        # bfloat16 takes half the time, and is 1 of 255 levels apart.
+        # bfloat16 takes half the time and differs by 1 of 255 levels.
         halved = torch.device(device).type == "cpu" and cpu_has_bfloat16()
         precision = torch.bfloat16 if halved else torch.float32
         self._network = self._network.to(device, precision, memory_format=torch.channels_last).eval()
@@ -137,7 +137,7 @@ class DSRUpscaler:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which sizes a DSR network is for: trained from `min_px` to `max_px`, and bicubic where that measured better."""
+    """Sizes of a DSR network: trained from `min_px` to `max_px`, except `bicubic_px` where bicubic measured better."""
 
     min_px: int
     max_px: int
@@ -145,15 +145,15 @@ class Scope:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Scope:
-        """The scope that a DSR file's config names. Raises KeyError, TypeError, ValueError for one of another form."""
+        """Parse a DSR file's config. Raises KeyError, TypeError, ValueError for one of another form."""
         sizes = tuple(sorted({int(px) for px in config.get("use_bicubic_px") or ()}))
         if not set(sizes) <= set(VLR_SIZES_PX):
             raise ValueError(f"use_bicubic_px holds {sizes}, expected some of {VLR_SIZES_PX}")
         return cls(int(config["min_px"]), int(config["max_px"]), sizes)
 
     def route(self, probe_px: float, name: str) -> Route:
-        """Who enlarges a probe of that size. Above 40 px nothing is super-resolved: such faces count as full size,
-        and a full-size template belongs to no upscaler."""
+        """Return the upscaler of a probe of that size. Above 40 px faces count as full size and are never
+        super-resolved; a full-size template belongs to no upscaler."""
         size = vlr_size(probe_px)
         if size is None:
             return Route(BICUBIC, False, f"above {VLR_PROBE_PX:.0f} px nothing is super-resolved")

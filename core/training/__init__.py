@@ -1,6 +1,5 @@
-"""Training: recipes are data, one engine runs them; runs are jobs that can be watched, stopped and resumed.
+"""Training: recipes are data that one engine runs, as jobs that can be watched, stopped and resumed.
 
-`recipe`, `presets`, `overrides`, `config`, `schedule`, `lines` and `estimate` import no torch: pages and the command
-line list presets, check settings and tell times with them; so does `history`, which reads what a run has told.
-Everything else is imported in the run's own process.
+`recipe`, `presets`, `overrides`, `config`, `schedule`, `log_format`, `estimate` and `history` import no torch, for
+pages and commands. The other modules are imported in the run's own process.
 """

@@ -1,4 +1,4 @@
-"""One device, one GPU or several processes by the same calls: a thin layer over Accelerate."""
+"""The device of a run: CPU, one GPU or several processes behind the same calls, through Accelerate."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MODES = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
 @dataclass(frozen=True)
-class Place:
-    """This process among `world` ones, numbered from 0; `port` is where they meet."""
+class ProcessGroup:
+    """This process' number among `world` processes, from 0, and the port on which they connect."""
 
     rank: int = 0
     world: int = 1
@@ -30,17 +30,17 @@ class Place:
 
 
 class Runner:
-    """Where a run computes. `device` is torch's name of this process's device, `precision` that of its products."""
+    """The device, precision and process group of a run."""
 
-    def __init__(self, device: str = "auto", precision: str = "auto", place: Place | None = None) -> None:
-        place = place or Place()
+    def __init__(self, device: str = "auto", precision: str = "auto", group: ProcessGroup | None = None) -> None:
+        group = group or ProcessGroup()
         self.kind = resolve_device(device)
         self.precision = choose_precision(precision, self.kind)
-        # Accelerate keeps one state for a process; a second run in it begins anew.
+        # Accelerate keeps one state per process; a second run in it starts from a clean one.
         if AcceleratorState._shared_state or PartialState._shared_state:
             AcceleratorState._reset_state(reset_partial_state=True)
-        _tell(place)
-        if self.kind.startswith("cuda:") and place.world == 1:
+        _set_environment(group)
+        if self.kind.startswith("cuda:") and group.world == 1:
             torch.cuda.set_device(self.kind)
         self._ddp = DistributedDataParallelKwargs()
         self._accelerator = Accelerator(
@@ -53,42 +53,42 @@ class Runner:
 
     @property
     def first(self) -> bool:
-        """Whether this process speaks and writes for all."""
+        """Whether this is the process that reports and writes."""
         result: bool = self.rank == 0
         return result
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Reduced precision for what is computed inside, where the run has it."""
+        """Context manager of the run's reduced precision, if any."""
         return nullcontext() if self.precision == "float32" else self._accelerator.autocast()
 
     def prepare(
-        self, learner: nn.Module, optimizer: torch.optim.Optimizer, *, some_unused: bool
+        self, module: nn.Module, optimizer: torch.optim.Optimizer, *, some_unused: bool
     ) -> tuple[nn.Module, Any]:
-        """The learner as it is to be called (autocast, synchronised with other processes) and its optimizer.
+        """Wrap a module for autocast and gradient synchronisation; returns it with its optimizer.
 
-        `some_unused`: not every batch needs every trained part, which processes then tell one another.
+        `some_unused`: some batches leave trained parameters without a gradient.
         """
         self._ddp.find_unused_parameters = some_unused
-        prepared = self._accelerator.prepare(learner, optimizer)
+        prepared = self._accelerator.prepare(module, optimizer)
         return prepared[0], prepared[1]
 
     def release(self) -> None:
-        """Forget prepared learners: the next stage prepares its own."""
+        """Release prepared modules before the next stage prepares its own."""
         self._accelerator.free_memory()
 
     def backward(self, loss: Tensor) -> None:
         self._accelerator.backward(loss)
 
-    def no_sync(self, learner: nn.Module) -> AbstractContextManager[Any]:
-        """Inside, gradients add up in this process only."""
-        result: AbstractContextManager[Any] = self._accelerator.no_sync(learner)
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """Context manager in which gradients accumulate in this process only."""
+        result: AbstractContextManager[Any] = self._accelerator.no_sync(module)
         return result
 
     def clip(self, parameters: list[nn.Parameter], most: float) -> None:
         self._accelerator.clip_grad_norm_(parameters, most)
 
-    def agree(self, value: Any) -> Any:
-        """The first process's value, in all of them."""
+    def broadcast(self, value: Any) -> Any:
+        """Return the first process' value in every process."""
         if self.world == 1:
             return value
         box = [value]
@@ -96,7 +96,7 @@ class Runner:
         return box[0]
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over processes."""
+        """Return the sum over processes."""
         if self.world == 1:
             return values
         total: Tensor = self._accelerator.reduce(values, reduction="sum")
@@ -104,17 +104,17 @@ class Runner:
 
     @property
     def scaler(self) -> Any:
-        """The gradient scaler of float16, None without one: part of what a resumed run needs."""
+        """The gradient scaler of float16, part of a checkpoint; None in other precisions."""
         return self._accelerator.scaler
 
     def close(self) -> None:
-        """Leave the other processes; without it they wait."""
+        """Leave the process group; without it the other processes wait."""
         if self.world > 1:
             self._accelerator.end_training()
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """What "auto" means for training: bfloat16 where the processor or GPU computes it, else float16 on a GPU."""
+    """Resolve "auto": bfloat16 where the processor or GPU supports it, else float16 on a GPU, else float32."""
     if precision != "auto":
         return precision
     if device == "cpu":
@@ -125,19 +125,19 @@ def choose_precision(precision: str, device: str) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
+    """Return an unused local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _tell(place: Place) -> None:
-    """What torch.distributed reads; nothing of an earlier run stays."""
+def _set_environment(group: ProcessGroup) -> None:
+    """Set or clear the environment variables that torch.distributed reads."""
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    if place.world == 1:
+    if group.world == 1:
         for name in names:
             os.environ.pop(name, None)
         return
-    values = (place.rank, place.rank, place.world, place.world, "127.0.0.1", place.port)
+    values = (group.rank, group.rank, group.world, group.world, "127.0.0.1", group.port)
     os.environ.update({name: str(value) for name, value in zip(names, values, strict=True)})

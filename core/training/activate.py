@@ -1,4 +1,4 @@
-"""Take what a run has trained into use: its encoder and the upscaler that it was trained with, both or neither."""
+"""Activation of a run's weights: its encoder and the upscaler that it was trained with, both or neither."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ UPSCALER_FILE = "upscaler.safetensors"
 
 
 class NothingTrained(CoreError):
-    """A run that left no weights to use, or whose upscaler isn't here any more."""
+    """A run without weights, or whose upscaler is gone."""
 
     help_topic = "weights"
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """What was taken into use. None: the run trained none, and the one in use stays."""
+class ActivatedModels:
+    """The models taken into use; None where the run trained none and the one in use stays."""
 
     encoder: WeightsFile | None
     upscaler: UpscalerFile | None
@@ -47,67 +47,68 @@ class Adopted:
 
 
 def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
-    """The weights that a run has left, by "encoder" and "upscaler"; {} when there are none yet."""
+    """Return the paths of a run's weights by "encoder" and "upscaler"; {} when there are none yet."""
     folder = run.checkpoints / which
     files = {"encoder": folder / ENCODER_FILE, "upscaler": folder / UPSCALER_FILE}
     return {what: path for what, path in files.items() if path.is_file()}
 
 
 @dataclass(frozen=True)
-class Found:
-    """The run that a text means, and newer ones that fit it but have nothing finished to give."""
+class RunMatch:
+    """The run that a text matches, and newer matches that aren't done or have no weights."""
 
     run: Run
     passed_over: tuple[Run, ...] = ()
 
     @property
     def note(self) -> str:
-        """Why it isn't the newest that fits; "" when it is."""
+        """Why this isn't the newest match; "" when it is."""
         if not self.passed_over:
             return ""
         newer = ", ".join(f"{run.id} ({run.state().status})" for run in self.passed_over)
         return f"newer, but not done or without weights: {newer}"
 
 
-def find_trained(root: Path, text: str, which: Which = "best") -> Found:
-    """A run by its full name; else of those that `text` is a part of ("last": of all) the newest that is done and has
-    left weights. Raises NothingTrained, RunNotFound.
+def find_trained(root: Path, text: str, which: Which = "best") -> RunMatch:
+    """Return the run with that full name, else the newest finished run with weights whose id contains `text`.
+
+    "last" matches every run. Raises NothingTrained, RunNotFound.
     """
     runs = list_runs(root)
     for run in runs:
         if text in (run.id, run.name):
-            return Found(run)
+            return RunMatch(run)
     fitting = [run for run in runs if text == "last" or (text.strip() and text in run.id)]
     trainings = [run for run in fitting if run.kind in PRESETS]
     for position, run in enumerate(trainings):
         if run.state().status == "done" and trained_files(run, which):
-            return Found(run, tuple(trainings[:position]))
+            return RunMatch(run, tuple(trainings[:position]))
     if fitting or text == "last":
-        which_runs = "No training run" if text == "last" else f"No training run that fits “{text}”"
+        which_runs = "No training run" if text == "last" else f"No training run that matches “{text}”"
         if not trainings:
-            raise NothingTrained(f"{which_runs} is there.", "Train first: edgeface-studio train --help.")
+            raise NothingTrained(f"{which_runs} exists.", "Train first: edgeface-studio train --help.")
         newest = f"The newest, {trainings[0].id}, is {trainings[0].state().status}."
         raise NothingTrained(
-            f"{which_runs} is done and has left weights. {newest}",
-            "Name it in full to take what it left.",
+            f"{which_runs} is done and has weights. {newest}",
+            "Give its full name to use its weights all the same.",
         )
     raise RunNotFound(f"There is no run '{text}'.", "`edgeface-studio runs list` shows them all.")
 
 
-def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adopted:
-    """Use the weights of a run from now on: its encoder together with the upscaler that it was trained with.
+def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> ActivatedModels:
+    """Take a run's encoder into use together with the upscaler that it was trained with.
 
-    Both are loaded completely and tried on real faces, copied into data/weights as `<kind>-<time>` (the upscaler of
-    an encoder with `-dsr` behind it) and noted together: when anything of it fails, nothing changes. A run that
-    trained an upscaler alone leaves the encoder in use as it is.
+    Both are loaded completely, tried on real faces, copied to data/weights as `<kind>-<time>` and `<kind>-<time>-dsr`,
+    and entered together: when a step fails, nothing changes. A run that trained only an upscaler leaves the encoder in
+    use as it is.
     Raises NothingTrained, RunNotFound, UpscalerUnusable, StorageFailed and what loading an encoder raises.
     """
     require(Permission.WEIGHTS)
     files = trained_files(run, which)
     if not files:
         other: Which = "last" if which == "best" else "best"
-        step = f"Its '{other}' weights are there." if trained_files(run, other) else "Let it train for an epoch first."
-        raise NothingTrained(f"{run.id} has left no '{which}' weights.", step)
+        step = f"It has '{other}' weights." if trained_files(run, other) else "Let it train for an epoch first."
+        raise NothingTrained(f"{run.id} has no '{which}' weights.", step)
     encoder = encoders.describe(files["encoder"]) if "encoder" in files else None
     upscaler = upscalers.describe(files["upscaler"]) if "upscaler" in files else None
     if upscaler is None and encoder is not None:
@@ -119,7 +120,9 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Adop
     return _take_both(settings, encoder, upscaler, f"{run.kind}-{run.name.partition('-')[0]}")
 
 
-def _take_both(settings: Settings, encoder: WeightsFile | None, upscaler: UpscalerFile | None, name: str) -> Adopted:
+def _take_both(
+    settings: Settings, encoder: WeightsFile | None, upscaler: UpscalerFile | None, name: str
+) -> ActivatedModels:
     entries: dict[str, Any] = {}
     if encoder is not None:
         encoder, entries["encoder"] = encoders.keep_weights(settings, encoder, name=name)
@@ -127,11 +130,11 @@ def _take_both(settings: Settings, encoder: WeightsFile | None, upscaler: Upscal
         own = name if encoder is None else f"{name}-dsr"
         upscaler, entries["upscaler"] = upscalers.keep_upscaler(settings, upscaler, name=own)
     write_active(settings, **entries)
-    return Adopted(encoder, upscaler)
+    return ActivatedModels(encoder, upscaler)
 
 
 def _trained_with(settings: Settings, run: Run, encoder: WeightsFile) -> UpscalerFile | None:
-    """The upscaler whose images an encoder saw: by its header, else by the run's config; None when neither says."""
+    """Return the upscaler of an encoder's training by its header, else by the run's config; None where neither says."""
     sha256 = encoder.metadata.get("trained_with_upscaler", "")
     named = run.config.get("upscaler")
     if sha256 == BICUBIC or (not sha256 and named == BICUBIC):
@@ -142,7 +145,7 @@ def _trained_with(settings: Settings, run: Run, encoder: WeightsFile) -> Upscale
         if not sha256 or file.sha256 == sha256:
             return file
     raise NothingTrained(
-        f"{run.id} was trained with an upscaler that isn't here any more (SHA-256 {sha256[:12] or 'unknown'}..., "
+        f"{run.id} was trained with an upscaler that is gone (SHA-256 {sha256[:12] or 'unknown'}..., "
         f"{named or 'no path recorded'}).",
         f"Put that file into {settings.weights_dir}, or use the encoder alone: edgeface-studio weights use "
         f"{encoder.path}.",
@@ -150,7 +153,7 @@ def _trained_with(settings: Settings, run: Run, encoder: WeightsFile) -> Upscale
 
 
 def _candidates(settings: Settings, named: object, *, anywhere: bool) -> list[UpscalerFile]:
-    """The file that the run's config names; where its hash is known, every stored one too: it may have been moved."""
+    """The file that the run's config names; where its hash is known, every stored one too, since it may have moved."""
     found = []
     if isinstance(named, str) and named:
         with suppress(UpscalerUnusable):

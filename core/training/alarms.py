@@ -1,4 +1,4 @@
-"""What goes wrong in training, told with its cause and the next step. Pure judgement over figures; no torch."""
+"""Alarms of a training, each with its cause and the next step: pure functions of figures. No torch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Cause = Literal["A", "B", "C"]
 
 TOO_SIMILAR = 0.999
 SAME_PICTURE_DB = 40.0
-"""Enlarged VLR as near as this to HR holds all its detail (see core.dataset.check_files)."""
+"""From this PSNR on, enlarged VLR is the HR image (see core.dataset.check_files)."""
 WORSE_BY = 0.15
-"""How far the mean absolute cosine may rise above the start's, where the start's own is near the limit: drawn faces
-look alike to a network that was trained on photographs, and random weights begin at 0.4 to 0.5."""
+"""Permitted rise of the mean absolute cosine over the start, where the start is near the limit: drawn faces look alike
+to a network trained on photographs, and random weights start at 0.4 to 0.5."""
 ENOUGH_PEOPLE = 20
 ACCURACY_GAP = 0.25
 LOSS_GAP = 0.1
@@ -24,7 +24,7 @@ LOSS_GAP = 0.1
 
 @dataclass(frozen=True)
 class Alarm:
-    """`what` happened, its `cause`, and what to do next: a sentence each."""
+    """An alarm: what happened, its cause, and the next step, a sentence each."""
 
     code: str
     severity: Severity
@@ -42,9 +42,9 @@ class Alarm:
 
 
 def is_collapsed(mean_abs_cosine: float | None, at_start: float | None, people: int = ENOUGH_PEOPLE) -> bool:
-    """Whether different people look alike to the network: above the health check's limit, and above the start.
+    """Whether embeddings of different people have become alike: above the health check's limit and above the start.
 
-    Among fewer people than ENOUGH_PEOPLE a few who really look alike weigh much: the limit is doubled.
+    The limit is doubled for fewer people than ENOUGH_PEOPLE, among whom a few look-alikes weigh much.
     """
     if mean_abs_cosine is None:
         return False
@@ -65,24 +65,24 @@ def collapsed(mean_abs_cosine: float) -> Alarm:
 
 
 def cause_of_similarity(collapsed_too: bool, bicubic_db: float | None) -> Cause:
-    """Which of the three causes a similarity has that is too high: C a collapse, which makes everything similar; else B
-    the same files; else A, super-resolution that really is that good. `bicubic_db`: VLR, enlarged, against HR."""
+    """Classify the cause of a very high similarity: C collapsed embeddings, B VLR files that are the HR files, else A
+    good super-resolution. `bicubic_db` is the PSNR of enlarged VLR against HR."""
     if collapsed_too:
         return "C"
     return "B" if bicubic_db is not None and bicubic_db >= SAME_PICTURE_DB else "A"
 
 
 def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None) -> Alarm:
-    """Similarity of 0.999 and more, with its cause (see `cause_of_similarity`) and what to do."""
-    what = f"Similarity to HR is {similarity:.4f}, too high to be taken on trust."
+    """Alarm for a similarity of 0.999 or more, by cause (see `cause_of_similarity`)."""
+    what = f"Similarity to HR is {similarity:.4f}, implausibly high."
     cause = cause_of_similarity(collapsed_too, bicubic_db)
     if cause == "C":
         return Alarm(
             "too_similar",
             "error",
             what,
-            "C: the embeddings have collapsed, so that everything is similar to everything.",
-            "Lower the learning rate or start from healthy weights; similarity says nothing here.",
+            "C: the embeddings have collapsed, so every face resembles every other.",
+            "Lower the learning rate or start from healthy weights; similarity is meaningless here.",
         )
     if cause == "B":
         return Alarm(
@@ -91,7 +91,7 @@ def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None
             what,
             f"B: the VLR images are the HR images (enlarged, they differ by {bicubic_db:.0f} dB only), so there is "
             "nothing to restore.",
-            "Make the VLR images again from HR: edgeface-studio dataset ingest or degrade.",
+            "Recreate the VLR images from HR: edgeface-studio dataset ingest or degrade.",
         )
     near = "" if bicubic_db is None else f" (VLR differs from HR by {bicubic_db:.0f} dB)"
     return Alarm(
@@ -100,7 +100,7 @@ def too_similar(similarity: float, collapsed_too: bool, bicubic_db: float | None
         what,
         f"A: the VLR images are small{near} and the embeddings tell people apart, so super-resolution really is that "
         "good.",
-        "Go by the EER: similarity has nothing more to say.",
+        "Use the EER: similarity no longer distinguishes epochs.",
     )
 
 
@@ -119,8 +119,8 @@ def loss_not_finite(stage: str, epoch: int) -> Alarm:
     return Alarm(
         "loss_not_finite",
         "error",
-        f"The loss is no finite number any more (stage {stage}, epoch {epoch}).",
-        "A learning rate that is too high, or numbers beyond what the precision holds.",
+        f"The loss is no longer finite (stage {stage}, epoch {epoch}).",
+        "The learning rate is too high, or values overflow the precision.",
         "Training stopped, the last good checkpoint is kept. Start again with a lower rate or --set precision=float32.",
     )
 
@@ -129,9 +129,9 @@ def val_took_part(known: int, people: int) -> Alarm:
     return Alarm(
         "val_took_part",
         "notice",
-        f"{known:,} of {people:,} people of val took part in the weights that this run begins with.",
-        "Figures on people whom weights know flatter, before training and after.",
-        "Compare epochs by them; what the weights are worth shows an evaluation on people who took no part.",
+        f"{known:,} of {people:,} people of val were used to train the weights that this run starts from.",
+        "Figures on people in the training data are too good, before training and after.",
+        "Use them to compare epochs only; evaluate the weights on people who weren't used in training.",
     )
 
 
@@ -139,9 +139,9 @@ def no_shared_identities(identities: int) -> Alarm:
     return Alarm(
         "no_shared_identities",
         "notice",
-        "Nobody in val is in train, so there is no validation accuracy (n/a, not 0 %).",
-        f"The head knows the {identities:,} people of train only; that says nothing against the training.",
-        "Go by EER and similarity, or build a closed-set data set to see accuracy.",
+        "No identity of val is in train, so there is no validation accuracy (n/a, not 0 %).",
+        f"The head classifies the {identities:,} people of train only; that is no fault of the training.",
+        "Use EER and similarity, or build a closed-set data set to see accuracy.",
     )
 
 
@@ -150,19 +150,19 @@ def overfitting(train: float, val: float, what: str) -> Alarm:
         "overfitting",
         "warning",
         f"Training is far ahead of validation: {what} {train:.3f} against {val:.3f}.",
-        "The network learns its images by heart.",
+        "The network memorises its training images.",
         "The best checkpoint is kept. Use more data, stronger augmentation or weight decay, or fewer epochs.",
     )
 
 
 def out_of_memory(batch: int, effective: int) -> Alarm:
-    """`batch` images at once were too many, of a batch of `effective` over all pieces."""
+    """Alarm for `batch` images at once that didn't fit, of an `effective` batch over all pieces."""
     half = max(1, batch // 2)
     return Alarm(
         "out_of_memory",
         "error",
         f"A batch of {batch} images doesn't fit into memory.",
-        "The images and everything computed from them are held at once.",
+        "All images of a batch and their activations are held at once.",
         f"Try a batch of {half}: resume with half the batch keeps the effective batch of {effective} by accumulation.",
     )
 

@@ -1,4 +1,4 @@
-"""What a frozen network gives is computed once: arrays on disk, named by the hash of all that they follow from."""
+"""Cache of frozen networks' outputs: arrays on disk, named by the hash of everything they depend on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.dataset.journal import storage
 
 FOLDER = "frozen"
 MOST_BYTES = 6_000_000_000
-"""Caches beyond this are removed at the next start, those used longest ago first."""
+"""Size above which the next start removes caches, least recently used first."""
 
 
 def cached(
@@ -28,9 +28,9 @@ def cached(
     dtype: Any,
     fill: Callable[[NDArray[Any]], None],
 ) -> NDArray[Any]:
-    """The array named by `parts`, mapped read-only; made by `fill(array)` where it isn't there yet.
+    """Return the array named by `parts`, memory-mapped read-only; `fill(array)` computes it where it is missing.
 
-    It appears whole or not at all, and several processes may ask at once. Raises StorageFailed when the disk refuses.
+    It is written atomically; several processes may call this at once. Raises StorageFailed.
     """
     path = _path(cache, parts, shape, dtype)
     if not path.exists():
@@ -52,13 +52,8 @@ def cached(
     return result
 
 
-def is_cached(cache: Path, parts: Sequence[object], shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether `cached` would find it."""
-    return _path(cache, parts, shape, dtype).exists()
-
-
 def fits(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether an array of that size can be kept: within MOST_BYTES and half of the free disk."""
+    """Whether an array of that size fits: within MOST_BYTES and half of the free disk."""
     wanted = int(np.prod(shape)) * np.dtype(dtype).itemsize
     place = cache if cache.exists() else cache.parent
     result: bool = wanted <= min(MOST_BYTES, shutil.disk_usage(place if place.exists() else Path.cwd()).free // 2)
@@ -66,7 +61,7 @@ def fits(cache: Path, shape: tuple[int, ...], dtype: Any) -> bool:
 
 
 def trim(cache: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Remove the caches that were used longest ago until the rest has at most `most_bytes`."""
+    """Remove the least recently used caches until the rest has at most `most_bytes`."""
     kept = 0
     files = sorted((cache / FOLDER).glob("*.npy"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files:
@@ -76,7 +71,7 @@ def trim(cache: Path, most_bytes: int = MOST_BYTES) -> None:
 
 
 def network_hash(network: nn.Module | None) -> str:
-    """SHA-256 over names, types, shapes and bytes of a network's whole state; "none" without one."""
+    """SHA-256 over names, types, shapes and bytes of a network's state; "none" without a network."""
     if network is None:
         return "none"
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Changes to whole batches of images, every one drawn beforehand: the same draws change HR and SR alike."""
+"""Augmentation of whole batches from random draws made beforehand, so that HR and SR change alike."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.training.recipe import Augment
 
 @dataclass(frozen=True)
 class Draws:
-    """What happens to each of N images: (N,) float tensors, `flip` bool, `gains` (N, 3), `boxes` (N, 4) as y, x,
-    height, width in shares of the side (height 0: nothing is erased). `mix`: None, or how the batch is mixed."""
+    """Random draws for N images: (N,) float tensors, `flip` bool, `gains` (N, 3), `boxes` (N, 4) as y, x, height, width
+    in shares of the side (height 0: nothing is erased). `mix`: how the batch is mixed, or None."""
 
     flip: Tensor
     turn: Tensor
@@ -37,15 +37,15 @@ class Draws:
 
 @dataclass(frozen=True)
 class Mix:
-    """Each image with the one at its mirrored place in the whole batch: blended by `shares` (N,) (mixup, Zhang et al.,
-    ICLR 2018), or with a `box` (y, x, height, width in shares) of it pasted in (CutMix, Yun et al., ICCV 2019)."""
+    """Mixing of each image with the one at the mirrored position of the batch: blended by `shares` (N,) (mixup, Zhang
+    et al., ICLR 2018), or with a `box` (y, x, height, width in shares) pasted in (CutMix, Yun et al., ICCV 2019)."""
 
     shares: Tensor
     box: tuple[float, float, float, float] | None
 
 
 def draw(augment: Augment, count: int, generator: torch.Generator) -> Draws:
-    """Draws for `count` images. Every kind is drawn, used or not, so that changing one changes no other."""
+    """Draw for `count` images. Every kind is drawn, used or not, so that changing one setting changes no other draw."""
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator) * 2 - 1
@@ -73,7 +73,7 @@ def draw(augment: Augment, count: int, generator: torch.Generator) -> Draws:
 
 
 def moves(augment: Augment) -> bool:
-    """Whether images are turned, scaled or shifted, which VLR files can't follow."""
+    """Whether images are rotated, scaled or shifted, which VLR files can't be."""
     return augment.rotate_deg > 0 or augment.scale > 0 or augment.shift > 0
 
 
@@ -96,7 +96,7 @@ def moved(images: Tensor, draws: Draws) -> Tensor:
 
 def coloured(images: Tensor, augment: Augment, draws: Draws) -> Tensor:
     """float (N, 3, H, W) in 0 to 255: saturation, contrast about each image's mean, gains, then brightness, which is
-    added (torchvision's ColorJitter multiplies by it); not clipped."""
+    added (torchvision's ColorJitter multiplies by it). The result isn't clipped."""
     device = images.device
 
     def per_image(values: Tensor) -> Tensor:
@@ -137,10 +137,10 @@ def mixed(images: Tensor, mix: Mix, others: Tensor) -> Tensor:
 def changed(
     images: Tensor, augment: Augment, draws: Draws, *, move: bool = True, partners: tuple[Tensor, Draws] | None = None
 ) -> Tensor:
-    """uint8 (N, 3, 112, 112) -> float of whole levels in 0 to 255, with everything that was drawn done to it.
+    """Apply all draws: uint8 (N, 3, 112, 112) -> float of whole levels in 0 to 255.
 
-    `move` false: only flip and colour, what a VLR file can share with its HR. `partners`: the images that these are
-    mixed with and their draws, where `images` are a piece of a batch; None: they are the whole batch.
+    `move` false: only flip and colour, which a VLR file can share with its HR. `partners`: the images that these are
+    mixed with and their draws, where `images` are a piece of a batch; None where they are the whole batch.
     """
     result = _unmixed(images, augment, draws, move=move)
     if move and draws.mix is not None:

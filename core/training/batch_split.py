@@ -1,4 +1,4 @@
-"""Going on with half the batch: kept beside the checkpoints, since a run's configuration is never edited. No torch."""
+"""Gradient accumulation of a resumed run, stored with the checkpoints, as a run's configuration is never edited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "accumulate.json"
 
 
 def accumulation(checkpoints: Path, configured: int) -> int:
-    """In how many parts a batch is worked on: as configured, or as a resume asked for."""
+    """Return the number of parts of a batch: as configured, or as the last resume requested."""
     try:
         said = json.loads((checkpoints / NAME).read_text(encoding="ascii"))["accumulate"]
         return max(configured, int(said))
@@ -23,13 +23,15 @@ def accumulation(checkpoints: Path, configured: int) -> int:
 
 
 def halve_batch(checkpoints: Path, *, batch_size: int, processes: int, configured: int) -> int:
-    """Work on half as many images at once from the next resume on; the effective batch stays. Gives the new number of
-    parts. Raises SettingsInvalid when a batch can't be halved any more."""
+    """Halve the images processed at once from the next resume on; the effective batch stays.
+
+    Returns the new number of parts. Raises SettingsInvalid when the batch can't be halved.
+    """
     require(Permission.RUN)
     parts = accumulation(checkpoints, configured) * 2
     if batch_size % (parts * processes):
         raise SettingsInvalid(
-            f"A batch of {batch_size} can't be halved any more (it is worked on in {parts // 2} parts).",
+            f"A batch of {batch_size} can't be halved further (it is processed in {parts // 2} parts).",
             "Start a new run with a smaller batch size.",
         )
     write_atomically(checkpoints / NAME, json.dumps({"accumulate": parts}).encode("ascii"))

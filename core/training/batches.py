@@ -1,7 +1,7 @@
-"""From an epoch's number and a step's to a batch, and nothing else: no state, so a resumed run sees the same batches.
+"""Batches as a pure function of epoch and step: no state, so a resumed run sees the same batches.
 
-A step's draws are made for the whole effective batch and then cut, so that several processes, or one that accumulates,
-work on the same images, changed in the same way, as one that takes the batch at once.
+A step's draws are made for the whole effective batch and then split, so several processes or accumulated pieces see
+the same images with the same augmentation as one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from core.training.recipe import Stage
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one step, ready for the network, [-1, 1] (N, 3, 112, 112). `hr`; `view` what the encoder is given,
-    after the upscaler where `upscales`; `shown` the HR that the view shows where it isn't quite `hr`. `target` (N, 512)
-    are the teacher's embeddings and `embeddings` (N, 512) a frozen encoder's of the view, where they were computed
-    before. `size_px` is the drawn size, `is_hr` true where `view` is HR itself."""
+    """Images of one step for the network, [-1, 1] (N, 3, 112, 112).
+
+    `view` is the encoder's input, after the upscaler where `upscales`; `shown` the HR of the view where it isn't
+    exactly `hr`. `target` (N, 512) are the teacher's cached embeddings, `embeddings` (N, 512) a frozen encoder's of the
+    view. `size_px` is the drawn size; `is_hr` is true where `view` is HR itself.
+    """
 
     hr: Tensor
     view: Tensor
@@ -49,8 +51,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where pixels and targets come from. `takes` says whether the upscaler enlarges a size; `sr` holds, by size, what
-    a frozen upscaler made of the VLR files, uint8 (N, 112, 112, 3); `targets` (N, 512) the teacher's embeddings."""
+    """Sources of pixels and targets.
+
+    `takes` says whether the upscaler enlarges a size; `sr` holds a frozen upscaler's output of the VLR files by size,
+    uint8 (N, 112, 112, 3); `targets` (N, 512) the teacher's embeddings.
+    """
 
     data: TrainingData
     takes: Callable[[int], bool]
@@ -59,13 +64,13 @@ class Sources:
 
 
 class BatchMaker:
-    """All batches of one stage."""
+    """The batches of a stage."""
 
     def __init__(
         self, stage: Stage, sources: Sources, *, batch_size: int, seed: int, device: str, parts: int = 1
     ) -> None:
-        """`parts`: how many pieces, as equal as can be, processes and accumulation cut a batch into. Raises UnfitData
-        where there are fewer images than that."""
+        """`parts`: number of nearly equal pieces of a batch, over processes and accumulation. Raises UnfitData where
+        there are fewer images than that."""
         self._stage, self._sources, self._device = stage, sources, device
         self._seed = seed_for(seed, stage.name)
         self.sizes = stage.sizes_px or sources.data.vlr_sizes or (CROP_PX,)
@@ -73,12 +78,12 @@ class BatchMaker:
         self.batch_size = min(batch_size, count)
         if self.batch_size < parts:
             raise UnfitData(
-                f"{count} images of train can't be worked on in {parts} parts at once.",
+                f"{count} train images can't be split into {parts} parts.",
                 "Use fewer processes or parts (accumulate), or add images.",
             )
         self._parts = parts
         self.steps = count // self.batch_size
-        """Steps of an epoch: whole batches only, other images are left out in each epoch."""
+        """Steps of an epoch: whole batches only; each epoch leaves out other images."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -87,31 +92,31 @@ class BatchMaker:
 
     @property
     def fingerprint(self) -> str:
-        """All that a view follows from besides networks and pixels, for the names of caches."""
+        """Everything that a view depends on besides networks and pixels, for cache names."""
         stage = self._stage
         shares = f"{stage.files} {stage.camera} {stage.photographed}"
         return f"{self._seed} {self.sizes} {shares} {stage.through} {stage.augment}"
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The rows of an epoch (from 1), in the order they come: (steps x batch_size,)."""
+        """Rows of an epoch (from 1) in order: (steps x batch_size,)."""
         shuffled = np.random.RandomState(seed_for(self._seed, "order", epoch)).permutation(len(self.labels))
         return shuffled[: self.steps * self.batch_size].astype(np.int64)
 
     def piece(self, number: int) -> slice:
-        """Where piece `number` (from 0) of a batch begins and ends."""
+        """Slice of piece `number` (from 0) of a batch."""
         return slice(number * self.batch_size // self._parts, (number + 1) * self.batch_size // self._parts)
 
     def make(self, epoch: int, step: int, part: slice, pool: ThreadPoolExecutor | None = None) -> Batch:
-        """Rows `part` of the effective batch at `step` (from 0) of `epoch` (from 1)."""
+        """Make the rows `part` of the effective batch at `step` (from 0) of `epoch` (from 1)."""
         rows = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         return self.build(rows, self.step_seed(epoch, step), part, pool=pool)
 
     def step_seed(self, epoch: int, step: int) -> int:
-        """What everything that is drawn in a step follows from."""
+        """Seed of every draw in a step."""
         return seed_for(self._seed, "step", epoch, step)
 
     def view(self, number: int, rows: NDArray[np.int64]) -> Batch:
-        """Those rows as the fixed view `number` (from 0) shows them: each view has its own draws and one size."""
+        """Make fixed view `number` (from 0) of these rows: each view has its own draws and one size."""
         seed = seed_for(self._seed, "view", number, int(rows[0]))
         return self.build(rows, seed, slice(None), size=self.sizes[number % len(self.sizes)])
 
@@ -124,7 +129,7 @@ class BatchMaker:
         size: int | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> Batch:
-        """`part` of a batch of train rows, all drawn from `seed`; `size` None: one of the stage's, drawn too."""
+        """Make `part` of a batch of train rows, drawn from `seed`; `size` None: one of the stage's, drawn too."""
         stage, train = self._stage, self._sources.data.train
         generator = torch.Generator().manual_seed(seed)
         choice = torch.rand(2, generator=generator).tolist()
@@ -142,7 +147,7 @@ class BatchMaker:
         rows = rows[part]
         hr_pixels = self._sources.data.hr_batch(train, rows).to(self._device)
         partners: tuple[Tensor, Draws] | None = None
-        if apart:  # whom they are mixed with may be in another piece of the batch
+        if apart:  # the image mixed in may be in another piece of the batch
             partners = self._sources.data.hr_batch(train, others).to(self._device), of_all.part(mirrored)
         shown: Tensor | None = None
         upscales = stage.through == "upscaler" and self._sources.takes(size)
@@ -189,7 +194,7 @@ class BatchMaker:
 
 
 def _made(hr: Tensor, size: int, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None) -> Tensor:
-    """The view of changed HR (float, whole levels), made small on the fly; size 112 is HR itself."""
+    """Degrade augmented HR (float, whole levels) to a view on the fly; size 112 is HR itself."""
     if size == CROP_PX:
         return hr
     pixels = hr.to(torch.uint8)
@@ -202,7 +207,7 @@ def _made(hr: Tensor, size: int, camera: Tensor, seeds: list[int], pool: ThreadP
 
 
 def ahead(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:
-    """make(step) for every step, in order; with `workers` threads they are made while earlier ones are in use."""
+    """Yield make(step) for every step in order, prefetched by `workers` threads."""
     if workers == 0:
         yield from (make(step) for step in steps)
         return

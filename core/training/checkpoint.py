@@ -1,6 +1,6 @@
-"""What a run keeps: weights as safetensors that say what they are, and beside the last ones all that a resume needs.
+"""Checkpoint files: weights as safetensors with their metadata, and the state that a resume needs.
 
-A checkpoint is a folder that is replaced as a whole: `last` or `best` is the old one or the new one, never a mixture.
+A checkpoint is a folder that is replaced atomically: `last` and `best` are never a mixture of old and new.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ class Weights:
     metadata: Mapping[str, str]
 
 
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """A network's whole state on the CPU, contiguous, sharing nothing."""
+def cpu_state_dict(network: nn.Module) -> dict[str, Tensor]:
+    """Copy a network's state to contiguous CPU tensors."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
 
 
 def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping[str, Any] | None = None) -> None:
-    """Replace the checkpoint `folder` by these weights and, for a resume, `state` (tensors and plain values). An
-    encoder that was trained with the upscaler kept here names its file's SHA-256.
+    """Replace the checkpoint `folder` by these weights and, for a resume, `state` (tensors and plain values).
 
-    Raises StorageFailed; the earlier checkpoint is untouched then.
+    An encoder trained with the upscaler of the same checkpoint records that file's SHA-256. Raises StorageFailed; the
+    earlier checkpoint is untouched then.
     """
     with storage(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
-            with _room(folder.parent):
+            with _disk_errors(folder.parent):
                 for name in sorted(weights, key=["upscaler", "encoder", "head"].index):
                     metadata = dict(weights[name].metadata)
                     if metadata.get("trained_with_upscaler") == BESIDE:
@@ -68,14 +68,14 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
                 if state is not None:
                     torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
             for path in new.iterdir():
-                _flush(path)
+                _fsync(path)
             _replace(folder, new)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """What a resume needs, None where no checkpoint is. Raises CheckpointUnusable for a damaged one."""
+    """Load the state for a resume; None where there is no checkpoint. Raises CheckpointUnusable for a damaged one."""
     recover(folder)
     path = folder / STATE_NAME
     if not path.is_file():
@@ -90,7 +90,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
 
 
 def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
-    """A part's tensors from a checkpoint, None where it has none. Raises CheckpointUnusable."""
+    """Load a part's tensors from a checkpoint; None where it has none. Raises CheckpointUnusable."""
     recover(folder)
     path = folder / FILES[part]
     if not path.is_file():
@@ -107,7 +107,7 @@ def _damaged(path: Path) -> str:
 
 
 def recover(folder: Path) -> None:
-    """A kill between the two renames left the earlier checkpoint under another name: put it back."""
+    """Restore the earlier checkpoint after a kill between the two renames of a replacement."""
     old = _old(folder)
     if not folder.exists() and old.is_dir():
         old.rename(folder)
@@ -126,7 +126,7 @@ def encoder_metadata(
     epoch: str,
     ancestors: str,
 ) -> dict[str, str]:
-    """What an encoder's file says of itself."""
+    """Metadata of an encoder's file."""
     return {
         "format": ENCODER_FORMAT,
         "variant": variant,
@@ -153,7 +153,7 @@ def dsr_metadata(
     trained_with_encoder: str,
     ancestors: str,
 ) -> dict[str, str]:
-    """What a DSR network's file says of itself."""
+    """Metadata of a DSR network's file."""
     return {
         "format": DSR_FORMAT,
         "config": config,
@@ -168,7 +168,7 @@ def dsr_metadata(
 
 
 def head_metadata(identities: tuple[str, ...], settings: Mapping[str, Any]) -> dict[str, str]:
-    """What a head's file says: whose row is which. It holds names, so it never leaves the run's folder by itself."""
+    """Metadata of a head's file: the identity of each row. It holds names, so it stays in the run's folder."""
     return {
         "format": HEAD_FORMAT,
         "subject_to_id": json.dumps({name: number for number, name in enumerate(identities)}),
@@ -194,17 +194,17 @@ def export_notes(checkpoint: Path, target: Path) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
         try:
-            with _room(target.parent):
+            with _disk_errors(target.parent):
                 torch.save(content, name)
-            _flush(Path(name))
+            _fsync(Path(name))
             Path(name).replace(target)
         finally:
             Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    """Where the disk is full safetensors and torch raise errors of their own: they become StorageFailed, too."""
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Convert the errors of safetensors and torch on a full disk to StorageFailed."""
     try:
         yield
     except (SafetensorError, RuntimeError) as error:
@@ -228,6 +228,6 @@ def _old(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}-old")
 
 
-def _flush(path: Path) -> None:
+def _fsync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())

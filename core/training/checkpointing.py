@@ -1,4 +1,4 @@
-"""What an epoch leaves in the run's folder, how a resumed run takes it up, and the report at the end."""
+"""Checkpoints of a run: saving best and last, restoring networks, and the report at the end."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from core.training.run_context import RunContext
 from core.training.stage import StageRun
 
 Record = Mapping[str, Any]
-"""An epoch's place and figures, as the run's progress holds its best and last ones."""
+"""An epoch's position and figures, as in the progress' `best` and `last`."""
 
 
 def save_best(context: RunContext, run: StageRun) -> None:
-    """Replace checkpoints/best by the trained parts as they were validated."""
+    """Replace checkpoints/best by the validated parts."""
     files.save_checkpoint(context.folder / "best", _weights(context, run, context.progress.best or {}))
-    _tell(context, "best", run)
+    _report_saved(context, "best", run)
 
 
 def save_last(context: RunContext, run: StageRun) -> None:
-    """Replace checkpoints/last, with all that a resume needs. Other processes than the first keep nothing."""
+    """Replace checkpoints/last, including the state for a resume. Only the first process saves."""
     if not context.runner.first:
         return
     scaler = context.runner.scaler
     state = {
         "standing": context.progress.to_dict(),
-        "networks": {name: files.weights_of(module) for name, module in context.parts.named().items()},
+        "networks": {name: files.cpu_state_dict(module) for name, module in context.parts.named().items()},
         "optimizer": run.optimizer.state_dict(),
         "mean": None if run.mean is None else run.mean.state(),
         "scaler": None if scaler is None else scaler.state_dict(),
     }
     files.save_checkpoint(context.folder / "last", _weights(context, run, context.progress.last or {}), state)
-    _tell(context, "last", run)
+    _report_saved(context, "last", run)
 
 
 def restore(context: RunContext, state: dict[str, Any]) -> None:
-    """Put a checkpoint's networks in place; the stage takes optimizer and means up itself."""
+    """Load a checkpoint's networks; the stage restores optimizer and means."""
     for name, module in context.parts.named().items():
         if name in state["networks"]:
             module.load_state_dict(state["networks"][name])
 
 
 def make_report(context: RunContext) -> dict[str, Any]:
-    """report.json of a run that came to its end; the best upscaler learns on which sizes bicubic is better."""
+    """Build report.json of a finished run, after recording the sizes at which bicubic beats the best upscaler."""
     progress, config = context.progress, context.config
     best, last = progress.best or {}, progress.last or {}
     if context.runner.first and "upscaler" in config.recipe.trains:
-        _route(context)
+        _choose_bicubic_sizes(context)
     weights = {
         part: f"checkpoints/best/{files.FILES[part]}"
         for part in ("encoder", "upscaler")
@@ -94,32 +94,35 @@ def _closing(name: str, value: float | None) -> str:
 
 
 def _place(record: Record) -> dict[str, Any]:
-    """The epoch of a record: `epoch` within its `stage`, `step` over all stages."""
+    """Position of a record: `epoch` within its `stage`, `step` over all stages."""
     return {name: record.get(name) for name in ("stage", "epoch", "step")}
 
 
 def _weights(context: RunContext, run: StageRun, record: Record) -> dict[str, files.Weights]:
-    """Every part that the recipe has trained so far, with their files' metadata; the encoder where the recipe will
-    train it later, so that a best epoch before that has one too, and for the same reason an upscaler that is in use."""
+    """Collect the parts trained so far with their metadata.
+
+    The encoder is included where the recipe trains it later, so that an earlier best epoch has one too, and for the
+    same reason an upscaler that the stage uses.
+    """
     recipe, progress = context.config.recipe, context.progress
     so_far: set[str] = {part for stage in recipe.stages[: progress.stage + 1] for part in stage.trains}
     so_far |= {"encoder", *(["upscaler"] if run.stage.through == "upscaler" else [])} & set(recipe.trains)
-    modules: dict[str, nn.Module] = {**context.parts.named(), **run.kept}
+    modules: dict[str, nn.Module] = {**context.parts.named(), **run.validated_parts}
     return {
-        part: files.Weights(files.weights_of(modules[part]), _metadata(context, part, record))
+        part: files.Weights(files.cpu_state_dict(modules[part]), _metadata(context, part, record))
         for part in modules
         if part in so_far
     }
 
 
 def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequence[int] = ()) -> dict[str, str]:
-    """What a part's file says of itself, with the figures of `record`, the epoch that it was kept in."""
+    """Metadata of a part's file, with the figures of its epoch's `record`."""
     config, networks = context.config, context.networks
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     if part == "head":
         return files.head_metadata(context.data.identities, asdict(config.recipe.head))
     figures = _measured(context, record, bicubic_px)
-    said: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "data_sha256": context.data.dataset.key,
         "figures": {} if figures is None else figures.to_dict(),
         "trained_by": config.command,
@@ -130,18 +133,18 @@ def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequen
     if part == "upscaler":
         together = "encoder" in config.recipe.trains
         with_encoder = BESIDE if together else networks.parent_sha256
-        return files.dsr_metadata(config=dsr_metadata(networks), trained_with_encoder=with_encoder, **said)
+        return files.dsr_metadata(config=dsr_metadata(networks), trained_with_encoder=with_encoder, **shared)
     return files.encoder_metadata(
         variant=networks.variant,
         parent_sha256=networks.parent_sha256,
         config=asdict(config.recipe),
         trained_with_upscaler=_trained_with(context, record),
-        **said,
+        **shared,
     )
 
 
 def _trained_with(context: RunContext, record: Record) -> str:
-    """What enlarged small faces in a record's stage: "bicubic", a file's SHA-256, or BESIDE."""
+    """Upscaler of a record's stage: "bicubic", a file's SHA-256, or BESIDE."""
     recipe, networks = context.config.recipe, context.networks
     through = next((stage.through for stage in recipe.stages if stage.name == record.get("stage")), "upscaler")
     if networks.upscaler is None or through == "bicubic":
@@ -150,7 +153,7 @@ def _trained_with(context: RunContext, record: Record) -> str:
 
 
 def _measured(context: RunContext, record: Record, bicubic_px: Sequence[int]) -> Measured | None:
-    """A record's figures as a file's header holds them; `bicubic_px`: sizes at which the pair uses bicubic."""
+    """Convert a record's figures to those of a header; `bicubic_px`: sizes at which the pair uses bicubic."""
     figures = dict(record.get("figures") or {})
     if not figures.get("by_size"):
         return None
@@ -171,8 +174,8 @@ def _measured(context: RunContext, record: Record, bicubic_px: Sequence[int]) ->
     )
 
 
-def _route(context: RunContext) -> None:
-    """Find the sizes where bicubic measures better than the best upscaler, and write them into its file."""
+def _choose_bicubic_sizes(context: RunContext) -> None:
+    """Find the sizes at which bicubic beats the best upscaler, and write them to its file."""
     folder: Path = context.folder / "best"
     best = context.progress.best or {}
     tensors = files.load_weights(folder, "upscaler")
@@ -191,7 +194,7 @@ def _route(context: RunContext) -> None:
         if context.networks.takes(int(size)) and _error(bicubic[size]) < _error(figures)
     ]
     dsr["use_bicubic_px"] = [int(size) for size in better]
-    # The file's figures are those of the pair as it will be used.
+    # The file's figures are those of the pair in use.
     by_size = {**(best.get("figures") or {}).get("by_size", {}), **{size: bicubic[size] for size in better}}
     record = {**best, "figures": {**(best.get("figures") or {}), "by_size": by_size}}
     weights = {
@@ -210,7 +213,7 @@ def _error(figures: dict[str, float | None]) -> float:
     return sum(value for value in known if value is not None) / len(known) if known else 0.0
 
 
-def _tell(context: RunContext, which: str, run: StageRun) -> None:
+def _report_saved(context: RunContext, which: str, run: StageRun) -> None:
     context.reporter.event(
         "checkpoint",
         which=which,

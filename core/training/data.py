@@ -1,4 +1,4 @@
-"""What training reads: all images of a data set as mapped uint8 arrays, people as numbers, VLR files beside HR."""
+"""Training data: the images of a data set as memory-mapped uint8 arrays, with identities as numbers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from core.training.array_cache import cached
 from core.training.errors import UnfitData
 
 Ints = NDArray[np.int64]
-_SMALL_PX = 64
-"""VLR images above this side aren't very low resolution: training says so."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The HR images of one split. `at` (N,): their places in the HR array; `people` (N,): numbers from 0 within this
-    split; `labels` (N,): numbers among train identities, -1 for a person who isn't in train; `vlr`: for each size the
-    places (N,) of their VLR files in the array of that size, -1 where there is none."""
+    """The HR images of a split.
+
+    `at` (N,): positions in the HR array; `people` (N,): identity numbers within this split, from 0; `labels` (N,):
+    numbers among train identities, -1 for others; `vlr`: for each size the positions (N,) of their VLR files in the
+    array of that size, -1 where there is none.
+    """
 
     at: Ints
     people: Ints
@@ -42,7 +43,7 @@ class Split:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Mapped arrays and the splits. `identities` are train's, sorted: a label is a place in it."""
+    """Memory-mapped arrays and splits. `identities` are train's, sorted: a label is an index into it."""
 
     dataset: Dataset
     identities: tuple[str, ...]
@@ -58,12 +59,12 @@ class TrainingData:
 
     @property
     def shared(self) -> int:
-        """How many train identities are in val too."""
+        """Number of train identities that are in val too."""
         return 0 if self.val is None else len(set(self.val.labels[self.val.labels >= 0].tolist()))
 
     @property
     def val_people(self) -> set[str]:
-        """The names of everybody in val."""
+        """Names of the identities in val."""
         frame = self.dataset.frame
         return set(frame.loc[(frame["split"] == "val") & (frame["kind"] == HR), "identity"])
 
@@ -85,9 +86,9 @@ def open_data(
     need_pairs: bool = False,
     hooks: Hooks = NO_HOOKS,
 ) -> TrainingData:
-    """Decode the data set once into `cache` and number its people. `need_pairs` leaves out train HR without any VLR.
+    """Decode the data set once into `cache` and number its identities. `need_pairs` drops train HR without VLR files.
 
-    Raises UnfitData when train has nothing to learn from; what `open_cache` raises.
+    Raises UnfitData when train holds too little, and what `open_cache` raises.
     """
     frame = dataset.frame.reset_index(drop=True)
     arrays = open_cache(dataset, cache, hooks=hooks)
@@ -113,7 +114,7 @@ def open_data(
 
 
 def validated_sizes(data: TrainingData, asked: tuple[int, ...]) -> tuple[int, ...]:
-    """Those asked for, else those of val's VLR files, else 16, 24 and 32 px."""
+    """Return the requested sizes, else those of val's VLR files, else 16, 24 and 32 px."""
     if asked:
         return tuple(sorted(set(asked)))
     val = data.val
@@ -121,13 +122,9 @@ def validated_sizes(data: TrainingData, asked: tuple[int, ...]) -> tuple[int, ..
     return tuple(sorted(held)) or VLR_SIZES_PX
 
 
-def is_small(size_px: int) -> bool:
-    return size_px <= _SMALL_PX
-
-
 def _split(frame: pd.DataFrame, split: str, place: Ints, hr_place: Ints, identities: tuple[str, ...]) -> Split:
     rows = frame[(frame["split"] == split) & (frame["kind"] == HR)]
-    rows = rows.sort_values(["identity", "path"], kind="stable")  # people together, whatever the manifest's order
+    rows = rows.sort_values(["identity", "path"], kind="stable")  # grouped by identity, whatever the manifest's order
     small = frame[(frame["split"] == split) & (frame["kind"] == VLR)]
     numbers = {name: number for number, name in enumerate(identities)}
     vlr: dict[int, Ints] = {}
@@ -149,7 +146,7 @@ def _only(split: Split, keep: NDArray[np.bool_]) -> Split:
 def _hr_array(
     dataset: Dataset, frame: pd.DataFrame, arrays: dict[int, NDArray[np.uint8]], place: Ints, cache: Path
 ) -> tuple[NDArray[np.uint8], Ints]:
-    """All HR images at 112 px, and for each row of the table its place there. One size of 112 px: the cache's own."""
+    """Return all HR images at 112 px, and the position of each manifest row in them."""
     is_hr = (frame["kind"] == HR).to_numpy()
     sizes = frame["size_px"].to_numpy()
     if (sizes[is_hr] == CROP_PX).all():

@@ -1,4 +1,4 @@
-"""The data set of a run: a folder of ours, or the notes' two folders; looked over before anyone trains on it."""
+"""The data set of a run: a data set folder or two image folders, checked before training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from core.training.config import TrainingConfig
 from core.training.errors import UnfitData
 
 IMPOSSIBLE = frozenset({"few_people", "vlr_without_hr", "pair_torn", "unreadable"})
-"""Findings that no `force` gets past: there is nothing to learn from such rows, or nothing to read."""
+"""Findings that `force` doesn't override: such rows can't be read or learnt from."""
 
 
-def open_source(config: TrainingConfig, *, hooks: Hooks = NO_HOOKS) -> Dataset:
-    """The data set that a run asked for. Folders are measured: every file is read once.
+def load_training_data(config: TrainingConfig, *, hooks: Hooks = NO_HOOKS) -> Dataset:
+    """Open a run's data set. Image folders are scanned: every file is read once.
 
     Raises DatasetInvalid, SourceInvalid, UnfitData (not split, unreadable images), JobStopped, StorageFailed.
     """
@@ -47,19 +47,19 @@ def open_source(config: TrainingConfig, *, hooks: Hooks = NO_HOOKS) -> Dataset:
 
 def _from_folders(train: Path, val: Path | None, hooks: Hooks) -> Dataset:
     found = scan_splits(train, val)
-    frame, amiss = measure(found.root, found.frame, hooks=hooks)
-    if len(amiss):
-        row = amiss.iloc[0]
+    frame, invalid = measure(found.root, found.frame, hooks=hooks)
+    if len(invalid):
+        row = invalid.iloc[0]
         raise UnfitData(
-            f"{len(amiss)} images can't be trained on, first {row['path']}: {row['problem']}",
-            "Take them out, or build a data set from the folders: edgeface-studio dataset build.",
+            f"{len(invalid)} images are unusable, first {row['path']}: {row['problem']}",
+            "Remove them, or build a data set from the folders: edgeface-studio dataset build.",
         )
     info = DatasetInfo(name=found.root.name, mode="as-found", made_by="scan", source=str(found.root))
     return Dataset(found.root, info, frame, sha256_of(manifest_bytes(frame)))
 
 
-def look_over(dataset: Dataset, *, full: bool, hooks: Hooks = NO_HOOKS) -> tuple[Finding, ...]:
-    """What is amiss, worst first: the table's own checks, or with `full` those of every image too."""
+def check_training_data(dataset: Dataset, *, full: bool, hooks: Hooks = NO_HOOKS) -> tuple[Finding, ...]:
+    """Check a data set; returns findings, worst first. `full` checks every image, else only the manifest."""
     if full:
         return check(dataset, hooks=hooks).findings
     frame, mode = dataset.frame.reset_index(drop=True), dataset.info.mode
@@ -73,12 +73,12 @@ def look_over(dataset: Dataset, *, full: bool, hooks: Hooks = NO_HOOKS) -> tuple
     return verdict(findings, len(frame)).findings
 
 
-def refuse(dataset: Dataset, findings: tuple[Finding, ...], *, force: bool) -> None:
-    """Raises UnfitData for the first error that `force` doesn't get past."""
+def require_trainable(dataset: Dataset, findings: tuple[Finding, ...], *, force: bool) -> None:
+    """Raise UnfitData for the first error that `force` doesn't override."""
     train = dataset.frame[(dataset.frame["split"] == "train") & (dataset.frame["kind"] == HR)]
     if train["identity"].nunique() < 2:
         raise UnfitData(f"{dataset.info.name} has fewer than two people in train.", "Add people, or build it again.")
     for finding in findings:
         if finding.severity == "error" and (not force or finding.code in IMPOSSIBLE):
-            hint = "" if finding.code in IMPOSSIBLE else " To train all the same: --force."
-            raise UnfitData(finding.text, f"See all of it: edgeface-studio dataset check {dataset.info.name}.{hint}")
+            hint = "" if finding.code in IMPOSSIBLE else " To train in spite of it: --force."
+            raise UnfitData(finding.text, f"See all findings: edgeface-studio dataset check {dataset.info.name}.{hint}")

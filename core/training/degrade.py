@@ -1,4 +1,4 @@
-"""HR to VLR and back for whole batches: the project's bicubic (Pillow's, antialiased, 8 bits) on tensors."""
+"""Degradation and enlargement of batches: the project's bicubic (Pillow's, antialiased, 8 bits) on tensors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resize_batch(images: Tensor, size_px: int) -> Tensor:
 
 
 def resize_by_weights(images: Tensor, size_px: int) -> Tensor:
-    """uint8 (N, 3, H, W) -> uint8 (N, 3, size_px, size_px), level by level what Pillow's bicubic gives.
+    """uint8 (N, 3, H, W) -> uint8 (N, 3, size_px, size_px), identical to Pillow's bicubic.
 
     Its arithmetic: rows first, then columns, each by whole numbers of 2^-22 as weights and rounded to 8 bits. Float64
     holds those sums exactly. One pass in floating point, as torch offers it on a GPU, clips no overshoot in between:
@@ -48,12 +48,12 @@ def resize_by_weights(images: Tensor, size_px: int) -> Tensor:
 
 _HALF = float(2**21)
 _REACH = 2.0
-"""Pillow's bicubic kernel ends so many (reduced: enlarged as much) pixels from its centre."""
+"""Radius of Pillow's bicubic kernel in pixels, scaled with the reduction."""
 
 
 @lru_cache(maxsize=64)
 def _weights(before: int, after: int) -> Tensor:
-    """(before, after) float64: how much of each pixel, in whole 2^-22, each resized one is made of."""
+    """(before, after) float64: weight of each pixel in each resized one, in units of 2^-22."""
     scale = before / after
     wide = max(scale, 1.0)
     centre = (np.arange(after) + 0.5) * scale
@@ -73,12 +73,12 @@ def _kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def enlarge(small: Tensor) -> Tensor:
-    """uint8 (N, 3, s, s) -> uint8 (N, 3, 112, 112) by bicubic: what the encoder is given without a DSR network."""
+    """uint8 (N, 3, s, s) -> uint8 (N, 3, 112, 112) by bicubic, the encoder's input without a DSR network."""
     return resize_batch(small, CROP_PX)
 
 
 def camera_batch(images: Tensor, size_px: int, seeds: list[int], pool: ThreadPoolExecutor | None = None) -> Tensor:
-    """uint8 (N, 3, 112, 112) -> uint8 (N, 3, size_px, size_px), each by the camera chain under its own seed."""
+    """uint8 (N, 3, 112, 112) -> uint8 (N, 3, size_px, size_px), by the camera chain, each with its own seed."""
     pictures = images.permute(0, 2, 3, 1).cpu().numpy()
     one = partial(_camera, size_px)
     work = zip(pictures, seeds, strict=True)
@@ -98,5 +98,5 @@ def to_network(images: Tensor) -> Tensor:
 
 
 def to_pixels(tensor: Tensor) -> Tensor:
-    """float (N, 3, H, W) in [-1, 1] -> uint8, rounded and clipped: what a DSR network's output is kept as."""
+    """float (N, 3, H, W) in [-1, 1] -> uint8, rounded and clipped, as a DSR network's output is stored."""
     return tensor.detach().float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

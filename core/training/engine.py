@@ -14,25 +14,25 @@ from core.evaluation.lineage import people_of
 from core.jobs.errors import JobStopped
 from core.settings import Settings
 from core.training import alarms, log_format
-from core.training.accelerator import Place
+from core.training.accelerator import ProcessGroup
 from core.training.checkpointing import make_report, save_best, save_last
 from core.training.config import TrainingConfig
-from core.training.estimate import keep_speeds, stage_seconds
+from core.training.estimate import save_speeds, stage_seconds
 from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead
 from core.training.optimise import rates_at
 from core.training.progress_state import EpochVerdict, judge_epoch
 from core.training.recipe import Stage
 from core.training.run_context import RunContext
-from core.training.setup import make_plan, plan_lines, prepare
+from core.training.setup import make_plan, plan_lines, prepare_run
 from core.training.stage import StageRun, epoch_figures, make_stage, run_epoch
 from core.training.timing import measure_speeds
-from core.training.validate import Figures, Loss
+from core.training.validate import ValidationFigures, ValidationLoss
 
 MAX_VLR_PX = 48
 """Largest size that counts as very low resolution: DSR networks are trained up to it."""
 _BICUBIC_FIGURES = ("psnr_db", "ssim", "similarity", "eer")
-"""Figures of bicubic that each epoch's event repeats for comparison."""
+"""ValidationFigures of bicubic that each epoch's event repeats for comparison."""
 
 
 def train(
@@ -42,13 +42,13 @@ def train(
     *,
     on_event: Callable[..., None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    place: Place | None = None,
+    group: ProcessGroup | None = None,
 ) -> dict[str, Any]:
     """Train as `config` says, from the last checkpoint in `folder` if there is one, and return the run's report.
 
     Raises JobStopped when `should_stop` returns True, and CoreErrors for everything that a user can cause.
     """
-    context = prepare(config, settings, folder, on_event=on_event, should_stop=should_stop, place=place)
+    context = prepare_run(config, settings, folder, on_event=on_event, should_stop=should_stop, group=group)
     try:
         _begin(context)
         stages = config.recipe.stages
@@ -65,11 +65,11 @@ def train(
 
 
 def _begin(context: RunContext) -> None:
-    """Report the plan with its estimated time, warnings about the data, and the figures before training."""
+    """ProgressCallback the plan with its estimated time, warnings about the data, and the figures before training."""
     config, recipe, reporter, progress = context.config, context.config.recipe, context.reporter, context.progress
     speeds = measure_speeds(context)
     if context.runner.first:
-        keep_speeds(context.settings, config.kind, speeds)
+        save_speeds(context.settings, config.kind, speeds)
     context.stage_s = {stage.name: stage_seconds(stage, context.amounts, speeds) for stage in recipe.stages}
     reporter.left_s = lambda: _left_s(context)
     reporter.worked_s = lambda: progress.seconds + progress.epoch_seconds
@@ -106,7 +106,7 @@ def _check_data(context: RunContext) -> None:
 
 
 def _raise_alarm(context: RunContext, alarm: alarms.Alarm) -> None:
-    """Report an alarm once per stage; notices once per run."""
+    """ProgressCallback an alarm once per stage; notices once per run."""
     key = f"{context.progress.stage if alarm.severity != 'notice' else ''} {alarm.code} {alarm.cause[:2]}"
     if key not in context.progress.said:
         context.progress.said.append(key)
@@ -133,7 +133,7 @@ def _run_stage(context: RunContext, stage: Stage) -> None:
         if not run_epoch(run, epoch, context, lambda: save_last(context, run)):
             save_last(context, run)
             raise JobStopped
-        if runner.agree(_end_epoch(context, run, epoch)):
+        if runner.broadcast(_end_epoch(context, run, epoch)):
             break
     _load_means(context, None if run.mean is None else run.mean.state())
     runner.release()
@@ -214,11 +214,11 @@ def _report_epoch(
         reporter.log(log_format.best_line(verdict.criterion, verdict.value, val))
 
 
-def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> Figures | None:
+def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> ValidationFigures | None:
     """Measure the parts as they would be saved; None without val, or in any process but the first."""
     if context.validator is None:
         return None
-    named = {**context.parts.named(), **({} if run is None else run.kept)}
+    named = {**context.parts.named(), **({} if run is None else run.validated_parts)}
     weights, teacher, val = stage.losses, context.networks.teacher, context.data.val
     targets = None
     if (weights.teacher or weights.identity) and teacher is not None and val is not None:
@@ -228,7 +228,7 @@ def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> Figure
     upscaler = named.get("upscaler") if stage.through == "upscaler" else None
     head = named.get("head") if run is not None else None
     assert head is None or isinstance(head, MarginHead)
-    loss = None if run is None else Loss(weights, targets)
+    loss = None if run is None else ValidationLoss(weights, targets)
     training = {name: module.training for name, module in context.parts.named().items()}
     found = context.validator.measure(named["encoder"], upscaler, head, loss, pixels="upscaler" in stage.trains)
     for name, module in context.parts.named().items():

@@ -1,4 +1,4 @@
-"""What can go wrong with a training: one class for each thing that a user can act on."""
+"""Errors of a training, one class for each that a user can act on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from core.errors import CoreError
 
 
 class TrainingError(CoreError):
-    """A training can't start or go on."""
+    """A training can't start or continue."""
 
     help_topic = "training"
 
@@ -16,7 +16,7 @@ class UnfitData(TrainingError):
 
 
 class LossNotFinite(TrainingError):
-    """The loss became infinite or not a number; the last good checkpoint is kept."""
+    """The loss became infinite or NaN; the last good checkpoint remains."""
 
 
 class OutOfMemory(TrainingError):

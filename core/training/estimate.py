@@ -1,4 +1,4 @@
-"""How long a training will take, from measured speeds. No torch: a page tells it before anything is launched."""
+"""Estimated duration of a training from measured speeds. No torch: pages show it before a launch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from core.system.atomic_file import write_atomically
 from core.training.recipe import Recipe, Stage
 
 HEAD_ALONE_S = 2e-5
-"""Seconds an image when embeddings come from the cache: the head's product alone."""
+"""Seconds per image with cached embeddings: the head alone."""
 _DEFAULTS = {"embed": 1 / 600, "encoder": 1 / 220, "upscaler": 1 / 60, "both": 1 / 45, "head": 1 / 600}
-"""Seconds an image where nothing was measured yet: two cores with AVX-512 BF16, EdgeFace-XXS, DSR of 0.34 M."""
+"""Seconds per image before any measurement: two cores with AVX-512 BF16, EdgeFace-XXS, DSR of 0.34 M."""
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """Seconds an image: `embed` for one look of the encoder, `stages` for a training step of each stage by name."""
+    """Seconds per image: `embed` for a forward pass of the encoder, `stages` for a training step by stage name."""
 
     embed: float
     stages: Mapping[str, float] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Amounts:
-    """What there is to do: images, and how many sizes are validated each epoch."""
+    """Numbers of train and val images, and of sizes validated each epoch."""
 
     train: int
     val: int
@@ -37,17 +37,17 @@ class Amounts:
 
 
 def stage_seconds(stage: Stage, amounts: Amounts, speeds: Speeds) -> tuple[float, float]:
-    """(an epoch's training, an epoch's validation) in seconds."""
-    step = speeds.stages.get(stage.name, guessed(stage))
+    """Return the seconds of an epoch's training and of its validation."""
+    step = speeds.stages.get(stage.name, typical_step_s(stage))
     if stage.cached_views:
         step = HEAD_ALONE_S
-    looks = amounts.sizes + 1
+    passes = amounts.sizes + 1
     frozen = not {"encoder", "upscaler"} & set(stage.trains)
-    return amounts.train * step, 0.0 if frozen else amounts.val * looks * speeds.embed
+    return amounts.train * step, 0.0 if frozen else amounts.val * passes * speeds.embed
 
 
 def estimate_s(recipe: Recipe, amounts: Amounts, speeds: Speeds) -> float:
-    """Seconds of the whole run: caches, epochs, validation (before the first epoch too)."""
+    """Return the seconds of a run: caches, epochs, validation (before the first epoch too)."""
     total = amounts.val * (amounts.sizes + 1) * speeds.embed
     if any(stage.losses.teacher or stage.losses.identity for stage in recipe.stages):
         total += 2 * amounts.train * speeds.embed
@@ -59,8 +59,8 @@ def estimate_s(recipe: Recipe, amounts: Amounts, speeds: Speeds) -> float:
     return total
 
 
-def guessed(stage: Stage) -> float:
-    """Seconds an image of a stage that was never measured."""
+def typical_step_s(stage: Stage) -> float:
+    """Seconds per image of a stage that was never measured."""
     if {"encoder", "upscaler"} <= set(stage.trains):
         return _DEFAULTS["both"]
     if "upscaler" in stage.trains:
@@ -70,8 +70,8 @@ def guessed(stage: Stage) -> float:
     return _DEFAULTS["head"]
 
 
-def known_speeds(settings: Settings, kind: str) -> Speeds:
-    """Those that the latest run of this kind measured on this machine, else the defaults."""
+def load_speeds(settings: Settings, kind: str) -> Speeds:
+    """Load the speeds of this machine's latest run of that kind, else the defaults."""
     try:
         said = json.loads(_path(settings).read_text(encoding="utf-8"))[kind]
         return Speeds(float(said["embed"]), {str(name): float(value) for name, value in said["stages"].items()})
@@ -79,8 +79,8 @@ def known_speeds(settings: Settings, kind: str) -> Speeds:
         return Speeds(_DEFAULTS["embed"])
 
 
-def keep_speeds(settings: Settings, kind: str, speeds: Speeds) -> None:
-    """Remember what was measured. A disk that refuses costs only the next estimate."""
+def save_speeds(settings: Settings, kind: str, speeds: Speeds) -> None:
+    """Store measured speeds; an unwritable disk is ignored."""
     try:
         known: dict[str, Any] = json.loads(_path(settings).read_text(encoding="utf-8"))
         known = known if isinstance(known, dict) else {}

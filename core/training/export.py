@@ -1,7 +1,7 @@
-"""Weights made ready to ship: float16 safetensors, half as long, with their card in the header.
+"""Export of weights for distribution: float16 safetensors of half the size, with their card in the header.
 
-Loaders cast to float32, so a shipped file is loaded as any other. Normalisation statistics are rounded too: what that
-costs is seen by measuring the exported file, which is why figures belong to the file that is shipped.
+Loaders cast to float32. Normalisation statistics are rounded too, so accuracy is measured on the exported file, and
+figures belong to that file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ _FLOAT16_MAX = 65504.0
 
 
 def export_float16(source: Path, target: Path, *, figures: Measured | None = None, **texts: str) -> Path:
-    """Write an encoder or a DSR file as float16 safetensors, its header's texts kept but for the folders in the command
-    that trained it, `texts` and `figures` put in.
+    """Write an encoder or a DSR file as float16 safetensors, with its header's texts, `texts` and `figures`.
 
-    The file appears whole or not at all. Raises what loading raises (a file has to be complete), SettingsInvalid for
-    values that float16 can't hold, StorageFailed.
+    Folders in the recorded training command are removed. The file is written atomically. Raises what loading raises,
+    SettingsInvalid for values beyond float16's range, StorageFailed.
     """
     require(Permission.EXPORT)
     metadata = dict(look_at(source).metadata)
@@ -44,7 +43,7 @@ def export_float16(source: Path, target: Path, *, figures: Measured | None = Non
         metadata.setdefault("parent_sha256", "")
     if metadata.get("trained_by"):
         metadata["trained_by"] = without_folders(metadata["trained_by"])
-    # What was exported before is still the same weights: the file of the run that trained them.
+    # An export of an export keeps the hash of the run's own file.
     metadata = {"exported_from": file_sha256(source), **metadata, **texts}
     if figures is not None:
         metadata["figures"] = json.dumps(figures.to_dict())
@@ -54,14 +53,14 @@ def export_float16(source: Path, target: Path, *, figures: Measured | None = Non
 
 
 def without_folders(command: str) -> str:
-    """A command line as others may read it: of every absolute path only its last part."""
+    """Replace every absolute path in a command line by its last part."""
 
     def shown(word: str) -> str:
         return Path(word).name if Path(word).is_absolute() and len(word) > 1 else word
 
     try:
         return shlex.join(map(shown, shlex.split(command)))
-    except ValueError:  # words of somebody else's, with an apostrophe, that no shell would take
+    except ValueError:  # text with an apostrophe that isn't a shell command
         return " ".join(map(shown, command.split()))
 
 

@@ -1,4 +1,4 @@
-"""What the frozen networks of a run give, from disk where it was computed before: targets, SR images, views."""
+"""Cached outputs of a run's frozen networks: teacher targets, SR images, embeddings of fixed views."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from core.training.data import Split, TrainingData
 from core.training.degrade import enlarge, to_network, to_pixels
 from core.training.networks import Networks
 
-Report = Callable[[str, int, int], None]
-"""What is told meanwhile: the step's name, images done, images in all."""
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with the step's name, images done and images in total."""
 
 _CHUNK = 128
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """The caches of one data set in one folder."""
+    """The cached features of a data set in a folder."""
 
     folder: Path
     data: TrainingData
     runner: Runner
-    report: Report
+    report: ProgressCallback
     alone: bool = False
-    """True for what only the first process asks for: nobody waits."""
+    """True where only the first process calls: no other waits."""
 
     def teacher_targets(self, teacher: nn.Module, split: Split) -> NDArray[np.float32]:
-        """(N, 512): unit embeddings of each HR image and its mirror image together."""
+        """Return (N, 512) unit embeddings of the HR images, each summed with its mirror image's."""
         shape = (len(split), EMBEDDING_DIM)
         parts = ["teacher", network_hash(teacher), self._place(split)]
 
@@ -53,8 +53,8 @@ class FeatureCache:
         return self._once(parts, shape, np.float32, fill)
 
     def super_resolved(self, networks: Networks, split: Split, size_px: int) -> NDArray[np.uint8] | None:
-        """(N, 112, 112, 3): what the frozen upscaler makes of the VLR files of one size; None where that would be too
-        much for the disk, or a file is missing."""
+        """Return (N, 112, 112, 3), the frozen upscaler's output of the VLR files of a size; None where the disk is too
+        small or a file is missing."""
         shape = (len(split), CROP_PX, CROP_PX, 3)
         places = split.vlr.get(size_px)
         if networks.upscaler is None or not networks.takes(size_px) or places is None or (places < 0).any():
@@ -75,7 +75,7 @@ class FeatureCache:
         return self._once(parts, shape, np.uint8, fill)
 
     def views(self, encoder: nn.Module, networks: Networks, maker: BatchMaker, count: int) -> NDArray[np.float32]:
-        """(K, N, 512): raw embeddings of K fixed changed views of each train image."""
+        """Return (K, N, 512) raw embeddings of K fixed augmented views of each train image."""
         number = len(self.data.train)
         upscaler = network_hash(networks.upscaler)
         parts = ["views", network_hash(encoder), upscaler, self._place(self.data.train), maker.fingerprint]
@@ -111,12 +111,12 @@ class FeatureCache:
     def _once(
         self, parts: Sequence[object], shape: tuple[int, ...], dtype: type, fill: Callable[..., None]
     ) -> NDArray[Any]:
-        """Made by the first process while the others wait."""
+        """Compute in the first process while the others wait."""
         if self.alone:
             return cached(self.folder, parts, shape, dtype, fill)
         if not self.runner.first:
-            self.runner.agree(None)
+            self.runner.broadcast(None)
         array = cached(self.folder, parts, shape, dtype, fill)
         if self.runner.first:
-            self.runner.agree(None)
+            self.runner.broadcast(None)
         return array

@@ -1,4 +1,4 @@
-"""Classifiers over train identities with a margin: ArcFace, AdaFace, and fixed centres. Thrown away after training."""
+"""Margin-based classifiers over train identities: ArcFace, AdaFace, and fixed centres. Discarded after training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EPS = 1e-7
 
 
 class MarginHead(nn.Module):
-    """What all heads share: `weight` (C, D), one direction an identity, and the margin-free cosines."""
+    """Base of all heads: `weight` (C, D), one direction per identity, and the cosines without margin."""
 
     def __init__(self, settings: Head, identities: int, dim: int) -> None:
         super().__init__()
@@ -26,14 +26,14 @@ class MarginHead(nn.Module):
         nn.init.xavier_normal_(self.weight)
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """(N, D) of any length -> (N, C) cosines without a margin: what accuracy and identification go by."""
+        """(N, D) of any length -> (N, C) cosines without margin, used for accuracy."""
         return functional.linear(functional.normalize(embeddings.float(), dim=1), functional.normalize(self.weight))
 
     def logits(self, embeddings: Tensor, labels: Tensor, cosines: Tensor) -> Tensor:
         raise NotImplementedError
 
     def end_step(self, total: Callable[[Tensor], Tensor]) -> None:
-        """Take in what the pieces of a whole batch have shown; `total` sums a tensor over processes."""
+        """Update running statistics after a batch; `total` sums a tensor over processes."""
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Raw embeddings (N, D), labels (N,) -> (cross-entropy of each image (N,), cosines (N, C))."""
@@ -78,7 +78,7 @@ class AdaFace(MarginHead):
         self._norms: list[Tensor] = []
 
     def quality(self, norms: Tensor) -> Tensor:
-        """Norms (N,) -> z in [-1, 1] by the running mean and std; training keeps them for `end_step`."""
+        """Norms (N,) -> z in [-1, 1] by the running mean and std; in training they are collected for `end_step`."""
         norms = norms.detach().float().clamp(0.001, 100)
         if self.training:
             self._norms.append(norms)
@@ -105,10 +105,10 @@ class AdaFace(MarginHead):
 
 
 class Prototypes(ArcFace):
-    """ArcFace on fixed directions: each identity's mean teacher embedding. Nothing in it is trained."""
+    """ArcFace on fixed directions: each identity's mean teacher embedding. It has no trained weights."""
 
     def fix(self, centres: Tensor) -> None:
-        """Take (C, D) centres; zero rows are refused."""
+        """Set the (C, D) centres. Raises ValueError for a zero row."""
         if bool((centres.norm(dim=1) < _EPS).any()):
             raise ValueError("an identity without a centre")
         self.weight.data.copy_(functional.normalize(centres))
@@ -116,7 +116,7 @@ class Prototypes(ArcFace):
 
 
 def make_head(settings: Head, identities: int, dim: int, seed: int) -> MarginHead:
-    """The head of a recipe with weights drawn from `seed`, whatever was drawn before."""
+    """Build a recipe's head with weights that depend on `seed` alone."""
     kinds: dict[str, type[MarginHead]] = {"arcface": ArcFace, "adaface": AdaFace, "prototypes": Prototypes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

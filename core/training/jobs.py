@@ -1,4 +1,4 @@
-"""The job of every kind of training: from a run's config to its report."""
+"""The job of all trainings: from a run's config to its report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.training.config import config_from_dict
 
 
 def run(context: JobContext) -> dict[str, Any]:
-    """Train as the run's config says; goes on from its last checkpoint. Raises CoreErrors, JobStopped."""
+    """Train as the run's config says, from its last checkpoint if any. Raises CoreErrors, JobStopped."""
     from core.training.distributed import train_in_processes
 
     config = config_from_dict(context.config)

@@ -1,4 +1,4 @@
-"""The log's lines, as people know them from the notes, widened. Text from plain numbers; no torch."""
+"""Lines of the training log, an extension of the notes' format. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NA = "n/a"
 
 
 def banner(number: int, title: str) -> list[str]:
-    """A stage begins."""
+    """Heading of a stage."""
     return ["", f"STAGE {number}: {title}", _RULE]
 
 
@@ -24,8 +24,8 @@ def epoch_line(
     images_per_s: float,
     left_s: float,
 ) -> str:
-    """One epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER: 0.0412 |
-    LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
+    """Line of an epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER:
+    0.0412 | LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
     parts = [
         f"Epoch {epoch:02d}/{epochs}",
         f"Train Loss: {number(train.get('loss'))} Acc: {number(train.get('accuracy'))}",
@@ -45,9 +45,9 @@ def epoch_line(
         "identity": "Ident",
         "features": "Feat",
     }
-    told = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
-    if len(told) > 1:
-        parts.append(" ".join(told))
+    losses = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
+    if len(losses) > 1:
+        parts.append(" ".join(losses))
     parts.append(f"{images_per_s:,.0f} images/s")
     parts.append(f"{duration(left_s)} left")
     return " | ".join(parts)
@@ -62,24 +62,24 @@ def rate_text(rates: Mapping[str, float]) -> str:
 
 
 def best_line(criterion: str, value: float | None, figures: Mapping[str, Any]) -> str:
-    """A better epoch than every one before."""
+    """Line for an epoch that is the best so far."""
     if criterion == "similarity":
         return f"  ✓ New best validation similarity: {number(value)}"
     if criterion == "psnr":
         return f"  ✓ New best validation PSNR: {number(value, 2)} dB"
     if value is None:
         return "  ✓ Saved checkpoint"
-    said = f"VLR-HR and VLR-VLR together, val sim: {number(figures.get('similarity'))}"
-    return f"  ✓ New best validation EER: {number(value)} ({said})"
+    detail = f"VLR-HR and VLR-VLR together, val sim: {number(figures.get('similarity'))}"
+    return f"  ✓ New best validation EER: {number(value)} ({detail})"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure, "n/a" where there is none: never a 0 that wasn't measured."""
+    """Format a figure; "n/a" where it is missing."""
     return _NA if value is None else f"{value:.{digits}f}"
 
 
 def duration(seconds: float | None) -> str:
-    """ "8 s", "3 min 5 s", "1 h 20 min": a length of time in its two largest units, as pages write it too."""
+    """ "8 s", "3 min 5 s", "1 h 20 min": a duration in its two largest units."""
     if seconds is None:
         return "an unknown time"
     whole = max(0, round(seconds))
@@ -91,7 +91,7 @@ def duration(seconds: float | None) -> str:
 
 
 def figures_text(figures: Mapping[str, Any]) -> str:
-    """Validation figures in one phrase: "Sim: 0.7234 EER: 0.0412 (VLR-VLR 0.0520) rank-1: 0.8123"."""
+    """Format validation figures: "Sim: 0.7234 EER: 0.0412 (VLR-VLR 0.0520) rank-1: 0.8123"."""
     text = f"Sim: {number(figures.get('similarity'))} EER: {number(figures.get('eer'))}"
     text += f" (VLR-VLR {number(figures.get('eer_vlr_vlr'))}) rank-1: {number(figures.get('rank1'))}"
     if figures.get("psnr_db") is not None:

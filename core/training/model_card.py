@@ -1,6 +1,6 @@
-"""The model card beside shipped weights: data, people, command, figures with intervals, limits, licence; as Markdown.
+"""Model card of exported weights as Markdown: data, people, command, figures with intervals, limits, licence.
 
-Everything in it comes from the file's header and from the run that trained it: nothing is written in by hand.
+All facts come from the file's header and from the run that trained it.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _DSR_LIMITS = (
 
 
 def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: Mapping[str, Any] | None = None) -> str:
-    """The card of a weights file as Markdown; `config` and `report` are those of the run that trained it.
+    """Return the card of a weights file; `config` and `report` are those of the run that trained it.
 
-    Raises WeightsMissing, StorageFailed, and WeightsUnsafe for a file that says nothing of itself.
+    Raises WeightsMissing, StorageFailed, and WeightsUnsafe for a file without a header.
     """
     facts = look_at(path)
     if not facts.metadata.get("format"):
-        raise WeightsUnsafe(f"{path.name} has no header that says what it is.", "Export it first (weights export).")
+        raise WeightsUnsafe(f"{path.name} has no header that describes it.", "Export it first (weights export).")
     card = read_card(facts.metadata)
     upscaler = is_upscaler(facts.metadata)
     blocks = [

@@ -34,8 +34,10 @@ DSR_MIN_PX, DSR_MAX_PX = 12, 48
 
 @dataclass
 class Networks:
-    """`encoder` and `upscaler` may be trained; `teacher` is frozen. Hashes are of the files they came from ("" for
-    networks that begin from nothing); `upscaler` None is bicubic. `upscaler_name` is a file's, "bicubic" or "new DSR".
+    """The networks with the SHA-256 of their files ("" for networks with random weights).
+
+    `encoder` and `upscaler` may be trained; `teacher` is frozen. `upscaler` None is bicubic; `upscaler_name` is a
+    file's, "bicubic" or "new DSR".
     """
 
     encoder: nn.Module
@@ -48,7 +50,7 @@ class Networks:
     upscaler_sha256: str
     upscaler_name: str
     ancestors: Ancestors = field(default_factory=Ancestors)
-    """All weights and data sets that those files came from."""
+    """All weights and data sets that those files derive from."""
 
     def takes(self, size_px: int) -> bool:
         """Whether the upscaler, not bicubic, enlarges images of this size."""
@@ -58,15 +60,16 @@ class Networks:
 
 
 def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Networks:
-    """Everything that a run starts from. New networks follow from the seed.
+    """Load or initialise a run's networks. New networks depend on the seed alone.
 
-    Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise, and SettingsInvalid where a starter would teach.
+    Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise, and SettingsInvalid where a starter would be the
+    teacher of a starter.
     """
     start = resolve_weights(settings, config.edgeface)
     teaching = start if config.teacher is None else resolve_weights(settings, config.teacher)
     if config.recipe.start == "random" and describe(teaching).origin == "starter":
         raise SettingsInvalid(
-            f"{teaching.name} would teach a network that is to replace it: it can't become better than that.",
+            f"{teaching.name} is itself a starter: a network that it teaches can't become better.",
             f"Name official weights as the teacher (--teacher), or fetch them first: {fetch_command()}.",
         )
     if config.recipe.start == "random":
@@ -96,8 +99,8 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     )
     for network in (encoder, teacher, upscaler):
         if network is not None:
-            # Weights without a gradient can take other kernels, which round otherwise: each stage decides anew, and
-            # before the first one nothing is trained, whether a run begins or goes on.
+            # Weights without a gradient can use other kernels, which round differently. Each stage unfreezes its own
+            # parts; before the first one all are frozen, in a new run and in a resumed one.
             freeze(network)
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks
@@ -110,7 +113,7 @@ def needs_teacher(config: TrainingConfig) -> bool:
 
 
 def new_encoder(config: TrainingConfig) -> nn.Module:
-    """An encoder of the run's variant with random weights that follow from the seed."""
+    """Build an encoder of the run's variant with random weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.seed, "encoder"))
         network = build_network(VARIANTS[config.variant])
@@ -122,15 +125,15 @@ def new_encoder(config: TrainingConfig) -> nn.Module:
 
 
 def freeze(network: nn.Module) -> None:
-    """Nothing in it is trained, and its normalisation layers keep their numbers."""
+    """Stop gradients and updates of normalisation statistics."""
     network.eval()
     network.requires_grad_(False)
 
 
 def _upscaler_path(config: TrainingConfig, settings: Settings) -> Path | None:
-    """The DSR file to start from or to go through; None for bicubic or a new network.
+    """Return the path of the DSR file; None for bicubic or a new network.
 
-    Without a name it is the one in use, and a new one where only the upscaler is trained.
+    The default is the one in use, or a new network where only the upscaler is trained.
     """
     recipe = config.recipe
     new = config.upscaler == NEW or (config.upscaler is None and recipe.trains == ("upscaler",))
@@ -140,12 +143,12 @@ def _upscaler_path(config: TrainingConfig, settings: Settings) -> Path | None:
 def _load_upscaler(
     config: TrainingConfig, path: Path | None
 ) -> tuple[nn.Module | None, dict[str, Any] | None, str, str]:
-    """(network, its file's config, SHA-256, name); None for bicubic. A run that trains an upscaler and would begin from
-    bicubic begins from a new one."""
+    """Return (network, its file's config, SHA-256, name); None for bicubic. A run that trains an upscaler starts from a
+    new network instead of bicubic."""
     recipe = config.recipe
     if path is not None:
         network, dsr = load_dsr(path)
-        if "upscaler" in recipe.trains:  # which sizes it leaves to bicubic is found out at the end
+        if "upscaler" in recipe.trains:  # the sizes left to bicubic are found at the end of the run
             dsr = {**dsr, "use_bicubic_px": []}
         return network, dsr, file_sha256(path), path.stem
     if "upscaler" not in recipe.trains:
@@ -163,7 +166,7 @@ def _dsr_config(values: dict[str, Any]) -> DSRConfig:
 
 
 def upscaled(networks: Networks, small: Tensor) -> Tensor:
-    """uint8 (N, 3, s, s) -> [-1, 1] (N, 3, 112, 112) through the upscaler, or bicubic for sizes it doesn't take."""
+    """uint8 (N, 3, s, s) -> [-1, 1] (N, 3, 112, 112) through the upscaler, or bicubic for other sizes."""
     size = small.shape[-1]
     if size == CROP_PX or networks.upscaler is None or not networks.takes(size):
         return to_network(enlarge(small))
@@ -172,9 +175,9 @@ def upscaled(networks: Networks, small: Tensor) -> Tensor:
 
 
 def feature_maps(network: nn.Module, images: Tensor, given: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-    """An EdgeNeXt's raw embeddings (N, 512) and its maps after the stem and each stage.
+    """Return an EdgeNeXt's raw embeddings (N, 512) and its maps after the stem and each stage.
 
-    With `given` (a teacher's maps) every stage works on the teacher's map before it, instead of its own.
+    With `given` (a teacher's maps) each stage gets the teacher's previous map as input instead of its own.
     """
     body: Any = network
     maps = [body.stem(images)]
@@ -183,18 +186,18 @@ def feature_maps(network: nn.Module, images: Tensor, given: list[Tensor] | None 
     return body.forward_head(body.norm_pre(maps[-1])), maps
 
 
-def map_spreads(teacher: nn.Module, images: Tensor) -> list[float]:
-    """The variance of each of a teacher's maps over a sample of images [-1, 1] (N, 3, 112, 112): what an error is
-    measured against, the same for every piece of every batch."""
+def map_variances(teacher: nn.Module, images: Tensor) -> list[float]:
+    """Return the variance of each of a teacher's maps over sample images [-1, 1] (N, 3, 112, 112), the unit of
+    `map_error`."""
     with torch.no_grad():
         return [float(each.float().var()) + 1e-6 for each in feature_maps(teacher, images)[1]]
 
 
-def map_error(student: list[Tensor], teacher: list[Tensor], spreads: Sequence[float]) -> Tensor:
+def map_error(student: list[Tensor], teacher: list[Tensor], variances: Sequence[float]) -> Tensor:
     """Mean over maps of the squared error over the teacher's variance: 0 for equal maps, about 1 for their mean."""
     errors = [
         functional.mse_loss(s.float(), t.float()) / spread
-        for s, t, spread in zip(student, teacher, spreads, strict=True)
+        for s, t, spread in zip(student, teacher, variances, strict=True)
     ]
     return torch.stack(errors).mean()
 

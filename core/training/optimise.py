@@ -1,10 +1,8 @@
-"""Optimizer and running mean of weights of a stage."""
+"""Optimizer, learning rates, and running mean of weights of a stage."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,9 +15,9 @@ BETA1 = 0.9
 
 
 def make_optimizer(parts: dict[str, nn.Module], stage: Stage) -> torch.optim.AdamW:
-    """AdamW with a group for each part (and one without decay for its vectors, unless the stage decays all).
+    """Build AdamW with a group per part, and another without decay for its vectors unless the stage decays all.
 
-    Each group carries "part"; its rate is set at every step by `set_rates`.
+    Each group has a "part"; `set_rates` sets its rate at every step.
     """
     groups: list[dict[str, Any]] = []
     for name, module in parts.items():
@@ -34,7 +32,7 @@ def make_optimizer(parts: dict[str, nn.Module], stage: Stage) -> torch.optim.Ada
 
 
 def rates_at(stage: Stage, step: int, steps: int) -> dict[str, float]:
-    """The learning rate of each trained part at a step (from 0) of the stage's `steps`."""
+    """Return the learning rate of each trained part at a step (from 0) of the stage's `steps`."""
     share = factor(stage.schedule, step, steps, warmup=stage.warmup, floor=stage.floor)
     return {part: getattr(stage.rates, part) * share for part in stage.trains}
 
@@ -45,7 +43,7 @@ def set_rates(optimizer: torch.optim.Optimizer, rates: dict[str, float]) -> None
 
 
 class Mean:
-    """Running mean of the trained parts' weights; rises to its decay over the first steps (1 + n) / (10 + n)."""
+    """Running mean of the trained parts' weights; its decay starts as (1 + n) / (10 + n) at step n."""
 
     def __init__(self, parts: dict[str, nn.Module], decay: float) -> None:
         self.decay = decay
@@ -70,16 +68,3 @@ class Mean:
         self.count = int(state["count"])
         for name, module in self.parts.items():
             module.load_state_dict(state["parts"][name])
-
-
-@contextmanager
-def evaluating(modules: list[nn.Module | None]) -> Iterator[None]:
-    """Every module in eval mode inside, as it was after."""
-    before = [(module, module.training) for module in modules if module is not None]
-    try:
-        for module, _ in before:
-            module.eval()
-        yield
-    finally:
-        for module, training in before:
-            module.train(training)

@@ -1,4 +1,4 @@
-"""The recipes that come with the project, as data. Numbers of `notes` are the notes' own."""
+"""The project's recipes. The numbers of `notes` are those of the original notes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _STRONG = Augment(
     flip=0.5, rotate_deg=12.5, scale=0.12, shift=0.09, brightness=0.14, contrast=0.4, colour=0.1, erase=0.1, mix=0.5
 )
 _SMALL_AND_HR = (16, 16, 20, 24, 32, 112, 112)
-"""The smallest twice: it has most to gain. HR twice: it has to stay as good as it was."""
+"""The smallest size twice, as it has most to gain; HR twice, so that it stays as good as it was."""
 _TO_TEACHER = Losses(teacher=1.0, classification=0.1)
 
 NOTES = Recipe(
     name="notes",
-    title="Two stages, as the notes have them",
-    text="A new ArcFace head under a frozen encoder, then everything, gently, with SR and HR embeddings pulled "
+    title="Two stages, as in the notes",
+    text="A new ArcFace head on a frozen encoder, then all parts at low rates, with SR and HR embeddings pulled "
     "together.",
     batch_size=32,
     head=Head("arcface", scale=64.0, margin=0.5, label_smoothing=0.1),
@@ -57,7 +57,7 @@ RECOMMENDED = Recipe(
     text="The small face's embedding is drawn to the one that the starting weights give the large face, and away from "
     "everybody else's; first through bicubic, then together with the super-resolution network.",
     batch_size=64,
-    # Centres that the frozen teacher gives can't collapse, and need no stage of their own to be learnt.
+    # Centres from the frozen teacher can't collapse, and need no stage of their own.
     head=Head("prototypes", scale=32.0, margin=0.2, label_smoothing=0.0),
     criterion="eer",
     stages=(
@@ -129,7 +129,7 @@ DSR = Recipe(
 
 STARTER = Recipe(
     name="starter",
-    title="An encoder from nothing, taught by official weights",
+    title="An encoder from random weights, taught by official ones",
     text="Random initialisation; student and teacher see the same strongly changed and mixed picture, and the "
     "student matches the teacher's feature maps first, then its embeddings, of small faces too.",
     batch_size=64,
@@ -185,11 +185,11 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     "dsr": {"dsr": DSR},
     "starter": {"starter": STARTER},
 }
-"""For each kind of run its recipes by name, the default first."""
+"""The recipes of each kind of run by name, the default first."""
 
 
 def find_preset(kind: str, name: str | None = None) -> Recipe:
-    """The recipe of that name for runs of `kind`, or the kind's default. Raises SettingsInvalid."""
+    """Return the recipe of that name for runs of `kind`, or the kind's default. Raises SettingsInvalid."""
     known = PRESETS.get(kind)
     if known is None:
         raise SettingsInvalid(f"There is no training of the kind '{kind}'.", f"Choose one of {', '.join(PRESETS)}.")

@@ -1,4 +1,4 @@
-"""What a run tells while it works: events with the time left, not more often than anyone can read."""
+"""Events of a running training, with the time left, at a limited rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERY_S = 0.5
 
 
 class Reporter:
-    """Passes events on. Only the first of several processes speaks. `clock` gives seconds."""
+    """Sends events to `on_event`; None in processes other than the first. `clock` returns seconds."""
 
     def __init__(self, on_event: Callable[..., None] | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_event = on_event
@@ -36,7 +36,7 @@ class Reporter:
         self.log(alarm.line)
 
     def progress(self, step: str, done: int, total: int, **further: Any) -> None:
-        """Images done of a step of the work; the first and last of a step, and others at most every EVERY_S."""
+        """Report images done in a step: its first and last call, and others at most every EVERY_S."""
         now = self._clock()
         if self._began[0] != step or done == 0:
             self._began = (step, now)

@@ -1,16 +1,16 @@
-"""Learning rates over a stage, as a factor of each part's peak. Pure numbers, no torch."""
+"""Learning rate schedules, as a factor of each part's peak. No torch."""
 
 from __future__ import annotations
 
 import math
 
 RISES_FROM = 1 / 25
-"""What a warm-up starts at, as a share of the peak (PyTorch's OneCycleLR has the same)."""
+"""Start of a warm-up, as a share of the peak, as in PyTorch's OneCycleLR."""
 CYCLE_ENDS_AT = 1e-4
 
 
 def factor(schedule: str, step: int, steps: int, *, warmup: float = 0.0, floor: float = 0.0) -> float:
-    """The share of the peak at `step` (from 0) of `steps`.
+    """Return the share of the peak at `step` (from 0) of `steps`.
 
     constant   1 (after the warm-up)
     cosine     floor + (1 - floor) (1 + cos(pi t)) / 2, t from 0 to 1 over the steps after the warm-up

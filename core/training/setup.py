@@ -1,4 +1,4 @@
-"""A run made ready: its data, networks and plan, before anything is trained."""
+"""Setup of a run: its data, networks and plan, before training."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from core.jobs.context import Hooks
 from core.models.variants import EMBEDDING_DIM
 from core.settings import Settings
 from core.training import log_format
-from core.training.accelerator import Place, Runner
+from core.training.accelerator import ProcessGroup, Runner
 from core.training.array_cache import trim
 from core.training.batch_split import accumulation
 from core.training.checkpoint import load_state
 from core.training.checkpointing import restore
 from core.training.config import TrainingConfig
 from core.training.data import TrainingData, open_data, validated_sizes
-from core.training.dataset_loading import look_over, open_source, refuse
-from core.training.estimate import Amounts, Speeds, estimate_s, keep_speeds
+from core.training.dataset_loading import check_training_data, load_training_data, require_trainable
+from core.training.estimate import Amounts, Speeds, estimate_s, save_speeds
 from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead, Prototypes, make_head
 from core.training.networks import Networks, load_networks
@@ -33,22 +33,24 @@ from core.training.timing import measure_speeds
 from core.training.validate import Validator
 
 
-def prepare(
+def prepare_run(
     config: TrainingConfig,
     settings: Settings,
     folder: Path,
     *,
     on_event: Callable[..., None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    place: Place | None = None,
+    group: ProcessGroup | None = None,
 ) -> RunContext:
-    """Open the data, load the networks, find how far the run had come."""
-    runner = Runner(config.device, config.precision, place)
+    """Open the data, load the networks, and restore the last checkpoint if there is one."""
+    runner = Runner(config.device, config.precision, group)
     reporter = Reporter(on_event if runner.first else None)
-    hooks = Hooks(_named(reporter), should_stop)
-    dataset = open_source(config, hooks=hooks)
-    findings = look_over(dataset, full=config.full_check and runner.first, hooks=Hooks(_named(reporter)))
-    refuse(dataset, findings, force=config.force)
+    hooks = Hooks(_progress_to(reporter), should_stop)
+    dataset = load_training_data(config, hooks=hooks)
+    findings = check_training_data(
+        dataset, full=config.full_check and runner.first, hooks=Hooks(_progress_to(reporter))
+    )
+    require_trainable(dataset, findings, force=config.force)
     for finding in findings:
         reporter.log(f"{finding.severity}: {finding.text}")
     cache = settings.data_dir / "cache"
@@ -103,8 +105,8 @@ def _make_head(
     return head.to(runner.device)
 
 
-def _named(reporter: Reporter) -> Callable[..., None]:
-    """Progress of data set functions as a run's own."""
+def _progress_to(reporter: Reporter) -> Callable[..., None]:
+    """Forward progress events of data set functions to the run's reporter."""
 
     def on_event(kind: str, /, **data: Any) -> None:
         if kind == "progress":
@@ -113,21 +115,21 @@ def _named(reporter: Reporter) -> Callable[..., None]:
     return on_event
 
 
-def plan_of(
+def plan_run(
     config: TrainingConfig, settings: Settings, *, on_event: Callable[..., None] | None = None
 ) -> dict[str, Any]:
-    """The plan of a run with its time, by timing a few steps of it. Nothing is trained or kept but the speeds."""
+    """Return the plan of a run with its estimated time, from a few timed steps. Only the speeds are stored."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        context = prepare(config, settings, Path(folder), on_event=on_event)
+        context = prepare_run(config, settings, Path(folder), on_event=on_event)
         speeds = measure_speeds(context)
-        keep_speeds(settings, config.kind, speeds)
+        save_speeds(settings, config.kind, speeds)
         return make_plan(context, speeds)
 
 
 def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
-    """What a run will do, on what, and how long it takes: the data of its `plan` event."""
+    """Return the data of the `plan` event: stages, data, device and estimated time."""
     recipe = context.config.recipe
     data, shared = context.data, context.data.shared
     return {
@@ -153,10 +155,10 @@ def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
 
 
 def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
-    """The plan for the log."""
+    """Format the plan for the log."""
     stages = ", ".join(f"{s['epochs']} x {s['name']} ({' + '.join(s['trains'])})" for s in plan["stages"])
     return [
-        f"{'Going on with' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
+        f"{'Resuming' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
         f"Train {plan['train_images']:,} images of {plan['identities']:,} people, val {plan['val_images']:,} images, "
         f"{plan['shared_identities']:,} people in both",
         f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "

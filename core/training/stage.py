@@ -1,4 +1,4 @@
-"""One stage made ready: its learner, batches, optimizer and running mean; and one epoch of it, top to bottom."""
+"""A stage: its losses, batches, optimizer and running mean, and the loop of one epoch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from core.training.degrade import to_network
 from core.training.errors import LossNotFinite, OutOfMemory
 from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead
-from core.training.networks import Networks, map_spreads
+from core.training.networks import Networks, map_variances
 from core.training.optimise import Mean, make_optimizer, rates_at, set_rates
 from core.training.progress_state import RunProgress
 from core.training.recipe import Stage
 from core.training.run_context import RunContext
-from core.training.stage_losses import Learner
+from core.training.stage_losses import StageLosses
 
 KEEP_EVERY_S = 300.0
-"""Within a long epoch the last checkpoint is replaced so often."""
+"""Interval of the last checkpoint within a long epoch."""
 
 SPREAD_IMAGES = 64
-"""The teacher's maps are measured on so many train images, spread evenly."""
+"""Number of evenly spread train images for the variances of the teacher's maps."""
 
 LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -43,10 +43,10 @@ _MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 @dataclass
 class StageRun:
-    """A stage at work. `views` (K, N, 512) holds a frozen encoder's embeddings where they are cached."""
+    """A stage in training. `views` (K, N, 512) holds a frozen encoder's embeddings where they are cached."""
 
     stage: Stage
-    learner: Learner
+    learner: StageLosses
     prepared: nn.Module
     optimizer: Any
     mean: Mean | None
@@ -55,8 +55,8 @@ class StageRun:
     parts: dict[str, nn.Module]
 
     @property
-    def kept(self) -> dict[str, nn.Module]:
-        """The trained parts as they are validated and kept: their running means where there are."""
+    def validated_parts(self) -> dict[str, nn.Module]:
+        """The trained parts as validated and saved: their running means where the stage has them."""
         return self.parts if self.mean is None else self.mean.parts
 
 
@@ -64,7 +64,7 @@ def make_stage(stage: Stage, context: RunContext) -> StageRun:
     """Build a stage's learner, batches, optimizer and running mean; fill the caches that it needs."""
     config, parts, networks, runner = context.config, context.parts, context.networks, context.runner
     data, caches, accumulate = context.data, context.cache, context.accumulate
-    learner = Learner(parts, stage, teacher_spreads(stage, networks, data, runner.device))
+    learner = StageLosses(parts, stage, teacher_map_variances(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in parts.named().items() if name in stage.trains}
     sources = make_sources(stage, networks, data, caches)
     pieces = runner.world * accumulate
@@ -80,16 +80,16 @@ def make_stage(stage: Stage, context: RunContext) -> StageRun:
     return StageRun(stage, learner, prepared, optimizer, mean, maker, views, trained)
 
 
-def teacher_spreads(stage: Stage, networks: Networks, data: TrainingData, device: str) -> list[float]:
-    """How far the teacher's maps vary over train images, for a stage that matches them; else []."""
+def teacher_map_variances(stage: Stage, networks: Networks, data: TrainingData, device: str) -> list[float]:
+    """Variances of the teacher's maps over train images, for a stage that matches them; else []."""
     if not stage.losses.features or networks.teacher is None:
         return []
     rows = np.unique(np.linspace(0, len(data.train) - 1, min(SPREAD_IMAGES, len(data.train))).astype(np.int64))
-    return map_spreads(networks.teacher, to_network(data.hr_batch(data.train, rows).to(device)))
+    return map_variances(networks.teacher, to_network(data.hr_batch(data.train, rows).to(device)))
 
 
 def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: FeatureCache) -> Sources:
-    """Where the stage's pixels and targets come from, cached where they are frozen."""
+    """Build the stage's sources of pixels and targets, cached where the network is frozen."""
     sr: dict[int, NDArray[np.uint8]] = {}
     if stage.through == "upscaler" and "upscaler" not in stage.trains and stage.files > 0:
         for size in stage.sizes_px or data.vlr_sizes:
@@ -129,10 +129,10 @@ def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[],
     try:
         batches = ahead(make, range((maker.steps - first) * accumulate), context.config.num_workers)
         for step in range(first, maker.steps):
-            if runner.agree(context.should_stop()):
+            if runner.broadcast(context.should_stop()):
                 return False
             set_rates(run.optimizer, rates_at(stage, (epoch - 1) * maker.steps + step, total))
-            torch.manual_seed(maker.step_seed(epoch, step))  # what drops out follows from the step too
+            torch.manual_seed(maker.step_seed(epoch, step))  # dropout follows from the step too
             out = _step(run, batches, accumulate, runner)
             _add(progress, out, maker.batch_size)
             progress.batch = step + 1
@@ -159,8 +159,8 @@ def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[],
 
 
 def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[str, Tensor]:
-    """One step of the optimizer over the `accumulate` pieces of a batch, each of which weighs what it holds; means of
-    the losses, and how many were right in all."""
+    """Run one optimizer step over the pieces of a batch, weighted by size; returns mean losses and the number of
+    correct classifications."""
     run.optimizer.zero_grad()
     sums: dict[str, Tensor] = {}
     for piece in range(accumulate):
@@ -193,7 +193,7 @@ def _step(run: StageRun, batches: Any, accumulate: int, runner: Runner) -> dict[
 
 
 def view_batch(run: StageRun, epoch: int, step: int, part: slice, device: str) -> Batch:
-    """The batch of a step from cached embeddings: each image as one of its fixed views."""
+    """Make a step's batch from cached embeddings: each image as one of its fixed views."""
     maker, views = run.maker, run.views
     assert views is not None
     rows = maker.order(epoch)[step * maker.batch_size : (step + 1) * maker.batch_size]
@@ -221,7 +221,7 @@ def _add(progress: RunProgress, out: dict[str, Tensor], images: int) -> None:
 
 
 def epoch_figures(sums: dict[str, float]) -> dict[str, float | None]:
-    """The train figures of an epoch: means of each loss over the images that it was computed for."""
+    """Return an epoch's training figures: the mean of each loss over the images that it was computed for."""
     found: dict[str, float | None] = {"loss": sums["total"] / sums["images"] if sums.get("images") else None}
     found["accuracy"] = sums["correct"] / sums["classified"] if sums.get("classified") else None
     for name in LOSS_NAMES:

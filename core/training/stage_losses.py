@@ -1,4 +1,4 @@
-"""One module around all that is trained: a batch in, every loss of the stage out. What it holds frozen stays so."""
+"""The losses of a stage as one module around its trained networks: a batch in, losses by name out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHARBONNIER_EPS = 1e-3
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks by role; None where a run has none."""
+    """The networks by role; None where the run has none."""
 
     encoder: nn.Module | None
     upscaler: nn.Module | None
@@ -29,21 +29,22 @@ class Parts:
     teacher: nn.Module | None
 
     def named(self) -> dict[str, nn.Module]:
-        """Those that a stage may train."""
+        """The networks that a stage may train."""
         found: dict[str, nn.Module | None] = {"encoder": self.encoder, "upscaler": self.upscaler, "head": self.head}
         return {name: module for name, module in found.items() if module is not None}
 
 
-class Learner(nn.Module):
+class StageLosses(nn.Module):
     """Computes a stage's losses. Parts that the stage doesn't train are in eval mode and get no gradient of their own,
-    so their buffers stay as they are too. `spreads`: the teacher's `map_spreads`, for a stage that matches features."""
+    so their buffers stay as they are too. `variances`: the teacher's `map_variances`, for a stage that matches
+    features."""
 
-    def __init__(self, parts: Parts, stage: Stage, spreads: Sequence[float] = ()) -> None:
+    def __init__(self, parts: Parts, stage: Stage, variances: Sequence[float] = ()) -> None:
         super().__init__()
         self.stage = stage
-        self._spreads = tuple(spreads)
+        self._variances = tuple(variances)
         self.trained = nn.ModuleDict({name: module for name, module in parts.named().items() if name in stage.trains})
-        # Outside of the module's own registers: neither optimised, nor synchronised, nor put into train mode.
+        # Not registered as submodules: neither optimised, nor synchronised, nor put into train mode.
         self._all: dict[str, Any] = {**parts.named(), "teacher": parts.teacher}
         for name, module in parts.named().items():
             module.requires_grad_(name in stage.trains)
@@ -53,7 +54,7 @@ class Learner(nn.Module):
             head.weight.requires_grad_(False)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses by name, each a mean over the batch, and "total"; "correct" is how many were classified right."""
+        """Return losses by name, each a mean over the batch, and "total"; "correct" counts correct classifications."""
         stage, losses = self.stage, self.stage.losses
         out: dict[str, Tensor] = {}
         if batch.embeddings is not None:
@@ -72,14 +73,14 @@ class Learner(nn.Module):
         return out
 
     def _view(self, batch: Batch) -> Tensor:
-        """What the encoder is given: [-1, 1] (N, 3, 112, 112)."""
+        """The encoder's input: [-1, 1] (N, 3, 112, 112)."""
         if not batch.upscales:
             return batch.view
         upscaler = self._all["upscaler"]
         if "upscaler" in self.stage.trains:
             enlarged: Tensor = upscaler(batch.view)
             return enlarged.float()
-        with torch.no_grad():  # in whole levels, as the pipeline hands it on
+        with torch.no_grad():  # in whole levels, as in the pipeline
             return to_network(to_pixels(upscaler(batch.view)))
 
     def _recognition(self, batch: Batch, view: Tensor, out: dict[str, Tensor]) -> None:
@@ -89,7 +90,7 @@ class Learner(nn.Module):
             with torch.no_grad():
                 raw, maps = feature_maps(self._all["teacher"], batch.hr)
             own, own_maps = feature_maps(encoder, view, [*maps] if self.stage.forced else None)
-            out["features"] = map_error(own_maps, maps, self._spreads)
+            out["features"] = map_error(own_maps, maps, self._variances)
             out["teacher"] = cosine_loss(own, raw)
             return
         if align:
@@ -112,7 +113,7 @@ class Learner(nn.Module):
 
 
 def classify(head: MarginHead, embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """The head's loss and how many it got right by margin-free cosines, outside of reduced precision."""
+    """Compute the head's loss, and the number correct by cosines without margin, in full precision."""
     with torch.autocast(embeddings.device.type, enabled=False):
         loss, cosines = head(embeddings.float(), labels)
     correct = (cosines.detach().argmax(1) == labels).sum()

@@ -16,8 +16,8 @@ from core.training.estimate import HEAD_ALONE_S, Speeds
 from core.training.optimise import make_optimizer
 from core.training.recipe import Stage
 from core.training.run_context import RunContext
-from core.training.stage import teacher_spreads
-from core.training.stage_losses import Learner
+from core.training.stage import teacher_map_variances
+from core.training.stage_losses import StageLosses
 
 _STEPS, _LONGEST_S = 5, 4.0
 
@@ -55,7 +55,7 @@ def _step_s(stage: Stage, context: RunContext) -> float:
     data, runner = context.data, context.runner
     copied = replace(copy.deepcopy(replace(parts, teacher=None)), teacher=parts.teacher)
     named = copied.named()
-    learner = Learner(copied, stage, teacher_spreads(stage, networks, data, runner.device))
+    learner = StageLosses(copied, stage, teacher_map_variances(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in named.items() if name in stage.trains}
     optimizer = make_optimizer(trained, stage)
     targets = np.zeros((len(data.train), 512), dtype=np.float32) if stage.teacher_view == "clean" else None

@@ -1,7 +1,7 @@
-"""Validation: how near SR is to HR, who is told from whom, and, for a new upscaler, how near its pixels are.
+"""Validation: similarity of SR to HR, verification, identification, and for an upscaler in training its pixel error.
 
-Similarity alone is highest for a network that gives everybody the same embedding; so verification (EER over all pairs
-of different people) and rank-1 are measured beside it.
+Similarity alone is highest for a network with one embedding for everybody, so verification (EER over all pairs of
+different people) and rank-1 are measured too.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from core.training.networks import Networks, upscaled
 from core.training.recipe import Losses
 
 Vectors = NDArray[np.float32]
-Report = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 PICTURES = 200
-"""PSNR and SSIM are means over so many val images, spread evenly."""
+"""Number of evenly spread val images for PSNR and SSIM."""
 _CHUNK = 128
 _HEALTH_FACES = 200
 _COMPARED = 100
 
 
 @dataclass
-class Figures:
-    """What one validation found; None where it can't be told. Fractions; `eer` is VLR against HR. Means over sizes."""
+class ValidationFigures:
+    """Figures of one validation, None where undefined: fractions, means over sizes; `eer` is VLR against HR."""
 
     similarity: float | None = None
     eer: float | None = None
@@ -55,7 +55,7 @@ class Figures:
     mean_abs_cosine: float | None = None
     people: int = 0
     bicubic_db: float | None = None
-    """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same picture."""
+    """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same image."""
     by_size: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def event(self, *, pixels: bool) -> dict[str, Any]:
@@ -69,18 +69,23 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What the validation loss is made of: the stage's weights, and the teacher's embeddings of val's HR images."""
+class ValidationLoss:
+    """Terms of the validation loss: the stage's weights, and the teacher's embeddings of val's HR images."""
 
     weights: Losses
     targets: Vectors | None
 
 
 class Validator:
-    """Measures networks on val. What a frozen network gives is embedded once and kept."""
+    """Measures networks on val. Embeddings of unchanged networks are cached."""
 
     def __init__(
-        self, data: TrainingData, networks: Networks, sizes_px: tuple[int, ...], runner: Runner, report: Report
+        self,
+        data: TrainingData,
+        networks: Networks,
+        sizes_px: tuple[int, ...],
+        runner: Runner,
+        report: ProgressCallback,
     ) -> None:
         self._data, self._networks, self._runner, self._report = data, networks, runner, report
         self.sizes = sizes_px
@@ -94,11 +99,11 @@ class Validator:
         encoder: nn.Module,
         upscaler: nn.Module | None,
         head: MarginHead | None = None,
-        loss: Loss | None = None,
+        loss: ValidationLoss | None = None,
         *,
         pixels: bool = False,
-    ) -> Figures:
-        """All figures of these networks. `pixels`: PSNR and SSIM too."""
+    ) -> ValidationFigures:
+        """Return the figures of these networks. `pixels`: PSNR and SSIM too."""
         for network in (encoder, upscaler, head):
             if network is not None:
                 network.eval()
@@ -107,7 +112,7 @@ class Validator:
             key: value for key, value in self._kept.items() if key[0] in (names[0], "") and key[1] in (names[1], "")
         }
         hr = self._once((names[0], "", "hr"), lambda: self._embed(encoder, None, None))
-        found = Figures()
+        found = ValidationFigures()
         per_size: dict[str, dict[str, float | None]] = {}
         for size in self.sizes:
             sr = self._once((*names, size), partial(self._embed, encoder, upscaler, size))
@@ -124,7 +129,7 @@ class Validator:
         found.bicubic_db = self._once(("", "", "bicubic"), self._bicubic_db)
         return found
 
-    def _mean(self, found: Figures, per_size: dict[str, dict[str, float | None]]) -> None:
+    def _mean(self, found: ValidationFigures, per_size: dict[str, dict[str, float | None]]) -> None:
         for name in ("similarity", "eer", "eer_vlr_vlr", "rank1", "accuracy", "loss", "psnr_db", "ssim"):
             values = [figures.get(name) for figures in per_size.values()]
             known = [value for value in values if value is not None]
@@ -147,7 +152,7 @@ class Validator:
         return torch.cat(parts)
 
     def _seen(self, upscaler: nn.Module | None, size: int | None, rows: slice) -> Tensor:
-        """[-1, 1] images as the encoder gets them, in whole levels; size None: HR."""
+        """The encoder's input in [-1, 1], in whole levels; size None: HR."""
         if size is None:
             return to_network(self._data.hr_batch(self._val, rows).to(self._runner.device))
         small = self._small[size][rows].to(self._runner.device)
@@ -175,7 +180,7 @@ class Validator:
         }
 
     def _classified(self, sr: Vectors, head: MarginHead | None) -> dict[str, float | None]:
-        """Accuracy and loss of a head over val images whose person it knows; None without any."""
+        """Accuracy and loss of a head over val images of train identities; None without any."""
         known = self._val.labels >= 0
         if head is None or not known.any():
             return {"accuracy": None, "_classification": None}
@@ -219,8 +224,8 @@ class Validator:
 
 
 def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64]) -> float | None:
-    """EER over every pair of different photographs; `gallery` None: among the probes themselves. None where there are
-    no genuine or no impostor pairs."""
+    """EER over all pairs of different photographs; `gallery` None: among the probes. None without genuine or impostor
+    pairs."""
     if not np.isfinite(probe).all():
         return None
     first = side(probe, people)
@@ -232,8 +237,8 @@ def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64]) -> f
 
 
 def rank1(probe: Vectors, gallery: Vectors, people: NDArray[np.int64]) -> float | None:
-    """The share of probes whose nearest gallery photograph, their own left out, shows the same person. Only people
-    with another photograph are asked about; None without any."""
+    """Share of probes whose nearest gallery photograph, except their own, shows the same person. Only people with
+    another photograph are probes; None without any."""
     counts = np.bincount(people)
     asked = np.flatnonzero(counts[people] > 1)
     if not len(asked) or len(np.unique(people)) < 2 or not np.isfinite(probe).all():
@@ -248,7 +253,7 @@ def rank1(probe: Vectors, gallery: Vectors, people: NDArray[np.int64]) -> float 
 
 
 def picture_quality(made: NDArray[np.uint8], hr: NDArray[np.uint8]) -> dict[str, float | None]:
-    """Mean PSNR in dB and SSIM of (N, 112, 112, 3) against HR, as an evaluation has them."""
+    """Mean PSNR in dB and SSIM of (N, 112, 112, 3) against HR, as in evaluations."""
     from core.evaluation.fidelity import mean_psnr_db, psnr_db, ssim
 
     pairs: list[tuple[RGB, RGB]] = list(zip(made, hr, strict=True))
@@ -258,8 +263,8 @@ def picture_quality(made: NDArray[np.uint8], hr: NDArray[np.uint8]) -> dict[str,
     }
 
 
-def _loss(figures: dict[str, float | None], sr: Vectors, loss: Loss | None) -> float | None:
-    """The stage's loss on val; None where a part of it can't be told."""
+def _loss(figures: dict[str, float | None], sr: Vectors, loss: ValidationLoss | None) -> float | None:
+    """The stage's loss on val; None where a term is undefined."""
     if loss is None:
         return None
     values: dict[str, float | None] = {

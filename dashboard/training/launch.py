@@ -16,7 +16,7 @@ from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
 from core.system.text import count
 from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
-from core.training.estimate import Amounts, estimate_s, known_speeds
+from core.training.estimate import Amounts, estimate_s, load_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
@@ -185,7 +185,7 @@ def _estimate(kind: str, recipe: Recipe, images: tuple[int, int], val_limit: int
     train, val = images
     if not train:
         return
-    speeds = known_speeds(settings(), kind)
+    speeds = load_speeds(settings(), kind)
     seconds = estimate_s(recipe, Amounts(train, min(val, val_limit) if val_limit else val), speeds)
     measured = all(stage.name in speeds.stages for stage in recipe.stages if not stage.cached_views)
     source = "as measured on this machine" if measured else "an estimate until this recipe has run on this machine"

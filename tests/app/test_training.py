@@ -128,7 +128,7 @@ def test_a_batch_that_cant_be_halved_is_refused_in_words(open_page, own_data_dir
     run = record(own_data_dir, status="failed", alarms=(OUT_OF_MEMORY,), error=("No memory.", ""), config=config)
     app = opened(open_page, run)
     button(app, "Resume with half the batch").click().run()
-    assert any("can't be halved any more" in plainly(each.value) for each in app.error) and not app.exception
+    assert any("can't be halved further" in plainly(each.value) for each in app.error) and not app.exception
 
 
 def test_a_removed_run_leads_back_to_the_list(open_page, own_data_dir):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from core.bench.material import Material
 from core.bench.measure import in_turns
 from core.bench.row import Row
-from core.encoder.encode import SINGLES_FIRST, Encoder
+from core.encoder.encode import WARM_UP_CROPS, Encoder
 from core.images import to_tensor
 from core.system.cpu import cpu_has_bfloat16
 
@@ -44,7 +44,7 @@ def plain_embeddings(network: nn.Module, images: Tensor) -> Tensor:
 
 def settled(encoder: Encoder, crop: np.ndarray) -> Encoder:
     """The encoder once the machine's engine for one crop is chosen."""
-    for _ in range(SINGLES_FIRST + 2):
+    for _ in range(WARM_UP_CROPS + 2):
         encoder.encode(crop[None])
     return encoder
 

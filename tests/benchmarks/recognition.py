@@ -13,7 +13,7 @@ from core.bench.galleries import filled_gallery
 from core.bench.material import Material
 from core.bench.measure import Times, in_turns
 from core.bench.row import Row
-from core.encoder.encode import SINGLES_FIRST
+from core.encoder.encode import WARM_UP_CROPS
 from core.gallery.records import Space
 from core.images import resize, to_tensor
 from core.system.cpu import cpu_has_bfloat16
@@ -59,7 +59,7 @@ def _row(material: Material, templates: NDArray[np.float32], suffix: str, words:
                 embedding = nn.functional.normalize(network(enlarged)[0], dim=0)
                 return torch.mv(stored, embedding).topk(5)
 
-        for _ in range(SINGLES_FIRST + 2):
+        for _ in range(WARM_UP_CROPS + 2):
             pipeline.run(smalls[0])
         calls = {"ours": lambda: pipeline.run(following("ours")), "plain": plain}
         times = in_turns(calls, rounds=material.size(80, 3), warm_up=2)

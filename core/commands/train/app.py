@@ -130,11 +130,11 @@ def estimate(
         batch_size=batch_size,
         force=True,
     )
-    from core.training.setup import plan_lines, plan_of
+    from core.training.setup import plan_lines, plan_run
 
     progress("timing a few steps ...")
     try:
-        plan = plan_of(config, load_settings(), on_event=show)
+        plan = plan_run(config, load_settings(), on_event=show)
     finally:
         progress("")
     if as_json:

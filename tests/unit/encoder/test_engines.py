@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.encoder import engines
-from core.encoder.encode import FEW, SINGLES_FIRST, Encoder, load_encoder
+from core.encoder.encode import MAX_FEW_CROPS, WARM_UP_CROPS, Encoder, load_encoder
 from core.encoder.engines import MIN_COSINE, RULE, in_onnx_runtime, make_engine, onnx_file, single_crop_engine
 from core.encoder.export_onnx import export_onnx, worst_cosine
 from core.errors import SettingsInvalid
@@ -95,7 +95,7 @@ def test_a_file_that_isnt_the_networks_is_written_anew(encoder, settings, damage
 def test_single_crops_change_over_and_stay_alike(encoder, settings, monkeypatch):
     monkeypatch.setenv("EDGEFACE_ENGINE", "onnx")
     own = load_encoder(STARTER, device="cpu", check=False, use_tta=True)
-    faces = crops(SINGLES_FIRST)
+    faces = crops(WARM_UP_CROPS)
     batch = own.encode(faces)
     assert own.engine == "eager"
     first = np.concatenate([own.encode(face[None]) for face in faces])
@@ -106,13 +106,16 @@ def test_single_crops_change_over_and_stay_alike(encoder, settings, monkeypatch)
         assert (vectors * batch).sum(1).min() > 0.998
 
 
-@pytest.mark.parametrize(("engine", "count", "alone"), [("onnx", FEW, FEW), ("onnx", FEW + 1, 0), ("traced", 2, 0)])
+@pytest.mark.parametrize(
+    ("engine", "count", "alone"),
+    [("onnx", MAX_FEW_CROPS, MAX_FEW_CROPS), ("onnx", MAX_FEW_CROPS + 1, 0), ("traced", 2, 0)],
+)
 def test_a_few_crops_go_one_by_one_where_the_engine_fuses(settings, monkeypatch, engine, count, alone):
     monkeypatch.setenv("EDGEFACE_ENGINE", engine)
     own = load_encoder(STARTER, device="cpu", check=False)
     faces = crops(count)
     batch = own.encode(faces)
-    for face in crops(SINGLES_FIRST + 1):
+    for face in crops(WARM_UP_CROPS + 1):
         own.encode(face[None])
     assert own.engine == engine
     calls, single = [], own._single

@@ -11,7 +11,7 @@ from torch import nn
 
 from core.errors import SettingsInvalid
 from core.system.cpu import cpu_has_bfloat16
-from core.training.accelerator import Place, Runner, choose_precision, free_port
+from core.training.accelerator import ProcessGroup, Runner, choose_precision, free_port
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_auto_precision_is_what_the_device_computes() -> None:
 
 def test_one_process_is_the_first_and_agrees_with_itself(runner) -> None:
     assert (runner.device, runner.precision, runner.rank, runner.world, runner.first) == ("cpu", "float32", 0, 1, True)
-    assert runner.agree({"a": 1}) == {"a": 1} and runner.agree(None) is None
+    assert runner.broadcast({"a": 1}) == {"a": 1} and runner.broadcast(None) is None
     assert torch.equal(runner.sum(torch.tensor([1.0, 2.0])), torch.tensor([1.0, 2.0]))
     assert runner.scaler is None
 
@@ -62,7 +62,7 @@ def test_gradients_add_up_over_pieces_and_are_clipped(runner) -> None:
 def test_a_single_process_leaves_no_place_of_an_earlier_run(monkeypatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"):
         monkeypatch.setenv(name, "7")
-    assert Runner("cpu", "float32", Place()).world == 1
+    assert Runner("cpu", "float32", ProcessGroup()).world == 1
     assert not {"RANK", "WORLD_SIZE", "MASTER_PORT"} & set(os.environ)
 
 

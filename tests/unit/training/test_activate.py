@@ -102,7 +102,7 @@ def test_an_upscaler_that_the_run_only_used_is_found_or_missed(settings: Setting
     encoder = run.checkpoints / "best" / "encoder.safetensors"
     save_encoder(encoder, healthy, parent_sha256="a" * 64, trained_with_upscaler=sha256(dsr))
     dsr.rename(tmp_path / "moved.safetensors")
-    with pytest.raises(NothingTrained, match="isn't here any more") as missed:
+    with pytest.raises(NothingTrained, match="is gone") as missed:
         use_run_weights(settings, run)
     assert sha256(tmp_path / "moved.safetensors")[:12] in missed.value.what
     assert not settings.active_path.exists()
@@ -127,10 +127,10 @@ def ended(settings: Settings, status: str, kind: str = "finetune", weights: bool
 
 def test_last_is_the_newest_run_that_is_done_and_has_weights(settings: Settings) -> None:
     root = runs_root(settings)
-    with pytest.raises(NothingTrained, match="No training run is there"):
+    with pytest.raises(NothingTrained, match="No training run exists"):
         find_trained(root, "last")
     ended(settings, "done", kind="evaluate")
-    with pytest.raises(NothingTrained, match="No training run is there"):
+    with pytest.raises(NothingTrained, match="No training run exists"):
         find_trained(root, "last")
     earlier = ended(settings, "done")
     done = ended(settings, "done")
@@ -142,8 +142,8 @@ def test_last_is_the_newest_run_that_is_done_and_has_weights(settings: Settings)
     assert f"{failed.id} (failed)" in found.note
     assert find_trained(root, "finetune").run == done
     assert find_trained(root, failed.id).run == failed and find_trained(root, earlier.name).run == earlier
-    with pytest.raises(NothingTrained, match=r"fits “dsr” is done and has left weights\. The newest, dsr/") as refused:
+    with pytest.raises(NothingTrained, match=r"matches “dsr” is done and has weights\. The newest, dsr/") as refused:
         find_trained(root, "dsr")
-    assert "in full" in refused.value.next_step
+    assert "full name" in refused.value.next_step
     with pytest.raises(RunNotFound):
         find_trained(root, "nothing like it")

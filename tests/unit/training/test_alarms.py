@@ -43,7 +43,7 @@ def test_people_of_val_who_took_part_in_the_starting_weights_are_told(weights, r
     other = tiny_dataset(own_data_dir / "datasets" / "other", people=3, sizes=(32,))  # p00 to p02
     save_file(load_file(weights), start, {"variant": NAME, "format": ENCODER_FORMAT, "data_sha256": other.key})
     _, events, _ = run_training(tiny_config("finetune", "notes", data, start, changes), tmp_path / "again")
-    assert given(events)["val_took_part"]["what"].startswith("1 of 2 people of val took part")
+    assert given(events)["val_took_part"]["what"].startswith("1 of 2 people of val were used")
 
 
 def test_a_collapse_is_told_is_never_best_and_is_cause_c(closed, weights, run_training, monkeypatch):

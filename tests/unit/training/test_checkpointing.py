@@ -15,7 +15,7 @@ from core.settings import load_settings
 from core.training.checkpoint import load_state
 from core.training.checkpointing import make_report, save_best, save_last
 from core.training.progress_state import judge_epoch
-from core.training.setup import prepare
+from core.training.setup import prepare_run
 from core.training.stage import make_stage, run_epoch
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -32,7 +32,7 @@ def config(closed, weights):
 @pytest.fixture
 def trained(config, own_data_dir, tmp_path):
     """(context, stage run) after one epoch of the second stage, recorded and not yet saved."""
-    context = prepare(config, load_settings(), tmp_path / "checkpoints")
+    context = prepare_run(config, load_settings(), tmp_path / "checkpoints")
     context.progress.next_stage()
     run = make_stage(config.recipe.stages[1], context)
     assert run_epoch(run, 1, context, lambda: None)
@@ -67,7 +67,7 @@ def test_best_holds_the_running_means_with_their_figures(trained):
 def test_last_restores_progress_networks_optimizer_and_means_to_the_bit(trained, config):
     context, run = trained
     save_last(context, run)
-    again = prepare(config, load_settings(), context.folder)
+    again = prepare_run(config, load_settings(), context.folder)
     assert again.progress == context.progress
     for name, module in context.parts.named().items():
         restored = again.parts.named()[name].state_dict()

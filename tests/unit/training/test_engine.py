@@ -176,7 +176,7 @@ def test_a_batch_in_pieces_trains_as_the_whole_one_also_where_they_are_not_alike
         for name, tensor in whole["networks"][part].items():
             torch.testing.assert_close(pieces["networks"][part][name], tensor, atol=2e-5, rtol=1e-5)
     config = tiny_config("finetune", "notes", data, weights, {**changes, "batch_size": 64}, accumulate=16)
-    with pytest.raises(UnfitData, match="15 images of train can't be worked on in 16 parts"):
+    with pytest.raises(UnfitData, match="15 train images can't be split into 16 parts"):
         run_training(config, tmp_path / "too many")
 
 

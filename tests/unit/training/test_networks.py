@@ -20,7 +20,7 @@ from core.training.networks import (
     freeze,
     load_networks,
     map_error,
-    map_spreads,
+    map_variances,
     needs_teacher,
     new_encoder,
     upscaled,
@@ -107,12 +107,12 @@ def test_forced_stages_work_on_the_teachers_maps(images) -> None:
 
 def test_the_error_of_maps_is_in_units_of_their_variance(images) -> None:
     teacher = network(1)
-    spreads = map_spreads(teacher, images)
+    variances = map_variances(teacher, images)
     with torch.no_grad():
         _, maps = feature_maps(teacher, images)
-    assert float(map_error(maps, maps, spreads)) == 0
+    assert float(map_error(maps, maps, variances)) == 0
     means = [torch.full_like(each, float(each.mean())) for each in maps]
-    assert float(map_error(means, maps, spreads)) == pytest.approx(1, abs=0.05)
+    assert float(map_error(means, maps, variances)) == pytest.approx(1, abs=0.05)
 
 
 def test_the_teacher_is_loaded_where_a_loss_or_the_head_needs_it(tmp_path) -> None:

@@ -51,11 +51,11 @@ def test_a_shift_of_the_error_moves_both_alike() -> None:
 
 def test_draws_follow_from_the_generator_and_are_cut_like_batches() -> None:
     first, again = (draw_cuts(6, 16, torch.Generator().manual_seed(1)) for _ in range(2))
-    assert torch.equal(first.lies, again.lies) and torch.equal(first.error, again.error)
+    assert torch.equal(first.pose, again.pose) and torch.equal(first.error, again.error)
     assert torch.equal(first.part(slice(2, 4)).error, again.error[2:4])
     larger = draw_cuts(6, 32, torch.Generator().manual_seed(1))
     assert float((larger.error - still(6)).abs().sum()) < float((first.error - still(6)).abs().sum())
     # A similarity and nothing else: columns of equal length at right angles.
-    block = first.lies[:, :2, :2]
+    block = first.pose[:, :2, :2]
     gram = block.transpose(1, 2) @ block
     assert torch.allclose(gram, gram[:, :1, :1] * torch.eye(2), atol=1e-6)

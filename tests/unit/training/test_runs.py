@@ -151,7 +151,7 @@ def test_from_the_command_line_through_folders(weights, tmp_path, capsys, monkey
         (["finetune", "--resume", "nothing"], "There is no run 'nothing'"),
         (["dsr", "--dataset", "x"], "No EdgeFace weights"),
         (["presets", "best"], "There is no preset 'best'"),
-        (["export", "last", "x.pth"], "No training run is there"),
+        (["export", "last", "x.pth"], "No training run exists"),
     ],
 )
 def test_mistakes_are_named_in_one_line(words, said, capsys):
