@@ -123,7 +123,7 @@ def test_a_stopped_run_resumed_is_the_run_that_would_have_been(
         report, events, _ = run_training(config, halting, stop_at=stop_at)
         assert report is None and events[-1][0] == "stopped"
     resumed, events, _ = run_training(config, halting)
-    assert of_kind(events, "log")[0]["text"].startswith("Going on with")
+    assert of_kind(events, "log")[0]["text"].startswith("Resuming")
     a, b = load_state(straight / "last"), load_state(halting / "last")
     assert differences(without_times(a), without_times(b)) == []
     assert kept(straight / "best") == kept(halting / "best")
@@ -326,6 +326,6 @@ def test_a_starter_does_not_teach_itself(closed, weights, run_training, tmp_path
     starter = tmp_path / "starter.safetensors"
     about = {"variant": NAME, "format": ENCODER_FORMAT, "parent_sha256": ""}
     save_file(load_file(weights), starter, about)
-    with pytest.raises(SettingsInvalid, match=r"starter\.safetensors would teach a network that is to replace it") as e:
+    with pytest.raises(SettingsInvalid, match=r"starter\.safetensors is itself a starter") as e:
         run_training(tiny_config("starter", "starter", closed, starter, {"epochs": 1}))
     assert "--teacher" in e.value.next_step
