@@ -1,7 +1,7 @@
-"""EdgeFace Studio's entry: `streamlit run dashboard/Home.py`.
+"""Entry point of the dashboard: `streamlit run dashboard/Home.py`.
 
-Streamlit imports this file once, finds `app`, and serves it: every connection comes through the gate, from the first
-one on. For each visitor it then runs the same file as `__main__`.
+Streamlit imports this file once and serves `app`, so that every connection passes the gate. For each run of a page it
+executes the same file as `__main__`.
 """
 
 from pathlib import Path
@@ -37,9 +37,11 @@ else:
     st.html(Path(__file__).parent / "ui" / "theme.css")
     inside = is_open()
     chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
+    # After the navigation, whose titles leave out the product and whose icons come from another server.
     st.set_page_config(
-        page_icon=Path(__file__).with_name("icon.svg")
-    )  # after the page's own, which is another server's
+        page_title="EdgeFace Studio" if chosen.url_path == "" else f"{chosen.title} · EdgeFace Studio",
+        page_icon=Path(__file__).with_name("icon.svg"),
+    )
     if inside:
         with feedback():
             account()

@@ -1,4 +1,4 @@
-"""Help: questions and answers, searchable, one of them open when a link or an error asked for it."""
+"""The Help page: searchable questions and answers; a link or an error opens one of them."""
 
 from itertools import groupby
 
@@ -15,7 +15,7 @@ def answer(item: Topic, *, expanded: bool = False) -> None:
         st.markdown(item.body)
 
 
-head("Help", "Short answers. Errors on other pages link to the one that explains them.")
+head("Help", "Short answers to common questions. Errors on other pages link to the answer that explains them.")
 
 asked = topic(st.query_params.get("topic", ""))
 if asked is not None:
@@ -30,7 +30,7 @@ found = [item for item in find(query) if item != asked or query]
 if query.strip():
     st.caption(f"{count(len(found), 'answer')} for “{plain(query)}”" if found else "")
     if not found:
-        st.info(f"Nothing about “{plain(query)}”. Try one word, such as “weights” or “photographs”.")
+        st.info(f"No answer found for “{plain(query)}”. Try one word, such as “weights” or “photographs”.")
     for place, item in enumerate(found):
         answer(item, expanded=place == 0)
 else:

@@ -12,9 +12,9 @@ from dashboard.ui.markdown import plain
 head("Speed", "How fast this machine finds, embeds and searches faces.")
 
 found = outcomes(settings())
-at_work = measure_panel()
+measuring = measure_panel()
 if not found:
-    if not at_work:
+    if not measuring:
         with empty_state(
             "speed",
             "Nothing measured yet",
@@ -22,13 +22,13 @@ if not found:
             "figures.",
         ):
             measure_button(primary=True)
-            st.caption("Or in a terminal, with nothing else running:", text_alignment="center")
+            st.caption("Or in a terminal:", text_alignment="center")
             st.code("edgeface-studio bench", language="bash")
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = found[st.selectbox("Measured", range(len(found)), format_func=lambda n: when(found[n]), key="speed_run")]
-    if not at_work:
+    if not measuring:
         measure_button(primary=False)
 facts = chosen.machine
 st.caption(
@@ -49,9 +49,7 @@ if any(row.ratio is not None for row in chosen.rows):
 if chosen.curves:
     st.subheader("How cost grows", anchor=False)
     st.plotly_chart(growth_figure(chosen.curves), width="stretch", config={"displayModeBar": False}, key="speed_growth")
-    st.caption(
-        "Both axes are logarithmic. A line that rises by one step for each step to the right grows in proportion."
-    )
+    st.caption("Both axes are logarithmic. A line that rises by one step for each step to the right grows linearly.")
 
 earlier = history(found)
 if not earlier.empty:

@@ -15,7 +15,7 @@ LOG_BYTES = 20_000
 """Size of a log's end that is kept for the screen."""
 
 MOST_EVENTS = 5_000
-"""Events kept, other than progress, the latest ones; of progress only the last is."""
+"""Number of latest events that are kept, apart from progress, of which only the last is."""
 
 _BEGINS = ("queued", "started", "resumed")
 
@@ -98,7 +98,7 @@ class RunReader:
             or (before.step, before.total) != (progress.step, progress.total)
             or before.done > progress.done
         ):
-            self._first = event  # another step, or the same one again: its rate is its own
+            self._first = event  # another step, or a restart of it, has its own rate
             progress = progress_of(event, event)
         self._progress = progress
 

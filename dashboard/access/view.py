@@ -1,5 +1,5 @@
-"""Access: who may sign in and as what, and the trail of what was done. For admins, and for the owner of a dashboard
-that asks nobody."""
+"""The Access page: accounts, roles and the audit trail. For admins, and for the owner of a dashboard without
+sign-in."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from dashboard.ui.components import head
 from dashboard.ui.markdown import plain
 
 ROLE_WORDS = {
-    Role.VIEWER: "Viewer: recognises people and looks",
-    Role.OPERATOR: "Operator: also enrols, deletes, exports, trains",
+    Role.VIEWER: "Viewer: recognises people and views pages",
+    Role.OPERATOR: "Operator: also enrols, deletes, exports and trains",
     Role.ADMIN: "Admin: everything",
 }
 TRAIL_ROWS = 500
@@ -30,7 +30,7 @@ TRAIL_ROWS = 500
 
 def view() -> None:
     """The page."""
-    head("Access", "Who may use this dashboard, and what was done with it.")
+    head("Access", "Manage who may use this dashboard, and see what was done.")
     if refused(Permission.ACCESS):
         return
     said = st.session_state.pop("access_said", "")
@@ -46,13 +46,14 @@ def view() -> None:
             _people(users)
         else:
             st.info(
-                "**Nobody is asked to sign in.** The dashboard answers on this machine only, and everybody who uses it "
-                "may do everything. Add an admin, and from then on everybody signs in.",
+                "**Sign-in is off.** The dashboard is reachable only from this machine, and everyone who uses it "
+                "has full "
+                "access. Add an admin to require sign-in.",
                 icon=":material/lock_open:",
             )
         _add(first=not users)
-    link("help", "Roles, passwords, and what they don't protect", icon=":material/help:", topic="access")
-    st.subheader("What was done", anchor=False)
+    link("help", "Roles and passwords, and what they don't protect", icon=":material/help:", topic="access")
+    st.subheader("Audit trail", anchor=False)
     with feedback():
         _trail()
 
@@ -63,7 +64,7 @@ def _people(users: list[User]) -> None:
         [{"name": f"{user.name}{' (you)' if user.name == me else ''}", "role": str(user.role)} for user in users]
     )
     st.dataframe(table, hide_index=True, width="stretch", height=38 + 35 * min(10, len(users)))
-    with st.expander("Change or remove somebody", icon=":material/manage_accounts:"):
+    with st.expander("Change or remove an account", icon=":material/manage_accounts:"):
         name = st.selectbox("Who", [user.name for user in users], key="access_who")
         user = next(each for each in users if each.name == name)
         with st.form("access_role", border=False):
@@ -74,29 +75,29 @@ def _people(users: list[User]) -> None:
                 format_func=ROLE_WORDS.__getitem__,
                 key=f"access_role_{user.stamp}",
             )
-            if st.form_submit_button("Save the role"):
+            if st.form_submit_button("Save role"):
                 with feedback() as attempt:
                     change_role(settings(), name, role or user.role)
-                _after(attempt.ok, f"{name} is {role} now, and signs in again.")
+                _after(attempt.ok, f"{name} now has the role {role}, and has to sign in again.")
         with st.form("access_password", border=False, clear_on_submit=True):
             password = st.text_input(
                 "New password", type="password", key="access_new_password", autocomplete="new-password", max_chars=300
             )
-            if st.form_submit_button("Save the password"):
+            if st.form_submit_button("Save password"):
                 with feedback() as attempt:
                     change_password(settings(), name, password)
-                _after(attempt.ok, f"{name} has a new password, and signs in again.")
+                _after(attempt.ok, f"{name} has a new password, and has to sign in again.")
         with st.popover("Remove", icon=":material/person_remove:"):
-            last = " Nobody is asked to sign in then." if len(users) == 1 else ""
-            st.markdown(f"{plain(name)} can't sign in any more, at once.{last}")
-            if st.button("Remove for good", key="access_remove"):
+            last = " Sign-in is then off." if len(users) == 1 else ""
+            st.markdown(f"{plain(name)} is signed out at once and can't sign in again.{last}")
+            if st.button("Remove account", key="access_remove"):
                 with feedback() as attempt:
                     remove_user(settings(), name)
-                _after(attempt.ok, f"{name} can't sign in any more.")
+                _after(attempt.ok, f"{name} was removed.")
 
 
 def _add(*, first: bool) -> None:
-    label = "Add the first admin" if first else "Add somebody"
+    label = "Add the first admin" if first else "Add an account"
     with st.expander(label, icon=":material/person_add:"), st.form("access_add", border=False):
         name = st.text_input("Name to sign in with", key="access_name", max_chars=80, autocomplete="off")
         password = st.text_input(
@@ -112,7 +113,7 @@ def _add(*, first: bool) -> None:
             with feedback() as attempt:
                 added = add_user(settings(), name, password, role)
                 name = added.name
-            _after(attempt.ok, f"{name} may sign in as {role}.", forget=("access_name", "access_password"))
+            _after(attempt.ok, f"{name} can sign in with the role {role}.", forget=("access_name", "access_password"))
 
 
 def _after(ok: bool, said: str, forget: tuple[str, ...] = ()) -> None:
@@ -126,7 +127,7 @@ def _after(ok: bool, said: str, forget: tuple[str, ...] = ()) -> None:
 def _by_provider() -> None:
     st.subheader("People who may sign in", anchor=False)
     st.info(
-        "Your organisation's provider signs people in. Their roles stand in the secrets file, under [access]: the "
+        "People sign in with your organisation's provider. Their roles are in the secrets file, under [access]: the "
         "lists admins, operators and viewers of e-mail addresses.",
         icon=":material/badge:",
     )
@@ -135,7 +136,7 @@ def _by_provider() -> None:
 def _trail() -> None:
     entries = combined_trail(read_trail(settings(), TRAIL_ROWS), gallery().audit(TRAIL_ROWS), TRAIL_ROWS)
     if not entries:
-        st.caption("Nothing yet.")
+        st.caption("No entries yet")
         return
     table = trail_table(entries)
     st.dataframe(
@@ -146,13 +147,14 @@ def _trail() -> None:
         column_config={
             "when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
             "who": st.column_config.TextColumn(width="small"),
-            "what": st.column_config.TextColumn(width="large"),
-            "to what": st.column_config.TextColumn(width="small"),
+            "what": st.column_config.TextColumn(width="medium"),
+            "to what": st.column_config.TextColumn(width="medium"),
         },
     )
     st.caption(
-        f"{count(len(table), 'line')}, the latest first. People enrolled appear by number, so that a deleted name "
-        "stays deleted. Lines are never changed or removed by this program."
+        f"{count(len(table), 'entry', 'entries')}, the latest first. Enrolled people appear by number, so that a "
+        f"deleted name "
+        "stays deleted. This program never changes or removes entries."
     )
     offer_download(
         "As CSV",
@@ -165,7 +167,7 @@ def _trail() -> None:
 
 
 def trail_table(entries: list[TrailEntry]) -> pd.DataFrame:
-    """The trail as it is shown: when (UTC), who, what, to what."""
+    """The audit trail as a table: when (UTC), who, what, to what."""
     rows = [
         {"when (UTC)": entry.at, "who": entry.actor, "what": entry.event, "to what": entry.subject} for entry in entries
     ]

@@ -1,4 +1,4 @@
-"""May this page use the camera? Asks the browser, and says each way in which it can't, in words with the remedy."""
+"""The browser's permission to use the camera, and a message with the remedy for each way in which it fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 Verdict = Literal["", "ok", "refused", "absent", "taken", "insecure", "unsupported", "lost", "unreached", "fault"]
 
-# The camera is opened and let go at once: what speaks against it is then known to the page, not only to a frame in it.
+# Opens the camera and closes it at once, so that the page, not only a frame in it, learns why it fails.
 _ASK = """
 export default function ({ parentElement, setStateValue }) {
   if (parentElement.asked) return;
@@ -33,7 +33,7 @@ _camera = st.components.v2.component("edgeface_studio.camera", js=_ASK)
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is no picture, and what to do about it. `icon` is a Material icon."""
+    """Why there is no picture, and the next step. `icon` is a Material icon."""
 
     what: str
     next_step: str
@@ -42,47 +42,48 @@ class Trouble:
 
 TROUBLES: dict[Verdict, Trouble] = {
     "refused": Trouble(
-        "The camera was refused.",
-        "Choose the camera sign beside the address, allow it for this page, then start again. Where it isn't offered, "
-        "the system's own privacy settings keep the browser from the camera.",
+        "The browser denied access to the camera.",
+        "Choose the camera icon in the address bar, allow the camera for this page, and start again. If there is no "
+        "icon, allow the browser to use the camera in the system's privacy settings.",
     ),
     "absent": Trouble(
         "No camera was found.",
-        "Connect one, or switch it on (a slider or a key on many portable computers), then start again.",
+        "Connect a camera, or switch it on (many laptops have a slider or a key for it), and start again.",
     ),
     "taken": Trouble(
-        "The camera gives no picture: another program is using it.",
-        "Close calls and other programs that show a camera picture, then start again.",
+        "The camera is in use by another program.",
+        "Close video calls and other programs that use the camera, and start again.",
     ),
     "insecure": Trouble(
-        "Browsers give a camera only to pages on localhost or over HTTPS, and this page is neither.",
-        "Open it on the machine itself as http://localhost:8501, or have it served over HTTPS.",
+        "Browsers allow the camera only on localhost or over HTTPS.",
+        "Open http://localhost:8501 on the machine itself, or serve the dashboard over HTTPS.",
         ":material/lock_open:",
     ),
     "unsupported": Trouble(
-        "This browser offers no camera to pages.", "Use a current Firefox, Chrome, Edge or Safari.", ":material/web:"
+        "This browser doesn't support cameras.", "Use a current Firefox, Chrome, Edge or Safari.", ":material/web:"
     ),
-    "lost": Trouble("The picture stopped coming.", "Look whether the camera is still connected, then start again."),
+    "lost": Trouble("The video stopped.", "Check that the camera is connected, and start again."),
     "unreached": Trouble(
-        "Browser and server don't reach each other.",
-        "Between two networks a TURN server is needed, and none is set or it doesn't answer; the operator names one in "
-        "the secrets file. On one machine: start again, and stop other heavy work.",
+        "No connection between browser and server.",
+        "Between two networks, a TURN server has to be set in the secrets file and has to be reachable. On one "
+        "machine, "
+        "stop other demanding programs and start again.",
         ":material/wifi_off:",
     ),
     "fault": Trouble(
-        "The pictures couldn't be looked at.", "Start again; when it stays, look into the log.", ":material/error:"
+        "The video frames couldn't be processed.", "Start again. If it happens again, see the log.", ":material/error:"
     ),
 }
 
 
 def ask_camera(key: str) -> Verdict:
-    """What the browser answers: "ok", a trouble's name, or "" while it is still asking. One `key` asks once."""
+    """The browser's answer: "ok", a key of TROUBLES, or "" while it is pending. Each `key` asks once."""
     answer = _camera(key=key, default={"verdict": ""}, on_verdict_change=_noted)
     return answer.verdict or ""
 
 
 def trouble_of_address(url: str | None) -> Verdict:
-    """ "insecure" when a page at that address can't get a camera, known before anybody is asked; else ""."""
+    """ "insecure" where browsers deny a page at that address the camera, else ""."""
     if not url:
         return ""
     parts = urlsplit(url)
@@ -92,11 +93,11 @@ def trouble_of_address(url: str | None) -> Verdict:
 
 
 def say_trouble(verdict: Verdict) -> None:
-    """The trouble and its remedy on the page; nothing for "" and "ok"."""
+    """Show a trouble with its remedy; nothing for "" and "ok"."""
     trouble = TROUBLES.get(verdict)
     if trouble is not None:
         st.warning(f"**{trouble.what}**\n\n{trouble.next_step}", icon=trouble.icon)
 
 
 def _noted() -> None:
-    """An answer makes the page run again; there is nothing else to do."""
+    """A change reruns the page; nothing else is needed."""

@@ -1,4 +1,4 @@
-"""What a deployment says of live video, in the table [webrtc] of `.streamlit/secrets.toml`: ICE servers, size, rate.
+"""Settings of live video: ICE servers, size and rate, in the table [webrtc] of `.streamlit/secrets.toml`.
 
 [webrtc]
 width = 640
@@ -37,9 +37,9 @@ class IceServer:
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Size (px) and rate (frames a second) that the camera is asked for, and who helps browser and server to meet.
+    """Requested size (px) and rate (frames per second) of the camera, and the ICE servers.
 
-    No server by default: on one machine or in one network none is needed, and nobody outside is told of a visitor.
+    No server by default: within one machine or network none is needed, and no third party learns of a visitor.
     """
 
     width: int = 640
@@ -49,12 +49,13 @@ class LiveSettings:
 
     @property
     def rtc_configuration(self) -> dict[str, Any]:
-        """As browser and server take it. An empty list means none; leaving it out would mean a public server."""
+        """RTCConfiguration for browser and server. An empty list means no server; without it a public one would be
+        used."""
         return {"iceServers": [_as_given(server) for server in self.ice_servers]}
 
     @property
     def constraints(self) -> dict[str, Any]:
-        """What the browser is asked for (MediaStreamConstraints): the front camera, no sound."""
+        """MediaStreamConstraints for the browser: the front camera, no sound."""
         video = {
             "width": {"ideal": self.width},
             "height": {"ideal": self.height},
@@ -65,7 +66,7 @@ class LiveSettings:
 
 
 def live_settings() -> LiveSettings:
-    """The deployment's settings; the defaults where there is no secrets file. Raises SettingsInvalid."""
+    """The settings of the secrets file, or the defaults. Raises SettingsInvalid."""
     from streamlit.errors import StreamlitSecretNotFoundError
 
     try:
@@ -76,7 +77,7 @@ def live_settings() -> LiveSettings:
 
 
 def parse(table: Any) -> LiveSettings:
-    """Settings from a table of the secrets file. Raises SettingsInvalid, which never repeats a credential."""
+    """Settings from a table of the secrets file. Raises SettingsInvalid, whose text contains no credential."""
     if not isinstance(table, Mapping):
         raise _invalid("is one value", "a table")
     if unknown := sorted(set(table) - _KNOWN):
@@ -99,7 +100,7 @@ def _whole(table: Mapping[str, Any], name: str, stock: int, low: int, high: int)
 
 def _servers(given: Any) -> tuple[IceServer, ...]:
     if isinstance(given, (str, Mapping)) or not hasattr(given, "__iter__"):
-        raise _invalid("has ice_servers that are no list", "[[webrtc.ice_servers]] tables")
+        raise _invalid("has ice_servers that aren't a list", "[[webrtc.ice_servers]] tables")
     return tuple(_server(number, each) for number, each in enumerate(given, start=1))
 
 
@@ -122,4 +123,4 @@ def _as_given(server: IceServer) -> dict[str, Any]:
 
 
 def _invalid(found: str, expected: str) -> SettingsInvalid:
-    return SettingsInvalid(f"{_WHERE} {found}; expected {expected}.", "Correct the file, then load the page again.")
+    return SettingsInvalid(f"{_WHERE} {found}; expected {expected}.", "Correct the file and reload the page.")

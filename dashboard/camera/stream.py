@@ -1,9 +1,9 @@
-"""Live video from the visitor's camera over WebRTC: start, stop, what goes wrong in words, and a clean end.
+"""Live video from the visitor's camera over WebRTC: start, stop, error messages, and a clean end.
 
     state = video("enroll_live", on_frame)   # on_frame(rgb) -> rgb, on the video thread: quick, no Streamlit calls
 
-The camera runs between "Start" and "Stop" only. It ends when the page is left, reloaded or closed, and leaving never
-starts it again by itself.
+The camera runs only between "Start" and "Stop". It ends when the page is left, reloaded or closed, and never restarts
+automatically.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     import av
 
 Phase = Literal["idle", "asking", "loading", "streaming", "stopping"]
-"""Of a stream: the browser is asked for the camera, loads the picture, is connected with it, and lets it go."""
+"""Phases of a stream: the browser is asked for the camera, loads the component, is connected, and disconnects."""
 
 OnFrame = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 LONG_S, GIVE_UP_S, SILENT_S, CLOSE_S = 10.0, 180.0, 20.0, 8.0
-"""Seconds of connecting after which the page says that it takes long, after which it gives up; of no new frame after
-which the picture counts as lost (a busy machine may pause; a camera that is unplugged ends at once); and of closing
-after which the page goes on without the browser's word."""
+"""Seconds of connecting after which the page reports a delay, and after which it gives up; without a new frame after
+which the video counts as lost (a busy machine may pause); and of closing after which the page doesn't wait for the
+browser."""
 
 _log = logger(__name__)
 _VIDEO = {
@@ -48,8 +48,8 @@ _VIDEO = {
 
 @dataclass(frozen=True)
 class StreamState:
-    """`playing`: frames come. `connecting`: asked for, not yet there. `trouble`: why it ended or didn't begin, "" else.
-    `size_px`: (width, height) of the last frame, None before the first."""
+    """State of a stream. `playing`: frames arrive. `connecting`: requested, no frame yet. `trouble`: why it ended or
+    didn't start, else "". `size_px`: (width, height) of the last frame, None before the first."""
 
     playing: bool = False
     connecting: bool = False
@@ -59,9 +59,8 @@ class StreamState:
 
 @dataclass
 class _Stream:
-    """What is known of one stream, in the visitor's session. `asked` numbers its connections: what a connection that is
-    over still sends or says, however late, changes nothing. The video's thread writes `seen_at`, `size_px`,
-    `fault`."""
+    """A stream in the visitor's session. `asked` numbers its connections, so that late frames and events of an ended
+    one are ignored. The video thread writes `seen_at`, `size_px` and `fault`."""
 
     phase: Phase = "idle"
     trouble: Verdict = ""
@@ -87,33 +86,33 @@ class _Stream:
             self.end(self.asked)
 
     def look(self, connection: int, rgb: NDArray[np.uint8], on_frame: OnFrame) -> NDArray[np.uint8]:
-        """What is to be shown for a frame of a connection; the frame itself once that is over. On the video thread."""
-        with self.lock:  # `end` waits for a frame that is being looked at, and none is looked at after it
+        """Process a frame of a connection on the video thread; the frame itself once the connection has ended."""
+        with self.lock:  # `end` waits for a frame in progress, and none is processed after it
             if self.over or connection != self.asked:
                 return rgb
             self.seen_at, self.size_px = time.monotonic(), (rgb.shape[1], rgb.shape[0])
             try:
                 return on_frame(rgb)
-            except Exception as error:  # noqa: BLE001 - the video thread's last line of defence; the page says it
+            except Exception as error:  # noqa: BLE001 - the last handler of the video thread; the page reports it
                 if not self.fault:
                     _log.error("live video: unexpected %s while processing a frame", error, exc_info=error)
                 self.fault = True
                 return rgb
 
     def ended(self, connection: int) -> None:
-        """The video's event loop says that a connection is over. One that never gave a frame may be tried again."""
+        """Called by the video's event loop when a connection ends. One without any frame may be retried."""
         if self.seen_at:
             self.end(connection)
 
     def end(self, connection: int) -> None:
-        """Let go what looks at a connection's frames, once, whoever comes first: the page or the video's event loop."""
+        """End the processing of a connection's frames, once: the page or the video's event loop calls it."""
         with self.lock:
             if connection != self.asked:
                 return
             self.over = True
             on_end, self.on_end = self.on_end, None
         if on_end is not None:
-            # Closing may wait for work that has begun, and the video's event loop serves every visitor.
+            # Closing may wait for work in progress, and the video's event loop serves all visitors.
             threading.Thread(target=on_end, name="live-video-end", daemon=True).start()
 
 
@@ -125,12 +124,12 @@ def video(
     start: str = "Start the camera",
     stop: str = "Stop the camera",
 ) -> StreamState:
-    """Show the start button, the running picture as `on_frame` gives it back, or what is wrong and its remedy.
+    """Show the start button, the live video as `on_frame` returns it, or an error with its remedy.
 
-    `on_frame` gets every frame that it can keep up with, uint8 RGB (H, W, 3), and returns what is shown, of any size.
-    It runs on a thread of its own, where Streamlit can't be used; hand heavy work on. `on_end` is called once after
-    each stream, on a thread of its own. Call it outside a fragment: the page runs anew when the stream begins and ends.
-    Raises SettingsInvalid for a wrong [webrtc] table.
+    `on_frame` receives as many frames as it can keep up with, uint8 RGB (H, W, 3), and returns the image to show, of
+    any size. It runs on its own thread, where Streamlit can't be used, and must return quickly. `on_end` is called once
+    after each stream, on its own thread. Call `video` outside a fragment: the page is rerun when the stream starts and
+    ends. Raises SettingsInvalid for a wrong [webrtc] table.
     """
     settings = live_settings()
     stream = _known(key)
@@ -142,7 +141,7 @@ def video(
         if verdict:
             stream.enter("loading" if verdict == "ok" else "idle", verdict if verdict != "ok" else "")
             st.rerun()
-        st.info("Your browser asks whether this page may use the camera: allow it.", icon=":material/videocam:")
+        st.info("Allow this page to use the camera when your browser asks.", icon=":material/videocam:")
         _stop_button(key, stream, "Cancel")
         return StreamState(connecting=True)
     if not stream.over:
@@ -155,17 +154,17 @@ def video(
 
 
 def running(key: str) -> bool:
-    """Whether the stream called `key` was asked for and hasn't ended."""
+    """Whether the stream called `key` was started and hasn't ended."""
     return _known(key).phase in ("asking", "loading", "streaming")
 
 
 def end(key: str) -> None:
-    """End the stream called `key` now: the connection is closed, the picture goes with the page's next run."""
+    """Close the connection of the stream called `key`; the video disappears at the page's next run."""
     stream = _known(key)
     if stream.phase == "idle":
         return
     stream.enter("idle")
-    # streamlit-webrtc has no public way to end a connection but to show its picture once more; the version is pinned.
+    # streamlit-webrtc ends a connection publicly only by showing its component again; the version is pinned.
     worker = getattr(st.session_state.get(f"{key}_webrtc"), "_get_worker", lambda: None)()
     if worker is not None:
         threading.Thread(target=worker.stop, name="live-video-stop", daemon=True).start()
@@ -174,7 +173,7 @@ def end(key: str) -> None:
 def _known(key: str) -> _Stream:
     stream: _Stream = st.session_state.setdefault(f"{key}_stream", _Stream())
     if stream.shown and f"{key}_stop" not in st.session_state:
-        # A widget's state goes when a page runs without it: the visitor was elsewhere, and the camera is off.
+        # A widget's state is dropped when a page runs without it: the visitor left the page, and the camera is off.
         stream.enter("idle")
     return stream
 
@@ -185,7 +184,7 @@ def _offer(key: str, stream: _Stream, label: str) -> None:
     if trouble in ("insecure", "refused", "unreached"):
         link("help", "Cameras in browsers", icon=":material/help:", topic="camera")
     if not trouble:
-        st.html("<div class='ef-noface' style='aspect-ratio: 4 / 3'>The picture appears here</div>")
+        st.html("<div class='ef-noface' style='aspect-ratio: 4 / 3'>The video appears here</div>")
     if st.button(label, type="primary", icon=":material/videocam:", key=f"{key}_start"):
         stream.enter("asking")
         st.rerun()
@@ -199,10 +198,10 @@ def _stop_button(key: str, stream: _Stream, label: str) -> None:
 
 
 def _stream(key: str, stream: _Stream, settings: LiveSettings, on_frame: OnFrame) -> bool:
-    """Put the picture on the page, follow its state, and say whether it plays.
+    """Show the video component, follow its state, and return whether it plays.
 
-    It is put there unconnected first. Told to connect while it loads, streamlit-webrtc opens a connection for each run
-    of the page meanwhile and gives the answer for one to another, which fails after 15 seconds.
+    It is mounted first and connected after. If it connects while it loads, streamlit-webrtc opens a connection for each
+    run of the page and mixes up their answers, which fails after 15 seconds.
     """
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
     from streamlit_webrtc.webrtc import SignallingTimeoutError
@@ -252,8 +251,8 @@ def _callback(stream: _Stream, connection: int, on_frame: OnFrame) -> Callable[[
 
 
 def _watch(key: str) -> None:
-    """Once a second: say that connecting takes long, and end what doesn't come, has stopped or fails."""
-    said = st.empty()  # always there: a part of a page that shows nothing any more leaves what it showed last
+    """Once a second, report slow connecting, and end a stream that doesn't start, has stopped or fails."""
+    said = st.empty()  # always present: a fragment that shows nothing would leave its last output
     stream: Any = st.session_state.get(f"{key}_stream")
     if stream is None or stream.phase in ("idle", "asking"):
         return
@@ -274,7 +273,5 @@ def _watch(key: str) -> None:
         stream.enter("stopping", "unreached")
         st.rerun()
     if not stream.seen_at:
-        slow = (
-            "Still connecting. This machine is busy, or browser and server are in two networks without a TURN server."
-        )
+        slow = "Still connecting. The machine may be busy, or a TURN server between the networks is missing."
         said.caption("Connecting to the camera" if waited < LONG_S else slow)

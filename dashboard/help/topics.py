@@ -1,4 +1,4 @@
-"""The Help page's content: parsed from help.md once, searched by words. Errors name a topic by its anchor."""
+"""Topics of the Help page, parsed from help.md, with a search. Errors refer to a topic by its anchor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADING = re.compile(r"^## (?P<title>.+?) \{#(?P<anchor>[a-z0-9-]+)\}$")
 
 @dataclass(frozen=True)
 class Topic:
-    """One question with its answer. `anchor` is what a link or an error's `help_topic` names; `body` is Markdown."""
+    """A question with its answer. Links and the `help_topic` of errors refer to `anchor`; `body` is Markdown."""
 
     anchor: str
     group: str
@@ -24,19 +24,19 @@ class Topic:
 
 @cache
 def topics() -> tuple[Topic, ...]:
-    """Every topic, in the order of the page."""
+    """All topics in the order of the page."""
     return parse(_SOURCE.read_text(encoding="utf-8"))
 
 
 def topic(anchor: str) -> Topic | None:
-    """The topic of that anchor, or None."""
+    """The topic with that anchor, or None."""
     return next((found for found in topics() if found.anchor == anchor), None)
 
 
 def find(query: str) -> list[Topic]:
-    """Topics that hold every word of `query` somewhere, case and accents aside; those with a word in the title first.
+    """Topics that contain every word of `query`, ignoring case and accents; those with a word in the title first.
 
-    An empty query finds all.
+    An empty query returns all topics.
     """
     words = _fold(query).split()
     found = [t for t in topics() if all(word in _fold(f"{t.title} {t.anchor} {t.body}") for word in words)]
@@ -44,9 +44,9 @@ def find(query: str) -> list[Topic]:
 
 
 def parse(text: str) -> tuple[Topic, ...]:
-    """Topics of a Markdown text: `# Group`, then `## Title {#anchor}` with what follows as its body.
+    """Parse topics from a Markdown text: `# Group`, then `## Title {#anchor}` followed by the body.
 
-    Raises ValueError where a heading names no anchor, an anchor comes twice, or a topic belongs to no group.
+    Raises ValueError for a heading without an anchor, a repeated anchor, or a topic without a group.
     """
     found: list[Topic] = []
     group = ""

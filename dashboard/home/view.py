@@ -1,4 +1,4 @@
-"""The Home view: what is ready, the next step with one click to it, and a short first tour."""
+"""The Home page: what is ready, the next step, and a short first tour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dashboard.ui.pictures import Picture, faces_html
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next: a sentence, and the page that does it ("" where it is done on Home itself)."""
+    """The next step: a sentence, and the page for it ("" where Home itself does it)."""
 
     title: str
     text: str
@@ -39,21 +39,21 @@ _FACES_SHOWN = 9
 
 
 def next_step(ready: Readiness) -> Step:
-    """The one thing to do next, by what is ready."""
+    """The next step for what is ready."""
     if ready.weights is None:
-        return Step("Get the weights", "One click below fetches them. Everything else waits for this.")
+        return Step("Get the weights", "Download them below. Nothing else works without them.")
     if ready.people == 0:
-        return Step("Enrol the first person", "3 to 7 photographs of somebody are enough.", "enroll", "Enrol somebody")
+        return Step("Enrol the first person", "Use 3 to 7 photographs of one person.", "enroll", "Enrol somebody")
     if ready.findable == 0:
         return Step(
             "Enrol with these weights",
-            "Those enrolled were made with other weights, and can't be searched with the ones in use.",
+            "The people in the gallery were enrolled with other weights, and can't be recognised with those in use.",
             "enroll",
             "Enrol somebody",
         )
     return Step(
         "Recognise somebody",
-        "Upload a photograph, even one with a face of 16 px, and see who it is.",
+        "Upload a photograph and find out who is in it, even where a face is only 16 px wide.",
         "identify",
         "Identify a photograph",
     )
@@ -61,7 +61,7 @@ def next_step(ready: Readiness) -> Step:
 
 def view() -> None:
     """Home."""
-    head("EdgeFace Studio", "Recognise faces of 16 to 32 pixels: enrol people once, then name them in any photograph.")
+    head("EdgeFace Studio", "Recognise faces of 16 to 32 pixels: enrol people once, then find them in any photograph.")
     said = st.session_state.pop("home_said", "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
@@ -102,7 +102,7 @@ def _status(ready: Readiness) -> None:
             "Face detector",
             ready.detector_problem is None,
             "YuNet",
-            "missing" if ready.detector_problem else "finds small faces too",
+            "missing" if ready.detector_problem else "also finds small faces",
         ),
         (
             "Gallery",
@@ -114,20 +114,20 @@ def _status(ready: Readiness) -> None:
     st.html(f"<div class='ef-status'>{''.join(_cell(*cell) for cell in cells)}</div>")
     others = ready.people - ready.findable
     if ready.weights is not None and others and ready.findable:
-        st.caption(f"{count(others, 'person', 'people')} made with other weights: kept, and not searched.")
+        st.caption(f"{count(others, 'person', 'people')} enrolled with other weights can't be recognised.")
 
 
 def _chosen_before() -> bool:
-    """Whether this isn't simply the first time: weights were in use, or some lie here."""
+    """Whether weights were in use before, or are stored here."""
     here = settings()
     return here.active_path.exists() or bool(scan(here))
 
 
 def _some_faces() -> None:
-    """A few of those enrolled: the gallery at a glance."""
+    """A few enrolled faces."""
     shown = list(covers(gallery()).values())[:_FACES_SHOWN]
     if shown:
-        st.html(faces_html([Picture(address, alt="Somebody enrolled") for address in shown], 64))
+        st.html(faces_html([Picture(address, alt="Enrolled person") for address in shown], 64))
 
 
 def _cell(title: str, good: bool, what: str, detail: str) -> str:
@@ -149,15 +149,19 @@ def _next(step: Step) -> None:
 
 
 _TOUR = (
-    ("Get the weights", "Fetch them once, here on Home.", "home"),
-    ("Enrol somebody", "Upload 3 to 7 photographs of one person, look at the faces that were found, save.", "enroll"),
+    ("Get the weights", "Download them once, here on Home.", "home"),
+    ("Enrol somebody", "Upload 3 to 7 photographs of one person, check the faces found in them, and save.", "enroll"),
     (
         "Identify a photograph",
-        "Upload another photograph of them, reduce it to 16 px, and see what is left.",
+        "Upload another photograph of the person, reduce the face to 16 px, and see whether it is still recognised.",
         "identify",
     ),
-    ("Look after the gallery", "Rename, delete, carry it to another machine.", "gallery"),
-    ("Make a data set", "For training and honest figures: drawn people in one click, or your photographs.", "dataset"),
+    ("Manage the gallery", "Rename or delete people, or move the gallery to another machine.", "gallery"),
+    (
+        "Make a data set",
+        "For training and evaluation: generate synthetic faces in one click, or use your own photographs.",
+        "dataset",
+    ),
 )
 
 

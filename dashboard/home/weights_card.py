@@ -15,13 +15,13 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
-from dashboard.shell.weights_badge import ORIGIN_ICONS, ORIGINS, upscaler_words
+from dashboard.shell.weights_badge import ORIGIN_ICONS, ORIGINS, protocol_words, upscaler_words
 from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import markup, plain
 
 
 def weights_card(used: ActiveModels) -> None:
-    """The model card of what is in use: where it comes from, and its equal error rates with their protocol."""
+    """The model card of the weights in use: origin, and equal error rates with their protocol."""
     weights = used.encoder
     if weights is None:
         return
@@ -32,18 +32,23 @@ def weights_card(used: ActiveModels) -> None:
             words, colour, _ = ORIGINS[weights.origin]
             st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
         if figures is None:
-            st.markdown("These weights haven't been measured yet. Measure them on your own data.")
+            st.markdown("The accuracy of these weights hasn't been measured yet. Measure it on your own data.")
         else:
             st.html(rates_html(figures))
-            st.caption(f"Equal error rate, lower is better. {plain(figures.protocol)}.")
+            st.caption(f"Equal error rate, lower is better. {plain(protocol_words(figures, weights))}.")
             if figures.source == "validation":
-                st.caption("The training chose these weights by these people, which flatters. Measure them on others.")
+                st.caption(
+                    "These weights were selected on the same people, so the figures are optimistic. Measure them on "
+                    "other people."
+                )
         if figures is None or figures.source == "validation":
             link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
         if used.upscaler is not None:
             st.markdown(f"**Small faces are enlarged by** {plain(upscaler_words(used.upscaler))}.")
         if used.figures_pair:
-            st.caption(f"These figures belong to another pair. {plain(used.figures_pair)}")
+            st.caption(
+                f"These figures were measured with a different pair of encoder and upscaler. {plain(used.figures_pair)}"
+            )
         if used.mismatch:
             st.warning(plain(used.mismatch), icon=":material/sync_problem:")
             _offer_partner(used)
@@ -58,14 +63,14 @@ def weights_card(used: ActiveModels) -> None:
 
 
 def _offer_partner(used: ActiveModels) -> None:
-    """A button for each stored file that would make a pair of what is in use."""
+    """A button for each stored file that was measured together with a file in use."""
     if not allowed(Permission.WEIGHTS):
         return
     for file in partners(settings(), used):
         kept = used.upscaler if isinstance(file, WeightsFile) else used.encoder
         what = f"Use {file.name} with {kept.name if kept else 'it'}"
         if st.button(plain(what), icon=":material/join_inner:", key=f"home_pair_{file.sha256[:12]}"):
-            with feedback() as attempt, st.spinner("Trying it on faces"):
+            with feedback() as attempt, st.spinner("Checking it on faces"):
                 use_model(settings(), file.path or BICUBIC)
             if attempt.ok:
                 st.session_state["home_said"] = f"{file.name} is in use."
@@ -113,14 +118,14 @@ def _facts_html(title: str, facts: dict[str, str]) -> str:
 
 
 def starter_offer() -> None:
-    """While the starter is in use: what it is good for, and the official weights, to fetch or from a file."""
+    """The offer of official weights, shown while the starter weights are in use."""
     official = OFFICIAL[f"{RECOMMENDED}_q"][0]
     figures = (
         plain(official.with_intervals).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
     )  # a line breaks between sizes
     st.info(
-        "**Starter weights: limited accuracy.** They came with this project so that it works without a download. The "
-        f"official ones recognise better: equal error rate with the 95 % interval {figures} "
+        "**Starter weights: limited accuracy.** They are included so that the program works without a download. The "
+        f"official weights are more accurate: equal error rate with the 95 % interval {figures} "
         f"({plain(official.protocol)}).",
         icon=":material/tips_and_updates:",
     )

@@ -1,4 +1,4 @@
-"""Getting weights on Home: fetch an official file with its progress, or verify one that was uploaded, then use it."""
+"""The panel that downloads official weights, verifies an uploaded file, or uses a stored one."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ _ENDINGS = ["pt", "pth", "ckpt", "safetensors"]
 
 
 def weights_panel(*, primary: bool) -> None:
-    """Two ways to weights, and their licences, for admins. `primary` makes fetching the page's main action."""
+    """The ways to get weights, and their licences; for admins. `primary` makes the download the page's main action."""
     if not allowed(Permission.WEIGHTS):
-        not_yours("Getting weights, or changing those in use,", "admin")
+        not_yours("Changing the weights in use", "admin")
         return
     with st.container(border=True):
         st.markdown("#### :material/download: Get EdgeFace weights")
         st.markdown(
-            "EdgeFace turns a face into 512 numbers. Its weights come from the authors and are checked to the last "
-            "byte. Photographs never leave this machine."
+            "EdgeFace turns a face into an embedding of 512 numbers. The weights are published by the authors, and "
+            "each "
+            "download is verified against its published checksum. Photographs never leave this machine."
         )
         upscalers = scan_upscalers(settings())
         stored: list[WeightsFile | UpscalerFile] = [*scan(settings()), *upscalers]
         if upscalers:
             stored.append(BICUBIC_UPSCALER)
-        titles = ["Fetch the official ones", "Use a file you have", *(["Stored here"] if stored else [])]
+        titles = ["Download official weights", "Use your own file", *(["Stored here"] if stored else [])]
         fetching, own, *here = st.tabs(titles)
         with fetching:
             _fetch_tab(primary)
@@ -63,16 +64,17 @@ def _fetch_tab(primary: bool) -> None:
         index=list(VARIANTS).index(RECOMMENDED),
         format_func=lambda each: _label(VARIANTS[each]),
         key="home_variant",
-        help="The smallest is quick and good. Larger ones are somewhat more exact and slower.",
+        help="The smallest variant is fast and accurate enough for most uses. Larger variants are slightly more "
+        "accurate, and slower.",
     )
     variant = VARIANTS[name]
     if st.button(
-        f"Fetch {variant.name} ({variant.megabytes:.1f} MB)",
+        f"Download {variant.name} ({variant.megabytes:.1f} MB)",
         type="primary" if primary else "secondary",
         icon=":material/download:",
         key="home_fetch",
     ):
-        bar = st.progress(0.0, text="Asking the server")
+        bar = st.progress(0.0, text="Connecting to the server")
         with feedback() as attempt:
             fetch_and_use(settings(), variant, lambda share, text: bar.progress(share, text=plain(text)))
         bar.empty()
@@ -93,36 +95,36 @@ def _label(variant: Variant) -> str:
 def fetch_and_use(
     here: Settings, variant: Variant, on_progress: Callable[[float, str], object], base_url: str = OFFICIAL_FOLDER
 ) -> WeightsFile:
-    """Download, verify and take into use. `on_progress` gets a share in [0, 1] and a line of text.
+    """Download, verify and use official weights. `on_progress` receives a share in [0, 1] and a line of text.
 
-    Raises DownloadFailed (offline: it says where to put the file by hand), StorageFailed, and the loader's errors.
+    Raises DownloadFailed (offline: it names the folder for a manual download), StorageFailed, and the loader's errors.
     """
 
-    def tell(event: FetchEvent) -> None:
+    def on_event(event: FetchEvent) -> None:
         total = event.total_bytes or variant.megabytes * 1e6
         text = event.text or f"{event.done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
         on_progress(min(0.9, 0.9 * event.done_bytes / total), text)
 
-    path = fetch(variant, here.weights_dir, base_url=base_url, on_event=tell)
-    on_progress(0.95, "Checking that it tells faces apart")
+    path = fetch(variant, here.weights_dir, base_url=base_url, on_event=on_event)
+    on_progress(0.95, "Checking that it distinguishes faces")
     return use_weights(here, path)
 
 
 def _upload_tab() -> None:
     with st.form("home_weights_form", border=False):
         file = st.file_uploader(
-            "Weights file: official, fine-tuned from one, or one that this project made (also an upscaler)",
+            "Weights file: official, fine-tuned, or exported by this program; also an upscaler",
             type=_ENDINGS,
             max_upload_size=MAX_WEIGHTS_MB,
             key="home_weights_file",
         )
-        asked = st.form_submit_button("Check it and use it", icon=":material/verified:")
+        asked = st.form_submit_button("Check and use", icon=":material/verified:")
     if not asked:
         return
     if file is None:
         st.warning("Choose a file first.", icon=":material/upload_file:")
         return
-    with feedback() as attempt, st.spinner("Checking the file: complete, safe, and able to tell faces apart"):
+    with feedback() as attempt, st.spinner("Checking that the file is complete and safe, and distinguishes faces"):
         used = use_upload(settings(), file.name, file.getvalue())
     if attempt.ok:
         st.session_state["home_said"] = f"{used.name} is in use."
@@ -133,7 +135,7 @@ def _stored_tab(stored: list[WeightsFile | UpscalerFile]) -> None:
     file = st.selectbox("File", stored, format_func=_stored_label, key="home_stored")
     if not st.button("Use this file", icon=":material/check:", key="home_use_stored"):
         return
-    with feedback() as attempt, st.spinner("Trying it on faces"):
+    with feedback() as attempt, st.spinner("Checking it on faces"):
         used = use_model(settings(), file.path or BICUBIC)
     if attempt.ok:
         st.session_state["home_said"] = f"{used.name} is in use."
@@ -142,9 +144,9 @@ def _stored_tab(stored: list[WeightsFile | UpscalerFile]) -> None:
 
 def _stored_label(file: WeightsFile | UpscalerFile) -> str:
     if file.path is None:
-        return "bicubic (enlarges small faces, invents nothing)"
+        return "bicubic (upscaler without a network)"
     if isinstance(file, UpscalerFile):
-        what = "enlarges small faces"
+        what = "upscaler"
     elif file.official is not None:
         what = f"official {file.official.name}"
     else:
@@ -153,8 +155,7 @@ def _stored_label(file: WeightsFile | UpscalerFile) -> str:
 
 
 def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile | UpscalerFile:
-    """Verify uploaded bytes as weights or an upscaler, keep a copy and take it into use. Raises what `use_model`
-    raises."""
+    """Verify uploaded weights or an upscaler, store a copy and use it. Raises what `use_model` raises."""
     with tempfile.TemporaryDirectory(prefix="edgeface-weights-") as folder:
         path = Path(folder) / (PurePath(name.replace("\\", "/")).name[-100:] or "weights.pt")
         path.write_bytes(content)

@@ -57,7 +57,7 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class RunCard:
-    """How a kind of run is card. `unit` is what its progress counts, in the plural; `steps` are the labels of the
+    """How a kind of run is shown. `unit` is what its progress counts, in the plural; `steps` are the labels of the
     job's steps, in addition to STEPS. `body` draws more below the bar at each refresh (a chart of losses). `on_end` is
     called once when this visitor has seen the run end, before the page is run again; `on_remove` after a removal. `bar`
     returns the bar's share in [0, 1] and its text, instead of those of the progress events; `buttons` draws further

@@ -31,7 +31,7 @@ class DatasetRun:
 
 
 def known_runs() -> list[DatasetRun]:
-    """Runs that make or check data sets, newest first; one that is removed at this moment, or damaged, is left out."""
+    """Runs that make or check data sets, newest first, without damaged ones and those being removed."""
     found: list[DatasetRun] = []
     for run in list_runs(runs_root(settings())):
         if run.kind in KINDS:
@@ -58,5 +58,5 @@ def start_dataset_run(config: DatasetRunConfig) -> Run:
 
 
 def check_running(root: Path) -> bool:
-    """Whether a check of the data set at `root` is at work or waits."""
+    """Whether a check of the data set at `root` is queued or running."""
     return any(known.run.kind == "check" and known.target == root and known.state.live for known in known_runs())

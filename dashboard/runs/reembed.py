@@ -1,4 +1,4 @@
-"""People whose templates other weights made: the offer to re-embed them from their stored crops, and its progress."""
+"""The offer to re-embed people whose templates were made with other weights, and the progress of that run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _SAID = "reembed_said"
 
 
 def reembed_offer(ready: Readiness, *, key: str) -> bool:
-    """Offer it, or show the run that does it; True when either is on the screen. Shows nothing when everybody's
-    templates fit the weights in use. `key` is the page's: "home" or "gallery"."""
+    """Offer a re-embedding, or show its run. Returns whether either is shown: neither is where all templates belong to
+    the weights in use. `key` is the prefix of widget keys."""
     said = st.session_state.pop(_SAID, "")
     if said:
         st.success(plain(said), icon=":material/check_circle:")
@@ -57,16 +57,16 @@ def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: 
 
 def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
-        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} made with other weights")
+        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with other weights")
         st.markdown(
-            f"Their templates can't be searched with the weights in use. They can be re-embedded from "
-            f"{count(plan.photographs, 'stored picture')}: nobody has to be photographed again."
+            f"Their templates can't be searched with the weights in use. Re-embed them from "
+            f"{count(plan.photographs, 'stored picture')}; no new photographs are needed."
         )
         keep = st.checkbox(
-            "Keep the earlier templates too",
+            "Keep the earlier templates",
             key=f"{key}_reembed_keep",
-            help="For going back to the earlier weights. Until the new templates are all there the earlier ones stay "
-            "in any case.",
+            help="Needed to switch back to the earlier weights. The earlier templates are removed only after all new "
+            "ones are stored.",
         )
         if st.button(
             "Re-embed them",
@@ -79,7 +79,7 @@ def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
                 launch(here, KIND, job_config(here, keep_old=keep), slug="gallery")
             if attempt.ok:
                 st.rerun()
-        link("help", "Why templates of other weights aren't searched", icon=":material/help:", topic="other-weights")
+        link("help", "Why templates of other weights can't be searched", icon=":material/help:", topic="other-weights")
 
 
 def _enrol_again(plan: ReplacementPlan) -> None:
@@ -87,14 +87,14 @@ def _enrol_again(plan: ReplacementPlan) -> None:
     more = len(plan.enrol_again) - len(names)
     listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
     st.warning(
-        f"**To be enrolled again:** {listed}. No pictures of them are stored, so they can't be re-embedded. "
-        "What was stored stays.",
+        f"**Enrol again:** {listed}. No pictures of them are stored, so they can't be re-embedded. Their templates are "
+        "kept.",
         icon=":material/person_alert:",
     )
 
 
 def _unfinished(weights_sha256: str) -> Run | None:
-    """The last run for these weights, unless it is done or gone."""
+    """The last run for these weights, unless it is done."""
     for run in list_runs(runs_root(settings()), KIND):
         try:
             if run.config.get("weights_sha256") == weights_sha256:
@@ -110,9 +110,9 @@ def _say_end(snapshot: Snapshot) -> None:
 
 
 _CARD = RunCard(
-    "Making templates for the weights in use",
+    "Re-embedding for the weights in use",
     unit="photographs",
     steps={"embed": "Embedding"},
     on_end=_say_end,
-    removal="The record of this run goes. The gallery stays as it is.",
+    removal="This deletes the record of the run. The gallery isn't changed.",
 )

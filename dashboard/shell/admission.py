@@ -54,8 +54,8 @@ def refusal_text(reason: str, *, accounts: bool) -> str:
             "that may use it in server.corsAllowedOrigins."
         )
     return (
-        f"Nobody is let in: {reason}, and nobody is asked to sign in. Add an admin (edgeface-studio users add NAME "
-        "--role admin), after which everybody signs in; or use it on its own machine, at http://localhost."
+        f"Access is closed: {reason}, and sign-in is off. Add an admin to require sign-in (edgeface-studio users add "
+        "NAME --role admin), or open the dashboard on its own machine, at http://localhost."
     )
 
 

@@ -1,5 +1,5 @@
-"""Downloads: a button where the role may export, an unusable one that says why elsewhere. Each is made when it is
-clicked, never before, and is in the audit trail."""
+"""Download buttons, disabled where the role may not export. A file is made when it is clicked, and recorded in the
+audit trail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.access.roles import Permission, least_role
 from dashboard.shell.resources import settings
 from dashboard.shell.session import allowed, as_of_now
 
-LOCKED = f"Downloads need the role {least_role(Permission.EXPORT)}."
+LOCKED = f"Downloads require the role {least_role(Permission.EXPORT)}."
 
 
 def offer_download(
@@ -31,8 +31,8 @@ def offer_download(
     disabled: bool = False,
     into: DeltaGenerator | None = None,
 ) -> None:
-    """A download button. `what` is the trail's word for it (the label in lower case when left out): no names in it.
-    `into`: where it is put, instead of here."""
+    """A download button. `what` names it in the audit trail, without names of people (default: the label in lower
+    case); `into` is the container for it."""
     may = allowed(Permission.EXPORT)
     data = audited_download(settings(), what or label.lower(), make, again=as_of_now) if may else b""
     (into or st).download_button(

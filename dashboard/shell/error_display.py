@@ -1,4 +1,4 @@
-"""What a page does with an error: say what happened and how to go on. A traceback never reaches the screen."""
+"""Error messages on pages: what happened and the next step. A traceback never reaches the screen."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _log = logger(__name__)
 
 @dataclass
 class Attempt:
-    """Whether what ran inside `feedback()` came to its end."""
+    """Whether the code inside `feedback()` succeeded."""
 
     ok: bool = False
 
 
 @contextmanager
 def feedback() -> Iterator[Attempt]:
-    """Run a read, a write or an inference of a page; an error becomes a message, and the page goes on below.
+    """Run part of a page. An error is shown as a message, and the page continues below it.
 
     with feedback() as attempt:
         gallery.rename(old, new)
@@ -38,12 +38,12 @@ def feedback() -> Iterator[Attempt]:
         attempt.ok = True
     except CoreError as error:
         show_error(error)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: logged, and said in plain words
+    except Exception as error:  # noqa: BLE001 - the last handler: logged and shown
         show_surprise(error)
 
 
 def show_error(error: CoreError) -> None:
-    """What happened, the next step, and a link to the section of Help that explains it."""
+    """Show an error with its next step and a link to the section of Help about it."""
     st.error(
         f"**{plain(error.what, links=True)}**\n\n{plain(error.next_step, links=True)}".strip(), icon=":material/error:"
     )
@@ -59,8 +59,8 @@ def show_surprise(error: BaseException) -> str:
     reference = secrets.token_hex(3)
     _log.error("reference %s: unexpected %s", Public(reference), error, exc_info=error)
     st.error(
-        "**Something went wrong that we didn't foresee.**\n\n"
-        f"Try again; when it stays, report reference `{reference}`, which the log names too.",
+        "**An unexpected error occurred.**\n\n"
+        f"Try again. If it happens again, report the reference `{reference}`, which is also in the log.",
         icon=":material/error:",
     )
     return reference

@@ -1,4 +1,4 @@
-"""The pages there are, and links between them: one list that the sidebar, the buttons and the errors share."""
+"""The dashboard's pages and the links between them: one list for the sidebar, the buttons and the errors."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _PAGES = {
     "help": ("Help", ":material/help:"),
 }
 _NEEDS = {"enroll": Permission.ENROL, "access": Permission.ACCESS}
-"""Pages that are nothing without a permission: out of the sidebar for whoever lacks it, and refused by address."""
+"""Pages that need a permission: without it they are missing in the sidebar, and their address is refused."""
 
 _SECTIONS = {
     "": ("home",),
     "Recognise": ("enroll", "identify", "gallery"),
     "Train": ("dataset", "training"),
-    "Look": ("accuracy", "inspector", "diagnostics", "speed"),
+    "Evaluate": ("accuracy", "inspector", "diagnostics", "speed"),
     " ": ("access", "help"),
 }
-"""The sidebar: headings, and the pages under each, in the order in which people come to need them."""
+"""The sidebar: headings and the pages under each, in the order in which they are usually needed."""
 
 
 def page(name: str) -> st.Page:
-    """The page called `name` ("home", or a key of the list above), to link or to switch to."""
+    """The page called `name` ("home", or a key of the list above), for links."""
     if name == "home":
         return home_page(_unused)
     title, icon = _PAGES[name]
@@ -49,18 +49,22 @@ def page(name: str) -> st.Page:
 
 
 def home_page(view: Callable[[], None]) -> st.Page:
-    """Home, shown by `view`; a link to it needs no view, since Streamlit knows pages by their address."""
-    return st.Page(view, title="Home", icon=":material/home:", url_path="home", default=True)
+    """Home, shown by `view`. A link to it needs no view, because Streamlit identifies pages by their address."""
+    return st.Page(view, title="Home", icon=":material/home:", url_path="", default=True)
 
 
 def all_pages(view: Callable[[], None]) -> dict[str, list[st.Page]]:
-    """Home with its view, and every other page, by the headings of the sidebar."""
-    home = home_page(view)
-    return {heading: [home if name == "home" else page(name) for name in names] for heading, names in _SECTIONS.items()}
+    """All pages by their heading in the sidebar. /home leads to Home, whose own address is /."""
+    pages = {
+        heading: [home_page(view) if name == "home" else page(name) for name in names]
+        for heading, names in _SECTIONS.items()
+    }
+    pages[""].append(st.Page(_to_home, title="Home", url_path="home", visibility="hidden"))
+    return pages
 
 
 def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
-    """A link to a page, where it is allowed; `topic` opens that section of Help."""
+    """A link to a page that the visitor may open. `topic` opens that section of Help."""
     if not _offered(name):
         return
     query = {"topic": topic} if topic else None
@@ -68,12 +72,16 @@ def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> 
 
 
 def go(name: str) -> NoReturn:
-    """Open a page now."""
+    """Open a page at once."""
     st.switch_page(page(name))
 
 
 def _offered(name: str) -> bool:
     return name not in _NEEDS or allowed(_NEEDS[name])
+
+
+def _to_home() -> None:
+    go("home")
 
 
 def _unused() -> None:

@@ -1,4 +1,4 @@
-"""What pages ask of core: cheap reads, cached where the answer can't change without the key changing."""
+"""What recognition needs and whether it is there: weights, upscaler, detector, gallery; and messages about gaps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from dashboard.ui.pictures import image_address
 
 @dataclass(frozen=True)
 class Readiness:
-    """What is here and what is missing. `people` are all identities, `findable` those of the weights in use."""
+    """What is ready and what is missing. `people` counts all identities, `findable` those with templates of the
+    weights in use."""
 
     weights: WeightsFile | None = None
     weights_problem: CoreError | None = None
@@ -35,13 +36,13 @@ class Readiness:
 
     @property
     def can_recognise(self) -> bool:
-        """Everything that enrolling and identifying need is here."""
+        """Whether enrolling and identifying have all that they need."""
         problems = (self.upscaler_problem, self.detector_problem, self.gallery_problem)
         return self.weights is not None and all(problem is None for problem in problems)
 
 
 def readiness() -> Readiness:
-    """Look at weights, detector and gallery, without loading any of them. Never raises a CoreError."""
+    """Check weights, detector and gallery without loading them. Raises no CoreError."""
     used = active_models(settings())
     weights = used.encoder
     people, findable, photographs, gallery_problem = 0, 0, 0, None
@@ -79,7 +80,7 @@ def _detector_problem() -> CoreError | None:
 
 
 def covers(store: Gallery) -> dict[int, str]:
-    """One face for each identity that has any, as an address that <img> takes."""
+    """One face of each identity with a stored picture, as an address for <img>."""
     return _covers(str(store.path), store.revision, store)
 
 
@@ -89,20 +90,21 @@ def _covers(path: str, version: Revision, _store: Gallery) -> dict[int, str]:
 
 
 def forget_faces() -> None:
-    """Let go of the faces that visitors share in memory: somebody was erased, or the gallery replaced."""
+    """Clear the cached faces, after an erasure or when the gallery was replaced."""
     _covers.clear()
 
 
 def cannot_recognise(ready: Readiness) -> bool:
-    """Where something that recognition needs is missing: say what, name the next step, and return True."""
+    """Return True, and show what is missing and the next step, where recognition isn't possible."""
     if ready.can_recognise:
         return False
     if ready.weights is None:
         problem = ready.weights_problem
         box = empty_state(
             "download",
-            "First, EdgeFace needs its weights",
-            f"{plain(problem.what) if problem else ''} Home fetches the official ones, or takes a file you have.",
+            "EdgeFace needs weights first",
+            f"{plain(problem.what) if problem else ''} Download the official weights on Home, or use your own file "
+            f"there.",
         )
         with box:
             if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
@@ -116,24 +118,24 @@ def cannot_recognise(ready: Readiness) -> bool:
 
 
 def say_who_is_not_found(ready: Readiness) -> None:
-    """Where people can't be found, why, and the step that mends it; nothing where everybody can."""
+    """Show which people can't be recognised with the weights in use, and the next step; nothing where all can."""
     others = ready.people - ready.findable
     if not ready.people:
-        st.info("Nobody is enrolled yet: every face will be unknown.", icon=":material/person_add:")
+        st.info("Nobody is enrolled yet, so every face will be unknown.", icon=":material/person_add:")
         link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
     elif not ready.findable:
         who = "1 person is enrolled" if others == 1 else f"{others:,} people are enrolled"
         st.warning(
-            f"**{who}, but with other weights than those in use.** Every face will be unknown until they are "
-            "re-embedded from their stored pictures.",
+            f"**{who}, but with other weights than those in use.** Every face will be unknown until their stored "
+            "pictures are re-embedded.",
             icon=":material/sync_problem:",
         )
         link("gallery", "Re-embed them", icon=":material/sync:")
     elif others:
         who = (
-            "1 person enrolled with other weights isn't"
+            "1 person enrolled with other weights can't be"
             if others == 1
-            else (f"{others:,} people enrolled with other weights aren't")
+            else (f"{others:,} people enrolled with other weights can't be")
         )
-        st.caption(f"{who} found until they are re-embedded.")
+        st.caption(f"{who} recognised until they are re-embedded.")
         link("gallery", "Re-embed them", icon=":material/sync:")

@@ -1,4 +1,4 @@
-"""What is loaded once and shared by every visitor: the gallery, and the pipeline for the weights in use."""
+"""Resources that all visitors share: the gallery, the detector, and the pipeline for the weights in use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def settings() -> Settings:
-    """Where this installation keeps its things. Raises SettingsInvalid."""
+    """The settings of this installation. Raises SettingsInvalid."""
     return load_settings()
 
 
 def gallery() -> Gallery:
-    """The gallery, opened without torch; what has outlived its retention time goes once an hour.
+    """The gallery, opened without torch. Once an hour, entries past their retention time are deleted.
 
     Raises GalleryUnreadable, GalleryNewer, GalleryLocked, GalleryBusy, StorageFailed.
     """
@@ -36,8 +36,7 @@ def gallery() -> Gallery:
 
 
 def pipeline() -> Pipeline:
-    """The pipeline with the weights and the upscaler in use and the gallery; loaded when it is first needed, which
-    takes seconds.
+    """The pipeline of the weights in use, the upscaler in use and the gallery. The first call takes seconds.
 
     Raises WeightsMissing when none are in use, UpscalerUnusable when the upscaler is gone or was changed, the loaders'
     other errors, DetectorMissing and GalleryError.
@@ -53,7 +52,7 @@ def pipeline() -> Pipeline:
 
 
 def space_in_use(weights: WeightsFile) -> Space:
-    """Which templates those weights can search, as the pipeline above makes them (see core.models.active)."""
+    """The templates that those weights can search (see core.models.active)."""
     from core.models import active
 
     return active.space_in_use(settings(), weights)
@@ -71,7 +70,7 @@ def detector() -> Detector:
 def _purged(path: str, _settings: Settings, _store: Gallery) -> int:
     try:
         return sum(one.count for one in purge(_settings, _store))
-    except CoreError:  # busy, or settings that can't be read: the pages that need them say so; tried again next time
+    except CoreError:  # pages that need the gallery show the error; tried again next time
         return 0
 
 
@@ -80,14 +79,12 @@ def _gallery(path: str) -> Gallery:
     return Gallery.open(path)
 
 
-@st.cache_resource(
-    max_entries=2, show_spinner="Loading EdgeFace: a few seconds, once", on_release=lambda p: p.gallery.store.close()
-)
+@st.cache_resource(max_entries=2, show_spinner="Loading EdgeFace", on_release=lambda p: p.gallery.store.close())
 def _pipeline(
     sha256s: tuple[str, str], files: tuple[str, str], gallery_path: str, check: str, *, use_tta: bool
 ) -> Pipeline:
-    """`files` are the encoder's and the upscaler's. Their `sha256s` are part of the key: a file that was exchanged
-    under the same name is loaded anew. So is `check`, which says what looks for presentation attacks."""
+    """`files` are those of the encoder and the upscaler. Their `sha256s` are part of the cache key, so that a replaced
+    file is loaded again; so is `check`, the presentation attack detector."""
     from core.pipeline import PipelineConfig, build_pipeline
 
     weights, upscaler = files

@@ -1,7 +1,7 @@
-"""Who is at the screen and what they may do. The entry names `current` to `core.access` as the one to ask.
+"""The visitor's identity and role. `core.access` asks `current` for the actor.
 
-Without a users' file and without [auth] in the secrets file whoever reaches the dashboard is the owner: the gate then
-lets in this machine alone.
+Without user accounts and without [auth] in the secrets file the visitor is the owner; the gate then admits this machine
+only.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ __all__ = [
 
 IDLE_S = 30 * 60.0
 LONGEST_S = 12 * 3600.0
-"""A sign-in by password ends after so long without a visit to a page; each sign-in after so long in any case."""
+"""Seconds without a page visit after which a sign-in by password ends, and after which any sign-in ends."""
 
 _SIGNED_IN = "access_signed_in"
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A sign-in by password, kept in this browser tab's session on the server: a reload asks again. It counts in the
-    browser whose cookie it names, nowhere else."""
+    """A sign-in by password. It is kept in the browser tab's session, so a reload asks again, and is valid only in the
+    browser with its cookie."""
 
     name: str
     stamp: str
@@ -59,13 +59,13 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class ByProvider:
-    """A sign-in by a provider, with what it says of who that is."""
+    """A sign-in by a provider, with its claims."""
 
     claims: Mapping[str, Any]
 
 
 def current() -> Actor:
-    """Who acts in this thread; nobody where that isn't known, or can't be found out."""
+    """The actor of this thread; nobody where it can't be determined."""
     try:
         how = sign_in_method()
         if how == "open":
@@ -76,7 +76,7 @@ def current() -> Actor:
 
 
 def by_now(signed: SignedIn | ByProvider | None) -> Actor:
-    """Who that sign-in is by now (None: none was needed), in any thread: accounts, lists, times are read again."""
+    """The actor of a sign-in (None: sign-in is off), with accounts, roles and times read again. Works in any thread."""
     try:
         how = sign_in_method()
         if how == "open" and signed is None:
@@ -93,8 +93,7 @@ def by_now(signed: SignedIn | ByProvider | None) -> Actor:
 
 
 def as_of_now(actor: Actor) -> Actor:
-    """Somebody who acted on a page, later and in a thread without their session: nobody once their account is gone,
-    with another role once it was changed."""
+    """An actor with the role of now, in a thread without the session; nobody where the account was removed."""
     try:
         how = sign_in_method()
         if how == "oidc":
@@ -109,8 +108,7 @@ def as_of_now(actor: Actor) -> Actor:
 
 
 def arrive() -> None:
-    """A run of a page begins: count it as a visit, which puts off the end of the session, and tell the gate who this
-    browser's session belongs to."""
+    """Record the run of a page: it extends the sign-in, and tells the gate to whom the session belongs."""
     try:
         how = sign_in_method()
     except CoreError:
@@ -124,28 +122,27 @@ def arrive() -> None:
 
 
 def remember(user: User) -> None:
-    """Somebody signed in by password: what the tab's session held of whoever was there before is gone."""
+    """Start the session of a user who signed in by password; the state of an earlier one is cleared."""
     end_session()
     now = time.time()
     st.session_state[_SIGNED_IN] = SignedIn(user.name, user.stamp, now, now, _browser())
 
 
 def end_session() -> None:
-    """Forget who is signed in, and everything that the pages kept for them."""
+    """Sign out, and clear the state that pages kept."""
     VISITORS.forget(_session())
     for key in list(st.session_state):
         del st.session_state[key]
 
 
 def expired() -> bool:
-    """Whether somebody was signed in here, whose time is over, or whose password or role was changed."""
+    """Whether a sign-in of this session has expired, or its password or role was changed."""
     signed = _record(sign_in_method())
     return signed is not None and by_now(signed) == NOBODY
 
 
 def exposed() -> str:
-    """Why the dashboard, which asks nobody to sign in, lets nobody in here, in a few words; "" where it does. Each
-    run asks what the gate asked its connection."""
+    """Why a dashboard without sign-in refuses this visitor, in a few words; "" where it admits them."""
     return _closed(accounts=False)
 
 
@@ -154,15 +151,15 @@ def _closed(*, accounts: bool) -> str:
     if not headers:  # a thread without a visitor
         return "" if accounts or bind_excused() or is_loopback(str(st.get_option("server.address") or "")) else _WIDE
     if not VISITORS.passed(str(st.context.headers.get(MARK, ""))):
-        return "it wasn't started through its gate (streamlit run dashboard/Home.py)"
+        return "it wasn't started by streamlit run dashboard/Home.py"
     return refusal(headers, accounts=accounts)
 
 
-_WIDE = "it listens on more than this machine"
+_WIDE = "it accepts connections from other machines"
 
 
 def _record(how: SignInMethod) -> SignedIn | ByProvider | None:
-    """The sign-in of this session, whether or not it still counts."""
+    """The sign-in of this session, valid or not."""
     if how == "oidc":
         return ByProvider(st.user.to_dict()) if st.user.is_logged_in else None
     signed = st.session_state.get(_SIGNED_IN) if how == "passwords" else None
@@ -174,7 +171,7 @@ def _valid(signed: SignedIn) -> bool:
 
 
 def _fresh(since: Any) -> bool:
-    """Whether a sign-in of that time (seconds since 1970) counts; one without a time doesn't."""
+    """Whether a sign-in at that time (seconds since 1970) is valid; one without a time isn't."""
     now = time.time()
     return isinstance(since, int | float) and since <= now + 60 and now - since < LONGEST_S
 

@@ -1,4 +1,4 @@
-"""The way in: sign in with a password or a provider, the account in the sidebar, and the refusals in plain words."""
+"""The sign-in screen, the account in the sidebar, and the messages for refused visitors."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _WORDS = {
     Permission.ACCESS: "manage who may sign in",
 }
 _SAID = "door_said"
-_ENDED = "Your session has ended. Sign in to go on."
+_ENDED = "Your session has ended. Sign in again."
 
 
 def is_open() -> bool:
-    """Whether whoever is here may see pages at all; a visit begins. A trouble with finding that out: no."""
+    """Record the visit, and return whether the visitor may see pages; False where that can't be determined."""
     arrive()
     return current().role is not None
 
 
 def at_the_door() -> None:
-    """What is shown in place of every page to whoever isn't let in."""
+    """The sign-in screen, or the reason for a refusal, in place of every page."""
     try:
         how = sign_in_method()
         if how == "open":
@@ -48,7 +48,7 @@ def at_the_door() -> None:
 
 
 def account() -> None:
-    """Who is signed in, and the way out, in the sidebar; nothing where nobody has to sign in."""
+    """The account and the sign-out button in the sidebar; nothing where sign-in is off."""
     how = sign_in_method()
     if how == "open":
         return
@@ -61,39 +61,39 @@ def account() -> None:
             end_session()
             if how == "oidc":
                 st.logout()
-                st.stop()  # a run that begins now would throw away what sends the browser to the provider
+                st.stop()  # a rerun would discard the redirect to the provider
             st.rerun()
 
 
 def refused(permission: Permission) -> bool:
-    """True for whoever lacks `permission`, who is then told so: the page ends there."""
+    """Return True, and show why, where the visitor lacks `permission`: the page ends there."""
     if allowed(permission):
         return False
     st.info(
-        f"**Your role {current().role} can't {_WORDS.get(permission, permission)}.** That needs the role "
-        f"{least_role(permission)}. Ask an admin for it, or have somebody do it who has it.",
+        f"**Your role {current().role} can't {_WORDS.get(permission, permission)}.** This requires the role "
+        f"{least_role(permission)}. Ask an admin to give it to you, or ask somebody who has it.",
         icon=":material/lock:",
     )
-    if st.button("Recognise somebody instead", icon=":material/arrow_forward:", key="door_elsewhere"):
+    if st.button("Go to Identify", icon=":material/arrow_forward:", key="door_elsewhere"):
         go("identify")
     return True
 
 
 def not_yours(what: str, role: Literal["operator", "admin"] = "operator") -> None:
-    """A quiet line in place of controls that aren't allowed."""
+    """A caption in place of controls that need another role."""
     st.caption(f":material/lock: {what} needs the role {role}.")
 
 
 def _password() -> None:
     left, middle, right = st.columns([1, 2.4, 1])
     del left, right
-    read_users(settings())  # a damaged file is said at once
+    read_users(settings())  # report a damaged file at once
     if expired():
         end_session()
         st.session_state[_SAID] = _ENDED
     said = st.session_state.get(_SAID, "")
     with middle:
-        head("Sign in", "EdgeFace Studio holds biometric data. Only people with an account see it.")
+        head("Sign in", "EdgeFace Studio contains biometric data. You need an account to view it.")
         if said:
             st.info(said, icon=":material/schedule:")
         with st.form("door_form"):
@@ -108,12 +108,12 @@ def _password() -> None:
             if attempt.ok:
                 remember(user)
                 st.rerun()
-        st.caption("No account, or the password forgotten? An admin adds people and gives new passwords.")
+        st.caption("No account, or forgotten your password? Ask an admin.")
 
 
 def _provider() -> None:
     _need_authlib()
-    head("Sign in", "EdgeFace Studio holds biometric data. Only people with an account see it.")
+    head("Sign in", "EdgeFace Studio contains biometric data. You need an account to view it.")
     if not st.user.is_logged_in or expired():
         if st.user.is_logged_in:
             st.info(_ENDED, icon=":material/schedule:")
@@ -122,8 +122,9 @@ def _provider() -> None:
         return
     who = current()
     st.warning(
-        f"**{plain(who.name)} is signed in, and has no role here.** An admin adds the address to admins, operators or "
-        "viewers under [access] in the secrets file.",
+        f"**{plain(who.name)} is signed in, but has no role here.** Ask an admin to add the address to admins, "
+        f"operators "
+        "or viewers under [access] in the secrets file.",
         icon=":material/lock:",
     )
     if st.button("Sign out", icon=":material/logout:", key="door_out"):
@@ -135,21 +136,22 @@ def _need_authlib() -> None:
 
     if importlib.util.find_spec("authlib") is None:
         raise AccessError(
-            "Signing in with a provider needs the package Authlib, which isn't installed.",
-            "Install it beside this program: pip install 'edgeface-studio[oidc]'.",
+            "Sign-in with a provider needs the package Authlib, which isn't installed.",
+            "Install it: pip install 'edgeface-studio[oidc]'.",
         )
 
 
 def _exposed(why: str) -> None:
-    head("Closed", "The dashboard holds biometric data, and it can be reached from other machines.")
+    head("Closed", "The dashboard contains biometric data and is reachable from other machines.")
     st.error(
-        f"**Nobody is let in: {plain(why or 'it can be reached from elsewhere')}, and nobody is asked to sign in.**\n\n"
-        "Add an admin, after which everybody signs in; or start it without another `--server.address`, for this "
-        "machine alone.",
+        f"**Access is closed: {plain(why or 'it is reachable from other machines')}, and sign-in is off.**\n\n"
+        "Add an admin to require sign-in, or start the dashboard without `--server.address`, for this machine only.",
         icon=":material/gpp_bad:",
     )
     st.code("edgeface-studio users add NAME --role admin", language=None)
-    st.caption("Behind a wider address, put a proxy with TLS in front: passwords travel as they are typed.")
+    st.caption(
+        "Before you serve it to other machines, put a proxy with TLS in front of it: passwords are sent unencrypted."
+    )
 
 
 __all__ = ["account", "at_the_door", "is_open", "not_yours", "refused"]

@@ -1,5 +1,4 @@
-"""How people get in, and the lists in the secrets file that give roles: both read again at each run. Streamlit
-reads that file once."""
+"""The sign-in method, and the tables of the secrets file, read again at each run: Streamlit reads that file once."""
 
 from __future__ import annotations
 
@@ -16,21 +15,21 @@ from core.settings import load_settings
 
 SignInMethod = Literal["open", "passwords", "oidc"]
 
-_UNREADABLE = ("The secrets file can't be read, so nobody is let in.", "Correct .streamlit/secrets.toml.")
+_UNREADABLE = ("The secrets file can't be read, so access is closed.", "Correct .streamlit/secrets.toml.")
 _read: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
-"""By path: (time of its last change, size) and its content then."""
+"""By path: (modification time, size) and the content."""
 
 
 def sign_in_method() -> SignInMethod:
-    """How people get in. Raises AccessError for a secrets file that can't be read."""
+    """How visitors sign in. Raises AccessError where the secrets file can't be read."""
     if table("auth"):
         return "oidc"
     return "passwords" if sign_in_needed(load_settings()) else "open"
 
 
 def table(name: str) -> Mapping[str, Any]:
-    """That table of the secrets; {} without one. [auth] is as Streamlit read it at the start, since Streamlit signs
-    people in by it. Raises AccessError for a file that can't be read, or where `name` is no table."""
+    """A table of the secrets file, {} where it is missing. [auth] is the one that Streamlit read at the start and signs
+    people in by. Raises AccessError where the file can't be read or `name` isn't a table."""
     found = _of_streamlit(name)
     files = [path for path in map(Path, st.get_option("secrets.files")) if path.suffix == ".toml" and path.exists()]
     if name != "auth" and files:
@@ -38,7 +37,7 @@ def table(name: str) -> Mapping[str, Any]:
         for path in files:
             found = _content(path).get(name, found)
     if not isinstance(found, Mapping):
-        raise AccessError(f"[{name}] in .streamlit/secrets.toml is no table.", "Correct the file.")
+        raise AccessError(f"[{name}] in .streamlit/secrets.toml isn't a table.", "Correct the file.")
     return found
 
 

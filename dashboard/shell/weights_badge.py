@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from core.models.active import ActiveModels, active_models
-from core.models.files import Origin
-from core.models.header import size_name
+from core.models.files import Origin, WeightsFile
+from core.models.header import Measured, size_name
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import plain
@@ -17,7 +19,7 @@ ORIGINS: dict[Origin, tuple[str, str, str]] = {
     "fine-tuned": ("Fine-tuned weights", "blue", "fine-tuned by this project"),
     "other": ("Not an official file", "orange", "not an official file"),
 }
-"""Badge, its colour, and the words on Home's status line."""
+"""By origin: the badge, its colour, and the text of Home's status cell."""
 
 ORIGIN_ICONS: dict[Origin, str] = {
     "official": ":material/verified:",
@@ -27,11 +29,11 @@ ORIGIN_ICONS: dict[Origin, str] = {
 }
 
 _SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
-"""What the sidebar calls figures, by their source."""
+"""Label of figures by their source."""
 
 
 def sidebar_status() -> None:
-    """Which weights and which upscaler are in use, and how well they measure: on every page."""
+    """The encoder and the upscaler in use, with their equal error rates, in the sidebar."""
     used = active_models(settings())
     with st.sidebar:
         _encoder_badge(used)
@@ -52,21 +54,26 @@ def _encoder_badge(used: ActiveModels) -> None:
     words, colour, _ = ORIGINS[weights.origin]
     st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
     if weights.official is not None:
-        st.caption(f"{plain(weights.official.name)}, byte for byte as published")
+        st.caption(f"{plain(weights.official.name)}, identical to the published file")
     else:
         st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
     figures = used.figures
     if figures is not None and figures.eer:
         small = " · ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
-        about = " ".join(filter(None, [f"{figures.protocol}.", used.figures_pair]))
+        about = " ".join(filter(None, [f"{protocol_words(figures, weights)}.", used.figures_pair]))
         st.caption(f"{_SHORT[figures.source]} {small}", help=plain(about))
     else:
         st.caption("Not measured yet")
 
 
+def protocol_words(figures: Measured, weights: WeightsFile) -> str:
+    """The protocol of `figures`, without the hash of a file that was measured before its header was written."""
+    return re.sub(r" \(([0-9a-f]{8,})\)", lambda m: m[0] if weights.sha256.startswith(m[1]) else "", figures.protocol)
+
+
 def upscaler_words(upscaler: UpscalerFile) -> str:
-    """Who enlarges small faces, in a few words."""
+    """The upscaler in a few words."""
     if upscaler.path is None:
         return "bicubic"
     left = " and ".join(str(px) for px in upscaler.bicubic_px)
-    return f"{upscaler.name}{f'; bicubic at {left} px, where it measures better' if left else ''}"
+    return f"{upscaler.name}{f'; bicubic at {left} px, where it is more accurate' if left else ''}"

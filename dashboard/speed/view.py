@@ -1,4 +1,4 @@
-"""The Speed page's pieces: the table, the chart of growth, earlier runs, and the run that measures."""
+"""Parts of the Speed page: the table, the chart of growth, earlier runs, and the run that measures."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ STEPS = {
     "ingest": "Ingest",
     "growth": "How cost grows",
 }
-"""What is being measured, in words, by the names of the parts."""
+"""Labels of the measured parts."""
 
 
 def measure_panel() -> bool:
-    """The latest run that measures while it is at work, or ended without being done; True when it is shown."""
+    """Show the latest measuring run unless it is done. Returns whether it is shown."""
     runs = list_runs(runs_root(settings()), KIND)
     if not runs:
         return False
@@ -49,7 +49,7 @@ def measure_panel() -> bool:
 
 
 def measure_button(*, primary: bool) -> None:
-    """Starts a run; only for who may."""
+    """The button that starts a run, for roles that may."""
     if not allowed(Permission.RUN):
         return
     kind: Any = "primary" if primary else "secondary"
@@ -66,7 +66,7 @@ def _begin() -> Run:
 
 
 def show_table(outcome: Outcome) -> None:
-    """The measured rows; engines, which have no targets, apart."""
+    """The measured rows, with engines, which have no targets, in a section of their own."""
     rows = [row for row in outcome.rows if not row.name.startswith(_ENGINE)]
     judged = [row for row in rows if row.met is not None]
     if judged:
@@ -75,7 +75,7 @@ def show_table(outcome: Outcome) -> None:
     _frame(rows, "speed_table")
     engines = [row for row in outcome.rows if row.name.startswith(_ENGINE)]
     if engines:
-        with st.expander("Engines: the ways to run the encoder", icon=":material/memory:"):
+        with st.expander("Engines for the encoder", icon=":material/memory:"):
             _frame(engines, "speed_engines")
     with st.expander("Baselines and notes", icon=":material/notes:"):
         for row in rows:
@@ -113,7 +113,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def growth_figure(curves: Sequence[Curve]) -> go.Figure:
-    """Cost against size, both axes logarithmic; seconds throughout."""
+    """Seconds over size, both axes logarithmic."""
     figure = new_figure("how many", "seconds", height=400, legend="below", zoom=False)
     for number, curve in enumerate(curves):
         seconds = [value / 1e3 if curve.unit == "ms" else value for value in curve.y]

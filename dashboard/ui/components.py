@@ -14,13 +14,13 @@ Value = TypeVar("Value")
 
 
 def head(title: str, lead: str, *, wide: bool = False) -> None:
-    """A page's title and one sentence on what it is for. `wide` gives the page more room, for charts."""
+    """A page's title and its purpose in one sentence. `wide` widens the page, for charts."""
     st.title(title, anchor=False)
     st.markdown(f"<p class='ef-quiet ef-lead{' ef-wide' if wide else ''}'>{markup(lead)}</p>", unsafe_allow_html=True)
 
 
 def empty_state(icon: str, title: str, text: str) -> DeltaGenerator:
-    """What an empty page says: what will be here. Gives its box, into which the caller puts the next step."""
+    """A box for an empty page that describes what it will show. Returns the box, for the button of the next step."""
     box = st.container(border=True, horizontal_alignment="center")
     with box:
         st.markdown(f"## :material/{icon}:", text_alignment="center")

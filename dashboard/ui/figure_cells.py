@@ -1,4 +1,4 @@
-"""A small table of figures: each with a quiet line below it, such as its interval; it fits a telephone."""
+"""Small tables of figures, each with a second line such as its interval, that fit a narrow screen."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from core.models.header import SIZES, Measured, Rate, size_name
 from dashboard.ui.markdown import markup
 
 Cell = tuple[str, str]
-"""A figure, and the quiet text below it."""
+"""A figure, and the text below it."""
 
 
 def cells_html(
     first: str, rows: Sequence[tuple[Cell, Mapping[str, Cell]]], hints: Mapping[str, str] | None = None
 ) -> str:
-    """A table with a line for each of `rows`: what it is about, and its figures by column. `first` is the first
-    column's title; `hints` explain columns to whoever points at them. Everything is escaped."""
+    """A table with a line for each of `rows`: its subject, and its figures by column. `first` is the title of the first
+    column; `hints` are tooltips of columns. All text is escaped."""
     columns = list(dict.fromkeys(column for _, cells in rows for column in cells))
-    told = hints or {}
-    head = "".join(f"<th title='{markup(told.get(name, ''))}'>{markup(name)}</th>" for name in columns)
+    tooltips = hints or {}
+    head = "".join(f"<th title='{markup(tooltips.get(name, ''))}'>{markup(name)}</th>" for name in columns)
     body = "".join(
         f"<tr><th><b>{markup(name)}</b>{_below(below)}</th>"
         + "".join(_cell(*cells.get(column, ("", ""))) for column in columns)

@@ -13,17 +13,17 @@ SAID, UNDO = "gallery_said", "gallery_undo"
 
 
 def carry(photo: DraftPhoto) -> None:
-    """Keep a face, ready to be enrolled, for the Enrol page; the oldest go when there are more than ten."""
+    """Keep a face for the Enrol page. Of more than ten, the oldest are dropped."""
     st.session_state[_KEY] = (*carried(), photo)[-_MOST:]
 
 
 def carried() -> tuple[DraftPhoto, ...]:
-    """The faces that were handed over, and not yet enrolled or put away."""
+    """The faces kept for the Enrol page."""
     return tuple(st.session_state.get(_KEY, ()))
 
 
 def drop_carried() -> None:
-    """Forget them: they were enrolled, or aren't wanted."""
+    """Drop the kept faces."""
     st.session_state.pop(_KEY, None)
 
 

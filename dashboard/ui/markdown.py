@@ -1,4 +1,4 @@
-"""Text that people typed, or that came with a file, made safe to show: it appears as typed, never as markup."""
+"""Escaping of text from people and files, so that it appears as typed, never as markup."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _JOINER = "\u2060"  # of no width: breaks such a pattern without being seen
 
 
 def plain(text: object, *, links: bool = False) -> str:
-    """`text` for any Streamlit label or message: Markdown, HTML, icons, emoji codes and formulas stay text.
+    """`text` escaped for any Streamlit label or message: Markdown, HTML, icons, emoji codes and formulas stay text.
 
-    Line breaks become spaces, so that a name can't start a list or a heading. Addresses stay text too, unless `links`
-    is on: for our own messages, whose addresses are to be clicked and copied.
+    Line breaks become spaces, so that a name can't start a list or a heading. Addresses become links only with `links`,
+    for the program's own messages.
     """
     flat = " ".join(str(text).split())
     if not links:
@@ -32,17 +32,17 @@ def nonbreaking(text: str) -> str:
 
 
 def markup(text: object) -> str:
-    """`text` for use inside HTML, as content or as a quoted attribute."""
+    """`text` escaped for HTML, as content or as a quoted attribute."""
     return html.escape(str(text), quote=True)
 
 
 def shorten(text: str, limit: int = 40) -> str:
-    """At most `limit` characters, the end cut off with an ellipsis."""
+    """`text` cut to at most `limit` characters with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def duration(seconds: float) -> str:
-    """ "8 s", "1 min 20 s", "2 h 5 min": a length of time in its two largest units."""
+    """A duration in its two largest units: "8 s", "1 min 20 s", "2 h 5 min"."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""A whole photograph with a box and a label round each face, that fits any width."""
+"""A photograph with a box and a label for each face, at any width."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COLOURS: dict[Outcome, str] = {
 
 @dataclass(frozen=True)
 class Box:
-    """A face in a photograph: `share` is (x0, y0, x1, y1) as shares of width and height, in [0, 1]. `who` stands
-    behind the number, "" for nobody."""
+    """A face in a photograph. `share` is (x0, y0, x1, y1) as shares of width and height, in [0, 1]; `who` follows the
+    number, "" for nobody."""
 
     share: tuple[float, float, float, float]
     number: int
@@ -54,9 +54,9 @@ def preview(rgb: NDArray[np.uint8]) -> Preview:
 
 
 def photo_html(photo: Preview, boxes: Sequence[Box], alt: str) -> str:
-    """The photograph with its boxes, at most twice its size; labels stay inside the picture, and are escaped.
+    """The photograph with its boxes, at most twice its size. Labels stay inside the photograph, and are escaped.
 
-    In a crowd on a narrow screen the numbers stand alone: the names are in the list below.
+    With many faces on a narrow screen only the numbers are shown; the names are in the list below.
     """
     kind = "ef-frame ef-crowd" if len(boxes) > _FEW else "ef-frame"
     return (

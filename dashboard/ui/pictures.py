@@ -19,7 +19,7 @@ from dashboard.ui.markdown import markup
 
 @dataclass(frozen=True)
 class Picture:
-    """A face to show: `image` is uint8 RGB or an address that <img> takes; `pixels` shows every pixel as a square."""
+    """A face to show. `image` is uint8 RGB or an address for <img>; `pixels` shows every pixel as a square."""
 
     image: NDArray[np.uint8] | str
     caption: str = ""
@@ -34,9 +34,9 @@ def image_address(encoded: bytes) -> str:
 
 
 def picture_of_file(path: Path, side_px: int | None = None) -> str | None:
-    """An image file as an address for <img>, brought to `side_px` by bicubic where given; None where it can't be read.
+    """An image file as an address for <img>, resized to `side_px` (bicubic) where given; None where it can't be read.
 
-    Small ones stay exact (PNG); larger ones are WebP.
+    Small images are PNG (exact), larger ones WebP.
     """
     modified, size = file_stamp(path)
     return _picture(str(path), modified, size, side_px) if size else None
@@ -57,12 +57,12 @@ def _picture(path: str, modified: int, size: int, side_px: int | None) -> str | 
 
 
 def changed_ns(path: Path) -> int:
-    """When a file was changed, in ns; 0 where there is none."""
+    """Modification time of a file in ns, 0 where it is missing."""
     return file_stamp(path)[0]
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """When a file was changed (ns) and its size; zeros where there is none."""
+    """Modification time (ns) and size of a file, zeros where it is missing."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Photographs that a visitor uploads: how many and how large, and one line about each file that isn't taken."""
+"""Uploaders for photographs, with limits on their number and size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_UPLOADS = 50
 MAX_UPLOAD_BYTES = 200_000_000
-"""Photographs taken at once, and their size together: what a page can show, and a small machine can hold."""
+"""Photographs accepted at once, and their total size: what a page can show, and a small machine can hold."""
 
 PHOTOGRAPH_TYPES = tuple(
     suffix.lstrip(".") for suffix in (*USUAL_SUFFIXES, *sorted(IMAGE_SUFFIXES - {*USUAL_SUFFIXES}))
@@ -23,13 +23,13 @@ PHOTOGRAPH_TYPES = tuple(
 
 
 def photographs(label: str, *, key: str, help: str | None = None) -> list[UploadedFile]:
-    """An uploader for several photographs; what is more than the page takes is left out, and said."""
+    """An uploader for several photographs. Those beyond the limits are left out, with a warning."""
     given = st.file_uploader(label, type=PHOTOGRAPH_TYPES, accept_multiple_files=True, key=key, help=help)
     taken, left_out = within_limits(given or [])
     if left_out:
         st.warning(
-            f"{count(left_out, 'photograph')} left out: at most {MAX_UPLOADS} at once, of "
-            f"{MAX_UPLOAD_BYTES // 10**6} MB together. Take the first away to see the others.",
+            f"{count(left_out, 'photograph')} left out: at most {MAX_UPLOADS} at once, "
+            f"{MAX_UPLOAD_BYTES // 10**6} MB in total. Remove the first ones to see the others.",
             icon=":material/warning:",
         )
     return taken
@@ -41,7 +41,7 @@ def photograph(label: str, *, key: str) -> UploadedFile | None:
 
 
 def within_limits(files: Sequence[UploadedFile]) -> tuple[list[UploadedFile], int]:
-    """The files from the first on that are taken together, and how many are left out."""
+    """The first files within the limits, and how many are left out."""
     taken: list[UploadedFile] = []
     total = 0
     for file in files:

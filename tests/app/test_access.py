@@ -109,11 +109,11 @@ FORBIDDEN = {
         "Check the data set",
         "Remove this data set",
         "Use this file",
-        "Check it and use it",
+        "Check and use",
         "Add",
         "Find faces",
     },
-    "operator": {"Use this file", "Check it and use it", "Add"},
+    "operator": {"Use this file", "Check and use", "Add"},
 }
 
 
@@ -181,9 +181,9 @@ def test_an_admin_adds_changes_and_removes_people(page_of, people):
     assert "at least 12" in shown(app) and find_user(people, "eve") is None
     app.text_input(key="access_password").set_value("a long enough password")
     button(app, "Add").click().run()
-    assert find_user(people, "eve").role is Role.VIEWER and "eve may sign in as viewer" in shown(app)
+    assert find_user(people, "eve").role is Role.VIEWER and "eve can sign in with the role viewer" in shown(app)
     app.selectbox(key="access_who").set_value("eve").run()
-    button(app, "Remove for good").click().run()
+    button(app, "Remove account").click().run()
     assert find_user(people, "eve") is None
     with acting_as(owner()):
         assert read_trail(people, 1)[0].actor == "ada"
@@ -191,7 +191,7 @@ def test_an_admin_adds_changes_and_removes_people(page_of, people):
 
 def test_without_users_the_owner_works_and_the_first_admin_turns_the_door_on(open_page, own_data_dir):
     app = open_page("access")
-    assert "Nobody is asked to sign in" in shown(app) and "Sign out" not in labels(app)
+    assert "Sign-in is off" in shown(app) and "Sign out" not in labels(app)
     app.text_input(key="access_name").set_value("ada")
     app.text_input(key="access_password").set_value(PASSWORD)
     button(app, "Add").click().run()
@@ -223,7 +223,7 @@ def test_a_dashboard_bound_wide_without_accounts_stays_closed(open_page, own_dat
     fill(own_data_dir, "Ada")
     bind(monkeypatch, "0.0.0.0")
     app = open_page("gallery")
-    assert "Nobody is let in" in shown(app) and "Ada" not in shown(app)
+    assert "Access is closed" in shown(app) and "Ada" not in shown(app)
 
 
 def test_a_secrets_file_that_cant_be_read_lets_nobody_in(open_page, own_data_dir, monkeypatch):
@@ -235,7 +235,7 @@ def test_a_secrets_file_that_cant_be_read_lets_nobody_in(open_page, own_data_dir
 
     monkeypatch.setattr(access.st, "secrets", Broken())
     app = open_page("gallery")
-    assert "nobody is let in" in shown(app)
+    assert "access is closed" in shown(app)
 
 
 def test_outside_of_a_visitors_thread_nobody_acts_where_people_sign_in(people):

@@ -32,7 +32,7 @@ def test_servers_size_and_rate_reach_the_browser():
         ({"width": 10}, "160 to 1920"),
         ({"width": True}, "whole number"),
         ({"frame_rate": 60}, "1 to 30"),
-        ({"ice_servers": "stun:a:1"}, "no list"),
+        ({"ice_servers": "stun:a:1"}, "aren't a list"),
         ({"ice_servers": [{}]}, "without urls"),
         ({"ice_servers": [{"urls": "http://a"}]}, "begins with stun:"),
         ({"ice_servers": [{"urls": "turn:a:1", "username": "studio"}]}, "credential"),

@@ -22,7 +22,7 @@ from tests.unit.faces.onnx_model import write_model
 
 def test_without_weights_the_page_leads_to_home(open_page):
     app = open_page("enroll")
-    assert "First, EdgeFace needs its weights" in shown(app)
+    assert "EdgeFace needs weights first" in shown(app)
     assert not app.file_uploader
     button(app, "Get the weights on Home").click().run()
     assert app.title[0].value == "EdgeFace Studio"

@@ -118,4 +118,4 @@ def test_search_shows_what_fits_and_says_when_nothing_does(open_page: OpenPage) 
     assert [each.label for each in app.expander] == [topic("torchscript").title]  # type: ignore[union-attr]
     app.text_input(key="help_query").set_value("<b>zebra</b>").run()
     assert not app.expander
-    assert "Nothing about" in app.info[0].value and "<b>" not in shown(app)
+    assert "No answer found for" in app.info[0].value and "<b>" not in shown(app)

@@ -23,7 +23,7 @@ def test_an_empty_installation_says_to_get_the_weights(open_page):
     assert not app.exception and not app.error
     assert "Next: get the weights" in [each.value for each in app.subheader]
     assert "CC BY-NC-SA" in shown(app) and "BSD 3-Clause" in shown(app)
-    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Fetch edgeface_xxs (5.1 MB)"]
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Download edgeface_xxs (5.1 MB)"]
 
 
 def test_the_next_step_follows_what_is_ready():
@@ -38,7 +38,7 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
     fill(ready, "Ada", "Grace")
     app = open_page()
     assert "2 people" in shown(app)
-    assert "2 people made with other weights" in shown(app) and "6 stored pictures" in shown(app)
+    assert "2 people enrolled with other weights" in shown(app) and "6 stored pictures" in shown(app)
     assert button(app, "Re-embed them").proto.type == "primary"
 
 
@@ -46,7 +46,7 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
 def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_page, ready, astronaut):
     fill(ready, "Ada", "Ben", "Cleo")
     app = open_page()
-    assert "3 people made with other weights" in shown(app)
+    assert "3 people enrolled with other weights" in shown(app)
     upload = app.switch_page("../pages/identify.py").run().file_uploader(key="identify_photographs")
     said = shown(upload.set_value(("a.png", astronaut, "image/png")).run())
     assert "3 people are enrolled, but with other weights" in said
@@ -57,7 +57,7 @@ def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_pag
     said = shown(app.run())
     assert "other weights" not in said and "is below the threshold" in said, "the same photograph, searched again"
     home = open_page()
-    assert "made with other weights" not in shown(home) and "Next: recognise somebody" in shown(home)
+    assert "enrolled with other weights" not in shown(home) and "Next: recognise somebody" in shown(home)
 
 
 @pytest.mark.shared
@@ -135,6 +135,6 @@ def test_an_uploaded_file_that_is_no_weights_changes_nothing(own_data_dir: Path)
 def test_the_upload_of_a_bad_file_is_answered_in_one_line(open_page):
     app = open_page()
     app.file_uploader(key="home_weights_file").upload("holiday.pt", b"not weights", "application/octet-stream")
-    button(app, "Check it and use it").click().run()
+    button(app, "Check and use").click().run()
     assert not app.exception
     assert len(app.error) == 1 and "holiday" in app.error[0].value

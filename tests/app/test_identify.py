@@ -140,7 +140,7 @@ def test_people_enrolled_with_other_weights_are_said_and_the_step_is_to_re_embed
     assert "Nobody is enrolled yet" not in said and "gallery is empty" not in said
     fill(ready, "Dan", space=space_in_use(active_weights(load_settings())))
     app.run()
-    assert "3 people enrolled with other weights aren't found until they are re-embedded" in shown(app)
+    assert "3 people enrolled with other weights can't be recognised until they are re-embedded" in shown(app)
 
 
 def test_a_check_that_comes_into_use_reaches_an_open_session(

@@ -124,7 +124,9 @@ def test_a_runs_weights_are_taken_into_use_and_the_gallery_offers_new_templates(
     button(app, "Use these weights").click().run()
     assert not app.exception and plainly(app.success[0].value).startswith("In use: finetune-")
     for look in (app, opened(open_page, run)):
-        assert "In use**: the encoder of this run" in shown(look) and "2 people made with other weights" in shown(look)
+        assert "In use**: the encoder of this run" in shown(look) and "2 people enrolled with other weights" in shown(
+            look
+        )
         assert "Use the trained weights" not in shown(look)
 
 

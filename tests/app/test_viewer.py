@@ -48,7 +48,7 @@ LOOKING = {
     "All people",
     "Get the weights on Home",
     "Open",
-    "Recognise somebody instead",
+    "Go to Identify",
     "Sign out",
 }
 """Buttons that lead elsewhere or change the view alone."""

@@ -37,7 +37,7 @@ def test_the_shipped_starter_alone_recognises_faces(open_page, models_dir, share
     assert "Starter weights: limited accuracy" in text and "10.17 %" in text and "7.00 to 9.20" in text
     assert "LFW folds 5" in text and "random initialisation" in text
     assert "bicubic at 16 and 32 px" in text
-    assert button(app, "Fetch edgeface_xxs (5.1 MB)").proto.type == "secondary"
+    assert button(app, "Download edgeface_xxs (5.1 MB)").proto.type == "secondary"
     assert [each.label for each in app.button if each.proto.type == "primary"] == ["Enrol somebody"]
     assert "EER HR 8.1 %" in sidebar(app) and "dsr" in sidebar(app)
     app = open_page("identify")
@@ -76,11 +76,13 @@ def test_a_fine_tunes_network_left_beside_other_weights_is_said_and_replaced(ope
     app = open_page()
     [said] = [each.value for each in app.warning if "trained together with other weights" in each.value]
     assert "tuned" in said
-    assert "These figures belong to another pair. Measured with edgeface" in shown(app)
+    assert "These figures were measured with a different pair of encoder and upscaler. Measured with edgeface" in shown(
+        app
+    )
     button(app, f"Use bicubic with {plain(active_weights(load_settings()).name)}").click().run()
     assert not app.exception and active_upscaler(load_settings()).sha256 == "bicubic"
     assert not any("trained together" in each.value for each in app.warning)
-    assert "belong to another pair" not in shown(app)
+    assert "a different pair" not in shown(app)
 
 
 @pytest.mark.shared
@@ -89,12 +91,12 @@ def test_who_was_made_with_other_weights_is_offered_anew(open_page, ready, page)
     fill(ready, "Ada", "Grace")
     fill(ready, "Nobody's picture", crops=False)
     app = open_page(page)
-    assert "2 people made with other weights" in shown(app) and "To be enrolled again" in shown(app)
+    assert "2 people enrolled with other weights" in shown(app) and "Enrol again" in shown(app)
     assert any("Nobody" in each.value for each in app.warning)
     button(app, "Re-embed them").click().run()
     [run] = list_runs(runs_root(load_settings()))
     assert run.kind == "reembed" and run.config["keep_old"] is False
-    assert "Making templates for the weights in use" in shown(app) and not app.exception
+    assert "embedding for the weights in use" in shown(app) and not app.exception
     assert all(each.label != "Re-embed them" for each in app.button), "one at a time"
     with Gallery.open(ready / "gallery.db") as store:
         assert store.size == 3
@@ -103,8 +105,8 @@ def test_who_was_made_with_other_weights_is_offered_anew(open_page, ready, page)
     kinds = [event.kind for event in follow(run)]
     assert kinds[-1] == "done" and run.report["made"] == 6
     app = open_page(page)
-    assert "made with other weights" not in "\n".join(each.value for each in app.markdown)
-    assert "To be enrolled again" in shown(app)
+    assert "enrolled with other weights" not in "\n".join(each.value for each in app.markdown)
+    assert "Enrol again" in shown(app)
 
 
 def test_figures_of_another_form_are_left_out() -> None:

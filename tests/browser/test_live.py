@@ -230,8 +230,8 @@ def test_a_refused_camera_is_told_with_its_remedy(live: Live) -> None:
     with live.page("ada", camera=False) as page:
         to_the_camera(page, live)
         page.get_by_role("button", name="Start the camera").click()
-        page.get_by_text("The camera was refused.").wait_for()
-        assert "allow it for this page" in page.locator("[data-testid=stAlert]").first.inner_text()
+        page.get_by_text("The browser denied access to the camera.").wait_for()
+        assert "allow the camera for this page" in page.locator("[data-testid=stAlert]").first.inner_text()
         assert live.peers == 0
 
 

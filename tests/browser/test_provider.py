@@ -103,6 +103,6 @@ def test_the_provider_lets_in_whom_the_lists_name_with_their_role_and_nobody_els
     sign_in(page, guarded.url("access"), "ada")
     expect(page.get_by_test_id("stSidebar").get_by_text(", admin")).to_be_attached()
     page.goto(guarded.url("access"))
-    expect(page.get_by_text("Your organisation's provider signs people in")).to_be_visible()
+    expect(page.get_by_text("People sign in with your organisation's provider")).to_be_visible()
     told = read_trail(load_settings({"EDGEFACE_DATA_DIR": str(guarded.data_dir)}), 20)
     assert ("vera@example.org", "signed out") in {(each.actor, each.event) for each in told}

@@ -98,7 +98,7 @@ def test_everybody_else_opens_no_connection_and_gets_no_page(open_one: Visitor, 
         assert "Grace Hopper" not in session.run("gallery")
     assert refused.value.response.status_code == 403
     answer = Visitor(open_one.address).request("GET", "", headers={**headers, "Accept": "text/html"})
-    assert answer.status_code == 403 and "Nobody is let in" in answer.text
+    assert answer.status_code == 403 and "Access is closed" in answer.text
 
 
 def test_a_page_of_another_port_gets_no_picture_and_frames_nothing(open_one: Visitor) -> None:
