@@ -101,7 +101,8 @@ def start(
         raise SettingsInvalid("There is nothing to measure.", "Choose weights and an upscaler.")
     systems = every_system(settings(), list(weights), list(upscalers), list(peers), use_tta=use_tta)
     if source == "dataset":
-        config = run_config.dataset_config(Path(given["root"]), systems, plan, **_rest(given, "root"))
+        options = {name: value for name, value in given.items() if name != "root"}
+        config = run_config.dataset_config(Path(given["root"]), systems, plan, **options)
     elif source == "pairs":
         config = run_config.pairs_config(
             Path(given["images"]).expanduser(),
@@ -230,7 +231,3 @@ def _groups(root: Path) -> list[str]:
         help="A column of the data set's table. Each group has an interval over people; groups of fewer than "
         "20 people are marked as too small.",
     )
-
-
-def _rest(given: Mapping[str, Any], *without: str) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in without}
