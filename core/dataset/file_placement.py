@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
@@ -17,8 +16,6 @@ from core.dataset.errors import BuildRefused
 from core.errors import StorageFailed
 from core.jobs.context import NO_HOOKS, Hooks
 
-LinkMode = Literal["auto", "hard", "copy"]
-LINK_MODES = ("auto", "hard", "copy")
 _CHUNK = 500
 
 

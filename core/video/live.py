@@ -69,10 +69,6 @@ class LiveResult:
     timings_ms: dict[str, float]
     reduced_to_px: int | None = None
 
-    @property
-    def total_ms(self) -> float:
-        return sum(self.timings_ms.values())
-
 
 @dataclass(eq=False)
 class _Known:

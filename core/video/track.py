@@ -32,23 +32,22 @@ _SPEED_MEMORY = 0.6
 
 @dataclass(eq=False)
 class Track:
-    """One face over time. `face` is its last sighting, `speed` px a second (x, y) in steady state, `seen_at` and
-    `begun_at` seconds of the stream's clock, `frames` how often it was seen."""
+    """One face over time: its last detection, when that was (`seen_at`, seconds of the stream's clock), its `speed` in
+    px per second (x, y), and the number of `frames` in which it was seen."""
 
     number: int
     face: Face
     seen_at: float
-    begun_at: float
     speed: tuple[float, float] = (0.0, 0.0)
     frames: int = 1
 
     def expected(self, at: float) -> Face:
-        """Where the face should be at a time, if it goes on as it went."""
+        """The expected position at a time, at constant speed."""
         after = min(max(0.0, at - self.seen_at), KEEP_S)
         return moved(self.face, (1, 1), (self.speed[0] * after, self.speed[1] * after))
 
     def follow(self, face: Face, at: float) -> None:
-        """It was seen again."""
+        """Update the track with a new detection."""
         after = at - self.seen_at
         if after > 0:
             fresh = [(new - old) / after for new, old in zip(face.centre, self.face.centre, strict=True)]
@@ -83,7 +82,7 @@ class Tracker:
                 track = known[chosen[place]]
                 track.follow(face, at)
             else:
-                track = Track(self._next, face, at, at)
+                track = Track(self._next, face, at)
                 self._next += 1
                 known.append(track)
             found.append(track)
