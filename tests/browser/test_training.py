@@ -97,7 +97,7 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
     _end_runs(studio)  # of a first try of this test
     page.set_default_timeout(LONGEST_MS)
     page.goto(studio.url("training"))
-    page.get_by_text("Two stages, as the notes have them").click()
+    page.get_by_text("Two stages, as in the notes").click()
     for name, value in (("stage1-epochs", EPOCHS), ("batch_size", 4)):
         field = page.locator(f".st-key-training_finetune_notes_{name} input")  # the other recipe's may still be there
         field.fill(str(value))
@@ -131,7 +131,7 @@ def test_a_run_is_launched_watched_reloaded_stopped_and_resumed(
 
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("attempt 2")).to_be_visible()
-    expect(_log(page).get_by_text("Going on with")).to_be_visible(timeout=LONGEST_MS)
+    expect(_log(page).get_by_text("Resuming")).to_be_visible(timeout=LONGEST_MS)
     _wait_for_more_than(page, seen)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("The run was stopped.")).to_be_visible(timeout=LONGEST_MS)
