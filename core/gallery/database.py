@@ -1,6 +1,4 @@
-"""One connection to the gallery's file: locks, transactions, the version that caches follow, and errors in
-plain words.
-"""
+"""One connection to the gallery's file: locks, transactions, the version that caches follow, translated errors."""
 
 from __future__ import annotations
 
@@ -42,11 +40,10 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """A gallery's file. Any thread may use it: they share one connection and take turns.
+    """A gallery's file with one connection, which threads take in turns.
 
-    Writes are `with database.transaction() as connection`, reads `with database.reading() as connection`:
-    each sees one state of the file, and a write happens whole or not at all. Other processes may do the same
-    meanwhile.
+    Write with `with database.transaction() as connection`, read with `with database.reading() as connection`: each sees
+    one state of the file, and a write is complete or didn't happen. Other processes may use the file too.
     """
 
     def __init__(
@@ -80,7 +77,7 @@ class Database:
 
     @contextmanager
     def transaction(self, needs: Permission = Permission.ENROL) -> Iterator[GalleryConnection]:
-        """A write: commits at the end of the block, rolls back when anything is raised in it. Raises NotAllowed."""
+        """Begin a write: commit at the end of the block, roll back on an exception. Raises NotAllowed."""
         require(needs)  # every change passes here, whichever page or library call asked for it
         with self._turn() as connection:
             if self.read_only:
@@ -105,7 +102,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[GalleryConnection]:
-        """A read of one state of the file, however many statements it takes."""
+        """Begin a read of one state of the file, for any number of statements."""
         with self._turn() as connection:
             if connection.in_transaction:
                 yield connection
@@ -119,21 +116,21 @@ class Database:
 
     @property
     def opened(self) -> int:
-        """How often the file was opened; the first part of `version`. Another number may mean another file."""
+        """How often the file was opened; the first part of `version`. A new number may mean another file."""
         return self._opened
 
     def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
-        """What changes whenever the file's content may have; None amid a write, when nothing should be
-        remembered.
-        """
+        """Return a value that changes with the file's content; None within a write, when nothing should be cached."""
         if self._writing:
             return None
         data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         return (self._opened, self._changes, data_version)
 
     def is_still(self, version: tuple[int, int, int]) -> bool:
-        """Whether the file's content is what it was at `version`, asked without a transaction: some microseconds. False
-        where that can't be told, and amid a transaction of this connection's."""
+        """Whether the content is that of `version`, checked without a transaction in microseconds.
+
+        False where it is unknown, and within a transaction of this connection.
+        """
         with self._lock:
             if self._closed or os.getpid() != self._process or version[:2] != (self._opened, self._changes):
                 return False
@@ -145,11 +142,10 @@ class Database:
                 return False
 
     def tidy(self) -> bool:
-        """Rewrite the file without what was deleted, and empty its journal. False when a reader kept the
-        journal.
+        """Rewrite the file without deleted content, and empty its journal. False when a reader blocked the journal.
 
-        Deleted rows are overwritten at once (secure_delete); this also clears the copies that moving rows
-        about leaves in gaps of pages, and the journal (-wal).
+        Deleted rows are overwritten at once (secure_delete); this also clears the copies in gaps of pages, and the
+        journal (-wal).
         """
         with self._turn() as connection:
             connection.execute("VACUUM")
@@ -161,8 +157,10 @@ class Database:
             return True
 
     def replace_content(self, source: sqlite3.Connection) -> None:
-        """Put another database's content in the place of this one's, in one transaction of SQLite's: after a kill it is
-        the old or the new. Other processes see it with their next read. Raises GalleryBusy."""
+        """Replace the content with another database's, in one SQLite transaction.
+
+        After a kill it is the old or the new. Other processes see it at their next read. Raises GalleryBusy.
+        """
         with self._turn() as connection:
             deadline = time.monotonic() + self._wait_s
 
@@ -179,7 +177,7 @@ class Database:
             self._empty_journal(connection)
 
     def close(self) -> None:
-        """Close the file; twice does no harm. Later use raises GalleryError."""
+        """Close the file. Closing twice is harmless; later use raises GalleryError."""
         with self._lock:
             if not self._closed:
                 self._closed = True

@@ -1,4 +1,4 @@
-"""What can go wrong with a gallery: one class for each thing that a user can act on."""
+"""The gallery's errors, one class for each that a user can act on."""
 
 from __future__ import annotations
 

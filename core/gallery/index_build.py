@@ -1,5 +1,6 @@
-"""From the gallery's rows to the index that searches go through: read in one pass, averaged all at once; what hasn't
-changed since an earlier index isn't read again.
+"""Build the search index from the gallery's rows: read in one pass and averaged together.
+
+Identities that haven't changed since an earlier index aren't read again.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ class _Means(NamedTuple):
 
 
 def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | None = None) -> Index:
-    """The index of `space` as the database is now. What hasn't changed since `earlier` isn't read again.
+    """Build the index of `space` for the current content, reusing unchanged identities of `earlier`.
 
-    Raises GalleryUnreadable when a stored value can't be right.
+    Raises GalleryUnreadable when a stored value is invalid.
     """
     name = cipher_of(connection).sql("name", "name", "id")
     query = f"SELECT id, {name}, revision FROM identity ORDER BY id"  # nosec B608  # a column's name

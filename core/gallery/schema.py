@@ -1,4 +1,4 @@
-"""The tables of a gallery, the migrations that made them, and the test whether a file is a gallery at all."""
+"""The gallery's tables and migrations, and the check whether a file is a gallery."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def check_file(path: Path) -> bool:
-    """Whether there is a gallery at `path`; False when there is no file yet, or an empty one.
+    """Whether there is a gallery at `path`; False for a missing or empty file.
 
-    Reads the header only, so that a file that isn't ours is never touched. Raises GalleryUnreadable, GalleryNewer, and
+    Only the header is read, so that other files are never touched. Raises GalleryUnreadable, GalleryNewer,
     StorageFailed when the file can't be read.
     """
     if not path.exists():

@@ -1,6 +1,4 @@
-"""The gallery: people and their templates in one SQLite file, searched in memory, shared by threads and
-processes.
-"""
+"""The gallery: people and their templates in one SQLite file, searched in memory, shared by threads and processes."""
 
 from __future__ import annotations
 
@@ -44,10 +42,9 @@ Revision = tuple[int, str]
 
 
 class Gallery:
-    """An open gallery. Use `Gallery.open`; any thread may call any method; other processes may use the file
-    too.
+    """An open gallery; use `Gallery.open`. Thread-safe, and other processes may use the file too.
 
-    Every change is whole and on disk when its method returns, or hasn't happened when it raises.
+    Every change is complete and on disk when its method returns, or didn't happen when it raises.
     """
 
     def __init__(self, database: Database) -> None:
@@ -66,18 +63,17 @@ class Gallery:
         keys: Keys = key_given,
         backup_first: bool = True,
     ) -> Gallery:
-        """Open the gallery at `path`, made when it isn't there (unless `create` is False); ":memory:" keeps
-        no file.
+        """Open the gallery at `path`, created when missing (unless `create` is False); ":memory:" uses no file.
 
-        `wait_s`: how long to wait for another programme's write. `keys` gives the key (default: the environment's) when
-        the gallery is encrypted, and encrypts one that is made now. `backup_first`: an older format is copied to the
-        folder backups before it is brought up to date. Raises GalleryUnreadable (none, damaged), GalleryNewer,
-        GalleryLocked, GalleryBusy, StorageFailed; a file that isn't ours is left as it is.
+        `wait_s`: how long to wait for another programme's write. `keys` returns the key (default: the environment's)
+        of an encrypted gallery; a new one is encrypted with it. `backup_first`: copy an older format to the folder
+        backups before migrating it. Raises GalleryUnreadable (missing, damaged), GalleryNewer, GalleryLocked,
+        GalleryBusy, StorageFailed; a file that isn't a gallery stays unchanged.
         """
         return cls(Database(path, now=now, wait_s=wait_s, create=create, keys=keys, backup_first=backup_first))
 
     def close(self) -> None:
-        """Close the file; twice does no harm."""
+        """Close the file. Closing twice is harmless."""
         self._indexes.clear()
         self.database.close()
 
@@ -105,10 +101,9 @@ class Gallery:
         note: str = "",
         actor: str = "local",
     ) -> Identity:
-        """Add a person with one template or more.
+        """Add a person with one or more templates.
 
-        Raises NameInvalid, NameTaken (case aside), TemplateInvalid, SpaceMismatch, GalleryBusy,
-        StorageFailed.
+        Raises NameInvalid, NameTaken (case-insensitive), TemplateInvalid, SpaceMismatch, GalleryBusy, StorageFailed.
         """
         _need_some(templates)
         with self.database.transaction() as connection:
@@ -121,7 +116,7 @@ class Gallery:
     def add_templates(
         self, name_or_id: str | int, templates: Sequence[NewTemplate], *, space: Space, actor: str = "local"
     ) -> Identity:
-        """Add templates to somebody who is enrolled. Raises IdentityNotFound and what `enrol` raises."""
+        """Add templates to an enrolled person. Raises IdentityNotFound and what `enrol` raises."""
         _need_some(templates)
         with self.database.transaction() as connection:
             at = self.database.now()
@@ -131,7 +126,7 @@ class Gallery:
             return read_identities(connection, space, identity_id=identity_id)[0]
 
     def rename(self, name_or_id: str | int, new_name: str, *, actor: str = "local") -> Identity:
-        """Give somebody another name; the earlier one is erased from the file.
+        """Rename a person and erase the earlier name from the file.
 
         Raises IdentityNotFound, NameInvalid, NameTaken.
         """
@@ -146,7 +141,7 @@ class Gallery:
         return identity
 
     def set_note(self, name_or_id: str | int, note: str, *, actor: str = "local") -> Identity:
-        """Replace somebody's note. Raises IdentityNotFound, TemplateInvalid (too long)."""
+        """Replace a person's note. Raises IdentityNotFound, TemplateInvalid (too long)."""
         with self.database.transaction() as connection:
             identity_id, _ = find_identity(connection, name_or_id)
             store_note(connection, identity_id, clean_note(note))
@@ -154,10 +149,10 @@ class Gallery:
             return read_identities(connection, None, identity_id=identity_id)[0]
 
     def remove(self, *names_or_ids: str | int, actor: str = "local", event: str = "removed") -> None:
-        """Remove people with all their templates and crops, and erase every trace from the file and its
-        journal. `event` is what the audit trail says of it; who was "erased" doesn't come back with a backup.
+        """Remove people with all templates and crops, and erase their traces from the file and its journal.
 
-        All of them or, when one isn't there, none. Raises IdentityNotFound, GalleryBusy, NotAllowed.
+        `event` is the audit trail's entry; people who were "erased" don't come back with a backup. All are removed
+        or, when one isn't found, none. Raises IdentityNotFound, GalleryBusy, NotAllowed.
         """
         require(Permission.DELETE)
         with self.database.transaction() as connection:
@@ -195,35 +190,35 @@ class Gallery:
             )
 
     def tidy(self) -> None:
-        """Rewrite the file without traces of what was removed; removing does this by itself. Raises GalleryBusy."""
+        """Rewrite the file without traces of removed data; removing does this itself. Raises GalleryBusy."""
         self._erase_traces("What was removed")
 
     # -- reading ---------------------------------------------------------------------------------------------
 
     def identities(self, search: str = "", *, space: Space | None = None) -> list[Identity]:
-        """Everybody whose name contains `search`, case aside, by name; `in_space` goes by `space`."""
+        """Return everybody whose name contains `search`, case-insensitively, sorted by name."""
         with self.database.reading() as connection:
             return read_identities(connection, space, search=search)
 
     def identity(self, name_or_id: str | int, *, space: Space | None = None) -> Identity:
-        """One person by name, case aside, or number. Raises IdentityNotFound."""
+        """Return one person by name (case-insensitive) or number. Raises IdentityNotFound."""
         with self.database.reading() as connection:
             identity_id, _ = find_identity(connection, name_or_id)
             return read_identities(connection, space, identity_id=identity_id)[0]
 
     def find(self, name: str) -> Identity | None:
-        """One person by name, case aside, or None."""
+        """Return one person by name (case-insensitive), or None."""
         try:
             return self.identity(name)
         except IdentityNotFound:
             return None
 
     def names_in(self, space: Space) -> list[str]:
-        """Names of the people who can be found in `space`, in the order of enrolment."""
+        """Return the names of the people who can be found in `space`, in order of enrolment."""
         return self.index(space).names
 
     def templates(self, name_or_id: str | int, *, space: Space | None = None) -> list[StoredTemplate]:
-        """Somebody's templates, oldest first, with vectors and crops; of one space only when one is named.
+        """Return a person's templates, oldest first, with vectors and crops; with `space`, only those that it meets.
 
         Raises IdentityNotFound.
         """
@@ -236,9 +231,7 @@ class Gallery:
         return self.templates(name_or_id)
 
     def covers(self) -> dict[int, bytes]:
-        """One crop for each identity that has any, by the identity's number: the largest face, for a list to
-        show.
-        """
+        """Return one crop for each identity that has any, by number: that of the largest face."""
         with self.database.reading() as connection:
             found = connection.execute(
                 """SELECT identity_id, crop, max(probe_px) FROM template WHERE crop IS NOT NULL GROUP BY
@@ -248,37 +241,37 @@ class Gallery:
             return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 
     def spaces(self) -> list[tuple[Space, int, int]]:
-        """(space, templates, identities) for every space that the stored templates allow, most templates
-        first.
+        """Return (space, templates, identities) for every space of the stored templates, most templates first.
 
-        The upscaler is "" where nothing but full-size templates is stored: those go with any upscaler.
+        The upscaler is "" where only full-size templates are stored: they work with any upscaler.
         """
         with self.database.reading() as connection:
             return read_spaces(connection)
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
-        """The latest `limit` entries of the audit trail, newest first. Raises NotAllowed."""
+        """Return the latest `limit` entries of the audit trail, newest first. Raises NotAllowed."""
         require(Permission.ACCESS)
         with self.database.reading() as connection:
             return read_audit(connection, max(0, min(limit, 1_000_000)))
 
     @property
     def revision(self) -> Revision:
-        """What changes with every change that the audit trail knows of, from whichever process it comes: number and
-        time of its latest line. The time tells a restored gallery, which counts on from an earlier number, from what
-        it was before."""
+        """Number and time of the audit trail's latest entry, which change with every audited change by any process.
+
+        The time distinguishes a restored gallery, whose numbers continue from an earlier one.
+        """
         with self.database.reading() as connection:
             latest = connection.execute("SELECT id, at FROM audit ORDER BY id DESC LIMIT 1").fetchone()
         return (int(latest[0]), str(latest[1])) if latest else (0, "")
 
     @property
     def size(self) -> int:
-        """How many people are enrolled, in any space."""
+        """Number of people enrolled, in any space."""
         with self.database.reading() as connection:
             return int(connection.execute("SELECT count(*) FROM identity").fetchone()[0])
 
     def counts(self, space: Space | None = None) -> tuple[int, int, int]:
-        """(people, people who can be found in `space`, photographs), counted again only where the file has changed."""
+        """Return (people, people who can be found in `space`, photographs), cached until the file changes."""
         cached = self._counts.get(space)
         if cached is not None and self.database.is_still(cached[0]):
             return cached[1]
@@ -291,9 +284,7 @@ class Gallery:
     # -- search ----------------------------------------------------------------------------------------------
 
     def index(self, space: Space) -> Index:
-        """The in-memory matrix of `space`, as the file is at this moment; read again only where it has
-        changed.
-        """
+        """Return the in-memory index of `space` for the file's current content, cached until it changes."""
         cached = self._indexes.get(space)
         if cached is not None and self.database.is_still(cached[0]):
             return cached[1]
@@ -313,11 +304,11 @@ class Gallery:
             return index
 
     def search(self, probes: np.ndarray, space: Space, k: int = 5) -> list[list[Candidate]]:
-        """The k people most like each probe, best first, among templates that `space` may meet.
+        """Return the k people most similar to each probe, best first, among templates that `space` meets.
 
-        probes: (N, dim) float32 unit rows, or (dim,) for one. Returns N lists, empty ones when nobody is in
-        the space. An identity's score is its highest cosine over its means, one mean for each kind and size
-        of template. Raises SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
+        probes: (N, dim) float32 unit rows, or (dim,) for one. Returns N lists, empty when nobody is in the space. An
+        identity's score is its highest cosine over its means, one for each kind and size of template. Raises
+        SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
         """
         return self.index(space).search(probes, k)
 

@@ -1,4 +1,4 @@
-"""The few highest of many scores, and those that reach a threshold. Plain numpy, no gallery."""
+"""Top-k selection and threshold comparison in plain numpy."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def reaches(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(positions (N, k) int64, their scores (N, k)) of the k highest in each row of `scores` (N, I) float32, the
-    highest first, equal ones by position; fewer columns where I is smaller. Uses `scores` up.
+    """Return (positions (N, k) int64, scores (N, k)) of the k highest in each row of `scores` (N, I) float32, best
+    first.
 
-    k must be 1 or more; scores must be finite.
+    Equal scores are ordered by position; fewer columns where I is smaller. Overwrites `scores`. k must be 1 or more;
+    scores must be finite.
     """
     rows, count = scores.shape
     k = min(k, count)

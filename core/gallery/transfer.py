@@ -1,5 +1,5 @@
-"""Carry a gallery elsewhere and back: one portable file, whole and checked. Also the door to `.pt` files of
-names and embeddings, which `core.gallery.embeddings_pt` reads and writes.
+"""Export and import of a gallery as one portable file; also exports the `.pt` functions of
+`core.gallery.embeddings_pt`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export holds: biometric data, so say it before the file leaves the machine."""
+    """The content of an export. It is biometric data: show this before the file leaves the machine."""
 
     identities: int
     templates: int
@@ -101,7 +101,7 @@ def export_gallery(
 def export_bytes(
     gallery: Gallery, *, names: Sequence[str | int] | None = None, include_crops: bool = True, actor: str = "local"
 ) -> tuple[bytes, ExportReport]:
-    """The portable file's content, for a download, and what it holds. Raises IdentityNotFound."""
+    """Return the portable file's bytes, for a download, and what it holds. Raises IdentityNotFound."""
     file = io.BytesIO()
     report = _export(gallery, file, names, include_crops, actor)
     return file.getvalue(), report

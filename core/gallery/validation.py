@@ -1,4 +1,4 @@
-"""What may enter the gallery: names, vectors and template descriptions are checked here and nowhere else."""
+"""Validation of everything that enters the gallery: names, vectors and template descriptions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def clean_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """What makes a name unique: without regard to case, Unicode form or the width of gaps."""
+    """Return the key that makes a name unique: without case, Unicode form and width of gaps."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
     return " ".join(folded.split())
 
