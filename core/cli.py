@@ -1,4 +1,4 @@
-"""`edgeface-studio`: parse, call, print. A user's mistake ends with code 2 and one line, never with a traceback."""
+"""The command line `edgeface-studio`. A user's mistake ends with exit code 2 and one line, never with a traceback."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ INTERRUPTED = 130
 _OF_THE_SYSTEM = frozenset(
     {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 )
-"""What the system refuses because of a path or a disk: for the user to mend, not a fault of the program."""
+"""Errors of the operating system about a path or a disk, which the user can correct."""
 
 app = typer.Typer(
     name="edgeface-studio",
@@ -123,14 +123,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has had enough; nothing is left to say, and no error at exit either.
+        # The reader closed the output: print nothing more, and raise no error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAULT
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
             return _fault(error)
         return _mistake(f"{error.filename or 'A file'} can't be used: {error.strerror}. Check the path and the disk.")
-    except Exception as error:  # noqa: BLE001 (the last net: nobody sees a traceback)
+    except Exception as error:  # noqa: BLE001 (an unexpected error ends with one line and a log file)
         return _fault(error)
 
 
@@ -150,7 +150,7 @@ def _mistake(text: str) -> int:
 
 
 def _fault(error: BaseException) -> int:
-    """Keep the traceback in data/logs and name the file in one line."""
+    """Write the traceback to data/logs and print one line that names the file."""
     try:
         path = _write_log(error, load_settings().data_dir / "logs")
         where = f"Details are in {path}"

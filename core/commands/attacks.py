@@ -1,4 +1,4 @@
-"""`attacks`: a model of the user's own against prints, screens and masks: chosen, tried on photographs, left out."""
+"""`attacks`: the user's own model against prints, screens and masks: choose, try and switch off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def add_to(app: typer.Typer) -> None:
 @group.command("use", epilog=example("attacks use model.onnx --about model.json"))
 def use(
     model: Annotated[str, typer.Argument(metavar="MODEL.onnx", help="The model.")],
-    about: Annotated[str, typer.Option("--about", metavar="FILE.json", help="How it is fed and read.")],
+    about: Annotated[
+        str, typer.Option("--about", metavar="FILE.json", help="JSON file with the model's input and output format.")
+    ],
 ) -> None:
     """Check every face with this model from now on: when identifying, comparing and enrolling."""
     from core.faces.attack import read_model
@@ -43,7 +45,7 @@ def use(
 
 @group.command("off", epilog=example("attacks off"))
 def off() -> None:
-    """Check no face any more."""
+    """Stop checking faces."""
     from core.recognition.attack_check import UNPROTECTED, switch_off
 
     switch_off(load_settings())
@@ -52,7 +54,7 @@ def off() -> None:
 
 @group.command("show", epilog=example("attacks show", "attacks show --json"))
 def show(as_json: JsonOption = False) -> None:
-    """What is in use."""
+    """Show the model in use."""
     from core.recognition.attack_check import UNPROTECTED, chosen_check
 
     chosen = chosen_check(load_settings())
@@ -71,7 +73,7 @@ def attempt(
     photographs: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Photographs of faces and of attacks.")],
     as_json: JsonOption = False,
 ) -> None:
-    """What the model says of every face in photographs. Nothing is recognised, nothing kept."""
+    """Show the model's score for every face in photographs. Nothing is recognised or stored."""
     from core.faces.detect import Detector
     from core.images import read_image
     from core.recognition.attack_check import UNPROTECTED, load_check

@@ -28,7 +28,8 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The first photograph.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The second photograph.")],
     size: Annotated[
-        Literal["16", "24", "32"] | None, typer.Option("--size", help="Shrink both first, so that the face has this.")
+        Literal["16", "24", "32"] | None,
+        typer.Option("--size", help="Shrink both photographs first, to this size of the face in px."),
     ] = None,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     options: PipelineOptions = PipelineOptions(),

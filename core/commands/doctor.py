@@ -13,9 +13,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Say what is installed and in use, what is missing and how to get it.
+    """Show what is installed and in use, what is missing and how to get it.
 
-    Ends with code 0 when faces can be recognised, with 1 when something needed for it is missing.
+    Exits with 0 if faces can be recognised, with 1 if something needed for it is missing.
     """
     from core.diagnostics.doctor import can_recognise, examine
 

@@ -1,4 +1,4 @@
-"""`inspect`: what super-resolution makes of a face, or of the faces of a data set, as a sheet and as figures."""
+"""`inspect`: compare super-resolution with the truth on a face or a data set, as a sheet and as figures."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def add_to(app: typer.Typer) -> None:
 def inspect(
     image: Annotated[str | None, typer.Argument(metavar="IMAGE", help="A photograph, or an aligned crop.")] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", metavar="FOLDER|NAME", help="Faces of a data set instead of IMAGE.")
+        str | None, typer.Option("--dataset", metavar="FOLDER|NAME", help="A data set instead of IMAGE.")
     ] = None,
     face: Annotated[
         str | None,
-        typer.Option("--image", metavar="NAME", help="With --dataset: this image alone, by its path or pair."),
+        typer.Option("--image", metavar="NAME", help="With --dataset: only this image, by its path or pair."),
     ] = None,
     split: Annotated[
         Literal["train", "val", "test"] | None, typer.Option("--split", help="With --dataset: only this split.")
@@ -60,39 +60,40 @@ def inspect(
     order: Annotated[
         Literal["listed", "psnr", "similarity", "wrong", "gain", "loss"],
         typer.Option(
-            "--order", help="Which faces come first: worst psnr or similarity, wrong ones, gain or loss by DSR."
+            "--order", help="Order of faces: worst psnr or similarity first, wrong ones, largest gain or loss by DSR."
         ),
     ] = "listed",
     faces: Annotated[
-        int, typer.Option("--faces", min=1, max=200, help="With --dataset: so many faces on the contact sheet.")
+        int, typer.Option("--faces", min=1, max=200, help="With --dataset: faces on the contact sheet.")
     ] = 24,
     among: Annotated[
-        int | None, typer.Option("--among", min=1, help="Choose them among so many, evenly drawn; default: all.")
+        int | None,
+        typer.Option("--among", min=1, help="Choose them among this many images, evenly drawn; default: all."),
     ] = None,
     size: Annotated[int, typer.Option("--size", min=8, max=64, help="Side of the small face in px.")] = 24,
     degradation: Annotated[
         Literal["bicubic", "camera", "stored"],
-        typer.Option("--degradation", help="How it is made small; stored: the data set's own VLR files."),
+        typer.Option("--degradation", help="How it is degraded; stored: the data set's own VLR files."),
     ] = "bicubic",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the camera's values.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the camera degradation.")] = 0,
     identity: Annotated[
-        str | None, typer.Option("--identity", metavar="NAME", help="Who IMAGE shows, to tell their rank.")
+        str | None, typer.Option("--identity", metavar="NAME", help="The person in IMAGE, to report the rank.")
     ] = None,
     saliency: Annotated[
         int | None,
         typer.Option(
-            "--saliency", min=1, help="With --dataset: over so many faces, does the saliency map beat chance?"
+            "--saliency", min=1, help="With --dataset: test the saliency map against chance on this many faces."
         ),
     ] = None,
     gallery_path: GalleryOption = None,
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE.png", help="Write the sheet there.")] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE.png", help="Write the sheet to this file.")] = None,
     as_json: JsonOption = False,
     options: EncoderOptions = EncoderOptions(),
 ) -> None:
-    """Look at what super-resolution makes of a face: pictures side by side, figures, and whether it helps.
+    """Show the super-resolution of a face beside the truth, with figures and whether it helps.
 
-    With IMAGE the largest face counts and the gallery is searched; with --dataset everybody's HR images are searched,
-    the face's own one left out. Super-resolved pictures carry a label: their detail is invented.
+    With IMAGE the largest face is used and the gallery is searched; with --dataset all HR images are searched, except
+    the face's own. Super-resolved pictures carry a label: their detail is invented.
     """
     if (image is None) == (dataset is None):
         raise UsageMistake("Name a photograph, or a data set with --dataset.", "One of the two, not both.")
@@ -257,7 +258,7 @@ def _tell_saliency(
 
 
 def _records(rows: Any) -> list[dict[str, Any]]:
-    """Rows as JSON takes them: what isn't known, and the PSNR of equal pictures, is None."""
+    """Rows for JSON, with None for unknown values and the PSNR of equal pictures."""
     return [{name: _finite(value) for name, value in row.items()} for row in rows.to_dict("records")]
 
 

@@ -1,4 +1,4 @@
-"""`runs`: long work in processes of its own: list, show, read, stop, resume, remove; and how many work at once."""
+"""`runs`: jobs in processes of their own: list, show, follow, stop, resume and remove them, and set limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.jobs.run_dir import Run
 
 group = typer.Typer(
-    help="Long work (ingest, training): list the runs, show one, read along, stop, resume, remove.",
+    help="Long jobs (ingest, training): list, show, follow, stop, resume and remove runs.",
     epilog=example("runs list", "runs log last --follow"),
     rich_markup_mode=None,
 )
@@ -37,7 +37,7 @@ def list_all(
     kind: Annotated[str | None, typer.Option("--kind", help="Only runs of this kind.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List every run, newest first, and where it stands."""
+    """List every run with its status, newest first."""
     from core.jobs.run_dir import list_runs, runs_root
 
     rows = [facts for run in list_runs(runs_root(load_settings()), kind) if (facts := _facts(run)) is not None]
@@ -55,7 +55,7 @@ def list_all(
 
 @group.command("show", epilog=example("runs show last", "runs show last --json"))
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show one run: where it stands, what was asked for, the last thing it reported, what came of it."""
+    """Show one run: its status, configuration, last event and report."""
     from core.jobs.events import read_events
 
     found = _find(run)
@@ -95,9 +95,9 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 def log(
     run: RunArgument,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Read on until the run has ended. Ctrl-C ends the reading, not the run.")
+        bool, typer.Option("--follow", help="Follow until the run has ended. Ctrl-C stops following, not the run.")
     ] = False,
-    output: Annotated[bool, typer.Option("--output", help="What the process printed, instead of its events.")] = False,
+    output: Annotated[bool, typer.Option("--output", help="The output of the process, instead of its events.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print a run's events, one a line (with --json one JSON object a line)."""
@@ -121,7 +121,7 @@ def log(
 
 @group.command("stop", epilog=example("runs stop last"))
 def stop(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Ask a run to end where it can be resumed; it does at its next step."""
+    """Ask a run to stop at its next step; it can be resumed."""
     from core.jobs.launch import stop as ask
 
     found = _find(run)
@@ -134,7 +134,7 @@ def stop(run: RunArgument, as_json: JsonOption = False) -> None:
 
 @group.command("resume", epilog=example("runs resume last"))
 def resume(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Start an interrupted, failed or stopped run again: it goes on from what it kept."""
+    """Resume an interrupted, failed or stopped run from its last checkpoint."""
     from core.jobs.launch import resume as again
 
     found = _find(run)
@@ -142,7 +142,7 @@ def resume(run: RunArgument, as_json: JsonOption = False) -> None:
     if as_json:
         say_json(json_value(_described(found)))
     else:
-        say(f"{found.id} goes on. Read along: edgeface-studio runs log {found.id} --follow")
+        say(f"{found.id} was resumed. Follow it: edgeface-studio runs log {found.id} --follow")
 
 
 @group.command("remove", epilog=example("runs remove last --yes"))
@@ -151,7 +151,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove a run's folder with its checkpoints and report. What it made elsewhere stays."""
+    """Remove a run's folder with its checkpoints and report. Results elsewhere stay."""
     from core.jobs.errors import JobError
     from core.jobs.run_dir import delete_run
 
@@ -170,17 +170,18 @@ def remove(
 @group.command("settings", epilog=example("runs settings", "runs settings --at-once 2 --niceness 10"))
 def settings(
     at_once: Annotated[
-        int | None, typer.Option("--at-once", metavar="N", help="How many runs work side by side; others wait.")
+        int | None, typer.Option("--at-once", metavar="N", help="How many runs may run at once; others wait.")
     ] = None,
     niceness: Annotated[
-        int | None, typer.Option("--niceness", metavar="0-19", help="How readily runs let other programs go first.")
+        int | None,
+        typer.Option("--niceness", metavar="0-19", help="Niceness: higher values give other programs priority."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", help="Threads a run may use; 0: as many as it likes.")
+        int | None, typer.Option("--threads", metavar="N", help="Threads that a run may use; 0: no limit.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show or change how many runs work at once, how politely, and with how many threads."""
+    """Show or change how many runs run at once, their niceness, and their threads."""
     from core.jobs.policy import read_policy, write_policy
 
     installation = load_settings()

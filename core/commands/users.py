@@ -1,4 +1,4 @@
-"""`users` and `audit`: who may sign in to the dashboard, with which role, and what was done."""
+"""`users` and `audit`: the dashboard's accounts with their roles, and the audit trail."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from core.commands.shared.common import (
 from core.settings import load_settings
 
 group = typer.Typer(
-    help="Who may sign in to the dashboard. As long as there is somebody, everybody has to.",
+    help="Accounts of the dashboard. Once there is one, everybody has to sign in.",
     epilog=example("users add ada --role admin", "users list"),
     rich_markup_mode=None,
 )
 
-UserArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with, case aside.")]
+UserArgument = Annotated[str, typer.Argument(metavar="NAME", help="The account's name; case doesn't matter.")]
 RoleText = Literal["viewer", "operator", "admin"]
 RoleOption = Annotated[
-    RoleText, typer.Option("--role", help="viewer looks, operator enrols, exports and trains, admin does everything.")
+    RoleText, typer.Option("--role", help="viewer: look; operator: also enrol, export and train; admin: everything.")
 ]
 StdinOption = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password as one line from standard input, unasked.")
+    bool, typer.Option("--password-stdin", help="Read the password from one line of standard input.")
 ]
 
 
@@ -45,7 +45,7 @@ def add_to(app: typer.Typer) -> None:
 
 @group.command("add", epilog=example("users add ada --role admin", "users add grace --role viewer"))
 def add(name: UserArgument, role: RoleOption = "viewer", password_stdin: StdinOption = False) -> None:
-    """Let somebody sign in. The first one has to be an admin; from then on the dashboard asks everybody."""
+    """Add an account. The first one has to be an admin; from then on the dashboard requires a sign-in."""
     from core.access.roles import Role
     from core.access.users import add_user, clean_user_name, sign_in_needed
 
@@ -55,12 +55,14 @@ def add(name: UserArgument, role: RoleOption = "viewer", password_stdin: StdinOp
     user = add_user(settings, cleaned, _new_password(password_stdin), Role(role))
     say(f"{user.name} may sign in as {user.role}.")
     if first:
-        note("From now on the dashboard asks everybody to sign in. Whoever can read its data folder is beyond roles.")
+        note(
+            "From now on the dashboard requires a sign-in. Anybody who can read its data folder isn't subject to roles."
+        )
 
 
 @group.command("list", epilog=example("users list", "users list --json"))
 def list_users(as_json: JsonOption = False) -> None:
-    """List who may sign in, with roles."""
+    """List the accounts with their roles."""
     from core.access.users import read_users
 
     users = read_users(load_settings())
@@ -68,14 +70,14 @@ def list_users(as_json: JsonOption = False) -> None:
         say_json([{"name": user.name, "role": str(user.role)} for user in users])
         return
     if not users:
-        say("Nobody is asked to sign in. To begin: edgeface-studio users add NAME --role admin")
+        say("There is no account, and no sign-in is required. To add one: edgeface-studio users add NAME --role admin")
         return
     say_table(("name", "role"), [(user.name, user.role) for user in users])
 
 
 @group.command("role", epilog=example("users role grace operator"))
 def role(name: UserArgument, role: Annotated[RoleText, typer.Argument(metavar="ROLE", help="The new role.")]) -> None:
-    """Give somebody another role, at once; they sign in again."""
+    """Change an account's role at once; its user has to sign in again."""
     from core.access.roles import Role
     from core.access.users import change_role
 
@@ -85,7 +87,7 @@ def role(name: UserArgument, role: Annotated[RoleText, typer.Argument(metavar="R
 
 @group.command("password", epilog=example("users password grace"))
 def password(name: UserArgument, password_stdin: StdinOption = False) -> None:
-    """Give somebody another password; they sign in again."""
+    """Change an account's password; its user has to sign in again."""
     from core.access.users import change_password, find_user
 
     settings = load_settings()
@@ -97,17 +99,17 @@ def password(name: UserArgument, password_stdin: StdinOption = False) -> None:
 
 @group.command("remove", epilog=example("users remove grace --yes"))
 def remove(name: UserArgument, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
-    """Let somebody sign in no more, at once. With the last one, nobody is asked to sign in."""
+    """Remove an account at once. Without accounts no sign-in is required."""
     from core.access.users import read_users, remove_user
 
     settings = load_settings()
     last = len(read_users(settings)) == 1
-    question = f"Remove {name}, the last one, so that nobody is asked to sign in?" if last else f"Remove {name}?"
+    question = f"Remove {name}, the last account, so that no sign-in is required?" if last else f"Remove {name}?"
     if not yes and not confirm(question):
         say("Nothing was changed.")
         raise typer.Exit(1)
     off = remove_user(settings, name)
-    say(f"{name} can't sign in any more.{' Nobody is asked to sign in now.' if off else ''}")
+    say(f"{name} can't sign in any more.{' No sign-in is required any more.' if off else ''}")
 
 
 def audit(
@@ -115,7 +117,7 @@ def audit(
     gallery_path: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who did what and when, in the gallery and outside it. People enrolled appear by number, not by name."""
+    """Show who did what and when, in the gallery and outside it. Enrolled people appear by number, not by name."""
     from core.access.trail import combined_trail, read_trail
     from core.gallery.store import Gallery
 
@@ -136,7 +138,7 @@ def audit(
 
 
 def _new_password(from_stdin: bool) -> str:
-    """Typed twice without an echo, or one line of standard input. Raises UsageMistake."""
+    """The password typed twice without an echo, or one line of standard input. Raises UsageMistake."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

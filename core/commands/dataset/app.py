@@ -1,4 +1,4 @@
-"""`dataset`: see what a folder holds, take photographs in, build splits, check them."""
+"""`dataset`: scan folders, ingest photographs, build splits and check them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scan_source(
     column: ColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a folder or CSV holds and how that was recognised; nothing is written."""
+    """Show what a folder or CSV holds and how its layout was recognised; nothing is written."""
     from core.dataset.manifest import count
 
     found = scanned(source, layout, pattern, column)
@@ -68,30 +68,31 @@ def build_dataset(
     source: SourceArgument,
     mode: Annotated[
         Literal["closed-set", "identity-disjoint", "both"],
-        typer.Option("--mode", help="The same people in train and val, different people, or both without a leak."),
+        typer.Option("--mode", help="The same people in train and val, different people, or both data sets."),
     ] = "closed-set",
     out: OutOption = None,
     seed: SeedOption = 0,
     val_share: Annotated[float, typer.Option("--val-share", help="A person's share of images for val.")] = 0.2,
-    min_images: Annotated[int, typer.Option("--min-images", min=2, help="Leave out people with fewer.")] = 5,
+    min_images: Annotated[int, typer.Option("--min-images", min=2, help="Leave out people with fewer images.")] = 5,
     by_session: Annotated[
         bool, typer.Option("--by-session/--by-image", help="Hold out whole sessions where that fits.")
     ] = True,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="COLUMN=VALUE", help="Only such rows: camera=051 is frontal.")
+        list[str] | None,
+        typer.Option("--only", metavar="COLUMN=VALUE", help="Only rows with this value: camera=051 is frontal."),
     ] = None,
     link: Annotated[
         Literal["auto", "hard", "copy"], typer.Option("--link", help="Hard links, copies, or links where possible.")
     ] = "auto",
     update: Annotated[
-        bool, typer.Option("--update", help="Add new images to an earlier build; none of its images moves.")
+        bool, typer.Option("--update", help="Add new images to an earlier build; its images stay in their splits.")
     ] = False,
     layout: LayoutOption = None,
     pattern: PatternOption = None,
     column: ColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build a split data set: seeded, atomic, without pictures on two sides. The source isn't touched."""
+    """Build a data set with splits: seeded, atomic, no image in two splits. The source isn't changed."""
     from core.dataset.build import build
     from core.dataset.run_config import BuildOptions
     from core.jobs.context import Hooks
@@ -130,7 +131,7 @@ def check_dataset(
     column: ColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for leaks, twins, wrong pairs and broken files before anyone trains on them. Exit code 1 for an error."""
+    """Look for leaks, duplicates, wrong pairs and broken files before training. Exits with 1 for an error."""
     from core.dataset.check import check
     from core.jobs.context import Hooks
 
@@ -172,7 +173,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
 @group.command("show", epilog=example("dataset show demo"))
 def show(source: SourceArgument, as_json: JsonOption = False) -> None:
-    """Show what a data set says of itself."""
+    """Show the description of a data set."""
     from core.dataset.manifest import read_dataset
 
     dataset = read_dataset(source_path(source))
@@ -196,10 +197,12 @@ def ingest_photographs(
     layout: LayoutOption = None,
     pattern: PatternOption = None,
     column: ColumnOption = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn photographs into aligned HR crops and VLR images: a run that can be stopped and resumed."""
+    """Make aligned HR crops and VLR images from photographs, in a run that can be stopped and resumed."""
     from core.commands.shared.follow import wait_for
     from core.dataset.run_config import IngestConfig
     from core.jobs.launch import launch
@@ -235,11 +238,11 @@ def ingest_photographs(
 def demo(
     out: OutOption = None,
     identities: Annotated[int, typer.Option("--identities", min=1, help="How many people.")] = 24,
-    images: Annotated[int, typer.Option("--images", min=2, help="Images a person.")] = 20,
+    images: Annotated[int, typer.Option("--images", min=2, help="Images of each person.")] = 20,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a synthetic data set in the notes' layout: nobody's photograph, no download."""
+    """Draw a synthetic data set: no photographs of people, no download."""
     from core.dataset.synthetic.demo import make_demo
     from core.jobs.context import Hooks
     from core.system.text import count as count_of
@@ -265,7 +268,7 @@ def degrade_image(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Degrade one crop and print the values that make it again exactly."""
+    """Degrade one crop and print the parameters that reproduce it exactly."""
     from core.commands.shared.common import user_path
     from core.dataset.degrade import degrade
     from core.images import encode_image, read_image
@@ -290,7 +293,7 @@ def _to_check(source: str, layout: str | None, pattern: str | None, columns: lis
 
 
 def _keep(dataset: Dataset, verdict: Verdict) -> None:
-    """The dashboard shows the verdict on a data set of ours without checking it again."""
+    """Store the verdict, so that the dashboard needn't check the data set again."""
     from core.dataset.check_cache import store_verdict
     from core.errors import StorageFailed
     from core.settings import load_settings

@@ -1,4 +1,4 @@
-"""`dataset fetch`: a public data set, downloaded by scikit-learn and ingested like any other."""
+"""`dataset fetch`: download a public data set with scikit-learn and ingest it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def fetch_public(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch a public data set of faces and ingest it; offline it says where to put the files by hand."""
+    """Download a public data set of faces and ingest it; offline, the error says where to put the files."""
     from core.dataset.fetch import fetch
     from core.jobs.context import Hooks
     from core.settings import load_settings
 
-    warnings.filterwarnings("ignore", module="sklearn")  # its retries; what matters comes as an error
+    warnings.filterwarnings("ignore", module="sklearn")  # about its retries; a failure is an error
     downloads = load_settings().data_dir / "downloads"
     try:
         summary = fetch(name, out_path(out, name), downloads=downloads, hooks=Hooks(show_progress))

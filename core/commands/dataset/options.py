@@ -1,4 +1,4 @@
-"""What the dataset commands share: sources, places, progress."""
+"""Options of the dataset commands, their paths and their progress."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SourceArgument = Annotated[
     str, typer.Argument(metavar="SOURCE", help="A folder or CSV, or the name of a data set in data/datasets.")
 ]
 OutOption = Annotated[
-    str | None, typer.Option("--out", metavar="FOLDER", help="Where to put it; default: a folder in data/datasets.")
+    str | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; default: one in data/datasets.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]
 LayoutOption = Annotated[
-    str | None, typer.Option("--layout", help="notes, photographs, crops or csv; default: as recognised.")
+    str | None, typer.Option("--layout", help="notes, photographs, crops or csv; default: recognised by content.")
 ]
 PatternOption = Annotated[
     str | None,
-    typer.Option("--pattern", metavar="REGEX", help="What file names say, such as '(?P<identity>[a-z]+)-.*'."),
+    typer.Option("--pattern", metavar="REGEX", help="Groups in file names, such as '(?P<identity>[a-z]+)-.*'."),
 ]
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", metavar="NAME=HEADING", help="A CSV's own heading for path or identity.")
@@ -34,19 +34,19 @@ ColumnOption = Annotated[
 
 
 def datasets_dir() -> Path:
-    """Where data sets are kept unless said otherwise."""
+    """The default folder of data sets."""
     from core.dataset.library import datasets_root
 
     return datasets_root(load_settings())
 
 
 def source_path(text: str) -> Path:
-    """The path that an argument means: as it is, else a data set of that name."""
+    """The path of a source: the path itself, else the data set of that name."""
     path = user_path(text)
     named = datasets_dir() / text
     try:
         return named if not path.exists() and named.exists() else path
-    except OSError:  # whoever reads it says so
+    except OSError:  # reading it raises the error
         return path
 
 
@@ -79,7 +79,7 @@ _STEPS = {"read": "reading", "compare": "comparing", "place": "placing", "write"
 
 
 def show_progress(kind: str, /, **data: Any) -> None:
-    """An event of long work as the terminal's last line."""
+    """Show a progress event on the terminal's last line."""
     if kind != "progress":
         return
     words = _STEPS.get(str(data.get("step", "")), "working")

@@ -1,4 +1,4 @@
-"""`diagnose`: what weights hold, whether a similarity is to be believed, and whether the gallery is sound."""
+"""`diagnose`: check weights, similarities and the gallery."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from core.diagnostics.gallery_troubles import Trouble
 
 group = typer.Typer(
-    help="Why figures are as they are: weights, similarities, maps of embeddings, the gallery's health.",
+    help="Explain figures: weights, similarities, maps of embeddings, the gallery's health.",
     epilog=example("diagnose weights", "diagnose gallery"),
     rich_markup_mode=None,
 )
@@ -46,7 +46,8 @@ def add_to(app: typer.Typer) -> None:
 )
 def weights(
     file_or_name: Annotated[
-        str | None, typer.Argument(metavar="FILE|NAME", help="A file or a stored one's name; default: those in use.")
+        str | None,
+        typer.Argument(metavar="FILE|NAME", help="A file, or the name of a stored one; default: the weights in use."),
     ] = None,
     dataset_root: DatasetOption = None,
     split: SplitOption = None,
@@ -56,7 +57,7 @@ def weights(
     as_json: JsonOption = False,
 ) -> None:
     """Report on a file: keys, parameters, parent, health. With a data set: the three causes of a similarity that is
-    too high, each with its evidence. Ends with code 1 when something is wrong."""
+    too high, each with its evidence. Exits with 1 if something is wrong."""
     from core.diagnostics.model import report_on
     from core.models.active import find_model
     from core.models.encoders import WeightsFile, active_weights
@@ -139,8 +140,8 @@ def gallery(
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for photographs under a wrong name, people under two names, too few or too similar photographs. Ends with
-    code 1 when somebody may be given a wrong name."""
+    """Look for photographs under a wrong name, people under two names, too few or too similar photographs. Exits with 1
+    if somebody may be given a wrong name."""
     from core.diagnostics.gallery_health import examine
 
     with open_gallery(gallery_path) as store:

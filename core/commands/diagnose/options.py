@@ -1,4 +1,4 @@
-"""What the `diagnose` commands share: the data set seen by a system, the gallery's space, and plain numbers."""
+"""Helpers of the `diagnose` commands: the data set as a system embeds it, the gallery's space, and JSON output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`diagnose similarity` and `diagnose map`: what embeddings say of a data set's faces, or of the gallery."""
+"""`diagnose similarity` and `diagnose map`: similarities and maps of a data set's or the gallery's embeddings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from core.diagnostics.cloud import Cloud
 
 SmallSizesOption = Annotated[
-    str, typer.Option("--sizes", help="Sizes in px beside full size, as in 32,16; their VLR files where there are.")
+    str,
+    typer.Option("--sizes", help="Sizes in px beside full size, such as 32,16; VLR files are used where they exist."),
 ]
 
 
@@ -55,7 +56,8 @@ def similarity(
     split: SplitOption = None,
     sizes: SmallSizesOption = "32,24,16",
     person: Annotated[
-        list[str] | None, typer.Option("--person", metavar="NAME", help="For the matrix of people; may be repeated.")
+        list[str] | None,
+        typer.Option("--person", metavar="NAME", help="A person for the similarity matrix; may be repeated."),
     ] = None,
     weights: WeightsOption = None,
     upscaler: UpscalerOption = None,
@@ -63,7 +65,7 @@ def similarity(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Small faces against their own large ones, chosen people against one another, and how embeddings spread."""
+    """Compare small faces with their HR images, chosen people with one another, and show the spread of embeddings."""
     from core.diagnostics.similarity import by_person, by_size, people_matrix, small_against_hr, strangers_by_size
 
     opened = open_source(dataset_root, split, sizes, weights, upscaler, use_tta=use_tta, device=device)
@@ -124,12 +126,17 @@ def _rounded(row: dict[Any, Any]) -> list[object]:
 
 def make_map(
     dataset_root: DatasetOption = None,
-    of_gallery: Annotated[bool, typer.Option("--of-gallery", help="The gallery's templates, not a data set.")] = False,
+    of_gallery: Annotated[
+        bool, typer.Option("--of-gallery", help="Use the gallery's templates instead of a data set.")
+    ] = False,
     split: SplitOption = None,
     sizes: SmallSizesOption = "",
-    method: Annotated[Literal["pca", "tsne"], typer.Option("--method", help="PCA at once, t-SNE in minutes.")] = "pca",
+    method: Annotated[
+        Literal["pca", "tsne"], typer.Option("--method", help="PCA takes a moment, t-SNE minutes.")
+    ] = "pca",
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE.csv", help="Write x, y and what is known of each point.")
+        str | None,
+        typer.Option("--out", metavar="FILE.csv", help="Write x, y, identity, image and view of each point."),
     ] = None,
     seed: SeedOption = 0,
     gallery_path: GalleryOption = None,
@@ -139,12 +146,12 @@ def make_map(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Lay embeddings out on a plane, and say how long it took and how much of who is near whom it keeps."""
+    """Project embeddings to a plane, and report the time and how well neighbours are preserved."""
     target = None if out is None else user_path(out)
     if target is not None and (target.exists() or target.suffix.lower() != ".csv"):
         raise UsageMistake(f"--out {out} {'exists' if target.exists() else 'is no .csv'}.", "Name a new CSV file.")
     if of_gallery == (dataset_root is not None):
-        raise UsageMistake("Name what to lay out.", "Give either --dataset-root or --of-gallery.")
+        raise UsageMistake("Nothing to project was named.", "Give either --dataset-root or --of-gallery.")
     if of_gallery:
         from core.diagnostics.cloud import cloud_of_gallery
 
@@ -164,7 +171,7 @@ def make_map(
     spent = time.monotonic() - started
     progress("")
     if method == "tsne":
-        layout_store(load_settings()).write(cloud.key, layout)  # the dashboard shows it without making it again
+        layout_store(load_settings()).write(cloud.key, layout)  # the dashboard then needn't compute it again
     if target is not None:
         from core.csv_export import csv_bytes
         from core.system.atomic_file import write_atomically

@@ -1,4 +1,4 @@
-"""`enroll`: one person from photographs or a camera. `register` is the same; many people: enroll_bulk."""
+"""`enroll`: enrol one person from photographs or a camera; `register` is the same command."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ONE = (
 
 
 class PhotosByDefault(TyperGroup):
-    """`enroll --user-id ...` means `enroll photos --user-id ...`; `enroll folder ...` stays what it is."""
+    """A group whose default command is `photos`: `enroll --user-id ...` is `enroll photos --user-id ...`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args if args and args[0] in self.commands else ["photos", *args])
@@ -48,16 +48,18 @@ class PhotosByDefault(TyperGroup):
 
 group = typer.Typer(cls=PhotosByDefault, help="Enrol people from photographs.", rich_markup_mode=None)
 
-NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, not the faces' pictures.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Enrol in spite of warnings about whose face it is.")]
+NoCropsOption = Annotated[bool, typer.Option("--no-crops", help="Store embeddings only, without crops of the faces.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Enrol despite warnings that a face may be another person's.")
+]
 MatchedOption = Annotated[
     bool,
     typer.Option(
         "--matched-sizes",
-        help="Also store what each face looks like at 32, 24 and 16 px; only where no strangers come by.",
+        help="Also store templates at 32, 24 and 16 px; only for places without strangers.",
     ),
 ]
-AddOption = Annotated[bool, typer.Option("--add", help="Add to the person of that name who is enrolled already.")]
+AddOption = Annotated[bool, typer.Option("--add", help="Add to the enrolled person of that name.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,7 +77,7 @@ def photos(
     ] = None,
     note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
     webcam: Annotated[
-        bool, typer.Option("--webcam", help="Take the pictures with a camera at this machine, in a window.")
+        bool, typer.Option("--webcam", help="Take photographs with a camera of this machine, in a window.")
     ] = False,
     num_captures: Annotated[
         int | None, typer.Option("--num-captures", metavar="N", help="With --webcam: how many, 3 to 10; default: 5.")
@@ -94,10 +96,10 @@ def photos(
 ) -> None:
     """Enrol one person from 1 to N photographs; 3 to 7 are advised. For many people: `enroll folder`, `enroll csv`.
 
-    With --webcam the pictures are taken in a window: a guide says what to do, good ones are taken by themselves, the
-    space bar takes one at once, Esc cancels and keeps nothing.
+    With --webcam a window guides through the poses: good pictures are taken automatically, the space bar takes one at
+    once, Esc cancels and stores nothing.
 
-    A photograph unlike the others, and a person who is enrolled under another name, are reported and nothing is
+    If a photograph is unlike the others, or the person is enrolled under another name, this is reported and nothing is
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
     """
     from core.enrolment.drafts import prepare_enrolment

@@ -41,7 +41,7 @@ def add_to(group: typer.Typer) -> None:
 
 @takes_options
 def folder(
-    path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
+    path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder with one folder for each person.")],
     no_crops: NoCropsOption = False,
     add: AddOption = False,
     gallery_path: GalleryOption = None,
@@ -51,7 +51,7 @@ def folder(
     matched_sizes: MatchedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Enrol many people: a folder for each person, called as the person is.
+    """Enrol many people from a folder with one folder for each person, named after the person.
 
     People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
     """
@@ -73,7 +73,7 @@ def csv(
     matched_sizes: MatchedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Enrol many people from a CSV: a line for each photograph, with its path and the person's name (identity).
+    """Enrol many people from a CSV with one line for each photograph: its path and the person's name (identity).
 
     People with a photograph unlike the others, or enrolled under another name, are held back unless --force is given.
     """
@@ -85,7 +85,7 @@ def csv(
 
 @dataclass(frozen=True)
 class _Bulk:
-    """How many people are enrolled at once."""
+    """Options of bulk enrolment."""
 
     no_crops: bool
     add: bool

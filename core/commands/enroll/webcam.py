@@ -1,4 +1,4 @@
-"""`enroll --webcam`: pictures of one person from a camera at this machine."""
+"""`enroll --webcam`: pictures of one person from a camera of this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def webcam_pictures(captures: int, camera: int, *, quiet: bool) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """(frames, names) that the person before the camera was content with.
+    """Take pictures in a window and return (frames, names).
 
     Raises SettingsInvalid (captures), NoDisplay, CameraMissing, CaptureCancelled, DetectorMissing.
     """
@@ -28,12 +28,12 @@ def webcam_pictures(captures: int, camera: int, *, quiet: bool) -> tuple[list[ND
     if not quiet:
         note("the camera starts now; pictures are kept only when all of them are taken (Esc cancels)")
 
-    def told(number: int, taken: Capture) -> None:
+    def show_capture(number: int, taken: Capture) -> None:
         quality = taken.sight.quality
         if quality is not None and not quiet:
             say(f"  {number} of {captures}: {taken.step}, {quality.probe_px:.0f} px, sharpness {quality.sharpness:.2f}")
 
-    taken = capture_in_window(session, camera=camera, on_capture=told)
+    taken = capture_in_window(session, camera=camera, on_capture=show_capture)
     frames = [one.frame for one in taken]
     return frames, [f"camera {number} ({one.step})" for number, one in enumerate(taken, start=1)]
 

@@ -1,4 +1,4 @@
-"""`evaluate`: how well do these weights tell people apart, on photographs with known names?"""
+"""`evaluate`: measure accuracy on photographs with known names."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _evaluate() -> None:
 )
 @takes_options
 def pairs(
-    images: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder that holds one for each person.")],
+    images: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder with one folder for each person.")],
     pairs_file: Annotated[str, typer.Argument(metavar="PAIRS", help="A pairs file in the layout of LFW.")],
     folds: Annotated[
         str | None, typer.Option("--folds", help="Folds to use, such as 1-7 or 1,3; default: all.")
@@ -63,7 +63,7 @@ def pairs(
     mode: ModeOption = "both",
     degradation: DegradationOption = "bicubic",
     all_pairs: Annotated[
-        bool, typer.Option("--all-pairs/--no-all-pairs", help="Every pair of the photographs besides those listed.")
+        bool, typer.Option("--all-pairs/--no-all-pairs", help="Also evaluate every pair of the photographs.")
     ] = True,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
@@ -100,14 +100,14 @@ def pairs(
 def dataset(
     people: People,
     min_images: Annotated[
-        int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
+        int, typer.Option("--min-images", min=1, help="Only people with at least this many images.")
     ] = 1,
     sizes: SizesOption = "HR,32,24,16",
     mode: ModeOption = "aligned",
     degradation: DegradationOption = "bicubic",
     threshold: Annotated[
         float,
-        typer.Option("--threshold", help="Per-person acceptance and the notes' accuracy are told at this cosine."),
+        typer.Option("--threshold", help="Cosine at which acceptance for each person and accuracy are reported."),
     ] = UNCALIBRATED_THRESHOLD,
     gallery_size: Annotated[
         list[int] | None,
@@ -116,7 +116,7 @@ def dataset(
     enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols there.")] = 1,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", metavar="COLUMN", help="Break figures down by a column of its table; may be repeated."),
+        typer.Option("--by", metavar="COLUMN", help="Break figures down by a column of the data set; may be repeated."),
     ] = None,
     sr_images: Annotated[
         int, typer.Option("--sr-images", min=0, help="Images for PSNR, SSIM and similarity; 0: none.")
@@ -127,7 +127,7 @@ def dataset(
     systems: SeveralSystems,
     ending: Ending,
 ) -> None:
-    """Everything on a data set: verification, identification, strangers, person by person, by resolution."""
+    """All evaluations on a data set: verification, identification, open set, per person and by resolution."""
     from core.evaluation.run_config import dataset_config
 
     plan = {
@@ -158,14 +158,14 @@ def sweep(
     sizes: SizesOption = "HR,32,24,16",
     degradation: DegradationOption = "bicubic",
     gallery_size: Annotated[
-        int | None, typer.Option("--gallery-size", min=1, help="People in the gallery that strangers meet.")
+        int | None, typer.Option("--gallery-size", min=1, help="People in the open-set gallery.")
     ] = None,
     seed: SeedOption = 0,
     *,
     systems: SeveralSystems,
     ending: Ending,
 ) -> None:
-    """Rates at thresholds from 0 to 0.8, as the notes swept them. To choose one, calibrate: it uses other people."""
+    """Rates at thresholds from 0 to 0.8. To choose a threshold, use calibrate, which tests it on other people."""
     from core.evaluation.evaluation_spec import SWEEP_SECTIONS
     from core.evaluation.run_config import dataset_config
 
@@ -189,16 +189,16 @@ def sweep(
 @takes_options
 def benchmark(
     name: Annotated[
-        Literal["tinyface", "scface", "survface", "lfw", "xqlfw"], typer.Argument(help="Which one.", metavar="NAME")
+        Literal["tinyface", "scface", "survface", "lfw", "xqlfw"], typer.Argument(help="The benchmark.", metavar="NAME")
     ],
-    root: Annotated[str, typer.Argument(metavar="FOLDER", help="Your own copy, in the layout it is published in.")],
+    root: Annotated[str, typer.Argument(metavar="FOLDER", help="Your copy of the benchmark, in its published layout.")],
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
     *,
     systems: SeveralSystems,
     ending: Ending,
 ) -> None:
-    """A benchmark of the field by its published protocol: tinyface, scface, survface, lfw or xqlfw."""
+    """A public benchmark by its published protocol: tinyface, scface, survface, lfw or xqlfw."""
     from core.evaluation.run_config import benchmark_config
 
     plan = {"bootstrap": bootstrap, "seed": seed}

@@ -1,4 +1,4 @@
-"""What the evaluate commands share: which systems, which views, how a run is started, followed and told."""
+"""Options of the evaluate commands, and how their runs are started, followed and printed."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ OneUpscalerOption = Annotated[
 ]
 PeerOption = Annotated[
     list[str] | None,
-    typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input beside; may be repeated."),
+    typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input; may be repeated."),
 ]
-PeerBgrOption = Annotated[bool, typer.Option("--peer-bgr", help="The peers want their channels as BGR.")]
+PeerBgrOption = Annotated[bool, typer.Option("--peer-bgr", help="The peers take BGR channels.")]
 SizesOption = Annotated[
     str,
     typer.Option("--sizes", help='Probe sizes in px, and HR for full size; "curve": HR,48,40,32,24,20,16,12.'),
@@ -63,32 +63,35 @@ ModeOption = Annotated[
 ]
 DegradationOption = Annotated[
     Literal["bicubic", "camera", "both", "stored"],
-    typer.Option("--degradation", help="How probes are made small; stored: the data set's own VLR files."),
+    typer.Option("--degradation", help="How probes are degraded; stored: the data set's own VLR files."),
 ]
 BootstrapOption = Annotated[
     int, typer.Option("--bootstrap", min=0, max=100_000, help="Resamples for the intervals; 0: none.")
 ]
 OutOption = Annotated[
-    str | None, typer.Option("--out", metavar="FOLDER", help="Copy report.json, report.html and the CSV files there.")
+    str | None,
+    typer.Option("--out", metavar="FOLDER", help="Copy report.json, report.html and the CSV files to this folder."),
 ]
-DetachOption = Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")]
 DatasetOption = Annotated[
     str | None,
-    typer.Option("--dataset-root", metavar="FOLDER|NAME", help="A data set, or a folder in a layout that is known."),
+    typer.Option("--dataset-root", metavar="FOLDER|NAME", help="A data set, or a folder in a known layout."),
 ]
 SplitOption = Annotated[
     Literal["train", "val", "test"] | None, typer.Option("--split", help="Only this split; default: everything.")
 ]
 PhotographsOption = Annotated[
     str | None,
-    typer.Option("--photographs", metavar="FOLDER", help="What the data set was ingested from; end to end needs it."),
+    typer.Option(
+        "--photographs", metavar="FOLDER", help="Photographs that the data set was ingested from; needed end to end."
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class SeveralSystems:
-    """What is measured: every encoder with every upscaler, then the peers."""
+    """The systems to measure: every encoder with every upscaler, then the peers."""
 
     weights: WeightsListOption = None
     upscaler: UpscalerListOption = None
@@ -98,14 +101,14 @@ class SeveralSystems:
     device: DeviceOption = "auto"
 
     def config(self) -> list[SystemSpec]:
-        """As a run's config holds it. Files are looked for here, so that a mistake is told before anything starts.
+        """The systems for a run's config. Files are resolved here, so that a mistake is reported before the run starts.
         Raises what `open_system` raises."""
         return _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
 
 
 @dataclass(frozen=True)
 class OneSystem:
-    """What is measured: one encoder with one upscaler."""
+    """The system to measure: one encoder with one upscaler."""
 
     weights: OneWeightsOption = None
     upscaler: OneUpscalerOption = None
@@ -113,7 +116,7 @@ class OneSystem:
     device: DeviceOption = "auto"
 
     def config(self) -> list[SystemSpec]:
-        """As `SeveralSystems.config`."""
+        """The system for a run's config, as a list of one; see `SeveralSystems.config`."""
         named = None if self.weights is None else [self.weights]
         enlarged = None if self.upscaler is None else [self.upscaler]
         return _systems(named, enlarged, None, self.use_tta, self.device)
@@ -121,7 +124,7 @@ class OneSystem:
 
 @dataclass(frozen=True)
 class People:
-    """Whose pictures: a data set's."""
+    """The data set to measure on."""
 
     dataset_root: DatasetOption = None
     split: SplitOption = None
@@ -138,7 +141,7 @@ class People:
 
 @dataclass(frozen=True)
 class Ending:
-    """What becomes of the run and its report."""
+    """Output options of a run and its report."""
 
     out: OutOption = None
     detach: DetachOption = False
@@ -274,7 +277,7 @@ def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], 
 
 
 def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
-    """What was measured (weights and upscaler), an evaluation's sentence, and its tables as text, rates in percent."""
+    """Print the systems, the summary and the named tables of an evaluation, rates in percent."""
     from core.evaluation.result import TITLES, training_overlap
     from core.evaluation.table_format import compact
 
@@ -295,7 +298,7 @@ def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
 
 
 def copy_report(source: Path, target: Path) -> None:
-    """report.json, report.html and the tables of a run into a folder of the user's."""
+    """Copy report.json, report.html and the tables of a run to a folder."""
     (target / "tables").mkdir(parents=True, exist_ok=True)
     for name in ("report.json", "report.html", "operating_points.json"):
         if (source / name).is_file():

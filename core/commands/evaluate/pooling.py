@@ -1,4 +1,4 @@
-"""`evaluate pooling`: do several frames of a face say more than one?"""
+"""`evaluate pooling`: compare several pooled frames of a face with one."""
 
 from __future__ import annotations
 
@@ -34,12 +34,10 @@ def add_to(group: typer.Typer) -> None:
 @takes_options
 def pooling(
     people: People,
-    frames: Annotated[str, typer.Option("--frames", help="How many to pool; people with more pictures take part.")] = (
+    frames: Annotated[str, typer.Option("--frames", help="Frames to pool; people with more images take part.")] = (
         "1,5,15"
     ),
-    draws: Annotated[
-        int, typer.Option("--draws", min=1, max=1000, help="Draws of who is enrolled by which picture.")
-    ] = 20,
+    draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Random draws of the enrolled images.")] = 20,
     sizes: SizesOption = "16",
     mode: ModeOption = "aligned",
     bootstrap: BootstrapOption = 300,
@@ -48,7 +46,7 @@ def pooling(
     systems: OneSystem,
     ending: Ending,
 ) -> None:
-    """Do several frames of a face say more than one? EER and rank-1 of embeddings pooled by quality, as video does."""
+    """Compare several frames of a face with one: EER and rank-1 of embeddings pooled by quality, as in video."""
     from core.evaluation.run_config import pooling_config
 
     root = people.root()

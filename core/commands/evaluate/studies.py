@@ -1,4 +1,4 @@
-"""`evaluate compare`, `calibrate` and `matched`: runs side by side, own thresholds, matched templates."""
+"""`evaluate compare`, `calibrate` and `matched`: compare two runs, calibrate thresholds, measure matched templates."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def compare(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Two evaluations of the same data: what changed, and person by person who gained and who lost."""
+    """Compare two evaluations of the same data: what changed, and who gained or lost."""
     from core.evaluation.compare_runs import compare_evaluations
     from core.evaluation.report_files import write_evaluation
     from core.evaluation.result import read_run
@@ -95,10 +95,10 @@ def calibrate(
         str | None, typer.Option("--pairs", metavar="FILE", help="A pairs file whose folds divide the people.")
     ] = None,
     calibrate_folds: Annotated[
-        str | None, typer.Option("--calibrate-folds", help="People to choose the threshold by, such as 1-4.")
+        str | None, typer.Option("--calibrate-folds", help="Folds to choose the threshold on, such as 1-4.")
     ] = None,
     report_folds: Annotated[
-        str | None, typer.Option("--report-folds", help="People to try it on, such as 5-7.")
+        str | None, typer.Option("--report-folds", help="Folds to test it on, such as 5-7.")
     ] = None,
     fpir: Annotated[
         float | None, typer.Option("--fpir", help="1:N: at most this share of strangers gets a name, such as 0.01.")
@@ -115,7 +115,7 @@ def calibrate(
         typer.Option(
             "--templates",
             metavar="SIZES",
-            help="For --fpir: what people are enrolled by, such as HR or HR,32,24,16; default: as in the gallery.",
+            help="For --fpir: templates of each person, such as HR or HR,32,24,16; default: as in the gallery.",
         ),
     ] = None,
     enrol: Annotated[
@@ -123,13 +123,13 @@ def calibrate(
         typer.Option("--enrol", min=1, help="Photographs that each person enrols; default: as many as in the gallery."),
     ] = None,
     frames: Annotated[
-        int, typer.Option("--frames", min=1, help="For --fpir: pictures pooled into a probe, as video is judged.")
+        int, typer.Option("--frames", min=1, help="For --fpir: images pooled into a probe, as for video.")
     ] = 1,
     confidence: Annotated[
         float,
         typer.Option(
             "--confidence",
-            help="How sure that people who aren't in the data stay within the rate; 0: met on the data alone.",
+            help="Confidence that the rate holds for people outside the data; 0: it holds on the data alone.",
         ),
     ] = 0.9,
     draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Galleries drawn for --fpir.")] = 20,
@@ -139,7 +139,7 @@ def calibrate(
     ] = "aligned",
     degradation: DegradationOption = "bicubic",
     store: Annotated[
-        bool, typer.Option("--store", help="Put the thresholds into the gallery: identification then uses them.")
+        bool, typer.Option("--store", help="Store the thresholds in the gallery: identification then uses them.")
     ] = False,
     gallery_path: Annotated[
         str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
@@ -150,12 +150,14 @@ def calibrate(
     systems: OneSystem,
     ending: Ending,
 ) -> None:
-    """Choose a threshold for each probe size on some people, and say what it gives on others."""
+    """Choose a threshold for each probe size on some people, and test it on others."""
     from core.evaluation.goal import Goal
     from core.evaluation.run_config import calibration_config, calibration_folds_config
 
     if (fpir is None) == (far is None):
-        raise UsageMistake("Say what to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them.")
+        raise UsageMistake(
+            "No error rate to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them."
+        )
     target = fpir if fpir is not None else far
     gallery = gallery_file(load_settings(), gallery_path)
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
@@ -190,7 +192,7 @@ def calibrate(
 def matched(
     people: People,
     min_images: Annotated[
-        int, typer.Option("--min-images", min=1, help="Only people with at least so many images.")
+        int, typer.Option("--min-images", min=1, help="Only people with at least this many images.")
     ] = 1,
     sizes: SizesOption = "HR,32,24,16",
     mode: ModeOption = "aligned",
@@ -200,7 +202,7 @@ def matched(
     systems: OneSystem,
     ending: Ending,
 ) -> None:
-    """Do templates at 32, 24 and 16 px beside the full-size ones find more people? Rank-1 and names at FPIR 1 %."""
+    """Measure whether templates at 32, 24 and 16 px beside full size find more people: rank-1, and DIR at FPIR 1 %."""
     from core.evaluation.run_config import matched_config
 
     root = people.root()
@@ -228,8 +230,8 @@ def _people_in(gallery: Path) -> int:
 
 
 def _mix_in(gallery: Path | None, spec: SystemSpec) -> TemplateMix:
-    """What those of a gallery are enrolled by whom this system can find; one full-size template each where nobody is,
-    or no gallery is named.
+    """The templates of the people in a gallery whom this system can find; one full-size template each where there is
+    nobody or no gallery.
     Raises GalleryError and what `open_system` raises."""
     from core.evaluation.job import space_for
     from core.evaluation.systems import open_system

@@ -1,4 +1,4 @@
-"""`gallery`: who is enrolled, rename, remove, carry elsewhere."""
+"""`gallery`: list, show, rename, remove, export and import enrolled people."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ group = typer.Typer(
     rich_markup_mode=None,
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person's name, case aside.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person's name; case doesn't matter.")]
 _PT = (".pt", ".pth")
 
 
@@ -118,12 +118,12 @@ def show(name: NameArgument, gallery_path: GalleryOption = None, as_json: JsonOp
 @group.command("rename", epilog=example("gallery rename 'Ada Lovelace' 'Ada King'"))
 def rename(
     name: NameArgument,
-    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="What to call the person from now on.")],
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="The person's new name.")],
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Give somebody another name; the earlier one is erased from the file."""
+    """Rename a person; the earlier name is erased from the file."""
     with open_gallery(gallery_path) as gallery:
         person = gallery.rename(name, new_name, actor=actor)
     if as_json:
@@ -134,12 +134,14 @@ def rename(
 
 @group.command("remove", epilog=example("gallery remove 'Ada Lovelace'", "gallery remove 'Ada Lovelace' --yes"))
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Whom to remove: all of them or nobody.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="People to remove: all of them, or none if one isn't known.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
 ) -> None:
-    """Remove people with all their templates and crops, for good: nothing of them stays in the file."""
+    """Remove people permanently with all their templates and crops; no trace stays in the file."""
     with open_gallery(gallery_path) as gallery:
         people = list({person.id: person for person in map(gallery.identity, names)}.values())
         listed = ", ".join(person.name for person in people)
@@ -155,9 +157,9 @@ def remove(
 def export(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write. A .pt file holds names and embeddings.")],
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this person; repeatable.")
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this person; may be repeated.")
     ] = None,
-    no_crops: Annotated[bool, typer.Option("--no-crops", help="Leave the faces' pictures out.")] = False,
+    no_crops: Annotated[bool, typer.Option("--no-crops", help="Leave out the crops of faces.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask at the terminal.")] = False,
     weights: WeightsOption = None,
     use_tta: TtaOption = False,
@@ -195,9 +197,9 @@ def import_file(
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Take people in from a file: checked first, then all or nothing.
+    """Import people from a file: it is checked first, then imported completely or not at all.
 
-    A .pt file of names and embeddings doesn't say which weights made them: they are taken as made by those in use.
+    A .pt file of names and embeddings doesn't say which weights made them: they are assumed to come from those in use.
     """
     from core.gallery.transfer import import_embeddings_pt, import_gallery
 
@@ -214,7 +216,7 @@ def import_file(
         say_json(vars(report))
         return
     if space is not None:
-        note(f"The embeddings are taken as made by {space.encoder_name}.")
+        note(f"The embeddings are assumed to come from {space.encoder_name}.")
     say(report.text)
 
 
@@ -224,7 +226,7 @@ def audit(
     gallery_path: GalleryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who did what and when. Names aren't kept in the trail, only people's numbers."""
+    """Show who did what and when. The trail holds people's numbers, not their names."""
     with open_gallery(gallery_path) as gallery:
         entries = gallery.audit(limit)
     if as_json:
@@ -238,15 +240,15 @@ def audit(
 
 @group.command("tidy", epilog=example("gallery tidy"))
 def tidy(gallery_path: GalleryOption = None) -> None:
-    """Rewrite the file without traces of what was removed. Removing does this by itself unless another programme
-    keeps the file busy."""
+    """Rewrite the file without traces of removed people. Removing does this itself unless another program keeps the
+    file busy."""
     with open_gallery(gallery_path) as gallery:
         gallery.tidy()
-    say("Done: the gallery holds nothing of what was removed.")
+    say("Done: the gallery holds no trace of removed people.")
 
 
 def _holds(gallery: Gallery, only: list[str] | None, no_crops: bool, suffix: str) -> str:
-    """What the file would hold, before it is written."""
+    """A sentence that says what the file will hold."""
     people = len({gallery.identity(name).id for name in only}) if only else len(gallery.identities())
     crops = "" if no_crops or suffix.lower() in _PT else " and pictures of their faces"
     return f"The file will hold names and biometric numbers of {count(people, 'person', 'people')}{crops}, unencrypted."
@@ -265,7 +267,7 @@ def _facts(person: Identity) -> dict[str, Any]:
 
 
 def _space(weights: str | None, use_tta: bool) -> Space:
-    """The space of weights and the upscaler in use, told from the file alone where it is a published one."""
+    """The space of weights and the upscaler in use, read from the file alone where it is an official one."""
     from core.gallery.records import Space
     from core.models.encoders import describe, resolve_weights
     from core.models.upscalers import active_upscaler

@@ -1,4 +1,4 @@
-"""`gallery backup`, `backups`, `restore`: copies of a gallery in use, and the way back."""
+"""`gallery backup`, `backups`, `restore`: copy a gallery that is in use, list the copies, restore one."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ def add_to(group: typer.Typer) -> None:
 
 def backup(
     target: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="Where to; default: the folder backups beside the gallery.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="File or folder to write; default: the folder backups beside the gallery."
+        ),
     ] = None,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the gallery to one checked file, while others go on using it. An encrypted one's backup is encrypted too."""
+    """Copy the gallery to one checked file while it is in use. The backup of an encrypted gallery is encrypted, too."""
     from core.gallery.backup import back_up
 
     with open_gallery(gallery_path) as gallery:
@@ -87,14 +90,14 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     backup_key_file: Annotated[
         str | None,
-        typer.Option("--backup-key-file", metavar="FILE", help="The key that the backup was made with, if another."),
+        typer.Option("--backup-key-file", metavar="FILE", help="The backup's key, if it isn't the present one."),
     ] = None,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Make the gallery what it was when a backup was made. The backup is checked first, and what is there now is backed
-    up. People who were erased since stay erased, and the audit trail goes on."""
+    """Restore the gallery from a backup. The backup is checked first, and the present gallery is backed up. People who
+    were erased since stay erased, and the audit trail continues."""
     from core.gallery.backup import inspect_backup
     from core.gallery.backup import restore as restore_from
     from core.gallery.errors import GalleryUnreadable

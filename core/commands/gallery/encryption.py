@@ -35,7 +35,9 @@ def add_to(group: typer.Typer) -> None:
     group.command("protection", epilog=example("gallery protection"))(protection)
 
 
-def make_key(file: Annotated[str, typer.Argument(metavar="FILE", help="A new file, for your eyes only.")]) -> None:
+def make_key(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The new key file; only you can read it.")],
+) -> None:
     """Make a key. Keep a copy of it elsewhere: without it nobody can read what was encrypted with it."""
     from core.gallery.keys import KEY_FILE_VARIABLE, new_key, write_key_file
 
@@ -46,8 +48,8 @@ def make_key(file: Annotated[str, typer.Argument(metavar="FILE", help="A new fil
 
 
 def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
-    """Encrypt names, notes, vectors and pictures. Search is as fast as before once the gallery is open. Backups and
-    exports made earlier stay plain: they are named."""
+    """Encrypt names, notes, vectors and pictures. Search is as fast as before once the gallery is open. Earlier
+    backups and exports stay unencrypted, and are listed."""
     from core.gallery.backup import list_backups
     from core.gallery.encryption import encrypt as encrypt_with
     from core.gallery.keys import read_key_file
@@ -64,7 +66,7 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
 
 
 def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
-    """Encrypt everything again with another key. The environment gives the present one; backups keep theirs."""
+    """Encrypt everything again with another key. The present key comes from the environment; backups keep theirs."""
     from core.gallery.encryption import change_key as change
     from core.gallery.keys import read_key_file
 
@@ -78,7 +80,7 @@ def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: Act
 
 
 def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: ActorOption = "local") -> None:
-    """Store everything in plain again. The environment gives the key."""
+    """Store everything unencrypted again. The key comes from the environment."""
     from core.gallery.encryption import decrypt as decrypt_all
 
     with open_gallery(gallery_path) as gallery:
@@ -90,7 +92,7 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
 
 
 def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
-    """Say whether the gallery is encrypted, and with which key, by its fingerprint."""
+    """Show whether the gallery is encrypted, and the fingerprint of its key."""
     from core.gallery.encryption import protection_of, unused_key
 
     with open_gallery(gallery_path) as gallery:
@@ -115,4 +117,4 @@ def _people(gallery: Gallery) -> dict[str, int]:
 def _say_where(path: str) -> None:
     from core.gallery.keys import KEY_FILE_VARIABLE
 
-    note(f"From now on every programme needs the key: {KEY_FILE_VARIABLE}={path}. Keep a copy of it elsewhere.")
+    note(f"From now on every program needs the key: {KEY_FILE_VARIABLE}={path}. Keep a copy of it elsewhere.")

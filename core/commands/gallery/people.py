@@ -1,4 +1,4 @@
-"""`gallery merge`, `erase`, `retention`, `purge`: one person out of two, and nothing kept that shouldn't be."""
+"""`gallery merge`, `erase`, `retention`, `purge`: merge and erase people, purge by age."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def add_to(group: typer.Typer) -> None:
 
 
 def merge(
-    gone: Annotated[str, typer.Argument(metavar="NAME", help="The entry that goes; its photographs move.")],
+    gone: Annotated[str, typer.Argument(metavar="NAME", help="The entry to merge; its photographs move to INTO.")],
     into: Annotated[str, typer.Argument(metavar="INTO", help="The entry that stays.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
 ) -> None:
-    """Make one person of two entries. The first one's name and note are erased from the file."""
+    """Merge two entries into one person. The first entry's name and note are erased from the file."""
     from core.gallery.identity_merge import merge_identities
 
     with open_gallery(gallery_path) as gallery:
@@ -51,21 +51,21 @@ def merge(
 
 
 def erase(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name, case aside.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name; case doesn't matter.")],
     from_backups: Annotated[
-        bool, typer.Option("--from-backups", help="From the backups beside the gallery too.")
+        bool, typer.Option("--from-backups", help="Also erase from the backups beside the gallery.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person everywhere, search for what is left, and report. Ends with code 1 where something still holds
-    them, or may.
+    """Erase a person everywhere, search for remaining data, and report. Exits with 1 where something still holds, or
+    may hold, the person.
 
-    Templates, pictures, kept embeddings, free pages and journals go; backups that still hold the person are listed, and
-    so is every file of the data folder that still has the name, also in archives. Films and pictures can't be searched:
-    they are listed with the way to remove them. An erased person doesn't come back with a backup.
+    Templates, crops, cached embeddings, free pages and journals are erased. Listed are backups that still hold the
+    person, files of the data folder that still hold the name, also in archives, and films and pictures, which can't be
+    searched, with the way to remove them. Restoring a backup doesn't bring an erased person back.
     """
     from core.privacy.erasure import erase as erase_person
 
@@ -86,10 +86,10 @@ def erase(
 
 def retention(
     crops_days: Annotated[
-        int | None, typer.Option("--crops-days", metavar="DAYS", help="Keep pictures of faces so long; 0: for good.")
+        int | None, typer.Option("--crops-days", metavar="DAYS", help="Days to keep crops of faces; 0: until removed.")
     ] = None,
     sightings_days: Annotated[
-        int | None, typer.Option("--sightings-days", metavar="DAYS", min=1, help="Keep sightings so long.")
+        int | None, typer.Option("--sightings-days", metavar="DAYS", min=1, help="Days to keep sightings.")
     ] = None,
     gallery_path: GalleryOption = None,
     as_json: JsonOption = False,
@@ -124,7 +124,7 @@ def retention(
 
 
 def purge(gallery_path: GalleryOption = None, actor: ActorOption = "local", as_json: JsonOption = False) -> None:
-    """Remove what has outlived its retention time, traces and all."""
+    """Remove crops and sightings whose retention time has passed, without a trace."""
     from core.privacy.retention import purge as purge_now
 
     settings = load_settings()

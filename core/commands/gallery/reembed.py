@@ -1,4 +1,4 @@
-"""`gallery reembed`: everybody re-embedded from their stored crops, as a run."""
+"""`gallery reembed`: re-embed everybody from their stored crops, as a run."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ def add_to(group: typer.Typer) -> None:
 
 def reembed(
     keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Keep the templates of the earlier weights too: they can be used again.")
+        bool, typer.Option("--keep-old", help="Keep the templates of the earlier weights, too.")
     ] = False,
     weights: WeightsOption = None,
     upscaler: UpscalerOption = None,
     use_tta: TtaOption = False,
     device: DeviceOption = "auto",
     gallery_path: GalleryOption = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Re-embed everybody from their stored crops for the weights in use: after changing weights.
+    """Re-embed everybody from their stored crops for the weights in use, after the weights were changed.
 
     The old templates stay until the new ones are all there. It can be stopped, or killed, and resumed. People without
-    stored crops keep what they have, and are named: they have to be enrolled again.
+    stored crops keep their templates and are listed: they have to be enrolled again.
     """
     from core.commands.shared.follow import wait_for
     from core.enrolment.reembed import KIND, job_config

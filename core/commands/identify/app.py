@@ -1,4 +1,4 @@
-"""`identify`: who is in these photographs? Video: identify_video."""
+"""`identify photos`: recognise the faces of photographs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def identify(
     csv: Annotated[
         str | None,
         typer.Option(
-            "--csv", metavar="FILE", help="Write the results as CSV, each as it comes; - for standard output."
+            "--csv", metavar="FILE", help="Write the results as CSV while they are computed; - for standard output."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -71,18 +71,20 @@ def identify(
         Literal["16", "24", "32"] | None,
         typer.Option("--size", help="Simulate distance: shrink the photograph until its face has this many px."),
     ] = None,
-    all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of a photograph, not only one.")] = False,
+    all_faces: Annotated[
+        bool, typer.Option("--all-faces", help="Recognise every face of a photograph, not only one.")
+    ] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     tie_margin: TieMarginOption = TIE_MARGIN,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Show so many candidates for each face.")] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Number of candidates to show for each face.")] = None,
     options: PipelineOptions = PipelineOptions(),
 ) -> None:
     """Say who is in photographs: a match, unknown, or unrecognisable with the reason.
 
-    Every face is compared with everybody in the gallery who was enrolled with the same weights. Two names that are too
-    close to tell apart are a tie; one name at two faces of a photograph stays with the better one, and the other is a
-    repeat. Neither names anybody. A file that can't be
-    read gets a row that says so and stops none of the others; the command ends with code 2 only when none can be read.
+    Every face is compared with everybody in the gallery who was enrolled with the same weights. Two names whose
+    scores are too close are a tie; when one name fits two faces of a photograph, the better face keeps it and the other
+    is a repeat. A tie and a repeat name nobody. A file that can't be read gets a row with the reason; the command exits
+    with 2 only when none can be read.
     """
     if csv == "-" and as_json:
         raise UsageMistake("--json and --csv - both want standard output.", "Give --csv a file, or drop one of them.")
@@ -136,7 +138,7 @@ def _identify(
     top_k: int | None,
     write: WriteRow,
 ) -> tuple[list[dict[str, Any]], list[CoreError]]:
-    """A row for every face, in order, each written as it comes, and what was wrong with files that couldn't be used."""
+    """The rows of all faces in order, each written once it is known, and the errors of unreadable files."""
     from core.recognition.batch import recognise_files
 
     rows: list[dict[str, Any]] = []
@@ -190,7 +192,7 @@ def _row(path: Path, face: int, result: Recognition) -> dict[str, Any]:
 
 
 def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
-    """What decided, and whether it was calibrated for that: "Threshold 0.45 (calibrated)"."""
+    """The threshold that decided and whether it was calibrated: "Threshold 0.45 (calibrated)"."""
     decided = [row for row in results if row["score"] is not None]
     used = sorted({f"{row['threshold']:.2f}" for row in decided}) or [f"{asked:.2f}"]
     calibrated = sum(bool(row["calibrated"]) for row in decided)
@@ -206,7 +208,7 @@ def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
 
 
 def _unreadable_row(path: Path, error: CoreError) -> dict[str, Any]:
-    """A row with every column of the others, empty but for the reason."""
+    """A row with every column, empty except for the reason."""
     from core.recognition.results import Recognition
 
     empty = _row(path, 0, Recognition("unrecognisable", error.what))
@@ -274,7 +276,7 @@ WriteRow = Callable[[dict[str, Any]], None]
 def _rows_to(target: str | None) -> Iterator[WriteRow]:
     """A function that writes a row of results to the CSV asked for: a file, standard output ("-"), or nowhere (None).
 
-    Rows are written as they come, so a command that is ended early leaves those that were done. Raises StorageFailed.
+    Rows are written one by one, so an interrupted command leaves the finished ones. Raises StorageFailed.
     """
     if target is None:
         yield lambda row: None

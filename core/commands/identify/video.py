@@ -1,4 +1,4 @@
-"""`identify video` and `identify rate`: who is in a file, before a camera or in a stream, and how fast that goes."""
+"""`identify video` and `identify rate`: recognise people in a file, camera or stream, and measure the rate."""
 
 from __future__ import annotations
 
@@ -59,37 +59,39 @@ def video(
         str, typer.Argument(metavar="SOURCE", help="A video file, a camera's number or device, or a stream's address.")
     ],
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Copy the annotated video there (.mp4).")
+        str | None, typer.Option("--out", metavar="FILE", help="Copy the annotated video to this file (.mp4).")
     ] = None,
-    csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Copy the table of faces there.")] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Copy the table of faces to this file.")
+    ] = None,
     gallery_path: GalleryOption = None,
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", min=0.1, help="Look at so much; default: a whole file, an hour of what is live."),
+        typer.Option("--seconds", min=0.1, help="Seconds to process; default: a whole file, an hour of a live source."),
     ] = None,
-    looks: Annotated[
-        float, typer.Option("--looks", min=0.1, max=60, help="Look at so many frames of each second.")
-    ] = 10.0,
+    looks: Annotated[float, typer.Option("--looks", min=0.1, max=60, help="Frames to process of each second.")] = 10.0,
     size: SizeOption = None,
     far: Annotated[
-        bool, typer.Option("--far", help="A wide view with many small faces: search every frame enlarged, in tiles.")
+        bool, typer.Option("--far", help="For a wide view with small faces: search every frame enlarged, in tiles.")
     ] = False,
     log_sightings: Annotated[
-        bool, typer.Option("--log-sightings", help="Log who was seen when, where the gallery's rule allows it.")
+        bool, typer.Option("--log-sightings", help="Store sightings in the gallery, where its rule allows it.")
     ] = False,
     keep_faces: Annotated[
-        bool, typer.Option("--keep-faces", help="Keep the best picture of each face in the run's folder.")
+        bool, typer.Option("--keep-faces", help="Keep the best crop of each face in the run's folder.")
     ] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     tie_margin: TieMarginOption = TIE_MARGIN,
-    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
+    ] = False,
     as_json: JsonOption = False,
     options: EncoderOptions = EncoderOptions(),
 ) -> None:
-    """Say who is in a video: each face is followed, and judged by its frames together.
+    """Say who is in a video: each face is tracked, and recognised by its frames together.
 
-    Works in a process of its own; the run keeps the table (faces.csv) and the annotated video. A stream that drops is
-    connected again. Ctrl-C ends the look, and what was seen until then counts.
+    Runs in a process of its own; the run's folder holds the table (faces.csv) and the annotated video. A stream that
+    drops is reconnected. Ctrl-C ends the processing; results up to that point are kept.
     """
     from core.jobs.launch import launch
     from core.video.run_config import VideoConfig
@@ -141,21 +143,21 @@ def rate(
     photos: Annotated[
         str | None, typer.Option("--photos", metavar="FOLDER", help="Photographs of faces; default: drawn ones.")
     ] = None,
-    faces: Annotated[int, typer.Option("--faces", min=1, max=12, help="So many faces in each frame.")] = 1,
+    faces: Annotated[int, typer.Option("--faces", min=1, max=12, help="Faces in each frame.")] = 1,
     face_px: Annotated[
         int | None, typer.Option("--face-px", min=12, max=200, help="Size of the faces; default: as large as fits.")
     ] = None,
     size: SizeOption = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, help="Measure for so long.")] = 30.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="Seconds to measure.")] = 30.0,
     frames_per_s: Annotated[float, typer.Option("--frames-per-s", min=1, max=120, help="The camera's rate.")] = 30.0,
     gallery_path: GalleryOption = None,
     as_json: JsonOption = False,
     options: EncoderOptions = EncoderOptions(),
 ) -> None:
-    """Measure how fast live identification is here: frames of 640 x 480 px, fed at a camera's rate.
+    """Measure the rate of live identification on this machine, with frames of 640 x 480 px at a camera's rate.
 
     Counts new results a second (median over the seconds), the time from a frame to its result (median and 95th
-    percentile), each step's milliseconds, and memory before and after. Others' work on the machine is in the figures.
+    percentile), each step's milliseconds, and memory before and after. Other load on the machine affects the figures.
     """
     from core.video.live import LiveSettings
     from core.video.measure import measure_rate
@@ -211,7 +213,7 @@ def _pictures(photos: str | None, faces: int) -> list[Any]:
 
 
 def _with_what(options: EncoderOptions) -> dict[str, Any]:
-    """The encoder and upscaler as a run's config holds them: files by their whole path. Mistakes are told at once."""
+    """The encoder and upscaler for a run's config, files by absolute path. Raises what resolving them raises."""
     from core.models.encoders import resolve_weights
     from core.models.upscalers import resolve_upscaler
 
@@ -232,7 +234,7 @@ def _slug(shown: str) -> str:
 
 
 def _wait(run: Run, *, live: bool) -> dict[str, Any]:
-    """The run's report, also when a look at a camera was ended with Ctrl-C. Raises UsageMistake."""
+    """The run's report, also when a live source was ended with Ctrl-C. Raises UsageMistake."""
     from core.commands.shared.follow import wait_for
     from core.jobs.launch import follow
 

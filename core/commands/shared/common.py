@@ -1,4 +1,4 @@
-"""What commands share: their options, the pipeline they build, and how they print."""
+"""Options and printing of the commands, and the pipelines and paths that options mean."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GLOB = frozenset("*?[")
 
 
 class UsageMistake(CoreError):
-    """A command line that asks for something that can't be done."""
+    """A command line whose options can't be used, or not together."""
 
 
 GalleryOption = Annotated[
@@ -37,18 +37,16 @@ UpscalerOption = Annotated[
     typer.Option(
         "--upscaler",
         metavar="FILE|NAME",
-        help="What enlarges small faces: a DSR file or bicubic; default: the one in use.",
+        help="Upscaler of small faces: a DSR file or bicubic; default: the one in use.",
     ),
 ]
-SkipDsrOption = Annotated[
-    bool, typer.Option("--skip-dsr", help="Enlarge small faces by bicubic interpolation, whatever is in use.")
-]
+SkipDsrOption = Annotated[bool, typer.Option("--skip-dsr", help="Enlarge small faces by bicubic interpolation.")]
 TtaOption = Annotated[
-    bool, typer.Option("--use-tta", help="Embed each face with its mirror image too: a little better, half as fast.")
+    bool, typer.Option("--use-tta", help="Also embed the mirror image of each face: slightly better, half as fast.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 ThresholdOption = Annotated[
-    float, typer.Option("--threshold", help="Accept a cosine from here on. The default isn't calibrated.")
+    float, typer.Option("--threshold", help="Accept a cosine >= this. The default isn't calibrated.")
 ]
 TieMarginOption = Annotated[
     float,
@@ -56,28 +54,28 @@ TieMarginOption = Annotated[
         "--tie-margin",
         min=0.0,
         max=1.0,
-        help="Name nobody where the two best scores differ by no more; 0: only where they are equal.",
+        help="Name nobody if the two best scores differ by at most this; 0: only if they are equal.",
     ),
 ]
 FacesOption = Annotated[
-    Literal["largest", "centre"], typer.Option("--faces", help="Which face of a photograph is meant.")
+    Literal["largest", "centre"], typer.Option("--faces", help="Which face of a photograph to use.")
 ]
 AlignedOption = Annotated[
     bool | None,
     typer.Option(
         "--aligned/--not-aligned",
-        help="Take images as aligned crops, or never; default: squares of at most 64 px that look aligned.",
+        help="Treat images as aligned crops, or never; default: squares of at most 64 px that look aligned.",
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-ActorOption = Annotated[str, typer.Option("--actor", help="Who does it, for the audit trail.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+ActorOption = Annotated[str, typer.Option("--actor", help="Name for the audit trail.")]
 
 DEFAULT_THRESHOLD = UNCALIBRATED_THRESHOLD
 
 
 def example(*lines: str) -> str:
-    """The end of a command's help: its examples, each on a line of its own."""
+    """The epilogue of a command's help: its examples, one on each line."""
     return "\b\nExample:\n" + "\n".join(f"  edgeface-studio {line}" for line in lines)
 
 
@@ -85,27 +83,27 @@ def example(*lines: str) -> str:
 
 
 def plain(text: object) -> str:
-    """`text` on one line, without control characters: a file's name can't move the cursor or colour the screen."""
+    """`text` on one line without control characters, so that a file's name can't control the terminal."""
     return printable(" ".join(str(text).split())).encode("utf-8", "replace").decode("utf-8")
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on standard output."""
+    """Print a line of the result to standard output."""
     typer.echo("  " * ((len(text) - len(text.lstrip(" "))) // 2) + plain(text))
 
 
 def note(text: str) -> None:
-    """Something worth knowing beside the result, on standard error."""
+    """Print a remark to standard error."""
     typer.echo(f"note: {plain(text)}", err=True)
 
 
 def say_json(value: Any) -> None:
-    """`value` as JSON on standard output, ASCII only, so that no terminal's encoding stands in its way."""
+    """Print `value` as JSON to standard output, in ASCII, which every terminal's encoding can show."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
 def say_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell, left-aligned, two spaces between."""
+    """Print a table: columns as wide as their widest cell, left-aligned, separated by two spaces."""
     cells = [[plain("" if cell is None else cell) for cell in row] for row in (header, *rows)]
     widths = [max(columns_of(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
@@ -114,18 +112,18 @@ def say_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def progress(text: str) -> None:
-    """Replace the last line of a terminal's standard error; elsewhere nothing is printed. "" clears it."""
+    """Replace the last line of standard error if it is a terminal; "" clears the line."""
     if sys.stderr.isatty():
         typer.echo(f"\r\x1b[K{plain(text)}", err=True, nl=False)
 
 
 def confirm(question: str) -> bool:
-    """Ask on standard error, answered on standard input. Raises UsageMistake when there is nobody to ask."""
+    """Ask on standard error and read the answer from standard input. Raises UsageMistake without an answer."""
     typer.echo(f"{plain(question)} [y/N] ", err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer:
         typer.echo("", err=True)
-        raise UsageMistake("This needs a confirmation, and nobody answered.", "Add --yes to go without.")
+        raise UsageMistake("This needs a confirmation, and nobody answered.", "Add --yes to confirm in advance.")
     return answer.strip().lower() in ("y", "yes")
 
 
@@ -133,7 +131,7 @@ def confirm(question: str) -> bool:
 
 
 def user_path(text: str) -> Path:
-    """The path that an argument means, `~` expanded. Raises UsageMistake for an empty one and an unknown `~name`."""
+    """The path of an argument, with `~` expanded. Raises UsageMistake for an empty one and an unknown `~name`."""
     if not text.strip() or "\0" in text:
         raise UsageMistake("A path is empty.", "Name a file or folder.")
     try:
@@ -143,7 +141,7 @@ def user_path(text: str) -> Path:
 
 
 def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
-    """Where the gallery lies. Raises UsageMistake for what is no path."""
+    """The path of the gallery. Raises UsageMistake for an unusable one."""
     if gallery_path is not None and gallery_path.strip() == ":memory:":
         raise UsageMistake(
             "A gallery in memory ends with the command: nothing would be kept.", "Name a file for --gallery-path."
@@ -152,7 +150,7 @@ def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
 
 
 def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
-    """The gallery asked for; unless `create`, it has to be there. Raises UsageMistake, GalleryError, StorageFailed."""
+    """Open the gallery; unless `create`, it has to exist. Raises UsageMistake, GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 
     path = gallery_file(load_settings(), gallery_path)
@@ -166,7 +164,7 @@ def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
 
 
 def build(config: PipelineConfig) -> Pipeline:
-    """The pipeline, with this installation's weights. Files are looked for first: that costs no import of torch."""
+    """Build the pipeline. Files are resolved first, which needs no import of torch."""
     from core.models.encoders import resolve_weights
     from core.models.upscalers import resolve_upscaler
 
@@ -184,9 +182,9 @@ def build(config: PipelineConfig) -> Pipeline:
 
 
 def image_files(items: Sequence[str]) -> list[Path]:
-    """The image files that arguments mean: a folder stands for the images right in it, a pattern for what it matches.
+    """The image files of arguments: of a folder the images directly in it, of a pattern the files that it matches.
 
-    A file that isn't there stays in the list, to be reported by whoever reads it. Raises UsageMistake when a folder or
+    A missing file stays in the list and is reported when it is read. Raises UsageMistake when a folder or
     pattern holds no image, or when nothing was named.
     """
     from core.system.image_files import endings_text, is_picture
@@ -196,11 +194,11 @@ def image_files(items: Sequence[str]) -> list[Path]:
         path = user_path(item)
         try:
             is_dir, exists = path.is_dir(), path.exists()
-        except OSError:  # a name too long, a loop of links: whoever reads it says so
+        except OSError:  # a name too long, a loop of links: reading it raises the error
             is_dir, exists = False, True
         if is_dir:
             inside = [file for file in _listed(path) if is_picture(file)]
-            _tell_deeper(path, inside)
+            _note_subfolders(path, inside)
         elif not exists and _GLOB & set(item):
             inside = sorted(_matching(item))
         else:
@@ -214,8 +212,8 @@ def image_files(items: Sequence[str]) -> list[Path]:
     return found
 
 
-def _tell_deeper(folder: Path, inside: Sequence[Path]) -> None:
-    """Say that a folder's own folders hold pictures, which aren't taken. Raises UsageMistake when it holds no other."""
+def _note_subfolders(folder: Path, inside: Sequence[Path]) -> None:
+    """Print a note about images in subfolders, which aren't used. Raises UsageMistake when the folder has no others."""
     from core.system.image_files import pictures_under
 
     deeper = sum(1 for path in pictures_under(folder, lambda error: None) if path.parent != folder)

@@ -1,4 +1,4 @@
-"""Wait at the command line for a run that was started, its progress on the last line."""
+"""Waiting for a run at the command line, with its progress on the last line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def wait_for(run: Run, show: Callable[[Event], None]) -> State:
-    """Give every event to `show` until the run has ended, and say how it stands. Ctrl-C asks it to stop, says how to
-    go on, and is raised again."""
+    """Pass every event to `show` until the run has ended, and return its state. Ctrl-C asks the run to stop, prints how
+    to resume it, and is raised again."""
     from core.jobs.launch import follow, stop
 
     try:
@@ -23,7 +23,7 @@ def wait_for(run: Run, show: Callable[[Event], None]) -> State:
             show(event)
     except KeyboardInterrupt:
         stop(run)
-        note(f"{run.id} was asked to stop; go on with: edgeface-studio runs resume {run.id}")
+        note(f"{run.id} was asked to stop; resume it with: edgeface-studio runs resume {run.id}")
         raise
     finally:
         progress("")

@@ -21,7 +21,7 @@ from typing import Any, get_type_hints
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command for Typer whose dataclass parameters are spread out into their fields, in that place of its help."""
+    """Turn a function with dataclass parameters into a Typer command with their fields as options, in that order."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {
         name: kind for name, kind in hints.items() if isinstance(kind, type) and is_dataclass(kind)
@@ -46,7 +46,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
         }
         command(**values, **given)
 
-    del spread.__wrapped__  # its signature is what Typer would read
+    del spread.__wrapped__  # Typer would read its signature
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return spread

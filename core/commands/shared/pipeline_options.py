@@ -1,4 +1,4 @@
-"""The options of every command that recognises faces, written down once."""
+"""Options of the commands that recognise faces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """With what faces become embeddings."""
+    """The encoder and the upscaler."""
 
     weights: WeightsOption = None
     upscaler: UpscalerOption = None
@@ -31,7 +31,7 @@ class EncoderOptions:
     device: DeviceOption = "auto"
 
     def pipeline(self, **further: Any) -> Pipeline:
-        """The pipeline that was asked for; `further` are other fields of PipelineConfig. Raises what `build` raises."""
+        """Build the pipeline; `further` are other fields of PipelineConfig. Raises what `build` raises."""
         from core.pipeline import PipelineConfig
 
         return build(PipelineConfig(**vars(self), **further))
@@ -45,4 +45,4 @@ class _FaceOptions:
 
 @dataclass(frozen=True)
 class PipelineOptions(EncoderOptions, _FaceOptions):
-    """Which face of a photograph is meant, and with what it becomes an embedding."""
+    """Encoder and upscaler, and which face of a photograph to use."""

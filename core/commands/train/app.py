@@ -1,4 +1,4 @@
-"""`train`: fine-tune EdgeFace, train super-resolution or a starter encoder; runs that can be stopped and resumed."""
+"""`train`: fine-tune EdgeFace, train super-resolution or a starter encoder, in runs that can be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from core.commands.train.launch import (
 from core.settings import load_settings
 
 group = typer.Typer(
-    help="Fine-tune EdgeFace for small faces, train super-resolution or a starter; see how long it takes first.",
+    help="Fine-tune EdgeFace for small faces, train super-resolution or a starter; estimate the time first.",
     epilog=example("train finetune --dataset faces", "train estimate finetune --dataset faces"),
     rich_markup_mode=None,
 )
@@ -70,7 +70,7 @@ def finetune(
     *,
     run: TrainRun,
 ) -> None:
-    """Fine-tune EdgeFace for small faces: a run that can be stopped and resumed."""
+    """Fine-tune EdgeFace for small faces, in a run that can be stopped and resumed."""
     named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs, "contrastive_weight": contrastive_weight}
     launch_and_follow("finetune", data, run, preset, named, edgeface=edgeface, teacher=teacher, upscaler=upscaler)
 
@@ -80,7 +80,7 @@ def finetune(
 def dsr(
     data: TrainData, edgeface: EdgeFace = None, upscaler: Upscaler = None, epochs: Epochs = None, *, run: TrainRun
 ) -> None:
-    """Train super-resolution from 12 to 48 px to 112 px, for pixels and for identity."""
+    """Train super-resolution from 12-48 px to 112 px, with pixel and identity losses."""
     launch_and_follow("dsr", data, run, named={"epochs": epochs}, edgeface=edgeface, upscaler=upscaler)
 
 
@@ -89,13 +89,13 @@ def dsr(
 def starter(
     data: TrainData,
     teacher: Teacher = None,
-    variant: Annotated[str, typer.Option("--variant", help="Which EdgeFace it becomes.")] = "edgeface_xxs",
+    variant: Annotated[str, typer.Option("--variant", help="The EdgeFace variant to train.")] = "edgeface_xxs",
     stage1_epochs: Stage1Epochs = None,
     stage2_epochs: Stage2Epochs = None,
     *,
     run: TrainRun,
 ) -> None:
-    """Train an EdgeFace from random weights, taught by others."""
+    """Train an EdgeFace from random weights by distillation from a teacher."""
     named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs}
     launch_and_follow("starter", data, run, named=named, teacher=teacher, edgeface=teacher, variant=variant)
 
@@ -105,7 +105,9 @@ def starter(
 )
 @takes_options
 def estimate(
-    kind: Annotated[Literal["finetune", "dsr", "starter"], typer.Argument(metavar="KIND", help="What to train.")],
+    kind: Annotated[
+        Literal["finetune", "dsr", "starter"], typer.Argument(metavar="KIND", help="The kind of training.")
+    ],
     data: TrainData,
     preset: Preset = None,
     edgeface: EdgeFace = None,
@@ -116,7 +118,7 @@ def estimate(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how long a training would take, by timing a few real steps of it; nothing is trained or kept."""
+    """Estimate the time of a training from a few timed steps; nothing is trained or stored."""
     config = make_run_config(
         kind,
         preset,
@@ -149,7 +151,7 @@ def presets(
     name: Annotated[str | None, typer.Argument(metavar="PRESET", help="Show its settings; default: list all.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the recipes, or every setting of one as --set takes it."""
+    """List the recipes, or all settings of one in the form of --set."""
     from core.training.overrides import settings_of
     from core.training.presets import PRESETS
 
@@ -177,7 +179,7 @@ def export(
     which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which checkpoint.")] = "best",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's weights in the notes' form: backbone_state_dict, arcface_state_dict, subject_to_id."""
+    """Write a run's weights as a .pth file with backbone_state_dict, arcface_state_dict, subject_to_id."""
     from core.jobs.run_dir import runs_root
     from core.training.activate import find_trained
 

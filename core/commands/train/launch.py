@@ -1,4 +1,4 @@
-"""What the train commands share: their options, the run's configuration, and following it."""
+"""Options of the train commands, and how their runs are configured, started and followed."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ EdgeFace = Annotated[
     typer.Option("--edgeface", metavar="FILE|NAME", help="Weights to start from; default: those in use."),
 ]
 Teacher = Annotated[
-    str | None, typer.Option("--teacher", metavar="FILE|NAME", help="Frozen weights to learn from; default: the start.")
+    str | None,
+    typer.Option(
+        "--teacher", metavar="FILE|NAME", help="Frozen weights of the teacher; default: the starting weights."
+    ),
 ]
 Upscaler = Annotated[
     str | None,
-    typer.Option("--upscaler", metavar="FILE", help='A DSR file to go through or start from, "bicubic", or "new".'),
+    typer.Option("--upscaler", metavar="FILE", help='A DSR file to use or to start from, "bicubic", or "new".'),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 Stage1Epochs = Annotated[int | None, typer.Option("--stage1-epochs", min=0, help="Epochs of the first stage.")]
 Stage2Epochs = Annotated[int | None, typer.Option("--stage2-epochs", min=0, help="Epochs of the second stage.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=0, help="Epochs of every stage.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Images a step; default: the recipe's.")]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Images of each step; default: the recipe's.")
+]
 Contrastive = Annotated[
     float | None, typer.Option("--contrastive-weight", help="Weight of 1 - cos(SR embedding, HR embedding).")
 ]
@@ -48,29 +53,31 @@ SetOption = Annotated[
 
 @dataclass(frozen=True)
 class TrainData:
-    """What to train on."""
+    """The data to train on."""
 
     dataset: Annotated[
         str | None, typer.Option("--dataset", metavar="FOLDER|NAME", help="A data set with the splits train and val.")
     ] = None
     train_dir: Annotated[
         str | None,
-        typer.Option("--train-dir", metavar="FOLDER", help="Instead: a folder with hr_images and vlr_images."),
+        typer.Option(
+            "--train-dir", metavar="FOLDER", help="Instead of --dataset: a folder with hr_images and vlr_images."
+        ),
     ] = None
-    val_dir: Annotated[str | None, typer.Option("--val-dir", metavar="FOLDER", help="The same to validate on.")] = None
+    val_dir: Annotated[
+        str | None, typer.Option("--val-dir", metavar="FOLDER", help="Such a folder to validate on.")
+    ] = None
 
 
 @dataclass(frozen=True)
 class TrainRun:
-    """How a training runs, whatever is trained."""
+    """Options of every training run."""
 
     device: Device = "auto"
     batch_size: BatchSize = None
-    num_workers: Annotated[
-        int, typer.Option("--num-workers", min=0, help="Threads that make batches ahead; 0: none.")
-    ] = 0
+    num_workers: Annotated[int, typer.Option("--num-workers", min=0, help="Threads that prepare batches; 0: none.")] = 0
     processes: Annotated[
-        int, typer.Option("--processes", min=1, help="Processes side by side, a GPU each if there are.")
+        int, typer.Option("--processes", min=1, help="Processes in parallel, one for each GPU if there are several.")
     ] = 1
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same run.")] = 0
     out_name: Annotated[
@@ -79,19 +86,20 @@ class TrainRun:
     settings: SetOption = None
     full_check: Annotated[bool, typer.Option("--check", help="Check every image first, not only the table.")] = False
     force: Annotated[bool, typer.Option("--force", help="Train although the data set's check found errors.")] = False
-    detach: Annotated[bool, typer.Option("--detach", help="Don't wait: read along with runs log last --follow.")] = (
+    detach: Annotated[bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")] = (
         False
     )
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted or stopped run.")
+        str | None, typer.Option("--resume", metavar="RUN", help="Resume an interrupted or stopped run.")
     ] = None
     half_batch: Annotated[
-        bool, typer.Option("--half-batch", help="With --resume: half as many images at once, the same effective batch.")
+        bool,
+        typer.Option("--half-batch", help="With --resume: half the images of each step, same effective batch size."),
     ] = False
     as_json: JsonOption = False
 
     def config_fields(self) -> dict[str, Any]:
-        """What of it belongs into a run's configuration."""
+        """The fields that are part of a run's configuration."""
         names = ("device", "batch_size", "num_workers", "processes", "seed", "out_name", "full_check", "force")
         return {name: getattr(self, name) for name in names}
 
@@ -99,7 +107,7 @@ class TrainRun:
 def make_run_config(
     kind: str, preset: str | None, named: dict[str, Any], settings: list[str] | None, **given: Any
 ) -> TrainingConfig:
-    """The configuration that options mean. Raises SettingsInvalid, UsageMistake, WeightsMissing."""
+    """The configuration of a run from its options. Raises SettingsInvalid, UsageMistake, WeightsMissing."""
     from core.commands.dataset.options import source_path
     from core.models.encoders import resolve_weights
     from core.models.upscalers import resolve_upscaler
@@ -121,7 +129,7 @@ def make_run_config(
     given["out_name"] = given.get("out_name") or ""
     config = make_config(kind, preset, {**changes, **recipe}, **{**given, **own})
     found = load_settings()
-    # Looked for before anything is launched, and named by their paths: what is in use may change meanwhile.
+    # Resolved before the launch, by path: the weights in use may change before the run starts.
     edgeface = str(resolve_weights(found, config.edgeface))
     taught_by = None if config.teacher is None else str(resolve_weights(found, config.teacher))
     upscaler = config.upscaler
@@ -132,7 +140,7 @@ def make_run_config(
 
 
 def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Settings of the run itself (precision, val_limit) and those of its recipe."""
+    """Split settings into the run's own (precision, val_limit) and its recipe's."""
     from core.training.config import TrainingConfig
     from core.training.overrides import parsed
 
@@ -155,7 +163,7 @@ def launch_and_follow(
     named: dict[str, Any] | None = None,
     **given: Any,
 ) -> None:
-    """Start a run, or go on with one, and print its log until it ends. `named` settings are the recipe's, `given` ones
+    """Start or resume a run, and print its log until it ends. `named` settings are the recipe's, `given` ones
     the configuration's."""
     from core.jobs.launch import launch
 

@@ -1,4 +1,4 @@
-"""`weights`: which encoder and upscaler files are here, what one holds, download, choose, take over from a run."""
+"""`weights`: list, inspect, download and choose encoder and upscaler weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 @group.command("list", epilog=example("weights list", "weights list --json"))
 def list_weights(as_json: JsonOption = False) -> None:
-    """List the official variants, the encoder files and the upscalers that are here; those in use have a star."""
+    """List the official variants, the encoder files and the upscalers; a star marks those in use."""
     from core.models.encoders import active_weights, scan
     from core.models.upscalers import scan as scan_upscalers
     from core.models.variants import LICENCE, VARIANTS
@@ -120,7 +120,7 @@ def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
 
 @group.command("info", epilog=example("weights info edgeface_xxs.pt", "weights info bicubic"))
 def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
-    """Say what a file holds, whatever it is called: variant, form, health, and its model card if it has one."""
+    """Show what a file holds: variant, format, health, and its model card if it has one."""
     from core.encoder.health import check_health
     from core.models.active import find_model
     from core.models.encoders import WeightsFile

@@ -28,11 +28,11 @@ def add_to(group: typer.Typer) -> None:
 def use(
     file_or_name: FileOrName,
     pair: Annotated[
-        bool, typer.Option("--pair", help="Take the file that it was trained or measured with into use, too.")
+        bool, typer.Option("--pair", help="Also use the file that it was trained or measured with.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take weights into use, encoder or upscaler by what the file holds, once they load completely and work on faces.
+    """Use an encoder's or upscaler's weights from now on, once they load completely and work on faces.
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
@@ -56,7 +56,7 @@ def use(
     if mismatch := active_models(settings).mismatch:
         note(mismatch)
         for file in partner:
-            note(f"Take {file.name} into use, too: edgeface-studio weights use {file.name}")
+            note(f"Use {file.name}, too: edgeface-studio weights use {file.name}")
 
 
 def _facts(file: WeightsFile | UpscalerFile) -> dict[str, Any]:
@@ -80,9 +80,9 @@ def use_run(
     which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which of its checkpoints.")] = "best",
     as_json: JsonOption = False,
 ) -> None:
-    """Take over what a run has trained: its encoder, together with the upscaler that it was trained with.
+    """Use the weights that a run has trained: its encoder, and the upscaler that it was trained with.
 
-    A part of a name, or "last", means the newest run of those that is done; a full name also one that isn't.
+    A part of a name, or "last", means the newest matching run that is done; a full name may name one that isn't.
     """
     from core.jobs.run_dir import runs_root
     from core.training.activate import find_trained, use_run_weights

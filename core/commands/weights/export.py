@@ -1,4 +1,4 @@
-"""`weights export`: a file made ready to ship, float16 with its card in the header and beside it."""
+"""`weights export`: write weights as float16 safetensors, with a model card in the header and beside the file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def export(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|NAME|run:RUN", help='Weights, or the best of a run: its name, a part of it, or "run:last".'
+            metavar="FILE|NAME|run:RUN",
+            help='Weights, or the best checkpoint of a run: its name, a part of it, or "run:last".',
         ),
     ],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="The .safetensors to write; its card gets .md.")],
@@ -43,7 +44,7 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write weights as float16 safetensors, half as long, with a model card beside them."""
+    """Write weights as float16 safetensors, half the size, with a model card beside them."""
     from core.models.active import find_model
     from core.system.atomic_file import write_atomically
     from core.training.activate import trained_files

@@ -1,4 +1,4 @@
-"""What the `weights` commands say of a file: facts as JSON and lines, and its model card."""
+"""Description of a weights file, as JSON and as lines, with its model card."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
 
 
 def say_card(card: Card, measured: Measured | None) -> None:
-    """The model card, a line each; what isn't known is left out."""
+    """Print the model card, one line for each known value."""
     from core.models.header import size_name
 
     for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
@@ -87,7 +87,7 @@ def say_card(card: Card, measured: Measured | None) -> None:
 
 
 def say_encoder(facts: dict[str, Any], info: EncoderInfo, health: HealthReport) -> None:
-    """A file of encoder weights: what it is, and whether it works."""
+    """Print what a file of encoder weights is, and its health."""
     say(f"{facts['path']}")
     for name in ("origin", "official", "size_bytes", "sha256", "git_blob_id", "variant", "kind", "parameters"):
         say(f"  {name.replace('_', ' ')}: {facts[name] if facts[name] is not None else 'no'}")

@@ -1,4 +1,4 @@
-"""`weights export-onnx`: EdgeFace for devices without PyTorch, checked against PyTorch before it is called done."""
+"""`weights export-onnx`: write EdgeFace for devices without PyTorch, checked against PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings import load_settings
 
 _LEAST_COSINE = 0.9999
 _NUMBERS = (1, 5)
-"""The file must serve any number of crops, so it is tried with more than one."""
+"""Batch sizes that are checked: the file has to accept any number of crops."""
 
 
 def add_to(group: typer.Typer) -> None:
@@ -26,9 +26,9 @@ def export_to_onnx(
 ) -> None:
     """Write EdgeFace as ONNX: float32 (N, 3, 112, 112) in [-1, 1], RGB, to (N, 512), not normalised.
 
-    The file's metadata says so too, with the weights' SHA-256 and licence.
+    The file's metadata holds this too, with the weights' SHA-256 and licence.
 
-    The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine of 0.9999 and more).
+    The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine >= 0.9999).
     """
     from core.models.active import find_model
     from core.models.encoders import WeightsFile

@@ -58,7 +58,7 @@ def test_list_show_and_log_tell_where_a_run_stands(capsys, failed):
 
 
 def test_a_run_is_resumed_in_a_process_and_removed(capsys, failed):
-    assert "goes on" in said(capsys, "resume", "last")
+    assert "was resumed" in said(capsys, "resume", "last")
     until(lambda: not failed.state().live)
     assert failed.state().attempts == 2 and "no job of the kind 'count'" in failed.state().error
     assert [event["kind"] for event in map(json.loads, said(capsys, "log", "last", "--json").splitlines())] == [
