@@ -1,4 +1,4 @@
-"""Why figures are as they are: what a file of weights holds, how embeddings lie, and whether a gallery is sound.
+"""Diagnostics of weights, embeddings and galleries.
 
 Nothing here needs torch until weights are loaded: maps, similarities and the gallery's health come from embeddings that
 are kept.

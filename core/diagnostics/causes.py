@@ -1,8 +1,8 @@
-"""A similarity that is too high has three causes: A super-resolution really is that good, B small and large images are
-the same, C the embeddings have collapsed. Each is tested by itself and answered with its evidence.
+"""Test the three causes of a similarity that is too high: A super-resolution is that good, B small and large images are
+the same, C the embeddings have collapsed.
 
-The judgement is the training's own (`core.training.alarms`); here every cause gets an answer, also where similarity is
-nothing to worry about: a collapse or a wrong data set is worth knowing before it shows.
+The limits are those of training (`core.training.alarms`); here every cause is tested, also where similarity is
+plausible, since a collapse or a wrong data set may not show yet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUESTIONS: dict[Cause, str] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """One cause's test: whether it was found, and what says so."""
+    """The test of one cause: whether it was found, and the evidence."""
 
     cause: Cause
     found: bool
@@ -45,8 +45,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`answers` are C, B, A in the order in which they exclude one another. `alarm` is None while similarity is no
-    higher than can be taken on trust. `protocol` says what was measured."""
+    """`answers` are C, B, A in the order in which they exclude one another. `alarm` is None while similarity is
+    plausible. `protocol` describes what was measured."""
 
     similarity: float
     size_px: int
@@ -168,7 +168,7 @@ def _really_good(size: SizeCheck, *, good: bool, too_high: bool) -> Answer:
             bicubic = _percent(size.bicubic_right / size.asked, *size.bicubic_right_interval)
             figures += f" (bicubic: cosine {size.bicubic_similarity:.3f}, {bicubic})"
     if not good:
-        return Answer("A", False, f"Can't be said while another cause is found. {figures}.")
+        return Answer("A", False, f"Not testable while another cause is found. {figures}.")
     if too_high:
         return Answer("A", True, f"Yes: no other cause is found. {figures}.")
     return Answer("A", False, f"It isn't too good to be true. {figures}.")

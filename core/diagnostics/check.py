@@ -1,7 +1,7 @@
-"""Weights tried on a data set's faces: how near small faces come to their HR, how embeddings spread, who is recognised.
+"""Check weights on a sample of a data set's faces: similarity of small faces to HR, spread of embeddings, recognition.
 
-A sample is enough to tell causes apart, and is measured in seconds; figures to report are for `evaluate`. Weights that
-are broken are measured like others: showing that they are is the point.
+A sample takes seconds and is enough to tell causes apart; figures to report come from `evaluate`. Broken weights are
+measured like others.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ if TYPE_CHECKING:
 SAMPLE = 400
 """Pictures that a check looks at."""
 SAME_DB = 100.0
-"""What is told for pictures that don't differ at all, whose PSNR is infinite."""
+"""The PSNR reported for equal pictures, whose PSNR is infinite."""
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class SizeCheck:
-    """One size: `enlarged_by` whom, `source` "stored" (the data set's VLR files) or "bicubic" (made from HR here).
+    """Figures of one size: `enlarged_by` (upscaler), `source` "stored" (the data set's VLR files) or "bicubic" (made
+    from HR here).
 
     similarity: cosine of each small face with its own HR, mean, 5th percentile and lowest; strangers: mean cosine with
-    somebody else's HR; detail_db: PSNR of VLR enlarged by bicubic against HR, the mean; same_files: VLR files that are
-    their HR file byte for byte; right, asked: small faces whose person comes first among all HR faces but their own
-    photograph; bicubic_right and bicubic_similarity: the same with bicubic in the upscaler's place;
+    the HR of other people; detail_db: PSNR of VLR enlarged by bicubic against HR, the mean; same_files: VLR files
+    that are their HR file byte for byte; right, asked: small faces whose person comes first among all HR faces but
+    their own photograph; bicubic_right and bicubic_similarity: the same with bicubic in the upscaler's place;
     right_interval, bicubic_right_interval: 95 % intervals of their shares over people.
     """
 
@@ -152,18 +153,26 @@ def check_on_faces(
         )
     sizes = sizes_of(pictures)
     people, _ = codes_of(pictures)
-    told = _Told(on_progress, should_stop, len(sizes) + 2)
-    told.step("read")
+    steps = iter(range(len(sizes) + 3))
+
+    def begin(step: str) -> None:
+        if should_stop is not None and should_stop():
+            raise JobStopped
+        if on_progress is not None:
+            on_progress(step, next(steps), len(sizes) + 2)
+
+    begin("read")
     hr = _read([picture.path for picture in pictures], CROP_PX)
-    told.step("HR")
+    begin("HR")
     hr_vectors = encoder.encode(hr)
     norms = encoder.norms(hr)
+    sample = _Sample(pictures, people, hr, hr_vectors)
     measured = []
     for size, source in sizes.items():
-        told.step(f"{size} px")
+        begin(f"{size} px")
         small = _small(pictures, hr, size, source)
-        measured.append(_one_size(encoder, upscaler, pictures, people, hr, hr_vectors, small, size, source))
-    told.step("")
+        measured.append(_one_size(encoder, upscaler, sample, small, size, source))
+    begin("")
     return FaceCheck(
         encoder=encoder.info.path.stem,
         weights_sha256=encoder.weights_sha256,
@@ -179,17 +188,20 @@ def check_on_faces(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """The pictures with their people (N,), HR crops (N, 112, 112, 3) and HR embeddings (N, D)."""
+
+    pictures: Sequence[Picture]
+    people: NDArray[np.int64]
+    hr: NDArray[np.uint8]
+    vectors: NDArray[np.float32]
+
+
 def _one_size(
-    encoder: Encoder,
-    upscaler: Upscaler,
-    pictures: Sequence[Picture],
-    people: NDArray[np.int64],
-    hr: NDArray[np.uint8],
-    hr_vectors: NDArray[np.float32],
-    small: list[RGB],
-    size: int,
-    source: str,
+    encoder: Encoder, upscaler: Upscaler, sample: _Sample, small: list[RGB], size: int, source: str
 ) -> SizeCheck:
+    people, hr, hr_vectors = sample.people, sample.hr, sample.vectors
     plain = np.stack([resize(crop, CROP_PX) for crop in small])
     enlarged = upscaler.upscale(small)
     vectors = encoder.encode(enlarged)
@@ -202,13 +214,13 @@ def _one_size(
     return SizeCheck(
         size_px=size,
         source=source,
-        enlarged_by=upscaler.route(size).name if size < CROP_PX else "nobody: they are full size",
+        enlarged_by=upscaler.route(size).name if size < CROP_PX else "none: full size",
         similarity=float(own.mean()),
         p5=float(np.percentile(own, 5)),
         lowest=float(own.min()),
         strangers=_strangers(vectors, hr_vectors, people),
         detail_db=_detail_db(plain, hr),
-        same_files=sum(one.vlr[size].sha256 == one.sha256 for one in pictures if size in one.vlr and one.sha256),
+        same_files=sum(one.vlr[size].sha256 == one.sha256 for one in sample.pictures if size in one.vlr and one.sha256),
         right=right,
         asked=asked,
         right_interval=interval,
@@ -255,17 +267,3 @@ def _small(pictures: Sequence[Picture], hr: NDArray[np.uint8], size: int, source
 def _read(paths: Sequence[Any], side_px: int) -> NDArray[np.uint8]:
     with ThreadPoolExecutor(2) as pool:
         return np.stack(list(pool.map(lambda path: resize(read_image(path), side_px), paths)))
-
-
-class _Told:
-    """Steps, reported as they begin."""
-
-    def __init__(self, tell: Progress | None, should_stop: Callable[[], bool] | None, total: int) -> None:
-        self._tell, self._should_stop, self._total, self._done = tell, should_stop, total, 0
-
-    def step(self, name: str) -> None:
-        if self._should_stop is not None and self._should_stop():
-            raise JobStopped
-        if self._tell is not None:
-            self._tell(name, self._done, self._total)
-        self._done += 1

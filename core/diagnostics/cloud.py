@@ -1,7 +1,4 @@
-"""Embeddings with what is known of each: the points of a map, from a data set's pictures or from a gallery's templates.
-
-Both become the same table, so that maps, similarities and errors are told of either by one piece.
-"""
+"""Embeddings with a table of facts: the points of a map, from a data set's pictures or a gallery's templates."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from core.gallery.store import Gallery
 
 HR_VIEW = "HR"
 RIGHT, WRONG, ALONE = "right person first", "taken for somebody else", "nothing to compare with"
-"""What came of searching a point among everybody's full-size ones, its own photograph left out."""
+"""Outcomes of searching a point among all full-size points without its own photograph."""
 
 COLUMNS = ("identity", "image", "view", "hr", "photo", "path", "template", "owner")
 
@@ -103,14 +100,14 @@ def cloud_of_gallery(gallery: Gallery, space: Space) -> Cloud:
 
 
 def photograph_of(template: StoredTemplate) -> str:
-    """What templates of one photograph share: its hash, else the template's own number."""
+    """Return the key that templates of one photograph share: its hash, else the template's own number."""
     return template.image_sha256 or f"template {template.id}"
 
 
 def outcomes(cloud: Cloud) -> pd.DataFrame:
     """For each point: `outcome` (RIGHT, WRONG or ALONE), `genuine` and `impostor` score, and `taken_for`.
 
-    Searched among everybody's full-size points (all points where there is none of full size), the point's own
+    Searched among all full-size points (all points where there is none of full size), the point's own
     photograph left out. `taken_for` is the best other person, whether or not that is the first.
     """
     names, people = np.unique(cloud.table["identity"].to_numpy(dtype=str), return_inverse=True)

@@ -1,5 +1,7 @@
-"""What is installed and in use, what is missing and how to get it. Nothing is changed but permissions of files that
-others could read; weights aren't needed."""
+"""Check the installation: what is installed and in use, what is missing and how to get it.
+
+Changes nothing but the permissions of files that other accounts could read; needs no weights.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ _INSTALL = "pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Row:
-    """One thing looked at. `needed`: without it no face can be recognised. `how_to_get` is "" when all is well."""
+    """The result of one check. `needed`: recognition depends on it. `how_to_get` is "" without a fault."""
 
     name: str
     state: State
@@ -42,7 +44,7 @@ class Row:
 
 
 def examine(settings: Settings, *, devices: Path = Path("/dev")) -> list[Row]:
-    """Look at everything that recognition stands on. Raises nothing that a user can cause: faults are rows.
+    """Check everything that recognition depends on. Faults are rows, not errors.
 
     `devices` is the folder where Linux lists cameras.
     """
@@ -67,12 +69,12 @@ def can_recognise(rows: Sequence[Row]) -> bool:
 
 
 def check_python() -> Row:
-    """Which Python runs this. An older one than the project takes can't even install it."""
+    """Report the Python version; older ones than required can't install the project."""
     return Row("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}", needed=True)
 
 
 def check_torch() -> Row:
-    """torch, torchvision and timm are there, and torchvision is the one that was built for this torch."""
+    """Check that torch, torchvision and timm are installed, and that torchvision was built for this torch."""
     try:
         found = {name: version(name) for name in ("torch", "torchvision", "timm")}
     except PackageNotFoundError as error:
@@ -101,7 +103,7 @@ def torch_for_torchvision(requirements: Sequence[str]) -> str | None:
 
 
 def check_device() -> Row:
-    """Which device "auto" takes, and whether this CPU multiplies in bfloat16."""
+    """Report the device that "auto" selects, and whether this CPU supports bfloat16."""
     try:
         import torch
 
@@ -118,7 +120,7 @@ def check_device() -> Row:
 
 
 def check_weights(settings: Settings) -> Row:
-    """The weights in use load completely and tell people apart."""
+    """Check that the weights in use load completely and pass the health check."""
     try:
         from core.models.encoders import active_weights, fetch_command
         from core.models.figures import measured
@@ -148,7 +150,7 @@ def check_weights(settings: Settings) -> Row:
 
 
 def check_upscaler(settings: Settings) -> Row:
-    """What enlarges small faces, and at which sizes: a DSR file that loads completely, or bicubic."""
+    """Check the upscaler: a DSR file that loads completely, with the sizes it is used at, or bicubic."""
     from core.models.upscalers import active_upscaler
     from core.sr.upscale import load_upscaler
 
@@ -166,7 +168,7 @@ def check_upscaler(settings: Settings) -> Row:
 
 
 def check_detector() -> Row:
-    """The detector's model is there, and OpenCV runs it."""
+    """Check that the detector's model is installed and that OpenCV runs it."""
     try:
         import cv2
 
@@ -185,13 +187,13 @@ def check_detector() -> Row:
 
 
 def check_gallery(settings: Settings) -> Row:
-    """The gallery opens, is whole (PRAGMA integrity_check), and its people can be found with the weights in use."""
+    """Check that the gallery opens, passes PRAGMA integrity_check, and can be searched with the weights in use."""
     from core.gallery.encryption import unused_key
     from core.gallery.store import Gallery
 
     path = settings.gallery_path
     if not path.exists():
-        how = "It is made when somebody is enrolled: edgeface-studio enroll --user-id NAME --photos A.jpg B.jpg C.jpg"
+        how = "It is created by the first enrolment: edgeface-studio enroll --user-id NAME --photos A.jpg B.jpg C.jpg"
         return Row("gallery", "missing", f"none yet at {path}", how)
     try:
         with Gallery.open(path, create=False) as gallery:
@@ -228,7 +230,7 @@ def _space_in_use(settings: Settings) -> Space | None:
 
 
 def check_attacks(settings: Settings) -> Row:
-    """Whether a model looks for presentation attacks. None is a choice: it is said, not blamed."""
+    """Check the presentation-attack model. Having none is not a fault."""
     from core.recognition.attack_check import UNPROTECTED, chosen_check, load_check
 
     try:
@@ -243,7 +245,7 @@ def check_attacks(settings: Settings) -> Row:
 
 
 def check_camera(devices: Path) -> Row:
-    """A camera of this computer, for video. The browser's own camera, for single pictures, isn't looked for."""
+    """Look for a camera of this computer, for video; the browser's camera isn't checked."""
     if platform.system() != "Linux":
         return Row("camera", "ok", "not looked for on this system: the system asks when it is first used")
     found = sorted(devices.glob("video*"))
@@ -258,7 +260,7 @@ def check_camera(devices: Path) -> Row:
 
 
 def check_disk(settings: Settings) -> Row:
-    """Room for the gallery, weights and runs, and permission to write there."""
+    """Check free space and write permission in the data folder."""
     folder = settings.data_dir
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -278,7 +280,7 @@ def check_disk(settings: Settings) -> Row:
 
 
 def check_private(settings: Settings) -> Row:
-    """Nobody but the owner has permissions on the data folder and the gallery. Those of others are taken away."""
+    """Remove the permissions of other accounts on the data folder and the gallery."""
     gallery = settings.gallery_path
     places = [settings.data_dir, gallery, *side_files(gallery), backup_folder(gallery)]
     repaired = make_private(places)
@@ -288,4 +290,4 @@ def check_private(settings: Settings) -> Row:
         return Row("privacy", "warning", detail, "Give the files to the account that runs this, then run it again.")
     files = "1 file or folder" if repaired.count == 1 else f"{repaired.count:,} files and folders"
     done = f"; permissions of others removed from {files}" if repaired.count else ""
-    return Row("privacy", "ok", f"{settings.data_dir} is for its owner alone{done}")
+    return Row("privacy", "ok", f"{settings.data_dir} is readable by its owner only{done}")

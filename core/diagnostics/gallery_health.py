@@ -1,7 +1,7 @@
-"""Is the gallery sound? Photographs under the wrong name, one person under two, too few or too similar photographs.
+"""Gallery health: photographs under the wrong name, one person under two names, too few or too similar photographs.
 
-The rules are those that enrolment goes by (`core.gallery.review`), asked of what is stored. Nothing is changed here: a
-finding names the templates and the people, and `remedies` says what would mend it.
+The rules are those of enrolment (`core.gallery.review`), applied to stored templates. Nothing is changed: a finding
+names the templates and the people, and its `remedies`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def examine(
     threshold: float = UNCALIBRATED_THRESHOLD,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GalleryHealth:
-    """Look at everybody whom `space` can find. `threshold` counts where the gallery has no calibrated one of the
+    """Examine every person that `space` can find. `threshold` applies where the gallery has no calibrated one for the
     photograph's size. Raises GalleryError, StorageFailed."""
     listed = [identity for identity in gallery.identities(space=space) if identity.in_space]
     people: list[_Person] = []
@@ -69,7 +69,7 @@ def examine(
     joined = {frozenset((each.person, each.other)) for each in twins}
     troubles: list[Trouble] = list(twins)
     for person in people:
-        troubles += _told_once(_within(person), _like_others(person, index, by_id, joined, decide))
+        troubles += _merged(_within(person), _like_others(person, index, by_id, joined, decide))
     ordered = sorted(troubles, key=lambda each: (not each.serious, ORDER.index(each.code), each.name.casefold()))
     full = decide(112.0)
     photographs = sum(len(person.photos) for person in people)
@@ -89,7 +89,7 @@ def _person(number: int, name: str, templates: Sequence[StoredTemplate]) -> _Per
     groups: dict[str, list[StoredTemplate]] = {}
     for template in templates:
         groups.setdefault(photograph_of(template), []).append(template)
-    # Of each photograph the largest version speaks: an enlarged small one is less like anybody.
+    # The largest version of each photograph counts: an enlarged small one is less similar to anybody.
     chosen = [max(group, key=lambda each: (each.kind == "hr", each.size_px or 0)) for group in groups.values()]
     photos = tuple(Photo(number, name, tuple(each.id for each in group)) for group in groups.values())
     vectors = np.stack([template.vector for template in chosen])
@@ -97,7 +97,7 @@ def _person(number: int, name: str, templates: Sequence[StoredTemplate]) -> _Per
 
 
 def _within(person: _Person) -> list[Trouble]:
-    """What is odd about one person's photographs among themselves."""
+    """Findings among one person's photographs."""
     cosines = person.vectors @ person.vectors.T
     upper = np.triu_indices(len(person.photos), k=1)
     twins = [(int(a), int(b)) for a, b in zip(*upper, strict=True) if float(cosines[a, b]) > SAME_PHOTOGRAPH]
@@ -145,7 +145,7 @@ def _copies(person: _Person, twins: Sequence[tuple[int, int]]) -> list[Trouble]:
 
 
 def _unlike(person: _Person, fresh: Sequence[int]) -> list[Trouble]:
-    """Photographs unlike the others; asked again without those found, since two of one stranger hide each other."""
+    """Photographs unlike the others, repeated without those found, since two of one stranger hide each other."""
     left = list(fresh)
     found: list[Trouble] = []
     while len(left) > 1:
@@ -166,7 +166,7 @@ def _unlike(person: _Person, fresh: Sequence[int]) -> list[Trouble]:
 def _groups(person: _Person, rows: Sequence[int], score: float) -> Trouble:
     text = (
         f"The photographs of “{person.name}” don't resemble one another: two people may be under this name. Look at "
-        "them, and remove those of somebody else."
+        "them, and remove those of another person."
     )
     return Trouble("unlike_groups", person.id, person.name, text, _some(person, rows), score=score, limit=UNLIKE_BELOW)
 
@@ -174,7 +174,7 @@ def _groups(person: _Person, rows: Sequence[int], score: float) -> Trouble:
 def _stranger(person: _Person, row: int, others: Sequence[int], score: float) -> Trouble:
     text = (
         f"A photograph of “{person.name}” doesn't resemble the others: {score:.2f}, expected {UNLIKE_BELOW:.2f} or "
-        "more. Is it of somebody else?"
+        "more. Does it show another person?"
     )
     return Trouble(
         "unlike_own",
@@ -189,7 +189,7 @@ def _stranger(person: _Person, row: int, others: Sequence[int], score: float) ->
 
 
 def _two_names(people: Sequence[_Person], index: Index, by_id: dict[int, _Person]) -> list[Trouble]:
-    """Pairs whose means score SAME_ABOVE or more against one another, each pair once, the longer known kept."""
+    """Pairs whose means score SAME_ABOVE or more against one another, each pair once, the earlier identity first."""
     if len(people) < 2:
         return []
     means = np.stack([mean_of(person.vectors) for person in people])
@@ -230,7 +230,7 @@ def _like_others(
     joined: set[frozenset[int | None]],
     decide: Callable[[float], Decision],
 ) -> list[Trouble]:
-    """Photographs that score the threshold or more against somebody else; not those of pairs told of as one person."""
+    """Photographs that score the threshold or more against another person, except pairs reported as one person."""
     found = []
     scores = index.scores(person.vectors)
     for row, photo in enumerate(person.photos):
@@ -264,8 +264,8 @@ def _like_others(
     return found
 
 
-def _told_once(within: Sequence[Trouble], like_others: Sequence[Trouble]) -> list[Trouble]:
-    """A photograph that is unlike its own person and like another is one finding: whose it may be is part of it."""
+def _merged(within: Sequence[Trouble], like_others: Sequence[Trouble]) -> list[Trouble]:
+    """Merge findings of a photograph that is unlike its own person and like another."""
     like = {each.photos: each for each in like_others}
     told: list[Trouble] = []
     for each in within:

@@ -38,10 +38,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Trouble:
-    """One finding. `person` and `name` say whom it is about, `other` and `other_name` whom they resemble (None, "").
+    """One finding about `person` (`name`), who may resemble `other` (None, "" without one).
 
-    photos: those concerned, the ones to remove first; beside: of the other person, to compare with. score: the cosine
-    that led to it (NaN: none); limit: what it was held against.
+    photos: those concerned, the ones to remove first; beside: photographs to compare with. score: the cosine that led
+    to it (NaN: none); limit: the value it was compared with.
     """
 
     code: Code
@@ -57,14 +57,14 @@ class Trouble:
 
     @property
     def serious(self) -> bool:
-        """True where somebody may be given a wrong name because of it."""
+        """Whether it may cause a wrong identification."""
         return self.code in ("two_names", "unlike_own", "unlike_groups") or (
             self.code == "looks_like_other" and self.score >= SAME_ABOVE
         )
 
     @property
     def key(self) -> FindingKey:
-        """What a mark on this finding goes by: the photographs that it rests on."""
+        """The key of a mark on this finding: the photographs that it is based on."""
         concerned = self.photos + (self.beside if self.code == "two_names" else ())
         return FindingKey(
             self.code, self.person, self.other, tuple(sorted(number for one in concerned for number in one.templates))
@@ -72,7 +72,7 @@ class Trouble:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        """What mends it, the likeliest first."""
+        """Remedies, the likeliest first."""
         if self.code == "two_names":
             return ("merge",)
         if self.code in ("unlike_own", "looks_like_other", "same_photograph"):
@@ -82,9 +82,11 @@ class Trouble:
 
 @dataclass(frozen=True)
 class GalleryHealth:
-    """Of the people and photographs that `space` meets. `threshold` is what "looks like somebody else" went by for a
-    face at full size, `calibrated` whether it was measured for this gallery. Troubles: serious ones first. `left`:
-    those that somebody looked at and left."""
+    """Findings on the people and photographs of `space`, serious ones first.
+
+    `threshold`: the one for "looks like another person" at full size; `calibrated`: whether it was calibrated for this
+    gallery. `left`: findings that a user dismissed.
+    """
 
     space: Space
     people: int

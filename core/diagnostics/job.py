@@ -24,7 +24,7 @@ KIND = "diagnose"
 
 
 def layout_store(settings: Settings) -> LayoutStore:
-    """Where this installation keeps maps."""
+    """Return the cache of maps of this installation."""
     return LayoutStore(settings.data_dir / "cache" / "maps")
 
 

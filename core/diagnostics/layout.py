@@ -1,4 +1,4 @@
-"""A flat map of embeddings: PCA at once, t-SNE as a job; and how much of who is near whom it keeps.
+"""Two-dimensional maps of embeddings by PCA or t-SNE, and how well they preserve nearest neighbours.
 
 PCA shows the two directions in which embeddings differ most; with hundreds of people that is a small part of what tells
 them apart. t-SNE keeps neighbours together and says nothing of far distances. Both by scikit-learn.
@@ -42,7 +42,7 @@ class Layout:
 
     @property
     def line(self) -> str:
-        """What to know of this map, in a sentence or two."""
+        """The quality of this map, in a sentence or two."""
         said = []
         if np.isfinite(self.explained):
             said.append(f"These two directions hold {self.explained * 100:.0f} % of the variance.")
@@ -103,7 +103,7 @@ def nearest_same(points: NDArray[np.float32], people: NDArray[np.int64]) -> floa
 
 
 class LayoutStore:
-    """Maps kept in a folder by the embeddings that they show. What is damaged is made again: it is a cache."""
+    """A cache of maps in a folder, keyed by their embeddings. A damaged map is rebuilt."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What is looked at, as a page and a run's config name it alike: a data set's faces seen by a system."""
+"""Sources of embeddings to diagnose (a data set's faces in a system), and configurations of `diagnose` runs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from core.settings import CROP_PX, VLR_SIZES_PX, Settings
 from core.system.validated import Record, validated
 
 MOST_PICTURES = 12_000
-"""More than these, and people are drawn: a map of more says no more, and a browser slows down."""
+"""With more pictures people are sampled: a larger map shows no more and slows a browser down."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set (of one split, or all with None) at HR and the `sizes` in px, seen by the system of `spec`."""
+    """A data set (of one split, or all with None) at HR and the `sizes` in px, embedded by the system of `spec`."""
 
     dataset: str
     split: str | None
@@ -96,7 +96,7 @@ def _refused(fault: str) -> SettingsInvalid:
 
 
 class Opened:
-    """A source with its pictures listed and its system found; nothing is loaded before something is embedded."""
+    """A source with its pictures listed and its system found; weights are loaded on first use."""
 
     def __init__(self, source: Source, settings: Settings, dataset: Dataset | None = None) -> None:
         """`dataset`: where it was read already. Raises DatasetInvalid, SettingsInvalid, what `open_system` raises."""
@@ -118,7 +118,7 @@ class Opened:
         return View("aligned", size, "stored" if stored else "bicubic")
 
     def missing(self) -> int:
-        """How many pictures aren't embedded yet."""
+        """Count the pictures that aren't embedded yet."""
         return count_missing(self.system, self.pictures, self.views, store=self.store)
 
     def cloud(self, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Cloud:
@@ -128,7 +128,7 @@ class Opened:
 
     @property
     def protocol(self) -> str:
-        """What was measured, for a caption: data, split, how many, which system."""
+        """The protocol for a caption: data, split, counts, system."""
         split = f", split {self.source.split}" if self.source.split else ""
         drawn = f" (drawn from {self.listed:,}, people whole)" if len(self.pictures) < self.listed else ""
         people = len({picture.identity for picture in self.pictures})

@@ -29,7 +29,7 @@ _COLUMNS = 128
 
 @dataclass(frozen=True)
 class Draws:
-    """What every resample comes to, one value each: (R,); `tar` (FARs, R); `accuracy` is empty without folds.
+    """Figures of every resample, one value each: (R,); `tar` (FARs, R); `accuracy` is empty without folds.
 
     Resamples without any genuine or impostor pair (tiny data) are left out. `mated` (P,) is how
     many genuine pairs each person has, before any is drawn.

@@ -1,11 +1,11 @@
-"""Thresholds from one's own data: one for each probe size, chosen on some people and tried on others.
+"""Calibrate thresholds on a user's own data: one for each probe size, chosen on some people and measured on others.
 
 For FPIR a threshold is the lowest that at most the target share of strangers reaches with their best score against a
 gallery of the size and templates asked for; for FAR the lowest that at most that share of impostor pairs reaches,
 VLR-VLR and VLR-HR each on its own. Two small faces of strangers are more alike than a small and a large one, so for a
 comparison whose other face may have any size the gallery keeps the stricter of both. With a confidence it is the lowest
-that so surely holds for people who weren't there (`tolerance`). People whom the weights were trained on are left out
-where a data set at hand says who they were, and nobody is in both halves.
+that meets the rate for people outside the data with that confidence (`tolerance`). People whom the weights were trained
+on are left out where their data set is known, and no person is in both halves.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ LARGEST_PX = 10_000.0
 
 
 def halves(people: Collection[str], seed: int = 0) -> tuple[set[str], set[str]]:
-    """People for calibrating and people for reporting, by a hash of the name: the same ones whatever else is there."""
+    """Split people into those to calibrate on and those to report on, by a hash of the name, independent of the
+    others."""
     first = {name for name in people if seed_for(seed, "calibrate", name) % 2 == 0}
     return first, set(people) - first
 
 
 def size_ranges(sizes: Sequence[int | None]) -> dict[int | None, tuple[float, float]]:
-    """Which probes, in px, each calibrated size stands for: up to halfway to the next one; HR from 40 px on, or from
-    halfway above the largest size where that is more."""
+    """Return the range of probe sizes in px that each calibrated size covers: up to halfway to the next size; HR from
+    40 px, or from 1.25 times the largest size where that is more."""
     small = sorted(size for size in dict.fromkeys(sizes) if size is not None)
     ranges: dict[int | None, tuple[float, float]] = {}
     low = 0.0
@@ -182,7 +183,7 @@ def _require_apart(chosen_on: Sequence[Picture], reported_on: Sequence[Picture])
 
 
 class _Half:
-    """One half of the people as a view shows them: `hr`, and what they are enrolled by."""
+    """One half of the people in one view: probes, HR, and the `kinds` of templates that they are enrolled by."""
 
     def __init__(self, people: NDArray[np.int64], embedded: Mapping[View, Embedded], view: View, goal: Goal) -> None:
         self.people, self.probe, self.hr = people, embedded[view], embedded[View(view.mode)]
@@ -202,8 +203,8 @@ class _Half:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A threshold, None where it can't be told, and the photographs or pairs, and the people or pairs of people, that
-    it was made of; `photographs` that each person enrolled, on average."""
+    """A threshold (None: too few data), how many photographs or pairs, and people or pairs of people, it was chosen on,
+    and the `photographs` that each person enrolled, on average."""
 
     pairing: str
     threshold: float | None
@@ -238,7 +239,7 @@ def _pairings(probe: Embedded) -> tuple[str, ...]:
 
 
 def _tried(goal: Goal, half: _Half, threshold: float, plan: Plan, pairing: str) -> dict[str, Any]:
-    """What a threshold gives on other people, with 95 % intervals by resampling them; the threshold stays as it is."""
+    """Rates of a threshold on other people, with 95 % intervals by resampling them; the threshold is held fixed."""
     lost = ~half.probe.acquired
     low, high = share_interval(lost, half.people, resamples=min(plan.bootstrap, 500), seed=plan.seed) or (None, None)
     missed = {"failure_to_acquire": float(lost.mean()), "failure_to_acquire_low": low, "failure_to_acquire_high": high}

@@ -1,9 +1,8 @@
-"""Embed pictures as the protocols want them: at HR and reduced, aligned and end to end, by bicubic or as a camera does.
+"""Embed pictures in every view: at HR and reduced, aligned and end to end, by bicubic or by the camera model.
 
 Aligned: the face is found and aligned at full size (or comes aligned), and the 112 px crop is shrunk and upscaled
 again; this is what papers report. End to end: the whole photograph is shrunk until the face has the size, then
-everything starts from there, as the product does it: the truth for a far camera. What an `EmbeddingCache` keeps isn't
-embedded again.
+detection starts from there, as in the product: the truth for a far camera. Cached embeddings are reused.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ _Encoded = tuple[NDArray[np.float32], float]
 class Embedded:
     """Embeddings of one view, a row for each picture.
 
-    `vectors` (N, D), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or it was
-    one that the product calls unrecognisable. `quality` (N, 9) holds the measures named by `store.QUALITY`, NaN where
+    `vectors` (N, D), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or
+    its quality makes it unrecognisable. `quality` (N, 9) holds the measures named by `store.QUALITY`, NaN where
     there is none.
     """
 
@@ -98,7 +97,7 @@ def embed(
     with ThreadPoolExecutor(_WORKERS) as workers:
 
         def begin(number: int) -> list[Future[dict[View, Shown]]]:
-            """A batch is read and searched while the one before it is embedded."""
+            """Read and detect a batch while the one before it is embedded."""
             return [
                 workers.submit(show, system.pipeline, one, [view for view in views if lacks(view, one)], seed)
                 for one in (batches[number] if number < len(batches) else [])
@@ -142,8 +141,8 @@ def _known(
 
 
 def _row_key(view: View, picture: Picture) -> str:
-    """What a picture's row goes by in a view's store: its hash, and that of the VLR file where one is shown instead.
-    Two data sets may hold other VLR files of the same picture."""
+    """The cache key of a picture in a view: its hash, and that of the VLR file where one is shown instead, since two
+    data sets may hold different VLR files of one picture."""
     if view.degradation != "stored" or view.size_px is None:
         return picture.sha256
     stored = picture.vlr[view.size_px]
@@ -185,7 +184,7 @@ def _key(system: System, view: View, pictures: Sequence[Picture], seed: int) -> 
 
 
 def _mirrors(view: View, sha256: str, asked: Collection[str]) -> bool:
-    """Whether a picture's agreement with its mirror image is asked for in this view."""
+    """Whether agreement with the mirror image is asked for."""
     return view.size_px is not None and sha256 in asked
 
 
@@ -220,7 +219,7 @@ def _embed_batch(
 
 
 def _encode(pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> list[_Encoded]:
-    """Vectors, and how steady they are: where that is asked for, or everywhere with flip TTA; a peer never says it."""
+    """Vectors, and agreement with the mirror image where it is asked for or flip TTA gives it; NaN for a peer."""
     if not hasattr(pipeline.encoder, "encode_with_agreement"):
         return [(vector, float("nan")) for vector in pipeline.encoder.encode(crops)]
     both = mirrored | pipeline.encoder.flip_tta

@@ -1,8 +1,8 @@
-"""One evaluation, whole: every system in every view on the same pictures, as tables.
+"""Evaluate every system in every view on the same pictures, and return tables.
 
 Verification on all pairs, identification with each picture left out of its own person's templates, an open set by
-gallery size, people one by one, what rejecting bad images is worth, how good super-resolution is. Sizes times systems
-make the curve of accuracy against resolution.
+gallery size, figures per person, errors after rejecting the worst images, quality of super-resolution. Sizes times
+systems make the curve of accuracy against resolution.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from core.settings import CROP_PX
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
 _COMPARING = ("verification", "identification", "open set")
-"""Sections that need pairs of two people and of one."""
+"""Sections that need genuine and impostor pairs."""
 
 _PROBES_KEPT = 200_000
-"""A table of probes beyond this many rows isn't kept: per-person figures are."""
+"""A longer table of probes isn't stored; per-person figures are."""
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What every part is given."""
+    """The inputs that every section shares."""
 
     pictures: Sequence[Picture]
     people: Ints
@@ -113,7 +113,7 @@ def evaluate_pictures(
 
 
 def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Plan) -> dict[str, Any]:
-    """What a reader needs to make the figures again."""
+    """Facts that a reader needs to reproduce the figures."""
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": "accept when cosine >= threshold; gallery at HR, probes at each size",
@@ -125,7 +125,7 @@ def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Pl
 
 
 def _mirrored(pictures: Sequence[Picture], plan: Plan) -> set[str]:
-    """The pictures that the curve of rejection is drawn by, by SHA-256: a sample of people."""
+    """SHA-256 of the pictures for the curve of rejection: those of a sample of people."""
     if "reject" not in plan.sections or not plan.reject_images:
         return set()
     sampled = reject.sample_people([picture.identity for picture in pictures], plan.reject_images, plan.seed)
@@ -171,7 +171,7 @@ def _measured(work: _Work, view: View, probe: Embedded, hr: Embedded) -> dict[st
 def _verification(
     work: _Work, view: View, probe: Embedded, hr: Embedded, pairing: Pairing
 ) -> tuple[np.ndarray, np.ndarray, dict[str, pd.DataFrame]]:
-    """Genuine and impostor scores, and the tables; without a pair of a kind there are none."""
+    """Genuine and impostor scores, and the tables; no tables without both kinds of pairs."""
     ordered = pairing == "VLR-HR"
     left, right = side(probe.vectors, work.people), side((hr if ordered else probe).vectors, work.people)
     acquired = (
@@ -272,7 +272,7 @@ def _rank_row(outcomes: Outcomes, missed: Ints, probe: Embedded, plan: Plan) -> 
 
 
 def _trials(work: _Work, probe: Embedded, hr: Embedded) -> list[open_set.Trial]:
-    """Searches in galleries of every size that leaves strangers, smallest first."""
+    """Searches in galleries of every size with strangers left, smallest first."""
     plan = work.plan
     people = len(np.unique(work.people[hr.acquired]))
     wanted = plan.gallery_sizes or open_set.gallery_sizes(work.people)
@@ -313,7 +313,7 @@ def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:
 
 
 def _of_system(work: _Work, system: System, embedded: Mapping[View, Embedded]) -> dict[str, pd.DataFrame]:
-    """Tables that belong to a system, not to a view."""
+    """Tables of a system, over all its views."""
     tables: dict[str, pd.DataFrame] = {}
     small = [view for view in embedded if view.size_px is not None and view.mode == "aligned"]
     if "super-resolution" in work.plan.sections and small and work.plan.sr_images:
@@ -347,12 +347,12 @@ def _head(work: _Work, head: Any, embedded: Mapping[View, Embedded]) -> pd.DataF
 def _people_with_one(pictures: Sequence[Picture]) -> pd.DataFrame:
     counts = pd.Series([picture.identity for picture in pictures]).value_counts()
     alone = sorted(str(name) for name in counts[counts < 2].index)
-    why = "one image only: nothing to compare it with"
+    why = "only one image: nothing to compare it with"
     return pd.DataFrame({"identity": alone, "images": 1, "why": why}, columns=["identity", "images", "why"])
 
 
 def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
-    """The hardest size of the first system, in a sentence."""
+    """The EER of the first system at every size, in a sentence."""
     if "verification" not in tables or tables["verification"].empty:
         return "No pair could be compared: too few pictures gave a usable face."
     rows = tables["verification"]

@@ -1,4 +1,4 @@
-"""How near a picture's pixels are to the truth: PSNR and SSIM, the only ones that figures are made with.
+"""PSNR and SSIM of a picture against HR, as used for every figure.
 
 Both on 8-bit RGB with a data range of 255, by scikit-image. SSIM is Wang et al.'s (IEEE TIP 2004): a Gaussian window of
 11 px with sigma 1.5, population statistics, the mean over pixels and channels.
@@ -38,11 +38,11 @@ def ssim(made: RGB, hr: RGB) -> float:
 
 
 def finite_db(values: Iterable[float]) -> list[float]:
-    """The PSNRs that a mean or a percentile is made of: equal pictures have none in decibels and are left out."""
+    """Return the finite PSNRs: equal pictures have no finite one and are left out of means and percentiles."""
     return [value for value in values if np.isfinite(value)]
 
 
 def mean_psnr_db(values: Iterable[float]) -> float | None:
-    """The mean of the finite ones; None where all pictures are equal to the truth, or there are none."""
+    """Return the mean of the finite PSNRs; None without any."""
     finite = finite_db(values)
     return float(np.mean(finite)) if finite else None

@@ -1,4 +1,4 @@
-"""What thresholds are calibrated for: a rate, how sure of it, and the gallery that it is for."""
+"""The goal of a calibration: a rate, its confidence, and the gallery that it is for."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Goal:
-    """What to calibrate for: `target` as a fraction, and the `confidence` with which people who weren't there stay
-    within it, 0 for the share of those who were. For fpir also `gallery_size`, `enrol` photographs a person as
-    `templates` (`core.gallery.template_mix`), `draws` galleries of each half, and `frames` pooled into a probe."""
+    """`target` rate as a fraction, and the `confidence` with which people outside the data stay within it (0: the
+    rate is met on the data alone). For fpir also `gallery_size`, `enrol` photographs a person as `templates`
+    (`core.gallery.template_mix`), `draws` galleries of each half, and `frames` pooled into a probe."""
 
     measure: Measure
     target: float
@@ -32,9 +32,9 @@ class Goal:
         if self.measure not in ("fpir", "far"):
             raise SettingsInvalid(f"There is no measure '{self.measure}'.", "Choose fpir (1:N) or far (1:1).")
         if not 0 < self.target < 1:
-            raise SettingsInvalid(f"A target rate lies between 0 and 1, not {self.target}.", "0.01 is 1 %.")
+            raise SettingsInvalid(f"A target rate is between 0 and 1, not {self.target}.", "0.01 is 1 %.")
         if self.measure == "fpir" and self.gallery_size < 1:
-            raise SettingsInvalid("FPIR belongs to a gallery size.", "Say how many people the gallery holds.")
+            raise SettingsInvalid("FPIR belongs to a gallery size.", "Name the number of people in the gallery.")
         if not 0 <= self.confidence < 1:
             raise SettingsInvalid(
                 f"A confidence is less than 1, not {self.confidence}.", "0.9 is 90 %; 0 asks for none."
@@ -45,7 +45,7 @@ class Goal:
 
     @property
     def enrolled_views(self) -> list[View]:
-        """Beside HR: matched templates are made from aligned crops, as enrolment makes them."""
+        """The views to enrol besides HR: matched templates are made from aligned crops, as enrolment makes them."""
         small = [size for size in parse_template_sizes(self.templates) if size != FULL_SIZE]
         return [View("aligned", size) for size in small] if self.measure == "fpir" else []
 
@@ -57,7 +57,7 @@ held the truth in 68 to 84 % of samples (30 to 200 people, galleries of 10 to 50
 
 
 def meaning(goal: Goal) -> str:
-    """What "at most" means for these thresholds, and what intervals of rates of strangers leave out, in sentences."""
+    """Explain in sentences what "at most" means for these thresholds, and what intervals of FPIR leave out."""
     rate = f"{goal.target * 100:g} %"
     over = f" {STRANGERS_VARY}" if goal.measure == "fpir" else ""
     if goal.confidence:

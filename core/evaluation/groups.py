@@ -1,7 +1,7 @@
-"""Accuracy by group: the people of a data set told apart by any column of its table (sex, age band, skin tone).
+"""Accuracy by group: the people of a data set divided by any column of its table (sex, age band, skin tone).
 
-From the table of probes, so that every probe was searched among everybody. The person is the unit: intervals come from
-resampling people, and a group of few people is marked instead of compared.
+Every probe is searched among all people. Intervals come from resampling people, and a group of few people is marked
+instead of compared.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def by_group(
     """A row for each group of each column (COLUMNS), largest first; rates are fractions with 95 % intervals.
 
     `probes` is the table of `probe_table`, a row for each of `pictures`. rank1: the share of mated probes whose own
-    person came first. accepted: of those, a genuine score >= `threshold`; both count a probe that wasn't acquired as
-    missed. wrongly_accepted: the share of acquired probes that somebody else's score >= `threshold` met. `few` with
-    `why`: fewer than FEW_PEOPLE people have mated probes. Raises SettingsInvalid for a column with more than
+    person came first. accepted: the share with a genuine score >= `threshold`; both count a probe that wasn't
+    acquired as missed. wrongly_accepted: the share of acquired probes with an impostor score >= `threshold`. `few`
+    with `why`: fewer than FEW_PEOPLE people have mated probes. Raises SettingsInvalid for a column with more than
     MOST_GROUPS values.
     """
     rows: list[dict[str, Any]] = []

@@ -1,8 +1,8 @@
-"""A classification head on people who were trained on: the accuracy that the notes' log shows, told for what it is.
+"""Closed-set accuracy of a classification head, over the identities that it was trained on.
 
 A checkpoint's `head.safetensors` holds one weight row an identity; the accuracy is the share of images whose highest
-cosine, without any margin, is their own identity's. It needs people that the head knows: over strangers it means
-nothing, and none is told.
+cosine, without any margin, is their own identity's. It is undefined for
+identities that the head doesn't know.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class HeadAccuracy:
 
 
 def find_head(weights: Path) -> Path | None:
-    """The head beside an encoder's file, if its checkpoint kept one."""
+    """Return the head in the folder of an encoder's file, or None."""
     path = weights.parent / HEAD_NAME
     return path if path.is_file() else None
 
@@ -70,7 +70,7 @@ def read_head(path: Path) -> Head:
     try:
         numbers = {str(name): int(row) for name, row in json.loads(metadata["subject_to_id"]).items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise HeadUnusable(f"{path.name} doesn't say whose rows it holds.", step) from error
+        raise HeadUnusable(f"{path.name} doesn't name the identities of its rows.", step) from error
     names = sorted(numbers, key=lambda name: numbers[name])
     if len(rows) != 1 or [numbers[name] for name in names] != list(range(len(rows[0]))):
         held = f"{len(rows)} tables" if len(rows) != 1 else f"{len(rows[0])} rows for {len(names)} identities"
@@ -83,8 +83,8 @@ def read_head(path: Path) -> Head:
 def head_accuracy(
     head: Head, vectors: NDArray[np.float32], identities: Sequence[str], *, resamples: int = 1000, seed: int = 0
 ) -> HeadAccuracy:
-    """The share of embeddings (N, D) of people whom the head knows that it names rightly, by the highest cosine over
-    all its identities."""
+    """Return the share of embeddings (N, D) of known identities whose highest cosine over all identities is their
+    own."""
     place = {name: row for row, name in enumerate(head.identities)}
     known = np.array([place.get(name, -1) for name in identities], dtype=np.int64)
     shared = len({name for name in identities if name in place})

@@ -1,4 +1,4 @@
-"""Identification: who is it, among those enrolled? Closed set by ranks, open set with strangers by FPIR and FNIR.
+"""Identification among enrolled identities: closed set by ranks, open set with strangers by FPIR and FNIR.
 
 An identity's score is the highest cosine over its means, one mean a kind of template; here kinds are the sides that
 are enrolled (HR, or VLR of one size). A probe's own photograph never counts among its identity's templates. All figures
@@ -32,11 +32,11 @@ class Templates:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came of every probe (N,). `person` and `photo` say which it is.
+    """The outcome of every probe (N,), identified by `person` and `photo`.
 
     `genuine`: score of its own identity, NaN for a stranger. `impostor`: the highest score of any other identity,
-    whose is `impostor_person` (-1: nobody else is enrolled). `rank`: 1 + how many others score at least as high, 0 for
-    a stranger: a tie counts against the probe.
+    that of `impostor_person` (-1: no other identity is enrolled). `rank`: 1 + how many others score at least as high,
+    0 for a stranger: a tie counts against the probe.
     """
 
     person: Ints
@@ -52,7 +52,7 @@ class Outcomes:
 
     @property
     def top(self) -> Floats:
-        """The highest score of anybody."""
+        """The highest score of any identity."""
         return np.fmax(self.genuine, self.impostor)
 
     def only(self, keep: NDArray[np.bool_]) -> Outcomes:

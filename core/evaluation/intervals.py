@@ -52,8 +52,8 @@ def resampled_interval(
 
 
 def alike_people(counts: NDArray[np.integer]) -> float:
-    """How many people with equally many probes or pairs say as much as those with `counts` (P,): (sum)^2 / sum of
-    squares (Kish). One person with most of the pairs leaves few."""
+    """The number of people with equally many probes or pairs that are worth as much as those with `counts` (P,):
+    (sum)^2 / sum of squares (Kish). One person with most of the pairs leaves few."""
     weights = np.asarray(counts, dtype=np.float64)
     return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 

@@ -114,8 +114,10 @@ def _measured(config: EvaluationConfig, systems: Sequence[System], hooks: RunHoo
 def with_people_known(
     evaluation: Evaluation, systems: Sequence[System], everybody: Collection[str], settings: Settings
 ) -> Evaluation:
-    """The evaluation, with those of `everybody` named who took part in training or choosing a system, by its label:
-    figures on them flatter. Systems of which that isn't known, or that know nobody, are left out."""
+    """Add the people who took part in training or choosing a system, by its label: figures on them are optimistic.
+
+    Systems of which that is unknown, or that no person of `everybody` took part in, are left out.
+    """
     known = {system.label: trained_people(everybody, system.files, settings) or set() for system in systems}
     counts = {label: len(people) for label, people in known.items() if people}
     if not counts:
@@ -182,7 +184,7 @@ def _calibrated(
 
 
 def store_points(gallery: Path, system: System, points: list[OperatingPoint]) -> None:
-    """Put thresholds into a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
+    """Store thresholds in a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 
     with Gallery.open(gallery) as opened:
@@ -191,7 +193,7 @@ def store_points(gallery: Path, system: System, points: list[OperatingPoint]) ->
 
 
 def space_for(system: System) -> Space:
-    """Which templates a system makes; `bicubic_px`, which thresholds don't go by, is left out."""
+    """The space of a system's templates; `bicubic_px`, which thresholds don't depend on, is left out."""
     return Space(
         str(system.loader.facts.get("encoder", system.name)), system.encoder_sha256, system.upscaler_id, system.flip_tta
     )
@@ -222,7 +224,7 @@ def calibration_pictures(config: CalibrationConfig) -> tuple[list[Picture], list
 
 
 def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:
-    """(SHA-256 of the weights, their figures) for each system of a report whose protocol is that of a file's figures:
+    """(SHA-256 of the weights, their figures) for each system of a report with the protocol of a file's figures:
     aligned photographs reduced by bicubic, in pairs, of people who took part neither in training nor in choosing it.
     Drawn faces, benchmarks, calibrations and other recognisers don't fit."""
     protocol = report.get("protocol") or {}
@@ -232,7 +234,7 @@ def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:
     for system in protocol.get("systems") or ():
         if system.get("label") in (protocol.get("people_known") or {}) or system.get("kind") == "onnx":
             continue
-        # The other systems with the same weights stay: bicubic is told beside the super-resolution network.
+        # The other systems with the same weights stay: bicubic is listed besides the super-resolution network.
         own = [system, *(other for other in protocol["systems"] if other is not system)]
         figures = figures_of_report({**report, "protocol": {**protocol, "systems": own}})
         if figures.eer or figures.eer_vlr_hr:
@@ -241,7 +243,7 @@ def fitting_figures(report: Mapping[str, Any]) -> list[tuple[str, Measured]]:
 
 
 def keep_weights_figures(report: Mapping[str, Any], settings: Settings) -> None:
-    """Keep what fits of a report as its weights' figures. Raises StorageFailed."""
+    """Record the figures of a report for its weights, where its protocol fits. Raises StorageFailed."""
     for sha256, figures in fitting_figures(report):
         keep_figures(settings, sha256, figures)
 

@@ -1,9 +1,9 @@
-"""Who took part in weights: people of the data sets that they, or any weights that they came from, were trained on or
-chosen by, as far as headers and what is stored here tell.
+"""Lineage of weights: the people whose images they, or any weights they derive from, were trained on or selected by, as
+far as file headers and the data sets stored here show.
 
 A file's header names its data, its parent, the upscaler or encoder trained with it, and, in `ancestors`, everything
-that those named in their turn, so that a file that is gone leaves no gap. Weights that ship name their people by marks
-in `people.json` beside them: the first ten hexadecimal digits of the SHA-256 of a name in lower case.
+that those named, so that a deleted file leaves no gap. Shipped weights list their people by marks in `people.json`: the
+first ten hexadecimal digits of the SHA-256 of a name in lower case.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FILES = ("parent_sha256", "trained_with_upscaler", "trained_with_encoder", "exp
 
 @dataclass(frozen=True)
 class Ancestors:
-    """Everything that weights came from, themselves included: SHA-256 of files, and keys of data sets."""
+    """Everything that weights derive from, themselves included: SHA-256 of files, and keys of data sets."""
 
     weights: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class Ancestors:
 
 
 def ancestors_of(paths: Iterable[Path], settings: Settings) -> Ancestors:
-    """Follow files to everything they came from, through the headers of files stored here or left by runs.
+    """Follow files to everything they derive from, through the headers of files stored here or in runs.
 
     Raises WeightsMissing, StorageFailed for a file of `paths` that can't be read.
     """
@@ -68,10 +68,9 @@ def ancestors_of(paths: Iterable[Path], settings: Settings) -> Ancestors:
 
 
 def trained_people(everybody: Collection[str], paths: Iterable[Path], settings: Settings) -> set[str] | None:
-    """Those of `everybody` who took part in training these weights or any that they came from, or in choosing them.
+    """Return the people of `everybody` who took part in training or selecting these weights or their ancestors.
 
-    None where nothing at all is known of it: official files, data sets that are gone. Files that can't be read count
-    as unknown.
+    None where nothing is known: official files, deleted data sets. Files that can't be read count as unknown.
     """
     try:
         return people_of(ancestors_of(paths, settings), everybody, settings)
@@ -80,7 +79,7 @@ def trained_people(everybody: Collection[str], paths: Iterable[Path], settings: 
 
 
 def people_of(ancestors: Ancestors, everybody: Collection[str], settings: Settings) -> set[str] | None:
-    """Those of `everybody` who took part in any of `ancestors`; None where nothing at all is known of it."""
+    """Return the people of `everybody` who took part in any of `ancestors`; None where nothing is known."""
     names = _names(ancestors.data, settings)
     marks = _marks(ancestors.weights, settings)
     if names is None and marks is None:
@@ -89,7 +88,7 @@ def people_of(ancestors: Ancestors, everybody: Collection[str], settings: Settin
 
 
 def mark_of(name: str) -> str:
-    """What stands for a person's name in PEOPLE_FILE: letter case, and "_" for a space, don't count."""
+    """Return the mark of a person's name in PEOPLE_FILE, independent of letter case and of "_" for a space."""
     plain = " ".join(name.replace("_", " ").casefold().split())
     return hashlib.sha256(plain.encode()).hexdigest()[:MARK_DIGITS]
 

@@ -1,8 +1,8 @@
-"""Do resolution-matched templates help? Identification with full-size templates alone, and with matched ones beside.
+"""Gain from resolution-matched templates: identification with full-size templates alone, and with matched ones added.
 
-Every picture is searched among everybody's pictures without its own, first with HR templates, then with those at 16 px,
-then at 32, 24 and 16 px beside. The difference is taken probe by probe, its interval by resampling people; that of
-names at an FPIR includes the error of either threshold.
+Every picture is searched among everybody's pictures without its own, first with HR templates, then with those at 16 px
+added, then with those at 32, 24 and 16 px added. The difference is taken probe by probe, its interval by resampling
+people; that of names at an FPIR includes the error of either threshold.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from core.recognition.matched_templates import MATCHED_SIZES_PX
 FPIR = 0.01
 HR_ONLY = "HR only"
 KINDS: dict[str, tuple[int, ...]] = {HR_ONLY: (), "HR, 16": (16,), "HR, 32, 24, 16": MATCHED_SIZES_PX}
-"""What is enrolled beside full-size templates, by what the table calls it."""
+"""Sizes enrolled besides full size, by their name in the table."""
 
 
 def evaluate_matched(
@@ -51,11 +51,11 @@ def evaluate_matched(
     data: Mapping[str, Any],
     hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
-    """Rank-1, and names given at FPIR 1 %, by template kinds, for each size and mode of `plan`.
+    """Rank-1, and identification rate at FPIR 1 %, by template kinds, for each size and mode of `plan`.
 
     Matched templates are made from aligned HR crops whatever the mode, as enrolment makes them; the mode is the
-    probes'. For the FPIR every probe also counts as a stranger, its own person left out; of too few people it isn't
-    told (`tolerance.enough`). Raises SettingsInvalid when nobody has two pictures, and what `embed` raises.
+    probes'. For the FPIR every probe also counts as a stranger, its own person left out; with too few people
+    it is omitted (`tolerance.enough`). Raises SettingsInvalid when nobody has two pictures, and what `embed` raises.
     """
     people, names = codes_of(pictures)
     if np.bincount(people).max() < 2:
@@ -155,7 +155,7 @@ def _bounds(measure: str, interval: Interval | None) -> dict[str, float | None]:
 
 
 def _others(found: Outcomes) -> tuple[Floats, Ints]:
-    """Each probe's highest score against others, as if its own person weren't enrolled, and whose probe it is."""
+    """Each probe's highest impostor score, and its own person."""
     there = ~np.isnan(found.impostor)
     return (found.impostor[there], found.person[there]) if there.any() else (np.zeros(1), found.person[:1])
 

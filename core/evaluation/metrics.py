@@ -1,4 +1,4 @@
-"""The figures of one table row: what verification scores come to, with 95 % intervals over resampled people."""
+"""Verification figures from scores, with 95 % intervals over resampled people."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Figures:
     """Rates as fractions. Intervals are 95 %, None where they weren't asked for; where no resample differs, the people
     with genuine pairs are the trials.
 
-    `tar` maps a FAR to (TAR, interval); TAR is None where the impostor pairs are too few to tell. `accuracy` is the
+    `tar` maps a FAR to (TAR, interval); TAR is None where the impostor pairs are too few. `accuracy` is the
     mean over folds and `accuracy_se` its standard error over folds (their standard deviation, n - 1 below, over
     the root of their number: LFW's), None without folds.
     """
@@ -159,9 +159,11 @@ class Rates:
 def rates_at_threshold(
     probe: Side, other: Side, threshold: float, *, ordered: bool, resamples: int = 1000, seed: int = 0
 ) -> Rates:
-    """The rates at a threshold that was chosen elsewhere; float32 scores meet it as float64. A pair of two people
-    weighs the product of how often each is drawn, one within a person how often that one is. NaN without pairs of a
-    kind."""
+    """FAR and TAR at a given threshold; float32 scores are compared as float64.
+
+    In a resample a pair of two people weighs the product of how often each is drawn, a pair within a person how often
+    that person is. NaN without pairs of a kind.
+    """
     people = int(max(probe.people.max(initial=0), other.people.max(initial=0))) + 1
     accepted = np.zeros((people, people), np.int32)
     pairs = np.zeros((people, people), np.int32)

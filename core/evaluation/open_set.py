@@ -1,7 +1,7 @@
-"""Open set: some probes show strangers. How many get a name (FPIR), how many people aren't found (FNIR)?
+"""Open-set identification: how many strangers get a name (FPIR), and how many enrolled people aren't found (FNIR).
 
 For each gallery size people are drawn several times; each enrols a few HR photographs, their others are mated probes,
-everybody else is a stranger. Whoever has several photographs is drawn first, so that there are mated probes. All draws
+everybody else is a stranger. People with several photographs are drawn first, so that there are mated probes. All draws
 are pooled. FPIR grows with the gallery, because the best of more scores counts (ISO/IEC 19795-1; NIST IR 8271).
 """
 
@@ -57,10 +57,11 @@ class Draw:
 
 @dataclass(frozen=True)
 class Trial:
-    """All draws of one gallery size and probe view: outcomes pooled, and what wasn't acquired.
+    """All draws of one gallery size and probe view: pooled outcomes, and counts of probes that weren't acquired.
 
     `strangers` is how many different probes of strangers there are, and `stranger_people` of how many people: draws
-    repeat them, and repetition proves nothing about a rare event. `photographs` a person were enrolled, on average.
+    repeat them, and repetitions carry no information about a rare event. `photographs` a person were enrolled, on
+    average.
     """
 
     gallery_size: int
@@ -79,7 +80,7 @@ class Trial:
 
     def threshold(self, target: float, confidence: float = 0.0) -> float | None:
         """The lowest threshold with FPIR <= `target` among acquired strangers, or with a `confidence` among all others
-        (strangers count as people then); None where they are too few to tell."""
+        (strangers count as people then); None where they are too few."""
         if confidence:
             share = tolerated_share(self.stranger_people, target, confidence)
         else:
@@ -96,8 +97,8 @@ class Trial:
 def draw_gallery(people: Ints, usable: NDArray[np.bool_], size: int, *, enrol: int = 1, seed: int = 0) -> Draw:
     """Draw `size` people, each with at most `enrol` photographs, of those whose photographs (N,) are `usable` in HR.
 
-    One photograph at least stays a probe where a person has several. Raises SettingsInvalid where nobody would be left
-    as a stranger.
+    One photograph at least stays a probe where a person has several. Raises SettingsInvalid where no stranger
+    would be left.
     """
     rng = np.random.default_rng(seed)
     positions = np.nonzero(usable)[0]
@@ -209,7 +210,7 @@ def open_set_rows(
 
 
 def gallery_sizes(people: Ints, most: int | None = None) -> list[int]:
-    """Sizes worth a row: 10, 30, 100, 300, ... up to half of the people, at least one."""
+    """Return the gallery sizes to measure: 10, 30, 100, 300, ... up to half of the people, at least one."""
     half = max(1, len(np.unique(people)) // 2)
     half = half if most is None else min(half, most)
     sizes = [size for size in (10, 30, 100, 300, 1000, 3000, 10_000) if size <= half]
@@ -217,7 +218,7 @@ def gallery_sizes(people: Ints, most: int | None = None) -> list[int]:
 
 
 def weights_of(one: Embedded) -> Floats:
-    """Every picture's weight (N,), from the measures that were kept of it."""
+    """Return every picture's pooling weight (N,), from its quality measures."""
     found = []
     for row in one.quality:
         values = {name: None if np.isnan(value) else float(value) for name, value in zip(QUALITY, row, strict=True)}
@@ -239,8 +240,11 @@ def weights_of(one: Embedded) -> Floats:
 
 
 def pooled_probes(one: Embedded, people: Ints, positions: Ints, frames: int, seed: int) -> Templates:
-    """Probes of `frames` pictures each, drawn from one person's `positions` without repetition; what is left over is
-    left out. A probe's photograph is its first one. `frames` of 1: every picture on its own."""
+    """Pool probes of `frames` pictures each, drawn from one person's `positions` without repetition.
+
+    Pictures that don't fill a probe are left out. A probe's photograph is its first one. `frames` of 1: every picture
+    on its own.
+    """
     if frames == 1:
         return Templates(one.vectors[positions], people[positions], positions)
     rng, weights = np.random.default_rng(seed), weights_of(one)

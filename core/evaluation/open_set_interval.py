@@ -1,7 +1,7 @@
 """The interval of DIR at an FPIR: people are resampled, and each resample chooses its threshold by its own strangers.
 
-With the threshold held still an interval says how certain the share above it is, and nothing of how uncertain the
-threshold is, which rests on the few highest of the strangers' scores.
+An interval with the threshold held fixed would leave out the error of the threshold, which depends on the few highest
+of the strangers' scores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.evaluation.intervals import resampled_interval
 from core.evaluation.verification import Floats
 
 _CELLS = 4_000_000
-"""Scores times resamples that are worked on at once."""
+"""Scores times resamples in one block."""
 
 
 def dir_interval(
@@ -42,7 +42,7 @@ def dir_draws(
     rank: int = 1,
 ) -> Floats:
     """DIR in every resample of people that draws a mated probe and a stranger; `tops` are the strangers' scores (S,)
-    and `whose` they are. A probe is identified among the first `rank`; one whose rank is 0 never is."""
+    and `whose` their people. A probe counts as identified within the first `rank`; with rank 0 it never does."""
     present = np.unique(np.concatenate([mated.person, whose]))
     own, stranger = np.searchsorted(present, mated.person), np.searchsorted(present, whose)
     counts = draw_people(len(present), resamples, seed)

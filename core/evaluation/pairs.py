@@ -16,7 +16,7 @@ from core.errors import CoreError, SettingsInvalid
 
 
 class PairsInvalid(CoreError):
-    """A pairs file that can't be read, or photographs that it names and that aren't there."""
+    """A pairs file can't be read, or photographs that it names are missing."""
 
     help_topic = "evaluation"
 
@@ -86,7 +86,7 @@ def photos_of(pairs: Collection[Pair]) -> list[Photo]:
 
 
 def people_by_fold(pairs: Collection[Pair]) -> dict[int, set[str]]:
-    """Who is in each fold. An honest file's folds share nobody."""
+    """Return the people of each fold. In a valid file no person is in two folds."""
     people: dict[int, set[str]] = {}
     for pair in pairs:
         people.setdefault(pair.fold, set()).update((pair.a.name, pair.b.name))
@@ -150,7 +150,7 @@ def _pair(path: Path, number: int, line: str, fold: int) -> Pair:
 
 
 def _photo(name: str, number: str) -> Photo | None:
-    """None where the number is none, or the name would lead out of the photographs' folder."""
+    """None for an invalid number, or a name that leads out of the photographs' folder."""
     name = name.strip()
     if not _is_count(number.strip()) or name in ("", ".", "..") or any(c in name for c in "/\\\0"):
         return None

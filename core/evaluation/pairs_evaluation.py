@@ -1,4 +1,4 @@
-"""A pairs file evaluated for several systems, as one evaluation with curves and histograms."""
+"""Evaluate several systems on a pairs file, with curves and histograms."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _compared(embedded: dict[View, Embedded], plan: Plan) -> list[tuple[View, Pa
 
 
 def _table(rows: Sequence[Row], views: Sequence[View], system: System, folds: Sequence[int]) -> pd.DataFrame:
-    """The rows with the columns that tell views apart; they come by protocol, then by view."""
+    """The rows with the columns of their views; rows come by protocol, then by view."""
     numbers = " ".join(map(str, folds))
     frame = pd.DataFrame([row_values(row, numbers) for row in rows]).drop(columns=["mode", "probe"])
     columns = pd.DataFrame([view_columns(system, view) for view in views] * (len(rows) // len(views)))

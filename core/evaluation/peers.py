@@ -1,9 +1,9 @@
-"""Other people's recognisers beside EdgeFace: any ONNX network with one 112 x 112 px input.
+"""Peers, recognisers of other projects to compare with: any ONNX network with one 112 x 112 px input.
 
 OpenCV's dnn module runs them, and ONNX Runtime what OpenCV can't read: each takes files that the other refuses (SFace
-as int8 blocks, EdgeFace). A file that this project exported says in its metadata how it wants its pixels. Of any other,
-as InsightFace does, a subtraction or multiplication before the first convolution is taken as a sign that the network
-scales bytes itself; else it gets [-1, 1].
+as int8 blocks, EdgeFace). A file exported by this project names its input range in its metadata. For any other, as
+InsightFace does, a subtraction or multiplication before the first convolution is taken as a sign that the network
+scales bytes itself; else the input is in [-1, 1].
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class OnnxEncoder:
     """
 
     def __init__(self, path: Path, *, use_tta: bool = False, bgr: bool = False) -> None:
-        from core.encoder.encode import EncoderInfo  # brings torch along, which a warm cache does without
+        from core.encoder.encode import EncoderInfo  # imports torch, which a warm cache does without
 
         model = _model(path)
         said = {entry.key: entry.value for entry in model.metadata_props}
         said = said if said.get("format", "").startswith(OWN_FORMAT) else {}
         if bgr and said.get("channel_order") == "RGB":
-            raise PeerUnusable(f"{path.name} says in its metadata that it takes RGB.", "Leave out --peer-bgr.")
+            raise PeerUnusable(f"{path.name} takes RGB, according to its metadata.", "Leave out --peer-bgr.")
         self._lock = threading.Lock()
         self._bgr = bgr
         self.scales_itself = not said and _scales_itself(model.graph)

@@ -1,7 +1,7 @@
-"""Accuracy person by person: from the table of probes, who is recognised, who is taken for whom, and in which images.
+"""Accuracy per person, from the table of probes: who is recognised, who is taken for whom, and in which images.
 
 The table of probes (`probe_table`) has a row for each picture, searched among everybody else's HR pictures and its own
-person's other ones. Whoever has one picture only can't be found: they are set apart, though they still may be taken for
+person's other ones. A person with one picture can't be found and gets no figure, but may still be taken for
 others.
 """
 
@@ -31,7 +31,7 @@ PROBE_COLUMNS = (
     "sha256",
 )
 FEW_IMAGES = 3
-"""Fewer probes than this say nothing about a person: their interval spans almost everything."""
+"""With fewer probes a person's interval spans almost everything."""
 
 
 def probe_table(
@@ -72,8 +72,7 @@ def probe_table(
 def _nearest(
     pictures: Sequence[Picture], probe: Embedded, hr: Embedded, at: np.ndarray, others: np.ndarray
 ) -> list[str]:
-    """For each of the probes `at` the name of that picture of the person beside it in `others` that is most like it; ""
-    where that is nobody (-1)."""
+    """For each probe of `at`, the name of the most similar picture of the person in `others`; "" for -1."""
     people, _ = codes_of(pictures)
     nearest = np.full(len(at), -1, np.int64)
     for person in np.unique(others[others >= 0]):
@@ -97,7 +96,7 @@ def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """A row for each person with mated probes, worst first (rank-1, then genuine mean).
 
     identity, images, probes, acquired; rank1 with its 95 % Wilson interval (_low, _high), accepted (genuine score >=
-    `threshold`) with its own; genuine_mean, genuine_lowest, highest_impostor and whose it is; worst_image and
+    `threshold`) with its own; genuine_mean, genuine_lowest, highest_impostor and its identity; worst_image and
     taken_for: the image with the lowest genuine score, and whom it was taken for (its best impostor, where that
     outranks). A probe that wasn't acquired counts as neither ranked first nor accepted. `few`: fewer than FEW_IMAGES
     probes.
@@ -141,8 +140,8 @@ def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def confused_pairs(probes: pd.DataFrame) -> pd.DataFrame:
-    """Who is taken for whom, most often first: identity, taken_for, probes (how many), of (the person's mated probes),
-    highest (the highest wrong score), back (how many of the other's probes are taken for this person)."""
+    """Confused pairs of people, most frequent first: identity, taken_for, probes (how many), of (the person's mated
+    probes), highest (the highest wrong score), back (how many of the other's probes are taken for this person)."""
     wrong = probes[probes["rank"] > 1]
     counted = (
         wrong.groupby(["identity", "impostor_identity"], sort=True)

@@ -1,7 +1,7 @@
-"""The pictures behind an evaluation's table of probes, found again by their names: for whoever looks at a person.
+"""Find the pictures of an evaluation's table of probes by their names.
 
-A probe of an aligned view is made again exactly as it was measured. One of an end-to-end view was cut from a reduced
-photograph; its stand-in is the data set's own aligned crop, reduced alike.
+A probe of an aligned view is reproduced exactly. One of an end-to-end view was cut from a reduced photograph; the data
+set's own aligned crop, reduced in the same way, is shown in its place.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.settings import CROP_PX
 
 @dataclass(frozen=True)
 class SeenPictures:
-    """Finds pictures by the config of the run that measured them (see `job`)."""
+    """Finds pictures by the config of the run that measured them (see `config_models`)."""
 
     config: Mapping[str, Any]
 
@@ -54,8 +54,10 @@ class SeenPictures:
         return {(pair_of[pair], int(size)): path for pair, size, path in rows if pair in pair_of}
 
     def path(self, name: str) -> Path | None:
-        """Where the face that tables call `name` lies: the aligned crop where there is one, else the photograph. None
-        where it isn't there any more, or would lie outside of the run's folders."""
+        """Return the file of the face that tables call `name`: the aligned crop if there is one, else the photograph.
+
+        None where it is missing, or would be outside of the run's folders.
+        """
         for folder, inside in self._places(name):
             try:
                 file = (folder / inside).resolve()

@@ -1,4 +1,4 @@
-"""What is evaluated: pictures with the names of the people on them, and the hash of it all."""
+"""Pictures to evaluate, with the identities on them, and the hash of them all."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from core.images import ImageUnreadable, sha256_of
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A VLR image that the data set in the folder `root` holds. Its path is joined when it is asked for: a large data
-    set has tens of thousands, of which few are opened."""
+class StoredVlr:
+    """A VLR image of the data set in the folder `root`. Its path is joined on access: a large data set has tens of
+    thousands, of which few are opened."""
 
     root: Path
     name: str
@@ -35,30 +35,30 @@ class Stored:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file."""
         return self.root / self.name
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of one person. `aligned`: a square crop, cut and aligned before; else a photograph in which the face
-    is still to be found. `name` is what tables call it; `vlr` are the data set's own small versions by side in px.
-    `cut_out`: somebody cut the face out; where the detector finds none, the whole picture is taken for it.
-    `groups`: what further columns of the data set's table say of it, by their names."""
+    """One picture of one person. `aligned`: a square crop, aligned already; else a photograph in which the face
+    has to be detected. `name` is what tables call it; `vlr` are the data set's own small versions by side in px.
+    `cut_out`: the picture is a cut-out face; where the detector finds none, the whole picture is used.
+    `groups`: values of further columns of the data set's table, by name."""
 
     path: Path
     identity: str
     name: str
     aligned: bool
     sha256: str
-    vlr: Mapping[int, Stored] = field(default_factory=dict)
+    vlr: Mapping[int, StoredVlr] = field(default_factory=dict)
     cut_out: bool = False
     groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def dataset_at(root: Path) -> Dataset:
-    """The data set in a folder; its `key` is "" where it has no manifest (the notes' test folder with hr_images and
-    vlr_images among them). Raises SourceInvalid, DatasetInvalid, StorageFailed."""
+    """The data set in a folder; its `key` is "" where it has no manifest (a folder with hr_images and vlr_images, for
+    example). Raises SourceInvalid, DatasetInvalid, StorageFailed."""
     if is_dataset(root):
         return read_dataset(root)
     # A split's own folder (.../test) holds hr_images itself: the layout is its parent's.
@@ -71,12 +71,12 @@ def dataset_at(root: Path) -> Dataset:
 
 
 def group_columns(dataset: Dataset) -> list[str]:
-    """The columns that groups can be told by: those that its table has beyond what every data set has."""
+    """Return the columns that can define groups: those that not every data set has."""
     return [str(column) for column in dataset.frame.columns if column not in COLUMNS]
 
 
 def require_columns(dataset: Dataset, by: Sequence[str]) -> None:
-    """Raises SettingsInvalid when groups are to be told by a column that isn't there."""
+    """Raise SettingsInvalid where a column of `by` is missing."""
     further = group_columns(dataset)
     if missing := [column for column in by if column not in further]:
         raise SettingsInvalid(
@@ -90,9 +90,9 @@ def pictures_of_dataset(
 ) -> list[Picture]:
     """The HR images of a data set (of one split, or of all with None), by identity and path.
 
-    `photographs`: the folder that it was ingested from; then the photographs themselves are taken, which end-to-end
-    figures need. `by`: columns of its table to keep as `groups`. Raises SettingsInvalid when there is nothing to take,
-    or no such column.
+    `photographs`: the folder that it was ingested from; then the photographs themselves are returned, which end-to-end
+    figures need. `by`: columns of its table to return as `groups`. Raises SettingsInvalid when there are no such
+    images, or no such column.
     """
     frame = dataset.frame
     require_columns(dataset, by)
@@ -131,24 +131,25 @@ def pictures_of_paths(paths: Sequence[Path], identities: Sequence[str], *, align
 
 
 def only_people(pictures: Sequence[Picture], people: Collection[str]) -> list[Picture]:
-    """Those of the people named."""
+    """Return the pictures of the people named."""
     wanted = set(people)
     return [picture for picture in pictures if picture.identity in wanted]
 
 
 def with_images(pictures: Sequence[Picture], least: int) -> list[Picture]:
-    """Those of people with at least `least` pictures. Raises SettingsInvalid when nobody has so many."""
+    """Return the pictures of people with at least `least` of them. Raises SettingsInvalid where no person has so
+    many."""
     counts = Counter(picture.identity for picture in pictures)
     kept = [picture for picture in pictures if counts[picture.identity] >= least]
     if not kept:
         raise SettingsInvalid(
-            f"Nobody has {least} images; the most is {max(counts.values(), default=0)}.", "Ask for fewer."
+            f"No person has {least} images; the most is {max(counts.values(), default=0)}.", "Ask for fewer."
         )
     return kept
 
 
 def require_comparable(identities: Iterable[str], where: str) -> None:
-    """Raises SettingsInvalid unless `identities` (one for each picture) make pairs of two people and of one."""
+    """Raise SettingsInvalid unless `identities` (one for each picture) make genuine and impostor pairs."""
     counts = Counter(identities)
     people, pictures = len(counts), sum(counts.values())
     has = f"{where} has {some(people, 'person')} and {some(pictures, 'picture')}"
@@ -194,11 +195,11 @@ def _photographs(hr: pd.DataFrame, folder: Path) -> list[Picture]:
     return [Picture(path, identity, source, False, sha256) for path, identity, source, sha256 in rows]
 
 
-def _vlr_of(dataset: Dataset, chosen: pd.DataFrame) -> dict[str, dict[int, Stored]]:
-    small: dict[str, dict[int, Stored]] = {}
+def _vlr_of(dataset: Dataset, chosen: pd.DataFrame) -> dict[str, dict[int, StoredVlr]]:
+    small: dict[str, dict[int, StoredVlr]] = {}
     rows = chosen[chosen["kind"] == VLR]
     for path, pair, size, sha256 in zip(rows["path"], rows["pair"], rows["size_px"], rows["sha256"], strict=True):
-        small.setdefault(str(pair), {})[int(size)] = Stored(dataset.root, str(path), str(sha256))
+        small.setdefault(str(pair), {})[int(size)] = StoredVlr(dataset.root, str(path), str(sha256))
     return small
 
 

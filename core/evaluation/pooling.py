@@ -1,8 +1,7 @@
-"""Do several frames say more than one? Error of embeddings pooled over 1, 5, 15 pictures of a person, at each size.
+"""Gain from several frames: error of embeddings pooled over 1, 5 and 15 pictures of a person, at each size.
 
-Each person with enough pictures gives one to the gallery, at full size, and the others are taken for frames. An LFW
-person's pictures are of different days, so they differ more than frames of one video do: where those come from one
-moment, expect less gain than here.
+Each person with enough pictures gives one to the gallery, at full size, and the others serve as frames. An LFW
+person's pictures are of different days, so they differ more than frames of one video do: expect less gain there.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def evaluate_pooling(
     draws: int = DRAWS,
     hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
-    """EER among the people with more pictures than the largest of `frames`, and rank-1 among everybody, for each size
+    """EER among the people with more pictures than the largest of `frames`, and rank-1 among all people, for each size
     and mode of `plan`, in `draws` draws of who is enrolled by which picture.
 
     The change is against one frame of the same draws, its interval by resampling people. Raises SettingsInvalid when

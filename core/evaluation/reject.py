@@ -1,8 +1,8 @@
-"""What is a quality measure worth? Errors of those that are left when the worst images are rejected.
+"""Error against reject: errors among the remaining images when those of the lowest quality are rejected.
 
 The curve goes by images, as a camera would reject them: at a share of 10 % the tenth of images with the lowest
-quality is gone, and with them every pair that holds one. A measure that says something lets the errors fall; a random
-one leaves them. The false-reject rate is told at one threshold, chosen before anything is rejected (ISO/IEC 29794-1's
+quality is removed, with every pair that holds one. Errors fall with an informative measure and stay with a random one.
+The false-reject rate is measured at one threshold, chosen before anything is rejected (ISO/IEC 29794-1's
 curve), the equal error rate at the threshold that each remainder has.
 """
 
@@ -115,10 +115,10 @@ def reject_curve(
     curve = roc(scores, same)
     usable = tar_at_far(curve, FAR, int((~same).sum())) is not None
     threshold = float(curve.thresholds[int(np.searchsorted(curve.far, FAR, side="right")) - 1])
-    standing = np.argsort(np.argsort(np.where(np.isnan(quality), -np.inf, quality), kind="stable"), kind="stable")
+    quality_rank = np.argsort(np.argsort(np.where(np.isnan(quality), -np.inf, quality), kind="stable"), kind="stable")
     rows = []
     for share in shares:
-        keep = standing >= round(share * len(people))
+        keep = quality_rank >= round(share * len(people))
         there = keep[a] if ordered else keep[a] & keep[b]
         left, kept = scores[there], same[there]
         if not kept.any() or kept.all():

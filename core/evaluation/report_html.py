@@ -30,17 +30,18 @@ _HIDDEN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
 
 _NOTES = {
     "verification": "Rates in percent, 95 % intervals over people in brackets (Wilson's, with resampled people as "
-    "trials); a dash where the impostor pairs are too few to tell. Beside every rate: the share of images without a "
-    "usable face. An accuracy's ± is its standard error over folds.",
-    "benchmark": "As in published figures every probe counts: one without a usable face is an error.",
-    "identification": "Each image searched among all people; its own photograph isn't among its person's templates.",
+    "trials); a dash where there are too few impostor pairs. Not acquired: the share of images without a usable "
+    "face. An accuracy's ± is its standard error over folds.",
+    "benchmark": "As in published figures, every probe counts: one without a usable face is an error.",
+    "identification": "Each image is searched among all people, without its own photograph.",
     "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
     "gallery size.",
     "per_identity": "Worst first; intervals are Wilson's over the person's probes.",
-    "groups": "Each probe searched among everybody. Intervals come from resampling people; compare no group that is "
-    "marked as few. A difference may come from the photographs as well as from the people on them.",
-    "reject": "Images go by how well their embedding agrees with that of their mirror image, worst first.",
-    "sweep": "Choosing a threshold here and reporting on the same data flatters: calibrate on other people.",
+    "groups": "Each probe is searched among all people. Intervals come from resampling people; don't compare groups "
+    "that are marked as few. A difference may come from the photographs as well as from the people on them.",
+    "reject": "Images are rejected by how well their embedding agrees with that of their mirror image, worst first.",
+    "sweep": "A threshold chosen here and reported on the same data gives optimistic figures: calibrate on "
+    "other people.",
     "sr_summary": "Against the HR crop; super-resolution invents detail that a higher figure doesn't prove true.",
 }
 

@@ -1,5 +1,4 @@
-"""What an evaluation leaves: its protocol and named tables, written as report.json, CSV files and one HTML report, and
-read again without torch.
+"""The result of an evaluation: its protocol and named tables, read back from its files without torch.
 
 ```
 report.json        kind, title, text, protocol, and the small tables' rows
@@ -49,10 +48,10 @@ TITLES: dict[str, str] = {
     "published": "Published figures of others",
     "gained_lost": "Who gained, who lost",
     "change": "Before and after",
-    "matched": "Full-size templates alone, and with resolution-matched ones",
+    "matched": "Full-size templates alone, and with resolution-matched ones added",
     "pooling": "One frame, and several pooled",
 }
-"""Every table that there may be, and what it is called."""
+"""Every table, with its title."""
 
 IN_JSON = frozenset(
     {
@@ -102,13 +101,13 @@ _TEXT = frozenset(
         "group",
     }
 )
-"""Columns that hold text even where every cell is empty."""
+"""Columns of text, also where every cell is empty."""
 _VIEW_COLUMNS = ["system", "mode", "degradation", "probe", "size_px"]
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
 class ReportUnreadable(CoreError):
-    """A run that left no evaluation, or one that a newer version wrote."""
+    """A run has no evaluation, or a newer version wrote it."""
 
     help_topic = "evaluation"
 
@@ -126,9 +125,8 @@ class ReportFile(Record):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`kind` says what was done ("dataset", "pairs", "benchmark", "calibrate", "compare",
-    "matched"), `text` what came of it in a
-    sentence. `tables` by name (TITLES); rates in them are fractions. `protocol` is plain values."""
+    """`kind` is the task ("dataset", "pairs", "benchmark", "calibrate", "compare", "matched", "pooling"), `text` the
+    result in a sentence. `tables` by name (TITLES); rates in them are fractions. `protocol` holds JSON values."""
 
     kind: str
     title: str
@@ -137,11 +135,11 @@ class Evaluation:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table by name, empty when this evaluation has none of that kind."""
+        """Return a table by name, empty if this evaluation has none of that name."""
         return self.tables.get(name, pd.DataFrame())
 
     def report(self) -> dict[str, Any]:
-        """What stands in report.json."""
+        """The values of report.json."""
         return {
             "format": FORMAT,
             "kind": self.kind,
@@ -159,7 +157,7 @@ class Evaluation:
 
 def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
     """A row for each system, mode, degradation, size and pairing, largest probes last: eer, tar (at FAR 0.1 %) and
-    rank1 with their intervals (_low, _high), and failure_to_acquire beside them. HR counts as 112 px."""
+    rank1 with their intervals (_low, _high), and failure_to_acquire. HR counts as 112 px."""
     verified = evaluation.table("verification")
     if verified.empty:
         return pd.DataFrame(columns=[*_VIEW_COLUMNS, "pairing", "eer", "tar", "rank1", "failure_to_acquire"])
@@ -186,7 +184,7 @@ def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def training_overlap(protocol: Mapping[str, Any]) -> list[str]:
-    """A sentence for each system that was measured on people whom it knows from training."""
+    """Return a warning for each system that was measured on people of its training data."""
     return [
         f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "
         "flatter. Measure on people who took no part."
@@ -195,7 +193,7 @@ def training_overlap(protocol: Mapping[str, Any]) -> list[str]:
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """What `Evaluation.write` or an `evaluate` run left in `folder`; tables are read whole.
+    """Read an evaluation that `write_evaluation` or an `evaluate` run wrote.
 
     Raises ReportUnreadable, StorageFailed.
     """
@@ -222,7 +220,7 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def _not_an_evaluation(folder: Path, fault: str) -> ReportUnreadable:
-    return ReportUnreadable(f"The report in {folder} is no evaluation's: {fault}", "Choose a run of the kind evaluate.")
+    return ReportUnreadable(f"The report in {folder} is no evaluation: {fault}", "Choose a run of the kind evaluate.")
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -244,7 +242,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def read_run(run: Run) -> Evaluation:
-    """The evaluation that a run left. Raises ReportUnreadable, StorageFailed."""
+    """Return the evaluation of a run. Raises ReportUnreadable, StorageFailed."""
     return read_evaluation(run.path)
 
 
@@ -266,6 +264,6 @@ def _plain_types(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _unquoted(value: object) -> object:
-    """Without the apostrophe that keeps a spreadsheet from running a cell."""
+    """Remove the apostrophe that keeps a spreadsheet from running a cell."""
     text = str(value)
     return text[1:] if text[:1] == "'" and text[1:2] in "=+-@\t\r\n" and len(text) > 1 else text

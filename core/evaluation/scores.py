@@ -1,7 +1,7 @@
 """Cosine scores: of listed pairs, and of every pair of photographs, a person's row at a time.
 
 Rows are unit vectors, so a score is a dot product in [-1, 1]. Ten thousand photographs make 50 million pairs: their
-scores fit in memory (200 MB), their people beside them don't always, so those are made again where they are needed.
+scores fit in memory (200 MB), the people of both sides don't always, so those are recomputed where they are needed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _ROWS = 256
-"""Rows that are multiplied at once."""
+"""Rows of one matrix product."""
 
 
 @dataclass(frozen=True)
 class Side:
     """Photographs on one side of all pairs, sorted by person.
 
-    `vectors` (N, 512) unit rows, `people` (N,) from 0, ascending, `photos` (N,) tells which photograph each is.
+    `vectors` (N, 512) unit rows, `people` (N,) from 0, ascending, `photos` (N,) the number of each photograph.
     """
 
     vectors: Vectors

@@ -1,4 +1,4 @@
-"""How like the truth is a super-resolved face? PSNR, SSIM and identity similarity to HR, image by image.
+"""Quality of super-resolved faces: PSNR, SSIM and identity similarity to HR for each image.
 
 PSNR and SSIM are those of core.evaluation.fidelity. Identity similarity is the cosine of the
 encoder's embeddings of the SR and the HR crop.

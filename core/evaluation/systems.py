@@ -1,6 +1,6 @@
-"""What is measured: an encoder with an upscaler, known by hashes at once and loaded only when something is embedded.
+"""Systems to measure: an encoder with an upscaler, identified by hashes and loaded when something is embedded.
 
-Loading torch and weights takes seconds; with every embedding kept already, none of it is needed.
+Loading torch and weights takes seconds; with every embedding cached it isn't needed.
 """
 
 from __future__ import annotations
@@ -154,10 +154,10 @@ def _build(spec: SystemSpec, path: Path) -> Pipeline:
 
 
 def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
-    """The system that `spec` names: files are found and hashed, nothing is loaded. Its `spec` holds the files found.
+    """Find and hash the files of a system, without loading them. The system's `spec` holds the files found.
 
-    Raises WeightsMissing, UpscalerUnusable, PeerUnusable when a file isn't there, SettingsInvalid where what is in use
-    can't be told.
+    Raises WeightsMissing, UpscalerUnusable, PeerUnusable when a file is missing, SettingsInvalid where active.json
+    can't be read.
     """
     settings = settings or load_settings()
     if spec.is_peer:

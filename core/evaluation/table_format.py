@@ -1,4 +1,4 @@
-"""Tables for reading: rates in percent with their interval in brackets, and no column that repeats one value."""
+"""Tables as text: rates in percent with their interval in brackets, without columns that repeat one value."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _NAMES = {
     "acquired_only": "of those acquired",
 }
 _SMALL = ("far", "target")
-"""Shares that are meant to be far below a percent."""
+"""Shares far below a percent, which are shown with three decimals."""
 _SUFFIXES = re.compile("(_se|_with_failures|_before|_after|_change)+$")
 _LEFT_OUT = frozenset({"sha256", "people_in_several_folds"})
 
@@ -97,7 +97,7 @@ def compact(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _repeated(table: pd.DataFrame) -> list[str]:
-    """Columns with failures that say what those without say, and their intervals."""
+    """Columns with failures that equal those without, and their intervals."""
     bases = [column for column in table.columns if f"{column}_with_failures" in table.columns]
     same = [f"{base}_with_failures" for base in bases if table[base].equals(table[f"{base}_with_failures"])]
     return [column for column in table.columns if column.startswith(tuple(same))] if same else []
@@ -118,7 +118,7 @@ def _title(column: str) -> str:
 
 
 def is_rate(column: str) -> bool:
-    """Whether a column of an evaluation's tables holds fractions that are written in percent."""
+    """Whether a column holds fractions that are shown in percent."""
     base = _SUFFIXES.sub("", column)
     return base in _PERCENT or base.startswith("tar_at_far_")
 

@@ -1,7 +1,5 @@
-"""A calibration's thresholds and the gallery: those that a run left, put to use, and what a gallery uses now.
-
-No torch in here: hashes and numbers are all that is needed.
-"""
+"""Thresholds of a calibration: read from its run, stored in a gallery, and those that a gallery uses. Needs no
+torch."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from core.settings import UNCALIBRATED_THRESHOLD
 
 FILE = "operating_points.json"
 SIZES: tuple[tuple[str, float], ...] = (("HR", 112.0), ("32 px", 32.0), ("24 px", 24.0), ("16 px", 16.0))
-"""Probe sizes that thresholds are told for."""
+"""Probe sizes that thresholds are listed for."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,14 @@ class InForce:
 
 
 def points_of(run: Run) -> list[OperatingPoint]:
-    """The thresholds that a calibration left; [] where none could be told. Raises ReportUnreadable,
+    """Return the thresholds of a calibration; [] where there were too few data. Raises ReportUnreadable,
     StorageFailed."""
     known = {field.name for field in fields(OperatingPoint)} - {"at"}
     try:
         rows = json.loads((run.path / FILE).read_bytes())
         return [OperatingPoint(**{name: value for name, value in row.items() if name in known}) for row in rows]
     except FileNotFoundError as error:
-        raise ReportUnreadable(f"{run.id} has left no thresholds.", "Calibrate again.") from error
+        raise ReportUnreadable(f"{run.id} has no thresholds.", "Calibrate again.") from error
     except OSError as error:
         raise StorageFailed(f"{run.path / FILE} can't be read: {error.strerror}.", "Check its permissions.") from error
     except (ValueError, AttributeError, TypeError) as error:
@@ -49,18 +47,21 @@ def points_of(run: Run) -> list[OperatingPoint]:
 
 
 def space_of(evaluation: Evaluation) -> Space:
-    """Which templates the first system of an evaluation makes. Raises ReportUnreadable where it isn't told."""
+    """Return the space of the first system's templates. Raises ReportUnreadable where the report doesn't name it."""
     try:
         system = evaluation.protocol["systems"][0]
         name = str(system.get("encoder") or system["name"])
         return Space(name, str(system["weights_sha256"]), str(system["upscaler_id"]), bool(system["flip_tta"]))
     except (KeyError, IndexError, TypeError) as error:
-        raise ReportUnreadable("The evaluation doesn't say what it measured.", "Calibrate again.") from error
+        raise ReportUnreadable("The evaluation names no weights.", "Calibrate again.") from error
 
 
 def put_to_use(gallery: Path, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local") -> int:
-    """Store thresholds in the gallery at `gallery`, which has to be there; how many. Identification with the same
-    weights and upscaler uses them from then on. Raises GalleryError, ReportUnreadable, StorageFailed."""
+    """Store thresholds in an existing gallery and return their number.
+
+    Identification with the same weights and upscaler uses them from then on. Raises GalleryError, ReportUnreadable,
+    StorageFailed.
+    """
     space = space_of(evaluation)
     with Gallery.open(gallery, create=False) as opened:
         for point in points:
@@ -76,7 +77,7 @@ def in_force(
     mix: TemplateMix | None = None,
     otherwise: float = UNCALIBRATED_THRESHOLD,
 ) -> list[InForce]:
-    """What probes of each size of SIZES are judged by, in a gallery of `people` who are enrolled as `mix` says."""
+    """Return the threshold for each of SIZES in a gallery of `people` who are enrolled by the templates of `mix`."""
     return [
         InForce(probe, measure, choose_threshold(points, measure, px, people, otherwise=otherwise, mix=mix))
         for probe, px in SIZES

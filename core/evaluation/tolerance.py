@@ -1,4 +1,4 @@
-"""How many scores may reach a threshold, so that a rate holds: on the people it is chosen by, or with a confidence.
+"""How many scores may reach a threshold so that a rate holds, on the people it is chosen on or with a confidence.
 
 A threshold that k of n strangers reach gives (k + 1) / (n + 1) of new ones a name on average, and more than that for
 about every second choice of people. The order statistic that meets the rate with a confidence is a stricter one: Wilks'
@@ -17,16 +17,16 @@ from core.evaluation.scores import Side, every_pair
 from core.gallery.top_k import reaches
 
 ENOUGH = 10
-"""A rate isn't told where fewer than this many photographs or pairs make it up."""
+"""The least photographs or pairs that must be accepted at a rate for it to be reported."""
 
 ENOUGH_PEOPLE = 3
-"""Nor where fewer than this many people, or pairs of people, do: were none of 3 / rate people accepted, a rate above it
-would still be possible at 95 % (rule of three). One person's photographs are accepted together, so many of few people
-say little."""
+"""The least people, or pairs of people: were none of 3 / rate people accepted, a rate above it
+would still be possible at 95 % (rule of three). One person's photographs are accepted together, so many photographs of
+few people carry little information."""
 
 
 def enough(observations: int, people: int, rate: float) -> bool:
-    """Can a rate be met on the people it is chosen by? `people`: as many independent ones, or pairs of them."""
+    """Whether there are enough observations, of enough independent people or pairs of people, to estimate a rate."""
     return observations * rate >= ENOUGH and people * rate >= ENOUGH_PEOPLE
 
 
@@ -51,10 +51,10 @@ def tolerated_share(independent: float, rate: float, confidence: float) -> float
 
 
 def effective_pairs(probe: Side, other: Side, threshold: float, *, ordered: bool) -> float:
-    """As many independent impostor pairs as tell as much about the FAR at a threshold as these, which share people.
+    """Return the effective number of independent impostor pairs for the FAR at a threshold; the pairs share people.
 
     Variance by each person's part in it (Hoeffding's first term: sum over people of (accepted - FAR * pairs)^2, by the
-    squared number of pairs). At most the number of pairs; as many as share nobody where no variance shows.
+    squared number of pairs). At most the number of pairs; the number of disjoint pairs where there is no variance.
     """
     people = int(max(probe.people.max(initial=0), other.people.max(initial=0))) + 1
     accepted, pairs = np.zeros(people), np.zeros(people)

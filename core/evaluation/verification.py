@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 FARS = (1e-2, 1e-3, 1e-4)
-"""The false-accept rates at which TAR is told."""
+"""The false-accept rates at which TAR is reported."""
 
 _IMPOSTORS_FOR_FAR = 10
-"""A TAR isn't told where fewer than this many false accepts make up its FAR: 1 % needs 1,000 impostor pairs."""
+"""The least false accepts at a FAR for its TAR to be reported: 1 % needs 1,000 impostor pairs."""
 
 
 _BEFORE_AND_AFTER: tuple[Literal["right"], Literal["left"]] = ("right", "left")
@@ -107,12 +107,12 @@ def area_under(curve: Roc) -> float:
 
 
 def enough_for(far: float, impostors: int) -> bool:
-    """Can a TAR at this FAR be told from so many impostor pairs?"""
+    """Whether there are enough impostor pairs to report a TAR at this FAR."""
     return impostors >= _IMPOSTORS_FOR_FAR / far
 
 
 def tar_at_far(curve: Roc, far: float, impostors: int) -> float | None:
-    """The highest TAR whose FAR is at most `far`; None where impostors < 10 / far, too few to tell."""
+    """The highest TAR whose FAR is at most `far`; None where impostors < 10 / far."""
     if not enough_for(far, impostors):
         return None
     return float(curve.tar[int(np.searchsorted(curve.far, far, side="right")) - 1])

@@ -1,4 +1,4 @@
-"""What becomes of one picture before it is embedded: the crops of every view, and what their quality is."""
+"""Prepare one picture for embedding: its crop and quality in every view."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class View:
 
 @dataclass(frozen=True)
 class Shown:
-    """A crop on its way to the encoder: a 112 px one, or a small one that is still to be upscaled; None: no use."""
+    """A crop for the encoder: 112 px, or small and still to be upscaled; None without a usable face."""
 
     crop: RGB | None
     found: bool
@@ -49,7 +49,7 @@ class Shown:
 
 
 def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int = 0) -> dict[View, Shown]:
-    """One picture in every view; it is decoded once, and its face is found at full size once.
+    """Prepare one picture in every view; it is decoded once, and its face is detected at full size once.
 
     `seed` with the picture's hash draws the camera's values. Raises what `read_image` raises.
     """
@@ -75,7 +75,7 @@ def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int 
 
 
 def _whole(rgb: RGB) -> Shown:
-    """A picture that is a face although none is found in it, as a crop at its own size."""
+    """A cut-out face in which none is detected, as a crop at its own size."""
     side = min(CROP_PX, max(8, min(rgb.shape[:2])))
     crop = resize(rgb, side)
     return Shown(crop, True, _measures(assess(crop, side)))

@@ -65,7 +65,7 @@ def labelled(rgb: RGB, text: str = INVENTED) -> RGB:
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that Pillow brings along, so that a sheet looks alike on every machine."""
+    """Pillow's own font, so that a sheet looks the same on every machine."""
     return ImageFont.load_default(size=size)
 
 

@@ -1,7 +1,7 @@
-"""One face through everything: enlarged both ways, measured against HR, embedded in one batch, searched, judged.
+"""Inspect one face: enlarge it by bicubic and DSR, measure it against HR, embed it, search it, and judge the gain.
 
 PSNR, SSIM and similarity are those of an evaluation (core.evaluation), with the network itself also at sizes that the
-product leaves to bicubic; so a face's figures are those that an evaluation tells for the same picture.
+product leaves to bicubic; so a face's figures equal an evaluation's for the same picture.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def inspect_face(
 ) -> Inspection:
     """Inspect one face with the pipeline's encoder and upscaler.
 
-    `reference`: among whom the `nearest` are searched. `identity` says who it is where the subject doesn't (an upload);
-    the true person's rank needs one of them. Raises what the encoder raises.
+    `reference`: the people to search the `nearest` among. `identity`: the true person of a subject without one (an
+    upload); the rank needs one of them. Raises what the encoder raises.
     """
     timings: dict[str, float] = {}
     with _timed(timings, BICUBIC):

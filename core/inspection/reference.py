@@ -1,4 +1,4 @@
-"""Among whom a face is searched: the gallery, or the HR images of a data set with the face's own one left out.
+"""People to search a face among: the gallery, or the HR images of a data set without the face's own image.
 
 The rule is the evaluation's (core.evaluation.identification): an identity's score is its highest cosine over its means,
 and a rank is 1 + how many others score at least as high, so that a tie counts against the probe.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.pictures import Picture, codes_of
 from core.gallery.match import Index
-from core.inspection.values import Near, Ranking
+from core.inspection.values import Neighbour, Ranking
 from core.system.text import count
 
 Vectors = NDArray[np.float32]
@@ -42,8 +42,8 @@ class Reference:
         return len(self.names)
 
     def search(self, vectors: Vectors, identity: str = "", sha256: str = "", k: int = 5) -> list[Ranking]:
-        """A ranking for each row of `vectors` (V, D), unit rows. `identity` is the true person, "" where unknown;
-        `sha256` the picture that is left out of their mean."""
+        """Return a ranking for each row of `vectors` (V, D), unit rows. `identity` is the true person, "" where
+        unknown; `sha256` the picture that is left out of their mean."""
         if not self.size or not len(vectors):
             return [Ranking((), 0) for _ in vectors]
         scores = self.scores(vectors)  # (V, I)
@@ -53,12 +53,13 @@ class Reference:
         return [self._ranking(row, person, k) for row in scores]
 
     def scores(self, vectors: Vectors) -> NDArray[np.float32]:
-        """Everybody's score for each row, (V, I) float32 in [-1, 1]."""
+        """Return the score of every person for each row, (V, I) float32 in [-1, 1]."""
         products = np.clip(vectors @ self.matrix.T, -1, 1)  # (V, D) x (D, M) -> (V, M)
         return np.asarray(np.maximum.reduceat(products, self.starts, axis=1), dtype=np.float32)
 
     def mean_of(self, identity: str, sha256: str = "") -> Vectors | None:
-        """A person's mean direction (D,), one picture left out; None where they aren't here, or have no other."""
+        """Return a person's mean direction (D,) without one picture; None for an unknown person or without another
+        picture."""
         person = self._place(identity)
         if person is None:
             return None
@@ -81,7 +82,7 @@ class Reference:
         return result
 
     def _without(self, vectors: Vectors, person: int, row: int) -> NDArray[np.float32]:
-        """The person's scores (V,) without one picture; -inf where none is left: nobody to be found as."""
+        """The person's scores (V,) without one picture; -inf where none is left."""
         mean = _unit(self._others(person, row))
         if mean is None:
             return np.full(len(vectors), -np.inf, np.float32)
@@ -90,7 +91,7 @@ class Reference:
     def _ranking(self, scores: NDArray[np.float32], person: int | None, k: int) -> Ranking:
         there = np.isfinite(scores)
         order = [int(place) for place in np.argsort(-scores, kind="stable")[: k + 1] if there[place]][:k]
-        nearest = tuple(Near(self.names[place], float(scores[place])) for place in order)
+        nearest = tuple(Neighbour(self.names[place], float(scores[place])) for place in order)
         people = int(there.sum())
         if person is None or not there[person]:
             return Ranking(nearest, people)

@@ -59,7 +59,7 @@ def filling(crop: RGB) -> RGB:
 
 
 def most_salient(heat: NDArray[np.float32], share: float = 0.10) -> NDArray[np.bool_]:
-    """The `share` of pixels with the highest heat, (H, W); exactly so many, earlier ones first among equals."""
+    """Return a mask (H, W) of the `share` of pixels with the highest heat; among equals the earlier ones."""
     count = round(heat.size * share)
     mask = np.zeros(heat.size, dtype=bool)
     mask[np.argsort(-heat, axis=None, kind="stable")[:count]] = True

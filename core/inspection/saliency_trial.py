@@ -1,4 +1,4 @@
-"""Does a saliency map say more than chance? What a score loses by its top tenth and by random tenths, face by face."""
+"""Test saliency maps against chance: the loss of score by covering the top tenth, and by covering random tenths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drops:
-    """What the cosine loses when a tenth of the face is covered: the `top` tenth of the map, the same shape at random
+    """Loss of cosine when a tenth of the face is covered: the `top` tenth of the map, the same shape at random
     places (`elsewhere`) and random cells of 8 px (`scattered`), each the mean of a few draws."""
 
     top: float
@@ -33,8 +33,8 @@ class Drops:
 def top_tenth(
     encode: Encode, crop: RGB, target: NDArray[np.float32], random: np.random.Generator, draws: int = 4
 ) -> Drops:
-    """How much more the map's top tenth counts than a random tenth. A random tenth of single pixels would lose less
-    still: the fill restores what lies between them."""
+    """Measure the loss by the map's top tenth and by random tenths. Random single pixels would lose less still: the
+    fill restores them from their neighbours."""
     heat = saliency(encode, crop, target).heat
     top = most_salient(heat)
     cells = CROP_PX // STRIDE_PX

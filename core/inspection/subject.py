@@ -1,4 +1,4 @@
-"""Where a face to inspect comes from: an image of a data set, or a photograph; and how it is made small."""
+"""Subjects to inspect, from an image of a data set or a photograph, and their reduction to VLR."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def subject_of_picture(picture: Picture, reduction: Reduction) -> Subject:
 def subjects_of_photograph(pipeline: Pipeline, rgb: RGB, name: str, reduction: Reduction) -> list[Subject]:
     """Every face of a photograph uint8 (H, W, 3), the largest first; [] when there is none.
 
-    From 64 px on a face is its own truth and is made small as `reduction` says; a smaller one is taken as it is, at
-    its native size, and has no HR. A square of at most 64 px that looks aligned is taken as an aligned crop.
+    A face of 64 px or more is its own HR and is reduced by `reduction`; a smaller one is used at its native size and
+    has no HR. A square of at most 64 px that looks aligned is taken as an aligned crop.
     """
     if reduction.degradation == "stored":
         raise SettingsInvalid("A photograph has no stored VLR.", "Choose bicubic or camera.")

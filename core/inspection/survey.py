@@ -1,6 +1,6 @@
-"""Many faces of a data set: the figures of each by bicubic and by DSR, to find the worst and the most changed.
+"""Survey many faces of a data set: figures by bicubic and by DSR, to find the worst and the most changed.
 
-What is measured is kept on disk as it goes, a batch at a time: a survey that is broken off goes on where it stopped.
+Figures are cached a batch at a time, so that an interrupted survey resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ORDERS = {
     "gain": "Biggest gain by DSR",
     "loss": "Biggest loss by DSR",
 }
-"""The ways to order and filter a survey, with the words for them. "wrong" keeps wrongly identified faces alone."""
+"""Orders of a survey, with their labels. "wrong" filters for wrongly identified faces."""
 
 NEED_DSR = ("gain", "loss")
 
@@ -69,7 +69,7 @@ FIGURES = {
     "rank_bicubic": "Rank of the true person, bicubic",
     "identity": "Name",
 }
-"""Columns that a survey can be sorted by, with the words for them."""
+"""Columns that a survey can be sorted by, with their labels."""
 
 _BATCH = 64
 _WORKERS = 2
@@ -134,7 +134,7 @@ def reference_of_dataset(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Reference:
-    """The HR images of a data set as people to search among; embeddings are shared with evaluations and kept."""
+    """Return the HR images of a data set as people to search among; embeddings are cached with those of evaluations."""
     hr = View("aligned")
     hooks = RunHooks(default_embedding_cache(settings), progress_events(on_progress), should_stop or never_stop)
     embedded = embed(system_of(pipeline), pictures, [hr], hooks)[hr]
@@ -159,10 +159,10 @@ def survey(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> pd.DataFrame:
-    """A row for each picture, COLUMNS. Figures of DSR are NaN where no network is in use; `taken_for` is whom a wrongly
-    identified face resembles most, "" where it is right or nobody knows.
+    """A row for each picture, COLUMNS. Figures of DSR are NaN where no network is in use; `taken_for` is the person
+    that a wrongly identified face resembles most, "" where it is right or unknown.
 
-    `on_progress(done, total)` counts what isn't kept yet. Raises what `subject_of_picture` raises, JobStopped.
+    `on_progress(done, total)` counts the faces that aren't cached. Raises what `subject_of_picture` raises, JobStopped.
     """
     key = _key(pipeline, reduction)
     known = store.read(key, [picture.sha256 for picture in pictures]) if store is not None else {}
@@ -181,7 +181,7 @@ def survey(
 
 
 def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
-    """The rows as one of ORDERS says, by DSR's figures where there is one, else by bicubic's.
+    """Sort or filter the rows by one of ORDERS, by DSR's figures where there are some, else by bicubic's.
 
     Raises SettingsInvalid for an unknown order, or one that needs a DSR where there is none.
     """
@@ -191,7 +191,7 @@ def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
     if order in NEED_DSR and not has_dsr and len(table):
         raise SettingsInvalid(
             "Gain and loss compare bicubic with a DSR network, and none is in use.",
-            "Take one into use (weights use FILE), or train one (train dsr).",
+            "Activate one (weights use FILE), or train one (train dsr).",
         )
     way = "dsr" if has_dsr else "bicubic"
     if order == "psnr":
@@ -212,8 +212,10 @@ def figures_of(table: pd.DataFrame) -> list[str]:
 
 
 def sorted_by(table: pd.DataFrame, column: str, *, largest_first: bool = False) -> pd.DataFrame:
-    """The rows by one of FIGURES, the smallest (or A) first unless said otherwise; rows without that figure come last,
-    equals stay as they were. Raises SettingsInvalid for another column."""
+    """Sort the rows by one of FIGURES, stable, ascending by default; rows without that figure come last.
+
+    Raises SettingsInvalid for another column.
+    """
     if column not in FIGURES:
         raise SettingsInvalid(f"Faces can't be sorted by '{column}'.", f"Choose one of {', '.join(FIGURES)}.")
     return table.sort_values(

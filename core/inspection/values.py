@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.images import RGB
 
 INVENTED = "super-resolved: detail is invented"
-"""The label that every super-resolved picture carries, on the screen and burnt into what is exported."""
+"""The label of every super-resolved picture, on the screen and drawn into exported files."""
 
 Answer = Literal["helps", "harms", "no difference", "unknown"]
 
@@ -20,9 +20,9 @@ Answer = Literal["helps", "harms", "no difference", "unknown"]
 class Subject:
     """A face to inspect.
 
-    `vlr` is uint8 RGB (s, s, 3), s from 8 to 64; `hr` the truth (112, 112, 3), None where nobody knows it (the
-    photograph itself is small). `made_small` says in words how `vlr` came to be. `identity` is whose face it is, ""
-    where unknown; `sha256` is its picture's, by which it is left out of its own person's templates.
+    `vlr` is uint8 RGB (s, s, 3), s from 8 to 64; `hr` the truth (112, 112, 3), None where it is unknown (the
+    photograph itself is small). `made_small` describes how `vlr` was made. `identity` is the person, "" where unknown;
+    `sha256` identifies the picture, which is left out of its own person's templates.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Near:
+class Neighbour:
     """A person and their score, a cosine in [-1, 1]."""
 
     name: str
@@ -53,7 +53,7 @@ class Ranking:
     where they are unknown or have no other picture.
     """
 
-    nearest: tuple[Near, ...]
+    nearest: tuple[Neighbour, ...]
     people: int
     rank: int | None = None
     genuine: float | None = None
@@ -86,8 +86,8 @@ class Enlarged:
 
 @dataclass(frozen=True)
 class Step:
-    """One array on the way from VLR to embedding: shape, range, mean, standard deviation, and `problem`: what isn't
-    as it should be, "" where all is."""
+    """One array on the way from VLR to embedding: shape, range, mean, standard deviation, and `problem`: a
+    deviation from what is expected, or ""."""
 
     name: str
     shape: tuple[int, ...]
@@ -111,8 +111,9 @@ class Verdict:
 class Inspection:
     """Everything about one face with one encoder and upscaler.
 
-    `dsr` is None where no network is in use, `hr` where there is no truth. `in_use` says who enlarges a face of this
-    size in recognition, and why. `reference` says among whom was searched. `timings_ms` are milliseconds by step.
+    `dsr` is None where no network is in use, `hr` where there is no truth. `in_use` names the upscaler of a face of
+    this size in recognition, and why. `reference` names the people that were searched. `timings_ms` are milliseconds
+    by step.
     """
 
     subject: Subject

@@ -9,19 +9,19 @@ MARGIN = 0.02
 pixel's shift of a 112 px crop by more than that."""
 
 NOTHING_TO_COMPARE = (
-    "No super-resolution network is in use, so there is only bicubic to look at. Train one, or take one into use."
+    "No super-resolution network is in use, so there is only bicubic to look at. Train one, or activate one."
 )
 
 
 def judge(bicubic: Enlarged, dsr: Enlarged | None) -> Verdict:
-    """The verdict. What decides is the rank of the true person where it moves; else their score or, where nobody knows
-    who it is, the cosine to HR, each by at least MARGIN."""
+    """Judge by the rank of the true person where it changes; else by their score or, for an unknown person, by the
+    cosine to HR, each by at least MARGIN."""
     if dsr is None:
         return Verdict("unknown", NOTHING_TO_COMPARE)
     ranks = (_rank(bicubic), _rank(dsr))
     what, before, after = _measure(bicubic, dsr)
     if before is None or after is None:
-        return Verdict("unknown", "Nobody can say: there is neither an HR image nor a true person to compare with.")
+        return Verdict("unknown", "Unknown: there is neither an HR image nor a true person to compare with.")
     moved = _moved(ranks, bicubic, dsr)
     change = after - before
     answer: Answer = "no difference"

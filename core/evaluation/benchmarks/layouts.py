@@ -1,4 +1,4 @@
-"""How benchmarks lie on a disk, and who is on their pictures.
+"""Read the published folder layouts of benchmarks, with the identity of every picture.
 
 TinyFace (Cheng et al., ACCV 2018): Testing_Set/{Probe, Gallery_Match, Gallery_Distractor}, names and identities in
 probe_img_ID_pairs.mat and gallery_match_img_ID_pairs.mat (variables *_set, *_ids); without those files the identity is
@@ -38,14 +38,14 @@ DISTANCES = {"1": "distance 1 (4.20 m)", "2": "distance 2 (2.60 m)", "3": "dista
 
 
 class BenchmarkMissing(CoreError):
-    """A folder that isn't the benchmark in its published layout."""
+    """A folder doesn't hold the benchmark in its published layout."""
 
     help_topic = "evaluation"
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files and, beside each, who is on it."""
+    """Files, and the identity on each."""
 
     paths: tuple[Path, ...]
     identities: tuple[str, ...]
@@ -53,7 +53,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Identification:
-    """An identification benchmark: whom to enrol, distractors among them, mated probes by part, and strangers."""
+    """An identification benchmark: gallery, distractors, mated probes by part, and strangers."""
 
     root: Path
     gallery: Files
@@ -104,10 +104,10 @@ def read_identification(name: str, root: Path) -> Identification:
 
 
 def read_pairs_layout(name: str, root: Path) -> Pairs:
-    """Where LFW's or XQLFW's pairs file and images lie. Raises BenchmarkMissing."""
+    """Find the pairs file and the images of LFW or XQLFW. Raises BenchmarkMissing."""
     listed = next((root / file for file in _PAIRS_FILES[name] if (root / file).is_file()), None)
     if listed is None:
-        raise BenchmarkMissing(f"{root} holds no {_PAIRS_FILES[name][0]}.", "Put the pairs file beside the images.")
+        raise BenchmarkMissing(f"{root} holds no {_PAIRS_FILES[name][0]}.", "Put the pairs file into that folder.")
     line = next((text for text in listed.read_text("utf-8", "replace").splitlines()[1:] if text.strip()), "")
     person = line.split()[0] if line.split() else ""
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
@@ -115,13 +115,13 @@ def read_pairs_layout(name: str, root: Path) -> Pairs:
     if images is None:
         raise BenchmarkMissing(
             f"{root} holds no folder of images with a folder for each person.",
-            "Unpack the images beside the pairs file.",
+            "Unpack the images into that folder.",
         )
     return Pairs(listed, images, "aligned_112" in images.name)
 
 
 def named_people(name: str, root: Path) -> set[str]:
-    """Everybody in LFW's or XQLFW's pairs; nobody for the others, whose people have numbers and no names.
+    """Return the people of LFW's or XQLFW's pairs; none for the others, whose people have numbers and no names.
 
     Raises BenchmarkMissing, PairsInvalid.
     """
@@ -149,7 +149,7 @@ def _scface(root: Path) -> Identification:
             seen[match[3]].setdefault(path.stem.lower(), path)
     if not mugshots or not any(seen.values()):
         raise BenchmarkMissing(
-            f"{root} holds no NNN_frontal.jpg with NNN_camC_D.jpg beside.", "Choose the folder SCface_database."
+            f"{root} holds no NNN_frontal.jpg with NNN_camC_D.jpg.", "Choose the folder SCface_database."
         )
     probes = {
         DISTANCES[label]: Files(tuple(some.values()), tuple(stem[:3] for stem in some))

@@ -6,8 +6,8 @@ identity among the first 20 with a score >= threshold) at FPIR 30, 20, 10 and 1 
 accuracy over folds, each with the threshold that is best on the others. As in published figures every probe counts:
 one without a usable face is an error, in a pair it is a rejection.
 
-Pictures of TinyFace and SurvFace are faces that somebody cut out. The detector looks at each; where it finds no face
-the whole picture is taken, as the benchmark means it. Nothing is trained on them.
+Pictures of TinyFace and SurvFace are cut-out faces. The detector searches each; where it finds no face the whole
+picture is used, as the benchmark intends. Nothing is trained on them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TITLES = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace
 FPIRS = (0.3, 0.2, 0.1, 0.01)
 TPIR_RANK = 20
 MOST_RESAMPLES = 200
-"""As many of the strangers of an open set are enough, and fit into memory with 150,000 of them."""
+"""More resamples of an open set with 150,000 strangers don't fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,10 @@ def run_benchmark(
     *,
     hooks: RunHooks = NO_HOOKS,
 ) -> Evaluation:
-    """A benchmark for every system, the published figures of others beside. Raises BenchmarkMissing, what `embed`
-    raises, JobStopped."""
+    """Run a benchmark with every system, with published figures of others for comparison.
+
+    Raises BenchmarkMissing, what `embed` raises, JobStopped.
+    """
     if name not in IDENTIFICATION:
         return _verification(name, root, systems, plan, hooks)
     layout = read_identification(name, root)
@@ -109,7 +111,7 @@ def _pictures(files: Files, root: Path, name: str) -> list[Picture]:
 
 
 def _is_crop(path: Path) -> bool:
-    """Aligned by somebody already: a 112 px square."""
+    """Whether a picture is aligned already: a 112 px square."""
     from PIL import Image, UnidentifiedImageError
 
     try:

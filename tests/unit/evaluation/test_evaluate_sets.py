@@ -72,7 +72,7 @@ def test_people_can_be_asked_to_have_so_many_images(dataset) -> None:
 
     pictures = pictures_of_dataset(dataset)
     assert len(with_images(pictures, 1)) == 19 and len({p.identity for p in with_images(pictures, 2)}) == 6
-    with pytest.raises(SettingsInvalid, match="Nobody has 4 images; the most is 3"):
+    with pytest.raises(SettingsInvalid, match="No person has 4 images; the most is 3"):
         with_images(pictures, 4)
 
 
