@@ -68,7 +68,7 @@ def test_they_go_into_a_gallery_that_is_there(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_that_names_no_system_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportUnreadable, match="doesn't say"):
+    with pytest.raises(ReportUnreadable, match="names no weights"):
         space_of(Evaluation("calibrate", "", "", {"systems": []}))
 
 
