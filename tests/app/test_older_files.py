@@ -70,7 +70,7 @@ def test_a_page_opens_and_shows_what_is_there(page, query, texts, older, open_pa
 def test_the_kept_map_of_the_gallery_is_drawn(older, open_page):
     app = open_page("diagnostics", query={"show": "map"}, diagnostics_map_of="The gallery", diagnostics_method="tsne")
     assert not app.exception and not app.error
-    assert "21 embeddings" in plainly(app) and "t-SNE: near ones" in plainly(app)
+    assert "21 embeddings" in plainly(app) and "t-SNE: neighbours stay neighbours" in plainly(app)
 
 
 def test_people_who_may_sign_in_are_asked_to(older, open_page, monkeypatch):
