@@ -1,4 +1,4 @@
-"""Download an official weights file: resumed where it broke off, checked by git blob id, put in place whole."""
+"""Download an official weights file: resumed after a cut, verified by git blob id, moved into place when complete."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from core.models.encoders import describe, free_path
 from core.models.errors import WeightsMissing
 from core.models.http_transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
 from core.models.variants import OFFICIAL_FOLDER, Variant
+from core.system.logs import Public, logger
 
 if TYPE_CHECKING:
     import requests
 
+_log = logger(__name__)
+
 ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 TIMEOUT_S = (10.0, 30.0)
-"""Seconds to connect, and between two pieces of the file."""
+"""Seconds to connect, and between two blocks of the file."""
 
 
 def fetch(
@@ -53,10 +56,12 @@ def fetch(
         return target
     url = f"{base_url.rstrip('/')}/{variant.file_name}"
     require_allowed(url, loopback=True)
+    began = time.monotonic()
     opened = nullcontext(session) if session is not None else requests.Session()
     with opened as connection:
         transfer = Transfer(variant, url, weights_dir, connection, tell, timeout_s)
         target = _run(transfer, attempts, sleep)
+    _log.info("downloaded %s: %d bytes, %.1f s", Public(variant.name), target.stat().st_size, time.monotonic() - began)
     tell(FetchEvent("done", target.stat().st_size, target.stat().st_size, f"saved as {target}"))
     return target
 
@@ -92,6 +97,7 @@ def _with_retries(transfer: Transfer, part: BinaryIO, attempts: int, sleep: Call
         except Broken as broken:
             if attempt == attempts:
                 raise transfer.failed(f"{broken} ({attempts} attempts)") from broken
+            _log.warning("download of %s interrupted, attempt %d", Public(transfer.variant.name), attempt)
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
             transfer.tell(FetchEvent("retrying", transfer.done_bytes, None, f"{broken}; trying again in {pause:.0f} s"))
             sleep(pause)

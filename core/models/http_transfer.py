@@ -1,7 +1,10 @@
 """One transfer of a weights file over HTTP: pieces, ranges and what the server says about them.
 
-What has come so far lies in `<name>.pt.part`, with the server's ETag beside it in `<name>.pt.part.etag`; a later call
-goes on from there. Only https is used, except for a server on this machine.
+The bytes received so far are in `<name>.pt.part`, with the server's ETag in `<name>.pt.part.etag`; a later call resumes
+from there. Only https is used, except for a server on this machine.
+
+This isn't pooch: pooch 1.9 discards a broken download instead of resuming it, can't verify a git blob id, which is the
+only hash that the publication gives, retries a 404, and follows redirects to http.
 """
 
 from __future__ import annotations
@@ -24,14 +27,14 @@ if TYPE_CHECKING:
     import requests
 
 _BLOCK = 1 << 13
-"""Small: what the connection breaks off in the middle of is fetched again."""
+"""Bytes; small, because a block that is cut off is fetched again."""
 _MAX_REDIRECTS = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
 class FetchEvent:
-    """How far a download is. `total_bytes` is None until the server says it; `text` is a line for the screen."""
+    """Progress of a download. `total_bytes` is None until the server reports it; `text` is a line for the screen."""
 
     state: Literal["present", "downloading", "resuming", "restarting", "retrying", "checking", "done"]
     done_bytes: int = 0
@@ -47,7 +50,7 @@ class Broken(Exception):
 
 
 class Transfer:
-    """One download under way: where its pieces go, and how far it is."""
+    """One download: its files and its progress."""
 
     def __init__(
         self,
@@ -67,9 +70,9 @@ class Transfer:
 
     @contextmanager
     def part_file(self) -> Iterator[BinaryIO]:
-        """The part file, open for reading and writing and locked against a second download of the same file."""
+        """Open the part file for reading and writing, locked against a second download of the same file."""
         with self.part.open("ab"):
-            pass  # made where it isn't there, kept where it is
+            pass  # created if it is missing, kept otherwise
         with self.part.open("r+b") as file:
             if not lock(file.fileno(), wait=False):
                 raise DownloadFailed(
@@ -118,7 +121,7 @@ class Transfer:
         raise self.failed("the server redirects without end")
 
     def _begin(self, response: requests.Response, part: BinaryIO) -> int | None:
-        """Set the part file to where the answer begins; the whole file's length, None when unknown."""
+        """Position the part file at the start of the response; returns the whole file's length, None if unknown."""
         status = response.status_code
         if status == 416:
             total = _range_total(response)
