@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.bench.row import Row
-from core.bench.run import run_bench
+from core.bench.run import BenchHooks, run_bench
 from core.jobs.context import JobContext
 from core.settings import load_settings
 
@@ -33,8 +33,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
         only=tuple(config.get("only") or ()),
         quick=bool(config.get("quick")),
         large=bool(config.get("large")),
-        on_part=on_part,
-        on_row=on_row,
+        hooks=BenchHooks(on_part=on_part, on_row=on_row),
     )
     measured = sum(row.ours is not None for row in outcome.rows)
     return {

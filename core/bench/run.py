@@ -8,6 +8,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.bench.material import Material
@@ -29,6 +30,16 @@ MOVED = ("epochs", "browser", "accuracy", "engines")
 """Parts that are comparisons, which `make bench` measures."""
 
 
+@dataclass(frozen=True)
+class BenchHooks:
+    """What a measurement reports: a line about the current step, each row, and each part with the number of parts done
+    and in all."""
+
+    on_step: Callable[[str], None] = lambda text: None
+    on_row: Callable[[Row], None] = lambda row: None
+    on_part: Callable[[str, int, int], None] = lambda part, done, total: None
+
+
 def run_bench(
     settings: Settings,
     *,
@@ -37,16 +48,14 @@ def run_bench(
     large: bool = False,
     weights: str | None = None,
     parts: Mapping[str, tuple[str, ...]] = PARTS,
-    on_step: Callable[[str], None] = lambda text: None,
-    on_row: Callable[[Row], None] = lambda row: None,
-    on_part: Callable[[str, int, int], None] = lambda part, done, total: None,
+    hooks: BenchHooks | None = None,
 ) -> Outcome:
     """Measure the `parts` named by `only` (all by default) and write data/bench/<time>.json.
 
-    `on_step` receives a line about the current step, `on_row` each row, `on_part` each part with the number of parts
-    done and in all. A part that can't be measured yields a skipped row with the reason. Raises SettingsInvalid for an
-    unknown part, StorageFailed.
+    A part that can't be measured yields a skipped row with the reason. Raises SettingsInvalid for an unknown part,
+    StorageFailed.
     """
+    hooks = hooks or BenchHooks()
     unknown = sorted(set(only) - set(parts))
     if unknown:
         raise SettingsInvalid(
@@ -58,17 +67,17 @@ def run_bench(
     began, rows, curves = time.monotonic(), [], []
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-", ignore_cleanup_errors=True) as folder:
-        material = Material(settings, Path(folder), quick, large, on_step, weights)
+        material = Material(settings, Path(folder), quick, large, hooks.on_step, weights)
         chosen = [part for part in parts if not only or part in only]
         for done, part in enumerate(chosen):
-            on_part(part, done, len(chosen))
+            hooks.on_part(part, done, len(chosen))
             for function in parts[part]:
                 for found in _measured(part, function, material):
                     if isinstance(found, Curve):
                         curves.append(found)
                     else:
                         rows.append(found)
-                        on_row(found)
+                        hooks.on_row(found)
         facts = {
             **machine(),
             "load_before": busy,

@@ -38,7 +38,7 @@ def bench(
     EDGEFACE_ENGINE chooses the engine for single crops. `make bench` compares each figure with other libraries, in some
     ten minutes.
     """
-    from core.bench.run import run_bench
+    from core.bench.run import BenchHooks, run_bench
 
     outcome = run_bench(
         load_settings(),
@@ -46,7 +46,7 @@ def bench(
         large=large,
         quick=quick,
         weights=weights,
-        on_step=lambda text: progress(f"{text} ..."),
+        hooks=BenchHooks(on_step=lambda text: progress(f"{text} ...")),
     )
     progress("")
     if as_json:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.models.encoders import describe, free_path
-from core.models.errors import WeightsMissing
+from core.models.errors import DownloadFailed, DownloadRunning, WeightsMissing
 from core.models.http_transfer import Broken, FetchEvent, OnEvent, Transfer, reason, require_allowed
-from core.models.variants import OFFICIAL_FOLDER, Variant
+from core.models.variants import Variant
 from core.system.logs import Public, logger
-
-if TYPE_CHECKING:
-    import requests
 
 _log = logger(__name__)
 
@@ -29,51 +27,79 @@ TIMEOUT_S = (10.0, 30.0)
 """Seconds to connect, and between two blocks of the file."""
 
 
+@dataclass(frozen=True)
+class Retries:
+    """How a download is attempted: attempts per address, seconds to connect and between two blocks, and how to wait."""
+
+    attempts: int = ATTEMPTS
+    timeout_s: tuple[float, float] = TIMEOUT_S
+    sleep: Callable[[float], None] = time.sleep
+
+
 def fetch(
     variant: Variant,
     weights_dir: Path,
     *,
-    base_url: str = OFFICIAL_FOLDER,
+    base_url: str | None = None,
     on_event: OnEvent | None = None,
-    session: requests.Session | None = None,
-    attempts: int = ATTEMPTS,
-    sleep: Callable[[float], None] = time.sleep,
-    timeout_s: tuple[float, float] = TIMEOUT_S,
+    retries: Retries | None = None,
 ) -> Path:
-    """The official file of `variant` in `weights_dir`, downloaded from `base_url`/<name>.pt unless it is there.
+    """Return the official file of `variant` in `weights_dir`, downloaded unless it is there.
 
-    A different file of that name is left alone; the official one then gets a number in its name. Raises
-    DownloadFailed (offline, refused, broken off every time, wrong content, another download of it is running),
-    StorageFailed (disk full, no permission) and SettingsInvalid (an address that isn't https).
+    It comes from the first address of `variant.folders` that has it, or from `base_url`/<name>.pt alone. A different
+    file of that name is kept; the official one then gets a number in its name. Raises DownloadFailed (offline, refused,
+    broken off every time, wrong content, another download of it is running), StorageFailed (disk full, no permission)
+    and SettingsInvalid (an address that isn't https).
     """
     import requests
 
     require(Permission.WEIGHTS)
-    tell = on_event or _ignore
+    report = on_event or _ignore
+    retries = retries or Retries()
     target = weights_dir / variant.file_name
     if _is_right(target, variant):
-        tell(FetchEvent("present", target.stat().st_size, target.stat().st_size, f"{target.name} is there already"))
+        report(FetchEvent("present", target.stat().st_size, target.stat().st_size, f"{target.name} is there already"))
         return target
-    url = f"{base_url.rstrip('/')}/{variant.file_name}"
-    require_allowed(url, loopback=True)
+    folders = variant.folders if base_url is None else (base_url,)
+    urls = [f"{folder.rstrip('/')}/{variant.file_name}" for folder in folders]
+    for url in urls:
+        require_allowed(url, loopback=True)
     began = time.monotonic()
-    opened = nullcontext(session) if session is not None else requests.Session()
-    with opened as connection:
-        transfer = Transfer(variant, url, weights_dir, connection, tell, timeout_s)
-        target = _run(transfer, attempts, sleep)
+    with requests.Session() as session:
+        target = _from_first(
+            [Transfer(variant, url, weights_dir, session, report, retries.timeout_s) for url in urls], retries
+        )
     _log.info("downloaded %s: %d bytes, %.1f s", Public(variant.name), target.stat().st_size, time.monotonic() - began)
-    tell(FetchEvent("done", target.stat().st_size, target.stat().st_size, f"saved as {target}"))
+    report(FetchEvent("done", target.stat().st_size, target.stat().st_size, f"saved as {target}"))
     return target
 
 
-def _run(transfer: Transfer, attempts: int, sleep: Callable[[float], None]) -> Path:
+def _from_first(transfers: Sequence[Transfer], retries: Retries) -> Path:
+    """The file of the first transfer that succeeds, the later ones tried once. Raises the first one's error."""
+    failed: DownloadFailed | None = None
+    for transfer in transfers:
+        if failed is not None:
+            host = urlsplit(transfer.url).hostname
+            transfer.tell(FetchEvent("retrying", 0, None, f"{failed.what} Trying {host}"))
+        try:
+            return _run(transfer, retries if failed is None else replace(retries, attempts=1))
+        except DownloadRunning:
+            raise
+        except DownloadFailed as error:
+            _log.warning("download of %s failed at an address", Public(transfer.variant.name))
+            failed = failed or error
+    assert failed is not None, "a variant has an address"
+    raise failed
+
+
+def _run(transfer: Transfer, retries: Retries) -> Path:
     import requests
 
     folder, name = transfer.target.parent, transfer.target.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with transfer.part_file() as part:
-            _with_retries(transfer, part, attempts, sleep)
+            _with_retries(transfer, part, retries)
             os.fsync(part.fileno())
             target = free_path(folder, name)
             transfer.part.replace(target)
@@ -88,19 +114,19 @@ def _run(transfer: Transfer, attempts: int, sleep: Callable[[float], None]) -> P
         ) from error
 
 
-def _with_retries(transfer: Transfer, part: BinaryIO, attempts: int, sleep: Callable[[float], None]) -> None:
-    for attempt in range(1, attempts + 1):
+def _with_retries(transfer: Transfer, part: BinaryIO, retries: Retries) -> None:
+    for attempt in range(1, retries.attempts + 1):
         try:
             transfer.run(part)
             transfer.require_right(part)
             return
         except Broken as broken:
-            if attempt == attempts:
-                raise transfer.failed(f"{broken} ({attempts} attempts)") from broken
+            if attempt == retries.attempts:
+                raise transfer.failed(f"{broken} ({retries.attempts} attempts)") from broken
             _log.warning("download of %s interrupted, attempt %d", Public(transfer.variant.name), attempt)
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
             transfer.tell(FetchEvent("retrying", transfer.done_bytes, None, f"{broken}; trying again in {pause:.0f} s"))
-            sleep(pause)
+            retries.sleep(pause)
 
 
 def _is_right(path: Path, variant: Variant) -> bool:

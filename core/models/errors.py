@@ -6,6 +6,7 @@ from core.errors import CoreError, WeightsMissing, WeightsUnsafe
 
 __all__ = [
     "DownloadFailed",
+    "DownloadRunning",
     "WeightsMismatch",
     "WeightsMissing",
     "WeightsUnhealthy",
@@ -29,3 +30,7 @@ class DownloadFailed(CoreError):
     """A weights file couldn't be downloaded, or the download isn't the published file."""
 
     help_topic = "weights"
+
+
+class DownloadRunning(DownloadFailed):
+    """Another download of the same file is running."""

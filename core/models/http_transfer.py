@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from core.errors import SettingsInvalid
 from core.models.encoders import hash_file
-from core.models.errors import DownloadFailed
+from core.models.errors import DownloadFailed, DownloadRunning
 from core.models.variants import Variant
 from core.system.platform_files import lock
 
@@ -75,7 +75,7 @@ class Transfer:
             pass  # created if it is missing, kept otherwise
         with self.part.open("r+b") as file:
             if not lock(file.fileno(), wait=False):
-                raise DownloadFailed(
+                raise DownloadRunning(
                     f"{self.variant.file_name} is being downloaded already.", "Wait until that download ends."
                 )
             self.done_bytes = file.seek(0, os.SEEK_END)

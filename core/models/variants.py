@@ -8,6 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OFFICIAL_FOLDER = "https://gitlab.idiap.ch/bob/bob.paper.tbiom2023_edgeface/-/raw/master/checkpoints"
+"""The publication's repository."""
+
+AUTHORS_FOLDER = "https://raw.githubusercontent.com/otroshi/edgeface/main/checkpoints"
+"""The authors' public repository, with the same files."""
+
+_HUB = "https://huggingface.co/Idiap/{}/resolve/main"
 
 EMBEDDING_DIM = 512
 
@@ -31,6 +37,13 @@ class Variant:
     int8: bool
     git_blob_id: str
     megabytes: float
+    hub: str = ""
+    """The authors' repository on the hub, where the file is there too."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The addresses of the folders that hold the file, in the order in which they are tried."""
+        return (OFFICIAL_FOLDER, AUTHORS_FOLDER, *([_HUB.format(self.hub)] if self.hub else []))
 
     @property
     def file_name(self) -> str:
@@ -49,7 +62,15 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("edgeface_xxs", "edgenext_xx_small", None, False, "9cd55d480a4e60c3ccb8d0e33730b89c6932c6f0", 5.1),
+        Variant(
+            "edgeface_xxs",
+            "edgenext_xx_small",
+            None,
+            False,
+            "9cd55d480a4e60c3ccb8d0e33730b89c6932c6f0",
+            5.1,
+            "EdgeFace-XXS",
+        ),
         Variant("edgeface_xxs_q", "edgenext_xx_small", None, True, "665779fdd6717f4f6e43b9c9cc9cdf791d1336e1", 1.7),
         Variant("edgeface_xs_q", "edgenext_x_small", None, True, "6177cb0d59a94830e64d8da358b6a7f7529403ab", 3.0),
         Variant(
@@ -59,6 +80,7 @@ VARIANTS: dict[str, Variant] = {
             False,
             "af5f8c5cf75e8b90d82d08f7a07ee10677327bfd",
             7.2,
+            "EdgeFace-XS-GAMMA",
         ),
         Variant(
             "edgeface_s_gamma_05",
@@ -67,8 +89,17 @@ VARIANTS: dict[str, Variant] = {
             False,
             "07346953c3045297a5a9bddfb6a173fd27c4398e",
             14.7,
+            "EdgeFace-S-GAMMA",
         ),
-        Variant("edgeface_base", "edgenext_base", None, False, "913d1d769d57a5251953afbe45b6dc59bf06f21a", 73.0),
+        Variant(
+            "edgeface_base",
+            "edgenext_base",
+            None,
+            False,
+            "913d1d769d57a5251953afbe45b6dc59bf06f21a",
+            73.0,
+            "EdgeFace-Base",
+        ),
     )
 }
 

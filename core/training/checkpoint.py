@@ -25,11 +25,9 @@ from core.encoder.archive import UNREADABLE, read_archive
 from core.encoder.weights import file_sha256
 from core.errors import StorageFailed
 from core.models.header import BESIDE
-from core.sr.upscale import FORMAT as DSR_FORMAT
 from core.system.file_kinds import stray
 from core.training.errors import CheckpointUnusable
 
-ENCODER_FORMAT = "edgeface-studio-encoder-1"
 HEAD_FORMAT = "edgeface-studio-head-1"
 STATE_NAME = "state.pt"
 STATE_VERSION = 1
@@ -113,58 +111,10 @@ def recover(folder: Path) -> None:
         old.rename(folder)
 
 
-def encoder_metadata(
-    *,
-    variant: str,
-    parent_sha256: str,
-    data_sha256: str,
-    config: Mapping[str, Any],
-    figures: Mapping[str, Any],
-    trained_by: str,
-    trained_with_upscaler: str,
-    made_at: str,
-    epoch: str,
-    ancestors: str,
-) -> dict[str, str]:
-    """Metadata of an encoder's file."""
-    return {
-        "format": ENCODER_FORMAT,
-        "variant": variant,
-        "parent_sha256": parent_sha256,
-        "data_sha256": data_sha256,
-        "config": json.dumps(config),
-        "figures": json.dumps(figures),
-        "trained_by": trained_by,
-        "trained_with_upscaler": trained_with_upscaler,
-        "made_at": made_at,
-        "epoch": epoch,
-        "ancestors": ancestors,
-    }
-
-
-def dsr_metadata(
-    *,
-    config: str,
-    data_sha256: str,
-    figures: Mapping[str, Any],
-    trained_by: str,
-    made_at: str,
-    epoch: str,
-    trained_with_encoder: str,
-    ancestors: str,
-) -> dict[str, str]:
-    """Metadata of a DSR network's file."""
-    return {
-        "format": DSR_FORMAT,
-        "config": config,
-        "trained_with_encoder": trained_with_encoder,
-        "data_sha256": data_sha256,
-        "figures": json.dumps(figures),
-        "trained_by": trained_by,
-        "made_at": made_at,
-        "epoch": epoch,
-        "ancestors": ancestors,
-    }
+def metadata(format: str, values: Mapping[str, str | Mapping[str, Any]]) -> dict[str, str]:
+    """Metadata of an encoder's or a DSR network's file; mappings become JSON."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return {"format": format, **texts}
 
 
 def head_metadata(identities: tuple[str, ...], settings: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from core.models.header import BESIDE, BICUBIC, Measured, figures_of_validation
+from core.models.header import BESIDE, BICUBIC, DSR_FORMAT, ENCODER_FORMAT, Measured, figures_of_validation
 from core.training import checkpoint as files
 from core.training import log_format
 from core.training.networks import dsr_metadata
@@ -133,13 +133,18 @@ def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequen
     if part == "upscaler":
         together = "encoder" in config.recipe.trains
         with_encoder = BESIDE if together else networks.parent_sha256
-        return files.dsr_metadata(config=dsr_metadata(networks), trained_with_encoder=with_encoder, **shared)
-    return files.encoder_metadata(
-        variant=networks.variant,
-        parent_sha256=networks.parent_sha256,
-        config=asdict(config.recipe),
-        trained_with_upscaler=_trained_with(context, record),
-        **shared,
+        return files.metadata(
+            DSR_FORMAT, {"config": dsr_metadata(networks), "trained_with_encoder": with_encoder, **shared}
+        )
+    return files.metadata(
+        ENCODER_FORMAT,
+        {
+            "variant": networks.variant,
+            "parent_sha256": networks.parent_sha256,
+            "config": asdict(config.recipe),
+            "trained_with_upscaler": _trained_with(context, record),
+            **shared,
+        },
     )
 
 

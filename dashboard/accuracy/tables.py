@@ -127,7 +127,7 @@ def table_download(table: pd.DataFrame, name: str, *, key: str, label: str = "CS
         f"{slug(name)}.csv",
         "text/csv",
         key=key,
-        kind="tertiary",
+        type="tertiary",
         what="evaluation table",
     )
 

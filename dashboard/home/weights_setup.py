@@ -14,7 +14,7 @@ from core.models.encoders import WeightsFile, scan, use_weights
 from core.models.http_transfer import FetchEvent
 from core.models.upscalers import BICUBIC_UPSCALER, UpscalerFile
 from core.models.upscalers import scan as scan_upscalers
-from core.models.variants import LICENCE, OFFICIAL_FOLDER, RECOMMENDED, VARIANTS, Variant
+from core.models.variants import LICENCE, RECOMMENDED, VARIANTS, Variant
 from core.settings import Settings
 from core.sr.upscale import BICUBIC
 from dashboard.shell.error_display import feedback
@@ -93,7 +93,7 @@ def _label(variant: Variant) -> str:
 
 
 def fetch_and_use(
-    here: Settings, variant: Variant, on_progress: Callable[[float, str], object], base_url: str = OFFICIAL_FOLDER
+    here: Settings, variant: Variant, on_progress: Callable[[float, str], object], base_url: str | None = None
 ) -> WeightsFile:
     """Download, verify and use official weights. `on_progress` receives a share in [0, 1] and a line of text.
 

@@ -4,7 +4,7 @@ audit trail."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -25,25 +25,21 @@ def offer_download(
     *,
     key: str,
     what: str = "",
-    icon: str = ":material/download:",
-    kind: Literal["primary", "secondary", "tertiary"] = "secondary",
-    help: str | None = None,
-    disabled: bool = False,
     into: DeltaGenerator | None = None,
+    **options: Any,
 ) -> None:
     """A download button. `what` names it in the audit trail, without names of people (default: the label in lower
-    case); `into` is the container for it."""
+    case); `into` is the container for it; `options` are those of st.download_button (icon, type, help, disabled)."""
     may = allowed(Permission.EXPORT)
     data = audited_download(settings(), what or label.lower(), make, again=as_of_now) if may else b""
+    if not may:
+        options |= {"disabled": True, "help": LOCKED}
     (into or st).download_button(
         label,
         data,
         file_name=file_name,
         mime=mime,
-        icon=icon,
         key=key,
-        type=kind,
         on_click="ignore",
-        disabled=disabled or not may,
-        help=help if may else LOCKED,
+        **{"icon": ":material/download:", **options},
     )

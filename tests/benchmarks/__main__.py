@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from core.access.actor import owner, resolve_with
-from core.bench.run import run_bench
+from core.bench.run import BenchHooks, run_bench
 from core.commands.bench import show_outcome
 from core.commands.shared.common import progress
 from core.errors import CoreError
@@ -27,7 +27,9 @@ def main() -> int:
     resolve_with(owner)
     let_threads_wait()
     try:
-        outcome = run_bench(load_settings(), parts=PARTS, on_step=lambda text: progress(f"{text} ..."), **vars(given))
+        outcome = run_bench(
+            load_settings(), parts=PARTS, hooks=BenchHooks(on_step=lambda text: progress(f"{text} ...")), **vars(given)
+        )
     except CoreError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

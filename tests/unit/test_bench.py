@@ -8,7 +8,7 @@ import pytest
 
 from core.bench.measure import in_turns
 from core.bench.row import Curve, Outcome, Row, bench_folder, outcomes, write_outcome
-from core.bench.run import PARTS, run_bench
+from core.bench.run import PARTS, BenchHooks, run_bench
 from core.errors import SettingsInvalid
 from core.settings import PROJECT_ROOT, load_settings
 from core.system.cpu import cpu_has_bfloat16
@@ -51,7 +51,12 @@ def test_a_part_that_cant_be_measured_leaves_a_row_that_says_why(settings, monke
     monkeypatch.delenv("EDGEFACE_SHARED", raising=False)
     monkeypatch.setitem(PARTS, "search", ("core.bench.nothing_of_the_kind:rows",))
     heard = []
-    made = run_bench(load_settings(), only=["search", "embed"], quick=True, on_part=lambda *each: heard.append(each))
+    made = run_bench(
+        load_settings(),
+        only=["search", "embed"],
+        quick=True,
+        hooks=BenchHooks(on_part=lambda *each: heard.append(each)),
+    )
     assert [row.name for row in made.rows] == ["embed-32", "embed-1", "search"]
     skipped = made.rows[-1]
     assert skipped.skipped and skipped.ours is None and skipped.met is None

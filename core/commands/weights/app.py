@@ -202,14 +202,15 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
 def fetch(
     name: Annotated[str, typer.Argument(help="An official name: see `weights list`.")],
     base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="A mirror with the same files (https).")
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="Another address with the same files (https)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download official weights into data/weights: resumed where it broke off, checked against the published id."""
     from core.models.download import fetch as download
     from core.models.encoders import describe
-    from core.models.variants import LICENCE, OFFICIAL_FOLDER, VARIANTS
+    from core.models.variants import LICENCE, VARIANTS
 
     variant = VARIANTS.get(name.removesuffix(".pt"))
     if variant is None:
@@ -218,7 +219,7 @@ def fetch(
         path = download(
             variant,
             load_settings().weights_dir,
-            base_url=base_url or OFFICIAL_FOLDER,
+            base_url=base_url,
             on_event=lambda event: _show(variant.name, event),
         )
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsInvalid, StorageFailed
-from core.models.download import fetch
+from core.models.download import Retries, fetch
 from core.models.encoders import hash_file
 from core.models.errors import DownloadFailed
 from core.models.http_transfer import FetchEvent
@@ -120,7 +120,11 @@ def log() -> Log:
 def get(site: Site, variant: Variant, tmp_path: Path, log: Log) -> Callable[[], Path]:
     """fetch() with everything injected; pauses are noted instead of waited."""
     return lambda: fetch(
-        variant, tmp_path, base_url=site.url, on_event=log.events.append, sleep=log.pauses.append, timeout_s=(5, 5)
+        variant,
+        tmp_path,
+        base_url=site.url,
+        on_event=log.events.append,
+        retries=Retries(timeout_s=(5, 5), sleep=log.pauses.append),
     )
 
 
@@ -244,6 +248,38 @@ def test_a_passing_fault_of_the_server_is_waited_out(get, site: Site, log: Log) 
     assert log.pauses == [1.0, 2.0]
 
 
+def test_the_next_address_is_tried_when_one_fails(
+    site: Site, variant: Variant, tmp_path: Path, log: Log, monkeypatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    folders = (f"http://127.0.0.1:{port}", site.url)
+    monkeypatch.setattr(Variant, "folders", property(lambda self: folders))
+    path = fetch(variant, tmp_path, on_event=log.events.append, retries=Retries(attempts=2, sleep=log.pauses.append))
+    assert path.read_bytes() == CONTENT and len(site.requests) == 1
+    assert log.pauses == [1.0], "the first address is tried again, the next one once"
+    assert any("refused" in event.text and "Trying 127.0.0.1" in event.text for event in log.events)
+
+
+def test_when_every_address_fails_the_first_ones_error_is_raised(
+    site: Site, variant: Variant, tmp_path: Path, log: Log, monkeypatch
+) -> None:
+    site.statuses = [404, 500]
+    monkeypatch.setattr(Variant, "folders", property(lambda self: (site.url, site.url)))
+    with pytest.raises(DownloadFailed, match="404"):
+        fetch(variant, tmp_path, retries=Retries(sleep=log.pauses.append))
+    assert len(site.requests) == 2 and log.pauses == []
+
+
+def test_published_files_have_their_addresses_in_order() -> None:
+    assert [folder.split("/")[2] for folder in VARIANTS["edgeface_xxs"].folders] == [
+        "gitlab.idiap.ch",
+        "raw.githubusercontent.com",
+        "huggingface.co",
+    ]
+    assert all(folder.startswith("https://") for variant in VARIANTS.values() for folder in variant.folders)
+
+
 def test_attempts_end(get, site: Site, log: Log) -> None:
     site.statuses = [500] * 99
     with pytest.raises(DownloadFailed, match=r"500 .*\(4 attempts\)"):
@@ -255,7 +291,7 @@ def test_offline_says_what_failed(variant: Variant, tmp_path: Path, log: Log) ->
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(DownloadFailed, match="refused") as caught:
-        fetch(variant, tmp_path, base_url=f"http://127.0.0.1:{port}", sleep=log.pauses.append)
+        fetch(variant, tmp_path, base_url=f"http://127.0.0.1:{port}", retries=Retries(sleep=log.pauses.append))
     assert "browser" in caught.value.next_step
     assert "Traceback" not in str(caught.value) and "object at" not in str(caught.value)
 
