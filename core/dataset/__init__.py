@@ -1,1 +1,1 @@
-"""Data sets: read as people have them, split honestly, described by a manifest, and checked before anyone trains."""
+"""Data sets: sources, ingest, splits without leakage, the manifest, degradation, and checks before training."""

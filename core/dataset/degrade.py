@@ -1,4 +1,4 @@
-"""HR to VLR: the papers' antialiased bicubic, or a seeded chain of what a distant camera does, both exactly repeatable.
+"""HR to VLR: the papers' antialiased bicubic, or a seeded model of a distant camera, both exactly reproducible.
 
 `camera` follows the light. The 112 px crop is turned into linear light, blurred by the lens, gathered into few pixels,
 read out by a noisy sensor, encoded with a gamma and compressed. The ranges are published ones:

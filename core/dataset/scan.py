@@ -182,16 +182,16 @@ def _from_people(root: Path, children: list[Path], layout: str | None, pattern: 
         _refuse_none(root, rows)
     frame = make_frame(rows)
     frame["source"] = frame["path"]
-    told, why = _crops_or_photographs(root, frame)
-    if layout is not None and layout != told:
-        told, why = layout, "as requested"
-    return Scan(root, told, f"a folder for each of {frame['identity'].nunique()} people; {why}", frame)
+    content, why = _crops_or_photographs(root, frame)
+    if layout is not None and layout != content:
+        content, why = layout, "as requested"
+    return Scan(root, content, f"a folder for each of {frame['identity'].nunique()} people; {why}", frame)
 
 
 def _from_csv(source: Path, columns: Mapping[str, str] | None) -> Scan:
     frame = read_csv(source, columns or {})
-    told, why = _crops_or_photographs(source.parent, frame)
-    return Scan(source.parent, "csv", f"a CSV with a path and an identity a row, of {told}: {why}", frame)
+    content, why = _crops_or_photographs(source.parent, frame)
+    return Scan(source.parent, "csv", f"a CSV with a path and an identity a row, of {content}: {why}", frame)
 
 
 def _crops_or_photographs(root: Path, frame: pd.DataFrame) -> tuple[str, str]:

@@ -124,10 +124,10 @@ def _within(person: _Person) -> list[Trouble]:
 
 
 def _copies(person: _Person, twins: Sequence[tuple[int, int]]) -> list[Trouble]:
-    found, told = [], set()
+    found, reported = [], set()
     for first, copy in twins:
-        if copy not in told:
-            told.add(copy)
+        if copy not in reported:
+            reported.add(copy)
             text = f"A photograph of “{person.name}” is stored twice: the second adds nothing."
             found.append(
                 Trouble(
@@ -267,15 +267,15 @@ def _like_others(
 def _merged(within: Sequence[Trouble], like_others: Sequence[Trouble]) -> list[Trouble]:
     """Merge findings of a photograph that is unlike its own person and like another."""
     like = {each.photos: each for each in like_others}
-    told: list[Trouble] = []
+    merged: list[Trouble] = []
     for each in within:
         other = like.pop(each.photos, None) if each.code == "unlike_own" else None
         if other is None:
-            told.append(each)
+            merged.append(each)
         else:
             text = f"{each.text} It looks like “{other.other_name}” ({other.score:.2f})."
-            told.append(replace(each, text=text, other=other.other, other_name=other.other_name))
-    return [*told, *like.values()]
+            merged.append(replace(each, text=text, other=other.other, other_name=other.other_name))
+    return [*merged, *like.values()]
 
 
 def _some(person: _Person, rows: Sequence[int]) -> tuple[Photo, ...]:

@@ -1,4 +1,4 @@
-"""What can be wrong in a gallery, as values: photographs, findings with what mends them, and the whole result."""
+"""Values of the gallery health check: photographs, findings with their remedies, and the whole result."""
 
 from __future__ import annotations
 

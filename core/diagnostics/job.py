@@ -1,4 +1,4 @@
-"""The job of the kind `diagnose`: what takes longer than a page may wait.
+"""The job of the kind `diagnose`: checks and maps that take too long for a page.
 
 config: task "embed" (embeddings of a source are kept), "map" (and laid out by t-SNE) or "check" (weights tried on a
 sample of it, and a similarity that is too high explained); the fields of `Source`. For a map of the gallery: gallery

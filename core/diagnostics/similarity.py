@@ -1,4 +1,4 @@
-"""Similarities that are worth a look: of chosen people with one another, and of each small face with its own HR."""
+"""Similarity tables: of chosen people with one another, and of each small face with its own HR."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Figures that a reviewer would accept: verification from pairs files and from all pairs, with intervals."""
+"""Evaluation: verification, identification and calibration of thresholds, with confidence intervals over people."""

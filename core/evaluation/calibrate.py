@@ -137,8 +137,8 @@ def calibrate(
             if each.threshold is not None:
                 row = _tried(goal, reported_half, each.threshold, plan, each.pairing)
                 measured.append({**named, "pairing": each.pairing, "threshold": each.threshold, **of_goal, **row})
-        told = [each.threshold for each in chosen if each.threshold is not None]
-        if len(told) == len(chosen):
+        chosen_thresholds = [each.threshold for each in chosen if each.threshold is not None]
+        if len(chosen_thresholds) == len(chosen):
             points.append(
                 OperatingPoint(
                     low,
@@ -146,7 +146,7 @@ def calibrate(
                     goal.measure,
                     goal.target,
                     goal.gallery_size,
-                    max(told),
+                    max(chosen_thresholds),
                     run,
                     templates=goal.templates,
                     photographs=max(1, round(chosen[0].photographs)),

@@ -1,4 +1,4 @@
-"""The command line that asks for the same evaluation as a config: shown to the user, never run."""
+"""The equivalent command line of an evaluation's config, for display; it is never run."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class SystemSpec:
 
 
 class Plan(Record):
-    """How to evaluate.
+    """The plan of an evaluation.
 
     `sizes` in px, None for HR. `threshold`: the cosine at which per-person acceptance is reported. `gallery_sizes` of
     None: 10, 30, 100, ... up to half of the people; each is drawn `draws` times, and each person enrols `enrol`

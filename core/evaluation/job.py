@@ -81,7 +81,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
 
 
 def _measured(config: EvaluationConfig, systems: Sequence[System], hooks: RunHooks) -> tuple[Evaluation, set[str]]:
-    """The evaluation, and the people on the pictures: figures flatter where they took part in training."""
+    """The evaluation, and the people on the pictures: figures are optimistic where they took part in training."""
     plan = config.plan
     if isinstance(config, PairsConfig):
         source = PairsSource(Path(config.images), Path(config.pairs), config.folds, config.all_pairs)

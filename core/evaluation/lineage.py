@@ -141,12 +141,12 @@ def _names(keys: frozenset[str], settings: Settings) -> set[str] | None:
 def _marks(weights: frozenset[str], settings: Settings) -> frozenset[str] | None:
     """The marks of the people in weights that ship; None where `weights` are none of them."""
     try:
-        told = json_object((settings.models_dir / PEOPLE_FILE).read_text(encoding="ascii"))
+        stored = json_object((settings.models_dir / PEOPLE_FILE).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    if not weights & set(_texts(told.get("weights"))):
+    if not weights & set(_texts(stored.get("weights"))):
         return None
-    return frozenset(_texts(told.get("people")))
+    return frozenset(_texts(stored.get("people")))
 
 
 def _texts(value: Any) -> list[str]:

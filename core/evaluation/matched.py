@@ -122,8 +122,8 @@ def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict
             **_bounds("rank1", share_interval(first[name], mated.person, resamples=plan.bootstrap, seed=plan.seed)),
         }
         others, whose = _others(found)
-        told = enough(len(others), len(np.unique(whose)), FPIR)
-        threshold = threshold_at(others, FPIR) if told else None
+        sufficient = enough(len(others), len(np.unique(whose)), FPIR)
+        threshold = threshold_at(others, FPIR) if sufficient else None
         row |= {"dir": None, **_bounds("dir", None)}
         people = len(np.unique(mated.person))
         if threshold is not None:
@@ -175,4 +175,4 @@ def _headline(table: pd.DataFrame) -> str:
 
 
 def _points(change: float | None) -> str:
-    return "can’t be told" if change is None or np.isnan(change) else f"{change * 100:+.2f}"
+    return "undetermined" if change is None or np.isnan(change) else f"{change * 100:+.2f}"

@@ -120,7 +120,7 @@ def calibration_config(
     gallery: Path | None = None,
 ) -> Config:
     """Configure thresholds from the people of a data set, halved. Without `gallery` nothing is stored; a page stores
-    them afterwards by `thresholds.put_to_use`. Raises SettingsInvalid."""
+    them afterwards by `thresholds.store_thresholds`. Raises SettingsInvalid."""
     return _calibration({"dataset": str(root.resolve()), "split": split}, system, plan, goal, gallery)
 
 

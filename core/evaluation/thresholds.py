@@ -23,7 +23,7 @@ SIZES: tuple[tuple[str, float], ...] = (("HR", 112.0), ("32 px", 32.0), ("24 px"
 
 
 @dataclass(frozen=True)
-class InForce:
+class ThresholdInUse:
     """The threshold that a gallery uses for probes of a size."""
 
     probe: str
@@ -56,7 +56,9 @@ def space_of(evaluation: Evaluation) -> Space:
         raise ReportUnreadable("The evaluation names no weights.", "Calibrate again.") from error
 
 
-def put_to_use(gallery: Path, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local") -> int:
+def store_thresholds(
+    gallery: Path, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local"
+) -> int:
     """Store thresholds in an existing gallery and return their number.
 
     Identification with the same weights and upscaler uses them from then on. Raises GalleryError, ReportUnreadable,
@@ -69,16 +71,16 @@ def put_to_use(gallery: Path, evaluation: Evaluation, points: Sequence[Operating
     return len(points)
 
 
-def in_force(
+def thresholds_in_use(
     points: Sequence[OperatingPoint],
     people: int,
     *,
     measure: Measure,
     mix: TemplateMix | None = None,
     otherwise: float = UNCALIBRATED_THRESHOLD,
-) -> list[InForce]:
+) -> list[ThresholdInUse]:
     """Return the threshold for each of SIZES in a gallery of `people` who are enrolled by the templates of `mix`."""
     return [
-        InForce(probe, measure, choose_threshold(points, measure, px, people, otherwise=otherwise, mix=mix))
+        ThresholdInUse(probe, measure, choose_threshold(points, measure, px, people, otherwise=otherwise, mix=mix))
         for probe, px in SIZES
     ]

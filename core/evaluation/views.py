@@ -28,7 +28,7 @@ Degradation = Literal["bicubic", "camera", "stored"]
 
 @dataclass(frozen=True)
 class View:
-    """How pictures are shown to the encoder. `size_px` None is HR. "stored": the data set's own VLR files."""
+    """How a picture is prepared for the encoder. `size_px` None is HR. "stored": the data set's own VLR files."""
 
     mode: Mode
     size_px: Size = None

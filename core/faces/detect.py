@@ -94,7 +94,7 @@ class Detector:
         return self._yunet.id
 
     def detect(self, rgb: RGB, *, small_faces: bool | None = None) -> list[Face]:
-        """The faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
+        """Detect the faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
 
         `small_faces`: True searches for faces down to about 12 px, False doesn't, None searches when the first look
         found nothing or a small face. The search enlarges the frame four times, twice or less, so that it looks at

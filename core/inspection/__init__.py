@@ -1,1 +1,1 @@
-"""One face looked at closely: what super-resolution made of it, in pixels, in figures and for recognition."""
+"""Inspection of single faces: the effect of super-resolution on pixels, quality figures and recognition."""

@@ -1,4 +1,4 @@
-"""Figures as pictures: difference maps on one shared scale, a saliency overlay, and the label burnt into a picture."""
+"""Figures as pictures: difference maps on one shared scale, a saliency overlay, and a label drawn into a picture."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def overlay(rgb: RGB, heat: NDArray[np.float32], side_px: int = 224, strength: f
 
 
 def labelled(rgb: RGB, text: str = INVENTED) -> RGB:
-    """The picture with `text` burnt into a dark strip at its lower edge, inside the picture; at least 112 px wide."""
+    """The picture with `text` drawn into a dark strip at its lower edge, inside the picture; at least 112 px wide."""
     height, width = rgb.shape[:2]
     picture = Image.fromarray(rgb)
     draw = ImageDraw.Draw(picture, "RGBA")

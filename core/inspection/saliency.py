@@ -1,4 +1,4 @@
-"""Where a match rests: what the score loses when parts of the face are covered (Zeiler and Fergus, ECCV 2014).
+"""Occlusion saliency: the loss of score when parts of the face are covered (Zeiler and Fergus, ECCV 2014).
 
 A square slides over the 112 px crop; a pixel's saliency is the mean loss over the squares that covered it. All covered
 crops go through the encoder in batches.

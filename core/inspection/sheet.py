@@ -134,7 +134,7 @@ def figure_cells(one: Enlarged) -> tuple[str, str, str, str, str, str]:
 def _protocol(draw: ImageDraw.ImageDraw, inspection: Inspection, y: int) -> int:
     flip = ", with flip" if inspection.flip_tta else ""
     lines = [
-        f"Made small: {inspection.subject.made_small}. In recognition a face of this size is enlarged by "
+        f"Degradation: {inspection.subject.made_small}. In recognition a face of this size is enlarged by "
         f"{inspection.in_use}.",
         f"Encoder {inspection.encoder} (SHA-256 {inspection.encoder_sha256[:16]}, {inspection.precision}{flip}); "
         f"upscaler {inspection.upscaler}"

@@ -57,7 +57,7 @@ def subject_of_picture(picture: Picture, reduction: Reduction) -> Subject:
             )
         vlr, words = resize(read_image(stored.path), reduction.size_px), "the data set's own VLR file"
     else:
-        vlr, words = made_small(hr, reduction, picture.sha256)
+        vlr, words = reduced(hr, reduction, picture.sha256)
     return Subject(picture.name, vlr, hr, words, picture.identity, picture.sha256)
 
 
@@ -74,7 +74,7 @@ def subjects_of_photograph(pipeline: Pipeline, rgb: RGB, name: str, reduction: R
     subjects = []
     for probe in pipeline.find(rgb):
         if probe.probe_px >= HR_PROBE_PX:
-            vlr, words = made_small(probe.aligned, reduction, sha256)
+            vlr, words = reduced(probe.aligned, reduction, sha256)
             subjects.append(Subject(name, vlr, probe.aligned, words, sha256=sha256))
         else:
             side = min(high, max(low, probe.crop.shape[0]))
@@ -82,8 +82,8 @@ def subjects_of_photograph(pipeline: Pipeline, rgb: RGB, name: str, reduction: R
     return subjects
 
 
-def made_small(hr: RGB, reduction: Reduction, sha256: str) -> tuple[RGB, str]:
-    """(VLR, how in words) of an HR crop. Raises SettingsInvalid for values that make no sense."""
+def reduced(hr: RGB, reduction: Reduction, sha256: str) -> tuple[RGB, str]:
+    """Reduce an HR crop: (VLR, the method in words). Raises SettingsInvalid for values that make no sense."""
     draw = seed_for(reduction.seed, sha256)
     method = str(reduction.degradation)
     vlr, recipe = degrade(hr, reduction.size_px, method, seed=draw, params=reduction.params or None)

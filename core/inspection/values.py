@@ -1,4 +1,4 @@
-"""What an inspection is of and what it gives: plain frozen values, pictures as uint8 RGB."""
+"""Values of an inspection, its subject and its results: frozen, with pictures as uint8 RGB."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Who one picture resembles most, best first, among `people`.
+    """The people whom one picture resembles most, best first, among `people`.
 
     `rank` and `genuine` are the true person's: 1 + how many others score at least as high, and their score; None
     where they are unknown or have no other picture.

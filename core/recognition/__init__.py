@@ -1,1 +1,1 @@
-"""From a probe to an answer: probes, results, decisions, batches, gallery files."""
+"""Recognition: probes, decisions, results, batches, and gallery files."""

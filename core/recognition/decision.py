@@ -34,7 +34,7 @@ def decide(
 ) -> Recognition:
     """The recognition of one probe. `found` are the closest people, best first, at least two if there are as many.
 
-    A best score >= the threshold is a match, unless the runner-up's is within `tie_margin` of it: then nobody is
+    A best score >= the threshold is a match, unless the runner-up's is within `tie_margin` of it: then no one is
     named, and `possible` holds every name that close. The runner-up of a tie may itself be below the threshold.
     `nobody` is the reason given where `found` is empty.
     """

@@ -16,7 +16,7 @@ from core.system.sqlite_files import is_database
 
 
 class HasGallery(Protocol):
-    """A pipeline, as far as its gallery goes."""
+    """An object with a gallery, such as a pipeline."""
 
     gallery: EncoderView
     space: Space

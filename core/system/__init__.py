@@ -1,1 +1,1 @@
-"""The operating system and the file system: processor, threads, private files, SQLite files, file kinds, the doctor."""
+"""The operating system and the file system: processor, threads, private files, SQLite files, file kinds, logging."""

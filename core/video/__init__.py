@@ -1,1 +1,1 @@
-"""Video: frames from cameras and files, and what is made of the faces in them."""
+"""Video: sources, tracking, live identification, camera enrolment, and the sighting log."""

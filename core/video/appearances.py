@@ -44,7 +44,7 @@ class _Appearance:
     first: float
     last: float
     answers: Counter[tuple[Outcome, str | None]] = field(default_factory=Counter)
-    told: dict[tuple[Outcome, str | None], list[Recognition]] = field(default_factory=dict)
+    recognitions: dict[tuple[Outcome, str | None], list[Recognition]] = field(default_factory=dict)
     best: tuple[float, NDArray[np.uint8]] | None = None
 
 
@@ -66,10 +66,10 @@ class Appearances:
                 continue
             answer = (found.outcome, found.identity)
             track.answers[answer] += 1
-            told = track.told.setdefault(answer, [])
-            if len(told) < _KEPT_ANSWERS:
+            recognitions = track.recognitions.setdefault(answer, [])
+            if len(recognitions) < _KEPT_ANSWERS:
                 # Pictures and vectors aren't kept: a long video holds many faces.
-                told.append(_light(found))
+                recognitions.append(_light(found))
             if keep_faces and found.probe is not None:
                 weight = weight_of(found.probe.quality)
                 if track.best is None or weight > track.best[0]:
@@ -120,12 +120,12 @@ def _counts(track: _Appearance) -> bool:
 
 def _row(number: int, track: _Appearance) -> dict[str, Any]:
     (outcome, identity), times = track.answers.most_common(1)[0]
-    told = track.told[(outcome, identity)]
-    last = told[-1]
-    scores = [each.score for each in told if each.score is not None]
-    possible = Counter(each.possible for each in told).most_common(1)[0][0]
-    nearest = Counter(each.top_k[0].name for each in told if each.top_k).most_common(1)
-    sizes = [each.probe_px for each in told if each.probe_px is not None]
+    recognitions = track.recognitions[(outcome, identity)]
+    last = recognitions[-1]
+    scores = [each.score for each in recognitions if each.score is not None]
+    possible = Counter(each.possible for each in recognitions).most_common(1)[0][0]
+    nearest = Counter(each.top_k[0].name for each in recognitions if each.top_k).most_common(1)
+    sizes = [each.probe_px for each in recognitions if each.probe_px is not None]
     return {
         "track": number,
         "outcome": outcome,

@@ -1,7 +1,7 @@
 """State of a live enrolment: the captures to take, when one is taken automatically, and the text on the screen.
 
-A capture is taken when nothing speaks against it for a moment, the sharpest look of that moment; or when it is asked
-for by hand. Frames are held in memory only, until the session is cleared.
+A capture is taken once all conditions have held for a moment, the sharpest look of that moment; or on request. Frames
+are held in memory only, until the session is cleared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HOLD_S = 0.6
 """How long all conditions must hold before a capture is taken."""
 
 REST_S = 0.9
-"""After a capture none is taken for so long, so that the next picture differs."""
+"""How long none is taken after a capture, so that the next picture differs."""
 
 _NEVER_BY_HAND = ("no_face", "two_faces")
 
@@ -53,7 +53,7 @@ class Capture:
 
 @dataclass(frozen=True, eq=False)
 class CaptureView:
-    """What one look gave, for the screen. `position` counts from 0 and is None when all captures are there; `held` is
+    """Result of one look, for the screen. `position` counts from 0 and is None when all captures are there; `held` is
     the share of the moment that has passed, 0 to 1; `refused` says why a capture asked for by hand wasn't taken."""
 
     sight: Sight
@@ -72,7 +72,7 @@ class CaptureView:
 
     @property
     def text(self) -> str:
-        """The one thing to say now."""
+        """The instruction to show now."""
         if self.liveness is not None and not self.liveness.passed:
             return self.liveness.text
         return "All pictures are taken" if self.complete else self.advice.text

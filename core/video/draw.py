@@ -31,12 +31,14 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def label_of(face: LiveFace) -> str:
-    """What stands at a face: its number, the name or the outcome, and the score."""
+    """The label of a face: its number, the name or the outcome, and the score."""
     found = face.recognition
     if found is None:
         return f"{face.number}"
     name = _cut(found.title, _NAME_CHARS)
-    if found.possible:  # each name is shortened, so that both can be read, and that nobody is named
+    if (
+        found.possible
+    ):  # each name is shortened, so that both can be read, and that it is clear that neither is the answer
         names = either([_cut(each, _NAME_CHARS // max(2, len(found.possible))) for each in found.possible])
         name = f"{names} again?" if found.outcome == "repeat" else f"{names}?"
     return f"{face.number} {name}" if found.score is None else f"{face.number} {name} {found.score:.2f}"

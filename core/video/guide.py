@@ -1,4 +1,4 @@
-"""Guidance for a person who is being enrolled at a camera: one piece of advice at a time, the most important first.
+"""Guidance during enrolment with a camera: one piece of advice at a time, the most important first.
 
 Left and right are the person's own. `Quality.yaw_deg` is positive when a face turns towards the image's right, which in
 an unmirrored picture is the person's left.
@@ -82,7 +82,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Advice:
-    """One piece of advice: a code for programs, words for people. Code "good": nothing speaks against a capture."""
+    """One piece of advice: a code for programs, words for people. Code "good": the frame can be captured."""
 
     code: Code
     text: str
@@ -115,7 +115,7 @@ def steps_for(captures: int) -> tuple[Step, ...]:
 
 
 def advise(sight: Sight, step: Step, *, front: Sight | None = None, limits: GuideLimits | None = None) -> Advice:
-    """What stands in the way of a capture for `step`, or code "good".
+    """Return what prevents a capture for `step`, or code "good".
 
     `front` is what the person's front capture showed; turns and expressions are measured from it where there is one.
     """
@@ -124,7 +124,7 @@ def advise(sight: Sight, step: Step, *, front: Sight | None = None, limits: Guid
 
 
 def hindrance(sight: Sight, limits: GuideLimits | None = None) -> Advice | None:
-    """What makes a frame useless whatever its pose, None when nothing does."""
+    """Return what makes a frame unusable in any pose; None for a usable one."""
     return _hindrance(sight, limits or GuideLimits())
 
 

@@ -1,4 +1,4 @@
-"""Work off the video thread: of the frames that arrive, the newest is worked on, and older ones are forgotten.
+"""Background processing of video frames: only the newest frame is processed, older ones are dropped.
 
 with LatestFrameWorker(look, "enrol") as newest:
     newest.submit(frame)      # from the video thread: returns at once
@@ -27,8 +27,8 @@ CLOSE_S = 5.0
 
 @dataclass(frozen=True)
 class LatestFrameStats:
-    """`submitted` frames, of which `worked` were worked on, `skipped` were overtaken by newer ones and `failed` made
-    the work raise. `per_s`: results a second over the last seconds. `work_ms`: the last one's work;
+    """Counts of frames: `submitted`, `worked` (processed), `skipped` (replaced by newer ones) and `failed` (the work
+    raised). `per_s`: results a second over the last seconds. `work_ms`: the last one's work;
     `latency_ms`: from its submission to its result; both None before the first."""
 
     submitted: int = 0
@@ -41,8 +41,8 @@ class LatestFrameStats:
 
 
 class LatestFrameWorker(Generic[Frame, Result]):
-    """One thread that does `work` on the newest frame. There is no queue: at most one frame waits, so neither memory
-    nor delay grows when frames come faster than the work goes."""
+    """A thread that calls `work` with the newest frame. There is no queue: at most one frame waits, so neither memory
+    nor delay grows when frames arrive faster than they are processed."""
 
     def __init__(self, work: Callable[[Frame], Result], name: str) -> None:
         self._work = work

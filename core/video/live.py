@@ -1,8 +1,7 @@
-"""Live identification: faces in a stream are detected, tracked, enlarged and embedded together, and recognised by the
-latest frames of each.
+"""Live identification: detect, track and embed the faces of a stream, and recognise each by its latest frames.
 
-    identifier = LiveIdentifier(pipeline)
-    seen = identifier.look(rgb, at=time.monotonic())   # once a frame, on one thread
+identifier = LiveIdentifier(pipeline)
+seen = identifier.look(rgb, at=time.monotonic())   # once a frame, on one thread
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The newest frame of a camera or a stream, read on a thread of its own and connected again when it drops.
+"""Reader of cameras and streams that returns the newest frame, on its own thread, and reconnects after a dropout.
 
 with LiveSource(source, on_event) as live:
     for frame in live.frames(should_stop): ...
@@ -20,7 +20,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How a dropped stream is connected again: after `first_s`, then twice as long each time up to `most_s`; given up
+    """Delays of reconnection: after `first_s`, then twice as long each time up to `most_s`; given up
     when no picture has come for `give_up_s`."""
 
     first_s: float = 1.0
@@ -29,7 +29,7 @@ class Patience:
 
 
 class LiveSource:
-    """Reads until it is closed. The first connection is made at once; its errors are raised."""
+    """A camera or stream, read until it is closed. The first connection is made at once; its errors are raised."""
 
     def __init__(
         self,

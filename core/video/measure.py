@@ -1,5 +1,5 @@
-"""Speed of live identification: a clip is played into the pipeline at a camera's rate, as a browser's frames would be.
-Measured are results per second, latency from frame to result, milliseconds by step, and memory."""
+"""Benchmark of live identification: frames are fed to the pipeline at a camera's rate, and results per second, latency
+from frame to result, milliseconds by step and memory are measured."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ def _play(
     frames_per_s: float,
     on_second: Callable[[int], None] | None,
 ) -> None:
-    start, number, told = time.monotonic(), 0, 0
+    start, number, reported = time.monotonic(), 0, 0
     while (now := time.monotonic()) < start + seconds:
         newest.submit((frames[number % len(frames)], now))
         number += 1
-        if on_second is not None and int(now - start) > told:
-            told = int(now - start)
-            on_second(told)
+        if on_second is not None and int(now - start) > reported:
+            reported = int(now - start)
+            on_second(reported)
         time.sleep(max(0.0, start + number / frames_per_s - time.monotonic()))
 
 

@@ -17,7 +17,7 @@ _BAND = 0.11
 
 
 def draw_preview(rgb: NDArray[np.uint8], view: CaptureView | None) -> NDArray[np.uint8]:
-    """A frame (H, W, 3) as the person sees it: mirrored as in a looking glass, text upright; `view` is the newest look,
+    """A frame (H, W, 3) as the person sees it: mirrored, text upright; `view` is the newest look,
     None before the first. The frame itself isn't changed."""
     picture = np.ascontiguousarray(rgb[:, ::-1])
     text = "Looking for your face" if view is None else view.text

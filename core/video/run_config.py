@@ -13,7 +13,7 @@ from core.system.validated import Config
 class VideoConfig(Config):
     """A video to look at, and the pipeline to recognise with.
 
-    `source` is as `core.video.stream_credentials.put_away` returns it; with `uploaded` it is a file in the run's
+    `source` is as `core.video.stream_credentials.store_address` returns it; with `uploaded` it is a file in the run's
     folder, deleted after the run. `seconds` of None: the whole file, or an hour of a camera. `threshold` of None: the
     stock one. `weights`, `upscaler` and `gallery` of None: those in use.
     """

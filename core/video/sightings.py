@@ -75,7 +75,7 @@ def read_rule(gallery: Gallery) -> SightingRule:
 
 
 def write_rule(gallery: Gallery, rule: SightingRule, *, actor: str = "local") -> int:
-    """Put a rule into force, and delete at once what it no longer allows; how many sightings or faces that were.
+    """Set the rule and delete at once what it no longer allows; return the number of deleted sightings or faces.
     Raises NotAllowed."""
     require(Permission.WEIGHTS)
     with gallery.database.transaction() as connection:
@@ -136,7 +136,7 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
 
 
 def forget(gallery: Gallery, identity_id: int | None = None, *, actor: str = "local") -> int:
-    """Delete the sightings of one person, or all of them, and their traces in the file; how many there were."""
+    """Delete the sightings of one person, or all of them, and their traces in the file; return their number."""
     with gallery.database.transaction(Permission.DELETE) as connection:
         gone = connection.execute(
             "DELETE FROM sighting WHERE :person IS NULL OR identity_id = :person", {"person": identity_id}
@@ -166,7 +166,7 @@ class SightingLog:
         self._looked = gallery.database.now()
 
     def note(self, faces: Sequence[LiveFace]) -> int:
-        """Take the faces of a frame; how many rows were written."""
+        """Record the faces of a frame; return the number of rows written."""
         now = self._gallery.database.now()
         if (now - self._looked).total_seconds() >= WRITE_EVERY_S:
             self._rule, self._looked = read_rule(self._gallery), now

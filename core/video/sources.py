@@ -1,7 +1,7 @@
-"""Where video comes from: a file, a camera on this machine, or a stream in the network, read through FFmpeg (PyAV).
+"""Video sources: a file, a camera on this machine, or a network stream, read through FFmpeg (PyAV).
 
-A file is read frame by frame. A camera and a stream don't wait: they are read on a thread of their own, and who asks
-gets the newest frame; when one drops, it is connected again, waiting a little longer each time.
+A file is read frame by frame. A camera and a stream don't wait: they are read on their own thread, and a caller
+gets the newest frame; a dropped one is reconnected, with increasing delays.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Does it go on whether anybody looks or not?"""
+        """Whether frames arrive in real time, read or not: a camera or a stream."""
         return self.kind != "file"
 
 
 def source_of(text: str) -> Source:
-    """What an argument means. Looks no further than whether a file or device is there. Raises SourceUnusable."""
+    """Parse an argument as a source. Only checks whether a file or device exists. Raises SourceUnusable."""
     text = text.strip()
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", text)
     if scheme is not None:
@@ -227,7 +227,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
 
 
 def _unusable(source: Source, error: BaseException) -> SourceUnusable:
-    """FFmpeg's own text may contain the address with its password: only the kind of error is reported."""
+    """The error for a failure of FFmpeg, whose own text may contain the address with its password and isn't shown."""
     for kind in type(error).__mro__:
         for name, what, next_step in _REASONS:
             if kind.__name__ == name:

@@ -19,9 +19,9 @@ _MARK = "camera:"
 _MOST = 200
 
 
-def put_away(settings: Settings, address: str) -> str:
-    """What to write down for an address: itself, or "camera:KEY ADDRESS" where it holds a secret, which is kept in
-    the camera book then. Raises NotAllowed, StorageFailed."""
+def store_address(settings: Settings, address: str) -> str:
+    """Return the form of an address to store in a config: itself, or "camera:KEY ADDRESS" if it contains a secret,
+    which is then kept in the credentials file. Raises NotAllowed, StorageFailed."""
     require(Permission.RUN)
     if "://" not in address:
         return address
@@ -39,7 +39,7 @@ def put_away(settings: Settings, address: str) -> str:
 
 
 def address_of(settings: Settings, written: str) -> str:
-    """The address that `put_away` wrote down. Raises SettingsInvalid when the book no longer holds it."""
+    """Return the address that `store_address` stored. Raises SettingsInvalid when the file no longer contains it."""
     if not written.startswith(_MARK):
         return written
     key = written.removeprefix(_MARK).split(" ", 1)[0]
@@ -50,7 +50,7 @@ def address_of(settings: Settings, written: str) -> str:
 
 
 def shown(written: str) -> str:
-    """The address for the screen."""
+    """The address without its secret, for display."""
     return written.split(" ", 1)[-1] if written.startswith(_MARK) else written
 
 

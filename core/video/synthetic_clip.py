@@ -1,4 +1,4 @@
-"""Video made of photographs, to try and to measure with: faces pasted on a plain wall that sway a little."""
+"""Synthetic video clips for tests and benchmarks: photographs of faces that sway in front of a plain wall."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def actors(
     photographs: Sequence[NDArray[np.uint8]], size_px: int | None = None, detector: Detector | None = None
 ) -> list[Actor]:
     """Photographs made to stand side by side in a frame, their largest face at probe_px `size_px` (None: as large as
-    fits). Raises SettingsInvalid for one without a face, and when they don't fit beside each other."""
+    fits). Raises SettingsInvalid for one without a face, and when they don't fit next to each other."""
     detector = detector or Detector()
     slot = SIZE[0] / max(1, len(photographs))
     found: list[Actor] = []
@@ -55,7 +55,7 @@ def actors(
 
 
 def drawn_people(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
-    """Pictures of drawn people in whom the detector finds faces: to try and to measure without photographs."""
+    """Drawn portraits whose faces the detector finds, for tests and benchmarks without photographs."""
     from core.dataset.synthetic.head import View, portray
     from core.dataset.synthetic.looks import Expression, draw_looks
 

@@ -1,4 +1,4 @@
-"""Which face of this frame is which of the frames before: tracks by overlap and nearness, with numbers that stay.
+"""Face tracking across frames by overlap and distance; each track keeps its number.
 
 Faces are matched to where their tracks should be by now, all at once, so that the sum of costs is least (Kuhn, Naval
 Research Logistics Quarterly 1955, by SciPy). SORT's Kalman filter (Bewley et al., ICIP 2016) is left out: between
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from core.faces.face import Face, moved, overlap
 
 KEEP_S = 1.0
-"""A track that isn't seen is kept for so long: a face that is missed in a frame or two keeps its number."""
+"""A track that isn't seen is kept for this long: a face that is missed in a frame or two keeps its number."""
 
 KEEP_LOOKS, MOST_KEEP_S = 2.5, 8.0
-"""Where looks are further apart than usual (a busy or a small machine) it lives on for so many of them instead, and at
-most for so many seconds: else everybody would be somebody new at every look, and no evidence would ever add up."""
+"""Where looks are further apart than usual (a busy or a small machine) it is kept for this many of them instead, and at
+most for this many seconds: otherwise every look would start a new track, and no evidence would accumulate."""
 
 _NEAR = 0.75
 """A face belongs to a track when the boxes overlap, or when their centres are nearer than this, in face widths."""
@@ -67,7 +67,7 @@ class Tracker:
     _apart_s: float = 0.0
 
     def expected(self, at: float) -> list[Face]:
-        """Where the known faces should be at a time: for who looks there."""
+        """The expected positions of the tracked faces at a time."""
         return [track.expected(at) for track in self.tracks]
 
     def update(self, faces: Sequence[Face], at: float) -> list[Track]:

@@ -61,7 +61,7 @@ def capture(
 
     Raises CaptureCancelled when the person cancels, after deleting every picture; CameraMissing when frames end first.
     """
-    told = 0
+    reported = 0
     for frame in frames:
         key = window.key()
         if key == "escape":
@@ -72,9 +72,9 @@ def capture(
         view = session.look(frame)
         window.show(draw_preview(frame, view))
         taken = session.taken
-        if on_capture is not None and len(taken) > told:
+        if on_capture is not None and len(taken) > reported:
             on_capture(len(taken), taken[-1])
-        told = len(taken)
+        reported = len(taken)
         if view.complete or len(taken) == len(session.steps):
             return taken
     session.clear()

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation.result import Evaluation
-from core.evaluation.thresholds import InForce, in_force, points_of, put_to_use, space_of
+from core.evaluation.thresholds import ThresholdInUse, points_of, space_of, store_thresholds, thresholds_in_use
 from core.gallery.operating_points import (
     OperatingPoint,
     operating_points,
@@ -96,7 +96,7 @@ def calibration_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         _use_box(evaluation, points)
 
 
-def _in_use_html(used: list[InForce]) -> str:
+def _in_use_html(used: list[ThresholdInUse]) -> str:
     """A row per probe size with the threshold of both questions and its origin."""
     rows: dict[str, dict[str, Cell]] = {}
     for each in used:
@@ -105,11 +105,11 @@ def _in_use_html(used: list[InForce]) -> str:
     return cells_html("Probe", [((probe, ""), cells) for probe, cells in rows.items()])
 
 
-def _in_force(points: list[OperatingPoint], people: int, measure: str, mix: TemplateMix | None) -> list[InForce]:
-    return in_force(points, people, measure=measure, mix=mix)  # type: ignore[arg-type]
+def _in_force(points: list[OperatingPoint], people: int, measure: str, mix: TemplateMix | None) -> list[ThresholdInUse]:
+    return thresholds_in_use(points, people, measure=measure, mix=mix)  # type: ignore[arg-type]
 
 
-def _origin(each: InForce) -> str:
+def _origin(each: ThresholdInUse) -> str:
     point = each.decision.point
     if point is None:
         return "uncalibrated default"
@@ -179,7 +179,7 @@ def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
             _remove_or_restore(gallery(), space_of(evaluation), points[0].run, "Remove these thresholds")
     if clicked:
         with feedback() as attempt:
-            number = put_to_use(Path(path).expanduser(), evaluation, points)
+            number = store_thresholds(Path(path).expanduser(), evaluation, points)
             st.session_state[_MESSAGE] = f"{Path(path).name} now uses {count(number, 'threshold')} of this run."
         if attempt.ok:
             st.rerun()

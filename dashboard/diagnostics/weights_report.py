@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.diagnostics.model import Keys, ModelReport, report_on
+from core.diagnostics.weights_report import Keys, ModelReport, report_on
 from core.encoder.health import MAX_MEAN_ABS_COSINE, MIN_STD
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile

@@ -17,7 +17,7 @@ from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.system.text import count
 from core.video.sources import source_of
-from core.video.stream_credentials import put_away, shown
+from core.video.stream_credentials import shown, store_address
 from dashboard.identify.session import SIZES
 from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.downloads import offer_download
@@ -141,7 +141,7 @@ def _start(
         files = {written: file.getvalue()}
     else:
         source = source_of(address)
-        name, written, files = source.shown, put_away(here, source.address), {}
+        name, written, files = source.shown, store_address(here, source.address), {}
     slug = "".join(c if c.isalnum() else "-" for c in Path(name).stem.lower()).strip("-") or "video"
     from core.models.encoders import active_weights
     from core.models.upscalers import active_upscaler

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from core.evaluation.curves import rates_at
 from core.evaluation.picture_lookup import SeenPictures
 from core.evaluation.result import read_run
-from core.evaluation.thresholds import points_of, put_to_use, space_of
+from core.evaluation.thresholds import points_of, space_of, store_thresholds
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
@@ -241,7 +241,7 @@ def test_what_the_gallery_uses_now(open_page, measured, with_weights):
     evaluation.protocol["systems"] = [protocol]
     with Gallery.open(settings.gallery_path):
         pass
-    put_to_use(settings.gallery_path, evaluation, measured.points)
+    store_thresholds(settings.gallery_path, evaluation, measured.points)
     app = opened(open_page, accuracy_show="thresholds")
     [table] = [each.proto.body for each in app.get("html") if "<table class='ef-acc'>" in each.proto.body]
     lines = dict(re.findall(r"<tr><th><b>(.+?)</b></th>(.+?)</tr>", table))

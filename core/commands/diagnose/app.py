@@ -58,7 +58,7 @@ def weights(
 ) -> None:
     """Report on a file: keys, parameters, parent, health. With a data set: the three causes of a similarity that is
     too high, each with its evidence. Exits with 1 if something is wrong."""
-    from core.diagnostics.model import report_on
+    from core.diagnostics.weights_report import report_on
     from core.models.active import find_model
     from core.models.encoders import WeightsFile, active_weights
 

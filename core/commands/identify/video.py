@@ -96,7 +96,7 @@ def video(
     from core.jobs.launch import launch
     from core.video.run_config import VideoConfig
     from core.video.sources import source_of
-    from core.video.stream_credentials import put_away
+    from core.video.stream_credentials import store_address
 
     settings = load_settings()
     found = source_of(source)
@@ -107,7 +107,7 @@ def video(
         raise UsageMistake("--detach doesn't wait, so nothing can be copied.", "Find the files in the run's folder.")
     open_gallery(gallery_path).close()
     config = VideoConfig(
-        source=put_away(settings, found.address),
+        source=store_address(settings, found.address),
         seconds=seconds,
         looks_per_s=looks,
         reduce_to_px=int(size) if size else None,

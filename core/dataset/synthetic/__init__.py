@@ -1,1 +1,1 @@
-"""Drawn people for the demo data set."""
+"""Synthetic faces: drawn people for the demo data set."""

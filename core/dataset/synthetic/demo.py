@@ -1,4 +1,4 @@
-"""The demo: drawn people in the notes' layout, made in seconds; everything runs without anybody's photograph."""
+"""The demo: drawn people in the notes' layout, made in seconds; no photograph is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a drawn person: measures, colours, hair and the like, drawn by lot so that people differ; expressions.
+"""Appearance of drawn people: measures, colours, hair and the like, drawn by lot so that people differ; expressions.
 
 Lengths are in units of about the head's half height; (0, 0) is the face's middle, y points down.
 """
@@ -33,7 +33,7 @@ GLASSES = ("none", "none", "round", "none", "square", "none")
 
 @dataclass(frozen=True)
 class Looks:
-    """What makes a drawn person: measures of the face (units of the module's head), colours, hair and the like."""
+    """A drawn person's appearance: measures of the face (units of the module's head), colours, hair and the like."""
 
     skin: tuple[float, float, float]
     hair: tuple[float, float, float]

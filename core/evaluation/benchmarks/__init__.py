@@ -1,4 +1,4 @@
-"""The field's benchmarks from the user's own copy, by their published layouts and protocols."""
+"""Public benchmarks, read from the user's own copy and run by their published protocols."""
 
 from core.evaluation.benchmarks.layouts import NAMES, BenchmarkMissing, named_people, require_layout
 from core.evaluation.benchmarks.run import run_benchmark

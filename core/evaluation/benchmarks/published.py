@@ -1,4 +1,4 @@
-"""What others published on the same benchmarks, each with its source. Shares, not percent.
+"""Published figures on the same benchmarks, each with its source, as fractions.
 
 Only figures that could be read in a source are here. They come from larger networks, other training data and the
 authors' own alignment: neighbours, not rivals under equal conditions. SCface names a paper without figures: its tables

@@ -19,7 +19,7 @@ from core.jobs.launch import launch, resume
 from core.jobs.run_dir import create_run, list_runs, runs_root
 from core.jobs.state import write_state
 from core.settings import PROJECT_ROOT, load_settings
-from core.video.stream_credentials import put_away
+from core.video.stream_credentials import store_address
 
 OPERATOR, ADMIN = Actor("otto", Role.OPERATOR), Actor("ada", Role.ADMIN)
 
@@ -109,7 +109,7 @@ def test_an_operator_names_no_private_address_unless_it_is_listed(address, monke
 )
 def test_an_address_with_a_password_is_put_away_for_who_may_name_it(own_data_dir, address):
     with acting_as(OPERATOR), pytest.raises(NotAllowed, match="Only an admin"):
-        put_away(load_settings(), address)
+        store_address(load_settings(), address)
     assert not (own_data_dir / "cameras.json").exists()
 
 

@@ -23,7 +23,7 @@ from core.dataset.scan import scan
 from core.dataset.synthetic.demo import make_demo
 from core.evaluation.report_files import write_evaluation
 from core.evaluation.result import Evaluation
-from core.evaluation.thresholds import put_to_use
+from core.evaluation.thresholds import store_thresholds
 from core.gallery.backup import back_up, restore
 from core.gallery.embeddings_pt import write_embeddings_pt
 from core.gallery.encryption import change_key, decrypt, encrypt
@@ -49,7 +49,7 @@ from core.training.activate import use_run_weights
 from core.training.batch_split import halve_batch
 from core.training.export import export_float16
 from core.video.sightings import SightingRule, forget, write_rule
-from core.video.stream_credentials import put_away
+from core.video.stream_credentials import store_address
 from tests.made_weights import save_dsr
 from tests.unit.dataset.sets import notes_set
 
@@ -139,7 +139,7 @@ VIEWERS = {
     "half the batch": lambda p: halve_batch(p.run.checkpoints, batch_size=8, processes=1, configured=1),
     "write an evaluation": lambda p: write_evaluation(TOLD, p.root / "report"),
     "export weights": lambda p: export_float16(p.dsr, p.root / "out.safetensors"),
-    "keep a camera": lambda p: put_away(p.settings, "rtsp://user:secret@camera/1"),
+    "keep a camera": lambda p: store_address(p.settings, "rtsp://user:secret@camera/1"),
 }
 ADMINS = {
     "sighting rule": lambda p: write_rule(p.gallery, SightingRule(True, True, 1.0)),
@@ -182,8 +182,8 @@ def test_an_operator_changes_no_setting_and_no_account(place, deed):
 
 def test_a_calibrations_thresholds_are_put_to_use_by_an_admin_alone(place):
     with acting_as(OPERATOR), pytest.raises(NotAllowed):
-        put_to_use(place.settings.gallery_path, TOLD, [POINT])
-    assert put_to_use(place.settings.gallery_path, TOLD, []) == 0
+        store_thresholds(place.settings.gallery_path, TOLD, [POINT])
+    assert store_thresholds(place.settings.gallery_path, TOLD, []) == 0
 
 
 def test_a_download_is_in_the_trail_and_ends_with_the_role(own_data_dir):

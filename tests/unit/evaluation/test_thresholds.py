@@ -12,7 +12,7 @@ import pytest
 from core.errors import CoreError
 from core.evaluation.calibrate import points_json
 from core.evaluation.result import Evaluation, ReportUnreadable
-from core.evaluation.thresholds import in_force, points_of, put_to_use, space_of
+from core.evaluation.thresholds import points_of, space_of, store_thresholds, thresholds_in_use
 from core.gallery.operating_points import OperatingPoint, operating_points
 from core.gallery.store import Gallery
 from core.jobs.run_dir import Run, create_run
@@ -57,11 +57,11 @@ def test_points_that_cant_be_read_are_said(tmp_path: Path, text: str | None) -> 
 
 def test_they_go_into_a_gallery_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(CoreError):
-        put_to_use(tmp_path / "none.db", EVALUATION, [SMALL])
+        store_thresholds(tmp_path / "none.db", EVALUATION, [SMALL])
     assert not (tmp_path / "none.db").exists()
     with Gallery.open(tmp_path / "gallery.db"):
         pass
-    assert put_to_use(tmp_path / "gallery.db", EVALUATION, [SMALL, LARGE]) == 2
+    assert store_thresholds(tmp_path / "gallery.db", EVALUATION, [SMALL, LARGE]) == 2
     with Gallery.open(tmp_path / "gallery.db") as gallery:
         kept = operating_points(gallery, space_of(EVALUATION))
     assert [point.threshold for point in kept] == [0.48, 0.31]
@@ -75,7 +75,7 @@ def test_an_evaluation_that_names_no_system_is_refused(tmp_path: Path) -> None:
 def test_each_size_has_its_own_and_the_latest_counts() -> None:
     newer = OperatingPoint(0.0, 20.0, "fpir", 0.05, 300, 0.40, "evaluate/y", datetime(2026, 5, 2, tzinfo=UTC))
     older = OperatingPoint(0.0, 20.0, "fpir", 0.01, 300, 0.48, "evaluate/x", datetime(2026, 5, 1, tzinfo=UTC))
-    found = {each.probe: each for each in in_force([older, newer, LARGE], 301, measure="fpir")}
+    found = {each.probe: each for each in thresholds_in_use([older, newer, LARGE], 301, measure="fpir")}
     assert {probe: each.decision.threshold for probe, each in found.items()} == {
         "HR": 0.31,
         "32 px": 0.31,
@@ -83,5 +83,5 @@ def test_each_size_has_its_own_and_the_latest_counts() -> None:
         "16 px": 0.40,
     }
     assert found["16 px"].decision.point == newer and "it has 301 people" in found["16 px"].decision.warning
-    other = in_force([older, newer, LARGE], 10, measure="far")
+    other = thresholds_in_use([older, newer, LARGE], 10, measure="far")
     assert {each.decision.threshold for each in other} == {0.35} and all(each.decision.point is None for each in other)

@@ -31,7 +31,7 @@ from core.video.sources import (
     source_of,
     without_secret,
 )
-from core.video.stream_credentials import address_of, put_away, shown
+from core.video.stream_credentials import address_of, shown, store_address
 from core.video.writing import VideoWriter
 
 SECRET = "rtsp://guard:hunter2@10.0.0.7:554/cam?token=abc"
@@ -118,13 +118,13 @@ def test_a_password_is_neither_shown_nor_written_into_a_config(own_data_dir) -> 
     assert has_secret(SECRET) and not has_secret("rtsp://10.0.0.7/cam")
     assert source_of(SECRET).shown == without_secret(SECRET)
     settings = load_settings()
-    written = put_away(settings, SECRET)
+    written = store_address(settings, SECRET)
     assert "hunter2" not in written and "abc" not in written
-    assert put_away(settings, SECRET) == written
+    assert store_address(settings, SECRET) == written
     assert address_of(settings, written) == SECRET
     assert shown(written) == without_secret(SECRET)
     assert (own_data_dir / "cameras.json").stat().st_mode & 0o077 == 0
-    assert put_away(settings, "rtsp://10.0.0.7/cam") == "rtsp://10.0.0.7/cam"
+    assert store_address(settings, "rtsp://10.0.0.7/cam") == "rtsp://10.0.0.7/cam"
     (own_data_dir / "cameras.json").unlink()
     with pytest.raises(SettingsInvalid, match="no longer stored"):
         address_of(settings, written)

@@ -1,4 +1,4 @@
-"""What a file of weights holds: every key compared with its variant's, parameters, hash, parent, model card, health.
+"""Report on a file of weights: every key compared with its variant's, parameters, hash, parent, model card, health.
 
 Files that can't be used are reported too, with what is wrong: this is where one looks when loading refuses them.
 """
@@ -48,8 +48,8 @@ class Keys:
             (self.unexpected, "unexpected"),
             (self.misshapen, "of another shape"),
         )
-        told = ", ".join(f"{len(keys)} {what} (first {keys[0]})" for keys, what in found if keys)
-        return f"Nearest to {self.variant}, whose {self.expected} keys don't all fit: {told}."
+        misfits = ", ".join(f"{len(keys)} {what} (first {keys[0]})" for keys, what in found if keys)
+        return f"Nearest to {self.variant}, whose {self.expected} keys don't all fit: {misfits}."
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.diagnostics.model import report_on
+from core.diagnostics.weights_report import report_on
 from core.encoder.network import build_network
 from core.models.encoders import describe
 from core.models.upscalers import BICUBIC_UPSCALER
