@@ -176,4 +176,4 @@ def test_a_long_video_keeps_no_pictures_unless_asked() -> None:
         seen.add(result_of(at / 10, (1, "match", "Ada", 0.5)))
     assert list(seen.faces()) == []
     [track] = seen._tracks.values()
-    assert all(told.probe.crop.size == 0 for kept in track.told.values() for told in kept)
+    assert all(told.probe.crop.size == 0 for kept in track.recognitions.values() for told in kept)
