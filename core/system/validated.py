@@ -25,14 +25,27 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
+_MUST_BE = "Input should be "
+_EXPECTED = {
+    "int": "a whole number",
+    "int_from_float": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "path": "a path",
+    **dict.fromkeys(("list", "tuple"), "a list"),
+    **dict.fromkeys(("dict", "mapping", "model", "dataclass", "model_attributes"), "a table of named values"),
+}
+"""What a field must be, by the kind of fault, where pydantic's own words name Python's types."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def validated(model: type[_Model], values: Any, raises: Callable[[str], CoreError]) -> _Model:
     """Return `values` as a `model`.
 
-    Raises what `raises` makes of the first fault, a sentence such as "stages.0.epochs is -1: Input should be greater
-    than or equal to 0.".
+    Raises what `raises` makes of the first fault, a sentence such as "stages.0.epochs is -1, but must be greater than
+    or equal to 0.".
     """
     try:
         return model.model_validate(values)
@@ -43,13 +56,17 @@ def validated(model: type[_Model], values: Any, raises: Callable[[str], CoreErro
 def first_fault(error: ValidationError) -> str:
     """The first fault of a validation as a sentence: the field, its value, and what was expected."""
     fault = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(map(str, fault["loc"]))
+    where, kind = ".".join(map(str, fault["loc"])), fault["type"]
     reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    expected = _EXPECTED.get(kind.removesuffix("_type").partition("_parsing")[0])
+    if expected is None and reason.startswith(_MUST_BE):
+        expected = reason.removeprefix(_MUST_BE)
     if not where:
-        return f"{reason}."
-    if fault["type"] == "missing":
+        return f"{reason}." if expected is None else f"This must be {expected}."
+    if kind == "missing":
         return f"{where} is missing."
-    if fault["type"] == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"There is no setting '{where}'."
     shown = repr(fault["input"])
-    return f"{where} is {shown if len(shown) <= 60 else shown[:57] + '...'}: {reason}."
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return f"{where} is {shown}: {reason}." if expected is None else f"{where} is {shown}, but must be {expected}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ class Stage(Config):
 class Recipe(Config):
     stages: tuple[Stage, ...]
     rate: float = 0.1
+    folder: Path = Field(Path(), strict=False)
+    flip: bool = False
 
 
 class Report(Record):
@@ -36,14 +39,17 @@ def refusal(values: Any) -> str:
     [
         ({}, "stages is missing."),
         ({"stages": (), "speed": 1}, "There is no setting 'speed'."),
-        ({"stages": ({"name": "a", "epochs": -1},)}, "stages.0.epochs is -1: Input should be greater than"),
-        ({"stages": ({"name": "a", "epochs": "3"},)}, "stages.0.epochs is '3': Input should be a valid integer."),
-        ({"stages": ({"name": 7},)}, "stages.0.name is 7: Input should be a valid string."),
-        ({"stages": (), "rate": float("nan")}, "rate is nan: Input should be a finite number."),
-        ([1], "Input should be a valid dictionary or instance of Recipe."),
+        ({"stages": ({"name": "a", "epochs": -1},)}, "stages.0.epochs is -1, but must be greater than or equal to 0."),
+        ({"stages": ({"name": "a", "epochs": "3"},)}, "stages.0.epochs is '3', but must be a whole number."),
+        ({"stages": ({"name": 7},)}, "stages.0.name is 7, but must be a text."),
+        ({"stages": (), "rate": float("nan")}, "rate is nan, but must be a finite number."),
+        ({"stages": ([1],)}, "stages.0 is [1], but must be a table of named values."),
+        ({"stages": (), "folder": 7}, "folder is 7, but must be a path."),
+        ({"stages": (), "flip": "perhaps"}, "flip is 'perhaps', but must be true or false."),
+        ([1], "This must be a table of named values."),
         (
             {"stages": "x" * 100},
-            "stages is 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: Input should be",
+            "stages is 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..., but must be a list.",
         ),
     ],
 )
