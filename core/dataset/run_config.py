@@ -75,8 +75,8 @@ class DatasetRunConfig(Config):
         raise NotImplementedError
 
     def values(self) -> dict[str, Any]:
-        """The configuration as JSON values for config.json; values of None are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """The configuration as JSON values for config.json."""
+        return self.model_dump(mode="json")
 
 
 class _Output(DatasetRunConfig):

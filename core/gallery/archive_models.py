@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core.gallery.errors import ImportRejected
+from core.system.validated import first_fault
 
 _Model = TypeVar("_Model")
 
@@ -22,7 +23,7 @@ class _Part(BaseModel):
 class ManifestHeader(_Part):
     """The fields that every version of the format has."""
 
-    format: str
+    format: str = ""
     version: int = Field(ge=1, le=1_000_000)
 
 
@@ -79,9 +80,6 @@ def read_json(model: type[_Model], content: bytes, member: str) -> _Model:
     try:
         return TypeAdapter(model).validate_json(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
         raise ImportRejected(
-            f"{member}{f', {where}' if where else ''}: {fault['msg'].rstrip('.')}.",
-            "Export it again from the gallery it came from.",
+            f"{member}: {first_fault(error, show_value=False)}", "Export it again from the gallery it came from."
         ) from error

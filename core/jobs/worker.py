@@ -28,7 +28,7 @@ from core.jobs.run_dir import Run
 from core.jobs.slots import hold, wait_for_slot
 from core.jobs.state import Status, locked, now, stored_state, write_state
 from core.settings import Settings, data_folder, load_settings
-from core.system.logs import Public, log_to_stderr, logger
+from core.system.logs import Public, log_run_to_stderr, logger
 from core.system.private_files import keep_private
 from core.system.thread_env import let_threads_wait
 
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Mapping[str, str] = KIND
     run = Run(Path(arguments[0]).resolve())
     asked_to_end = _listen()
     try:
-        log_to_stderr("info")  # launch() has directed standard error to the run's output.log
+        log_run_to_stderr()  # launch() has directed standard error to the run's output.log
         alone = hold(run.path / ".worker") if run.path.is_dir() else None
         if alone is None:
             return _refuse(f"{run.path} is no run, or another process works on it")

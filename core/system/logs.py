@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -99,17 +99,29 @@ def log_to_stderr(default: str) -> None:
     _attach(_StandardError(), "standard error", level_of(os.environ.get(LEVEL_VARIABLE) or default))
 
 
+def log_run_to_stderr() -> None:
+    """Write a run's log lines to standard error, which is its output.log; see `_tolerant_level` for the level."""
+    level, warn = _tolerant_level()
+    _attach(_StandardError(), "standard error", level)
+    warn()
+
+
 def log_to_file(path: Path) -> None:
-    """Write log lines to a private file (0600) too, rotated by size, and to standard error; the level is
-    EDGEFACE_LOG_LEVEL's, else "info". An unknown level counts as "info", and is reported."""
-    try:
-        level, known = level_of(os.environ.get(LEVEL_VARIABLE) or "info"), True
-    except SettingsInvalid:
-        level, known = logging.INFO, False
+    """Write log lines to a private file (0600) too, rotated by size, and to standard error; see `_tolerant_level` for
+    the level."""
+    level, warn = _tolerant_level()
     _attach(_StandardError(), "standard error", level)
     _attach(_PrivateFile(path), "file", level)
-    if not known:
-        logger(__name__).warning("%s names no log level; using info", Public(LEVEL_VARIABLE))
+    warn()
+
+
+def _tolerant_level() -> tuple[int, Callable[[], None]]:
+    """The level in EDGEFACE_LOG_LEVEL, else "info", and a function that reports an unknown one, taken as "info"."""
+    try:
+        return level_of(os.environ.get(LEVEL_VARIABLE) or "info"), lambda: None
+    except SettingsInvalid:
+        report = logger(__name__).warning
+        return logging.INFO, lambda: report("%s names no log level; using info", Public(LEVEL_VARIABLE))
 
 
 def _attach(handler: logging.Handler, name: str, level: int) -> None:

@@ -33,6 +33,7 @@ _EXPECTED = {
     "bool": "true or false",
     "string": "a text",
     "path": "a path",
+    "datetime": "a time",
     **dict.fromkeys(("list", "tuple"), "a list"),
     **dict.fromkeys(("dict", "mapping", "model", "dataclass", "model_attributes"), "a table of named values"),
 }
@@ -53,8 +54,9 @@ def validated(model: type[_Model], values: Any, raises: Callable[[str], CoreErro
         raise raises(first_fault(error)) from error
 
 
-def first_fault(error: ValidationError) -> str:
-    """The first fault of a validation as a sentence: the field, its value, and what was expected."""
+def first_fault(error: ValidationError, *, show_value: bool = True) -> str:
+    """The first fault of a validation as a sentence: the field, its value unless that may be personal data, and what
+    was expected."""
     fault = error.errors(include_url=False, include_context=False)[0]
     where, kind = ".".join(map(str, fault["loc"])), fault["type"]
     reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
@@ -67,6 +69,8 @@ def first_fault(error: ValidationError) -> str:
         return f"{where} is missing."
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"There is no setting '{where}'."
+    if not show_value:
+        return f"{where}: {reason}." if expected is None else f"{where} must be {expected}."
     shown = repr(fault["input"])
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     return f"{where} is {shown}: {reason}." if expected is None else f"{where} is {shown}, but must be {expected}."

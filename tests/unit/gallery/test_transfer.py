@@ -270,6 +270,26 @@ def test_a_file_that_lies_is_refused_and_changes_nothing(filled, tmp_path, lie):
     assert not (tmp_path.parent.parent / "escape.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (in_json("manifest.json", format="zip"), "The file is no gallery export"),
+        (lambda members: members.update({"manifest.json": b'{"version": 1}'}), "The file is no gallery export"),
+        (
+            lambda members: members.update({"manifest.json": b"[]"}),
+            "manifest.json: This must be a table of named values.",
+        ),
+        (lambda members: members.update({"manifest.json": b"{}"}), "manifest.json: version is missing."),
+        (in_json("identities.json", note=["secret"]), "identities.json: 0.note must be a text."),
+        (in_template(row=-1), "identities.json: 0.templates.0.row must be greater than or equal to 0."),
+    ],
+)
+def test_a_refusal_names_the_field_in_plain_words_without_its_value(filled, change, said):
+    with pytest.raises(ImportRejected) as caught:
+        read_gallery_archive(rebuilt(export_bytes(filled)[0], change))
+    assert caught.value.what.startswith(said)
+
+
 def test_what_the_lies_are_made_from_is_accepted(filled):
     content = rebuilt(export_bytes(filled)[0], lambda members: None)
     assert len(import_gallery(filled, content, on_conflict="rename").added) == 3

@@ -64,6 +64,13 @@ def test_a_job_is_alone_polite_and_light(jobs, own_data_dir):
     assert f"INFO core.jobs.worker: run {run.log_id}: done after " in done
 
 
+def test_an_unknown_log_level_is_reported_and_the_run_goes_on(jobs, monkeypatch):
+    monkeypatch.setenv("EDGEFACE_LOG_LEVEL", "loud")
+    run = jobs.launch("count", to=2)
+    assert jobs.ended(run) == "done", run.log_path.read_text()
+    assert "WARNING core.system.logs: EDGEFACE_LOG_LEVEL names no log level; using info" in run.log_path.read_text()
+
+
 def test_a_mistake_is_told_with_its_next_step(jobs):
     run = jobs.launch("mistake")
     assert jobs.ended(run) == "failed"
@@ -223,8 +230,9 @@ def test_a_run_works_with_the_role_of_the_one_who_started_or_resumed_it(jobs):
 
 def test_a_calibration_that_an_operator_started_puts_no_thresholds_into_a_gallery(own_data_dir):
     settings = load_settings()
+    config = {"task": "calibrate", "gallery": str(settings.gallery_path), "goal": {"measure": "far", "target": 0.1}}
     with acting_as(Actor("otto", Role.OPERATOR)):
-        run = launch(settings, "evaluate", {"task": "calibrate", "gallery": str(settings.gallery_path)}, slug="x")
+        run = launch(settings, "evaluate", config, slug="x")
     until(lambda: not run.state().live)
     assert run.state().status == "failed" and "operator can't change the weights" in run.state().error
 
