@@ -12,7 +12,7 @@ from core.errors import SettingsInvalid
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 UNCALIBRATED_THRESHOLD = 0.35
-"""The stock cosine threshold. It is calibrated for no gallery and no weights: shown as "uncalibrated" wherever it is
+"""The default cosine threshold. It is calibrated for no gallery and no weights: shown as "uncalibrated" wherever it is
 used."""
 
 TIE_MARGIN = 0.02

@@ -26,7 +26,7 @@ else:
     from dashboard.home.view import view
     from dashboard.shell.error_display import feedback
     from dashboard.shell.navigation import all_pages
-    from dashboard.shell.sign_in import account, at_the_door, is_open
+    from dashboard.shell.sign_in import account, is_open, sign_in_screen
     from dashboard.shell.weights_badge import sidebar_status
 
     def home() -> None:
@@ -51,4 +51,4 @@ else:
             chosen.run()
     else:
         with feedback():
-            at_the_door()
+            sign_in_screen()

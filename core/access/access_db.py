@@ -1,8 +1,8 @@
-"""The file behind the trail and the brake on sign-ins: SQLite in the data folder, readable by its owner only.
+"""The database of the audit trail and of failed sign-ins: SQLite in the data folder, readable by its owner only.
 
-The trail only grows: the database refuses to change or to delete a line of it. What was typed as a name is kept for
-an hour as a hash keyed with a file of its own: a copy of the database tells nobody which names those were, or which
-passwords, typed in the wrong field. What is deleted is overwritten.
+The trail is append-only: triggers refuse to change or delete a line. A name that was typed is kept for an hour as a
+hash keyed with a separate file, so that a copy of the database reveals neither names nor passwords that were typed into
+the wrong field. Deleted content is overwritten.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def access_db_path(settings: Settings) -> Path:
 
 @contextmanager
 def write_transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
-    """One transaction, on disk when the block ends. Raises StorageFailed."""
+    """A write transaction, flushed to disk when the block ends. Raises StorageFailed."""
     path = access_db_path(settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def write_transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def read_connection(settings: Settings) -> Iterator[sqlite3.Connection | None]:
-    """The file as it is; None where there is none yet. Raises StorageFailed."""
+    """Open the file for reading; None where there is none yet. Raises StorageFailed."""
     path = access_db_path(settings)
     if not path.exists():
         yield None
@@ -98,7 +98,7 @@ def keyed_hash(settings: Settings, text: str) -> str:
 
 
 def _forget_plain_hashes(connection: sqlite3.Connection) -> None:
-    """Attempts of an earlier version go, pages and all; the brake begins again."""
+    """Erase the attempts that an earlier version stored without a key; rate limiting starts over."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempt'").fetchone():
         connection.execute("DELETE FROM attempt")
         connection.execute("VACUUM")

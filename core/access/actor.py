@@ -17,15 +17,15 @@ from core.access.errors import NotAllowed
 from core.access.roles import Permission, Role, least_role, permissions
 
 LOCAL = "local"
-"""The actor's name where nobody signed in."""
+"""The actor's name where sign-in is off."""
 
 VARIABLE, ROLE_VARIABLE = "EDGEFACE_ACTOR", "EDGEFACE_ROLE"
-"""Tell a run's process for whom it works, and with which role."""
+"""Environment variables that give a run's process its actor and their role."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody with a role; without one they may do nothing. `name` stands in the audit trail."""
+    """A user with a role; without a role nothing is allowed. `name` appears in the audit trail."""
 
     name: str
     role: Role | None
@@ -82,7 +82,7 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 
 def allowed(permission: Permission) -> bool:
-    """Whether who acts has that permission."""
+    """Whether the current actor has that permission."""
     return current_actor().may(permission)
 
 

@@ -1,4 +1,4 @@
-"""What stands between somebody and what they asked for."""
+"""Errors of accounts, sign-in and permissions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from core.errors import CoreError
 
 
 class AccessError(CoreError):
-    """The users' file, a name, a password or a role can't be used."""
+    """The users file, a name, a password or a role can't be used."""
 
     help_topic = "access"
 

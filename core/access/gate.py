@@ -1,7 +1,7 @@
-"""The gate's rules: which request may reach the program, judged by its headers alone. Every entry asks here: pages,
-uploads, files and interfaces for programs.
+"""Admission rules for HTTP requests, judged by their headers alone. They apply to every entry: pages, uploads, files
+and interfaces for programs.
 
-Where nobody signs in, everybody who is let in is the owner: only this machine's own browser and programs are.
+Without accounts every admitted visitor acts as the owner, so only browsers and programs of this machine are admitted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 Headers = Sequence[tuple[str, str]]
-"""Names in lower case, with their values, as they came: a name may be there more than once."""
+"""Names in lower case, with their values, in the order received: a name may occur more than once."""
 
 _OF_A_PROXY = re.compile(
     r"via$|forward|max-forwards|x-(forward|original-|real-?|remote-|client|cluster-|rewrite-|proxy|nginx|haproxy|traefik"
@@ -22,14 +22,14 @@ _OF_A_PROXY = re.compile(
 )
 """Headers by which web servers, and the services in front of them, say that they pass a request on."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-"""What secrets.token_urlsafe(32) gives."""
+"""The form of secrets.token_urlsafe(32)."""
 
 
 def refusal_without_accounts(headers: Headers, *, bound: str | None, bind_excused: bool) -> str:
-    """Why a request isn't let in where nobody signs in, in a few words; "" where it is.
+    """Return why a request is refused while there are no accounts, in a few words; "" for an admitted one.
 
-    Let in is what has one Host that names this machine's loopback, no Origin or exactly that host's, no trace of a
-    proxy, and reaches a server bound to loopback. `bound` is that server's address (None or "": every address);
+    A request is admitted with one Host that names this machine's loopback, no Origin or exactly that host's, and no
+    trace of a proxy, to a server bound to loopback. `bound` is that server's address (None or "": every address);
     `bind_excused` excuses the bound address, nothing else.
     """
     if not bind_excused and not (bound and is_loopback(bound)):
@@ -46,10 +46,10 @@ def refusal_without_accounts(headers: Headers, *, bound: str | None, bind_excuse
 
 
 def refusal_of_page(headers: Headers, trusted: Iterable[str] = ()) -> str:
-    """Why the web page that makes a request may not make it, in a few words; "" where it may, or none makes it.
+    """Return why the web page that makes a request is refused, in a few words; "" if it is admitted or there is none.
 
-    A page may when its Origin is the request's own Host, or one of `trusted` ("https://studio.example.org"). A link
-    that somebody follows is no page's doing.
+    A page is admitted if its Origin is the request's own Host, or one of `trusted` ("https://studio.example.org").
+    Following a link doesn't count as a page's request.
     """
     origins = values(headers, "origin")
     if len(origins) > 1:
@@ -66,22 +66,22 @@ def refusal_of_page(headers: Headers, trusted: Iterable[str] = ()) -> str:
 
 
 def browser_of(headers: Headers, cookie: str) -> str:
-    """The value of a browser's cookie of that name, "" without one that was given out here.
+    """Return the value of the cookie of that name, "" without one in this program's form.
 
-    Other programs on this machine set cookies for the same host, and not all of theirs are well formed: each is looked
-    at by itself.
+    Other programs on this machine set cookies for the same host, not all of them well formed, so each is parsed
+    separately.
     """
     pairs = (part.strip().partition("=") for value in values(headers, "cookie") for part in value.split(";"))
     return next((value for name, _, value in pairs if name == cookie and _TOKEN.fullmatch(value)), "")
 
 
 def values(headers: Headers, name: str) -> list[str]:
-    """All values of one header."""
+    """Return all values of one header."""
     return [value for each, value in headers if each == name]
 
 
 def without_port(host: str) -> str:
-    """The name or address in a Host header: "[::1]:8501" is "::1"."""
+    """Return the name or address in a Host header: "[::1]:8501" is "::1"."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if host.count(":") == 1 else host

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 SHORTEST, LONGEST = 12, 256
-"""Characters. Length is what counts; no mixture of kinds is asked for."""
+"""Lengths in characters. No mixture of character classes is required."""
 
 _AT_ONCE = threading.BoundedSemaphore(2)
-"""Each check takes 64 MiB: many at once must not take the machine's memory."""
+"""Each check takes 64 MiB: the number of simultaneous checks is limited."""
 
 
 def check_password(password: str, name: str = "") -> None:
-    """Raises AccessError for a password that is too short, too long, one character repeated, or the name."""
+    """Raise AccessError for a password that is too short, too long, one character repeated, or the name."""
     problem = ""
     if len(password) < SHORTEST:
         problem = f"has {len(password)} characters, at least {SHORTEST} are needed"
@@ -34,13 +34,13 @@ def check_password(password: str, name: str = "") -> None:
 
 
 def hash_password(password: str, hasher: PasswordHasher | None = None) -> str:
-    """An Argon2id hash with its salt and parameters, as text."""
+    """Return an Argon2id hash with its salt and parameters, as text."""
     with _AT_ONCE:
         return (hasher or default_hasher()).hash(password)
 
 
 def verify_password(stored: str | None, password: str, hasher: PasswordHasher | None = None) -> bool:
-    """Whether `password` made the hash `stored`. With None (no such name) the work is done all the same, for False."""
+    """Whether `password` matches the hash `stored`; None (an unknown name) takes the same time and gives False."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
     used = hasher or default_hasher()
@@ -58,7 +58,7 @@ def verify_password(stored: str | None, password: str, hasher: PasswordHasher | 
 
 @cache
 def default_hasher() -> PasswordHasher:
-    """RFC 9106's second choice, for machines short of memory: 64 MiB, 3 passes, 4 lanes."""
+    """The low-memory profile of RFC 9106: 64 MiB, 3 passes, 4 lanes."""
     from argon2 import PasswordHasher
     from argon2.profiles import RFC_9106_LOW_MEMORY
 

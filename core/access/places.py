@@ -19,7 +19,7 @@ from core.access.roles import Permission
 from core.settings import PROJECT_ROOT, Settings
 
 FOLDERS_VARIABLE = "EDGEFACE_FOLDERS"
-"""Folders that operators may name as well, one after the other as in PATH."""
+"""Further folders that operators may name, separated as in PATH."""
 HOSTS_VARIABLE = "EDGEFACE_HOSTS"
 """Names, addresses and networks of cameras within reach of this machine, such as "192.168.7.0/24,door.local"."""
 
@@ -31,13 +31,13 @@ _HOLDING_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:f
 
 
 def require_path(settings: Settings, path: Path) -> None:
-    """Raises NotAllowed for a path outside the folders that the current actor may name. Links in the data folder are
-    its owner's; elsewhere a path is where its links lead."""
+    """Raise NotAllowed for a path outside the folders that the current actor may name. Links in the data folder are
+    trusted; elsewhere they are resolved first."""
     require_paths(settings, [path])
 
 
 def require_paths(settings: Settings, paths: Iterable[Path]) -> None:
-    """`require_path` for each. Raises NotAllowed."""
+    """Apply `require_path` to each. Raises NotAllowed."""
     if allowed(Permission.ANYWHERE):
         return
     data, gallery = _as_named(settings.data_dir), _as_named(settings.gallery_path)
@@ -57,7 +57,7 @@ def require_paths(settings: Settings, paths: Iterable[Path]) -> None:
 
 
 def require_host(address: str) -> None:
-    """Raises NotAllowed for a stream's address that leads to this machine or into a private network, unless listed."""
+    """Raise NotAllowed for a stream's address that leads to this machine or into a private network, unless listed."""
     if allowed(Permission.ANYWHERE):
         return
     try:
@@ -77,7 +77,7 @@ def require_host(address: str) -> None:
 
 
 def require_places(settings: Settings, config: Mapping[str, Any]) -> None:
-    """`require_path` for every whole path of a run's settings, `require_host` for every address. Raises NotAllowed."""
+    """Apply `require_path` to every path in a run's config, and `require_host` to every address. Raises NotAllowed."""
     for text in _texts(config):
         if _ADDRESS.match(text):
             require_host(text)
@@ -86,12 +86,12 @@ def require_places(settings: Settings, config: Mapping[str, Any]) -> None:
 
 
 def _as_named(path: Path) -> Path:
-    """Whole and without "..", links not followed."""
+    """Return the absolute path without "..", links not followed."""
     return Path(os.path.normpath(path.expanduser().absolute()))
 
 
 def _a_path(text: str) -> bool:
-    """Whether a run, which starts in the project's folder, could mean a file by it."""
+    """Whether a run, which starts in the project's folder, could read the text as a path."""
     try:
         return text.startswith("/") or (PROJECT_ROOT / text).exists()
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ NAMELESS = "somebody without an address"
 
 
 def role_of_claims(claims: Mapping[str, Any], lists: Mapping[str, Any]) -> tuple[str, Role | None]:
-    """(name for the trail, role) of who the provider says it is; the first list that names them counts.
+    """Return (name for the trail, role) for a provider's claims; the first list that contains the user decides.
 
     An address counts only where the provider says with a literal true that it is verified (`email_verified`; absent,
     "true" and 1 aren't that). `iss` and `sub` have to be equal to the letter.
@@ -32,7 +32,7 @@ def role_of_claims(claims: Mapping[str, Any], lists: Mapping[str, Any]) -> tuple
 
 
 def role_of_name(name: str, lists: Mapping[str, Any]) -> Role | None:
-    """The role by now of somebody whom `role_of_claims` called `name`; None once no list names them."""
+    """Return the present role of the user that `role_of_claims` named; None once no list contains them."""
     for entry, role in _entries(lists):
         if name == (_account(entry) if isinstance(entry, Mapping) else _address(entry)):
             return role
@@ -53,7 +53,7 @@ def _account(entry: Mapping[str, Any]) -> str:
 
 
 def _address(value: Any) -> str:
-    """An address to be compared: the case of ASCII letters doesn't count. Beyond those "ß" isn't "ss", since the
-    mailboxes may be different people's."""
+    """Normalise an address for comparison: lower case for ASCII addresses only, since "ß" and "ss" may be mailboxes of
+    different people."""
     text = value.strip(" ") if isinstance(value, str) else ""
     return text.lower() if text.isascii() else text

@@ -1,4 +1,4 @@
-"""Three roles, each with all that the one before may do, and what there is to be allowed."""
+"""Roles and permissions. Each of the three roles includes the permissions of the one before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.access.errors import AccessError
 
 
 class Permission(StrEnum):
-    """Something that needs a permission; the value completes the sentence "You can't ..."."""
+    """An action that needs permission; the value completes the sentence "You can't ..."."""
 
     VIEW = "look at this"
     ENROL = "enrol or change people"
@@ -38,7 +38,7 @@ _ADDED: dict[Role, frozenset[Permission]] = {
 
 
 def permissions(role: Role | None) -> frozenset[Permission]:
-    """All that a role may do; nothing without one."""
+    """Return all permissions of a role; none for None."""
     if role is None:
         return frozenset()
     order = list(Role)
@@ -46,12 +46,12 @@ def permissions(role: Role | None) -> frozenset[Permission]:
 
 
 def least_role(permission: Permission) -> Role:
-    """The first role that has a permission."""
+    """Return the lowest role that has a permission."""
     return next(role for role in Role if permission in _ADDED[role])
 
 
 def role_of(text: str) -> Role:
-    """The role of that name, case aside. Raises AccessError."""
+    """Return the role of that name, ignoring case. Raises AccessError."""
     try:
         return Role(text.strip().lower())
     except ValueError as error:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _log = logger(__name__)
 
 FREE_FAILURES = 3
-"""So many failures of a name cost no wait; each one more doubles it."""
+"""Failures per name without a delay; each further one doubles the delay."""
 LONGEST_WAIT_S = 300.0
 REMEMBERED_S = 3600.0
-"""Failures older than this are forgotten."""
+"""Older failures don't count."""
 FREE_IN_ALL, LONGEST_WAIT_IN_ALL_S = 30, 15.0
-"""Beyond so many failures of all names within the hour everybody waits a little: one password tried on many names."""
+"""Failures of all names within the hour before every sign-in is delayed: against one password tried on many names."""
 
 
 def sign_in(
@@ -40,10 +40,10 @@ def sign_in(
     clock: Callable[[], float] = time.time,
     hasher: PasswordHasher | None = None,
 ) -> User:
-    """The user, when name and password fit. The attempt is noted before the password is looked at, so that many at
-    once gain nothing.
+    """Return the user if name and password match. The attempt is recorded before the password is checked, so that
+    parallel attempts gain nothing.
 
-    Raises SignInRefused, TooManyAttempts, AccessError for a damaged users' file, StorageFailed.
+    Raises SignInRefused, TooManyAttempts, AccessError for a damaged users file, StorageFailed.
     """
     now = clock()
     with write_transaction(settings) as connection:

@@ -20,7 +20,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class TrailEntry:
-    """One thing that was done: when (UTC), by whom, what, and to what. Enrolled people appear by number, never by
+    """An entry of the audit trail: time (UTC), actor, action and object. Enrolled people appear by number, never by
     name."""
 
     at: datetime
@@ -30,7 +30,7 @@ class TrailEntry:
 
 
 class PersonEntry(Protocol):
-    """A line of a gallery's own trail, which knows people by their number."""
+    """An entry of a gallery's own trail, which names people by number."""
 
     @property
     def at(self) -> datetime: ...
@@ -55,7 +55,7 @@ def write_trail(settings: Settings, event: str, subject: str = "", *, actor: str
 
 
 def read_trail(settings: Settings, limit: int) -> list[TrailEntry]:
-    """The latest `limit` lines, newest first. Raises NotAllowed, StorageFailed."""
+    """Return the latest `limit` entries, newest first. Raises NotAllowed, StorageFailed."""
     require(Permission.ACCESS)
     with read_connection(settings) as connection:
         if connection is None:

@@ -35,7 +35,7 @@ _RESERVED = frozenset({LOCAL, NOBODY.name})
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may sign in. `stamp` changes with password and role: a sign-in of before counts no more."""
+    """An account. `stamp` changes with password and role, which invalidates earlier sign-ins."""
 
     name: str
     role: Role
@@ -51,7 +51,7 @@ def users_path(settings: Settings) -> Path:
 
 
 def sign_in_needed(settings: Settings) -> bool:
-    """Whether there is a users' file. Where the folder can't be looked into: yes."""
+    """Whether a users file exists; True where the folder can't be read."""
     try:
         return os.path.lexists(users_path(settings))
     except OSError:
@@ -59,7 +59,7 @@ def sign_in_needed(settings: Settings) -> bool:
 
 
 def read_users(settings: Settings) -> list[User]:
-    """Everybody, by name; [] without a file. Raises AccessError for a damaged file, StorageFailed."""
+    """Return all accounts, sorted by name; [] without a file. Raises AccessError for a damaged file, StorageFailed."""
     path = users_path(settings)
     try:
         content = path.read_bytes()
@@ -78,15 +78,15 @@ def read_users(settings: Settings) -> list[User]:
 
 
 def find_user(settings: Settings, name: str) -> User | None:
-    """The user of that name, case aside, or None. Raises what `read_users` raises."""
+    """Return the account of that name, ignoring case, or None. Raises what `read_users` raises."""
     wanted = user_key(name)
     return next((user for user in read_users(settings) if user_key(user.name) == wanted), None)
 
 
 def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher: PasswordHasher | None = None) -> User:
-    """Let somebody sign in. The first one is an admin, or nobody could add the second from the dashboard.
+    """Add an account. The first one must be an admin, since only an admin can add others from the dashboard.
 
-    Raises NotAllowed, AccessError (name taken or unfit, password unfit, the first isn't an admin), StorageFailed.
+    Raises NotAllowed, AccessError (name taken or invalid, password invalid, the first isn't an admin), StorageFailed.
     """
     actor = require(Permission.ACCESS).name  # before the change, after which somebody else may be asked
     cleaned = clean_user_name(name)
@@ -104,7 +104,7 @@ def add_user(settings: Settings, name: str, password: str, role: Role, *, hasher
 
 
 def change_password(settings: Settings, name: str, password: str, *, hasher: PasswordHasher | None = None) -> User:
-    """Give somebody another password; where they are signed in they have to sign in again. Raises as `add_user`."""
+    """Change a password; the user has to sign in again everywhere. Raises as `add_user`."""
     actor = require(Permission.ACCESS).name
     check_password(password, name)
     hashed = hash_password(password, hasher)
@@ -114,7 +114,7 @@ def change_password(settings: Settings, name: str, password: str, *, hasher: Pas
 
 
 def change_role(settings: Settings, name: str, role: Role) -> User:
-    """Give somebody another role, at once. Raises NotAllowed, AccessError for the last admin, StorageFailed."""
+    """Change a role, effective at once. Raises NotAllowed, AccessError for the last admin, StorageFailed."""
     actor = require(Permission.ACCESS).name
     changed = _change(settings, name, role=role)
     write_trail(settings, f"role changed to {role}", changed.name, actor=actor)
@@ -122,9 +122,9 @@ def change_role(settings: Settings, name: str, role: Role) -> User:
 
 
 def remove_user(settings: Settings, name: str) -> bool:
-    """Let somebody sign in no more, at once. With the last one signing in is off again: True then.
+    """Remove an account, effective at once. Return True if it was the last one, which turns sign-in off.
 
-    Raises NotAllowed, AccessError (nobody of that name; the last admin while others are there), StorageFailed.
+    Raises NotAllowed, AccessError (no such name; the last admin while other accounts exist), StorageFailed.
     """
     actor = require(Permission.ACCESS).name
     with _changing(settings) as users:
@@ -140,7 +140,7 @@ def remove_user(settings: Settings, name: str) -> bool:
 
 
 def clean_user_name(name: str) -> str:
-    """The name as it is kept. Raises AccessError for an empty, long, unprintable or reserved one."""
+    """Return the normalised name. Raises AccessError for an empty, long, unprintable or reserved one."""
     cleaned = " ".join(name.split())
     if not cleaned or len(cleaned) > LONGEST_NAME or not cleaned.isprintable() or user_key(cleaned) in _RESERVED:
         raise AccessError(
@@ -150,7 +150,7 @@ def clean_user_name(name: str) -> str:
 
 
 def user_key(name: str) -> str:
-    """What two ways to type one name have in common."""
+    """Return the comparison key of a name, equal for all ways to type it."""
     folded = unicodedata.normalize("NFC", name).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
 
@@ -168,13 +168,13 @@ def _change(settings: Settings, name: str, **changes: Any) -> User:
 def _one(users: list[User], name: str) -> User:
     found = next((user for user in users if user_key(user.name) == user_key(name)), None)
     if found is None:
-        raise AccessError(f"Nobody called “{name[:40]}” may sign in.", "See edgeface-studio users list.")
+        raise AccessError(f"There is no account called “{name[:40]}”.", "See edgeface-studio users list.")
     return found
 
 
 def _refuse_without_admin(users: list[User]) -> None:
     if not any(user.role is Role.ADMIN for user in users):
-        raise AccessError("Then nobody would be an admin.", "Make somebody else an admin first.")
+        raise AccessError("This is the only admin.", "Make another account an admin first.")
 
 
 def _user(value: Any) -> User:
@@ -191,7 +191,7 @@ def _write(settings: Settings, users: list[User]) -> None:
 
 @contextmanager
 def _changing(settings: Settings) -> Iterator[list[User]]:
-    """Everybody, while no other process changes them."""
+    """The accounts, locked against other processes."""
     path = settings.data_dir / ".users.lock"
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)

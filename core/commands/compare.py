@@ -64,5 +64,5 @@ def compare(
     for which, probe in (("first", result.a), ("second", result.b)):
         if probe is not None and probe.upscaler_because:
             note(f"The {which} face was enlarged by {probe.upscaler_text}.")
-    stock = threshold == DEFAULT_THRESHOLD and result.same is not None and not result.calibrated
-    say(f"{verdict}: {result.reason}{' (the stock threshold, not calibrated)' if stock else ''}")
+    default = threshold == DEFAULT_THRESHOLD and result.same is not None and not result.calibrated
+    say(f"{verdict}: {result.reason}{' (the default threshold, not calibrated)' if default else ''}")

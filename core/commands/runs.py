@@ -235,8 +235,8 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _line(event: Event) -> str:
-    told = ", ".join(f"{key} {_short(value)}" for key, value in event.data.items())
-    return f"{_when(event.at)} {event.kind}{f': {told}' if told else ''}"
+    fields = ", ".join(f"{key} {_short(value)}" for key, value in event.data.items())
+    return f"{_when(event.at)} {event.kind}{f': {fields}' if fields else ''}"
 
 
 def _short(value: object) -> str:

@@ -23,7 +23,7 @@ from core.commands.shared.common import (
 from core.settings import load_settings
 
 group = typer.Typer(
-    help="Accounts of the dashboard. Once there is one, everybody has to sign in.",
+    help="Accounts of the dashboard. Once there is one, every visitor has to sign in.",
     epilog=example("users add ada --role admin", "users list"),
     rich_markup_mode=None,
 )
@@ -92,7 +92,7 @@ def password(name: UserArgument, password_stdin: StdinOption = False) -> None:
 
     settings = load_settings()
     if find_user(settings, name) is None:
-        raise UsageMistake(f"Nobody called {name} may sign in.", "See edgeface-studio users list.")
+        raise UsageMistake(f"There is no account called {name}.", "See edgeface-studio users list.")
     user = change_password(settings, name, _new_password(password_stdin))
     say(f"{user.name} has a new password.")
 

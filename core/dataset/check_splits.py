@@ -87,7 +87,7 @@ def check_amounts(frame: pd.DataFrame, mode: str) -> list[Finding]:
     hr = _hr(frame)
     people = hr["identity"].nunique()
     if people < 2:
-        text = "Only one person is in it: there is nobody to tell apart. Add people."
+        text = "There is only one person, so people can't be compared. Add people."
         return [Finding("few_people", "error", text, hr)]
     findings: list[Finding] = []
     learnt = hr[hr["split"].isin(("train", ""))]

@@ -43,7 +43,7 @@ class Verdict:
     def text(self) -> str:
         """The verdict in one line."""
         if self.clean:
-            return f"Nothing wrong was found in {self.images:,} images."
+            return f"No problems were found in {self.images:,} images."
         count = sum(finding.severity == self.findings[0].severity for finding in self.findings)
         word = self.findings[0].severity
         return f"{count} {word}{'s' if count > 1 else ''} in {self.images:,} images: {self.findings[0].text}"

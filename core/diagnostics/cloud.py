@@ -143,7 +143,7 @@ def drawn_people(pictures: Sequence[Picture], most: int, seed: int = 0) -> list[
 
 def _cloud(vectors: NDArray[np.float32], table: pd.DataFrame, because: str) -> Cloud:
     if not len(table):
-        raise SettingsInvalid(f"There is nothing to show: {because}.", "Choose other pictures, or enrol somebody.")
+        raise SettingsInvalid(f"There is nothing to show: {because}.", "Choose other pictures, or enrol a person.")
     full = table[table["view"] == HR_VIEW].drop_duplicates("photo")
     at = dict(zip(full["photo"], full.index, strict=True))
     table = table.assign(hr=[at.get(photo, -1) for photo in table["photo"]])[list(COLUMNS)]

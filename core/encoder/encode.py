@@ -22,7 +22,7 @@ from core.encoder.network import build_network
 from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
-from core.models.files import look_at
+from core.models.files import file_facts
 from core.models.variants import EMBEDDING_DIM, VARIANTS, variant_by_blob_id
 from core.settings import CROP_PX
 from core.system.cpu import cpu_has_bfloat16
@@ -208,7 +208,7 @@ def load_encoder(
         network.load_state_dict(state.tensors, strict=True)
     info = EncoderInfo(
         variant=state.variant.name,
-        official=variant_by_blob_id(look_at(Path(path)).hashes.git_blob_id) is not None,
+        official=variant_by_blob_id(file_facts(Path(path)).hashes.git_blob_id) is not None,
         path=Path(path),
         weights_sha256=state.sha256,
         kind=state.kind,

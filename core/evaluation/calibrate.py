@@ -283,7 +283,7 @@ def _text(goal: Goal, thresholds: Sequence[Mapping[str, Any]]) -> str:
     several = len({row["pairing"] for row in thresholds}) > 1
     said = [
         f"{row['probe']}{f' {pairing}' if several and (pairing := row['pairing']) else ''} "
-        f"{'too few to tell' if row['threshold'] is None else format(row['threshold'], '.3f')}"
+        f"{'not enough data' if row['threshold'] is None else format(row['threshold'], '.3f')}"
         for row in thresholds
     ]
     where = ""

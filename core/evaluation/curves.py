@@ -13,7 +13,7 @@ BINS = 400
 """Bins of the histograms over [-1, 1]: 0.005 wide, the step of a threshold slider."""
 
 SWEEP = tuple(round(float(value), 2) for value in np.arange(0.0, 0.81, 0.05))
-"""The thresholds of the sweep; the stock 0.35 is one of them."""
+"""The thresholds of the sweep; the default 0.35 is one of them."""
 
 
 def roc_points(curve: Roc, most: int = 300) -> pd.DataFrame:

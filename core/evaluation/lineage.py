@@ -19,7 +19,7 @@ from typing import Any
 from core.dataset.manifest import is_dataset, read_dataset
 from core.errors import CoreError
 from core.jobs.run_dir import list_runs, runs_root
-from core.models.files import look_at, stored_paths
+from core.models.files import file_facts, stored_paths
 from core.models.header import json_object
 from core.settings import Settings
 
@@ -51,7 +51,7 @@ def ancestors_of(paths: Iterable[Path], settings: Settings) -> Ancestors:
     data: set[str] = set()
     todo: list[tuple[str, Mapping[str, str]]] = []
     for path in paths:
-        facts = look_at(path)
+        facts = file_facts(path)
         todo.append((facts.hashes.sha256, facts.metadata))
     here: dict[str, Mapping[str, str]] | None = None
     while todo:
@@ -107,7 +107,7 @@ def _headers(settings: Settings) -> dict[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     for path in (*stored_paths(settings), *_checkpoints(settings)):
         try:
-            facts = look_at(path)
+            facts = file_facts(path)
         except CoreError:
             continue  # gone or unreadable since it was listed
         found[facts.hashes.sha256] = facts.metadata

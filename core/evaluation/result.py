@@ -187,7 +187,7 @@ def training_overlap(protocol: Mapping[str, Any]) -> list[str]:
     """Return a warning for each system that was measured on people of its training data."""
     return [
         f"{number:,} of {protocol.get('people', 0):,} people took part in training or choosing {label}: its figures "
-        "flatter. Measure on people who took no part."
+        "are optimistic. Measure on people who took no part."
         for label, number in (protocol.get("people_known") or {}).items()
     ]
 

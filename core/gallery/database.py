@@ -72,7 +72,7 @@ class Database:
         self._writing = False
         self._process = os.getpid()
         if not create and isinstance(self.path, Path) and not self.path.exists():
-            raise GalleryUnreadable(f"There is no gallery at {self.path}.", "Enrol somebody first, or check the path.")
+            raise GalleryUnreadable(f"There is no gallery at {self.path}.", "Enrol a person first, or check the path.")
         self._connection = self._open()
 
     @contextmanager
@@ -167,7 +167,7 @@ class Database:
             def look(status: int, remaining: int, total: int) -> None:
                 if remaining and time.monotonic() > deadline:
                     raise GalleryBusy(
-                        f"{self.path} is in use by another programme.",
+                        f"{self.path} is in use by another program.",
                         "Nothing was changed. Wait for it to finish, then try again.",
                     )
 

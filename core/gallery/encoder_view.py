@@ -90,7 +90,7 @@ class EncoderView:
         self, measure: Measure, probes_px: Sequence[float], threshold: float, frames: Sequence[int] | None = None
     ) -> list[Decision]:
         """The threshold for each probe by its size in px and the `frames` that it was pooled from (None: one each):
-        where `threshold` is the stock one, this gallery's calibrated one goes before it; one that was asked for
+        where `threshold` is the default one, this gallery's calibrated one goes before it; one that was asked for
         stays."""
         points = operating_points(self.store, self.space) if threshold == UNCALIBRATED_THRESHOLD else []
         if not points:

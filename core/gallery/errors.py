@@ -46,7 +46,7 @@ class GalleryLocked(GalleryError):
 
 
 class GalleryBusy(GalleryError):
-    """Another programme kept the gallery locked for longer than the waiting time."""
+    """Another program kept the gallery locked for longer than the waiting time."""
 
 
 class ImportRejected(GalleryError):

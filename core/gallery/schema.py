@@ -13,7 +13,7 @@ from core.gallery.sqlite_errors import translated_errors
 from core.system.sqlite_files import read_header
 
 APPLICATION_ID = 0x45464753
-"""Written into the file's header ("EFGS"): a database of another programme is told apart without opening it.
+"""Written into the file's header ("EFGS"): a database of another program is recognised without opening it.
 """
 
 
@@ -166,7 +166,7 @@ def check_file(path: Path) -> bool:
         return False
     if header.application_id != APPLICATION_ID:
         raise GalleryUnreadable(
-            f"{path} is a database of another programme, not a gallery.",
+            f"{path} is a database of another program, not a gallery.",
             "Choose another file, or a new name for a new one.",
         )
     refuse_newer(path, header.user_version)
@@ -174,7 +174,7 @@ def check_file(path: Path) -> bool:
 
 
 def refuse_newer(path: Path | str, version: int) -> None:
-    """Raises GalleryNewer when `version` is beyond what this programme knows."""
+    """Raises GalleryNewer when `version` is beyond what this program knows."""
     if version > len(MIGRATIONS):
         raise GalleryNewer(
             f"{path} was written by a newer EdgeFace Studio (format {version}, known {len(MIGRATIONS)}).",

@@ -38,7 +38,7 @@ def _explain(path: Path | str, error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return GalleryBusy(
-            f"{path} is in use by another programme.",
+            f"{path} is in use by another program.",
             "Nothing was changed. Wait for it to finish, then try again.",
         )
     if code == sqlite3.SQLITE_FULL:

@@ -65,7 +65,7 @@ class Gallery:
     ) -> Gallery:
         """Open the gallery at `path`, created when missing (unless `create` is False); ":memory:" uses no file.
 
-        `wait_s`: how long to wait for another programme's write. `keys` returns the key (default: the environment's)
+        `wait_s`: how long to wait for another program's write. `keys` returns the key (default: the environment's)
         of an encrypted gallery; a new one is encrypted with it. `backup_first`: copy an older format to the folder
         backups before migrating it. Raises GalleryUnreadable (missing, damaged), GalleryNewer, GalleryLocked,
         GalleryBusy, StorageFailed; a file that isn't a gallery stays unchanged.
@@ -180,7 +180,7 @@ class Gallery:
         with self.database.reading():
             self._indexes.clear()
         try:
-            reason = "" if self.database.tidy() else "another programme is reading it."
+            reason = "" if self.database.tidy() else "another program is reading it."
         except (GalleryBusy, StorageFailed) as error:
             reason = error.what
         if reason:

@@ -16,10 +16,10 @@ from core.models.files import (
     WeightsFile,
     Wording,
     exists,
+    file_facts,
     free_path,
     hash_file,
-    lies_in,
-    look_at,
+    is_inside,
 )
 from core.models.header import is_upscaler
 from core.models.registry import ModelRegistry
@@ -64,7 +64,7 @@ class _Encoders(ModelRegistry[WeightsFile]):
     alternative = f"fetch official ones: {fetch_command()}"
 
     def describe(self, path: Path) -> WeightsFile:
-        return self.from_facts(look_at(path))
+        return self.from_facts(file_facts(path))
 
     def accepts(self, metadata: Mapping[str, str]) -> bool:
         return not is_upscaler(metadata)
@@ -86,13 +86,13 @@ class _Encoders(ModelRegistry[WeightsFile]):
         found = self.scan(settings)
         for folder in (settings.weights_dir, settings.models_dir):
             official = {
-                file.official.name: file for file in reversed(found) if file.official and lies_in(folder, file.path)
+                file.official.name: file for file in reversed(found) if file.official and is_inside(folder, file.path)
             }
             for name in PREFERENCE:
                 if name in official:
                     return official[name]
         # A file that isn't official is used without being chosen only where the project ships it.
-        if shipped := [file for file in found if lies_in(settings.models_dir, file.path)]:
+        if shipped := [file for file in found if is_inside(settings.models_dir, file.path)]:
             return shipped[0]
         if found:
             raise WeightsMissing(

@@ -85,7 +85,7 @@ class WeightsFile:
         return ours.get(self.origin, "not an official file")
 
 
-def look_at(path: Path) -> FileFacts:
+def file_facts(path: Path) -> FileFacts:
     """Return the facts of the file at `path`. Hashes are cached by size and modification time.
 
     Raises WeightsMissing when there is no such file, StorageFailed when it can't be read.
@@ -153,7 +153,7 @@ def stored_paths(settings: Settings) -> Iterator[Path]:
                 continue
 
 
-def lies_in(folder: Path, path: Path) -> bool:
+def is_inside(folder: Path, path: Path) -> bool:
     """Whether the resolved `path` is inside `folder`."""
     return path.is_relative_to(folder.resolve())
 
@@ -188,7 +188,7 @@ def chosen_file(
         )
     path = settings.data_dir / entry["path"]
     try:
-        file = look_at(path)
+        file = file_facts(path)
     except WeightsMissing as error:
         raise fault(
             f"The {wording.subject} in use {wording.are} gone: there is no file at {path}.",
@@ -222,7 +222,7 @@ def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") ->
     require(Permission.WEIGHTS)
     for stored in stored_paths(settings):
         try:
-            if look_at(stored).hashes.sha256 == sha256:
+            if file_facts(stored).hashes.sha256 == sha256:
                 return stored.resolve()
         except (WeightsMissing, StorageFailed):
             continue  # gone or unreadable since the folder was listed

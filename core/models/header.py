@@ -231,12 +231,12 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha25
     They are of one mode and of the first system with the file of that SHA-256, else of the first system; with bicubic
     for the same encoder, where the report has it. Raises KeyError, TypeError and IndexError for other content.
     """
-    told = report["protocol"]
-    systems = told["systems"]
+    facts = report["protocol"]
+    systems = facts["systems"]
     own = [one for one in systems if sha256 and sha256 in (one.get("weights_sha256"), one.get("upscaler_id"))]
     system = (own or systems)[0]
     protocol = (
-        f"{_data_of(told)}, {mode}, flip TTA {'on' if system['flip_tta'] else 'off'}, encoder {system['name']} "
+        f"{_data_of(facts)}, {mode}, flip TTA {'on' if system['flip_tta'] else 'off'}, encoder {system['name']} "
         f"({system['weights_sha256'][:12]}), upscaler {system['upscaler']}"
     )
     without: Measured | None = None
@@ -251,15 +251,13 @@ def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha25
     return Measured(protocol, *rates, bicubic=without, upscaler=upscaler, upscaler_name=name)
 
 
-def _data_of(told: Mapping[str, Any]) -> str:
+def _data_of(facts: Mapping[str, Any]) -> str:
     """Describe the data of a report."""
-    if "pairs_file" in told:
-        folds = ", ".join(map(str, told["folds"]))
-        return (
-            f"{told['data']}/{told['pairs_file']}, folds {folds}, {told['pairs']:,} pairs of {told['people']:,} people"
-        )
-    split = f", {told['split']}" if told.get("split") else ""
-    return f"{told['data']}{split}, all pairs of {told['pictures']:,} pictures of {told['people']:,} people"
+    if "pairs_file" in facts:
+        folds = ", ".join(map(str, facts["folds"]))
+        return f"{facts['data']}/{facts['pairs_file']}, folds {folds}, {facts['pairs']:,} pairs of {facts['people']:,} people"
+    split = f", {facts['split']}" if facts.get("split") else ""
+    return f"{facts['data']}{split}, all pairs of {facts['pictures']:,} pictures of {facts['people']:,} people"
 
 
 def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> tuple[dict[str, Rate], dict[str, Rate]]:

@@ -16,7 +16,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, StorageFailed, WeightsMissing
 from core.models.active_file import read_active, write_active
-from core.models.files import FileFacts, Wording, choice_of, chosen_file, exists, keep_copy, look_at, stored_paths
+from core.models.files import FileFacts, Wording, choice_of, chosen_file, exists, file_facts, keep_copy, stored_paths
 from core.settings import Settings
 from core.system.logs import Public, logger
 
@@ -89,7 +89,7 @@ class ModelRegistry(ABC, Generic[T]):
         found = []
         for path in stored_paths(settings):
             try:
-                facts = look_at(path)
+                facts = file_facts(path)
             except (WeightsMissing, StorageFailed):
                 continue  # gone or unreadable since the folder was listed
             if self.accepts(facts.metadata):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
-from core.models.files import FileFacts, Wording, lies_in, look_at
+from core.models.files import FileFacts, Wording, file_facts, is_inside
 from core.models.header import is_upscaler, read_card
 from core.models.registry import ModelRegistry
 from core.settings import Settings
@@ -55,7 +55,7 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
         """Return the DSR file at `path`. Raises UpscalerUnusable where it is missing or of another kind,
         StorageFailed."""
         try:
-            facts = look_at(path)
+            facts = file_facts(path)
         except WeightsMissing as error:
             raise UpscalerUnusable(
                 f"There is no upscaler file at {path}.", f"Check the path, or {_USE_BICUBIC}."
@@ -81,7 +81,7 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
 
     def default(self, settings: Settings) -> UpscalerFile:
         """The shipped DSR network in data/models, else bicubic."""
-        shipped = (file for file in self.scan(settings) if file.path and lies_in(settings.models_dir, file.path))
+        shipped = (file for file in self.scan(settings) if file.path and is_inside(settings.models_dir, file.path))
         return next(shipped, BICUBIC_UPSCALER)
 
     def not_named(self) -> CoreError:

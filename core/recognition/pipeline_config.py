@@ -21,7 +21,7 @@ class PipelineConfig:
     `weights`, `upscaler` and `gallery_path` of None mean the weights in use, the upscaler in use, and a gallery in
     memory; `skip_dsr` means bicubic whatever is in use. `aligned` treats every image as an aligned crop (True) or none
     (False); None recognises square images of at most 64 px in which the face is where alignment puts it. While
-    `recognition_threshold` is the stock one, the gallery's calibrated threshold for the probe's size is used instead.
+    `recognition_threshold` is the default one, the gallery's calibrated threshold for the probe's size is used instead.
     `tie_margin`: when two names' scores differ by no more, nobody is named; at 0 only equal scores tie.
     `check_attacks`: apply the check against presentation attacks where one is in use; data sets don't need it.
     """

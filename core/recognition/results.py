@@ -85,7 +85,7 @@ class Recognition:
 
     `score` is the best cosine in the gallery, `margin` its lead over the runner-up's; both None when nothing was
     compared. A match needs score >= threshold; only a match has an `identity`. `possible` are the names of a tie, or
-    the one of a repeat; () otherwise. `calibrated` is False while the threshold is the stock 0.35 or a given one;
+    the one of a repeat; () otherwise. `calibrated` is False while the threshold is the default 0.35 or a given one;
     `warning` says why a calibrated one no longer fits, "" otherwise.
     `timings_ms` are milliseconds by step (in a batch: the face's share).
     """

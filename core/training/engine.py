@@ -65,7 +65,7 @@ def train(
 
 
 def _begin(context: RunContext) -> None:
-    """ProgressCallback the plan with its estimated time, warnings about the data, and the figures before training."""
+    """Report the plan with its estimated time, warnings about the data, and the figures before training."""
     config, recipe, reporter, progress = context.config, context.config.recipe, context.reporter, context.progress
     speeds = measure_speeds(context)
     if context.runner.first:
@@ -106,7 +106,7 @@ def _check_data(context: RunContext) -> None:
 
 
 def _raise_alarm(context: RunContext, alarm: alarms.Alarm) -> None:
-    """ProgressCallback an alarm once per stage; notices once per run."""
+    """Report an alarm once per stage; notices once per run."""
     key = f"{context.progress.stage if alarm.severity != 'notice' else ''} {alarm.code} {alarm.cause[:2]}"
     if key not in context.progress.said:
         context.progress.said.append(key)

@@ -18,7 +18,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
-from core.models.files import look_at
+from core.models.files import file_facts
 from core.models.header import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
 from core.system.atomic_file import write_atomically
 
@@ -32,7 +32,7 @@ def export_float16(source: Path, target: Path, *, figures: Measured | None = Non
     SettingsInvalid for values beyond float16's range, StorageFailed.
     """
     require(Permission.EXPORT)
-    metadata = dict(look_at(source).metadata)
+    metadata = dict(file_facts(source).metadata)
     if is_upscaler(metadata):
         tensors = _dsr_tensors(source)
         metadata["format"] = DSR_FORMAT

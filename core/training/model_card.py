@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WeightsUnsafe
-from core.models.files import FileFacts, look_at
+from core.models.files import FileFacts, file_facts
 from core.models.header import Card, Measured, is_upscaler, read_card, size_name
 
 LICENCE = (
@@ -45,7 +45,7 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
 
     Raises WeightsMissing, StorageFailed, and WeightsUnsafe for a file without a header.
     """
-    facts = look_at(path)
+    facts = file_facts(path)
     if not facts.metadata.get("format"):
         raise WeightsUnsafe(f"{path.name} has no header that describes it.", "Export it first (weights export).")
     card = read_card(facts.metadata)

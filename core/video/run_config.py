@@ -15,7 +15,7 @@ class VideoConfig(Config):
 
     `source` is as `core.video.stream_credentials.store_address` returns it; with `uploaded` it is a file in the run's
     folder, deleted after the run. `seconds` of None: the whole file, or an hour of a camera. `threshold` of None: the
-    stock one. `weights`, `upscaler` and `gallery` of None: those in use.
+    default one. `weights`, `upscaler` and `gallery` of None: those in use.
     """
 
     source: str

@@ -82,17 +82,17 @@ def parse(table: Any) -> LiveSettings:
         raise _invalid("is one value", "a table")
     if unknown := sorted(set(table) - _KNOWN):
         raise _invalid(f"has the unknown entry {unknown[0]!r}", ", ".join(sorted(_KNOWN)))
-    stock = LiveSettings()
+    default = LiveSettings()
     return LiveSettings(
-        width=_whole(table, "width", stock.width, 160, 1920),
-        height=_whole(table, "height", stock.height, 120, 1080),
-        frame_rate=_whole(table, "frame_rate", stock.frame_rate, 1, 30),
+        width=_whole(table, "width", default.width, 160, 1920),
+        height=_whole(table, "height", default.height, 120, 1080),
+        frame_rate=_whole(table, "frame_rate", default.frame_rate, 1, 30),
         ice_servers=_servers(table.get("ice_servers", ())),
     )
 
 
-def _whole(table: Mapping[str, Any], name: str, stock: int, low: int, high: int) -> int:
-    value = table.get(name, stock)
+def _whole(table: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = table.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise _invalid(f"has {name} = {value!r}", f"a whole number from {low} to {high}")
     return value

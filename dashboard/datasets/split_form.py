@@ -23,7 +23,7 @@ MODES = {
 _CAPTIONS = [
     "Different images of each person. For training a classification head, whose validation accuracy needs known "
     "people.",
-    "Measures how well unseen people are told apart. For super-resolution and unbiased figures.",
+    "Measures how well unseen people are distinguished. For super-resolution and unbiased figures.",
     "Two data sets from one source. No validation image of one is a training image of the other.",
 ]
 

@@ -243,7 +243,7 @@ def nobody_enrolled(icon: str, text: str) -> None:
     """Show an empty state for an empty gallery; `text` says what will be shown."""
     with empty_state(icon, "Nobody is enrolled yet", text):
         if allowed(Permission.ENROL) and st.button(
-            "Enrol somebody", type="primary", icon=":material/person_add:", key=f"diagnostics_enrol_{icon}"
+            "Enrol a person", type="primary", icon=":material/person_add:", key=f"diagnostics_enrol_{icon}"
         ):
             go("enroll")
 

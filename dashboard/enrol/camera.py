@@ -145,7 +145,7 @@ def _consent() -> bool:
         "and a note."
     )
     agreed = st.checkbox(
-        "The person in front of the camera has been told this and consents to being enrolled",
+        "The person in front of the camera has been informed of this and consents to being enrolled",
         value=bool(st.session_state.get(f"{_KEY}_agreed")),
         # One key per person: the browser would otherwise keep the previous tick.
         key=f"{_KEY}_consent_{st.session_state.get(f'{_KEY}_person', 0)}",

@@ -69,7 +69,7 @@ def _empty(weights: WeightsFile | None) -> None:
         empty_state("groups", "Nobody is enrolled yet", "Enrolling people needs the role operator.")
         return
     box = empty_state("groups", "Nobody is enrolled yet", text)
-    step, label = ("enroll", "Enrol somebody") if weights is not None else ("home", "Get the weights on Home")
+    step, label = ("enroll", "Enrol a person") if weights is not None else ("home", "Get the weights on Home")
     with box:
         if st.button(label, type="primary", icon=":material/arrow_forward:", key="gallery_start"):
             go(step)
@@ -82,7 +82,7 @@ def _people(store: Gallery, people: list[Identity], weights: WeightsFile | None)
             "Find by name", key="gallery_search", placeholder="Part of a name", icon=":material/search:", width=320
         )
         if allowed(Permission.ENROL) and st.button(
-            "Enrol somebody", type="primary", icon=":material/person_add:", key="gallery_enrol"
+            "Enrol a person", type="primary", icon=":material/person_add:", key="gallery_enrol"
         ):
             go("enroll")
     st.caption(f"{count(len(people), 'person', 'people')}, {count(photographs, 'photograph')}.")

@@ -43,16 +43,16 @@ def next_step(ready: Readiness) -> Step:
     if ready.weights is None:
         return Step("Get the weights", "Download them below. Nothing else works without them.")
     if ready.people == 0:
-        return Step("Enrol the first person", "Use 3 to 7 photographs of one person.", "enroll", "Enrol somebody")
+        return Step("Enrol the first person", "Use 3 to 7 photographs of one person.", "enroll", "Enrol a person")
     if ready.findable == 0:
         return Step(
             "Enrol with these weights",
             "The people in the gallery were enrolled with other weights, and can't be recognised with those in use.",
             "enroll",
-            "Enrol somebody",
+            "Enrol a person",
         )
     return Step(
-        "Recognise somebody",
+        "Identify a person",
         "Upload a photograph and find out who is in it, even where a face is only 16 px wide.",
         "identify",
         "Identify a photograph",
@@ -150,7 +150,7 @@ def _next(step: Step) -> None:
 
 _TOUR = (
     ("Get the weights", "Download them once, here on Home.", "home"),
-    ("Enrol somebody", "Upload 3 to 7 photographs of one person, check the faces found in them, and save.", "enroll"),
+    ("Enrol a person", "Upload 3 to 7 photographs of one person, check the faces found in them, and save.", "enroll"),
     (
         "Identify a photograph",
         "Upload another photograph of the person, reduce the face to 16 px, and see whether it is still recognised.",

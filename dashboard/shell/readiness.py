@@ -122,7 +122,7 @@ def say_who_is_not_found(ready: Readiness) -> None:
     others = ready.people - ready.findable
     if not ready.people:
         st.info("Nobody is enrolled yet, so every face will be unknown.", icon=":material/person_add:")
-        link("enroll", "Enrol somebody first", icon=":material/arrow_forward:")
+        link("enroll", "Enrol a person first", icon=":material/arrow_forward:")
     elif not ready.findable:
         who = "1 person is enrolled" if others == 1 else f"{others:,} people are enrolled"
         st.warning(

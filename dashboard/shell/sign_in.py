@@ -33,7 +33,7 @@ def is_open() -> bool:
     return current().role is not None
 
 
-def at_the_door() -> None:
+def sign_in_screen() -> None:
     """The sign-in screen, or the reason for a refusal, in place of every page."""
     try:
         how = sign_in_method()
@@ -154,4 +154,4 @@ def _exposed(why: str) -> None:
     )
 
 
-__all__ = ["account", "at_the_door", "is_open", "not_yours", "refused"]
+__all__ = ["account", "is_open", "not_yours", "refused", "sign_in_screen"]

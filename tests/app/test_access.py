@@ -95,7 +95,7 @@ def test_signing_out_forgets_everything_of_the_session(page_of):
 
 FORBIDDEN = {
     "viewer": {
-        "Enrol somebody",
+        "Enrol a person",
         "Create the file",
         "Import",
         "Delete",
@@ -127,7 +127,7 @@ def test_no_page_offers_what_a_role_cant_do(page_of, name, role):
 
 
 def test_an_operator_finds_what_belongs_to_the_role(page_of):
-    assert {"Enrol somebody", "Create the file", "Import"} <= labels(page_of("otto", "gallery"))
+    assert {"Enrol a person", "Create the file", "Import"} <= labels(page_of("otto", "gallery"))
     assert {"Add photographs", "Delete"} <= labels(page_of("otto", "gallery", gallery_open=1))
 
 

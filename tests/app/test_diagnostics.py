@@ -57,7 +57,7 @@ def people(data_dir):
         ("models", "No weights are stored", "Get the weights on Home"),
         ("map", "No weights are in use", "Get the weights on Home"),
         ("similarity", "No weights are in use", "Get the weights on Home"),
-        ("gallery", "Nobody is enrolled yet", "Enrol somebody"),
+        ("gallery", "Nobody is enrolled yet", "Enrol a person"),
     ],
 )
 def test_an_empty_installation_names_the_next_step(open_page, section, title, step):

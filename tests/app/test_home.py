@@ -57,14 +57,14 @@ def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_pag
     said = shown(app.run())
     assert "other weights" not in said and "is below the threshold" in said, "the same photograph, searched again"
     home = open_page()
-    assert "enrolled with other weights" not in shown(home) and "Next: recognise somebody" in shown(home)
+    assert "enrolled with other weights" not in shown(home) and "Next: identify a person" in shown(home)
 
 
 @pytest.mark.shared
 def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
     app = open_page()
     assert "edgeface_xxs_q" in shown(app) and "official file" in shown(app)
-    button(app, "Enrol somebody").click().run()
+    button(app, "Enrol a person").click().run()
     assert app.title[0].value == "Enrol"
 
 

@@ -61,7 +61,7 @@ def test_a_viewer_and_an_admin_walk_through_the_pages(guarded: Server, page: Pag
     sidebar = page.get_by_test_id("stSidebarNav")
     expect(sidebar.get_by_text("Identify")).to_be_attached()
     assert sidebar.get_by_text("Enrol").count() == 0 and sidebar.get_by_text("Access").count() == 0
-    assert page.get_by_role("button", name="Enrol somebody").count() == 0
+    assert page.get_by_role("button", name="Enrol a person").count() == 0
     keep(page, "viewer-gallery")
 
     page.goto(guarded.url("enroll"))  # by address, which loads the page anew: the door again
@@ -77,4 +77,4 @@ def test_a_viewer_and_an_admin_walk_through_the_pages(guarded: Server, page: Pag
     keep(page, "users-and-audit")
     page.goto(guarded.url("gallery"))
     sign_in(page, "ada")
-    expect(page.get_by_role("button", name="Enrol somebody")).to_be_visible()
+    expect(page.get_by_role("button", name="Enrol a person")).to_be_visible()

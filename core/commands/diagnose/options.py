@@ -32,7 +32,7 @@ def space_of(gallery: Gallery) -> Space:
         pass  # no weights are needed to look at what is stored
     others = gallery.spaces()
     if not others:
-        raise UsageMistake("Nobody is enrolled yet.", "Enrol somebody: edgeface-studio enroll.")
+        raise UsageMistake("Nobody is enrolled yet.", "Enrol a person: edgeface-studio enroll.")
     return others[0][0]
 
 

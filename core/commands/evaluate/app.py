@@ -18,9 +18,9 @@ from core.commands.evaluate.options import (
     SizesOption,
     SplitOption,
     degradations_of,
-    evaluate_and_tell,
     folds_given,
     modes_of,
+    run_and_print,
     sizes_of,
     source_of,
 )
@@ -84,7 +84,7 @@ def pairs(
     }
     chosen = folds_given(folds)
     config = pairs_config(user_path(images), listed, systems.config, plan, folds=chosen, all_pairs=all_pairs)
-    evaluate_and_tell(config, f"pairs-{listed.stem}", ("verification",), ending)
+    run_and_print(config, f"pairs-{listed.stem}", ("verification",), ending)
 
 
 @group.command(
@@ -147,7 +147,7 @@ def dataset(
         root, systems.config, plan, split=people.split, photographs=people.folder(), min_images=min_images
     )
     tables = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
-    evaluate_and_tell(config, f"dataset-{root.name}", tables, ending)
+    run_and_print(config, f"dataset-{root.name}", tables, ending)
 
 
 @group.command("sweep", epilog=example("evaluate sweep --dataset-root lfw --sizes 32,16"))
@@ -179,7 +179,7 @@ def sweep(
         "sections": SWEEP_SECTIONS,
     }
     config = dataset_config(root, systems.config, plan, split=split)
-    evaluate_and_tell(config, f"sweep-{root.name}", ("sweep",), ending)
+    run_and_print(config, f"sweep-{root.name}", ("sweep",), ending)
 
 
 @group.command(
@@ -203,4 +203,4 @@ def benchmark(
 
     plan = {"bootstrap": bootstrap, "seed": seed}
     config = benchmark_config(name, user_path(root), systems.config, plan)
-    evaluate_and_tell(config, f"benchmark-{name}", ("benchmark", "published"), ending)
+    run_and_print(config, f"benchmark-{name}", ("benchmark", "published"), ending)

@@ -252,8 +252,8 @@ def _show(event: Event) -> None:
         progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
 
 
-def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], ending: Ending) -> None:
-    """Run an evaluation and print `tables` of it, or JSON; copy its files to `ending.out`."""
+def run_and_print(config: dict[str, Any], slug: str, tables: Sequence[str], ending: Ending) -> Evaluation | None:
+    """Run an evaluation, print `tables` of it or JSON, and copy its files to `ending.out`. None for a detached run."""
     target = None if ending.out is None else user_path(ending.out)
     if target is not None and target.is_file():
         raise UsageMistake(f"--out {ending.out} is a file.", "Name a folder.")
@@ -262,7 +262,7 @@ def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], 
 
         run = launch(load_settings(), "evaluate", config, slug=slug)
         say_json({"run": run.id}) if ending.as_json else say(f"{run.id} has started.")
-        return
+        return None
     from core.evaluation.result import read_run
 
     run = follow_run(config, slug)
@@ -271,12 +271,13 @@ def evaluate_and_tell(config: dict[str, Any], slug: str, tables: Sequence[str], 
         copy_report(run.path, target)
     if ending.as_json:
         say_json({"run": run.id, "folder": str(run.path), **evaluation.report()})
-        return
-    tell(evaluation, tables)
+        return evaluation
+    print_evaluation(evaluation, tables)
     say(f"{run.id}: report.html, report.json and tables in {run.path if target is None else target}")
+    return evaluation
 
 
-def tell(evaluation: Evaluation, tables: Sequence[str]) -> None:
+def print_evaluation(evaluation: Evaluation, tables: Sequence[str]) -> None:
     """Print the systems, the summary and the named tables of an evaluation, rates in percent."""
     from core.evaluation.result import TITLES, training_overlap
     from core.evaluation.table_format import compact

@@ -14,8 +14,8 @@ from core.commands.evaluate.options import (
     People,
     SeedOption,
     SizesOption,
-    evaluate_and_tell,
     modes_of,
+    run_and_print,
     sizes_of,
 )
 from core.commands.shared.common import UsageMistake, example
@@ -58,7 +58,7 @@ def pooling(
         photographs=people.folder(),
         pooled={"frames": _frames(frames), "draws": draws},
     )
-    evaluate_and_tell(config, f"pooling-{root.name}", ("pooling",), ending)
+    run_and_print(config, f"pooling-{root.name}", ("pooling",), ending)
 
 
 def _frames(text: str) -> list[int]:

@@ -21,12 +21,12 @@ from core.commands.evaluate.options import (
     SizesOption,
     SplitOption,
     degradations_of,
-    evaluate_and_tell,
     folds_given,
     modes_of,
+    print_evaluation,
+    run_and_print,
     sizes_of,
     source_of,
-    tell,
 )
 from core.commands.shared.common import JsonOption, UsageMistake, example, gallery_file, say, say_json, user_path
 from core.commands.shared.options import takes_options
@@ -79,7 +79,7 @@ def compare(
     if as_json:
         say_json({**evaluation.report(), "gained_lost": evaluation.table("gained_lost").to_dict("records")})
         return
-    tell(evaluation, ("change", "gained_lost"))
+    print_evaluation(evaluation, ("change", "gained_lost"))
     if out is not None:
         say(f"Written to {out}")
 
@@ -183,9 +183,12 @@ def calibrate(
         config = calibration_config(root, system, plan, goal, split=split, gallery=stored)
     else:
         config = calibration_folds_config(*source, system, plan, goal, gallery=stored)
-    evaluate_and_tell(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
-    if store and not ending.as_json and not ending.detach:
-        say(f"Stored in {gallery}: identification with these weights now uses them.")
+    evaluation = run_and_print(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
+    if store and evaluation is not None and not ending.as_json:
+        if evaluation.table("calibration").empty:
+            say("No threshold was stored.")
+        else:
+            say(f"Stored in {gallery}: identification with these weights now uses them.")
 
 
 @takes_options
@@ -214,7 +217,7 @@ def matched(
         photographs=people.folder(),
         min_images=min_images,
     )
-    evaluate_and_tell(config, f"matched-{root.name}", ("matched",), ending)
+    run_and_print(config, f"matched-{root.name}", ("matched",), ending)
 
 
 def _people_in(gallery: Path) -> int:

@@ -202,7 +202,7 @@ def _thresholds(results: list[dict[str, Any]], asked: float) -> str:
         some = f" for {calibrated} of {count(len(decided), 'face')}"
         how = "calibrated" + ("" if calibrated == len(decided) else some)
     else:
-        how = "stock, not calibrated" if used == [f"{DEFAULT_THRESHOLD:.2f}"] else "not calibrated for this gallery"
+        how = "default, not calibrated" if used == [f"{DEFAULT_THRESHOLD:.2f}"] else "not calibrated for this gallery"
     said = used[0] if len(used) == 1 else f"{used[0]} to {used[-1]}"
     return f"Threshold {said} ({how})"
 

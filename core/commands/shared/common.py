@@ -158,7 +158,7 @@ def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
         where = "" if gallery_path is None else f" --gallery-path {path}"
         raise UsageMistake(
             f"There is no gallery at {path} yet.",
-            f"Enrol somebody first: edgeface-studio enroll --user-id NAME --photos FILE{where}.",
+            f"Enrol a person first: edgeface-studio enroll --user-id NAME --photos FILE{where}.",
         )
     return Gallery.open(path, create=create)
 

@@ -321,7 +321,7 @@ def _text(table: pd.DataFrame) -> str:
     first = table[table["system"] == table["system"].iloc[0]]
     said = [
         f"{row.part} ({row.probes:,}): {row.measure} "
-        f"{'too few to tell' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
+        f"{'not enough data' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
         for row in first.itertuples()
     ]
     return f"{'; '.join(said)}, with {first['system'].iloc[0]}."

@@ -35,7 +35,7 @@ def enrol(data_dir, *, twice: bool) -> None:
 def test_a_sound_gallery_ends_with_0_and_a_double_name_with_1(own_data_dir, capsys):
     enrol(own_data_dir, twice=False)
     assert run(["diagnose", "gallery"]) == 0
-    assert "Nothing odd was found among 2 people with 6 photographs." in capsys.readouterr().out
+    assert "No problems were found among 2 people with 6 photographs." in capsys.readouterr().out
 
 
 def test_a_double_name_is_told_as_json_too(own_data_dir, capsys):

@@ -136,7 +136,7 @@ def test_a_benchmark_names_who_took_part_in_the_weights(capsys, own_data_dir, tm
     out = told(
         capsys, "evaluate", "benchmark", "lfw", tmp_path, "--weights", tuned, "--upscaler", "bicubic", "--bootstrap", 10
     )
-    assert "1 of 2 people took part in training or choosing tuned + bicubic: its figures flatter." in out
+    assert "1 of 2 people took part in training or choosing tuned + bicubic: its figures are optimistic." in out
 
 
 def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:
@@ -210,7 +210,7 @@ def test_a_calibration_is_for_what_the_gallery_is_enrolled_by(dataset: Path, pee
     report = json.loads(told(capsys, *asked, "--templates", "hr,32", "--enrol", 1, "--confidence", 0))
     assert (report["protocol"]["goal"]["templates"], report["protocol"]["goal"]["enrol"]) == ("HR,32", 1)
     assert report["protocol"]["goal"]["confidence"] == 0
-    assert report["text"].endswith("HR too few to tell."), "no rate is claimed without a threshold"
+    assert report["text"].endswith("HR not enough data."), "no rate is claimed without a threshold"
 
 
 def test_notes_folders_can_be_evaluated_as_they_are(peer: str, capsys, tmp_path: Path) -> None:

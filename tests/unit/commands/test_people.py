@@ -194,7 +194,7 @@ def test_the_threshold_that_decided_is_told_and_why_it_is_not_calibrated(
 ) -> None:
     asked = ("identify", photo(shared_dir, ADA, 2))
     shell("enroll", "--user-id", "Ada", "--photos", photo(shared_dir, ADA, 1))
-    assert "Threshold 0.35 (stock, not calibrated), 1 person" in shell(*asked)
+    assert "Threshold 0.35 (default, not calibrated), 1 person" in shell(*asked)
     with Gallery.open(own_data_dir / "gallery.db") as gallery:
         [(space, _, _)] = gallery.spaces()
         used = replace(space, upscaler="bicubic")

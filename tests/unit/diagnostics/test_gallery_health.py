@@ -61,7 +61,7 @@ def codes(health):
 def test_a_sound_gallery_has_no_findings(gallery):
     health = examine(gallery, SPACE)
     assert not health.troubles and (health.people, health.photographs) == (8, 32)
-    assert health.line == "Nothing odd was found among 8 people with 32 photographs."
+    assert health.line == "No problems were found among 8 people with 32 photographs."
 
 
 def test_a_wrong_photograph_inside_a_person_is_found_and_removed(gallery, maker):

@@ -126,7 +126,7 @@ def test_too_few_to_tell_give_no_threshold(known_vectors: None) -> None:
         SYSTEM, CalibrationSets(crowd(8, 3, "a"), crowd(8, 3, "b")), Goal("fpir", 0.01, 3), PLAN
     )
     assert points == [] and evaluation.table("thresholds")["threshold"].isna().all()
-    assert evaluation.text.endswith("16 px too few to tell."), "no rate is claimed without a threshold"
+    assert evaluation.text.endswith("16 px not enough data."), "no rate is claimed without a threshold"
 
 
 @pytest.mark.parametrize("wrong", [("fpir", 0.01, 0), ("fpir", 0.0, 5), ("far", 1.0, 0), ("eer", 0.1, 5)])

@@ -343,7 +343,7 @@ def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: 
     from core.errors import CoreError
     from core.gallery.embeddings_pt import read_embeddings_pt
     from core.images import read_image
-    from core.models.files import look_at as look_at_weights
+    from core.models.files import file_facts as look_at_weights
 
     path = own_data_dir / "people"  # no ending tells that it is a database
     readers: dict[str, Callable[[Path], object]] = {

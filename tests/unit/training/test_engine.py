@@ -17,7 +17,7 @@ from core.errors import SettingsInvalid
 from core.jobs.run_dir import Run
 from core.models.active import active_models
 from core.models.encoders import describe
-from core.models.files import look_at
+from core.models.files import file_facts
 from core.models.header import ENCODER_FORMAT, read_card
 from core.settings import load_settings
 from core.training.activate import use_run_weights
@@ -253,11 +253,12 @@ def test_files_name_everything_that_they_came_from(closed, weights, run_training
     )
     run_training(second, tmp_path / "two")
     for part in ("encoder", "upscaler"):
-        told = json.loads(look_at(tmp_path / "two" / "best" / f"{part}.safetensors").metadata["ancestors"])
+        told = json.loads(file_facts(tmp_path / "two" / "best" / f"{part}.safetensors").metadata["ancestors"])
         files = {grandparent, file_sha256(dsr), *(file_sha256(path) for path in best.glob("[eu]*.safetensors"))}
         assert set(told["weights"]) == files
         assert (
-            "f" * 64 in told["data"] and look_at(best / "encoder.safetensors").metadata["data_sha256"] in told["data"]
+            "f" * 64 in told["data"]
+            and file_facts(best / "encoder.safetensors").metadata["data_sha256"] in told["data"]
         )
 
 
