@@ -255,7 +255,8 @@ def _data_of(facts: Mapping[str, Any]) -> str:
     """Describe the data of a report."""
     if "pairs_file" in facts:
         folds = ", ".join(map(str, facts["folds"]))
-        return f"{facts['data']}/{facts['pairs_file']}, folds {folds}, {facts['pairs']:,} pairs of {facts['people']:,} people"
+        amounts = f"{facts['pairs']:,} pairs of {facts['people']:,} people"
+        return f"{facts['data']}/{facts['pairs_file']}, folds {folds}, {amounts}"
     split = f", {facts['split']}" if facts.get("split") else ""
     return f"{facts['data']}{split}, all pairs of {facts['pictures']:,} pictures of {facts['people']:,} people"
 

@@ -58,7 +58,7 @@ def put(dataset: Dataset, path: str, rgb: np.ndarray, **how: object) -> None:
 
 def test_clean_sets_are_clean(closed: Dataset, disjoint: Dataset) -> None:
     verdict = check(closed)
-    assert codes(verdict) == [] and verdict.ok and "Nothing wrong" in verdict.text
+    assert codes(verdict) == [] and verdict.ok and "No problems" in verdict.text
     # 6, 1 and 1 people: nothing is wrong with it but that nobody can be told apart in val and test.
     assert set(codes(check(disjoint))) == {"nobody_to_compare"}
 
