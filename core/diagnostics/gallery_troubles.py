@@ -12,6 +12,7 @@ from core.gallery.errors import IdentityNotFound
 from core.gallery.records import Space
 from core.gallery.review import SAME_ABOVE
 from core.gallery.store import Gallery
+from core.system.text import count
 
 Code = Literal["unlike_own", "unlike_groups", "looks_like_other", "two_names", "same_photograph", "alike", "few"]
 Remedy = Literal["remove", "merge", "enrol"]
@@ -103,13 +104,12 @@ class GalleryHealth:
     @property
     def line(self) -> str:
         """The result in a sentence."""
-        people = "1 person" if self.people == 1 else f"{self.people:,} people"
-        looked = f"{people} with {self.photographs:,} photograph{'' if self.photographs == 1 else 's'}"
-        left = f" {len(self.left):,} looked at and left." if self.left else ""
+        looked = f"{count(self.people, 'person', 'people')} with {count(self.photographs, 'photograph')}"
+        left = f" {count(len(self.left), 'finding')} dismissed." if self.left else ""
         if not self.troubles:
-            return f"Nothing {'else is odd' if left else 'odd was found'} among {looked}.{left}"
+            return f"No {'other ' if left else ''}problems were found among {looked}.{left}"
         others = len(self.troubles) - len(self.serious)
-        return f"Among {looked}: {len(self.serious):,} to look at now, {others:,} to know of.{left}"
+        return f"Among {looked}: {count(len(self.serious), 'serious finding')}, {others:,} less serious.{left}"
 
 
 def remove_photograph(gallery: Gallery, photo: Photo, *, actor: str = "local") -> None:

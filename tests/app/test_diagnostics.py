@@ -72,7 +72,7 @@ def test_planted_faults_are_found_with_faces_and_remedies(open_page, own_data_di
     app = open_page("diagnostics", query={"show": "gallery"})
     text = said(app)
     assert not app.exception
-    assert "Some people may be misidentified" in text and "2 to look at now, 1 to know of" in text
+    assert "Some people may be misidentified" in text and "2 serious findings, 1 less serious" in text
     assert "doesn't resemble the others" in text and "one person under two names" in text
     assert text.count("Face of Grace Hopper") == 3 and text.count("alt='Face of Ada'") == 4
 
@@ -99,10 +99,10 @@ def test_a_finding_is_left_with_who_and_when_and_taken_up_again(open_page, own_d
     first = next(each for each in app.button if each.label == "Dismiss")
     first.click().run()
     text = said(app)
-    assert not app.exception and "1 to look at now, 1 to know of. 1 looked at and left" in text
+    assert not app.exception and "1 serious finding, 1 less serious. 1 finding dismissed" in text
     assert "Dismissed by dashboard, " in text
     button(app, "List again").click().run()
-    assert "2 to look at now, 1 to know of" in said(app) and "looked at and left" not in said(app)
+    assert "2 serious findings, 1 less serious" in said(app) and "dismissed" not in said(app)
 
 
 def test_a_finding_opens_the_person_on_the_gallery_page(open_page, own_data_dir):

@@ -160,7 +160,7 @@ def test_a_finding_that_was_left_stays_away_until_its_photographs_change_and_com
     for _ in range(2):  # twice is once
         dismiss(gallery, found.key, actor="Grace")
     health = examine(gallery, SPACE)
-    assert health.troubles == () and health.serious == () and "1 looked at and left" in health.line
+    assert health.troubles == () and health.serious == () and "1 finding dismissed" in health.line
     [(left, mark)] = health.left
     assert left.key == found.key and mark.by == "Grace" and mark.at.tzinfo is not None
     trail = [(entry.actor, entry.event, entry.identity_id) for entry in gallery.audit() if "finding" in entry.event]
