@@ -1,4 +1,4 @@
-"""Pictures in and out: the one place that reads files, resizes, and turns RGB uint8 HWC into float NCHW and back."""
+"""Image input and conversion: the only module that reads files, resizes, and converts RGB uint8 HWC to float NCHW."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Galleries to measure in: on disk with one template for each person, or only as the index that one would have."""
+"""Galleries for benchmarks: on disk with one template per person, or only the index of such a gallery."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def names_of(count: int) -> list[str]:
 def filled_gallery(
     material: Material, templates: NDArray[np.float32], name: str, key: Key | None = None, *, space: Space | None = None
 ) -> Iterator[Gallery]:
-    """A gallery on disk, gone afterwards; encrypted where there is a key. Its rows are what enrolling would write."""
+    """A temporary gallery on disk, encrypted if there is a key, with the rows that enrolment would write."""
     folder, space = material.folder / name, space or space_of(material)
     folder.mkdir()
     try:
@@ -85,7 +85,7 @@ def _write(
 
 
 def index_of(templates: NDArray[np.float32], space: Space) -> Index:
-    """The index that a gallery of one template a person has, without the file."""
+    """The index of a gallery with one template per person, without its file."""
     count = len(templates)
     numbers, sizes = np.arange(1, count + 1), np.zeros(count, np.int64)
     revisions, starts = np.ones(count, np.int64), np.arange(count)

@@ -1,4 +1,4 @@
-"""The data that is measured on: real photographs and crops where there are any, else drawn faces, and galleries."""
+"""Inputs of a benchmark: real photographs and crops where available, else drawn faces, and galleries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GENUINE_COSINE = 0.62
 
 @dataclass
 class Material:
-    """The data of one measurement, made when it is first needed.
+    """The inputs of one measurement, created on first use.
 
     `chosen` are the weights (a file or a name; None: those in use); `on_step(text)` reports the current step; `folder`
     is deleted at the end.

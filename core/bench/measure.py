@@ -1,4 +1,4 @@
-"""Timing of calls that alternate, so that other load on the machine affects them alike."""
+"""Timing of alternating calls, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 

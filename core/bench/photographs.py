@@ -1,4 +1,4 @@
-"""Photographs taken into a data set: found, aligned, checked and written."""
+"""Ingest of photographs, timed: detected, aligned, checked and written."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class IdentityNotFound(GalleryError):
 
 
 class NameTaken(GalleryError):
-    """Somebody of that name, case aside, is enrolled already."""
+    """A person of that name, ignoring case, is enrolled already."""
 
 
 class NameInvalid(GalleryError):
@@ -28,7 +28,7 @@ class TemplateInvalid(GalleryError):
 
 
 class SpaceMismatch(GalleryError):
-    """Vectors of different weights, upscaler or flip setting were about to meet."""
+    """Vectors of different weights, upscaler or flip setting can't be compared."""
 
 
 class GalleryUnreadable(GalleryError):
@@ -50,4 +50,4 @@ class GalleryBusy(GalleryError):
 
 
 class ImportRejected(GalleryError):
-    """A file to import isn't what it claims to be; nothing of it was taken over."""
+    """A file to import isn't what it claims to be; nothing of it was imported."""

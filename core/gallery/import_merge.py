@@ -26,7 +26,7 @@ OnConflict = Literal["skip", "add", "error", "rename"]
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did. Each list holds names as they are in the gallery now; `renamed` pairs (in the file,
+    """The result of an import. Each list holds names as they are in the gallery now; `renamed` pairs (in the file,
     now).
 
     added: new identities, `renamed` ones included; extended: templates were added to them; skipped: taken

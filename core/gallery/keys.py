@@ -29,7 +29,7 @@ _LONGEST_FILE = 1000
 
 
 class KeyInvalid(CoreError):
-    """What was given as a key isn't one, or can't be read."""
+    """The given key is invalid or can't be read."""
 
     help_topic = "encryption"
 
@@ -42,12 +42,12 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell keys apart and give nothing away."""
+        """16 hexadecimal digits that identify the key without revealing it."""
         return hmac.new(self.secret, b"edgeface-gallery fingerprint", hashlib.sha256).hexdigest()[:16]
 
     @property
     def text(self) -> str:
-        """The key as it is kept: 44 characters of base64."""
+        """The key in its stored form: 44 characters of base64."""
         return base64.urlsafe_b64encode(self.secret).decode("ascii")
 
     def __repr__(self) -> str:

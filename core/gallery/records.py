@@ -1,4 +1,4 @@
-"""Records that go into a gallery and come out of it: frozen values without a database."""
+"""Records stored in and read from a gallery: frozen values, independent of the database."""
 
 from __future__ import annotations
 

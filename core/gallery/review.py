@@ -36,7 +36,7 @@ ADVISED_PHOTOGRAPHS = (3, 7)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know before enrolling. Nothing is blocked here: the operator decides.
+    """A finding to review before enrolling. Nothing is blocked here: the operator decides.
 
     photo: index among the new photographs, None when it is about all of them. other: whom it resembles.
     score: the cosine that led to it, None where none did.
@@ -64,7 +64,7 @@ def review_enrolment(
     same_above: float = SAME_ABOVE,
     image_sha256s: Sequence[str] | None = None,
 ) -> list[Finding]:
-    """What is odd about enrolling `name` with these photographs; [] when nothing is.
+    """Return findings about enrolling `name` with these photographs; [] without any.
 
     vectors: (N, dim) float32 unit rows, one for each photograph. unlike_below: a photograph is "unlike the others"
     when its cosine to their mean is below it; when `name` is enrolled already, the others are those stored.

@@ -27,7 +27,7 @@ WAIT_S = 60.0
 _MERGED = "merged into number "
 
 AuditLine = tuple[str, str, str]
-"""A line of the audit trail, as it is compared: when, who, what."""
+"""A line of the audit trail for comparison: time, actor, action."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class BackupMatch:
 
     @property
     def unsure(self) -> bool:
-        """Nothing was found, and it may hold the person all the same."""
+        """Whether nothing was found although the backup may contain the person."""
         return not self.numbers and (self.locked or bool(self.problem))
 
 
@@ -85,7 +85,7 @@ def find_in_backups(gallery: Gallery, person: ErasureTarget) -> list[BackupMatch
 
 
 def search_backup(backup: Backup, keys: Keys, person: ErasureTarget) -> BackupMatch:
-    """What one backup holds of the person. The file and its folder stay as they are."""
+    """Search one backup for the person. The file and its folder aren't changed."""
     if backup.problem:
         return BackupMatch(backup.path, problem=backup.problem)
     cipher = _cipher(backup, keys)
@@ -138,14 +138,14 @@ def _cipher(backup: Backup, keys: Keys) -> Cipher | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A reader that sees what a journal beside the file holds too: a gallery copied by hand may have one."""
+    """Open a backup for reading, its journal included: a manually copied gallery may have one."""
     journal = any(each.exists() for each in side_files(path))
     with closing(connect(path, wait_s=WAIT_S, mode="rw") if journal else connect_read_only(path)) as connection:
         yield connection
 
 
 def _matching(connection: sqlite3.Connection, cipher: Cipher | None, person: ErasureTarget) -> set[int]:
-    """The one rule: which entries are the person."""
+    """Return the entries that are the person; the only place that decides this."""
     entries = {int(row[0]) for row in connection.execute("SELECT id FROM identity")}
     numbers = {one for one, line in person.numbers.items() if one in entries and _began(connection, one) == line}
     if cipher is None:

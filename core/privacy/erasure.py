@@ -233,7 +233,7 @@ def _note_merged(gallery: Gallery, subject: Subject, actor: str) -> None:
 
 
 def _raw(subject: Subject) -> list[bytes]:
-    """What to look for byte by byte: every vector as it is stored, and every picture."""
+    """The bytes to search for: every stored vector and every picture."""
     return [row.astype("<f4").tobytes() for rows in subject.vectors for row in rows] + list(subject.crops)
 
 

@@ -105,7 +105,7 @@ Content = Iterator[Piece]
 
 @dataclass
 class SearchedFile:
-    """A file as it is gone through. `closed` collects what couldn't be searched: "pictures", "an encrypted archive"."""
+    """A file being searched. `closed` collects what couldn't be searched: "pictures", "an encrypted archive"."""
 
     path: Path
     overlap: int

@@ -1,4 +1,4 @@
-"""A name in the bytes of a file, however it is written there: in which letters, escapes and encodings.
+"""Search for names in the bytes of a file, in any spelling, escaping and encoding.
 
 Case and Unicode form aside, gaps as spaces or underscores, quotation marks doubled or escaped, letters as HTML, JSON,
 URLs or Python escape them, in UTF-8, UTF-16, UTF-32 and Windows-1252. It counts as a word of its own: "Ann Lee" isn't
@@ -52,7 +52,7 @@ class NameFinder:
         """Pieces of a file that have so many bytes in common show each name whole, with what is around it."""
 
     def in_text(self, text: str) -> bool:
-        """Whether a name stands in a file's or folder's name, where hyphens and dots may be gaps too."""
+        """Whether a name occurs in a file's or folder's name, where hyphens and dots may be gaps too."""
         text = unicodedata.normalize("NFC", text)
         others = [match.span() for each in self._longer_on_paths for match in each.finditer(text)]
         found = (match for each in self._on_paths for match in each.finditer(text))
@@ -63,7 +63,7 @@ class NameFinder:
         )
 
     def in_bytes(self, content: bytes, *, from_start: bool = True, to_end: bool = True) -> bool:
-        """Whether a name stands in a piece of a file. `from_start` and `to_end` say whether the piece is the first and
+        """Whether a name occurs in a piece of a file. `from_start` and `to_end` say whether the piece is the first and
         the last of it: what is cut off at an edge is left to the piece beside it."""
         small = content.lower()
         for pattern in self._patterns:

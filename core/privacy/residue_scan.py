@@ -46,7 +46,7 @@ class Unsearched:
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a search came to."""
+    """The result of a scan."""
 
     files: int
     traces: tuple[Trace, ...]
@@ -124,7 +124,7 @@ def _not_opened(path: Path, size: int) -> str | None:
 
 
 def _place(path: Path, home: Path) -> Path:
-    """What is removed as a whole: a run's folder, a data set's, else the folder that a file is in."""
+    """The unit that is removed as a whole: a run's folder, a data set's, else the folder that a file is in."""
     if home not in path.parents:
         return path
     parts = path.relative_to(home).parts
@@ -149,7 +149,7 @@ def _remedy(place: Path, home: Path) -> str:
 
 
 def _is_drawn(place: Path) -> bool:
-    """Whether a data set shows drawn faces, nobody's."""
+    """Whether a data set consists of drawn faces."""
     try:
         said = json.loads((place / _DATASET_INFO).read_bytes())
     except (OSError, ValueError):

@@ -26,14 +26,14 @@ _KEY = "retention"
 
 @dataclass(frozen=True)
 class Retention:
-    """Days after which things go; None keeps them until they are removed by hand."""
+    """Retention times in days; None keeps content until it is removed manually."""
 
     crops_days: int | None = None
 
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """What a purge removed: how many of what."""
+    """Numbers of items that a purge removed, by kind."""
 
     count: int
     what: str
@@ -43,7 +43,7 @@ Purge = Callable[[Settings, Gallery, Retention, datetime, str], PurgeReport | No
 
 
 def read_retention(settings: Settings) -> Retention:
-    """The times that were set. Raises SettingsInvalid when the file holds something else."""
+    """Return the retention times. Raises SettingsInvalid when the file holds something else."""
     said = read_active(settings).get(_KEY, {})
     if not isinstance(said, dict):
         raise SettingsInvalid(f"{settings.active_path}: {_KEY!r} isn't an object.", "Set the times again.")
@@ -51,14 +51,14 @@ def read_retention(settings: Settings) -> Retention:
 
 
 def write_retention(settings: Settings, retention: Retention) -> None:
-    """Keep the times. Raises SettingsInvalid (below 1 day), StorageFailed."""
+    """Store the retention times. Raises SettingsInvalid (below 1 day), StorageFailed."""
     values = {name: _days(value, name) for name, value in vars(retention).items()}
     kept = {name: value for name, value in values.items() if value is not None}
     write_active(settings, **{_KEY: kept or None})
 
 
 def purge(settings: Settings, gallery: Gallery, *, actor: str = "retention") -> list[PurgeReport]:
-    """Remove what has outlived its time, traces and all; returns what. Raises GalleryBusy, StorageFailed."""
+    """Remove everything past its retention time, with its traces, and report it. Raises GalleryBusy, StorageFailed."""
     retention, now = read_retention(settings), gallery.database.now()
     return [done for one in PURGES if (done := one(settings, gallery, retention, now, actor)) is not None]
 
@@ -88,7 +88,7 @@ def purge_crops(
 def purge_sightings(
     settings: Settings, gallery: Gallery, retention: Retention, now: datetime, actor: str
 ) -> PurgeReport | None:
-    """Sightings, by the rule that stands in the gallery itself."""
+    """Purge sightings by the rule stored in the gallery."""
     return PurgeReport(sightings.purge(gallery), "sightings")
 
 

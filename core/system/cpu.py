@@ -1,4 +1,4 @@
-"""What this machine's processor computes in."""
+"""The processor's model and its support of bfloat16."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file holds instead of a network: read from its first bytes, to name it and the way to the right file."""
+"""Identification of files that aren't weights by their first bytes, for an error that names the next step."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ NOTES_NAMES = {
     "early_stop_patience": "2.patience",
     "contrastive_weight": "2.losses.alignment",
 }
-"""The notes' names for settings; "1." and "2." mean a recipe's first and second stage, whatever they are called."""
+"""The notes' names for settings; "1." and "2." mean a recipe's first and second stage, by any name."""
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def _complexion(looks: Looks) -> NDArray[np.float32]:
         spot = np.exp(-(((x - side * 0.42) / 0.17) ** 2) - ((y - 0.28) / 0.15) ** 2) * looks.cheeks
         canvas[..., 0] += (18 * spot).astype(np.float32)
         canvas[..., 1:] -= (14 * spot)[..., None].astype(np.float32)
-    for side in (-1, 1):  # sockets lie in the shade
+    for side in (-1, 1):  # sockets are in the shade
         spot = np.exp(-(((x - side * looks.eye_x) / 0.19) ** 2) - ((y - looks.eye_y + 0.03) / 0.12) ** 2)
         canvas *= (1 - 0.22 * spot)[..., None].astype(np.float32)
     _beard(canvas, looks)
