@@ -1,4 +1,4 @@
-"""Who may sign in, and what was done."""
+"""The Access page: accounts and the audit trail."""
 
 from dashboard.access.view import view
 

@@ -1,4 +1,4 @@
-"""Data sets: choose, check, look at, build."""
+"""Data sets: create, check, browse, split."""
 
 from dashboard.datasets.view import view
 

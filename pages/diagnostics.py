@@ -1,4 +1,4 @@
-"""Why figures are as they are: weights, embeddings, similarities and the gallery's health."""
+"""Diagnostics: weights, embeddings, similarities and the health of the gallery."""
 
 from dashboard.diagnostics.view import view
 

@@ -1,4 +1,4 @@
-"""Look after the people who are enrolled."""
+"""The Gallery page: the people who are enrolled."""
 
 from dashboard.gallery.view import view
 

@@ -1,4 +1,4 @@
-"""Look closely at what super-resolution makes of a face."""
+"""Inspector: the effect of super-resolution on a face."""
 
 from dashboard.inspector.view import view
 

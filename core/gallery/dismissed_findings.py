@@ -28,7 +28,7 @@ class FindingKey:
 
     @property
     def numbers(self) -> str:
-        """The templates as they are stored: "3 17 18"."""
+        """The numbers of the templates, as stored: "3 17 18"."""
         return " ".join(str(number) for number in sorted(self.templates))
 
 

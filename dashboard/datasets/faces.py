@@ -161,7 +161,7 @@ def degrade_panel(dataset: Dataset) -> None:
 
 
 def degradations_html(hr: RGB, seed: int, name: str) -> tuple[str, dict[str, Any]]:
-    """HR, uint8 (s, s, 3), beside both degradations at every VLR size; and the camera's parameters (equal for all)."""
+    """HR, uint8 (s, s, 3), next to both degradations at every VLR size; and the camera's parameters (equal for all)."""
     source = image_address(encode_image(hr, quality=90))
     who = markup(shorten(name, 30))
     parts = [f"<span class='ef-source'><img src='{source}' alt='HR'><small>HR, {who}</small></span>"]

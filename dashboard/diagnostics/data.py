@@ -104,7 +104,7 @@ def choose_split(dataset: Dataset) -> str | None:
 
 
 def _choose_sizes(dataset: Dataset) -> tuple[int, ...]:
-    """The small sizes to include beside full size."""
+    """The small sizes to include besides full size."""
     offered = sizes_offered(dataset)
     chosen = st.pills(
         "Include small faces of",

@@ -103,7 +103,7 @@ def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
 
 
 def _chart(figure: Figure, key: str, cloud: Cloud, mark: NDArray[np.int64], found: pd.DataFrame | None) -> None:
-    """The map with the faces of the selected points beside it. A fragment: a selection reruns only this."""
+    """The map with the faces of the selected points next to it. A fragment: a selection reruns only this."""
     chart, beside = st.columns([5, 2], gap="medium")
     with chart:
         event = st.plotly_chart(

@@ -133,7 +133,7 @@ def _small(cloud: Cloud) -> None:
 
 
 def _worst(cloud: Cloud, row: pd.Series) -> None:
-    """The small face least similar to its own HR image, beside that image."""
+    """The small face least similar to its own HR image, next to that image."""
     small = int(row["row"])
     st.html(f"<div class='ef-name'>{markup(shorten(str(row['identity']), 60))}</div>")
     shown = [(str(row["view"]), small, True), ("full size", int(cloud.table["hr"].iloc[small]), False)]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _KEY = "identify_live"
 _SOURCE = "camera in the browser"
 LISTED = 6
-"""Faces described beside the picture; every face is labelled in it."""
+"""Faces described next to the picture; every face is labelled in it."""
 
 LOOK_EVERY_S = 0.5
 _STALE_S = 2.0

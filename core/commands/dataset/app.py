@@ -184,7 +184,7 @@ def show(source: SourceArgument, as_json: JsonOption = False) -> None:
     seed = "" if info.seed is None else f", seed {info.seed}"
     say(f"{info.name}: {info.mode}, made by {info.made_by}{seed}")
     if info.synthetic:
-        say("Synthetic: drawn faces, nobody's photograph. Figures on it say nothing about real people.")
+        say("Synthetic: drawn faces, no photographs. Figures on it say nothing about real people.")
     _say_counts(info.counts)
 
 
