@@ -18,7 +18,7 @@ from pathlib import Path
 from core.errors import StorageFailed
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
-from core.system.sqlite_files import connect
+from core.system.sqlite_files import connect, transaction
 
 WAIT_S = 10.0
 _TABLES = (
@@ -53,16 +53,10 @@ def write_transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA secure_delete = ON")
             if connection.execute("PRAGMA user_version").fetchone()[0] < _KEYED:
                 _forget_plain_hashes(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(connection):
                 for statement in _TABLES:
                     connection.execute(statement)
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
     except (sqlite3.Error, OSError) as error:
         raise StorageFailed(f"{path} can't be written: {error}.", "Free space, or check its permissions.") from error
 

@@ -6,8 +6,6 @@ The metadata of an exported file describes its input and output (`onnx_metadata`
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from torch import nn
 from core.models.files import WeightsFile
 from core.models.variants import EMBEDDING_DIM, LICENCE, LICENCE_OF_DERIVED
 from core.settings import CROP_PX
+from core.system.atomic_file import replacement
 
 INPUT, OUTPUT = "images", "embedding"
 ONNX_FORMAT = "edgeface-studio-onnx-1"
@@ -67,12 +66,10 @@ def export_onnx(
     """
     import onnx  # first, for a clear error where it is missing
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".making-", suffix=".onnx", dir=path.parent)
-    os.close(handle)
     images = torch.zeros(2 if any_number else 1, 3, CROP_PX, CROP_PX)
     axes = {INPUT: {0: "n"}, OUTPUT: {0: "n"}} if any_number else None
-    try:
+    with replacement(path, suffix=".onnx") as temporary:
+        name = str(temporary)
         with _ALONE, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the newer exporter needs three more packages and ten times as long
             plain = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
@@ -83,9 +80,6 @@ def export_onnx(
             model = onnx.load(name)
             onnx.helper.set_model_props(model, dict(metadata))
             onnx.save(model, name)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def worst_cosine(network: nn.Module, path: Path, count: int) -> float:

@@ -18,18 +18,6 @@ from core.evaluation.identification import Outcomes, Templates, identify
 from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
 
-PROBE_COLUMNS = (
-    "image",
-    "identity",
-    "acquired",
-    "genuine",
-    "impostor",
-    "impostor_identity",
-    "impostor_image",
-    "rank",
-    "quality",
-    "sha256",
-)
 FEW_IMAGES = 3
 """With fewer probes a person's interval spans almost everything."""
 
@@ -37,7 +25,7 @@ FEW_IMAGES = 3
 def probe_table(
     pictures: Sequence[Picture], probe: Embedded, hr: Embedded, quality: ArrayLike | None = None
 ) -> pd.DataFrame:
-    """A row for each picture, PROBE_COLUMNS: as probe in its view, the HR pictures enrolled, its own one left out.
+    """A row for each picture: as probe in its view, the HR pictures enrolled, its own one left out.
 
     `genuine` and `rank` are NaN where the person has no other acquired picture; all scores are where the probe wasn't
     acquired. `impostor_image` is that one of the best impostor's pictures that is most like the probe; `quality` is NaN

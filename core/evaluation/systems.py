@@ -5,7 +5,6 @@ Loading torch and weights takes seconds; with every embedding cached it isn't ne
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -245,8 +244,7 @@ def _upscaler(text: str) -> tuple[str, str]:
     path = Path(text).expanduser()
     if not path.is_file():
         raise UpscalerUnusable(f"There is no upscaler file at {path}.", "Choose a DSR file, or use bicubic.")
-    with path.open("rb") as file:
-        return path.stem, hashlib.file_digest(file, "sha256").hexdigest()
+    return path.stem, hash_file(path).sha256
 
 
 def _detector_sha256() -> str:

@@ -22,7 +22,7 @@ from core.gallery.protection import Keys, apply_protection, encrypt_if_new
 from core.gallery.snapshot import backup_folder, snapshot
 from core.gallery.sqlite_errors import translated_errors
 from core.system.logs import logger
-from core.system.sqlite_files import connect, identity_of, side_files
+from core.system.sqlite_files import connect, identity_of, side_files, transaction
 
 _log = logger(__name__)
 
@@ -85,18 +85,13 @@ class Database:
             if self._writing:
                 yield connection
                 return
-            connection.execute("BEGIN IMMEDIATE")
-            self._writing = True
-            try:
-                apply_protection(connection, self.keys, self.path)
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            finally:
-                self._writing = False
+            with transaction(connection):
+                self._writing = True
+                try:
+                    apply_protection(connection, self.keys, self.path)
+                    yield connection
+                finally:
+                    self._writing = False
             self._changes += 1
             self._empty_journal(connection)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.gallery.cipher import PLAIN, SCHEME, AesGcmCipher, GalleryConnection
 from core.gallery.errors import GalleryLocked, GalleryNewer
 from core.gallery.keys import KEY_FILE_VARIABLE, Key
+from core.system.sqlite_files import transaction
 
 Keys = Callable[[], Key | None]
 """Gives the operator's key, None when there is none."""
@@ -72,15 +73,10 @@ def encrypt_if_new(connection: GalleryConnection, keys: Keys, now: datetime) -> 
     key = keys()
     if key is None:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         nobody = connection.execute("SELECT 1 FROM identity LIMIT 1").fetchone() is None
         if nobody and not read_protection(connection).encrypted:
             write_protection(connection, key.fingerprint, now)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def write_protection(connection: sqlite3.Connection, fingerprint: str, at: datetime) -> None:

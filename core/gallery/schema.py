@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
 from core.gallery.sqlite_errors import translated_errors
-from core.system.sqlite_files import read_header
+from core.system.sqlite_files import read_header, transaction
 
 APPLICATION_ID = 0x45464753
 """Written into the file's header ("EFGS"): a database of another program is recognised without opening it.
@@ -195,8 +195,7 @@ def migrate(connection: sqlite3.Connection, now: datetime, migrations: Sequence[
     """
     applied: list[str] = []
     while user_version(connection) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             version = user_version(connection)
             if version < len(migrations):
                 step = migrations[version]
@@ -210,8 +209,4 @@ def migrate(connection: sqlite3.Connection, now: datetime, migrations: Sequence[
                 )
                 connection.execute(f"PRAGMA user_version = {version + 1}")
                 applied.append(step.name)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
     return applied

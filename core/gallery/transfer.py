@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from core.gallery.import_merge import ImportReport, OnConflict, merge_people
 from core.gallery.records import NewTemplate, StoredTemplate
 from core.gallery.store import Gallery
 from core.gallery.template_queries import read_templates
+from core.system.atomic_file import replacement
 
 __all__ = [
     "SUFFIX",
@@ -76,26 +75,15 @@ def export_gallery(
     file).
     """
     target = Path(path).expanduser().absolute()
-    temporary: str | None = None
     try:
         if target.is_dir() or _is_own_file(gallery, target):
             raise StorageFailed(f"{target} is a folder or the gallery itself.", "Choose another name for the export.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        with os.fdopen(handle, "w+b") as file:
-            report = _export(gallery, file, names, include_crops, actor)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-        temporary = None
-        return report
+        with replacement(target) as temporary, temporary.open("w+b") as file:
+            return _export(gallery, file, names, include_crops, actor)
     except OSError as error:
         raise StorageFailed(
             f"{target} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
         ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def export_bytes(

@@ -20,7 +20,7 @@ from core.gallery.backup import Backup, connect_read_only, list_backups
 from core.gallery.cipher import PLAIN, AesGcmCipher, Cipher
 from core.gallery.protection import Keys
 from core.gallery.store import Gallery
-from core.system.sqlite_files import connect, side_files
+from core.system.sqlite_files import connect, erase_rows, side_files
 
 WAIT_S = 60.0
 
@@ -112,12 +112,7 @@ def erase_from_backups(held: Iterable[BackupMatch], problems: list[str]) -> int:
             made = one.path.stat()
             with closing(connect(one.path, wait_s=WAIT_S, mode="rw")) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
-                connection.execute("PRAGMA secure_delete = ON")
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("DELETE FROM identity WHERE id = ?", [(number,) for number in one.numbers])
-                connection.execute("COMMIT")
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                erase_rows(connection, "DELETE FROM identity WHERE id = ?", one.numbers)
             os.utime(one.path, ns=(made.st_atime_ns, made.st_mtime_ns))
             done += 1
         except (sqlite3.Error, OSError) as error:

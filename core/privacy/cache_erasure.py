@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.gallery.review import SAME_PHOTOGRAPH
 from core.privacy.residue_scan import Trace
-from core.system.sqlite_files import connect, remove_database, side_files
+from core.system.sqlite_files import connect, erase_rows, remove_database, side_files
 
 Vectors = Sequence[NDArray[np.float32]]
 
@@ -86,15 +86,7 @@ def _let_go(path: Path, hashes: Collection[bytes]) -> int:
         return 0
     try:
         with closing(connect(path, wait_s=60)) as connection:
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("BEGIN IMMEDIATE")
-            marks = [(one,) for one in hashes]
-            gone = connection.executemany("DELETE FROM face WHERE sha256 = ?", marks).rowcount
-            connection.execute("COMMIT")
-            if gone:
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return gone
+            return erase_rows(connection, "DELETE FROM face WHERE sha256 = ?", hashes)
     except sqlite3.DatabaseError:
         remove_database(path)
         return 0

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, overload
@@ -159,6 +159,31 @@ def side_files(path: Path) -> list[Path]:
 
 
 @contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Begin a write: commit at the end of the block, roll back on an exception. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def erase_rows(connection: sqlite3.Connection, statement: str, keys: Iterable[object]) -> int:
+    """Delete rows by `statement`, one key each, with their pages and journal, and return how many. Raises
+    sqlite3.Error."""
+    connection.execute("PRAGMA secure_delete = ON")
+    with transaction(connection):
+        erased = connection.executemany(statement, [(key,) for key in keys]).rowcount
+    if erased:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return erased
+
+
+@contextmanager
 def cache_file(path: Path, tables: Iterable[str], *, writing: bool = False) -> Iterator[sqlite3.Connection]:
     """Open a database that only caches what can be made again, with its tables; `writing` makes the block one
     transaction. Raises sqlite3.Error, OSError."""
@@ -167,11 +192,8 @@ def cache_file(path: Path, tables: Iterable[str], *, writing: bool = False) -> I
         connection.execute("PRAGMA synchronous = NORMAL")
         for table in tables:
             connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-        if writing:
-            connection.execute("BEGIN IMMEDIATE")
-        yield connection  # closing without a commit rolls back
-        if writing:
-            connection.execute("COMMIT")
+        with transaction(connection) if writing else nullcontext():
+            yield connection
 
 
 def is_damage(error: Exception) -> bool:

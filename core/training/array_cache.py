@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.dataset.journal import storage
+from core.system.atomic_file import replacement
 
 FOLDER = "frozen"
 MOST_BYTES = 6_000_000_000
@@ -34,19 +33,11 @@ def cached(
     """
     path = _path(cache, parts, shape, dtype)
     if not path.exists():
-        with storage(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".making-", suffix=".npy", dir=path.parent)
-            os.close(handle)
-            hidden = Path(name)
-            try:
-                array = np.lib.format.open_memmap(hidden, mode="w+", dtype=dtype, shape=shape)
-                fill(array)
-                array.flush()
-                del array
-                hidden.replace(path)
-            finally:
-                hidden.unlink(missing_ok=True)
+        with storage(path.parent), replacement(path, suffix=".npy") as hidden:
+            array = np.lib.format.open_memmap(hidden, mode="w+", dtype=dtype, shape=shape)
+            fill(array)
+            array.flush()
+            del array
     path.touch()
     result: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return result

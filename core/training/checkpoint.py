@@ -25,6 +25,7 @@ from core.encoder.archive import UNREADABLE, read_archive
 from core.encoder.weights import file_sha256
 from core.errors import StorageFailed
 from core.models.header import BESIDE
+from core.system.atomic_file import replacement
 from core.system.file_kinds import stray
 from core.training.errors import CheckpointUnusable
 
@@ -66,7 +67,8 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
                 if state is not None:
                     torch.save({"version": STATE_VERSION, **state}, new / STATE_NAME)
             for path in new.iterdir():
-                _fsync(path)
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
             _replace(folder, new)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -139,17 +141,8 @@ def export_notes(checkpoint: Path, target: Path) -> None:
         head = read_archive(checkpoint / FILES["head"])
         content["arcface_state_dict"] = dict(head.tensors)
         content["subject_to_id"] = json.loads(head.metadata.get("subject_to_id", "{}"))
-    with storage(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
-        try:
-            with _disk_errors(target.parent):
-                torch.save(content, name)
-            _fsync(Path(name))
-            Path(name).replace(target)
-        finally:
-            Path(name).unlink(missing_ok=True)
+    with storage(target.parent), replacement(target) as temporary, _disk_errors(target.parent):
+        torch.save(content, temporary)
 
 
 @contextmanager
@@ -176,8 +169,3 @@ def _replace(folder: Path, new: Path) -> None:
 
 def _old(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}-old")
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

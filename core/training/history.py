@@ -97,10 +97,6 @@ class History:
         return self._log.started
 
     @property
-    def last_event(self) -> datetime | None:
-        return self._log.last
-
-    @property
     def alarms(self) -> list[Alarm]:
         """Errors first, then warnings and notices; the latest first within a severity.
 

@@ -40,7 +40,6 @@ class LiveSource:
         options: dict[str, str] | None = None,
     ) -> None:
         self.source = source
-        self.dropped = 0
         self._report = report
         self._patience = patience or Patience()
         self._options = options
@@ -113,7 +112,6 @@ class LiveSource:
 
     def _connect(self, error: SourceUnusable, seen_at: float, wait_s: float) -> bool:
         """Reconnect until the source answers; False when reading is to end."""
-        self.dropped += 1
         self._report(f"{error.what} Connecting again.")
         while not self._ending.wait(wait_s):
             try:
