@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from core.commands.shared.common import UsageMistake, image_files
+from core.dataset.run_config import IngestOptions
 from core.dataset.sources import list_photographs
 from core.gallery.bulk import plan_from_folder
 from core.settings import PROJECT_ROOT
@@ -71,7 +72,7 @@ def test_bulk_enrolment_takes_deeper_folders_and_no_systems_own(people: Path) ->
 
 
 def test_a_data_set_takes_the_same_files(people: Path) -> None:
-    taken = {photograph.source for photograph in list_photographs(people)}
+    taken = {photograph.source for photograph in list_photographs(people, IngestOptions())}
     assert {"Ada/two.HEIC", "Ada/raw.CR2", "Ada/holiday/four.jpg", "Grace/photos/one.png"} <= taken
     assert not [source for source in taken if "eaDir" in source or "MACOSX" in source or "/." in source]
 

@@ -307,7 +307,7 @@ NOT_DATABASES = {
     ("core/gallery/archive_format.py", "with archive.open(entry) as member:"),
     ("core/gallery/keys.py", "handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)"),
     ("core/gallery/keys.py", 'with path.open("rb") as file:'),
-    ("core/gallery/snapshot.py", "handle = os.open(target.parent, os.O_RDONLY)"),
+    ("core/gallery/transfer.py", 'with replacement(target) as temporary, temporary.open("w+b") as file:'),
     ("core/access/access_db.py", 'key = path.read_bytes() if path.exists() else b""'),
     ("core/access/users.py", "content = path.read_bytes()"),
     ("core/access/users.py", "handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)"),
