@@ -15,16 +15,16 @@ import typer
 from core.access.actor import owner, resolve_with
 from core.commands import attacks, bench, compare, doctor, inspect, runs, users
 from core.commands.dataset import app as dataset
-from core.commands.dataset import fetch
 from core.commands.diagnose import app as diagnose
 from core.commands.enroll import app as enroll
 from core.commands.enroll import bulk
 from core.commands.evaluate import app as evaluate
-from core.commands.evaluate import pooling, studies
+from core.commands.evaluate import studies
 from core.commands.gallery import app as gallery
 from core.commands.identify import app as identify
 from core.commands.identify import video
-from core.commands.shared.common import example, plain
+from core.commands.shared.common import example
+from core.commands.shared.printing import plain
 from core.commands.train import app as train
 from core.commands.weights import app as weights
 from core.errors import CoreError
@@ -60,12 +60,10 @@ compare.add_to(app)
 inspect.add_to(app)
 gallery.add_to(app)
 studies.add_to(evaluate.group)
-pooling.add_to(evaluate.group)
 evaluate.add_to(app)
 runs.add_to(app)
 train.add_to(app)
 diagnose.add_to(app)
-fetch.add_to(dataset.group)
 dataset.add_to(app)
 users.add_to(app)
 attacks.add_to(app)

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands.shared.common import JsonOption, example, note, say, say_json, say_table, user_path
+from core.commands.shared.common import example, user_path
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import note, say, say_json, say_table
 from core.settings import load_settings
 
 _EXAMPLE = (
@@ -88,13 +90,13 @@ def attempt(
         rgb = read_image(place)
         for number, face in enumerate(detector.detect(rgb), start=1):
             found = check.look(rgb, face)
-            rows.append({"photograph": place.name, "face": number, "px": round(face.width), **_said(found)})
+            rows.append({"photograph": place.name, "face": number, "px": round(face.width), **_answer_facts(found)})
     if as_json:
         say_json(rows)
     else:
         say_table(list(rows[0]), [list(row.values()) for row in rows]) if rows else say("No face was found.")
 
 
-def _said(found: Any) -> dict[str, Any]:
+def _answer_facts(found: Any) -> dict[str, Any]:
     score = None if found.score is None else round(found.score, 4)
     return {"score": score, "answer": "refused" if found.refused else "unchecked" if score is None else "passes"}

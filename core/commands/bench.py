@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.commands.shared.common import JsonOption, WeightsOption, example, note, progress, say, say_json, say_table
+from core.commands.shared.common import example
+from core.commands.shared.option_types import JsonOption, WeightsOption
+from core.commands.shared.printing import note, progress, say, say_json, say_table
 from core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -6,17 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.shared.common import (
-    DEFAULT_THRESHOLD,
-    JsonOption,
-    ThresholdOption,
-    example,
-    note,
-    say,
-    say_json,
-)
+from core.commands.shared.common import example
+from core.commands.shared.option_types import DEFAULT_THRESHOLD, JsonOption, ThresholdOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
+from core.commands.shared.printing import note, say, say_json
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from core.commands.shared.common import JsonOption, example, progress, say, say_json, say_table
+from core.commands.shared.common import example
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import progress, say, say_json, say_table
 from core.settings import load_settings
 
 

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import (
-    GalleryOption,
-    JsonOption,
-    UsageMistake,
-    example,
-    gallery_file,
-    progress,
-    say,
-    say_json,
-    user_path,
-)
+from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.option_types import GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import EncoderOptions
+from core.commands.shared.printing import progress, progress_line, say, say_json
 from core.settings import load_settings
 from core.system.atomic_file import write_atomically
 
@@ -105,23 +97,23 @@ def inspect(
     if image is not None:
         gallery = gallery_file(load_settings(), gallery_path)
         pipeline = options.pipeline(gallery_path=gallery if gallery.is_file() else None)
-        _tell_one(_of_photograph(pipeline, image, reduction, identity or ""), out, as_json)
+        _print_inspection(_of_photograph(pipeline, image, reduction, identity or ""), out, as_json)
         return
     pictures, name = _pictures(dataset or "", split)
     pipeline = options.pipeline()
     if saliency is not None:
-        _tell_saliency(pipeline, pictures, reduction, saliency, name, as_json)
+        _print_saliency(pipeline, pictures, reduction, saliency, name, as_json)
         return
     reference = _reference(pipeline, pictures, name)
     if face is not None:
         from core.inspection.face import inspect_face
         from core.inspection.subject import subject_of_picture
 
-        _tell_one(
+        _print_inspection(
             inspect_face(pipeline, subject_of_picture(_named(pictures, face), reduction), reference), out, as_json
         )
         return
-    _tell_many(pipeline, pictures, reference, reduction, order, faces, among, name, out, as_json)
+    _print_survey(pipeline, pictures, reference, reduction, order, faces, among, name, out, as_json)
 
 
 def _of_photograph(pipeline: Pipeline, image: str, reduction: Reduction, identity: str) -> Inspection:
@@ -158,15 +150,13 @@ def _named(pictures: Sequence[Picture], face: str) -> Picture:
 def _reference(pipeline: Pipeline, pictures: Sequence[Picture], name: str) -> Reference:
     from core.inspection.survey import reference_of_dataset
 
-    try:
+    with progress_line():
         return reference_of_dataset(
             pipeline, load_settings(), pictures, name, on_progress=lambda done, of: progress(f"embed {done} of {of}")
         )
-    finally:
-        progress("")
 
 
-def _tell_one(inspection: Inspection, out: str | None, as_json: bool) -> None:
+def _print_inspection(inspection: Inspection, out: str | None, as_json: bool) -> None:
     if out is not None:
         from core.inspection.sheet import sheet_png
 
@@ -188,7 +178,7 @@ def _tell_one(inspection: Inspection, out: str | None, as_json: bool) -> None:
         say(f"The sheet is in {out}.")
 
 
-def _tell_many(
+def _print_survey(
     pipeline: Pipeline,
     pictures: Sequence[Picture],
     reference: Reference,
@@ -204,7 +194,7 @@ def _tell_many(
     from core.inspection.survey import ORDERS, default_figure_cache, ordered, spread, survey
 
     chosen = spread(pictures, among)
-    try:
+    with progress_line():
         table = survey(
             pipeline,
             chosen,
@@ -213,8 +203,6 @@ def _tell_many(
             store=default_figure_cache(load_settings()),
             on_progress=lambda done, of: progress(f"measure {done} of {of}"),
         )
-    finally:
-        progress("")
     rows = ordered(table, order).head(faces)
     protocol = (
         f"{len(chosen):,} of {len(pictures):,} images of {name}, {reduction.size_px} px by {reduction.degradation}; "
@@ -234,7 +222,7 @@ def _tell_many(
         say(f"The contact sheet is in {out}.")
 
 
-def _tell_saliency(
+def _print_saliency(
     pipeline: Pipeline, pictures: Sequence[Picture], reduction: Reduction, faces: int, name: str, as_json: bool
 ) -> None:
     from core.inspection.saliency_trial import saliency_trial

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import JsonOption, UsageMistake, confirm, example, plain, say, say_json, say_table
+from core.commands.shared.common import UsageMistake, confirm, example
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import plain, say, say_json, say_result, say_table
 from core.jobs.json_values import json_value
 from core.settings import load_settings
 
@@ -126,10 +128,7 @@ def stop(run: RunArgument, as_json: JsonOption = False) -> None:
 
     found = _find(run)
     ask(found)
-    if as_json:
-        say_json(json_value({**_described(found), "asked_to_stop": True}))
-    else:
-        say(f"{found.id} was asked to stop.")
+    say_result(json_value({**_described(found), "asked_to_stop": True}), f"{found.id} was asked to stop.", as_json)
 
 
 @group.command("resume", epilog=example("runs resume last"))
@@ -139,10 +138,11 @@ def resume(run: RunArgument, as_json: JsonOption = False) -> None:
 
     found = _find(run)
     again(found, load_settings())
-    if as_json:
-        say_json(json_value(_described(found)))
-    else:
-        say(f"{found.id} was resumed. Follow it: edgeface-studio runs log {found.id} --follow")
+    say_result(
+        json_value(_described(found)),
+        f"{found.id} was resumed. Follow it: edgeface-studio runs log {found.id} --follow",
+        as_json,
+    )
 
 
 @group.command("remove", epilog=example("runs remove last --yes"))
@@ -161,10 +161,7 @@ def remove(
     if not yes and not confirm(f"Remove {found.id} with its checkpoints and report?"):
         raise typer.Abort
     delete_run(found)
-    if as_json:
-        say_json({"run": found.id, "removed": True})
-    else:
-        say(f"Removed {found.id}.")
+    say_result({"run": found.id, "removed": True}, f"Removed {found.id}.", as_json)
 
 
 @group.command("settings", epilog=example("runs settings", "runs settings --at-once 2 --niceness 10"))

@@ -8,18 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.shared.common import (
-    GalleryOption,
-    JsonOption,
-    UsageMistake,
-    confirm,
-    example,
-    gallery_file,
-    note,
-    say,
-    say_json,
-    say_table,
-)
+from core.commands.shared.common import UsageMistake, confirm_or_exit, example, gallery_file
+from core.commands.shared.option_types import GalleryOption, JsonOption, YesOption
+from core.commands.shared.printing import note, say, say_audit, say_json, say_table
 from core.settings import load_settings
 
 group = typer.Typer(
@@ -98,16 +89,14 @@ def password(name: UserArgument, password_stdin: StdinOption = False) -> None:
 
 
 @group.command("remove", epilog=example("users remove grace --yes"))
-def remove(name: UserArgument, yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
+def remove(name: UserArgument, yes: YesOption = False) -> None:
     """Remove an account at once. Without accounts no sign-in is required."""
     from core.access.users import read_users, remove_user
 
     settings = load_settings()
     last = len(read_users(settings)) == 1
     question = f"Remove {name}, the last account, so that no sign-in is required?" if last else f"Remove {name}?"
-    if not yes and not confirm(question):
-        say("Nothing was changed.")
-        raise typer.Exit(1)
+    confirm_or_exit(question, "Nothing was changed.", yes)
     off = remove_user(settings, name)
     say(f"{name} can't sign in any more.{' No sign-in is required any more.' if off else ''}")
 
@@ -128,13 +117,7 @@ def audit(
         with Gallery.open(path, create=False) as gallery:
             people = gallery.audit(limit)
     entries = combined_trail(read_trail(settings, limit), people, limit)
-    if as_json:
-        say_json([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
-        return
-    say_table(
-        ("when (UTC)", "who", "what", "to what"),
-        [(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor, entry.event, entry.subject) for entry in entries],
-    )
+    say_audit(entries, ("when (UTC)", "who", "what", "to what"), "subject", as_json)
 
 
 def _new_password(from_stdin: bool) -> str:

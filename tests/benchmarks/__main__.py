@@ -8,7 +8,7 @@ import sys
 from core.access.actor import owner, resolve_with
 from core.bench.run import BenchHooks, run_bench
 from core.commands.bench import show_outcome
-from core.commands.shared.common import progress
+from core.commands.shared.printing import progress
 from core.errors import CoreError
 from core.settings import data_folder, load_settings
 from core.system.private_files import keep_private

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from core.commands.dataset.options import (
-    ColumnOption,
-    LayoutOption,
+    LayoutOptions,
     OutOption,
-    PatternOption,
     SeedOption,
     SourceArgument,
     datasets_dir,
     out_path,
-    scanned,
+    say_counts,
+    say_verdict,
     settings_of,
     show_progress,
     source_path,
 )
-from core.commands.shared.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+from core.commands.shared.common import UsageMistake, example, new_path, user_path
+from core.commands.shared.option_types import DetachOption, JsonOption
+from core.commands.shared.options import takes_options
+from core.commands.shared.printing import note, progress_line, say, say_json, say_result, say_table
+from core.commands.shared.runs import run_to_end
+from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.dataset.findings import Verdict
@@ -33,37 +38,35 @@ group = typer.Typer(
     rich_markup_mode=None,
 )
 
-_ROWS_SHOWN = 5
-
 
 def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="dataset")
 
 
 @group.command("scan", epilog=example("dataset scan frontal_only", "dataset scan people.csv --column identity=who"))
+@takes_options
 def scan_source(
     source: SourceArgument,
-    layout: LayoutOption = None,
-    pattern: PatternOption = None,
-    column: ColumnOption = None,
+    reading: LayoutOptions = LayoutOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Show what a folder or CSV holds and how its layout was recognised; nothing is written."""
     from core.dataset.manifest import count
 
-    found = scanned(source, layout, pattern, column)
+    found = reading.scan(source)
     counts = count(found.frame)
     if as_json:
         say_json({"source": str(found.root), "layout": found.layout, "why": found.why, "counts": counts})
         return
     say(f"Recognised as {found.layout}: {found.why}.")
-    _say_counts(counts)
+    say_counts(counts)
 
 
 @group.command(
     "build",
     epilog=example("dataset build frontal_only --mode closed-set", "dataset build faces --mode both --only camera=051"),
 )
+@takes_options
 def build_dataset(
     source: SourceArgument,
     mode: Annotated[
@@ -87,9 +90,7 @@ def build_dataset(
     update: Annotated[
         bool, typer.Option("--update", help="Add new images to an earlier build; its images stay in their splits.")
     ] = False,
-    layout: LayoutOption = None,
-    pattern: PatternOption = None,
-    column: ColumnOption = None,
+    reading: LayoutOptions = LayoutOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Build a data set with splits: seeded, atomic, no image in two splits. The source isn't changed."""
@@ -97,7 +98,7 @@ def build_dataset(
     from core.dataset.run_config import BuildOptions
     from core.jobs.context import Hooks
 
-    found = scanned(source, layout, pattern, column)
+    found = reading.scan(source)
     options = BuildOptions(
         mode=mode,
         seed=seed,
@@ -109,10 +110,8 @@ def build_dataset(
         only=settings_of(only, "--only"),
     )
     name = found.root.name if found.layout != "csv" else Path(source).stem
-    try:
+    with progress_line():
         summaries = build(found, out_path(out, f"{name}-{mode}"), options, hooks=Hooks(show_progress))
-    finally:
-        progress("")
     if as_json:
         say_json([{**vars(summary), "out": str(summary.out)} for summary in summaries])
         return
@@ -123,25 +122,22 @@ def build_dataset(
 
 
 @group.command("check", epilog=example("dataset check faces-closed-set --strict", "dataset check frontal_only"))
+@takes_options
 def check_dataset(
     source: SourceArgument,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    layout: LayoutOption = None,
-    pattern: PatternOption = None,
-    column: ColumnOption = None,
+    reading: LayoutOptions = LayoutOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Look for leaks, duplicates, wrong pairs and broken files before training. Exits with 1 for an error."""
     from core.dataset.check import check
     from core.jobs.context import Hooks
 
-    dataset = _to_check(source, layout, pattern, column)
-    try:
+    dataset = _to_check(source, reading)
+    with progress_line():
         verdict = check(dataset, hooks=Hooks(show_progress))
-    finally:
-        progress("")
-    _say_verdict(dataset, verdict, as_json)
-    _keep(dataset, verdict)
+    say_verdict(dataset, verdict, as_json)
+    _store_verdict(dataset, verdict)
     if not verdict.ok or (strict and not verdict.clean):
         raise typer.Exit(1)
 
@@ -185,28 +181,22 @@ def show(source: SourceArgument, as_json: JsonOption = False) -> None:
     say(f"{info.name}: {info.mode}, made by {info.made_by}{seed}")
     if info.synthetic:
         say("Synthetic: drawn faces, no photographs. Figures on it say nothing about real people.")
-    _say_counts(info.counts)
+    say_counts(info.counts)
 
 
 @group.command("ingest", epilog=example("dataset ingest photographs", "dataset ingest people.csv --method camera"))
+@takes_options
 def ingest_photographs(
     source: SourceArgument,
     out: OutOption = None,
     method: Annotated[Literal["bicubic", "camera"], typer.Option("--method", help="How HR becomes VLR.")] = "bicubic",
     seed: SeedOption = 0,
-    layout: LayoutOption = None,
-    pattern: PatternOption = None,
-    column: ColumnOption = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
-    ] = False,
+    reading: LayoutOptions = LayoutOptions(),
+    detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make aligned HR crops and VLR images from photographs, in a run that can be stopped and resumed."""
-    from core.commands.shared.follow import wait_for
     from core.dataset.run_config import IngestConfig
-    from core.jobs.launch import launch
-    from core.settings import load_settings
 
     path = source_path(source)
     if not path.exists():
@@ -217,21 +207,22 @@ def ingest_photographs(
         out=target,
         method=method,
         seed=seed,
-        layout=layout,
-        pattern=pattern,
-        columns=settings_of(column, "--column") or None,
+        layout=reading.layout,
+        pattern=reading.pattern,
+        columns=settings_of(reading.column, "--column") or None,
     )
-    run = launch(load_settings(), config.kind, config.values(), slug=target.name)
-    if detach:
-        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
-        return
-    state = wait_for(run, lambda event: show_progress(event.kind, **event.data))
-    report = run.report or {}
-    if state.status != "done":
-        raise UsageMistake(
-            f"{run.id} is {state.status}. {state.error or ''}", f"See edgeface-studio runs show {run.id}"
-        )
-    say_json({"run": run.id, **report}) if as_json else say(f"{report.get('text', '')} {report.get('out', '')}")
+    run = run_to_end(
+        config.kind,
+        config.values(),
+        target.name,
+        lambda event: show_progress(event.kind, **event.data),
+        detach=detach,
+        as_json=as_json,
+        next_step="{show}",
+    )
+    if run is not None:
+        report = run.report or {}
+        say_result({"run": run.id, **report}, f"{report.get('text', '')} {report.get('out', '')}", as_json)
 
 
 @group.command("demo", epilog=example("dataset demo", "dataset demo --identities 10 --images 10"))
@@ -247,16 +238,14 @@ def demo(
     from core.jobs.context import Hooks
     from core.system.text import count as count_of
 
-    try:
+    with progress_line():
         made = make_demo(out_path(out, "demo"), identities, images, seed, hooks=Hooks(show_progress))
-    finally:
-        progress("")
     if as_json:
         say_json({"out": str(made.root), **made.info.counts})
         return
     of_people = count_of(made.info.counts["identities"], "person", "people")
     say(f"Drawn faces of {of_people} in {made.root}.")
-    _say_counts(made.info.counts)
+    say_counts(made.info.counts)
 
 
 @group.command("degrade", epilog=example("dataset degrade crop.png --size 16 --method camera --out small.png"))
@@ -269,65 +258,50 @@ def degrade_image(
     as_json: JsonOption = False,
 ) -> None:
     """Degrade one crop and print the parameters that reproduce it exactly."""
-    from core.commands.shared.common import user_path
     from core.dataset.degrade import degrade
     from core.images import encode_image, read_image
     from core.system.atomic_file import write_atomically
 
-    target = user_path(out)
-    if target.exists():
-        raise UsageMistake(f"{target} exists already.", "Choose another name.")
+    target = new_path(out)
     small, values = degrade(read_image(user_path(image)), int(size), method, seed=seed)
     write_atomically(target, encode_image(small, "png"))
     say_json(values) if as_json else say(f"{target}: {', '.join(f'{key} {value}' for key, value in values.items())}")
 
 
-def _to_check(source: str, layout: str | None, pattern: str | None, columns: list[str] | None) -> Dataset:
+@group.command("fetch", epilog=example("dataset fetch lfw", "dataset fetch olivetti --out faces"))
+def fetch_public(
+    name: Annotated[Literal["lfw", "olivetti"], typer.Argument(metavar="NAME", help="lfw or olivetti.")],
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a public data set of faces and ingest it; offline, the error says where to put the files."""
+    from core.dataset.fetch import fetch
+    from core.jobs.context import Hooks
+
+    warnings.filterwarnings("ignore", module="sklearn")  # about its retries; a failure is an error
+    downloads = load_settings().data_dir / "downloads"
+    with progress_line():
+        summary = fetch(name, out_path(out, name), downloads=downloads, hooks=Hooks(show_progress))
+    say_json({"out": str(summary.out), "text": summary.text}) if as_json else say(f"{summary.text} {summary.out}")
+
+
+def _to_check(source: str, reading: LayoutOptions) -> Dataset:
     from core.dataset.check import dataset_of
     from core.dataset.manifest import is_dataset, read_dataset
 
     path = source_path(source)
-    if layout is None and is_dataset(path):
+    if reading.layout is None and is_dataset(path):
         return read_dataset(path)
-    return dataset_of(scanned(source, layout, pattern, columns))
+    return dataset_of(reading.scan(source))
 
 
-def _keep(dataset: Dataset, verdict: Verdict) -> None:
+def _store_verdict(dataset: Dataset, verdict: Verdict) -> None:
     """Store the verdict, so that the dashboard needn't check the data set again."""
     from core.dataset.check_cache import store_verdict
     from core.errors import StorageFailed
-    from core.settings import load_settings
 
     if dataset.key and dataset.root.resolve().is_relative_to(datasets_dir().resolve()):
         try:
             store_verdict(load_settings(), dataset, verdict)
         except StorageFailed as error:
             note(str(error))
-
-
-def _say_verdict(dataset: Dataset, verdict: Verdict, as_json: bool) -> None:
-    if as_json:
-        findings = [
-            {"code": f.code, "severity": f.severity, "text": f.text, "rows": f.rows["path"].tolist()}
-            for f in verdict.findings
-        ]
-        say_json({"root": str(dataset.root), "ok": verdict.ok, "images": verdict.images, "findings": findings})
-        return
-    say(f"{dataset.info.name} ({dataset.info.mode}): {'good' if verdict.ok else 'not fit for training'}.")
-    for finding in verdict.findings:
-        say(f"{finding.severity}: {finding.text}")
-        for row in finding.rows.head(_ROWS_SHOWN).to_dict("records"):
-            beside = row.get("other_path") or row.get("fits_better") or row.get("problem") or ""
-            say(f"  {row['path']}{f'  ({beside})' if beside else ''}")
-        if len(finding.rows) > _ROWS_SHOWN:
-            say(f"  and {len(finding.rows) - _ROWS_SHOWN:,} more")
-    if not verdict.findings:
-        say(verdict.text)
-
-
-def _say_counts(counts: dict[str, Any]) -> None:
-    parts = {"all": counts, **counts.get("splits", {})}
-    say_table(
-        ("split", "people", "HR", "VLR", "pairs"),
-        [(name, part["identities"], part["hr"], part["vlr"], part["pairs"]) for name, part in parts.items()],
-    )

@@ -1,18 +1,24 @@
-"""Options of the dataset commands, their paths and their progress."""
+"""Options of the dataset commands, their paths, progress and printing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import UsageMistake, progress, user_path
+from core.commands.shared.common import UsageMistake, user_path
+from core.commands.shared.printing import progress, say, say_json, say_table
 from core.settings import load_settings
 
 if TYPE_CHECKING:
+    from core.dataset.findings import Verdict
+    from core.dataset.manifest import Dataset
     from core.dataset.scan import Scan
+
+_ROWS_SHOWN = 5
 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="SOURCE", help="A folder or CSV, or the name of a data set in data/datasets.")
@@ -21,16 +27,33 @@ OutOption = Annotated[
     str | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; default: one in data/datasets.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]
-LayoutOption = Annotated[
-    str | None, typer.Option("--layout", help="notes, photographs, crops or csv; default: recognised by content.")
-]
-PatternOption = Annotated[
-    str | None,
-    typer.Option("--pattern", metavar="REGEX", help="Groups in file names, such as '(?P<identity>[a-z]+)-.*'."),
-]
-ColumnOption = Annotated[
-    list[str] | None, typer.Option("--column", metavar="NAME=HEADING", help="A CSV's own heading for path or identity.")
-]
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """How a folder or CSV is read."""
+
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="notes, photographs, crops or csv; default: recognised by content.")
+    ] = None
+    pattern: Annotated[
+        str | None,
+        typer.Option("--pattern", metavar="REGEX", help="Groups in file names, such as '(?P<identity>[a-z]+)-.*'."),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="NAME=HEADING", help="A CSV's own heading for path or identity."),
+    ] = None
+
+    def scan(self, source: str) -> Scan:
+        """Scan a source. Raises UsageMistake."""
+        from core.dataset.scan import scan
+
+        mapping = settings_of(self.column, "--column")
+        other = set(mapping) - {"path", "identity"}
+        if other:
+            raise UsageMistake(f"--column {sorted(other)[0]}: only path and identity can be mapped.", "Correct it.")
+        return scan(source_path(source), layout=self.layout, pattern=self.pattern, columns=mapping)
 
 
 def datasets_dir() -> Path:
@@ -65,16 +88,6 @@ def settings_of(items: Sequence[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def scanned(source: str, layout: str | None, pattern: str | None, columns: Sequence[str] | None) -> Scan:
-    from core.dataset.scan import scan
-
-    mapping = settings_of(columns, "--column")
-    other = set(mapping) - {"path", "identity"}
-    if other:
-        raise UsageMistake(f"--column {sorted(other)[0]}: only path and identity can be mapped.", "Correct it.")
-    return scan(source_path(source), layout=layout, pattern=pattern, columns=mapping)
-
-
 _STEPS = {"read": "reading", "compare": "comparing", "place": "placing", "write": "listing", "check": "checking"}
 
 
@@ -86,3 +99,33 @@ def show_progress(kind: str, /, **data: Any) -> None:
     speed = f", {data['per_s']:.0f} a second" if data.get("per_s") else ""
     left = f", {data['left_s']:.0f} s left" if data.get("left_s") is not None else ""
     progress(f"{words}: {data.get('done', 0):,} of {data.get('total', 0):,}{speed}{left}")
+
+
+def say_verdict(dataset: Dataset, verdict: Verdict, as_json: bool) -> None:
+    """Print the findings of a check, or JSON."""
+    if as_json:
+        findings = [
+            {"code": f.code, "severity": f.severity, "text": f.text, "rows": f.rows["path"].tolist()}
+            for f in verdict.findings
+        ]
+        say_json({"root": str(dataset.root), "ok": verdict.ok, "images": verdict.images, "findings": findings})
+        return
+    say(f"{dataset.info.name} ({dataset.info.mode}): {'good' if verdict.ok else 'not fit for training'}.")
+    for finding in verdict.findings:
+        say(f"{finding.severity}: {finding.text}")
+        for row in finding.rows.head(_ROWS_SHOWN).to_dict("records"):
+            beside = row.get("other_path") or row.get("fits_better") or row.get("problem") or ""
+            say(f"  {row['path']}{f'  ({beside})' if beside else ''}")
+        if len(finding.rows) > _ROWS_SHOWN:
+            say(f"  and {len(finding.rows) - _ROWS_SHOWN:,} more")
+    if not verdict.findings:
+        say(verdict.text)
+
+
+def say_counts(counts: dict[str, Any]) -> None:
+    """Print the counts of a data set and of its splits."""
+    parts = {"all": counts, **counts.get("splits", {})}
+    say_table(
+        ("split", "people", "HR", "VLR", "pairs"),
+        [(name, part["identities"], part["hr"], part["vlr"], part["pairs"]) for name, part in parts.items()],
+    )

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.diagnose.options import counting, open_source, say_plain, space_of
+from core.commands.diagnose.options import counting, open_source, say_json_values, space_of
 from core.commands.evaluate.options import DatasetOption, SeedOption, SplitOption
-from core.commands.shared.common import (
+from core.commands.shared.common import UsageMistake, example, open_gallery
+from core.commands.shared.option_types import (
     DEFAULT_THRESHOLD,
     DeviceOption,
     GalleryOption,
     JsonOption,
     ThresholdOption,
     UpscalerOption,
-    UsageMistake,
-    example,
-    open_gallery,
-    progress,
-    say,
 )
+from core.commands.shared.pipeline_options import SystemOptions
+from core.commands.shared.printing import progress, say
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ def weights(
             )
         found = _causes(file.path, dataset_root, split, upscaler, seed, device)
     if as_json:
-        say_plain({**facts, **({"check": found["check"], "diagnosis": found["diagnosis"]} if found else {})})
+        say_json_values({**facts, **({"check": found["check"], "diagnosis": found["diagnosis"]} if found else {})})
     else:
         _say_report(facts, report.keys.line if report.keys else "")
         if found is not None:
@@ -110,7 +108,7 @@ def _causes(
     from core.models.upscalers import resolve_upscaler
     from core.sr.upscale import load_upscaler
 
-    opened = open_source(dataset_root, split, "", None, None, use_tta=False, device=device, seed=seed)
+    opened = open_source(dataset_root, split, "", SystemOptions(device=device), seed=seed)
     target = resolve_device(device)
     encoder = load_encoder(path, device=target, check=False)
     check = check_on_faces(
@@ -148,7 +146,7 @@ def gallery(
         health = examine(store, space_of(store), threshold=threshold, on_progress=counting("reading"))
     progress("")
     if as_json:
-        say_plain(
+        say_json_values(
             {
                 "people": health.people,
                 "photographs": health.photographs,

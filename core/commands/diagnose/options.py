@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.commands.evaluate.options import sizes_of
-from core.commands.shared.common import UsageMistake, progress, say_json
+from core.commands.shared.common import UsageMistake
+from core.commands.shared.printing import progress, say_json
 from core.jobs.json_values import json_value
 from core.settings import load_settings
 
 if TYPE_CHECKING:
+    from core.commands.shared.pipeline_options import SystemOptions
     from core.diagnostics.cloud import Cloud
     from core.diagnostics.source import Opened
     from core.gallery.records import Space
@@ -37,15 +39,7 @@ def space_of(gallery: Gallery) -> Space:
 
 
 def open_source(
-    dataset_root: str | None,
-    split: str | None,
-    sizes: str,
-    weights: str | None,
-    upscaler: str | None,
-    *,
-    use_tta: bool,
-    device: str,
-    seed: int = 0,
+    dataset_root: str | None, split: str | None, sizes: str, system: SystemOptions, *, seed: int = 0
 ) -> Opened:
     from core.commands.evaluate.options import source_of
     from core.diagnostics.source import Opened, Source
@@ -57,10 +51,10 @@ def open_source(
     small = tuple(size for size in sizes_of(sizes) if size is not None) if sizes.strip() else ()
     settings = load_settings()
     spec = SystemSpec(
-        weights=str(resolve_weights(settings, weights)),
-        upscaler=str(resolve_upscaler(settings, upscaler) or "bicubic"),
-        use_tta=use_tta,
-        device=device,
+        weights=str(resolve_weights(settings, system.weights)),
+        upscaler=str(resolve_upscaler(settings, system.upscaler) or "bicubic"),
+        use_tta=system.use_tta,
+        device=system.device,
     )
     return Opened(Source(root, split, small, spec, seed=seed), settings)
 
@@ -75,6 +69,6 @@ def counting(what: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(f"{what}: {done:,} of {total:,}")
 
 
-def say_plain(value: object) -> None:
+def say_json_values(value: object) -> None:
     """`value` as JSON, numbers that are none as null."""
     say_json(json_value(value))

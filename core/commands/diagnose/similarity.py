@@ -7,23 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.diagnose.options import embedded, open_source, say_plain, space_of
+from core.commands.diagnose.options import embedded, open_source, say_json_values, space_of
 from core.commands.evaluate.options import DatasetOption, SeedOption, SplitOption
-from core.commands.shared.common import (
-    DeviceOption,
-    GalleryOption,
-    JsonOption,
-    TtaOption,
-    UpscalerOption,
-    UsageMistake,
-    WeightsOption,
-    example,
-    open_gallery,
-    progress,
-    say,
-    say_table,
-    user_path,
-)
+from core.commands.shared.common import UsageMistake, example, open_gallery, user_path
+from core.commands.shared.option_types import GalleryOption, JsonOption
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import SystemOptions
+from core.commands.shared.printing import progress, say, say_table
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -51,6 +41,7 @@ def add_to(group: typer.Typer) -> None:
     )(make_map)
 
 
+@takes_options
 def similarity(
     dataset_root: DatasetOption = None,
     split: SplitOption = None,
@@ -59,23 +50,20 @@ def similarity(
         list[str] | None,
         typer.Option("--person", metavar="NAME", help="A person for the similarity matrix; may be repeated."),
     ] = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    system: SystemOptions = SystemOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Compare small faces with their HR images, chosen people with one another, and show the spread of embeddings."""
     from core.diagnostics.similarity import by_person, by_size, people_matrix, small_against_hr, strangers_by_size
 
-    opened = open_source(dataset_root, split, sizes, weights, upscaler, use_tta=use_tta, device=device)
+    opened = open_source(dataset_root, split, sizes, system)
     cloud = embedded(opened)
     pairs = small_against_hr(cloud)
     table, people = by_size(pairs, strangers_by_size(cloud)), by_person(pairs)
     matrix = people_matrix(cloud, person) if person else None
     spreads = {view: _spread_of(cloud, view) for view in cloud.views if len(cloud.only(view)) > 1}
     if as_json:
-        say_plain(
+        say_json_values(
             {
                 "protocol": opened.protocol,
                 "sizes": table.to_dict("records"),
@@ -124,6 +112,7 @@ def _rounded(row: dict[Any, Any]) -> list[object]:
     return [f"{value:.3f}" if isinstance(value, float) else value for value in row.values()]
 
 
+@takes_options
 def make_map(
     dataset_root: DatasetOption = None,
     of_gallery: Annotated[
@@ -140,10 +129,7 @@ def make_map(
     ] = None,
     seed: SeedOption = 0,
     gallery_path: GalleryOption = None,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    system: SystemOptions = SystemOptions(),
     as_json: JsonOption = False,
 ) -> None:
     """Project embeddings to a plane, and report the time and how well neighbours are preserved."""
@@ -159,7 +145,7 @@ def make_map(
             space = space_of(gallery)
             cloud, protocol = cloud_of_gallery(gallery, space), f"gallery, {space.encoder_name}"
     else:
-        opened = open_source(dataset_root, split, sizes, weights, upscaler, use_tta=use_tta, device=device, seed=seed)
+        opened = open_source(dataset_root, split, sizes, system, seed=seed)
         cloud, protocol = embedded(opened), opened.protocol
     from core.diagnostics.job import layout_store
     from core.diagnostics.layout import pca, tsne
@@ -181,7 +167,7 @@ def make_map(
         table.insert(1, "y", layout.points[:, 1])
         write_atomically(target, csv_bytes(table))
     if as_json:
-        say_plain(
+        say_json_values(
             {
                 "protocol": protocol,
                 "method": method,

@@ -8,27 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from core.commands.enroll.webcam import require_one_source, webcam_pictures
-from core.commands.shared.common import (
-    ActorOption,
-    GalleryOption,
-    JsonOption,
-    UsageMistake,
-    example,
-    gallery_file,
-    image_files,
-    note,
-    say,
-    say_json,
-)
+from core.commands.shared.common import UsageMistake, example, gallery_file, image_files
+from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
+from core.commands.shared.printing import note, say, say_json
 from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.gallery.records import Identity
     from core.recognition.results import EnrolmentDraft
+    from core.video.capture import Capture
 
 _ONE = (
     "enroll --user-id 'Ada Lovelace' --photos ada1.jpg ada2.jpg ada3.jpg",
@@ -107,14 +101,15 @@ def photos(
     from core.recognition.matched_templates import MATCHED_SIZES_PX
 
     given = [*(photo or ()), *(more or ())]
-    require_one_source(webcam, bool(given))
+    if webcam and given:
+        raise UsageMistake("--webcam and photographs were both given.", "Name one of them.")
     for option, value in (("--num-captures", num_captures), ("--camera", camera)):
         if value is not None and not webcam:
             raise UsageMistake(f"{option} goes with --webcam.", "Leave it out, or take the pictures with a camera.")
     images: Sequence[Any]
     if webcam:
         _require_free(user_id, gallery_path, add)
-        images, names = webcam_pictures(5 if num_captures is None else num_captures, camera or 0, quiet=as_json)
+        images, names = _webcam_pictures(5 if num_captures is None else num_captures, camera or 0, quiet=as_json)
     else:
         images = image_files(given)
         names = [file.name for file in images]
@@ -143,7 +138,7 @@ def photos(
     if as_json:
         say_json(_enrolled(identity, draft))
     else:
-        _tell(identity, draft, not no_crops)
+        _print_enrolment(identity, draft, not no_crops)
 
 
 def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
@@ -162,6 +157,31 @@ def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
         raise NameTaken(
             f"“{known.name}” is enrolled already.", "Choose another name, or add these photographs with --add."
         )
+
+
+def _webcam_pictures(captures: int, camera: int, *, quiet: bool) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Take pictures in a window and return (frames, names).
+
+    Raises SettingsInvalid (captures), NoDisplay, CameraMissing, CaptureCancelled, DetectorMissing.
+    """
+    from core.faces.detect import Detector
+    from core.video.capture import CaptureSession
+    from core.video.guide import see
+    from core.video.webcam import capture_in_window
+
+    detector = Detector()
+    session = CaptureSession(lambda rgb: see(detector, rgb), captures)
+    if not quiet:
+        note("the camera starts now; pictures are kept only when all of them are taken (Esc cancels)")
+
+    def show_capture(number: int, taken: Capture) -> None:
+        quality = taken.sight.quality
+        if quality is not None and not quiet:
+            say(f"  {number} of {captures}: {taken.step}, {quality.probe_px:.0f} px, sharpness {quality.sharpness:.2f}")
+
+    taken = capture_in_window(session, camera=camera, on_capture=show_capture)
+    frames = [one.frame for one in taken]
+    return frames, [f"camera {number} ({one.step})" for number, one in enumerate(taken, start=1)]
 
 
 def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
@@ -184,7 +204,7 @@ def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
     }
 
 
-def _tell(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
+def _print_enrolment(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
     for photo in draft.photos:
         size = f"{photo.probe.probe_px:.0f} px" if photo.probe else "-"
         remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""

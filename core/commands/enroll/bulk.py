@@ -9,27 +9,36 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.commands.enroll.app import AddOption, ForceOption, MatchedOption, NoCropsOption
-from core.commands.shared.common import (
-    ActorOption,
-    GalleryOption,
-    JsonOption,
-    UsageMistake,
-    example,
-    gallery_file,
-    note,
-    progress,
-    say,
-    say_json,
-    user_path,
-)
+from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
+from core.commands.shared.printing import note, progress, progress_line, say, say_json
 from core.settings import load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
     from core.enrolment.bulk_enrol import BulkRow
     from core.gallery.bulk import BulkPlan
+
+
+@dataclass(frozen=True)
+class StorageOptions:
+    """What is stored, and where."""
+
+    no_crops: NoCropsOption = False
+    add: AddOption = False
+    gallery_path: GalleryOption = None
+
+
+@dataclass(frozen=True)
+class HandlingOptions:
+    """Audit name, warnings, templates and output."""
+
+    actor: ActorOption = "local"
+    force: ForceOption = False
+    matched_sizes: MatchedOption = False
+    as_json: JsonOption = False
 
 
 def add_to(group: typer.Typer) -> None:
@@ -42,14 +51,9 @@ def add_to(group: typer.Typer) -> None:
 @takes_options
 def folder(
     path: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder with one folder for each person.")],
-    no_crops: NoCropsOption = False,
-    add: AddOption = False,
-    gallery_path: GalleryOption = None,
+    storage: StorageOptions = StorageOptions(),
     options: PipelineOptions = PipelineOptions(),
-    actor: ActorOption = "local",
-    force: ForceOption = False,
-    matched_sizes: MatchedOption = False,
-    as_json: JsonOption = False,
+    handling: HandlingOptions = HandlingOptions(),
 ) -> None:
     """Enrol many people from a folder with one folder for each person, named after the person.
 
@@ -57,21 +61,15 @@ def folder(
     """
     from core.gallery.bulk import plan_from_folder
 
-    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
-    _enrol_plan(plan_from_folder(user_path(path)), options, how, as_json)
+    _enrol_plan(plan_from_folder(user_path(path)), storage, options, handling)
 
 
 @takes_options
 def csv(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A CSV with the columns path and identity.")],
-    no_crops: NoCropsOption = False,
-    add: AddOption = False,
-    gallery_path: GalleryOption = None,
+    storage: StorageOptions = StorageOptions(),
     options: PipelineOptions = PipelineOptions(),
-    actor: ActorOption = "local",
-    force: ForceOption = False,
-    matched_sizes: MatchedOption = False,
-    as_json: JsonOption = False,
+    handling: HandlingOptions = HandlingOptions(),
 ) -> None:
     """Enrol many people from a CSV with one line for each photograph: its path and the person's name (identity).
 
@@ -79,52 +77,33 @@ def csv(
     """
     from core.gallery.bulk import plan_from_csv
 
-    how = _Bulk(no_crops, add, gallery_path, actor, force, matched_sizes)
-    _enrol_plan(plan_from_csv(user_path(path)), options, how, as_json)
+    _enrol_plan(plan_from_csv(user_path(path)), storage, options, handling)
 
 
-@dataclass(frozen=True)
-class _Bulk:
-    """Options of bulk enrolment."""
-
-    no_crops: bool
-    add: bool
-    gallery_path: str | None
-    actor: str
-    force: bool
-    matched_sizes: bool
-
-
-def _enrol_plan(plan: BulkPlan, options: PipelineOptions, how: _Bulk, as_json: bool) -> None:
+def _enrol_plan(plan: BulkPlan, storage: StorageOptions, options: PipelineOptions, handling: HandlingOptions) -> None:
     from core.enrolment.bulk_enrol import enrol_many
     from core.enrolment.enrol import EnrolOptions
     from core.recognition.matched_templates import MATCHED_SIZES_PX
 
-    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), how.gallery_path))
+    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), storage.gallery_path))
 
-    def show(done: int, total: int, row: BulkRow) -> None:
-        progress(f"{done} of {total} people")
-
-    try:
-        with pipeline.gallery.store:
-            rows = enrol_many(
-                pipeline,
-                plan.people,
-                options=EnrolOptions(
-                    store_crops=not how.no_crops,
-                    add=how.add,
-                    matched_sizes=MATCHED_SIZES_PX if how.matched_sizes else (),
-                    actor=how.actor,
-                ),
-                force=how.force,
-                on_person=show,
-            )
-    finally:
-        progress("")
-    _tell_many(rows, plan, as_json)
+    with progress_line(), pipeline.gallery.store:
+        rows = enrol_many(
+            pipeline,
+            plan.people,
+            options=EnrolOptions(
+                store_crops=not storage.no_crops,
+                add=storage.add,
+                matched_sizes=MATCHED_SIZES_PX if handling.matched_sizes else (),
+                actor=handling.actor,
+            ),
+            force=handling.force,
+            on_person=lambda done, total, row: progress(f"{done} of {total} people"),
+        )
+    _print_outcome(rows, plan, handling.as_json)
 
 
-def _tell_many(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
+def _print_outcome(rows: list[BulkRow], plan: BulkPlan, as_json: bool) -> None:
     failed = [row for row in rows if row.error]
     if as_json:
         say_json(

@@ -7,19 +7,18 @@ from typing import Annotated, Literal
 import typer
 
 from core.commands.evaluate.options import (
-    BootstrapOption,
+    DataOptions,
     DatasetOption,
     DegradationOption,
-    Ending,
-    ModeOption,
-    People,
+    OutputOptions,
+    ProbeOptions,
+    ResamplingOptions,
     SeedOption,
     SeveralSystems,
     SizesOption,
     SplitOption,
     degradations_of,
     folds_given,
-    modes_of,
     run_and_print,
     sizes_of,
     source_of,
@@ -59,32 +58,28 @@ def pairs(
     folds: Annotated[
         str | None, typer.Option("--folds", help="Folds to use, such as 1-7 or 1,3; default: all.")
     ] = None,
-    sizes: SizesOption = "HR,32,24,16",
-    mode: ModeOption = "both",
+    probes: ProbeOptions = ProbeOptions(mode="both"),
     degradation: DegradationOption = "bicubic",
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs/--no-all-pairs", help="Also evaluate every pair of the photographs.")
     ] = True,
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
+    resampling: ResamplingOptions = ResamplingOptions(),
     *,
     systems: SeveralSystems,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """Verification on pairs: EER, AUC, accuracy over folds and TAR at FAR with intervals, at full and small sizes."""
     from core.evaluation.run_config import pairs_config
 
     listed = user_path(pairs_file)
     plan = {
-        "sizes": sizes_of(sizes),
-        "modes": modes_of(mode),
+        **probes.plan(),
         "degradations": degradations_of(degradation),
-        "bootstrap": bootstrap,
-        "seed": seed,
+        **vars(resampling),
     }
     chosen = folds_given(folds)
     config = pairs_config(user_path(images), listed, systems.config, plan, folds=chosen, all_pairs=all_pairs)
-    run_and_print(config, f"pairs-{listed.stem}", ("verification",), ending)
+    run_and_print(config, f"pairs-{listed.stem}", ("verification",), output)
 
 
 @group.command(
@@ -98,12 +93,11 @@ def pairs(
 )
 @takes_options
 def dataset(
-    people: People,
+    data: DataOptions,
     min_images: Annotated[
         int, typer.Option("--min-images", min=1, help="Only people with at least this many images.")
     ] = 1,
-    sizes: SizesOption = "HR,32,24,16",
-    mode: ModeOption = "aligned",
+    probes: ProbeOptions = ProbeOptions(),
     degradation: DegradationOption = "bicubic",
     threshold: Annotated[
         float,
@@ -111,7 +105,7 @@ def dataset(
     ] = UNCALIBRATED_THRESHOLD,
     gallery_size: Annotated[
         list[int] | None,
-        typer.Option("--gallery-size", min=1, help="People in the open-set galleries; may be repeated."),
+        typer.Option("--gallery-size", min=1, help="DataOptions in the open-set galleries; may be repeated."),
     ] = None,
     enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols there.")] = 1,
     by: Annotated[
@@ -121,33 +115,30 @@ def dataset(
     sr_images: Annotated[
         int, typer.Option("--sr-images", min=0, help="Images for PSNR, SSIM and similarity; 0: none.")
     ] = 300,
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
+    resampling: ResamplingOptions = ResamplingOptions(),
     *,
     systems: SeveralSystems,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """All evaluations on a data set: verification, identification, open set, per person and by resolution."""
     from core.evaluation.run_config import dataset_config
 
     plan = {
-        "sizes": sizes_of(sizes),
-        "modes": modes_of(mode),
+        **probes.plan(),
         "degradations": degradations_of(degradation),
         "threshold": threshold,
         "gallery_sizes": gallery_size,
         "enrol": enrol,
-        "bootstrap": bootstrap,
-        "seed": seed,
+        **vars(resampling),
         "sr_images": sr_images,
         "by": by or [],
     }
-    root = people.root()
+    root = data.root()
     config = dataset_config(
-        root, systems.config, plan, split=people.split, photographs=people.folder(), min_images=min_images
+        root, systems.config, plan, split=data.split, photographs=data.folder(), min_images=min_images
     )
     tables = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
-    run_and_print(config, f"dataset-{root.name}", tables, ending)
+    run_and_print(config, f"dataset-{root.name}", tables, output)
 
 
 @group.command("sweep", epilog=example("evaluate sweep --dataset-root lfw --sizes 32,16"))
@@ -158,12 +149,12 @@ def sweep(
     sizes: SizesOption = "HR,32,24,16",
     degradation: DegradationOption = "bicubic",
     gallery_size: Annotated[
-        int | None, typer.Option("--gallery-size", min=1, help="People in the open-set gallery.")
+        int | None, typer.Option("--gallery-size", min=1, help="DataOptions in the open-set gallery.")
     ] = None,
     seed: SeedOption = 0,
     *,
     systems: SeveralSystems,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """Rates at thresholds from 0 to 0.8. To choose a threshold, use calibrate, which tests it on other people."""
     from core.evaluation.evaluation_spec import SWEEP_SECTIONS
@@ -179,7 +170,7 @@ def sweep(
         "sections": SWEEP_SECTIONS,
     }
     config = dataset_config(root, systems.config, plan, split=split)
-    run_and_print(config, f"sweep-{root.name}", ("sweep",), ending)
+    run_and_print(config, f"sweep-{root.name}", ("sweep",), output)
 
 
 @group.command(
@@ -192,15 +183,13 @@ def benchmark(
         Literal["tinyface", "scface", "survface", "lfw", "xqlfw"], typer.Argument(help="The benchmark.", metavar="NAME")
     ],
     root: Annotated[str, typer.Argument(metavar="FOLDER", help="Your copy of the benchmark, in its published layout.")],
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
+    resampling: ResamplingOptions = ResamplingOptions(),
     *,
     systems: SeveralSystems,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """A public benchmark by its published protocol: tinyface, scface, survface, lfw or xqlfw."""
     from core.evaluation.run_config import benchmark_config
 
-    plan = {"bootstrap": bootstrap, "seed": seed}
-    config = benchmark_config(name, user_path(root), systems.config, plan)
-    run_and_print(config, f"benchmark-{name}", ("benchmark", "published"), ending)
+    config = benchmark_config(name, user_path(root), systems.config, dict(vars(resampling)))
+    run_and_print(config, f"benchmark-{name}", ("benchmark", "published"), output)

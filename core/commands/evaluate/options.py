@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import (
-    DeviceOption,
-    JsonOption,
-    TtaOption,
-    UsageMistake,
-    plain,
-    progress,
-    say,
-    say_json,
-    user_path,
-)
+from core.commands.shared.common import UsageMistake, user_path
+from core.commands.shared.option_types import DetachOption, DeviceOption, JsonOption, TtaOption
+from core.commands.shared.printing import plain, progress, say, say_json
+from core.commands.shared.runs import run_to_end
 from core.errors import SettingsInvalid
 from core.evaluation.pairs import folds_of
 from core.settings import load_settings
@@ -72,7 +65,6 @@ OutOption = Annotated[
     str | None,
     typer.Option("--out", metavar="FOLDER", help="Copy report.json, report.html and the CSV files to this folder."),
 ]
-DetachOption = Annotated[bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")]
 DatasetOption = Annotated[
     str | None,
@@ -123,7 +115,7 @@ class OneSystem:
 
 
 @dataclass(frozen=True)
-class People:
+class DataOptions:
     """The data set to measure on."""
 
     dataset_root: DatasetOption = None
@@ -140,7 +132,27 @@ class People:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ProbeOptions:
+    """Sizes of the probes, and where they are degraded."""
+
+    sizes: SizesOption = "HR,32,24,16"
+    mode: ModeOption = "aligned"
+
+    def plan(self) -> dict[str, Any]:
+        """The fields of a run's config. Raises UsageMistake."""
+        return {"sizes": sizes_of(self.sizes), "modes": modes_of(self.mode)}
+
+
+@dataclass(frozen=True)
+class ResamplingOptions:
+    """Resamples and seed of a run's config, by the names of its fields."""
+
+    bootstrap: BootstrapOption = 1000
+    seed: SeedOption = 0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
     """Output options of a run and its report."""
 
     out: OutOption = None
@@ -230,46 +242,32 @@ def _file_or_name(text: str) -> str:
     return str(path.resolve()) if path.exists() else text
 
 
-def follow_run(config: dict[str, Any], slug: str) -> Any:
-    """Start an `evaluate` run and wait for its end, progress on the last line. Raises UsageMistake when it didn't end
-    well; Ctrl-C asks it to stop."""
-    from core.commands.shared.follow import wait_for
-    from core.jobs.launch import launch
-
-    run = launch(load_settings(), "evaluate", config, slug=slug)
-    state = wait_for(run, _show)
-    if state.status != "done":
-        raise UsageMistake(
-            f"{run.id} is {state.status}. {state.error or ''}".strip(),
-            state.next_step or f"See edgeface-studio runs show {run.id}",
-        )
-    return run
-
-
 def _show(event: Event) -> None:
     if event.kind == "progress":
         data = event.data
         progress(f"{data.get('step', 'working')}: {data.get('done', 0):,} of {data.get('total', 0):,}")
 
 
-def run_and_print(config: dict[str, Any], slug: str, tables: Sequence[str], ending: Ending) -> Evaluation | None:
-    """Run an evaluation, print `tables` of it or JSON, and copy its files to `ending.out`. None for a detached run."""
-    target = None if ending.out is None else user_path(ending.out)
+def report_folder(out: str | None) -> Path | None:
+    """The folder that --out names. Raises UsageMistake for a file."""
+    target = None if out is None else user_path(out)
     if target is not None and target.is_file():
-        raise UsageMistake(f"--out {ending.out} is a file.", "Name a folder.")
-    if ending.detach:
-        from core.jobs.launch import launch
+        raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
+    return target
 
-        run = launch(load_settings(), "evaluate", config, slug=slug)
-        say_json({"run": run.id}) if ending.as_json else say(f"{run.id} has started.")
+
+def run_and_print(config: dict[str, Any], slug: str, tables: Sequence[str], output: OutputOptions) -> Evaluation | None:
+    """Run an evaluation, print `tables` of it or JSON, and copy its files to `output.out`. None for a detached run."""
+    target = report_folder(output.out)
+    run = run_to_end("evaluate", config, slug, _show, detach=output.detach, as_json=output.as_json)
+    if run is None:
         return None
     from core.evaluation.result import read_run
 
-    run = follow_run(config, slug)
     evaluation = read_run(run)
     if target is not None:
-        copy_report(run.path, target)
-    if ending.as_json:
+        _copy_report(run.path, target)
+    if output.as_json:
         say_json({"run": run.id, "folder": str(run.path), **evaluation.report()})
         return evaluation
     print_evaluation(evaluation, tables)
@@ -298,7 +296,7 @@ def print_evaluation(evaluation: Evaluation, tables: Sequence[str]) -> None:
     typer.echo("")
 
 
-def copy_report(source: Path, target: Path) -> None:
+def _copy_report(source: Path, target: Path) -> None:
     """Copy report.json, report.html and the tables of a run to a folder."""
     (target / "tables").mkdir(parents=True, exist_ok=True)
     for name in ("report.json", "report.html", "operating_points.json"):

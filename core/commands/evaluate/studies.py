@@ -1,4 +1,4 @@
-"""`evaluate compare`, `calibrate` and `matched`: compare two runs, calibrate thresholds, measure matched templates."""
+"""`evaluate compare`, `calibrate`, `matched` and `pooling`: compare runs, calibrate thresholds, measure templates."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.commands.evaluate.options import (
-    BootstrapOption,
+    DataOptions,
     DatasetOption,
     DegradationOption,
-    Ending,
-    ModeOption,
     OneSystem,
     OutOption,
-    People,
-    SeedOption,
+    OutputOptions,
+    ProbeOptions,
+    ResamplingOptions,
     SizesOption,
     SplitOption,
     degradations_of,
     folds_given,
-    modes_of,
     print_evaluation,
+    report_folder,
     run_and_print,
     sizes_of,
     source_of,
 )
-from core.commands.shared.common import JsonOption, UsageMistake, example, gallery_file, say, say_json, user_path
+from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.option_types import GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
+from core.commands.shared.printing import say, say_json
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def add_to(group: typer.Typer) -> None:
             "evaluate matched --dataset-root lfw", "evaluate matched --dataset-root lfw --split test --json"
         ),
     )(matched)
+    group.command(
+        "pooling",
+        epilog=example(
+            "evaluate pooling --dataset-root lfw", "evaluate pooling --dataset-root lfw --frames 1,5 --sizes 32,16"
+        ),
+    )(pooling)
 
 
 def compare(
@@ -71,10 +78,8 @@ def compare(
     root = runs_root(load_settings())
     runs = [find_run(root, text) for text in (before, after)]
     evaluation = compare_evaluations(*(read_run(run) for run in runs), names=(runs[0].id, runs[1].id))
-    if out is not None:
-        target = user_path(out)
-        if target.is_file():
-            raise UsageMistake(f"--out {out} is a file.", "Name a folder.")
+    target = report_folder(out)
+    if target is not None:
         write_evaluation(evaluation, target)
     if as_json:
         say_json({**evaluation.report(), "gained_lost": evaluation.table("gained_lost").to_dict("records")})
@@ -141,14 +146,11 @@ def calibrate(
     store: Annotated[
         bool, typer.Option("--store", help="Store the thresholds in the gallery: identification then uses them.")
     ] = False,
-    gallery_path: Annotated[
-        str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
-    ] = None,
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
+    gallery_path: GalleryOption = None,
+    resampling: ResamplingOptions = ResamplingOptions(),
     *,
     systems: OneSystem,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """Choose a threshold for each probe size on some people, and test it on others."""
     from core.evaluation.goal import Goal
@@ -175,16 +177,15 @@ def calibrate(
         "sizes": sizes_of(sizes),
         "modes": ["aligned" if mode == "aligned" else "end to end"],
         "degradations": degradations_of(degradation)[:1],
-        "bootstrap": bootstrap,
-        "seed": seed,
+        **vars(resampling),
     }
     stored = gallery if store else None
     if source is None:
         config = calibration_config(root, system, plan, goal, split=split, gallery=stored)
     else:
         config = calibration_folds_config(*source, system, plan, goal, gallery=stored)
-    evaluation = run_and_print(config, f"calibrate-{measure}", ("thresholds", "calibration"), ending)
-    if store and evaluation is not None and not ending.as_json:
+    evaluation = run_and_print(config, f"calibrate-{measure}", ("thresholds", "calibration"), output)
+    if store and evaluation is not None and not output.as_json:
         if evaluation.table("calibration").empty:
             say("No threshold was stored.")
         else:
@@ -193,31 +194,64 @@ def calibrate(
 
 @takes_options
 def matched(
-    people: People,
+    data: DataOptions,
     min_images: Annotated[
         int, typer.Option("--min-images", min=1, help="Only people with at least this many images.")
     ] = 1,
-    sizes: SizesOption = "HR,32,24,16",
-    mode: ModeOption = "aligned",
-    bootstrap: BootstrapOption = 1000,
-    seed: SeedOption = 0,
+    probes: ProbeOptions = ProbeOptions(),
+    resampling: ResamplingOptions = ResamplingOptions(),
     *,
     systems: OneSystem,
-    ending: Ending,
+    output: OutputOptions,
 ) -> None:
     """Measure whether templates at 32, 24 and 16 px beside full size find more people: rank-1, and DIR at FPIR 1 %."""
     from core.evaluation.run_config import matched_config
 
-    root = people.root()
+    root = data.root()
     config = matched_config(
         root,
         systems.config,
-        {"sizes": sizes_of(sizes), "modes": modes_of(mode), "bootstrap": bootstrap, "seed": seed},
-        split=people.split,
-        photographs=people.folder(),
+        {**probes.plan(), **vars(resampling)},
+        split=data.split,
+        photographs=data.folder(),
         min_images=min_images,
     )
-    run_and_print(config, f"matched-{root.name}", ("matched",), ending)
+    run_and_print(config, f"matched-{root.name}", ("matched",), output)
+
+
+@takes_options
+def pooling(
+    data: DataOptions,
+    frames: Annotated[str, typer.Option("--frames", help="Frames to pool; people with more images take part.")] = (
+        "1,5,15"
+    ),
+    draws: Annotated[int, typer.Option("--draws", min=1, max=1000, help="Random draws of the enrolled images.")] = 20,
+    probes: ProbeOptions = ProbeOptions(sizes="16"),
+    resampling: ResamplingOptions = ResamplingOptions(bootstrap=300),
+    *,
+    systems: OneSystem,
+    output: OutputOptions,
+) -> None:
+    """Compare several frames of a face with one: EER and rank-1 of embeddings pooled by quality, as in video."""
+    from core.evaluation.run_config import pooling_config
+
+    root = data.root()
+    config = pooling_config(
+        root,
+        systems.config,
+        {**probes.plan(), **vars(resampling)},
+        split=data.split,
+        photographs=data.folder(),
+        pooled={"frames": _frames(frames), "draws": draws},
+    )
+    run_and_print(config, f"pooling-{root.name}", ("pooling",), output)
+
+
+def _frames(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 1000 for part in parts):
+        raise UsageMistake(f"--frames '{text}' isn't a list of numbers.", "Write it as in 1,5,15.")
+    return [int(part) for part in parts]
 
 
 def _people_in(gallery: Path) -> int:

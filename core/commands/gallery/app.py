@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import (
+from core.commands.shared.common import UsageMistake, confirm_or_exit, example, open_gallery, user_path
+from core.commands.shared.option_types import (
     ActorOption,
     GalleryOption,
     JsonOption,
     TtaOption,
-    UsageMistake,
     WeightsOption,
-    confirm,
-    example,
-    note,
-    open_gallery,
-    say,
-    say_json,
-    say_table,
-    user_path,
+    YesOption,
 )
+from core.commands.shared.printing import note, say, say_audit, say_json, say_result, say_table
 from core.settings import load_settings
 from core.system.text import count
 
@@ -126,10 +120,7 @@ def rename(
     """Rename a person; the earlier name is erased from the file."""
     with open_gallery(gallery_path) as gallery:
         person = gallery.rename(name, new_name, actor=actor)
-    if as_json:
-        say_json(_facts(person))
-    else:
-        say(f"Renamed to {person.name}.")
+    say_result(_facts(person), f"Renamed to {person.name}.", as_json)
 
 
 @group.command("remove", epilog=example("gallery remove 'Ada Lovelace'", "gallery remove 'Ada Lovelace' --yes"))
@@ -137,7 +128,7 @@ def remove(
     names: Annotated[
         list[str], typer.Argument(metavar="NAME", help="People to remove: all of them, or none if one isn't known.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: YesOption = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
 ) -> None:
@@ -146,9 +137,7 @@ def remove(
         people = list({person.id: person for person in map(gallery.identity, names)}.values())
         listed = ", ".join(person.name for person in people)
         templates = sum(person.templates for person in people)
-        if not yes and not confirm(f"Remove {listed} ({count(templates, 'template')}) for good?"):
-            say("Nothing was removed.")
-            raise typer.Exit(1)
+        confirm_or_exit(f"Remove {listed} ({count(templates, 'template')}) for good?", "Nothing was removed.", yes)
         gallery.remove(*(person.id for person in people), actor=actor)
     say(f"Removed {listed}.")
 
@@ -171,9 +160,8 @@ def export(
 
     target = user_path(file)
     with open_gallery(gallery_path) as gallery:
-        if not yes and sys.stdin.isatty() and not confirm(f"{_holds(gallery, only, no_crops, target.suffix)} Go on?"):
-            say("Nothing was written.")
-            raise typer.Exit(1)
+        if not yes and sys.stdin.isatty():
+            confirm_or_exit(f"{_holds(gallery, only, no_crops, target.suffix)} Go on?", "Nothing was written.")
         if target.suffix.lower() in _PT:
             if only:
                 raise UsageMistake("A .pt file holds everybody.", "Drop --only, or export to another ending.")
@@ -229,13 +217,7 @@ def audit(
     """Show who did what and when. The trail holds people's numbers, not their names."""
     with open_gallery(gallery_path) as gallery:
         entries = gallery.audit(limit)
-    if as_json:
-        say_json([{**vars(entry), "at": entry.at.isoformat()} for entry in entries])
-        return
-    say_table(
-        ("when (UTC)", "actor", "event", "person"),
-        [(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor, entry.event, entry.identity_id) for entry in entries],
-    )
+    say_audit(entries, ("when (UTC)", "actor", "event", "person"), "identity_id", as_json)
 
 
 @group.command("tidy", epilog=example("gallery tidy"))

@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import (
-    ActorOption,
-    GalleryOption,
-    JsonOption,
-    confirm,
-    example,
-    gallery_file,
-    open_gallery,
-    say,
-    say_json,
-    say_table,
-    user_path,
-)
+from core.commands.shared.common import confirm_or_exit, example, gallery_file, open_gallery, user_path
+from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption, YesOption
+from core.commands.shared.printing import say, say_json, say_result, say_table
 from core.settings import load_settings
 from core.system.text import count
 
@@ -87,7 +77,7 @@ def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> 
 
 def restore(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A backup: a path, or a name that `backups` lists.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: YesOption = False,
     backup_key_file: Annotated[
         str | None,
         typer.Option("--backup-key-file", metavar="FILE", help="The backup's key, if it isn't the present one."),
@@ -115,14 +105,9 @@ def restore(
     with open_gallery(gallery_path, create=True) as gallery:
         people = count(found.people, "person", "people")
         asked = f"Put {people} of {found.made_at:%Y-%m-%d %H:%M} UTC in the place of {gallery.size}?"
-        if not yes and not confirm(asked):
-            say("Nothing was restored.")
-            raise typer.Exit(1)
+        confirm_or_exit(asked, "Nothing was restored.", yes)
         done = restore_from(gallery, path, backup_key=key, actor=actor)
-    if as_json:
-        say_json({**vars(done), "earlier": None if done.earlier is None else str(done.earlier)})
-    else:
-        say(done.text)
+    say_result({**vars(done), "earlier": None if done.earlier is None else str(done.earlier)}, done.text, as_json)
 
 
 def _facts(found: Backup) -> dict[str, Any]:

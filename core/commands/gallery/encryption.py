@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from core.commands.shared.common import (
-    ActorOption,
-    GalleryOption,
-    JsonOption,
-    confirm,
-    example,
-    note,
-    open_gallery,
-    say,
-    say_json,
-    user_path,
-)
+from core.commands.shared.common import confirm_or_exit, example, open_gallery, user_path
+from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption, YesOption
+from core.commands.shared.printing import note, say, say_json
 from core.system.text import count
 
-if TYPE_CHECKING:
-    from core.gallery.store import Gallery
-
 KeyFile = Annotated[str, typer.Argument(metavar="KEYFILE", help="A key that `gallery make-key` made.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 
 def add_to(group: typer.Typer) -> None:
@@ -60,7 +48,7 @@ def encrypt(key_file: KeyFile, gallery_path: GalleryOption = None, actor: ActorO
         encrypt_with(gallery, key, actor=actor)
         plain = [each.path.name for each in list_backups(gallery.path) if not each.protection.encrypted]
     say(f"Encrypted with the key {key.fingerprint}.")
-    _say_where(str(path.absolute()))
+    _note_key_file(path)
     if plain:
         note(f"Not encrypted, and still there: {', '.join(plain)}. Make a backup, then delete them.")
 
@@ -75,7 +63,7 @@ def change_key(key_file: KeyFile, gallery_path: GalleryOption = None, actor: Act
     with open_gallery(gallery_path) as gallery:
         change(gallery, key, actor=actor)
     say(f"Encrypted with the key {key.fingerprint} now.")
-    _say_where(str(path.absolute()))
+    _note_key_file(path)
     note("Backups made before need the earlier key: keep it as long as you keep them.")
 
 
@@ -84,9 +72,7 @@ def decrypt(yes: YesOption = False, gallery_path: GalleryOption = None, actor: A
     from core.gallery.encryption import decrypt as decrypt_all
 
     with open_gallery(gallery_path) as gallery:
-        if not yes and not confirm(f"Store {count(gallery.size, 'person', 'people')} unencrypted?"):
-            say("Nothing was changed.")
-            raise typer.Exit(1)
+        confirm_or_exit(f"Store {count(gallery.size, 'person', 'people')} unencrypted?", "Nothing was changed.", yes)
         decrypt_all(gallery, actor=actor)
     say("The gallery isn't encrypted any more.")
 
@@ -96,11 +82,11 @@ def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) 
     from core.gallery.encryption import protection_of, unused_key
 
     with open_gallery(gallery_path) as gallery:
-        state, people, unused = protection_of(gallery), _people(gallery), unused_key(gallery)
+        state, people, unused = protection_of(gallery), gallery.size, unused_key(gallery)
     given = "" if unused is None else unused.fingerprint
     if as_json:
         facts = {"encrypted": state.encrypted, "key": state.fingerprint, "since": state.since, "unused_key": given}
-        say_json({**facts, **people})
+        say_json({**facts, "people": people})
     elif state.encrypted:
         say(f"Encrypted with the key {state.fingerprint} since {state.since:%Y-%m-%d %H:%M} UTC.")
     elif given:
@@ -110,11 +96,9 @@ def protection(gallery_path: GalleryOption = None, as_json: JsonOption = False) 
         say("Not encrypted. Make a key with edgeface-studio gallery make-key FILE.")
 
 
-def _people(gallery: Gallery) -> dict[str, int]:
-    return {"people": gallery.size}
-
-
-def _say_where(path: str) -> None:
+def _note_key_file(path: Path) -> None:
     from core.gallery.keys import KEY_FILE_VARIABLE
 
-    note(f"From now on every program needs the key: {KEY_FILE_VARIABLE}={path}. Keep a copy of it elsewhere.")
+    note(
+        f"From now on every program needs the key: {KEY_FILE_VARIABLE}={path.absolute()}. Keep a copy of it elsewhere."
+    )

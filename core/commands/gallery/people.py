@@ -7,17 +7,9 @@ from typing import Annotated
 
 import typer
 
-from core.commands.shared.common import (
-    ActorOption,
-    GalleryOption,
-    JsonOption,
-    confirm,
-    example,
-    gallery_file,
-    open_gallery,
-    say,
-    say_json,
-)
+from core.commands.shared.common import confirm_or_exit, example, gallery_file, open_gallery
+from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption, YesOption
+from core.commands.shared.printing import say, say_json, say_result
 from core.settings import load_settings
 from core.system.text import count
 
@@ -34,7 +26,7 @@ def add_to(group: typer.Typer) -> None:
 def merge(
     gone: Annotated[str, typer.Argument(metavar="NAME", help="The entry to merge; its photographs move to INTO.")],
     into: Annotated[str, typer.Argument(metavar="INTO", help="The entry that stays.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: YesOption = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
 ) -> None:
@@ -43,9 +35,9 @@ def merge(
 
     with open_gallery(gallery_path) as gallery:
         first, second = gallery.identity(gone), gallery.identity(into)
-        if not yes and not confirm(f"Move {count(first.templates, 'template')} of {first.name} to {second.name}?"):
-            say("Nothing was merged.")
-            raise typer.Exit(1)
+        confirm_or_exit(
+            f"Move {count(first.templates, 'template')} of {first.name} to {second.name}?", "Nothing was merged.", yes
+        )
         merged = merge_identities(gallery, first.id, second.id, actor=actor)
     say(f"Merged {first.name} into {second.name}: {count(len(merged.templates), 'template')} moved.")
 
@@ -55,7 +47,7 @@ def erase(
     from_backups: Annotated[
         bool, typer.Option("--from-backups", help="Also erase from the backups beside the gallery.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: YesOption = False,
     gallery_path: GalleryOption = None,
     actor: ActorOption = "local",
     as_json: JsonOption = False,
@@ -71,9 +63,9 @@ def erase(
 
     with open_gallery(gallery_path) as gallery:
         person = gallery.identity(name)
-        if not yes and not confirm(f"Erase {person.name} ({count(person.templates, 'template')}) for good?"):
-            say("Nothing was erased.")
-            raise typer.Exit(1)
+        confirm_or_exit(
+            f"Erase {person.name} ({count(person.templates, 'template')}) for good?", "Nothing was erased.", yes
+        )
         report = erase_person(load_settings(), gallery, person.id, from_backups=from_backups, actor=actor)
     if as_json:
         say_json(report.facts())
@@ -130,7 +122,4 @@ def purge(gallery_path: GalleryOption = None, actor: ActorOption = "local", as_j
     settings = load_settings()
     with open_gallery(gallery_path) as gallery:
         done = purge_now(settings, gallery, actor=actor)
-    if as_json:
-        say_json([vars(one) for one in done])
-        return
-    say("; ".join(f"{one.count} {one.what} purged" for one in done) + ".")
+    say_result([vars(one) for one in done], "; ".join(f"{one.count} {one.what} purged" for one in done) + ".", as_json)

@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import (
-    DeviceOption,
-    GalleryOption,
-    JsonOption,
-    TtaOption,
-    UpscalerOption,
-    UsageMistake,
-    WeightsOption,
-    example,
-    gallery_file,
-    note,
-    open_gallery,
-    progress,
-    say,
-    say_json,
-)
-from core.settings import Settings, load_settings
+from core.commands.shared.common import example, gallery_file, open_gallery
+from core.commands.shared.option_types import DetachOption, GalleryOption, JsonOption
+from core.commands.shared.options import takes_options
+from core.commands.shared.pipeline_options import SystemOptions
+from core.commands.shared.printing import note, progress, say, say_json
+from core.commands.shared.runs import run_to_end
+from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.jobs.events import Event
@@ -34,18 +24,14 @@ def add_to(group: typer.Typer) -> None:
     group.command("reembed", epilog=example("gallery reembed", "gallery reembed --keep-old --detach"))(reembed)
 
 
+@takes_options
 def reembed(
     keep_old: Annotated[
         bool, typer.Option("--keep-old", help="Keep the templates of the earlier weights, too.")
     ] = False,
-    weights: WeightsOption = None,
-    upscaler: UpscalerOption = None,
-    use_tta: TtaOption = False,
-    device: DeviceOption = "auto",
+    system: SystemOptions = SystemOptions(),
     gallery_path: GalleryOption = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
-    ] = False,
+    detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Re-embed everybody from their stored crops for the weights in use, after the weights were changed.
@@ -53,34 +39,16 @@ def reembed(
     The old templates stay until the new ones are all there. It can be stopped, or killed, and resumed. People without
     stored crops keep their templates and are listed: they have to be enrolled again.
     """
-    from core.commands.shared.follow import wait_for
     from core.enrolment.reembed import KIND, job_config
-    from core.jobs.launch import launch
 
     settings = load_settings()
     open_gallery(gallery_path).close()
     path = gallery_file(settings, gallery_path).resolve()
-    config = job_config(
-        settings,
-        weights=weights,
-        upscaler=upscaler,
-        gallery_path=path,
-        use_tta=use_tta,
-        keep_old=keep_old,
-        device=device,
-    )
-    run = launch(settings, KIND, config, slug="gallery")
-    if detach:
-        say_json({"run": run.id}) if as_json else say(f"{run.id} has started.")
-        return
-    state = wait_for(run, _show)
-    report = run.report or {}
-    if state.status != "done":
-        raise UsageMistake(
-            f"{run.id} is {state.status}. {state.error or ''}".strip(),
-            f"See edgeface-studio runs show {run.id}; go on with edgeface-studio runs resume {run.id}",
-        )
-    _tell(settings, run.id, report, gallery_path, as_json)
+    config = job_config(settings, gallery_path=path, keep_old=keep_old, **vars(system))
+    next_step = "{show}; go on with edgeface-studio runs resume {run}"
+    run = run_to_end(KIND, config, "gallery", _show, detach=detach, as_json=as_json, next_step=next_step)
+    if run is not None:
+        _print_report(run.id, run.report or {}, gallery_path, as_json)
 
 
 def _show(event: Event) -> None:
@@ -89,7 +57,7 @@ def _show(event: Event) -> None:
         progress(f"{event.data['done']} of {event.data['total']} photographs{left}")
 
 
-def _tell(settings: Settings, run: str, report: dict[str, Any], gallery_path: str | None, as_json: bool) -> None:
+def _print_report(run: str, report: dict[str, Any], gallery_path: str | None, as_json: bool) -> None:
     with open_gallery(gallery_path) as gallery:
         names = {person.id: person.name for person in gallery.identities()}
     again = [names[number] for number in report.get("enrol_again", ()) if number in names]

@@ -11,25 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from core.commands.enroll.app import PhotosByDefault
-from core.commands.shared.common import (
+from core.commands.shared.common import UsageMistake, example, gallery_file, image_files, open_gallery, user_path
+from core.commands.shared.option_types import (
     DEFAULT_THRESHOLD,
     GalleryOption,
     JsonOption,
     ThresholdOption,
     TieMarginOption,
-    UsageMistake,
-    example,
-    gallery_file,
-    image_files,
-    note,
-    open_gallery,
-    progress,
-    say,
-    say_json,
-    user_path,
 )
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
+from core.commands.shared.printing import note, progress, say, say_json
 from core.errors import CoreError, StorageFailed
 from core.settings import TIE_MARGIN, load_settings
 from core.system.text import count
@@ -99,7 +91,7 @@ def identify(
         top_k=5 if top_k is None else top_k,
     )
     quiet = as_json or csv == "-"
-    with pipeline.gallery.store as store, _rows_to(csv) as write:
+    with pipeline.gallery.store as store, _csv_writer(csv) as write:
         if lost := pipeline.gallery.elsewhere:
             were = "was" if lost == 1 else "were"
             people = count(store.size, "person", "people")
@@ -159,7 +151,7 @@ def _identify(
             write(rows[-1])
             if not quiet:
                 progress("")
-                _tell(rows[-1], len(result.faces), top_k)
+                _print_row(rows[-1], len(result.faces), top_k)
     progress("")
     return rows, unreadable
 
@@ -219,7 +211,7 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
     return None if value is None else round(float(value), digits)
 
 
-def _tell(row: dict[str, Any], faces: int, top_k: int | None) -> None:
+def _print_row(row: dict[str, Any], faces: int, top_k: int | None) -> None:
     where = f"{row['file']}, face {row['face']}" if faces > 1 else row["file"]
     crop = " aligned crop" if row.get("taken") == "crop" else ""
     size = f", {row['probe_px']:.0f} px{crop}" if row.get("probe_px") is not None else ""
@@ -273,7 +265,7 @@ WriteRow = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def _rows_to(target: str | None) -> Iterator[WriteRow]:
+def _csv_writer(target: str | None) -> Iterator[WriteRow]:
     """A function that writes a row of results to the CSV asked for: a file, standard output ("-"), or nowhere (None).
 
     Rows are written one by one, so an interrupted command leaves the finished ones. Raises StorageFailed.

@@ -8,25 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import (
+from core.commands.shared.common import UsageMistake, example, gallery_file, image_files, open_gallery, user_path
+from core.commands.shared.option_types import (
     DEFAULT_THRESHOLD,
+    DetachOption,
     GalleryOption,
     JsonOption,
     ThresholdOption,
     TieMarginOption,
-    UsageMistake,
-    example,
-    gallery_file,
-    image_files,
-    open_gallery,
-    progress,
-    say,
-    say_json,
-    say_table,
-    user_path,
 )
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import EncoderOptions
+from core.commands.shared.printing import progress, say, say_json, say_table
 from core.settings import TIE_MARGIN, load_settings
 
 if TYPE_CHECKING:
@@ -82,9 +75,7 @@ def video(
     ] = False,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     tie_margin: TieMarginOption = TIE_MARGIN,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")
-    ] = False,
+    detach: DetachOption = False,
     as_json: JsonOption = False,
     options: EncoderOptions = EncoderOptions(),
 ) -> None:
@@ -117,7 +108,7 @@ def video(
         gallery=str(gallery_file(settings, gallery_path).resolve()),
         threshold=threshold,
         tie_margin=tie_margin,
-        **_with_what(options),
+        **_encoder_fields(options),
     )
     run = launch(settings, "video", config.values(), slug=_slug(found.shown))
     if detach:
@@ -212,7 +203,7 @@ def _pictures(photos: str | None, faces: int) -> list[Any]:
     return [read_image(path) for path in found]
 
 
-def _with_what(options: EncoderOptions) -> dict[str, Any]:
+def _encoder_fields(options: EncoderOptions) -> dict[str, Any]:
     """The encoder and upscaler for a run's config, files by absolute path. Raises what resolving them raises."""
     from core.models.encoders import resolve_weights
     from core.models.upscalers import resolve_upscaler
@@ -235,7 +226,7 @@ def _slug(shown: str) -> str:
 
 def _wait(run: Run, *, live: bool) -> dict[str, Any]:
     """The run's report, also when a live source was ended with Ctrl-C. Raises UsageMistake."""
-    from core.commands.shared.follow import wait_for
+    from core.commands.shared.runs import wait_for
     from core.jobs.launch import follow
 
     try:

@@ -1,18 +1,17 @@
-"""Options and printing of the commands, and the pipelines and paths that options mean."""
+"""What commands share: their errors, questions and examples, and the paths and pipelines that options mean."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
+from core.commands.shared.printing import note, plain, progress_line, say
 from core.errors import CoreError
-from core.settings import UNCALIBRATED_THRESHOLD, Settings, load_settings
-from core.system.text import columns_of, printable
+from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
@@ -25,96 +24,9 @@ class UsageMistake(CoreError):
     """A command line whose options can't be used, or not together."""
 
 
-GalleryOption = Annotated[
-    str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
-]
-WeightsOption = Annotated[
-    str | None,
-    typer.Option("--weights", metavar="FILE|NAME", help="Encoder weights for this run; default: those in use."),
-]
-UpscalerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--upscaler",
-        metavar="FILE|NAME",
-        help="Upscaler of small faces: a DSR file or bicubic; default: the one in use.",
-    ),
-]
-SkipDsrOption = Annotated[bool, typer.Option("--skip-dsr", help="Enlarge small faces by bicubic interpolation.")]
-TtaOption = Annotated[
-    bool, typer.Option("--use-tta", help="Also embed the mirror image of each face: slightly better, half as fast.")
-]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
-ThresholdOption = Annotated[
-    float, typer.Option("--threshold", help="Accept a cosine >= this. The default isn't calibrated.")
-]
-TieMarginOption = Annotated[
-    float,
-    typer.Option(
-        "--tie-margin",
-        min=0.0,
-        max=1.0,
-        help="Name nobody if the two best scores differ by at most this; 0: only if they are equal.",
-    ),
-]
-FacesOption = Annotated[
-    Literal["largest", "centre"], typer.Option("--faces", help="Which face of a photograph to use.")
-]
-AlignedOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--aligned/--not-aligned",
-        help="Treat images as aligned crops, or never; default: squares of at most 64 px that look aligned.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
-ActorOption = Annotated[str, typer.Option("--actor", help="Name for the audit trail.")]
-
-DEFAULT_THRESHOLD = UNCALIBRATED_THRESHOLD
-
-
 def example(*lines: str) -> str:
     """The epilogue of a command's help: its examples, one on each line."""
     return "\b\nExample:\n" + "\n".join(f"  edgeface-studio {line}" for line in lines)
-
-
-# Printing ----------------------------------------------------------------------------------------------------------
-
-
-def plain(text: object) -> str:
-    """`text` on one line without control characters, so that a file's name can't control the terminal."""
-    return printable(" ".join(str(text).split())).encode("utf-8", "replace").decode("utf-8")
-
-
-def say(text: str = "") -> None:
-    """Print a line of the result to standard output."""
-    typer.echo("  " * ((len(text) - len(text.lstrip(" "))) // 2) + plain(text))
-
-
-def note(text: str) -> None:
-    """Print a remark to standard error."""
-    typer.echo(f"note: {plain(text)}", err=True)
-
-
-def say_json(value: Any) -> None:
-    """Print `value` as JSON to standard output, in ASCII, which every terminal's encoding can show."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
-
-
-def say_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: columns as wide as their widest cell, left-aligned, separated by two spaces."""
-    cells = [[plain("" if cell is None else cell) for cell in row] for row in (header, *rows)]
-    widths = [max(columns_of(row[column]) for row in cells) for column in range(len(header))]
-    for row in cells:
-        padded = [cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)]
-        typer.echo("  ".join(padded).rstrip())
-
-
-def progress(text: str) -> None:
-    """Replace the last line of standard error if it is a terminal; "" clears the line."""
-    if sys.stderr.isatty():
-        typer.echo(f"\r\x1b[K{plain(text)}", err=True, nl=False)
 
 
 def confirm(question: str) -> bool:
@@ -127,7 +39,11 @@ def confirm(question: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-# Building ----------------------------------------------------------------------------------------------------------
+def confirm_or_exit(question: str, refusal: str, yes: bool = False) -> None:
+    """Ask unless `yes`; after a no, print `refusal` and exit with 1. Raises UsageMistake without an answer."""
+    if not yes and not confirm(question):
+        say(refusal)
+        raise typer.Exit(1)
 
 
 def user_path(text: str) -> Path:
@@ -138,6 +54,14 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageMistake(f"{text} names a home folder that isn't there.", "Write the path in full.") from error
+
+
+def new_path(text: str) -> Path:
+    """The path of a file to write. Raises UsageMistake when something is there already."""
+    path = user_path(text)
+    if path.exists():
+        raise UsageMistake(f"{path} exists already.", "Choose another name.")
+    return path
 
 
 def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
@@ -174,11 +98,8 @@ def build(config: PipelineConfig) -> Pipeline:
         resolve_upscaler(settings, config.upscaler)
     from core.pipeline import build_pipeline
 
-    progress("loading the encoder ...")
-    try:
+    with progress_line("loading the encoder ..."):
         return build_pipeline(config, settings)
-    finally:
-        progress("")
 
 
 def image_files(items: Sequence[str]) -> list[Path]:

@@ -8,7 +8,8 @@
     @takes_options
     def train(machine: Machine, epochs: Epochs = 8) -> None: ...
 
-`train --device cpu --epochs 3` then calls it with Machine("cpu").
+`train --device cpu --epochs 3` then calls it with Machine("cpu"). A parameter's default, such as
+`machine: Machine = Machine("cuda")`, replaces the defaults of the fields.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
         of_group = get_type_hints(groups[name], include_extras=True)
         parameters += [
             inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=of_group[field.name]
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=getattr(parameter.default, field.name, field.default),
+                annotation=of_group[field.name],
             )
             for field in fields(groups[name])
         ]

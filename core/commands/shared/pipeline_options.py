@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.commands.shared.common import (
+from core.commands.shared.common import build
+from core.commands.shared.option_types import (
     AlignedOption,
     DeviceOption,
     FacesOption,
@@ -13,11 +14,20 @@ from core.commands.shared.common import (
     TtaOption,
     UpscalerOption,
     WeightsOption,
-    build,
 )
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class SystemOptions:
+    """The encoder and the upscaler of a data set's or gallery's embeddings."""
+
+    weights: WeightsOption = None
+    upscaler: UpscalerOption = None
+    use_tta: TtaOption = False
+    device: DeviceOption = "auto"
 
 
 @dataclass(frozen=True)

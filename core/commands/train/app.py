@@ -6,18 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.shared.common import (
-    JsonOption,
-    UsageMistake,
-    example,
-    note,
-    progress,
-    say,
-    say_json,
-    say_table,
-    user_path,
-)
+from core.commands.shared.common import UsageMistake, example, new_path
+from core.commands.shared.option_types import JsonOption
 from core.commands.shared.options import takes_options
+from core.commands.shared.printing import progress_line, say, say_json, say_result, say_table
+from core.commands.shared.runs import trained_run
 from core.commands.train.launch import (
     BatchSize,
     Contrastive,
@@ -134,11 +127,8 @@ def estimate(
     )
     from core.training.setup import plan_lines, plan_run
 
-    progress("timing a few steps ...")
-    try:
+    with progress_line("timing a few steps ..."):
         plan = plan_run(config, load_settings(), on_event=show)
-    finally:
-        progress("")
     if as_json:
         say_json(plan)
         return
@@ -180,20 +170,13 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's weights as a .pth file with backbone_state_dict, arcface_state_dict, subject_to_id."""
-    from core.jobs.run_dir import runs_root
-    from core.training.activate import find_trained
-
-    choice = find_trained(runs_root(load_settings()), run, which)
-    found = choice.run
-    if choice.note:
-        note(choice.note)
-    target = user_path(file)
-    if target.exists():
-        raise UsageMistake(f"{target} exists already.", "Choose another name.")
+    found = trained_run(run, which)
+    target = new_path(file)
     from core.training.checkpoint import export_notes
 
     export_notes(found.checkpoints / which, target)
-    if as_json:
-        say_json({"run": found.id, "file": str(target)})
-        return
-    say(f"{target}: the {which} weights of {found.id}. It names the people that it was trained on.")
+    say_result(
+        {"run": found.id, "file": str(target)},
+        f"{target}: the {which} weights of {found.id}. It names the people that it was trained on.",
+        as_json,
+    )

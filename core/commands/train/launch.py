@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import JsonOption, UsageMistake, note, plain, progress, say, say_json
+from core.commands.shared.common import UsageMistake
+from core.commands.shared.option_types import DetachOption, JsonOption
+from core.commands.shared.printing import note, plain, progress, progress_line, say, say_json
+from core.commands.shared.runs import say_started
 from core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -86,9 +89,7 @@ class TrainRun:
     settings: SetOption = None
     full_check: Annotated[bool, typer.Option("--check", help="Check every image first, not only the table.")] = False
     force: Annotated[bool, typer.Option("--force", help="Train although the data set's check found errors.")] = False
-    detach: Annotated[bool, typer.Option("--detach", help="Don't wait; follow it with `runs log last --follow`.")] = (
-        False
-    )
+    detach: DetachOption = False
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Resume an interrupted or stopped run.")
     ] = None
@@ -180,7 +181,7 @@ def launch_and_follow(
         slug = config.out_name or Path(config.dataset or config.train_dir or kind).name
         started = launch(load_settings(), kind, config_to_dict(config), slug=f"{config.preset}-{slug}")
     if run.detach:
-        say_json({"run": started.id}) if run.as_json else say(f"{started.id} has started.")
+        say_started(started, run.as_json)
         return
     _follow(started, kind, run.as_json)
 
@@ -216,7 +217,7 @@ def _follow(run: Run, kind: str, as_json: bool) -> None:
     again = f"edgeface-studio train {kind} --resume {run.id}"
     asked = False
     events = follow(run)
-    try:
+    with progress_line():
         while True:
             try:
                 for event in events:
@@ -231,8 +232,6 @@ def _follow(run: Run, kind: str, as_json: bool) -> None:
                 if run.state().live:
                     stop(run)
                 events = _after(run)
-    finally:
-        progress("")
     state, report = run.state(), run.report or {}
     if state.status == "stopped":
         note(f"{run.id} has stopped; go on with: {again}")

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import JsonOption, UsageMistake, example, note, progress, say, say_json, say_table
+from core.commands.shared.common import UsageMistake, example
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import note, progress, progress_line, say, say_json, say_result, say_table
 from core.commands.weights.facts import (
     FileOrName,
     card_facts,
     facts_of,
     facts_of_upscaler,
-    held,
     say_card,
     say_encoder,
+    tensor_facts,
 )
 from core.errors import CoreError
 from core.settings import Settings, load_settings
@@ -33,11 +35,10 @@ group = typer.Typer(
 
 
 def add_to(app: typer.Typer) -> None:
-    from core.commands.weights import choose, export, onnx
+    from core.commands.weights import choose, export
 
     choose.add_to(group)
     export.add_to(group)
-    onnx.add_to(group)
     app.add_typer(group, name="weights")
 
 
@@ -139,7 +140,7 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     card, figures = read_card(found.metadata), measured(found, load_settings())
     facts = {
         **facts_of(found),
-        **held(encoder.info),
+        **tensor_facts(encoder.info),
         "health": {"healthy": health.healthy, "reason": health.reason, **vars(health)},
         "card": card_facts(card, figures),
         "licence": LICENCE if found.official else derived,
@@ -186,16 +187,14 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
         from core.models.upscalers import check_upscaler
 
         check_upscaler(file)
-        if as_json:
-            say_json({"ok": True, **facts_of_upscaler(file)})
-        else:
-            say(f"ok: {file.path or file.name} enlarges faces")
+        say_result({"ok": True, **facts_of_upscaler(file)}, f"ok: {file.path or file.name} enlarges faces", as_json)
         return
     encoder = _load(file, check=True)
-    if as_json:
-        say_json({"ok": True, **facts_of(file), **held(encoder.info)})
-        return
-    say(f"ok: {file.path} is a complete {encoder.name}, healthy, {file.origin_text}")
+    say_result(
+        {"ok": True, **facts_of(file), **tensor_facts(encoder.info)},
+        f"ok: {file.path} is a complete {encoder.name}, healthy, {file.origin_text}",
+        as_json,
+    )
 
 
 @group.command("fetch", epilog=example("weights fetch edgeface_xxs", "weights fetch edgeface_s_gamma_05"))
@@ -215,15 +214,13 @@ def fetch(
     variant = VARIANTS.get(name.removesuffix(".pt"))
     if variant is None:
         raise UsageMistake(f"There is no official file called '{name}'.", f"Choose one of {', '.join(VARIANTS)}.")
-    try:
+    with progress_line():
         path = download(
             variant,
             load_settings().weights_dir,
             base_url=base_url,
             on_event=lambda event: _show(variant.name, event),
         )
-    finally:
-        progress("")
     if as_json:
         say_json(facts_of(describe(path)))
         return
@@ -235,11 +232,8 @@ def fetch(
 def _load(file: WeightsFile, *, check: bool) -> Any:
     from core.encoder.encode import load_encoder
 
-    progress("loading ...")
-    try:
+    with progress_line("loading ..."):
         return load_encoder(file.path, device="cpu", check=check)
-    finally:
-        progress("")
 
 
 def _show(name: str, event: FetchEvent) -> None:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import JsonOption, example, note, progress, say, say_json
+from core.commands.shared.common import example
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import note, progress_line, say, say_json
+from core.commands.shared.runs import trained_run
 from core.commands.weights.facts import FileOrName, facts_of, facts_of_upscaler
 from core.settings import load_settings
 
@@ -39,14 +42,11 @@ def use(
     from core.models.active import active_models, partners, use_model
 
     settings = load_settings()
-    progress("loading and checking ...")
-    try:
+    with progress_line("loading and checking ..."):
         used = [use_model(settings, file_or_name)]
         partner = [file for file in partners(settings, active_models(settings)) if type(file) is not type(used[0])][:1]
         if pair:
             used += [use_model(settings, file.path or file.name) for file in partner]
-    finally:
-        progress("")
     if as_json:
         facts = [_facts(file) for file in used]
         say_json(facts[0] if len(facts) == 1 else {**facts[0], "pair": facts[1]})
@@ -84,19 +84,11 @@ def use_run(
 
     A part of a name, or "last", means the newest matching run that is done; a full name may name one that isn't.
     """
-    from core.jobs.run_dir import runs_root
-    from core.training.activate import find_trained, use_run_weights
+    from core.training.activate import use_run_weights
 
-    settings = load_settings()
-    choice = find_trained(runs_root(settings), run, which)
-    found = choice.run
-    if choice.note:
-        note(choice.note)
-    progress("loading and checking ...")
-    try:
-        adopted = use_run_weights(settings, found, which)
-    finally:
-        progress("")
+    found = trained_run(run, which)
+    with progress_line("loading and checking ..."):
+        adopted = use_run_weights(load_settings(), found, which)
     if as_json:
         encoder, upscaler = adopted.encoder, adopted.upscaler
         say_json(

@@ -1,4 +1,4 @@
-"""`weights export`: write weights as float16 safetensors, with a model card in the header and beside the file."""
+"""`weights export` and `export-onnx`: write weights as float16 safetensors with a model card, or as ONNX."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.commands.shared.common import JsonOption, UsageMistake, example, note, progress, say, say_json, user_path
-from core.settings import Settings, load_settings
+from core.commands.shared.common import UsageMistake, example, user_path
+from core.commands.shared.option_types import JsonOption
+from core.commands.shared.printing import progress, progress_line, say_result
+from core.commands.shared.runs import trained_run
+from core.commands.weights.facts import FileOrName
+from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.jobs.run_dir import Run
     from core.models.header import Measured
+
+_LEAST_COSINE = 0.9999
+_NUMBERS = (1, 5)
+"""Batch sizes that are checked: the file has to accept any number of crops."""
 
 
 def add_to(group: typer.Typer) -> None:
@@ -24,6 +31,7 @@ def add_to(group: typer.Typer) -> None:
             "weights export run:starter starter.safetensors --report figures/report.json",
         ),
     )(export)
+    group.command("export-onnx", epilog=example("weights export-onnx edgeface_xxs edgeface.onnx"))(export_to_onnx)
 
 
 def export(
@@ -50,11 +58,11 @@ def export(
     from core.training.activate import trained_files
 
     settings = load_settings()
-    trained = _run(settings, run) if run else None
+    trained = trained_run(run) if run else None
     if source.startswith("run:"):
         if trained is not None:
             raise UsageMistake(f"{source} and --run were both given.", "Leave out --run: the run is known.")
-        trained = _run(settings, source.removeprefix("run:"))
+        trained = trained_run(source.removeprefix("run:"))
         files = trained_files(trained)
         file: Path | None = files.get("encoder") or files.get("upscaler")
     else:
@@ -65,8 +73,7 @@ def export(
     if path.suffix.lower() != ".safetensors":
         raise UsageMistake(f"{target} doesn't end in .safetensors.", "Give it that ending.")
     figures = _figures(user_path(report), file) if report else None
-    progress("loading and writing ...")
-    try:
+    with progress_line("loading and writing ..."):
         from core.training.export import export_float16
         from core.training.model_card import model_card
 
@@ -74,12 +81,60 @@ def export(
         config, came = (trained.config, trained.report) if trained else ({}, None)
         card = path.with_suffix(".md")
         write_atomically(card, model_card(path, config=config, report=came).encode())
+    say_result(
+        {"path": path, "card": card, "size_bytes": path.stat().st_size},
+        f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB) and {card}.",
+        as_json,
+    )
+
+
+def export_to_onnx(
+    file_or_name: FileOrName,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The .onnx file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write EdgeFace as ONNX: float32 (N, 3, 112, 112) in [-1, 1], RGB, to (N, 512), not normalised.
+
+    The file's metadata holds this too, with the weights' SHA-256 and licence.
+
+    The file is kept only when ONNX Runtime's embeddings agree with PyTorch's (cosine >= 0.9999).
+    """
+    from core.models.active import find_model
+    from core.models.encoders import WeightsFile
+
+    source = find_model(load_settings(), file_or_name)
+    if not isinstance(source, WeightsFile):
+        raise UsageMistake(f"{source.name} is an upscaler, not an encoder.", "Name EdgeFace weights.")
+    path = user_path(target)
+    if path.suffix != ".onnx":
+        raise UsageMistake(f"{path.name} doesn't end in .onnx.", "Give the file that ending.")
+    progress("loading and writing ...")
+    try:
+        from core.encoder.encode import load_encoder
+        from core.encoder.export_onnx import export_onnx, onnx_metadata, worst_cosine
+
+        encoder = load_encoder(source.path, device="cpu", precision="float32", check=False)
+        making = path.with_name(f".{path.name}.making.onnx")
+        try:
+            export_onnx(encoder.network, making, metadata=onnx_metadata(source, encoder.info.variant))
+            cosine = min(worst_cosine(encoder.network, making, count) for count in _NUMBERS)
+            if cosine < _LEAST_COSINE:
+                raise UsageMistake(
+                    f"The ONNX file's embeddings differ from PyTorch's (cosine {cosine:.4f}).",
+                    "Nothing was written; PyTorch and onnxruntime of requirements.txt are known to agree.",
+                )
+            making.replace(path)
+        finally:
+            making.unlink(missing_ok=True)
+    except ImportError as error:
+        raise UsageMistake(f"{error.name} isn't installed.", "pip install -r requirements.txt") from error
     finally:
         progress("")
-    if as_json:
-        say_json({"path": path, "card": card, "size_bytes": path.stat().st_size})
-    else:
-        say(f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB) and {card}.")
+    say_result(
+        {"path": str(path), "cosine": cosine, "size_bytes": path.stat().st_size},
+        f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB); cosine to PyTorch {cosine:.6f} at worst.",
+        as_json,
+    )
 
 
 def _figures(path: Path, source: Path) -> Measured:
@@ -94,13 +149,3 @@ def _figures(path: Path, source: Path) -> Measured:
         raise UsageMistake(
             f"{path} is no report of evaluate pairs.", "Make one: edgeface-studio evaluate pairs ... --out FOLDER."
         ) from error
-
-
-def _run(settings: Settings, text: str) -> Run:
-    from core.jobs.run_dir import runs_root
-    from core.training.activate import find_trained
-
-    choice = find_trained(runs_root(settings), text)
-    if choice.note:
-        note(choice.note)
-    return choice.run

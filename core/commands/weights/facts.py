@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import say
+from core.commands.shared.printing import say
 
 if TYPE_CHECKING:
     from core.encoder.encode import EncoderInfo
@@ -40,7 +40,7 @@ def facts_of_upscaler(file: UpscalerFile) -> dict[str, Any]:
     }
 
 
-def held(info: EncoderInfo) -> dict[str, Any]:
+def tensor_facts(info: EncoderInfo) -> dict[str, Any]:
     return {
         "variant": info.variant,
         "kind": info.kind,

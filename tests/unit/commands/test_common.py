@@ -1,78 +1,35 @@
-"""What every command shares: printing that can't be abused, paths, image lists, questions."""
+"""What every command shares: paths, lists of images, questions."""
 
 from __future__ import annotations
 
 import io
-import json
-import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import typer
 
-from core.commands.shared import common
-from core.commands.shared.common import UsageMistake, image_files, plain, user_path
-from core.system.text import TURNING
-
-
-@given(st.text())
-def test_plain_text_is_one_printable_line(text: str) -> None:
-    shown = plain(text)
-    assert "\n" not in shown and "\x1b" not in shown
-    assert all(character.isprintable() or unicodedata.category(character) == "Cf" for character in shown)
-    assert not TURNING & set(shown)
-
-
-def test_plain_keeps_names_as_they_are() -> None:
-    assert plain("  Ada  Lovelace\n") == "Ada Lovelace"
-    assert plain("Zoë 李雷 Ω") == "Zoë 李雷 Ω"
-    assert plain("red\x1b[31m\udcff") == "red?[31m?"
-
-
-@pytest.mark.parametrize("name", ["مه\u200cرو", "ക്\u200dഷ", "👩\u200d🚀"], ids=["Persian", "Malayalam", "emoji"])
-def test_names_that_are_spelled_with_joiners_stay_as_they_are(name: str) -> None:
-    assert plain(name) == name
-    assert plain(f"{name}\u202e") == f"{name}?", "what turns the text round it is no part of a name"
-
-
-def test_a_table_has_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    common.say_table(("name", "n"), [("Ada", 3), ("a longer\nname", None)])
-    assert capsys.readouterr().out.splitlines() == ["name           n", "Ada            3", "a longer name"]
-    common.say_table(("name", "n"), [("李雷", 1), ("مه\u200cرو", 2), ("Zoe\u0308", 3), ("Anna", 4)])
-    assert capsys.readouterr().out.splitlines() == [
-        "name  n",
-        "李雷  1",
-        "مه\u200cرو  2",
-        "Zoe\u0308   3",
-        "Anna  4",
-    ]
-
-
-def test_json_is_ascii_and_refuses_what_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
-    common.say_json({"name": "Zoë \udcff", "path": Path("a")})
-    text = capsys.readouterr().out
-    assert text.isascii() and json.loads(text) == {"name": "Zoë \udcff", "path": "a"}
-    with pytest.raises(ValueError):
-        common.say_json({"score": float("nan")})
-
-
-def test_notes_and_progress_stay_off_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    common.note("by the way")
-    common.progress("1 of 2")  # not a terminal: nothing
-    assert capsys.readouterr() == ("", "note: by the way\n")
+from core.commands.shared.common import UsageMistake, confirm, confirm_or_exit, image_files, user_path
 
 
 @pytest.mark.parametrize(("answer", "yes"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False)])
 def test_a_question_takes_only_yes_for_yes(answer: str, yes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
-    assert common.confirm("Remove?") is yes
+    assert confirm("Remove?") is yes
 
 
 def test_a_question_that_nobody_answers_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     with pytest.raises(UsageMistake, match="--yes"):
-        common.confirm("Remove?")
+        confirm("Remove?")
+
+
+def test_a_no_ends_the_command_with_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    confirm_or_exit("Remove?", "Nothing was removed.", yes=True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    with pytest.raises(typer.Exit) as ended:
+        confirm_or_exit("Remove?", "Nothing was removed.")
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().out == "Nothing was removed.\n"
 
 
 def test_a_folder_stands_for_its_images(tmp_path: Path) -> None:

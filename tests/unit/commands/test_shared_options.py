@@ -47,3 +47,16 @@ def test_its_options_are_checked_and_helped_like_others() -> None:
     help_text = CliRunner().invoke(app, ["--help"]).output
     assert all(word in help_text for word in ("--device", "Where.", "--threads", "--epochs", "Train."))
     assert CliRunner().invoke(app, ["a", "--threads", "0"]).exit_code == 2
+
+
+def test_an_instance_as_default_replaces_the_defaults_of_its_fields() -> None:
+    seen: list[Machine] = []
+    app = typer.Typer()
+
+    @app.command()
+    @takes_options
+    def train(machine: Machine = Machine("cuda")) -> None:
+        seen.append(machine)
+
+    assert CliRunner().invoke(app, ["--threads", "3"]).exit_code == 0
+    assert seen == [Machine("cuda", 3)]
