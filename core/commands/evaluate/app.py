@@ -105,7 +105,7 @@ def dataset(
     ] = UNCALIBRATED_THRESHOLD,
     gallery_size: Annotated[
         list[int] | None,
-        typer.Option("--gallery-size", min=1, help="DataOptions in the open-set galleries; may be repeated."),
+        typer.Option("--gallery-size", min=1, help="People in the open-set galleries; may be repeated."),
     ] = None,
     enrol: Annotated[int, typer.Option("--enrol", min=1, help="Photographs that each person enrols there.")] = 1,
     by: Annotated[
@@ -149,7 +149,7 @@ def sweep(
     sizes: SizesOption = "HR,32,24,16",
     degradation: DegradationOption = "bicubic",
     gallery_size: Annotated[
-        int | None, typer.Option("--gallery-size", min=1, help="DataOptions in the open-set gallery.")
+        int | None, typer.Option("--gallery-size", min=1, help="People in the open-set gallery.")
     ] = None,
     seed: SeedOption = 0,
     *,
