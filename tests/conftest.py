@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.access.actor import owner, resolve_with
+from tests.older_files import unpack
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -94,3 +95,15 @@ def models_dir(own_data_dir: Path) -> Path:
     path = own_data_dir / "models"
     path.mkdir()
     return path
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture
+def older(unpacked: Path, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that holds the older data folder, which is the one in use."""
+    monkeypatch.setenv("EDGEFACE_DATA_DIR", str(unpacked / "data"))
+    return unpacked

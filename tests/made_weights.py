@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from core.encoder.encode import Encoder, EncoderInfo
+from core.encoder.network import build_network
 from core.models.header import DSR_FORMAT, ENCODER_FORMAT
+from core.models.variants import VARIANTS
 from core.sr.network import DSR, DSRConfig
 
 
@@ -34,6 +37,13 @@ def save_encoder(path: Path, tensors: dict[str, torch.Tensor], variant: str = "e
     state = {key: tensor.contiguous() for key, tensor in tensors.items()}
     save_file(state, path, {"format": ENCODER_FORMAT, "variant": variant, "parent_sha256": "", **told})
     return path
+
+
+def random_encoder(name: str = "random.safetensors") -> Encoder:
+    """An EdgeFace-XXS with random weights, without a file."""
+    torch.manual_seed(0)
+    info = EncoderInfo("edgeface_xxs", False, Path(name), "0" * 64, "random", 1_244_744, "cpu", "float32", False)
+    return Encoder(build_network(VARIANTS["edgeface_xxs"]), info)
 
 
 def official_tensors(shared_dir: Path, name: str = "edgeface_xxs_q") -> dict[str, torch.Tensor]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,6 +106,21 @@ def button(app: AppTest, label: str):
     found = [each for each in app.button if each.label == label]
     assert found, f"no button {label!r} among {[each.label for each in app.button]}"
     return found[0]
+
+
+def runs_without_torch(script: str, data_dir: Path) -> None:
+    """Runs `script`, which has the dashboard as `app`, in a process of its own, and expects no torch in it."""
+    before = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
+    )
+    after = "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir)}
+    command = [sys.executable, "-c", before + script + after]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
 
 
 @pytest.fixture(scope="session")

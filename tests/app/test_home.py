@@ -15,7 +15,7 @@ from core.settings import load_settings
 from dashboard.home.view import next_step
 from dashboard.home.weights_setup import fetch_and_use, use_upload
 from dashboard.shell.readiness import Readiness
-from tests.app.conftest import ROOT, button, fill, shown
+from tests.app.conftest import ROOT, button, fill, runs_without_torch, shown
 
 
 def test_an_empty_installation_says_to_get_the_weights(open_page):
@@ -70,28 +70,13 @@ def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
 
 def test_home_gallery_data_sets_and_help_open_without_torch(own_data_dir: Path):
     script = (
-        "import sys\n"
-        "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
         "assert not app.exception and app.title[0].value == 'EdgeFace Studio', app\n"
         "for name, title in (('gallery', 'Gallery'), ('dataset', 'Data sets'), ('help', 'Help')):\n"
         "    app.switch_page(f'../pages/{name}.py').run()\n"
         "    assert not app.exception and app.title[0].value == title, app\n"
-        "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
     )
     fill(own_data_dir, "Ada")
-    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(own_data_dir)}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == ""
+    runs_without_torch(script, own_data_dir)
 
 
 def test_fetching_offline_says_where_to_put_the_file(own_data_dir: Path, monkeypatch):

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import shown
-from tests.older_files import expected, unpack
+from tests.older_files import expected
 
 EVALUATION = "evaluate/20261130T033318129Z-dataset-demo"
 CALIBRATION = "evaluate/20261130T032944803Z-calibrate-far"
 FINETUNING = "finetune/20261130T033139833Z-notes-both-stages"
 UPSCALING = "dsr/20261130T033053495Z-dsr-upscale"
 CUT_SHORT = "dsr/20261130T033231823Z-dsr-cut-short"
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack(tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture
-def older(unpacked: Path, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("EDGEFACE_DATA_DIR", str(unpacked / "data"))
-    return unpacked
 
 
 def plainly(app: AppTest) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +11,7 @@ import pytest
 from core.jobs.events import EventLog
 from dashboard.training.data import read_entry
 from dashboard.training.view import figures_line
-from tests.app.conftest import ROOT, button, shown
+from tests.app.conftest import button, runs_without_torch, shown
 from tests.app.training_page import asked_for, bars, opened, plainly, primary
 from tests.app.training_runs import COLLAPSED, NO_SHARED, OUT_OF_MEMORY, record
 
@@ -219,24 +216,9 @@ def test_the_page_opens_without_torch(own_data_dir):
     record(own_data_dir, status="done")
     run = record(own_data_dir, epochs=4)
     script = (
-        "import sys\n"
-        "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('dashboard/Home.py', default_timeout=60).run()\n"
         f"for query in ({{}}, {{'run': {run.id!r}}}):\n"
         "    app.query_params.update(query)\n"
         "    app.switch_page('../pages/training.py').run()\n"
         "    assert not app.exception and app.title[0].value == 'Training', app\n"
-        "print(*sorted({'torch', 'timm', 'torchvision'} & set(sys.modules)))\n"
     )
-    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(own_data_dir)}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == ""
+    runs_without_torch(script, own_data_dir)

@@ -148,16 +148,17 @@ def ready_server(server: Server, shared_dir: Path) -> Server:
 @pytest.fixture
 def page(chromium: object) -> Iterator[object]:
     """A fresh browser page, 1280 px wide."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})  # type: ignore[attr-defined]
-    context.set_default_timeout(WAIT_MS)
-    yield context.new_page()
-    context.close()
+    yield from _page_of(chromium, 1280, 900)
 
 
 @pytest.fixture
 def narrow_page(chromium: object) -> Iterator[object]:
     """A fresh browser page as wide as a telephone."""
-    context = chromium.new_context(viewport={"width": 400, "height": 800})  # type: ignore[attr-defined]
+    yield from _page_of(chromium, 400, 800)
+
+
+def _page_of(chromium: Any, width: int, height: int) -> Iterator[object]:
+    context = chromium.new_context(viewport={"width": width, "height": height})
     context.set_default_timeout(WAIT_MS)
     yield context.new_page()
     context.close()

@@ -17,7 +17,7 @@ from core.cli import run
 from core.gallery.operating_points import operating_points
 from core.gallery.store import Gallery
 from core.video.sightings import sightings
-from tests.older_files import expected, unpack
+from tests.older_files import expected
 
 EXPECTED = expected()
 PEOPLE = EXPECTED["people"]
@@ -25,18 +25,6 @@ BEFORE, AFTER = "evaluate/20261130T033318129Z-dataset-demo", "evaluate/20261130T
 BOTH_STAGES = "finetune/20261130T033139833Z-notes-both-stages"
 CUT_SHORT = "dsr/20261130T033231823Z-dsr-cut-short"
 FINETUNED = "finetune-20261130T033139833Z"
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack(tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture
-def older(unpacked: Path, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that holds the older data folder, which is the one in use."""
-    monkeypatch.setenv("EDGEFACE_DATA_DIR", str(unpacked / "data"))
-    return unpacked
 
 
 @pytest.fixture

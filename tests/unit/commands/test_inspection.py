@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from core.cli import run
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT
+from tests.unit.commands.test_evaluate import told
 from tests.unit.evaluation.sets import small_dataset
 
 
@@ -30,14 +31,6 @@ def given(own_data_dir: Path, shared_dir: Path, tmp_path: Path) -> dict[str, str
         "set": str(small_dataset(tmp_path / "small", people=3, each=2, single=0).root),
         "sheet": str(tmp_path / "sheet.png"),
     }
-
-
-def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    capsys.readouterr()
-    code = run([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert code == 0, f"{out}\n{err}"
-    return out
 
 
 @pytest.mark.shared

@@ -35,6 +35,13 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def _stopped_after(calls: int, people: Path, out: Path) -> None:
+    asked = iter(range(1000))
+    hooks = Hooks(should_stop=lambda: next(asked) >= calls)
+    with pytest.raises(JobStopped):
+        ingest(people, out, method="camera", seed=5, workers=1, hooks=hooks)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "set"
@@ -74,16 +81,7 @@ def test_more_workers_and_a_second_run_change_no_byte(people: Path, undisturbed:
 
 
 def test_stopped_it_shows_nothing_and_goes_on_where_it_was(people: Path, undisturbed: Path, tmp_path: Path) -> None:
-    calls = iter(range(1000))
-    with pytest.raises(JobStopped):
-        ingest(
-            people,
-            tmp_path / "set",
-            method="camera",
-            seed=5,
-            workers=1,
-            hooks=Hooks(should_stop=lambda: next(calls) >= 11),
-        )
+    _stopped_after(11, people, tmp_path / "set")
     assert not (tmp_path / "set").exists()
     done = ingest(people, tmp_path / "set", method="camera", seed=5)
     assert 0 < done.reused < 15
@@ -112,16 +110,7 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(people: Path, undistu
 
 
 def test_images_that_a_power_cut_took_are_made_again(people: Path, undisturbed: Path, tmp_path: Path) -> None:
-    calls = iter(range(1000))
-    with pytest.raises(JobStopped):
-        ingest(
-            people,
-            tmp_path / "set",
-            method="camera",
-            seed=5,
-            workers=1,
-            hooks=Hooks(should_stop=lambda: next(calls) >= 12),
-        )
+    _stopped_after(12, people, tmp_path / "set")
     images = sorted((work_folder(tmp_path / "set") / "root").rglob("*.png"))
     images[0].write_bytes(b"")
     images[1].unlink()

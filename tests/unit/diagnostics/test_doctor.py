@@ -33,6 +33,17 @@ def enrol_somebody(path: Path, weights_sha256: str) -> None:
         gallery.enrol("Ada", [NewTemplate(vector, "hr", 112.0)], space=space)
 
 
+def use_weights_without_content(settings: Settings) -> str:
+    """Select a file that can't be read as weights; returns its SHA-256."""
+    from core.models.encoders import describe
+
+    settings.weights_dir.mkdir()
+    file = settings.weights_dir / "fake.pt"
+    file.write_bytes(b"not weights")
+    write_active(settings, encoder={"path": "weights/fake.pt", "sha256": describe(file).sha256})
+    return describe(file).sha256
+
+
 def test_only_what_is_needed_and_missing_stands_in_the_way():
     fine, wanted = Row("a", "ok", "", needed=True), Row("b", "missing", "")
     assert can_recognise([fine, wanted, Row("c", "warning", "", needed=True)])
@@ -88,12 +99,7 @@ def test_weights_that_were_chosen_and_are_gone_are_missing(settings):
 
 
 def test_weights_that_are_no_weights_are_missing(settings):
-    from core.models.encoders import describe
-
-    settings.weights_dir.mkdir()
-    fake = settings.weights_dir / "fake.pt"
-    fake.write_bytes(b"not weights")
-    write_active(settings, encoder={"path": "weights/fake.pt", "sha256": describe(fake).sha256})
+    use_weights_without_content(settings)
     row = doctor.check_weights(settings)
     assert row.state == "missing" and "can't be read as weights" in row.detail
 
@@ -123,18 +129,13 @@ def test_a_key_beside_a_plain_gallery_is_a_warning(settings, monkeypatch, capsys
 
 def test_people_of_other_weights_are_a_warning(settings, monkeypatch):
     enrol_somebody(settings.gallery_path, "a" * 64)
-    settings.weights_dir.mkdir()
-    file = settings.weights_dir / "other.pt"
-    file.write_bytes(b"other")
-    from core.models.encoders import describe
-
-    write_active(settings, encoder={"path": "weights/other.pt", "sha256": describe(file).sha256})
+    sha256 = use_weights_without_content(settings)
     row = doctor.check_gallery(settings)
     assert row.state == "warning" and "1 enrolled with other weights" in row.detail
     assert "gallery reembed" in row.how_to_get
     with Gallery.open(settings.gallery_path) as gallery:
         template = NewTemplate(np.eye(512, dtype=np.float32)[0], "hr", 112.0)
-        gallery.enrol("Grace", [template], space=Space("other", describe(file).sha256, "bicubic", False))
+        gallery.enrol("Grace", [template], space=Space("other", sha256, "bicubic", False))
     row = doctor.check_gallery(settings)
     assert row.state == "warning" and "2 people" in row.detail and "1 enrolled with other weights" in row.detail
 

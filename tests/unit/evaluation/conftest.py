@@ -6,18 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from PIL import Image
 from skimage import data
 
-from core.encoder.encode import Encoder, EncoderInfo
-from core.encoder.network import build_network
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
-from core.models.variants import VARIANTS
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
+from tests.made_weights import random_encoder
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes proves nothing
 settings.load_profile("any machine")
@@ -27,20 +24,7 @@ PAIRS = "1\t2\nAda\t1\t2\nBo\t1\t2\nAda\t1\tBo\t1\nAda\t2\tBo\t2\n"
 
 @pytest.fixture(scope="session")
 def pipeline() -> Pipeline:
-    torch.manual_seed(0)
-    info = EncoderInfo(
-        variant="edgeface_xxs",
-        official=False,
-        path=Path("random.safetensors"),
-        weights_sha256="0" * 64,
-        kind="random",
-        parameters=1_244_744,
-        device="cpu",
-        precision="float32",
-        flip_tta=False,
-    )
-    encoder = Encoder(build_network(VARIANTS["edgeface_xxs"]), info)
-    return Pipeline(PipelineConfig(), encoder, bicubic(), Detector(), Gallery.open(":memory:"))
+    return Pipeline(PipelineConfig(), random_encoder(), bicubic(), Detector(), Gallery.open(":memory:"))
 
 
 @pytest.fixture(scope="session")

@@ -11,16 +11,14 @@ import torch
 from hypothesis import settings
 from safetensors.torch import save_file
 
-from core.encoder.encode import Encoder, EncoderInfo
-from core.encoder.network import build_network
 from core.evaluation.pictures import Picture, pictures_of_dataset
 from core.faces.detect import Detector
 from core.gallery.store import Gallery
-from core.models.variants import VARIANTS
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
 from core.sr.network import DSR, DSRConfig
 from core.sr.upscale import FORMAT, load_upscaler
+from tests.made_weights import random_encoder
 from tests.unit.evaluation.sets import small_dataset
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes proves nothing
@@ -48,12 +46,7 @@ def dsr_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def plain_pipeline() -> Pipeline:
     """Bicubic alone."""
-    torch.manual_seed(0)
-    info = EncoderInfo(
-        "edgeface_xxs", False, Path("random.safetensors"), "0" * 64, "random", 1_244_744, "cpu", "float32", False
-    )
-    encoder = Encoder(build_network(VARIANTS["edgeface_xxs"]), info)
-    return Pipeline(PipelineConfig(), encoder, bicubic(), Detector(), Gallery.open(":memory:"))
+    return Pipeline(PipelineConfig(), random_encoder(), bicubic(), Detector(), Gallery.open(":memory:"))
 
 
 @pytest.fixture(scope="session")
