@@ -89,9 +89,11 @@ def add_level(figure: go.Figure, value: float, text: str, colour: str = THRESHOL
     )
 
 
-def add_threshold(figure: go.Figure, value: float, text: str) -> None:
-    """A dotted vertical line at a threshold, with its text above the plot."""
-    figure.add_vline(x=value, line={"color": THRESHOLD, "width": 2, "dash": "dot"})
+def add_vertical(
+    figure: go.Figure, value: float, text: str, *, colour: str = THRESHOLD, width: int = 2, size: int = TITLE_PX
+) -> None:
+    """A dotted vertical line, by default for a threshold, with its text above the plot."""
+    figure.add_vline(x=value, line={"color": colour, "width": width, "dash": "dot"})
     figure.add_annotation(
         x=value,
         y=1,
@@ -99,5 +101,5 @@ def add_threshold(figure: go.Figure, value: float, text: str) -> None:
         text=text,
         showarrow=False,
         yanchor="bottom",
-        font={"size": TITLE_PX, "color": THRESHOLD},
+        font={"size": size, "color": colour},
     )

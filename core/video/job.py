@@ -20,6 +20,7 @@ from core.jobs.context import JobContext
 from core.recognition.decision import counted
 from core.settings import UNCALIBRATED_THRESHOLD, load_settings
 from core.system.atomic_file import write_atomically
+from core.system.text import count
 from core.system.validated import validated
 from core.video.appearances import Appearances
 from core.video.draw import draw_result
@@ -151,7 +152,7 @@ class _Collector:
         counts, lost = counted(table["outcome"]), gallery.elsewhere
         return {
             "source": source.shown,
-            "text": f"{len(table)} faces in {self._at:.0f} s of video: "
+            "text": f"{count(len(table), 'face')} in {self._at:.0f} s of video: "
             + ", ".join(f"{number} {name}" for name, number in counts.items())
             + "."
             + (f" {lost:,} of those enrolled can't be found with these weights: re-embed them." if lost else "")

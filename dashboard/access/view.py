@@ -145,10 +145,10 @@ def _trail() -> None:
         width="stretch",
         height=min(420, 38 + 35 * len(table)),
         column_config={
-            "when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
-            "who": st.column_config.TextColumn(width="small"),
-            "what": st.column_config.TextColumn(width="medium"),
-            "to what": st.column_config.TextColumn(width="medium"),
+            "when (UTC)": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", timezone="UTC", width=135),
+            "who": st.column_config.TextColumn(width=70),
+            "what": st.column_config.TextColumn(width=155),
+            "to what": st.column_config.TextColumn(width="large"),
         },
     )
     st.caption(

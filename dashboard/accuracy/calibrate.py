@@ -144,15 +144,7 @@ def _fold_fields() -> dict[str, Any]:
     )
     calibrate = right.text_input("Folds to calibrate on", "1-4", key="accuracy_choose_folds")
     measure = right.text_input("Folds to measure on", "5-7", key="accuracy_try_folds")
-    mode = st.segmented_control(
-        "Mode",
-        list(MODES),
-        default="aligned",
-        required=True,
-        format_func=MODES.__getitem__,
-        key="accuracy_calibrate_mode",
-        help=MODE_HELP,
-    )
+    mode = choose_one("Mode", MODES, "accuracy_calibrate_mode", help=MODE_HELP)
     return {
         "images": images,
         "pairs": pairs,

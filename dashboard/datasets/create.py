@@ -22,6 +22,7 @@ from dashboard.runs.datasets import start_dataset_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
 
 WAYS = {"folder": "Folder or CSV", "demo": "Synthetic people", "public": "Public photographs"}
@@ -53,9 +54,7 @@ class ScannedSource:
 
 def make_panel() -> None:
     """Show the ways to create a data set."""
-    way = st.segmented_control(
-        "Source", list(WAYS), default="folder", required=True, key="dataset_way", format_func=WAYS.__getitem__
-    )
+    way = choose_one("Source", WAYS, "dataset_way")
     if way == "demo":
         _demo_form()
     elif way == "public":

@@ -170,19 +170,10 @@ def stds_figure(stds: NDArray[np.float64], ceiling: float) -> go.Figure:
         line={"color": ACCEPTED},
         hovertemplate="%{x}: %{y:.4f}<extra></extra>",
     )
-    figure.add_hline(
-        y=ceiling,
-        line_dash="dot",
-        line_color=NEUTRAL,
-        annotation_text="ceiling: all dimensions alike",
-        annotation_position="top right",
-    )
-    figure.add_hline(
-        y=MIN_STD,
-        line_dash="dot",
-        line_color=THRESHOLD,
-        annotation_text="lowest healthy mean",
-        annotation_position="top left",
-    )
+    for level, colour, text, place in (
+        (ceiling, NEUTRAL, "ceiling: all dimensions alike", "top right"),
+        (MIN_STD, THRESHOLD, "lowest healthy mean", "top left"),
+    ):
+        figure.add_hline(y=level, line_dash="dot", line_color=colour, annotation_text=text, annotation_position=place)
     figure.update_yaxes(rangemode="tozero")
     return figure

@@ -34,7 +34,7 @@ from core.system.text import count
 from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
-from dashboard.shell.navigation import go
+from dashboard.shell.navigation import go, step_button
 from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
@@ -65,8 +65,7 @@ def weights_or_empty() -> WeightsFile | None:
     weights, problem = weights_in_use()
     if weights is None:
         with empty_state("memory", "No weights are in use", plain(problem.what) if problem else ""):
-            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
-                go("home")
+            step_button("home", "Get the weights on Home")
     return weights
 
 
@@ -76,13 +75,7 @@ def choose_dataset(row: DeltaGenerator) -> Dataset | None:
     if not sets:
         text = "A data set contains every face large and small. Create the demo, or import your own photographs."
         with empty_state("dataset", "No data set yet", text):
-            if st.button(
-                "Create a data set",
-                type="primary",
-                icon=":material/arrow_forward:",
-                key="diagnostics_to_dataset",
-            ):
-                go("dataset")
+            step_button("dataset", "Create a data set", key="diagnostics_to_dataset")
         return None
     by_name = {each.name: each for each in sets}
     last = st.session_state.get("diagnostics_last_set")

@@ -32,6 +32,7 @@ from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain, shorten
 
 MOST_FACES = 24
@@ -66,26 +67,11 @@ def _of_dataset(row: DeltaGenerator) -> None:
 
 def _map(cloud: Cloud, protocol: str, config: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = st.segmented_control(
-            "Method",
-            list(METHODS),
-            default="pca",
-            required=True,
-            key="diagnostics_method",
-            format_func=METHODS.__getitem__,
-        )
-        colour = st.segmented_control(
-            "Colour by",
-            list(COLOURS),
-            default="person",
-            required=True,
-            key="diagnostics_colour",
-            format_func=COLOURS.__getitem__,
-        )
+        method = choose_one("Method", METHODS, "diagnostics_method")
+        colour = choose_one("Colour by", COLOURS, "diagnostics_colour")
         found = outcomes_of(cloud) if colour == "error" else None
         person = _highlighted(cloud, found)
         linked = len(cloud.views) > 1 and st.toggle("Lines from small to full size", key="diagnostics_lines")
-    method = method or "pca"
     layout = _layout(cloud, method, config)
     if layout is None:
         return

@@ -20,7 +20,7 @@ from core.models.upscalers import scan as scan_upscalers
 from dashboard.diagnostics.data import begin, choose_dataset, choose_split, latest_run, run_panel, source_for
 from dashboard.diagnostics.weights_report import report_card
 from dashboard.shell.error_display import feedback
-from dashboard.shell.navigation import go, link
+from dashboard.shell.navigation import link, step_button
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
@@ -39,8 +39,7 @@ def models_panel() -> None:
     if used.encoder is None and len(files) <= 1:
         problem = used.encoder_problem
         with empty_state("memory", "No weights are stored", plain(problem.what) if problem else ""):
-            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
-                go("home")
+            step_button("home", "Get the weights on Home")
         return
     by_key = {_key(each): each for each in files}
     if st.session_state.get("diagnostics_model") not in by_key:

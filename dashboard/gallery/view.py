@@ -16,7 +16,7 @@ from dashboard.gallery.maintenance import maintenance_section
 from dashboard.gallery.transfer import audit_trail, export_panel, import_panel
 from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import feedback
-from dashboard.shell.navigation import go, link
+from dashboard.shell.navigation import go, link, step_button
 from dashboard.shell.readiness import covers, readiness, weights_in_use
 from dashboard.shell.resources import gallery, space_in_use
 from dashboard.shell.session import Permission, allowed
@@ -71,8 +71,7 @@ def _empty(weights: WeightsFile | None) -> None:
     box = empty_state("groups", "Nobody is enrolled yet", text)
     step, label = ("enroll", "Enrol a person") if weights is not None else ("home", "Get the weights on Home")
     with box:
-        if st.button(label, type="primary", icon=":material/arrow_forward:", key="gallery_start"):
-            go(step)
+        step_button(step, label, key="gallery_start")
 
 
 def _people(store: Gallery, people: list[Identity], weights: WeightsFile | None) -> None:

@@ -16,6 +16,7 @@ from core.images import read_image, sha256_of
 from core.recognition.results import POSSIBLE, DraftPhoto, Probe, Recognition
 from core.settings import VLR_SIZES_PX
 from dashboard.shell.error_display import feedback
+from dashboard.ui.components import choose_one
 from dashboard.ui.photo_overlay import Preview, preview
 from dashboard.ui.uploads import MAX_UPLOADS
 
@@ -34,16 +35,8 @@ SIZES = {AS_IT_IS: "Original", **{px: f"{px} px" for px in reversed(VLR_SIZES_PX
 def choose_size(key: str, reduced: str) -> int | None:
     """Show the control for the size of the largest face; returns None for the original. `reduced` names what is made
     smaller."""
-    chosen = st.segmented_control(
-        "Size of the largest face",
-        list(SIZES),
-        format_func=SIZES.__getitem__,
-        default=AS_IT_IS,
-        required=True,
-        key=key,
-        help=f"Reduces {reduced} until its largest face has this size, to simulate a distant camera.",
-    )
-    return chosen or None
+    help = f"Reduces {reduced} until its largest face has this size, to simulate a distant camera."
+    return choose_one("Size of the largest face", SIZES, key, help=help) or None
 
 
 @dataclass(frozen=True)

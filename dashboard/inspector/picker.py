@@ -22,7 +22,7 @@ from dashboard.inspector.survey_panel import Selection, survey_panel
 from dashboard.runs.form import SYNTHETIC_HINT
 from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
-from dashboard.shell.navigation import go
+from dashboard.shell.navigation import step_button
 from dashboard.shell.resources import settings
 from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain, shorten
@@ -41,8 +41,7 @@ def set_view(pipeline: Pipeline) -> None:
             "also upload a photograph."
         )
         with empty_state("dataset", "No data set yet", text):
-            if st.button("Create a data set", type="primary", icon=":material/arrow_forward:", key="inspector_make"):
-                go("dataset")
+            step_button("dataset", "Create a data set", key="inspector_make")
         return
     columns = st.columns([3, 2, 3, 3], gap="small", vertical_alignment="bottom")
     listed = _listed(sets, columns[0])

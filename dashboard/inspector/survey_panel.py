@@ -17,6 +17,7 @@ from dashboard.inspector.data import dataset_reference, survey_of
 from dashboard.inspector.people import EMBEDDED_PER_S, embed_pictures, progress_bar
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
 
 if TYPE_CHECKING:
@@ -106,12 +107,6 @@ def _among(available: int) -> int:
     options = [most for most in _AMONG if most == 0 or most < available]
     if len(options) < 2:
         return 0
-    return st.segmented_control(
-        "Among",
-        options,
-        default=options[0],
-        required=True,
-        key=f"inspector_most_{len(options)}",
-        format_func=_AMONG.__getitem__,
-        label_visibility="collapsed",
+    return choose_one(
+        "Among", {each: _AMONG[each] for each in options}, f"inspector_most_{len(options)}", show_label=False
     )

@@ -17,7 +17,7 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import cannot_recognise, readiness
 from dashboard.shell.resources import pipeline
-from dashboard.ui.components import empty_state, head
+from dashboard.ui.components import choose_one, empty_state, head
 from dashboard.ui.markdown import shorten
 from dashboard.ui.pictures import Picture, faces
 from dashboard.ui.uploads import photograph
@@ -39,15 +39,7 @@ def view() -> None:
     head("Inspector", "See how super-resolution changes a face, and whether it helps recognition.")
     if cannot_recognise(readiness()):
         return
-    source = st.segmented_control(
-        "Source",
-        list(_SOURCES),
-        default="set",
-        required=True,
-        key="inspector_source",
-        format_func=lambda each: _SOURCES[each],
-        label_visibility="collapsed",
-    )
+    source = choose_one("Source", _SOURCES, "inspector_source", show_label=False)
     joined = pipeline()  # after the first field, which is visible while the network loads
     if joined.upscaler.interpolates:
         st.info(

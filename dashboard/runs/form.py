@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.dataset.library import Listed, datasets_root, list_datasets
 from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
-from dashboard.shell.navigation import go
+from dashboard.shell.navigation import step_button
 from dashboard.shell.readiness import weights_in_use
 from dashboard.shell.resources import settings
 from dashboard.ui.components import empty_state
@@ -23,10 +21,7 @@ def weights_or_empty_state(page: str, reason: str) -> WeightsFile | None:
     if weights is None:
         text = f"{plain(problem.what) if problem else ''} {reason} You can get them on Home."
         with empty_state("download", "First, EdgeFace needs its weights", text):
-            if st.button(
-                "Get the weights on Home", type="primary", icon=":material/arrow_forward:", key=f"{page}_to_home"
-            ):
-                go("home")
+            step_button("home", "Get the weights on Home", key=f"{page}_to_home")
     return weights
 
 
@@ -35,8 +30,7 @@ def datasets_or_empty_state(page: str, reason: str) -> list[Listed]:
     sets = list_datasets(datasets_root(settings()))
     if not sets:
         with empty_state("dataset", "No data set yet", reason):
-            if st.button("Make a data set", type="primary", icon=":material/arrow_forward:", key=f"{page}_to_datasets"):
-                go("dataset")
+            step_button("dataset", "Make a data set", key=f"{page}_to_datasets")
     return sets
 
 

@@ -124,16 +124,18 @@ class RunPage(Generic[Entry]):
         everything = st.session_state.get(unfolded, False)
         shown = runs if everything else runs[: self.rows]
         live = any(entry.state.live for entry in readable_entries(shown, self.read))
-        st.fragment(self._rows, run_every=REFRESH_S if live else None)(shown, live)
+        asked = st.query_params.get("run", "")
+        st.fragment(self._rows, run_every=REFRESH_S if live else None)(shown, live, asked)
         if len(runs) > self.rows:
             label = "Fewer runs" if everything else f"All {len(runs)} runs"
             if st.button(label, key=f"{self.name}_more_{key}", icon=":material/unfold_more:", type="tertiary"):
                 st.session_state[unfolded] = not everything
                 st.rerun()
 
-    def _rows(self, runs: list[Run], was_live: bool) -> None:
+    def _rows(self, runs: list[Run], was_live: bool, asked: str) -> None:
         entries = readable_entries(runs, self.read)
-        if was_live and not any(entry.state.live for entry in entries):
+        ended = was_live and not any(entry.state.live for entry in entries)
+        if ended or st.query_params.get("run", "") != asked:
             st.rerun()
         for entry in entries:
             self._row(entry)
@@ -152,8 +154,14 @@ class RunPage(Generic[Entry]):
         with st.container(border=True, gap="small", key=f"{self.name}_row_{entry.run.id.replace('/', '_')}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown("  \n".join(filter(None, lines)), width="stretch")
-                if st.button("Open", key=f"{self.name}_open_{entry.run.id}", icon=":material/arrow_forward:"):
-                    show_run(entry.run)
+                # Set in a callback: a click sent while the list refreshes would be lost to `if st.button(...)`.
+                st.button(
+                    "Open",
+                    key=f"{self.name}_open_{entry.run.id}",
+                    icon=":material/arrow_forward:",
+                    on_click=_name_in_address,
+                    args=(entry.run,),
+                )
             bar = self.progress(entry) if entry.state.status == "running" else None
             if bar is not None:
                 st.progress(bar[0], text=f":small[{plain(bar[1])}]")
@@ -187,8 +195,12 @@ def choose_runs(page: str, labels: Mapping[str, str], hint: str) -> list[str]:
 
 def show_run(run: Run) -> None:
     """Show one run: the address names it, so that the page can be bookmarked, reloaded and shared."""
-    st.query_params["run"] = run.id
+    _name_in_address(run)
     st.rerun()
+
+
+def _name_in_address(run: Run) -> None:
+    st.query_params["run"] = run.id
 
 
 def show_list(_: Run) -> None:

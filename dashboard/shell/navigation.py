@@ -76,6 +76,12 @@ def go(name: str) -> NoReturn:
     st.switch_page(page(name))
 
 
+def step_button(name: str, label: str, *, key: str | None = None) -> None:
+    """The primary button that opens a page: the next step of an empty one."""
+    if st.button(label, type="primary", icon=":material/arrow_forward:", key=key):
+        go(name)
+
+
 def _offered(name: str) -> bool:
     return name not in _NEEDS or allowed(_NEEDS[name])
 

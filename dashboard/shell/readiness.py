@@ -11,8 +11,9 @@ from core.gallery.store import Gallery, Revision
 from core.models.active import active_models
 from core.models.encoders import WeightsFile
 from core.models.upscalers import UpscalerFile
+from core.system.text import count
 from dashboard.shell.error_display import show_error
-from dashboard.shell.navigation import go, link
+from dashboard.shell.navigation import link, step_button
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.ui.components import empty_state
 from dashboard.ui.markdown import plain
@@ -107,8 +108,7 @@ def cannot_recognise(ready: Readiness) -> bool:
             f"there.",
         )
         with box:
-            if st.button("Get the weights on Home", type="primary", icon=":material/arrow_forward:"):
-                go("home")
+            step_button("home", "Get the weights on Home")
             link("help", "Why weights are needed", icon=":material/help:", topic="weights")
         return True
     for found in (ready.upscaler_problem, ready.detector_problem, ready.gallery_problem):
@@ -124,7 +124,7 @@ def say_who_is_not_found(ready: Readiness) -> None:
         st.info("Nobody is enrolled yet, so every face will be unknown.", icon=":material/person_add:")
         link("enroll", "Enrol a person first", icon=":material/arrow_forward:")
     elif not ready.findable:
-        who = "1 person is enrolled" if others == 1 else f"{others:,} people are enrolled"
+        who = f"{count(others, 'person', 'people')} {'is' if others == 1 else 'are'} enrolled"
         st.warning(
             f"**{who}, but with other weights than those in use.** Every face will be unknown until their stored "
             "pictures are re-embedded.",
@@ -132,10 +132,6 @@ def say_who_is_not_found(ready: Readiness) -> None:
         )
         link("gallery", "Re-embed them", icon=":material/sync:")
     elif others:
-        who = (
-            "1 person enrolled with other weights can't be"
-            if others == 1
-            else (f"{others:,} people enrolled with other weights can't be")
-        )
-        st.caption(f"{who} recognised until they are re-embedded.")
+        who = count(others, "person", "people")
+        st.caption(f"{who} enrolled with other weights can't be recognised until they are re-embedded.")
         link("gallery", "Re-embed them", icon=":material/sync:")

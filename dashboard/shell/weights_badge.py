@@ -11,7 +11,7 @@ from core.models.files import Origin, WeightsFile
 from core.models.header import Measured, size_name
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.resources import settings
-from dashboard.ui.markdown import plain
+from dashboard.ui.markdown import nonbreaking, plain
 
 ORIGINS: dict[Origin, tuple[str, str, str]] = {
     "official": ("Official weights", "green", "official file"),
@@ -59,9 +59,9 @@ def _encoder_badge(used: ActiveModels) -> None:
         st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
     figures = used.figures
     if figures is not None and figures.eer:
-        small = " · ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
+        small = ", ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
         about = " ".join(filter(None, [f"{protocol_words(figures, weights)}.", used.figures_pair]))
-        st.caption(f"{_SHORT[figures.source]} {small}", help=plain(about))
+        st.caption(nonbreaking(f"{_SHORT[figures.source]} {small}"), help=plain(about))
     else:
         st.caption("Not measured yet")
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.evaluation.chart_style import NEUTRAL, NOTE_PX, PALETTE, THRESHOLD, add_level, label, log_axis, new_figure
+from core.evaluation.chart_style import (
+    NEUTRAL,
+    NOTE_PX,
+    PALETTE,
+    THRESHOLD,
+    add_level,
+    add_vertical,
+    label,
+    log_axis,
+    new_figure,
+)
 from dashboard.training.labels import FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
 
 SIZE_COLOURS = {"16": PALETTE[1], "24": PALETTE[3], "32": PALETTE[0]}
@@ -174,16 +184,7 @@ def _figure(y_title: str, epochs: pd.DataFrame | None) -> go.Figure:
     figure.update_layout(hovermode="x unified", uirevision="keep", margin={"t": 52}, legend={"y": 1.1})
     figure.update_xaxes(rangemode="tozero")
     for start, title in _stage_borders(epochs):
-        figure.add_vline(x=start, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-        figure.add_annotation(
-            x=start,
-            y=1,
-            yref="paper",
-            text=title,
-            showarrow=False,
-            yanchor="bottom",
-            font={"size": NOTE_PX, "color": NEUTRAL},
-        )
+        add_vertical(figure, start, title, colour=NEUTRAL, width=1, size=NOTE_PX)
     return figure
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from core.evaluation.chart_style import ACCEPTED, NEUTRAL, add_threshold, label, name_axis, new_figure
+from core.evaluation.chart_style import ACCEPTED, NEUTRAL, add_vertical, label, name_axis, new_figure
 
 _ROW_PX = 34
 _TEXT_WIDTH = 0.15  # of a score's text, in units of the axis, on the narrowest screen
@@ -40,7 +40,7 @@ def score_bars(names: Sequence[str], scores: Sequence[float], threshold: float, 
         cliponaxis=False,
         hoverinfo="skip",
     )
-    add_threshold(figure, threshold, f"threshold {threshold:.2f}{'' if calibrated else ', uncalibrated'}")
+    add_vertical(figure, threshold, f"threshold {threshold:.2f}{'' if calibrated else ', uncalibrated'}")
     figure.update_layout(margin={"t": 26, "b": 34, "r": 30})
     figure.update_xaxes(range=[min([0.0, threshold, *scores]), 1.0])
     figure.update_yaxes(**name_axis(names), autorange="reversed")

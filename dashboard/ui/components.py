@@ -36,7 +36,13 @@ def name_line(name: str, quiet: str = "") -> None:
 
 
 def choose_one(
-    label: str, options: Mapping[Value, str], key: str, *, show_label: bool = True, in_address: bool = False
+    label: str,
+    options: Mapping[Value, str],
+    key: str,
+    *,
+    show_label: bool = True,
+    in_address: bool = False,
+    help: str | None = None,
 ) -> Value:
     """A segmented control: one of `options`, by label, the first at the start. The choice is kept while the visitor is
     on the page, and with `in_address` in its address."""
@@ -48,6 +54,7 @@ def choose_one(
         format_func=options.__getitem__,
         key=key,
         label_visibility="visible" if show_label else "collapsed",
+        help=help,
         bind="query-params" if in_address else None,
         persist_state="page",
     )

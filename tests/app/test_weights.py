@@ -39,7 +39,7 @@ def test_the_shipped_starter_alone_recognises_faces(open_page, models_dir, share
     assert "bicubic at 16 and 32 px" in text
     assert button(app, "Download edgeface_xxs (5.1 MB)").proto.type == "secondary"
     assert [each.label for each in app.button if each.proto.type == "primary"] == ["Enrol a person"]
-    assert "EER HR 8.1 %" in sidebar(app) and "dsr" in sidebar(app)
+    assert "EER HR 8.1\u00a0%" in sidebar(app) and "dsr" in sidebar(app)
     app = open_page("identify")
     app.segmented_control(key="identify_size").set_value(32).run()
     app.file_uploader(key="identify_photographs").set_value([("astronaut.png", astronaut, "image/png")]).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation.chart_style import add_level, add_threshold, label, log_axis, name_axis, new_figure
+from core.evaluation.chart_style import add_level, add_vertical, label, log_axis, name_axis, new_figure
 
 
 @given(st.text(max_size=40))
@@ -34,7 +34,7 @@ def test_equal_names_have_rows_of_their_own() -> None:
 def test_lines_carry_their_texts() -> None:
     figure = new_figure("x", "y", height=200, legend="none", zoom=False)
     add_level(figure, 0.5, "chance")
-    add_threshold(figure, 0.3, "threshold 0.30")
+    add_vertical(figure, 0.3, "threshold 0.30")
     assert [shape.y0 for shape in figure.layout.shapes] == [0.5, 0]
     assert [note.text for note in figure.layout.annotations] == ["chance", "threshold 0.30"]
     assert figure.layout.xaxis.title.text == "x" and figure.layout.xaxis.fixedrange and not figure.layout.showlegend
