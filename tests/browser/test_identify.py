@@ -87,7 +87,7 @@ def test_a_broken_file_leads_to_the_answer_in_help(filled: Server, page: Any, tm
     page.goto(filled.url("identify"))
     give_files(page, broken)
     page.get_by_text("Read about this in Help").click()
-    page.get_by_text("JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC (the iPhone's format) are read").wait_for()
+    page.get_by_text("JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC (the iPhone's format) are supported").wait_for()
 
 
 def test_the_reduced_photograph_and_the_way_to_enrol(filled: Server, page: Any, photograph: Path) -> None:
