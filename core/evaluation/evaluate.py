@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -26,16 +24,14 @@ from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
 from core.evaluation.metrics import failed_pairs, measure_all_pairs
-from core.evaluation.pictures import Picture, codes_of, data_sha256, require_comparable
+from core.evaluation.pictures import Picture, codes_of, require_comparable
+from core.evaluation.protocol import labelled, protocol_of, view_columns
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
 from core.evaluation.systems import System
 from core.evaluation.verification import roc_of_sorted
 from core.evaluation.verification_rows import Pairing, Row, row_values
 from core.evaluation.views import View
-from core.settings import CROP_PX
-
-VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
 _COMPARING = ("verification", "identification", "open set")
 """Sections that need genuine and impostor pairs."""
@@ -112,42 +108,12 @@ def evaluate_pictures(
     )
 
 
-def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Plan) -> dict[str, Any]:
-    """Facts that a reader needs to reproduce the figures."""
-    return {
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "protocol": "accept when cosine >= threshold; gallery at HR, probes at each size",
-        "data_sha256": data_sha256(pictures),
-        "systems": [system.protocol() for system in systems],
-        "plan": plan.to_config(),
-        "versions": {name: version(name) for name in VERSIONS},
-    }
-
-
 def _mirrored(pictures: Sequence[Picture], plan: Plan) -> set[str]:
     """SHA-256 of the pictures for the curve of rejection: those of a sample of people."""
     if "reject" not in plan.sections or not plan.reject_images:
         return set()
     sampled = reject.sample_people([picture.identity for picture in pictures], plan.reject_images, plan.seed)
     return {picture.sha256 for picture, there in zip(pictures, sampled, strict=True) if there}
-
-
-def view_columns(system: System, view: View) -> dict[str, Any]:
-    """The columns that tell systems and views apart in every table."""
-    return {
-        "system": system.label,
-        "mode": view.mode,
-        "degradation": "" if view.size_px is None else view.degradation,
-        "probe": view.probe,
-        "size_px": CROP_PX if view.size_px is None else view.size_px,
-    }
-
-
-def labelled(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Insert constant columns at the front of `table`, in place."""
-    for position, (name, value) in enumerate(columns.items()):
-        table.insert(position, name, value)
-    return table
 
 
 def _measured(work: _Work, view: View, probe: Embedded, hr: Embedded) -> dict[str, pd.DataFrame]:

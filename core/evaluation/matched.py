@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import Embedded, embed
-from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import (
@@ -29,6 +28,7 @@ from core.evaluation.identification import (
 from core.evaluation.intervals import Interval, change_interval, paired_interval, resampled_interval, share_interval
 from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pictures import Picture, codes_of
+from core.evaluation.protocol import protocol_of
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.systems import System

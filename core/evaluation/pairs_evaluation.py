@@ -8,7 +8,6 @@ import pandas as pd
 
 from core.evaluation import curves
 from core.evaluation.embedding import Embedded, embed
-from core.evaluation.evaluate import labelled, protocol_of, view_columns
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.listed_pairs import (
@@ -20,6 +19,7 @@ from core.evaluation.listed_pairs import (
     pairings,
     read_listed,
 )
+from core.evaluation.protocol import labelled, protocol_of, view_columns
 from core.evaluation.result import Evaluation
 from core.evaluation.systems import System
 from core.evaluation.verification import roc

@@ -15,12 +15,12 @@ import pandas as pd
 from core.errors import SettingsInvalid
 from core.evaluation.bootstrap import draw_people
 from core.evaluation.embedding import Embedded, embed
-from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.intervals import Interval, change_interval, resampled_interval
 from core.evaluation.open_set import weights_of
 from core.evaluation.pictures import Picture, codes_of
+from core.evaluation.protocol import protocol_of
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints
 from core.evaluation.systems import System

@@ -23,7 +23,6 @@ import pandas as pd
 from core.evaluation.benchmarks.layouts import IDENTIFICATION, Files, read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
 from core.evaluation.embedding import Embedded, embed
-from core.evaluation.evaluate import protocol_of
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import Outcomes, Templates, identify, threshold_at
@@ -33,6 +32,7 @@ from core.evaluation.metrics import REJECTED
 from core.evaluation.open_set_interval import dir_draws
 from core.evaluation.pairs_evaluation import evaluate_listed
 from core.evaluation.pictures import Picture, codes_of, pictures_of_paths
+from core.evaluation.protocol import protocol_of
 from core.evaluation.result import Evaluation
 from core.evaluation.systems import System
 from core.evaluation.views import View
