@@ -176,6 +176,17 @@ def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, cap
     assert (point.threshold, point.gallery_size, point.run) == (row["threshold"], 2, report["run"])
 
 
+def test_a_calibration_without_a_threshold_stores_none(dataset: Path, peer: str, capsys, own_data_dir) -> None:
+    asked = ("--dataset-root", dataset, "--weights", peer, "--sizes", "HR", "--gallery-size", 2, "--draws", 2)
+    out = told(capsys, "evaluate", "calibrate", *asked, "--fpir", 0.001, "--bootstrap", 5, "--store")
+    assert "No threshold was stored." in out and "now uses them" not in out
+    with Gallery.open(own_data_dir / "gallery.db") as gallery:
+        assert (
+            operating_points(gallery, Space("", hashlib.sha256(Path(peer).read_bytes()).hexdigest(), "bicubic", False))
+            == []
+        )
+
+
 def test_a_calibration_is_for_what_the_gallery_is_enrolled_by(dataset: Path, peer: str, capsys, own_data_dir) -> None:
     asked = (
         "evaluate",
