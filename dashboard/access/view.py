@@ -17,7 +17,7 @@ from dashboard.shell.navigation import link
 from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import current, sign_in_method
 from dashboard.shell.sign_in import refused
-from dashboard.ui.components import head
+from dashboard.ui.components import head, show_message
 from dashboard.ui.markdown import plain
 
 ROLE_WORDS = {
@@ -33,9 +33,7 @@ def view() -> None:
     head("Access", "Manage who may use this dashboard, and see what was done.")
     if refused(Permission.ACCESS):
         return
-    said = st.session_state.pop("access_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
+    show_message("access_said")
     how = sign_in_method()
     if how == "oidc":
         _by_provider()

@@ -28,6 +28,7 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
+from dashboard.ui.components import show_message
 from dashboard.ui.figure_cells import Cell, cells_html
 from dashboard.ui.markdown import nonbreaking, plain
 
@@ -53,7 +54,7 @@ def thresholds_panel() -> None:
     if weights is None:
         return
     st.subheader("Thresholds in use", anchor=False)
-    _show_message()
+    show_message(_MESSAGE)
     store = gallery()
     space = space_in_use(weights)
     points, people, index = operating_points(store, space), store.size, store.index(space)
@@ -81,7 +82,7 @@ def calibration_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     st.html(_outcome_html(evaluation))
     points = points_of(entry.run)
     st.caption(nonbreaking(plain(_outcome_text(evaluation, with_goal=bool(points)))))
-    _show_message()
+    show_message(_MESSAGE)
     if not points:
         st.info(
             "No threshold was found, because there are too few people or impostor pairs for that rate. Choose a larger "
@@ -224,9 +225,3 @@ def _remove_or_restore(store: Gallery, space: Space, which: str, label: str) -> 
             st.session_state[_MESSAGE] = f"{count(len(removed.pop(which)), 'threshold')} restored."
         if attempt.ok:
             st.rerun()
-
-
-def _show_message() -> None:
-    text = st.session_state.pop(_MESSAGE, "")
-    if text:
-        st.success(plain(text), icon=":material/check_circle:")

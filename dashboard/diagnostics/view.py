@@ -15,8 +15,7 @@ from dashboard.diagnostics.similarity import similarity_panel
 from dashboard.diagnostics.weights import models_panel
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import go
-from dashboard.ui.components import head
-from dashboard.ui.markdown import plain
+from dashboard.ui.components import head, show_message
 
 SECTIONS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "models": ("Models", ":material/memory:", models_panel),
@@ -35,9 +34,7 @@ def view() -> None:
         "Find out why accuracy is what it is: inspect the weights, their embeddings and the gallery.",
         wide=True,
     )
-    said = st.session_state.pop("diagnostics_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
+    show_message("diagnostics_said")
     asked = st.query_params.get("show", "")
     if asked in SECTIONS and "diagnostics_section" not in st.session_state:
         st.session_state["diagnostics_section"] = asked

@@ -20,8 +20,8 @@ from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.shell.weights_badge import ORIGINS
-from dashboard.ui.components import head
-from dashboard.ui.markdown import markup, plain
+from dashboard.ui.components import head, show_message
+from dashboard.ui.markdown import markup
 from dashboard.ui.pictures import Picture, faces_html
 
 
@@ -62,9 +62,7 @@ def next_step(ready: Readiness) -> Step:
 def view() -> None:
     """Home."""
     head("EdgeFace Studio", "Recognise faces of 16 to 32 pixels: enrol people once, then find them in any photograph.")
-    said = st.session_state.pop("home_said", "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
+    show_message("home_said")
     ready = readiness()
     _status(ready)
     for problem in (ready.upscaler_problem, ready.detector_problem, ready.gallery_problem):

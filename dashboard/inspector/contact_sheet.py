@@ -17,6 +17,7 @@ from core.inspection.contact import MOST_FACES, Tile, contact_png, figures_line
 from core.inspection.survey import FIGURES, figures_of, sorted_by
 from core.inspection.values import INVENTED
 from core.sr.upscale import BICUBIC
+from core.system.text import count
 from dashboard.inspector.data import tiles_of
 from dashboard.shell.downloads import offer_download
 from dashboard.ui.markdown import plain, shorten
@@ -84,8 +85,8 @@ def many_view(
     )
     _component(key="inspector_contact", data={"faces": contact_data(tiles, shown, name)}, on_chosen_change=_open_chosen)
     protocol = (
-        f"{len(shown)} of {len(rows):,} faces of {label}, {reduction.size_px} px by {reduction.degradation}; encoder "
-        f"{pipeline.encoder.info.path.stem}, upscaler {name}"
+        f"{len(shown)} of {count(len(rows), 'face')} of {label}, {reduction.size_px} px by {reduction.degradation}; "
+        f"encoder {pipeline.encoder.info.path.stem}, upscaler {name}"
     )
     kept: tuple[str, bool] | None = st.session_state.get(SORT_KEPT)
     title = order if kept is None else f"{FIGURES[kept[0]]}, {'largest' if kept[1] else 'smallest'} first"

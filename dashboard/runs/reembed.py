@@ -20,6 +20,7 @@ from dashboard.shell.navigation import link
 from dashboard.shell.readiness import Readiness
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
+from dashboard.ui.components import show_message
 from dashboard.ui.markdown import plain, shorten
 
 _NAMES_CARD = 8
@@ -29,9 +30,7 @@ _SAID = "reembed_said"
 def reembed_offer(ready: Readiness, *, key: str) -> bool:
     """Offer a re-embedding, or show its run. Returns whether either is shown: neither is where all templates belong to
     the weights in use. `key` is the prefix of widget keys."""
-    said = st.session_state.pop(_SAID, "")
-    if said:
-        st.success(plain(said), icon=":material/check_circle:")
+    show_message(_SAID)
     if not allowed(Permission.ENROL) or not ready.can_recognise or ready.weights is None or not ready.people:
         return False
     run = _unfinished(ready.weights.sha256)

@@ -21,7 +21,7 @@ from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.training.data import TrainingEntry, best_figures, read_entry
 from dashboard.training.labels import FIGURES, figure_text
-from dashboard.ui.markdown import plain
+from dashboard.ui.components import show_message
 
 _PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}
 _ENCODER_FIGURES = ("val.eer", "val.similarity", "val.rank1")
@@ -65,9 +65,7 @@ def use_panel(entry: TrainingEntry) -> None:
     """Offer to use the run's weights in the whole application; once they are in use, offer to re-embed the gallery."""
     from core.training.activate import trained_files
 
-    message = st.session_state.pop("training_message", "")
-    if message:
-        st.success(plain(message), icon=":material/check_circle:")
+    show_message("training_message")
     if entry.state.live:
         return
     files = trained_files(entry.run)

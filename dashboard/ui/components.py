@@ -8,7 +8,7 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.ui.markdown import markup
+from dashboard.ui.markdown import markup, plain
 
 Value = TypeVar("Value")
 
@@ -33,6 +33,13 @@ def name_line(name: str, quiet: str = "") -> None:
     """A name as typed, large, with a quiet line below it."""
     below = f"<div class='ef-quiet'>{markup(quiet)}</div>" if quiet else ""
     st.html(f"<div class='ef-name' style='font-size:1.35rem'>{markup(name)}</div>{below}")
+
+
+def show_message(key: str) -> None:
+    """Show once the message of success that an earlier run kept in the session state."""
+    text = st.session_state.pop(key, "")
+    if text:
+        st.success(plain(text), icon=":material/check_circle:")
 
 
 def choose_one(
