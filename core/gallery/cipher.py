@@ -22,7 +22,7 @@ from core.gallery.keys import Key
 from core.gallery.validation import name_key
 
 SCHEME = "aes-256-gcm 1"
-"""Stored in the gallery. Any other scheme was written by a newer programme."""
+"""Stored in the gallery. Any other scheme was written by a newer program."""
 
 Column = Literal["name", "note", "vector", "crop", "source"]
 

@@ -186,7 +186,7 @@ class Gallery:
         if reason:
             raise GalleryBusy(
                 f"{subject} is gone from the gallery, but traces may stay in its files: {reason}",
-                "Close other programmes, free space, then run `edgeface-studio gallery tidy`.",
+                "Close other programs, free space, then run `edgeface-studio gallery tidy`.",
             )
 
     def tidy(self) -> None:

@@ -201,7 +201,7 @@ def test_enrolled_from_the_video_a_person_is_named_before_the_camera(live: Live)
             page.get_by_text("Camera", exact=True).click()
             start_the_camera(page)
             page.locator(LIST).get_by_text(NAME).first.wait_for()
-            page.get_by_text(re.compile("results a second of .* frames")).wait_for()
+            page.get_by_text(re.compile("results per second from .* frames per second")).wait_for()
             page.get_by_text("Connecting to the camera").wait_for(state="detached")
             until(lambda: [each.name for each in sightings(gallery)] == [NAME], "a sighting of hers in the log")
         page.get_by_text("24 px", exact=True).first.click()
@@ -222,7 +222,7 @@ def test_another_person_stays_unknown_and_can_be_enrolled(live: Live) -> None:
         enrol.wait_for()
         assert "Unknown" in page.locator(LIST).inner_text()
         enrol.click()
-        page.get_by_text("The faces that were found").wait_for()
+        page.get_by_text("Faces found").wait_for()
         until(lambda: live.peers == 0, "sockets after leaving for Enrol")
 
 

@@ -49,7 +49,7 @@ def test_what_is_no_gallery_is_refused_and_left_alone(path, content, error):
 def test_a_database_of_another_programme_is_left_alone(path):
     sqlite_file(path, "PRAGMA journal_mode = WAL", "CREATE TABLE identity(id)", "INSERT INTO identity VALUES (1)")
     before = path.read_bytes()
-    with pytest.raises(GalleryUnreadable, match="another programme"):
+    with pytest.raises(GalleryUnreadable, match="another program"):
         Gallery.open(path)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 
