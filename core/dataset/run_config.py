@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -65,14 +66,14 @@ class IngestOptions(SourceOptions):
     workers: int | None = None
 
 
-class DatasetRunConfig(Config):
+class DatasetRunConfig(Config, ABC):
     """Base of the configurations of runs: the kind of the run, and the folder that it makes or checks."""
 
     kind: ClassVar[str]
 
     @property
-    def place(self) -> Path:
-        raise NotImplementedError
+    @abstractmethod
+    def place(self) -> Path: ...
 
     def values(self) -> dict[str, Any]:
         """The configuration as JSON values for config.json."""

@@ -57,7 +57,7 @@ def _laid_out(context: JobContext, config: DiagnoseConfig, settings: Settings) -
 def _cloud(context: JobContext, config: DiagnoseConfig, settings: Settings) -> tuple[Cloud, str]:
     if config.space is None or not config.gallery:
         opened = Opened(config.source, settings)
-        return opened.cloud(context.on_event, context.should_stop), opened.protocol
+        return opened.cloud(context.hooks), opened.protocol
     with Gallery.open(settings.gallery_path, create=False) as gallery:
         return cloud_of_gallery(gallery, config.space), f"the gallery, {config.space.encoder_name}"
 

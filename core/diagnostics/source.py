@@ -15,12 +15,13 @@ from core.diagnostics.cloud import Cloud, cloud_of_pictures, drawn_people
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import count_missing, embed
 from core.evaluation.evaluation_spec import SystemSpec
-from core.evaluation.hooks import OnEvent, RunHooks, ShouldStop, ignore_event, never_stop
+from core.evaluation.hooks import RunHooks
 from core.evaluation.pictures import Picture, pictures_of_dataset
 from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import EmbeddingCache, default_embedding_cache
 from core.evaluation.views import View
 from core.gallery.records import Space
+from core.jobs.context import NO_HOOKS, Hooks
 from core.settings import CROP_PX, VLR_SIZES_PX, Settings
 from core.system.validated import Record, validated
 
@@ -121,9 +122,11 @@ class Opened:
         """Count the pictures that aren't embedded yet."""
         return count_missing(self.system, self.pictures, self.views, store=self.store)
 
-    def cloud(self, on_event: OnEvent = ignore_event, should_stop: ShouldStop = never_stop) -> Cloud:
+    def cloud(self, hooks: Hooks = NO_HOOKS) -> Cloud:
         """Embed every picture that isn't cached, and return all as a cloud. Raises what `embed` raises."""
-        embedded = embed(self.system, self.pictures, self.views, RunHooks(self.store, on_event, should_stop))
+        embedded = embed(
+            self.system, self.pictures, self.views, RunHooks(hooks.on_event, hooks.should_stop, self.store)
+        )
         return cloud_of_pictures(self.pictures, embedded)
 
     @property

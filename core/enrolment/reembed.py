@@ -26,7 +26,7 @@ from core.gallery.template_replacement import (
     store_replacements,
 )
 from core.images import read_image, resize
-from core.jobs.context import JobContext
+from core.jobs.context import NO_HOOKS, JobContext
 from core.settings import CROP_PX, Settings, load_settings
 from core.system.text import count
 
@@ -137,7 +137,7 @@ def reembed(
 
     `keep_old` keeps them. `check_stop` may raise to end early. Raises GalleryError, StorageFailed.
     """
-    emit, stop_if_asked = on_event or _ignore, check_stop or _go_on
+    emit, stop_if_asked = on_event or NO_HOOKS.on_event, check_stop or NO_HOOKS.check_stop
     started, space = time.monotonic(), pipeline.space
     plan = plan_replacement(gallery, space)
     emit("plan", photographs=plan.photographs, people=plan.people, enrol_again=len(plan.enrol_again))
@@ -216,11 +216,3 @@ def _progress(done: int, total: int, seconds: float) -> dict[str, Any]:
         "per_second": round(rate, 1),
         "left_s": None if left is None else round(left, 1),
     }
-
-
-def _ignore(kind: str, **data: Any) -> None:
-    pass
-
-
-def _go_on() -> None:
-    pass

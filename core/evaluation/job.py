@@ -27,7 +27,7 @@ from core.evaluation.config_models import (
 )
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import SystemSpec
-from core.evaluation.hooks import OnEvent, RunHooks
+from core.evaluation.hooks import RunHooks
 from core.evaluation.lineage import trained_people
 from core.evaluation.listed_pairs import PairsSource
 from core.evaluation.pairs import people_by_fold, photos_of, read_pairs, require_photos
@@ -46,7 +46,7 @@ from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import default_embedding_cache
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
-from core.jobs.context import JobContext
+from core.jobs.context import JobContext, OnEvent
 from core.models.figures import keep_figures
 from core.models.header import Measured, figures_of_report
 from core.settings import Settings, load_settings
@@ -64,7 +64,7 @@ def run(context: JobContext) -> Mapping[str, Any]:
     if isinstance(config, CalibrationConfig) and config.gallery:  # before the work, which takes minutes
         require(Permission.WEIGHTS)
     started = time.monotonic()
-    hooks = RunHooks(default_embedding_cache(settings), _throttled(context), context.should_stop)
+    hooks = RunHooks(_throttled(context), context.should_stop, default_embedding_cache(settings))
     systems = [open_system(spec, settings) for spec in config.systems or (SystemSpec(),)]
     if isinstance(config, CalibrationConfig):
         evaluation, people = _calibrated(context, config, systems[0], hooks, settings), set[str]()

@@ -48,7 +48,7 @@ def dataset_config(
     _require_groups(root, checked.by)
     _require_pairs(root, split, min_images)
     _require_photographs(checked, photographs)
-    return _values(validated(DatasetConfig, {**people, "systems": _found(systems), "plan": plan}, refused))
+    return _checked(DatasetConfig, systems, plan, people)
 
 
 def matched_config(
@@ -63,7 +63,7 @@ def matched_config(
     """Configure the comparison of matched templates with full-size ones. Raises SettingsInvalid."""
     people = _people(root, split, photographs, min_images)
     _require_photographs(plan_of(plan), photographs)
-    return _values(validated(MatchedConfig, {**people, "systems": _found(systems), "plan": plan}, refused))
+    return _checked(MatchedConfig, systems, plan, people)
 
 
 def pooling_config(
@@ -78,8 +78,7 @@ def pooling_config(
     """Configure the pooling of several frames; `pooled` holds `frames` and `draws`. Raises SettingsInvalid."""
     people = _people(root, split, photographs, 1)
     _require_photographs(plan_of(plan), photographs)
-    values = {**people, **pooled, "systems": _found(systems), "plan": plan}
-    return _values(validated(PoolingConfig, values, refused))
+    return _checked(PoolingConfig, systems, plan, {**people, **pooled})
 
 
 def pairs_config(
@@ -97,7 +96,7 @@ def pairs_config(
     root, listed = _folder(images), pairs.expanduser().resolve()
     _require_pairs_file(root, listed, folds)
     values: Config = {"images": str(root), "pairs": str(listed), "folds": folds, "all_pairs": all_pairs}
-    return _values(validated(PairsConfig, {**values, "systems": _found(systems), "plan": plan}, refused))
+    return _checked(PairsConfig, systems, plan, values)
 
 
 def benchmark_config(name: str, root: Path, systems: Systems, plan: Mapping[str, Any]) -> Config:
@@ -106,8 +105,7 @@ def benchmark_config(name: str, root: Path, systems: Systems, plan: Mapping[str,
 
     folder = _folder(root)
     require_layout(name, folder)
-    values = {"benchmark": name, "root": str(folder), "systems": _found(systems), "plan": plan}
-    return _values(validated(BenchmarkConfig, values, refused))
+    return _checked(BenchmarkConfig, systems, plan, {"benchmark": name, "root": str(folder)})
 
 
 def calibration_config(
@@ -165,6 +163,12 @@ def _calibration(
     stored = None if gallery is None else str(gallery.resolve())
     values = {**source, "systems": [system], "plan": plan, "goal": goal, "gallery": stored}
     return _values(validated(CalibrationConfig, values, refused))
+
+
+def _checked(
+    model: type[EvaluationConfig], systems: Systems, plan: Mapping[str, Any], values: Mapping[str, Any]
+) -> Config:
+    return _values(validated(model, {**values, "systems": _found(systems), "plan": plan}, refused))
 
 
 def _values(config: EvaluationConfig) -> Config:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.errors import SettingsInvalid
 from core.evaluation.embedding import embed
 from core.evaluation.fidelity import psnr_db, ssim
-from core.evaluation.hooks import Progress, RunHooks, never_stop, progress_events
+from core.evaluation.hooks import NO_HOOKS, Progress, RunHooks, progress_events
 from core.evaluation.pictures import Picture
 from core.evaluation.systems import system_of
 from core.evaluation.vector_cache import RowFormat, Values, VectorCache, default_embedding_cache
@@ -136,7 +136,9 @@ def reference_of_dataset(
 ) -> Reference:
     """Return the HR images of a data set as people to search among; embeddings are cached with those of evaluations."""
     hr = View("aligned")
-    hooks = RunHooks(default_embedding_cache(settings), progress_events(on_progress), should_stop or never_stop)
+    hooks = RunHooks(
+        progress_events(on_progress), should_stop or NO_HOOKS.should_stop, default_embedding_cache(settings)
+    )
     embedded = embed(system_of(pipeline), pictures, [hr], hooks)[hr]
     return reference_of_pictures(pictures, embedded.vectors, label)
 

@@ -39,7 +39,7 @@ class Measured:
         systems: list[System] = [open_system(spec) for spec in self.specs]
         said = {"data": "small", "split": "test", "root": "small"}
         store = embedding_cache(folder / "embeddings")
-        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, hooks=RunHooks(store))
+        self.evaluation = evaluate_pictures(systems, pictures, PLAN, data=said, hooks=RunHooks(store=store))
         first, second = halves({picture.identity for picture in pictures})
         self.calibration, self.points = calibrate(
             systems[0],
@@ -48,7 +48,7 @@ class Measured:
             PLAN.model_copy(update={"sizes": (None,)}),
             run="evaluate/made",
             data=said,
-            hooks=RunHooks(store),
+            hooks=RunHooks(store=store),
         )
 
         for name, evaluation in (("done", self.evaluation), ("calibrated", self.calibration)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.commands.evaluate.options import sizes_of
 from core.commands.shared.common import UsageMistake
 from core.commands.shared.printing import progress, say_json
+from core.jobs.context import Hooks
 from core.jobs.json_values import json_value
 from core.settings import load_settings
 
@@ -60,7 +61,9 @@ def open_source(
 
 
 def embedded(opened: Opened) -> Cloud:
-    cloud = opened.cloud(counting("embedding"))
+    from core.evaluation.hooks import progress_events
+
+    cloud = opened.cloud(Hooks(progress_events(counting("embedding"))))
     progress("")
     return cloud
 

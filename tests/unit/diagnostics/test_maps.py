@@ -142,13 +142,14 @@ def test_a_source_survives_a_runs_config_and_sizes_are_the_sets_own(tmp_path):
 def test_a_data_set_is_embedded_once_and_other_vlr_files_of_the_same_faces_are_not_mixed_up(
     shared_dir, own_data_dir, tmp_path
 ):
+    from core.commands.diagnose.options import embedded
     from core.settings import load_settings
 
     spec = SystemSpec(weights=str(shared_dir / "weights" / "edgeface_xxs_q.pt"), device="cpu")
     sound = faces_dataset(tmp_path / "sound", 4)
     opened = Opened(Source(str(sound.root), None, (16,), spec), load_settings())
     assert opened.missing() == 8
-    first = opened.cloud()
+    first = embedded(opened)  # as the commands do, with progress
     again = Opened(Source(str(sound.root), None, (16,), spec), load_settings())
     assert again.missing() == 0 and again.cloud().key == first.key
     assert "4 people" in again.protocol and "the data set's VLR files" in again.protocol

@@ -39,13 +39,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EmbeddingCache:
 
 @pytest.fixture(scope="module")
 def evaluation(pipeline: Pipeline, pictures, store: EmbeddingCache) -> Evaluation:
-    return evaluate_matched(system_of(pipeline), pictures, PLAN, data={"data": "small"}, hooks=RunHooks(store))
+    return evaluate_matched(system_of(pipeline), pictures, PLAN, data={"data": "small"}, hooks=RunHooks(store=store))
 
 
 def by_hand(pipeline: Pipeline, pictures, store: EmbeddingCache, sizes: tuple[int | None, ...]) -> float:
     """Rank-1 of 16 px probes: each person's score is the highest cosine over their means, the own picture left out."""
     views = [View("aligned", px) for px in (None, 32, 24, 16)]
-    embedded = embed(system_of(pipeline), pictures, views, RunHooks(store))
+    embedded = embed(system_of(pipeline), pictures, views, RunHooks(store=store))
     vectors = {px: embedded[View("aligned", px)].vectors for px in (None, 32, 24, 16)}
     people, _ = codes_of(pictures)
     hits = []

@@ -55,17 +55,17 @@ def test_whole_people_are_sampled_whoever_else_is_there() -> None:
 
 def test_only_the_small_views_of_those_named_are_encoded_twice(pipeline, pictures, counted, tmp_path) -> None:
     store = embedding_cache(tmp_path)
-    plain = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store))
+    plain = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store))
     assert counted == {"encode": 18, "encode_with_agreement": 0}
     assert np.isnan(plain[VIEWS[1]].measure("mirror_agreement")).all()
     named = {pictures[0].sha256, pictures[1].sha256}
-    again = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store), mirrored=named)
+    again = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store), mirrored=named)
     assert counted == {"encode": 18, "encode_with_agreement": 2}, "the rest was kept"
     agreement = again[VIEWS[1]].measure("mirror_agreement")
     assert np.isfinite(agreement[:2]).all() and np.isnan(agreement[2:]).all()
     assert np.isnan(again[VIEWS[0]].measure("mirror_agreement")).all()
     assert again[VIEWS[1]].vectors == pytest.approx(plain[VIEWS[1]].vectors, abs=1e-5)
-    embed(system_of(pipeline), pictures, VIEWS, RunHooks(store), mirrored=named)
+    embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store), mirrored=named)
     assert counted == {"encode": 18, "encode_with_agreement": 2}, "and now all is"
 
 

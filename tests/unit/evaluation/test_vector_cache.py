@@ -50,21 +50,21 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_is_kept_is_not_embedded_again(pipeline: Pipeline, pictures, store, counted) -> None:
     system = system_of(pipeline)
-    first = embed(system, pictures, VIEWS, RunHooks(store))
+    first = embed(system, pictures, VIEWS, RunHooks(store=store))
     assert len(counted) == 5
-    again = embed(system, list(reversed(pictures)), VIEWS, RunHooks(store))
+    again = embed(system, list(reversed(pictures)), VIEWS, RunHooks(store=store))
     assert len(counted) == 5, "nothing was looked at again"
     for view in VIEWS:
         np.testing.assert_array_equal(first[view].vectors, again[view].vectors[::-1])
         np.testing.assert_array_equal(first[view].acquired, again[view].acquired[::-1])
         np.testing.assert_array_equal(first[view].quality, again[view].quality[::-1])
-    embed(system, pictures, [*VIEWS, View("aligned", 32)], RunHooks(store))
+    embed(system, pictures, [*VIEWS, View("aligned", 32)], RunHooks(store=store))
     assert len(counted) == 10 and all(name.endswith(" 1") for name in counted[5:]), "only the new view was made"
 
 
 def test_with_everything_kept_nothing_is_loaded(pipeline: Pipeline, pictures, store) -> None:
     loaded = system_of(pipeline)
-    embed(loaded, pictures, VIEWS[:2], RunHooks(store))
+    embed(loaded, pictures, VIEWS[:2], RunHooks(store=store))
     cold = System(
         name=loaded.name,
         encoder_sha256=loaded.encoder_sha256,
@@ -74,7 +74,7 @@ def test_with_everything_kept_nothing_is_loaded(pipeline: Pipeline, pictures, st
         key=loaded.key,
         loader=PipelineLoader(lambda: pytest.fail("the pipeline was loaded")),
     )
-    got = embed(cold, pictures, VIEWS[:2], RunHooks(store))
+    got = embed(cold, pictures, VIEWS[:2], RunHooks(store=store))
     assert cold.loader.loaded is None
     assert got[VIEWS[0]].vectors.any()
     assert cold.loader.facts["encoder"] == "edgeface_xxs", "what it is was kept beside the vectors"
@@ -96,10 +96,10 @@ def test_other_weights_views_and_seeds_never_meet(pipeline: Pipeline, pictures, 
 
 def test_a_damaged_file_is_made_anew(pipeline: Pipeline, pictures, store, counted) -> None:
     system = system_of(pipeline)
-    whole = embed(system, pictures, VIEWS[:1], RunHooks(store))
+    whole = embed(system, pictures, VIEWS[:1], RunHooks(store=store))
     [path] = store.folder.glob("*.db")
     path.write_bytes(b"no database" * 999)
-    again = embed(system, pictures, VIEWS[:1], RunHooks(store))
+    again = embed(system, pictures, VIEWS[:1], RunHooks(store=store))
     np.testing.assert_array_equal(whole[VIEWS[0]].vectors, again[VIEWS[0]].vectors)
     assert len(counted) == 10
 
@@ -108,10 +108,10 @@ def test_a_stop_keeps_what_was_done(pipeline: Pipeline, pictures, store, counted
     monkeypatch.setattr(embedding, "_BATCH", 2)
     asked = iter([False, True])
     with pytest.raises(JobStopped):
-        embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store, should_stop=lambda: next(asked)))
+        embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store=store, should_stop=lambda: next(asked)))
     first = counted[:2]
     assert len(counted) <= 4, "the pictures after those may have been read ahead"
-    embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store))
+    embed(system_of(pipeline), pictures, VIEWS[:1], RunHooks(store=store))
     assert len(set(counted)) == 5 and not set(first) & set(counted[2:]), "the first two weren't looked at again"
 
 

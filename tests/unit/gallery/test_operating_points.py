@@ -75,7 +75,7 @@ def test_thresholds_are_taken_back_by_run_or_all_for_their_space_only(gallery, s
     assert len(operating_points(gallery, other)) == 1
     lines = len(gallery.audit())
     assert remove_operating_points(gallery, space) == [] and len(gallery.audit()) == lines, (
-        "nothing was done, and nothing is told"
+        "nothing was removed, so nothing is recorded"
     )
 
 

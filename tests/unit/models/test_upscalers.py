@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_without_any_choice_it_is_the_shipped_one_else_bicubic(settings: Settings) -> None:
     assert upscalers.active_upscaler(settings) == upscalers.BICUBIC_UPSCALER
     save_dsr(settings.weights_dir / "a-own.safetensors")
-    assert upscalers.active_upscaler(settings).path is None, "one that merely lies there isn't taken unasked"
+    assert upscalers.active_upscaler(settings).path is None, "a stored file isn't in use until it is chosen"
     shipped = save_dsr(settings.models_dir / "dsr.safetensors", seed=1)
     assert upscalers.active_upscaler(settings).path == shipped.resolve()
     assert [file.name for file in upscalers.scan(settings)] == ["a-own", "dsr"]
