@@ -54,6 +54,14 @@ def align(rgb: NDArray[np.uint8], landmarks: NDArray[np.float32], size_px: int =
     zoom = size_px / CROP_PX
     # In coordinates of pixel corners a change of size is a mere factor; +-0.5 converts from and to pixel centres.
     matrix = np.hstack([matrix[:, :2], matrix[:, 2:] + 0.5 - matrix[:, :2] @ np.array([[0.5], [0.5]])]) * zoom
+    return warp_square(rgb, matrix, size_px)
+
+
+def warp_square(rgb: NDArray[np.uint8], matrix: NDArray[np.float64], size_px: int) -> NDArray[np.uint8]:
+    """The square (size_px, size_px, 3) that the similarity `matrix` (2, 3) cuts from a picture, as `align` does.
+
+    `matrix` maps coordinates of pixel corners of the picture to those of the square.
+    """
     patch, offset, shrink = _prepare(rgb, matrix, size_px)
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2] @ offset
