@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.faces.align import ARCFACE_TEMPLATE, MAX_ALIGNED_PX
-from core.faces.detect import LEAST_TURNED, Detector
-from core.faces.face import choose_faces
+from core.faces.detect import FACE_BOX, Detector
 from core.settings import CROP_PX
 
 ALIGNED_WITHIN = 8.5
@@ -27,14 +26,15 @@ class CropLook:
 
 
 def look_at_crop(detector: Detector, rgb: NDArray[np.uint8]) -> CropLook:
-    """Detect the face of a square uint8 RGB picture, and compare its position with an aligned crop's."""
-    found = detector.detect(rgb, small_faces=rgb.shape[0] <= MAX_ALIGNED_PX)
-    if not found:
+    """Find the face of a square uint8 RGB picture where an aligned crop has it, and compare its position."""
+    side = float(rgb.shape[0])
+    x, y, width, height = (value * side / CROP_PX for value in FACE_BOX)
+    face = detector.at_box(rgb, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+    if face is None:
         return CropLook(aligned=False, quarter=0)
-    [face] = choose_faces(found, "centre", rgb.shape)
-    at_112 = (face.landmarks + 0.5) * (CROP_PX / rgb.shape[0]) - 0.5
+    at_112 = (face.landmarks + 0.5) * (CROP_PX / side) - 0.5
     distance = float(np.linalg.norm(at_112 - ARCFACE_TEMPLATE, axis=1).mean())
-    return CropLook(distance <= ALIGNED_WITHIN, face.quarter if face.score >= LEAST_TURNED else 0)
+    return CropLook(distance <= ALIGNED_WITHIN, face.quarter)
 
 
 def is_aligned_crop(detector: Detector, rgb: NDArray[np.uint8]) -> bool:

@@ -1,30 +1,16 @@
 """Find faces with YuNet (Wu et al., Machine Intelligence Research 2023), down to about 12 px and up to a full frame.
 
+YuNet proposes boxes; the landmark network reads each of them, of any size and roll, in two looks: a wide one that finds
+the face's place and roll, and an exact, upright one, plain and mirrored. What they don't show as a face is dropped.
+
 A first look at native size misses most faces of 16 px, so small frames are enlarged and large ones searched in tiles as
-their content needs. Then every face is looked at twice more, alone and brought to 96 px, as it is and mirrored. What
-one of these doesn't show is dropped: hands, collars and faces cut in half, and none of 900 LFW faces of 12 to 112 px.
-The mean of both lies 1.2 px of 112 from the mean of many looks, one look 1.8 to 2.7; EdgeFace-XXS with flip separates
-people better with it (1,200 LFW pairs of folds 1 and 2, difference of mean scores in standard deviations: full size
-5.75 -> 6.01, both at 32 px 4.72 -> 5.01, unchanged at 24 and 16 px).
-
-200 LFW photographs shrunk as wholes until the face's probe has the size named: share found without and with the
-search, mean distance of a landmark from where it is at full size, in px of the 112 px crop, false faces, and time.
-
-    probe     no search     search    error    false faces     one core
-    12 px        0.5 %       100 %      3.1    0                  10 ms
-    16 px         40 %       100 %      2.5    0                  10 ms
-    24 px       97.5 %       100 %      1.9    3                  12 ms
-    32 px        100 %       100 %      1.6    2                  15 ms
-    48 px        100 %       100 %      1.4    4                  15 ms
-
-Twelve such faces in one frame of up to 1920 x 1080 px: 99 % found at 16 px, all at 24 px, in 0.1 to 1.5 s. In 12 and 24
-megapixels, all with `small_faces` True (6 and 8 s); with None, which looks at less (2.5 s), 85 and 17 % at 16 px, 100
-and 83 % at 24 px. A 250 px photograph takes 15 ms, or 140 ms where it is searched.
+their content needs. A frame is searched in other turns only when nothing was found in it, or a face that is turned.
+docs/measurements.md has the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -32,34 +18,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.faces.align import probe_px
-from core.faces.face import Face, between, choose_faces, distinct, mirrored, most_like, moved, placed, turned_back
+from core.faces.align import ARCFACE_TEMPLATE, probe_px, similarity_transform
+from core.faces.face import Face, choose_faces, distinct, moved, turned_back
+from core.faces.landmarks.look import LOOK_PX, Look
+from core.faces.landmarks.network import Landmarker, Readings
 from core.faces.tiles import Tile, tiles
 from core.faces.yunet_model import SCORE_THRESHOLD, YuNet
+from core.settings import CROP_PX
 
 RGB = NDArray[np.uint8]
-
-EXACT_PX = 96.0
-"""Probe size at which YuNet's landmarks are most exact; faces of another size are resized to it for a second look."""
+Box = tuple[float, float, float, float]
 
 SMALL_PX = 48.0
 """A frame with a face smaller than this is searched for smaller ones."""
 
-CERTAIN_UPRIGHT = 0.93
-"""From this score on a face is upright: of 700 LFW photographs upside down the best reached 0.921."""
+PROBE_OF_BOX = 1.22
+"""Probe size over the square root of the area of YuNet's box (median of 405 LFW photographs, folds 1 to 3)."""
 
-CERTAIN_NOT_SIDEWAYS = 0.88
-"""From this score on a face is upright or upside down: of those 700 none turned by a quarter reached it."""
+FACE_BOX = (56.0, 66.1, 79.5, 105.6)
+"""YuNet's box in an aligned crop of 112 px: its centre, width and height (median of the same photographs)."""
 
-LEAST_TURNED = 0.85
-"""A face that looks best in another turn counts from this score on, as 99.8 % of the same photographs reach."""
+FIRST_SIDE, EXACT_SIDE = 1.6, 1.3
+"""Side of the first look, about a box, and of the exact one, about landmarks, in probe sizes."""
 
-GLANCE_PX = 48.0
-LEAST_GLANCE = 0.84
-"""A look at half the size costs a third. Turned by a half, 400 of 400 upside-down faces reach this score in it, at full
-size and at 16 px; one in ten upright faces does, and is then looked at properly."""
-
-TILTS_DEG = (45.0, -45.0, 135.0, -135.0)
+LEAST_FACE = 0.5
+"""A look counts as a face from this probability on."""
 
 TURNS = (2, 1, 3)
 """Quarter turns counterclockwise, the most frequent first."""
@@ -72,26 +55,37 @@ _SEARCH_PIXELS = 16e6
 _SEARCH_PIXELS_WANTED = 64e6
 _TILE_SIDE = 1024
 _TILE_OVERLAP = 160
-_REACH = 1.0
 
 
-class _Seen(NamedTuple):
-    """A face in the photograph's pixels, and the probe size at which YuNet saw it."""
+class _Reading(NamedTuple):
+    """One exact look's result: points (5, 2) and their mean expected error in units of the look, the probability of a
+    face, and recognisability."""
 
-    face: Face
-    seen_px: float
+    points: NDArray[np.float32]
+    error: float
+    is_face: float
+    recognisability: float
 
 
 class Detector:
-    """Finds faces with YuNet. Safe to share between threads. Raises DetectorMissing."""
+    """Finds faces with YuNet and the landmark network. Safe to share between threads.
 
-    def __init__(self, score_threshold: float = SCORE_THRESHOLD, model_path: Path | None = None) -> None:
+    Raises DetectorMissing, LandmarksUnusable.
+    """
+
+    def __init__(
+        self,
+        score_threshold: float = SCORE_THRESHOLD,
+        model_path: Path | None = None,
+        landmarks_path: Path | None = None,
+    ) -> None:
         self._yunet = YuNet(score_threshold, model_path)
+        self._landmarker = Landmarker(landmarks_path)
 
     @property
     def id(self) -> str:
-        """The model and the score threshold as text: both decide which faces are found."""
-        return self._yunet.id
+        """The models and the score threshold as text: they decide which faces are found, and their landmarks."""
+        return f"{self._yunet.id} {self._landmarker.id}"
 
     def detect(self, rgb: RGB, *, small_faces: bool | None = None) -> list[Face]:
         """Detect the faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
@@ -101,91 +95,110 @@ class Detector:
         64 megapixels at most (16 with None).
         """
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-        found = self._exact(bgr, [one.face for one in self._candidates(bgr, small_faces)])
+        found = self.confirm(rgb, self._candidates(bgr, small_faces))
         turned = self._turned_candidates(bgr, small_faces, found)
-        return self._exact(bgr, [*found, *(one.face for one in turned)]) if turned else found
-
-    def _candidates(self, bgr: RGB, small_faces: bool | None) -> list[_Seen]:
-        seen = list(self._first_look(bgr))
-        if small_faces is None and (not seen or any(one.seen_px < SMALL_PX for one in seen)):
-            seen += self._search(bgr, _SEARCH_PIXELS)
-        elif small_faces:
-            seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
-        return seen
-
-    def _turned_candidates(self, bgr: RGB, small_faces: bool | None, found: Sequence[Face]) -> list[_Seen]:
-        """Candidates in the photograph turned by quarters: as the certain faces in it are turned, or in every turn
-        where none is certain."""
-        certain = {face.quarter for face in found if face.score >= LEAST_TURNED}
-        seen = []
-        for quarter in sorted(certain - {0}) if certain else TURNS:
-            turned = np.ascontiguousarray(np.rot90(bgr, quarter))
-            found_there = self._candidates(turned, small_faces)
-            seen += [_Seen(turned_back(one.face, quarter, bgr.shape), one.seen_px) for one in found_there]
-        return seen
-
-    def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
-        """Run the network once on a picture, or on a tile of it, enlarged or reduced by `zoom`: candidates for
-        `confirm`, in the picture's pixels."""
-        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-        seen = self._look(bgr, zoom) if tile is None else self._look_at_tile(bgr, tile, zoom)
-        return [one.face for one in seen]
-
-    def confirm(self, rgb: RGB, faces: Sequence[Face]) -> list[Face]:
-        """The candidates that are faces, each once, with exact landmarks, the largest first, at most 300.
-
-        Candidates may come from different looks, and from the previous frame: of those that show the same face the one
-        with the best score is used.
-        """
-        return self._exact(np.ascontiguousarray(rgb[:, :, ::-1]), faces)
-
-    def _exact(self, bgr: RGB, faces: Sequence[Face]) -> list[Face]:
-        once = [faces[i] for i in distinct(faces, MAX_FACES)]
-        exact = [face for one in once if (face := self._look_again(bgr, one)) is not None]
-        return sorted((exact[i] for i in distinct(exact, MAX_FACES)), key=lambda face: -face.area)
+        return self.confirm(rgb, [*found, *turned]) if turned else found
 
     def detect_one(
         self, rgb: RGB, how: Literal["largest", "centre"], *, small_faces: bool | None = None
     ) -> Face | None:
-        """The face that `choose_faces` chooses of `detect`'s, faster: only that one is looked at again. None without a
-        face.
+        """The face that `choose_faces` chooses of `detect`'s, faster: only that one is confirmed. None without a face.
 
-        The choice uses the boxes of the first look: of faces about as large, or as near the centre, it may choose
-        another. With `small_faces` None it searches only when the chosen face is small or missing.
+        The choice uses YuNet's boxes: of faces about as large, or as near the centre, it may choose another. With
+        `small_faces` None it searches only when the chosen face is small or missing.
         """
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
         seen = list(self._first_look(bgr))
         if small_faces:
             seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
-        face, small = self._chosen(bgr, seen, how)
-        if small_faces is None and (face is None or small):
+        face = self._chosen(rgb, seen, how)
+        if small_faces is None and (face is None or size_of(face) < SMALL_PX):
             seen += self._search(bgr, _SEARCH_PIXELS)
-            face, _ = self._chosen(bgr, seen, how)
-        if face is None or face.quarter or face.score < LEAST_TURNED:
+            face = self._chosen(rgb, seen, how)
+        if face is None or face.quarter:
             seen += self._turned_candidates(bgr, small_faces, [] if face is None else [face])
-            face, _ = self._chosen(bgr, seen, how)
+            face = self._chosen(rgb, seen, how)
         return face
 
-    def _chosen(self, bgr: RGB, seen: list[_Seen], how: Literal["largest", "centre"]) -> tuple[Face | None, bool]:
-        """The first face, in the order of choice, that two more looks confirm, and whether it was seen small."""
-        left = _distinct(seen)
-        while left:
-            [face] = choose_faces([one.face for one in left], how, bgr.shape)
-            [chosen] = [one for one in left if one.face is face]
-            exact = self._look_again(bgr, face)
-            if exact is not None:
-                return exact, chosen.seen_px < SMALL_PX
-            left.remove(chosen)
-        return None, False
+    def at_box(self, rgb: RGB, box_xyxy: Box) -> Face | None:
+        """The face in a box that a person drew around it, in pixels of a uint8 RGB picture (H, W, 3), of any roll. None
+        where the landmark network sees no face there."""
+        x0, y0, x1, y1 = box_xyxy
+        points = np.full((5, 2), np.nan, dtype=np.float32)
+        found = self.confirm(rgb, [Face((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), points, 1.0)])
+        return found[0] if found else None
 
-    def _first_look(self, bgr: RGB) -> Iterator[_Seen]:
+    def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
+        """Run YuNet once on a picture, or on a tile of it, enlarged or reduced by `zoom`: candidates for `confirm`, in
+        the picture's pixels. Their landmarks are YuNet's."""
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        return self._look(bgr, zoom) if tile is None else list(self._look_at_tile(bgr, tile, zoom))
+
+    def confirm(self, rgb: RGB, faces: Sequence[Face]) -> list[Face]:
+        """The candidates that are faces, each once, with landmarks by the network, the largest first, at most 300.
+
+        Only the candidates' boxes and scores are used. They may come from different looks, and from the previous frame:
+        of those that show the same face the one with the best score is used.
+        """
+        once = [faces[i] for i in distinct(faces, MAX_FACES)]
+        first = self._read(rgb, [_first_look(face) for face in once])
+        found = self._read_exactly(rgb, [points for points, probability in first if probability >= LEAST_FACE / 2])
+        return sorted((found[i] for i in distinct(found, MAX_FACES)), key=lambda face: -face.area)
+
+    def _read(self, rgb: RGB, looks: Sequence[Look]) -> list[tuple[NDArray[np.float32], float]]:
+        """The landmarks (5, 2) in the picture's pixels and the probability of a face in each look."""
+        readings = self._landmarker.read(_cut(rgb, looks))
+        return [
+            (look.to_picture(points), float(probability))
+            for look, points, probability in zip(looks, readings.points, readings.is_face, strict=True)
+        ]
+
+    def _read_exactly(self, rgb: RGB, landmarks: Sequence[NDArray[np.float32]]) -> list[Face]:
+        """The faces in upright looks about landmarks: the means of one plain and one mirrored look each."""
+        looks = [look for points in landmarks if (look := exact_look(points)) is not None]
+        cuts = _cut(rgb, looks)
+        both = self._landmarker.read(np.concatenate([cuts, cuts[:, :, ::-1]]))
+        return [
+            face
+            for look, reading in zip(looks, _mean_of_both(both, len(looks)), strict=True)
+            if (face := _face(look, reading)) is not None
+        ]
+
+    def _candidates(self, bgr: RGB, small_faces: bool | None) -> list[Face]:
+        seen = list(self._first_look(bgr))
+        if small_faces is None and (not seen or any(size_of(face) < _small_px(bgr) for face in seen)):
+            seen += self._search(bgr, _SEARCH_PIXELS)
+        elif small_faces:
+            seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
+        return seen
+
+    def _turned_candidates(self, bgr: RGB, small_faces: bool | None, found: Sequence[Face]) -> list[Face]:
+        """Candidates in the photograph turned by quarters: as the faces in it are turned, or in every turn where it
+        shows none."""
+        seen = []
+        for quarter in sorted({face.quarter for face in found} - {0}) if found else TURNS:
+            turned = np.ascontiguousarray(np.rot90(bgr, quarter))
+            seen += [turned_back(face, quarter, bgr.shape) for face in self._candidates(turned, small_faces)]
+        return seen
+
+    def _chosen(self, rgb: RGB, seen: Sequence[Face], how: Literal["largest", "centre"]) -> Face | None:
+        """The first face, in the order of choice, that the landmark network confirms."""
+        left = [seen[i] for i in distinct(seen, MAX_FACES)]
+        while left:
+            [face] = choose_faces(left, how, rgb.shape)
+            if confirmed := self.confirm(rgb, [face]):
+                return confirmed[0]
+            left.remove(face)
+        return None
+
+    def _first_look(self, bgr: RGB) -> Iterator[Face]:
         """At native size, or reduced to 1,280 px; a large frame also at 320 px, for a face that fills it."""
         side = max(bgr.shape[:2])
-        yield from self._look(bgr, min(1.0, _FIRST_LOOK_SIDE / side))
+        yield from self._look(bgr, _first_zoom(bgr))
         if side > 2 * _HUGE_LOOK_SIDE:
             yield from self._look(bgr, _HUGE_LOOK_SIDE / side)
 
-    def _search(self, bgr: RGB, pixels: float) -> Iterator[_Seen]:
+    def _search(self, bgr: RGB, pixels: float) -> Iterator[Face]:
         """Search small faces in the frame enlarged as far as `pixels` allows, tile by tile.
 
         A face cut by the border between tiles is left to the neighbouring tile, which shows it whole; a face larger
@@ -196,91 +209,94 @@ class Detector:
         for tile in tiles(height, width, round(_TILE_SIDE / zoom), round(_TILE_OVERLAP / zoom)):
             yield from self._look_at_tile(bgr, tile, zoom)
 
-    def _look_at_tile(self, bgr: RGB, tile: Tile, zoom: float) -> Iterator[_Seen]:
+    def _look_at_tile(self, bgr: RGB, tile: Tile, zoom: float) -> Iterator[Face]:
         part = bgr[tile.y : tile.y + tile.side, tile.x : tile.x + tile.side]
-        for one in self._look(part, zoom):
-            if not tile.cuts(one.face, part.shape):
-                yield _Seen(moved(one.face, (1, 1), (tile.x, tile.y)), one.seen_px)
+        for face in self._look(part, zoom):
+            if not tile.cuts(face, part.shape):
+                yield moved(face, (1, 1), (tile.x, tile.y))
 
-    def _look_again(self, bgr: RGB, face: Face) -> Face | None:
-        """The face, detected again in its own patch at the size at which YuNet is most exact, in the turn with the best
-        score. None when no turn shows it: it is no face, or can't be aligned. YuNet also finds upside-down faces, with
-        eyes and mouth exchanged, by a lower score than upright ones.
-        """
-        size = probe_px(face.landmarks)
-        reach = _REACH * size
-        x0, y0 = (max(0, int(c - reach)) for c in face.centre)
-        patch = bgr[y0 : int(face.centre[1] + reach) + 1, x0 : int(face.centre[0] + reach) + 1]
-        if patch.size == 0:
-            return None
-        small, scale = _sized(patch, EXACT_PX / size)
-        here = moved(moved(face, (1, 1), (-x0, -y0)), (1 / scale[0], 1 / scale[1]), (0, 0))
-        best = self._twice(small, here, face.quarter)
-        for turn in self._turns_to_try(best, patch, size, face.quarter):
-            least = LEAST_TURNED if best is None else best.score
-            best = self._twice(small, here, (face.quarter + turn) % 4, least) or best
-        if best is not None and best.score < CERTAIN_UPRIGHT:
-            best = self._tilted(small, patch, size, best) or best
-        if best is None or (best.quarter and best.score < LEAST_TURNED):
-            return None
-        return moved(moved(best, scale, (0, 0)), (1, 1), (x0, y0))
-
-    def _turns_to_try(self, best: Face | None, patch: RGB, size: float, quarter: int) -> tuple[int, ...]:
-        """The turns, relative to the one in which the face was seen, in which it may score better."""
-        if best is None or best.score < CERTAIN_NOT_SIDEWAYS:
-            return TURNS
-        if best.score >= CERTAIN_UPRIGHT:
-            return ()
-        glance, _ = _sized(patch, GLANCE_PX / size)
-        seen = self._yunet.faces(np.rot90(glance, (quarter + 2) % 4), "glance")
-        return TURNS[:1] if any(one.score >= LEAST_GLANCE for one in seen) else ()
-
-    def _twice(self, patch: RGB, here: Face, quarter: int, least: float = 0.0) -> Face | None:
-        """The mean of two looks at the face `here` in a patch turned by `quarter`: one as it is, one mirrored. None
-        when one of them doesn't show it, or by a score below `least`."""
-        return self._both_ways(
-            np.rot90(patch, quarter), lambda face: turned_back(face, quarter, patch.shape), here, least
-        )
-
-    def _tilted(self, patch: RGB, whole: RGB, size: float, here: Face) -> Face | None:
-        """`_twice` in the patch turned by an odd number of eighths, where that shows the face better than it is seen
-        `here`; None where it doesn't. `whole` is the patch in the photograph's own pixels, its probe `size`.
-
-        YuNet finds a face that is tilted by 45 degrees, and takes it for upright, for sideways or for upside down.
-        """
-        glance, _ = _sized(whole, GLANCE_PX / size)
-        straight = 90.0 * here.quarter
-        seen = {}
-        for degrees in (straight, *TILTS_DEG):
-            found = self._yunet.faces(_turned_by(glance, degrees)[0], "glance")
-            seen[degrees] = max((one.score for one in found), default=0.0)
-        degrees = max(seen, key=lambda one: seen[one])
-        if degrees == straight:
-            return None
-        tilted, there = _turned_by(patch, degrees)
-        back = np.asarray(cv2.invertAffineTransform(there), dtype=np.float64)
-        return self._both_ways(tilted, lambda face: placed(face, back), here, here.score)
-
-    def _both_ways(self, turned: RGB, back: Callable[[Face], Face], here: Face, least: float) -> Face | None:
-        """The mean of two looks at the face `here` in the picture `turned`: as it is and mirrored. `back` maps a face
-        of that picture to the frame of `here`. None when one look doesn't show it, or the mean scores below `least`."""
-        looks = []
-        for mirror in (False, True):
-            found = self._yunet.faces(turned[:, ::-1] if mirror else turned, "again")
-            plain = [mirrored(face, turned.shape[1]) for face in found] if mirror else found
-            like = most_like(here, [back(face) for face in plain])
-            if like is None or (like.score < least and not mirror):
-                return None
-            looks.append(like)
-        mean = between(*looks)
-        return mean if mean.score > least else None
-
-    def _look(self, bgr: RGB, zoom: float) -> list[_Seen]:
+    def _look(self, bgr: RGB, zoom: float) -> list[Face]:
         """Run YuNet on the picture enlarged or reduced by `zoom`; the faces are in the picture's own pixels."""
         sized, scale = _sized(bgr, zoom)
-        return [
-            _Seen(moved(face, scale, (0, 0)), probe_px(face.landmarks)) for face in self._yunet.faces(sized, "first")
-        ]
+        return [moved(face, scale, (0, 0)) for face in self._yunet.faces(sized, "first")]
+
+
+def size_of(face: Face) -> float:
+    """The probe size of a candidate in the picture's pixels, by its box alone, which is right at any roll."""
+    return PROBE_OF_BOX * float(np.sqrt(max(face.area, 1e-9)))
+
+
+def exact_look(landmarks: NDArray[np.float32]) -> Look | None:
+    """The upright square about landmarks (5, 2) for the exact look; None for those that no face has."""
+    try:
+        matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE)
+    except ValueError:
+        return None
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 1e-3:
+        return None
+    centre = _from_crop(matrix, np.array([[CROP_PX / 2, CROP_PX / 2]]))[0]
+    roll = float(np.degrees(np.arctan2(-matrix[1, 0], matrix[0, 0])))
+    return Look((float(centre[0]), float(centre[1])), EXACT_SIDE * CROP_PX / scale, roll)
+
+
+def box_of(landmarks: NDArray[np.float32]) -> Box:
+    """The box (x0, y0, x1, y1) of a face by its landmarks (5, 2), as YuNet draws it about an upright face."""
+    matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    x, y, width, height = FACE_BOX
+    [centre] = _from_crop(matrix, np.array([[x, y]]))
+    cosine, sine = matrix[0, 0] / scale, matrix[1, 0] / scale
+    across = float(np.hypot(width * cosine, height * sine)) / scale / 2  # half of the box about a turned ellipse
+    down = float(np.hypot(width * sine, height * cosine)) / scale / 2
+    return float(centre[0] - across), float(centre[1] - down), float(centre[0] + across), float(centre[1] + down)
+
+
+def _from_crop(matrix: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (N, 2) of the aligned crop, in coordinates of pixel corners, in those of the picture."""
+    back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
+    return (corners - 0.5) @ back[:, :2].T + back[:, 2] + 0.5
+
+
+def _first_look(face: Face) -> Look:
+    return Look(face.centre, FIRST_SIDE * max(size_of(face), 1.0))
+
+
+def _cut(rgb: RGB, looks: Sequence[Look]) -> RGB:
+    """The looks as one array (N, 80, 80, 3)."""
+    if not looks:
+        return np.zeros((0, LOOK_PX, LOOK_PX, 3), dtype=np.uint8)
+    return np.stack([look.cut(rgb) for look in looks])
+
+
+def _mean_of_both(both: Readings, count: int) -> Iterator[_Reading]:
+    """The means of `count` plain readings and of as many mirrored ones that follow them."""
+    points = both.points[count:, [1, 0, 2, 4, 3]] * np.array([-1, 1], dtype=np.float32)
+    for i in range(count):
+        yield _Reading(
+            (both.points[i] + points[i]) / 2,
+            float(both.errors[[i, count + i]].mean()),
+            float(both.is_face[[i, count + i]].mean()),
+            float(both.recognisability[[i, count + i]].mean()),
+        )
+
+
+def _face(look: Look, reading: _Reading) -> Face | None:
+    """The face that a reading shows in its look; None where it shows none."""
+    landmarks = look.to_picture(reading.points)
+    if reading.is_face < LEAST_FACE or not np.isfinite(landmarks).all() or np.ptp(landmarks, axis=0).max() < 1.0:
+        return None
+    error_px = reading.error * look.side_px / 2 * CROP_PX / probe_px(landmarks)
+    return Face(box_of(landmarks), landmarks, reading.is_face, error_px, reading.recognisability)
+
+
+def _first_zoom(bgr: RGB) -> float:
+    return min(1.0, _FIRST_LOOK_SIDE / float(max(bgr.shape[:2])))
+
+
+def _small_px(bgr: RGB) -> float:
+    """The probe size, in the picture's pixels, below which the first look sees a face as small."""
+    return SMALL_PX / _first_zoom(bgr)
 
 
 def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
@@ -291,16 +307,3 @@ def _sized(bgr: RGB, zoom: float) -> tuple[RGB, tuple[float, float]]:
         how = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), dtype=np.uint8)
     return bgr, (width / size[0], height / size[1])
-
-
-def _turned_by(bgr: RGB, degrees: float) -> tuple[RGB, NDArray[np.float64]]:
-    """The picture rotated counterclockwise about its centre, its border repeated, and the affine map (2, 3)."""
-    height, width = bgr.shape[:2]
-    there = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    turned = cv2.warpAffine(bgr, there, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, dtype=np.uint8), np.asarray(there, dtype=np.float64)
-
-
-def _distinct(seen: list[_Seen]) -> list[_Seen]:
-    """Each face once, the most certain first."""
-    return [seen[i] for i in distinct([one.face for one in seen], MAX_FACES)]

@@ -18,7 +18,10 @@ SAME_SHARE_INSIDE = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One detected face. `box_xyxy` and `landmarks` are pixels of the photograph, `score` is in [0, 1].
+    """One detected face. `box_xyxy` and `landmarks` are pixels of the photograph; `score` in [0, 1] is the probability
+    of a face, or YuNet's score for a candidate. `error_px` is the expected distance of a landmark from the truth, in px
+    of the 112 px crop, `recognisability` (0 to 1) how far an embedding of the face can be trusted; None where nothing
+    measured them.
 
     `landmarks` (5, 2) float32: eye on the image's left, eye on its right, nose, mouth corner left, mouth corner right,
     as they are with the face upright: in an upside-down photograph the first eye is on the image's right.
@@ -27,6 +30,8 @@ class Face:
     box_xyxy: tuple[float, float, float, float]
     landmarks: NDArray[np.float32]
     score: float
+    error_px: float | None = None
+    recognisability: float | None = None
 
     @property
     def width(self) -> float:
