@@ -106,7 +106,7 @@ class Pipeline:
         rgb = read_image(image)
         if self._is_aligned(rgb):
             quarter = look_at_crop(self.detector, rgb).quarter if self.config.aligned else 0
-            return self.probes([cut_crop(rgb, reduce_to_px, quarter)])
+            return self.probes([cut_crop(rgb, self.detector, reduce_to_px, quarter)])
         return self.probes([self.cut(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
 
     def cut(self, frame: NDArray[np.uint8], face: Face) -> Cut:

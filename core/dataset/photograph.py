@@ -100,7 +100,7 @@ def take(photograph: Photograph, recipe: Recipe, detector: Detector) -> Taken | 
     except CoreError as error:
         return Rejected(UNREADABLE, error.what)
     whole = is_aligned_crop(detector, rgb) if photograph.aligned is None else photograph.aligned
-    found = _whole(rgb) if whole else _find(rgb, detector)
+    found = _whole(rgb, detector) if whole else _find(rgb, detector)
     if found is None:
         return Rejected(NO_FACE, "No face was found.")
     if photograph.aligned and (quarter := look_at_crop(detector, rgb).quarter):
@@ -175,12 +175,13 @@ def _find(rgb: RGB, detector: Detector) -> tuple[RGB, Quality] | None:
     return crop, assess(crop, probe_px(face.landmarks), face)
 
 
-def _whole(rgb: RGB) -> tuple[RGB, Quality]:
+def _whole(rgb: RGB, detector: Detector) -> tuple[RGB, Quality]:
     """The centre square of a crop, resized to 112 px."""
     side = min(rgb.shape[:2])
     y, x = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     crop = resize(np.ascontiguousarray(rgb[y : y + side, x : x + side]), CROP_PX)
-    return crop, assess(crop, float(side))
+    [recognisability] = detector.recognisability([crop])
+    return crop, assess(crop, float(side), None, recognisability)
 
 
 def _measures(quality: Quality) -> dict[str, str]:

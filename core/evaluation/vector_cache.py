@@ -32,6 +32,7 @@ QUALITY = (
     "pitch_deg",
     "roll_deg",
     "detection_score",
+    "recognisability",
     "mirror_agreement",
 )
 """Quality measures stored beside each embedding, in this order; NaN where there is none. mirror_agreement is the cosine

@@ -59,36 +59,38 @@ def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int 
     draw = seed_for(seed, picture.sha256)
     if picture.aligned:
         hr = resize(rgb, CROP_PX)
-        return {view: _aligned(hr, view, picture, draw, None) for view in views}
+        return {view: _aligned(pipeline, hr, view, picture, draw) for view in views}
     found = choose_faces(pipeline.detector.detect(rgb, small_faces=picture.cut_out or None), "centre", rgb.shape)
     if not found and picture.cut_out:
-        return dict.fromkeys(views, _whole(rgb))
+        return dict.fromkeys(views, _whole(pipeline, rgb))
     if not found:
         return dict.fromkeys(views, Shown(None, False, _measures(None)))
     hr = align(rgb, found[0].landmarks, CROP_PX)
     return {
-        view: _aligned(hr, view, picture, draw, found[0])
+        view: _aligned(pipeline, hr, view, picture, draw, found[0])
         if view.mode == "aligned"
         else _from_afar(pipeline, rgb, found[0], view, draw, cut_out=picture.cut_out)
         for view in views
     }
 
 
-def _whole(rgb: RGB) -> Shown:
+def _whole(pipeline: Pipeline, rgb: RGB) -> Shown:
     """A cut-out face in which none is detected, as a crop at its own size."""
     side = min(CROP_PX, max(8, min(rgb.shape[:2])))
     crop = resize(rgb, side)
-    return Shown(crop, True, _measures(assess(crop, side)))
+    [recognisability] = pipeline.detector.recognisability([crop])
+    return Shown(crop, True, _measures(assess(crop, side, None, recognisability)))
 
 
-def _aligned(hr: RGB, view: View, picture: Picture, draw: int, face: Face | None) -> Shown:
+def _aligned(pipeline: Pipeline, hr: RGB, view: View, picture: Picture, draw: int, face: Face | None = None) -> Shown:
     if view.size_px is None:
         crop = hr
     elif view.degradation == "stored":
         crop = resize(read_image(picture.vlr[view.size_px].path), view.size_px)
     else:
         crop, _ = degrade(hr, view.size_px, view.degradation, seed=draw)
-    return Shown(crop, True, _measures(assess(crop, crop.shape[0], face)))
+    [recognisability] = pipeline.detector.recognisability([crop])
+    return Shown(crop, True, _measures(assess(crop, crop.shape[0], face, recognisability)))
 
 
 def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, *, cut_out: bool = False) -> Shown:
@@ -101,7 +103,7 @@ def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, 
             rgb = reduce_photograph(rgb, at_full, size)
     probes = pipeline.find(rgb, every=False)
     if not probes and cut_out:
-        return _whole(rgb)
+        return _whole(pipeline, rgb)
     if not probes or probes[0].unrecognisable_because:
         return Shown(None, bool(probes), _measures(probes[0].quality if probes else None))
     return Shown(probes[0].sr_image, True, _measures(probes[0].quality))

@@ -128,6 +128,12 @@ class Detector:
         found = self.confirm(rgb, [Face((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), points, 1.0)])
         return found[0] if found else None
 
+    def recognisability(self, crops: Sequence[RGB]) -> list[float]:
+        """How far an embedding of each aligned crop, uint8 RGB (s, s, 3), can be trusted, 0 to 1."""
+        looks = [Look((crop.shape[1] / 2, crop.shape[0] / 2), EXACT_SIDE * crop.shape[0]) for crop in crops]
+        cuts = _stacked([look.cut(crop) for look, crop in zip(looks, crops, strict=True)])
+        return [float(value) for value in self._landmarker.read(cuts).recognisability]
+
     def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
         """Run YuNet once on a picture, or on a tile of it, enlarged or reduced by `zoom`: candidates for `confirm`, in
         the picture's pixels. Their landmarks are YuNet's."""
@@ -147,7 +153,7 @@ class Detector:
 
     def _read(self, rgb: RGB, looks: Sequence[Look]) -> list[tuple[NDArray[np.float32], float]]:
         """The landmarks (5, 2) in the picture's pixels and the probability of a face in each look."""
-        readings = self._landmarker.read(_cut(rgb, looks))
+        readings = self._landmarker.read(_stacked([look.cut(rgb) for look in looks]))
         return [
             (look.to_picture(points), float(probability))
             for look, points, probability in zip(looks, readings.points, readings.is_face, strict=True)
@@ -156,7 +162,7 @@ class Detector:
     def _read_exactly(self, rgb: RGB, landmarks: Sequence[NDArray[np.float32]]) -> list[Face]:
         """The faces in upright looks about landmarks: the means of one plain and one mirrored look each."""
         looks = [look for points in landmarks if (look := exact_look(points)) is not None]
-        cuts = _cut(rgb, looks)
+        cuts = _stacked([look.cut(rgb) for look in looks])
         both = self._landmarker.read(np.concatenate([cuts, cuts[:, :, ::-1]]))
         return [
             face
@@ -262,11 +268,9 @@ def _first_look(face: Face) -> Look:
     return Look(face.centre, FIRST_SIDE * max(size_of(face), 1.0))
 
 
-def _cut(rgb: RGB, looks: Sequence[Look]) -> RGB:
-    """The looks as one array (N, 80, 80, 3)."""
-    if not looks:
-        return np.zeros((0, LOOK_PX, LOOK_PX, 3), dtype=np.uint8)
-    return np.stack([look.cut(rgb) for look in looks])
+def _stacked(cuts: Sequence[RGB]) -> RGB:
+    """Looks as one array (N, 80, 80, 3)."""
+    return np.stack(cuts) if cuts else np.zeros((0, LOOK_PX, LOOK_PX, 3), dtype=np.uint8)
 
 
 def _mean_of_both(both: Readings, count: int) -> Iterator[_Reading]:

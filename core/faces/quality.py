@@ -48,6 +48,8 @@ class Quality:
     250 px photograph or a Gaussian blur of 7 px.
     brightness: mean luma, 0 to 255. contrast: standard deviation of the luma. yaw_deg: positive when the face turns
     towards the image's right; pitch_deg: positive when it looks up; roll_deg: positive when it tilts clockwise.
+    detection_score: the probability, 0 to 1, that it is a face. recognisability: expected cosine, 0 to 1, between the
+    embedding of this crop and that of the same face large and sharp; None where nothing measured it.
     """
 
     probe_px: float
@@ -59,6 +61,7 @@ class Quality:
     roll_deg: float | None = None
     detection_score: float | None = None
     detail: float | None = None
+    recognisability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,11 @@ class Problem:
     severe: bool
 
 
-def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -> Quality:
-    """Measure an aligned uint8 RGB crop (s, s, 3) at native size; `face` adds the angles and the detection score."""
+def assess(
+    crop: NDArray[np.uint8], probe_px: float, face: Face | None = None, recognisability: float | None = None
+) -> Quality:
+    """Measure an aligned uint8 RGB crop (s, s, 3) at native size; `face` adds the angles, the detection score and its
+    recognisability, which `recognisability` replaces where the crop was changed since."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     brightness, contrast = (float(value[0, 0]) for value in cv2.meanStdDev(luma))
     side = min(_SHARPNESS_AT_PX, luma.shape[0])
@@ -124,6 +130,7 @@ def assess(crop: NDArray[np.uint8], probe_px: float, face: Face | None = None) -
         roll_deg=roll,
         detection_score=face.score if face is not None else None,
         detail=_detail(np.asarray(coarse, dtype=np.float32)),
+        recognisability=face.recognisability if recognisability is None and face is not None else recognisability,
     )
 
 

@@ -37,6 +37,8 @@ class Cut:
     attack: AttackScore | None = None
     quarter: int = 0
     """Of an aligned crop: how many quarter turns it is from upright."""
+    recognisability: float | None = None
+    """Of an aligned crop; a face has its own."""
 
 
 def cut_face(frame: NDArray[np.uint8], face: Face, check: AttackCheck | None = None) -> Cut:
@@ -49,12 +51,14 @@ def cut_face(frame: NDArray[np.uint8], face: Face, check: AttackCheck | None = N
     return Cut(crop, aligned, size, face, (frame.shape[0], frame.shape[1]), attack)
 
 
-def cut_crop(rgb: NDArray[np.uint8], reduce_to_px: int | None = None, quarter: int = 0) -> Cut:
+def cut_crop(rgb: NDArray[np.uint8], detector: Detector, reduce_to_px: int | None = None, quarter: int = 0) -> Cut:
     """A square picture that is an aligned crop already, reduced to `reduce_to_px` where that is smaller; a crop that is
     `quarter` turns from upright is refused."""
     size = rgb.shape[0] if reduce_to_px is None else min(reduce_to_px, rgb.shape[0])
     crop = resize(rgb, native_crop_px(size))
-    return Cut(crop, resize(crop, CROP_PX), float(size), None, (rgb.shape[0], rgb.shape[1]), quarter=quarter)
+    [recognisability] = detector.recognisability([crop])
+    shape = (rgb.shape[0], rgb.shape[1])
+    return Cut(crop, resize(crop, CROP_PX), float(size), None, shape, None, quarter, recognisability)
 
 
 def probes_of(cuts: Sequence[Cut], upscaler: Upscaler, limits: Limits) -> list[Probe]:
@@ -66,7 +70,7 @@ def probes_of(cuts: Sequence[Cut], upscaler: Upscaler, limits: Limits) -> list[P
     enlarged = iter(upscaler.super_resolve(through)) if through else iter(())
     probes = []
     for cut, route in zip(cuts, routes, strict=True):
-        quality = assess(cut.crop, cut.probe_px, cut.face)
+        quality = assess(cut.crop, cut.probe_px, cut.face, cut.recognisability)
         whole = cut.crop.shape[0] == CROP_PX
         probes.append(
             Probe(
