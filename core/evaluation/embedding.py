@@ -41,7 +41,7 @@ class Embedded:
     """Embeddings of one view, a row for each picture.
 
     `vectors` (N, D), zero rows where `acquired` (N,) is false: no face was found (`found` is false too), or
-    its quality makes it unrecognisable. `quality` (N, 9) holds the measures named by `store.QUALITY`, NaN where
+    its quality makes it unrecognisable. `quality` (N, M) holds the measures named by `vector_cache.QUALITY`, NaN where
     there is none.
     """
 

@@ -33,6 +33,9 @@ from core.recognition.pooling import pooled, weight_of
 
 FPIRS = (0.1, 0.01, 0.001)
 
+_UNMEASURED = {"probe_px": 1.0, "sharpness": 0.0, "brightness": 0.0, "contrast": 0.0}
+"""Measures of a picture without a face."""
+
 
 @dataclass(frozen=True)
 class GalleryDesign:
@@ -219,23 +222,12 @@ def gallery_sizes(people: Ints, most: int | None = None) -> list[int]:
 
 def weights_of(one: Embedded) -> Floats:
     """Return every picture's pooling weight (N,), from its quality measures."""
+    known = [name in Quality.__dataclass_fields__ for name in QUALITY]
+    names = [name for name, there in zip(QUALITY, known, strict=True) if there]
     found = []
-    for row in one.quality:
-        values = {name: None if np.isnan(value) else float(value) for name, value in zip(QUALITY, row, strict=True)}
-        found.append(
-            weight_of(
-                Quality(
-                    values.get("probe_px") or 1.0,
-                    values.get("sharpness") or 0.0,
-                    values.get("brightness") or 0.0,
-                    values.get("contrast") or 0.0,
-                    values.get("yaw_deg"),
-                    values.get("pitch_deg"),
-                    values.get("roll_deg"),
-                    values.get("detection_score"),
-                )
-            )
-        )
+    for row in one.quality[:, known].tolist():
+        values = {name: value for name, value in zip(names, row, strict=True) if not np.isnan(value)}
+        found.append(weight_of(Quality(**{**_UNMEASURED, **values})))
     return np.array(found, dtype=np.float64)
 
 

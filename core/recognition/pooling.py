@@ -1,8 +1,8 @@
 """One embedding from many frames of a face: the quality-weighted mean, of norm 1.
 
 A single frame of 16 px holds little information; frames that differ in light, pose and pixel grid hold more together
-(quality-weighted aggregation: Yang et al., Neural Aggregation Network, CVPR 2017, whose weights are learnt; here they
-are computed from quality measures).
+(quality-weighted aggregation: Yang et al., Neural Aggregation Network, CVPR 2017, whose weights are learnt with the
+encoder; here a frame's weight is its recognisability).
 """
 
 from __future__ import annotations
@@ -36,13 +36,20 @@ class Pooled:
     probe_px: float
 
 
+LEAST_WEIGHT = 0.02
+"""Weight of a frame that can hardly be recognised: a pool of such frames alone still has a mean."""
+
+
 def weight_of(quality: Quality) -> float:
-    """Weight of a frame, in (0, 1]: higher for a large, sharp, frontal face with a high detection score."""
+    """Weight of a frame, in (0, 1]: its recognisability. Where nothing measured that: higher for a large, sharp,
+    frontal face with a high detection score."""
+    if quality.recognisability is not None:
+        return max(LEAST_WEIGHT, quality.recognisability)
     size = min(1.0, quality.probe_px / 48)
     sharp = min(1.0, quality.sharpness)
     frontal = float(np.cos(np.radians(min(abs(quality.yaw_deg or 0.0), 80.0))))
     sure = 1.0 if quality.detection_score is None else quality.detection_score
-    return max(0.02, size * sharp * frontal * sure)
+    return max(LEAST_WEIGHT, size * sharp * frontal * sure)
 
 
 def pooled(

@@ -1,6 +1,6 @@
 """State of a live enrolment: the captures to take, when one is taken automatically, and the text on the screen.
 
-A capture is taken once all conditions have held for a moment, the sharpest look of that moment; or on request. Frames
+A capture is taken once all conditions have held for a moment, the best look of that moment; or on request. Frames
 are held in memory only, until the session is cleared.
 """
 
@@ -176,7 +176,7 @@ class CaptureSession:
             return self._view(sight, Advice("good", step_text(self.steps[position])), position, live)
         if self._good_since is None:
             self._good_since = now
-        if self._best is None or _sharpness(sight) > _sharpness(self._best[1]):
+        if self._best is None or _worth(sight) > _worth(self._best[1]):
             self._best = (frame, sight)
         held = (now - self._good_since) / HOLD_S
         if held < 1:
@@ -216,5 +216,8 @@ class CaptureSession:
         return next((slot.sight for slot in self._slots if slot is not None and slot.step == "front"), None)
 
 
-def _sharpness(sight: Sight) -> float:
-    return sight.quality.sharpness if sight.quality is not None else 0.0
+def _worth(sight: Sight) -> float:
+    """Recognisability; sharpness where nothing measured it."""
+    if sight.quality is None:
+        return 0.0
+    return sight.quality.sharpness if sight.quality.recognisability is None else sight.quality.recognisability

@@ -67,6 +67,8 @@ def test_weights_follow_the_measures_that_were_kept() -> None:
     assert weights_of(one) == pytest.approx(np.full(PEOPLE * EACH, 1 / 3))
     one.quality[0, QUALITY.index("yaw_deg")] = 60.0
     assert weights_of(one)[0] == pytest.approx(1 / 6)
+    one.quality[1, QUALITY.index("recognisability")] = 0.7
+    assert weights_of(one)[:3] == pytest.approx([1 / 6, 0.7, 1 / 3])
 
 
 def test_too_few_pictures_are_said() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
-from core.recognition.pooling import FRAMES, Pool, pooled, weight_of
+from core.recognition.pooling import FRAMES, LEAST_WEIGHT, Pool, pooled, weight_of
 
 GOOD = Quality(48.0, 1.0, 120.0, 50.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -47,7 +49,20 @@ def test_norm_is_one_and_only_the_weights_proportions_count(count: int, seed: in
     assert pooled(vectors, factor * weights) == pytest.approx(found, abs=1e-5)
 
 
-def test_larger_sharper_and_frontal_frames_weigh_more() -> None:
+@pytest.mark.parametrize(("recognisability", "weight"), [(0.62, 0.62), (1.0, 1.0), (0.0, LEAST_WEIGHT)])
+def test_a_frame_weighs_as_much_as_it_can_be_recognised(recognisability: float, weight: float) -> None:
+    assert weight_of(replace(GOOD, sharpness=0.1, recognisability=recognisability)) == weight
+
+
+def test_a_frame_that_can_hardly_be_recognised_moves_the_pool_less() -> None:
+    pool = Pool()
+    pool.add(unit(1, 0), replace(GOOD, recognisability=0.9), 0.0)
+    found = pool.add(unit(1, 1), replace(GOOD, recognisability=0.1), 0.1)
+    by_hand = 0.9 * unit(1, 0) + 0.1 * unit(1, 1)
+    assert found.vector == pytest.approx(by_hand / np.linalg.norm(by_hand), abs=1e-6)
+
+
+def test_without_recognisability_larger_sharper_and_frontal_frames_weigh_more() -> None:
     assert weight_of(GOOD) == pytest.approx(1.0)
     worse = (
         Quality(16.0, 1.0, 120.0, 50.0, 0.0, 0.0, 0.0, 1.0),

@@ -18,9 +18,9 @@ from core.video.liveness import Challenge
 LANDMARKS = np.array([[280, 200], [360, 200], [320, 240], [285, 280], [355, 280]], np.float32)
 
 
-def look_like(yaw: float = 0.0, sharpness: float = 1.0, faces: int = 1, brightness: float = 120.0) -> Sight:
+def look_like(yaw: float = 0.0, sharpness: float = 1.0, faces: int = 1, brightness: float = 120.0, **also: float) -> Sight:
     """A frame's sight: as many faces, all at one place, with the measures named."""
-    quality = Quality(160.0, sharpness, brightness, 40.0, yaw, 0.0, 0.0, 0.9)
+    quality = Quality(160.0, sharpness, brightness, 40.0, yaw, 0.0, 0.0, 0.9, **also)
     there = tuple(Face((240.0, 160.0, 400.0, 320.0), LANDMARKS, 0.9) for _ in range(faces))
     return Sight(there, (480, 640), quality if faces else None, np.zeros((112, 112, 3), np.uint8) if faces else None)
 
@@ -61,6 +61,15 @@ def test_a_good_moment_is_taken_at_its_sharpest():
     assert (capture.step, capture.by) == ("front", "itself")
     assert capture.sight.quality is not None and capture.sight.quality.sharpness == 1.4
     assert int(capture.frame[0, 0, 0]) == 1
+
+
+def test_a_good_moment_is_taken_where_it_can_be_recognised_best():
+    scene = Scene()
+    for sharpness, recognisability in ((1.4, 0.6), (0.9, 0.8), (1.0, 0.7)):
+        scene.show(look_like(sharpness=sharpness, recognisability=recognisability))
+    scene.hold(look_like(recognisability=0.5), HOLD_S)
+    [capture] = scene.session.taken
+    assert capture.sight.quality is not None and capture.sight.quality.recognisability == 0.8
 
 
 def test_a_moment_that_is_broken_begins_anew():
