@@ -18,7 +18,9 @@ from core.video.liveness import Challenge
 LANDMARKS = np.array([[280, 200], [360, 200], [320, 240], [285, 280], [355, 280]], np.float32)
 
 
-def look_like(yaw: float = 0.0, sharpness: float = 1.0, faces: int = 1, brightness: float = 120.0, **also: float) -> Sight:
+def look_like(
+    yaw: float = 0.0, sharpness: float = 1.0, faces: int = 1, brightness: float = 120.0, **also: float
+) -> Sight:
     """A frame's sight: as many faces, all at one place, with the measures named."""
     quality = Quality(160.0, sharpness, brightness, 40.0, yaw, 0.0, 0.0, 0.9, **also)
     there = tuple(Face((240.0, 160.0, 400.0, 320.0), LANDMARKS, 0.9) for _ in range(faces))
