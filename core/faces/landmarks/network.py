@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import CoreError
 from core.faces.landmarks.look import LOOK_PX
-from core.settings import load_settings
+from core.settings import PROJECT_ROOT, load_settings
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -50,11 +50,17 @@ class Readings:
     recognisability: NDArray[np.float32]
 
 
+def _shipped() -> Path:
+    """The network in the models folder; where another folder without one was chosen, the project's own."""
+    chosen = load_settings().models_dir / FILE
+    return chosen if chosen.is_file() else PROJECT_ROOT / "data" / "models" / FILE
+
+
 class Landmarker:
     """The network in ONNX Runtime. Safe to share between threads. Raises LandmarksUnusable."""
 
     def __init__(self, path: Path | None = None, *, threads: int | None = None) -> None:
-        self._path = path or load_settings().models_dir / FILE
+        self._path = path or _shipped()
         self._threads = threads or min(2, os.cpu_count() or 1)
         if not self._path.is_file():
             raise LandmarksUnusable(

@@ -233,21 +233,23 @@ def test_one_face_is_the_one_that_would_be_chosen_of_all(two, detector, how, num
     assert _same(detector.detect_one(two, how, small_faces=False), found[number])
 
 
-def test_only_the_chosen_face_is_looked_at_again(two, detector, monkeypatch) -> None:
-    looked: list[Face] = []
-    again = Detector._look_again
-    monkeypatch.setattr(Detector, "_look_again", lambda self, bgr, face: looked.append(face) or again(self, bgr, face))
+def test_only_the_chosen_face_is_confirmed(two, detector, monkeypatch) -> None:
+    confirmed: list[int] = []
+    confirm = Detector.confirm
+    monkeypatch.setattr(
+        Detector, "confirm", lambda self, rgb, faces: confirmed.append(len(faces)) or confirm(self, rgb, faces)
+    )
     detector.detect(two, small_faces=False)
-    assert len(looked) == 2
+    assert confirmed == [2]
     detector.detect_one(two, "largest", small_faces=False)
-    assert len(looked) == 3
+    assert confirmed == [2, 1]
 
 
-def test_a_face_that_further_looks_do_not_show_is_passed_over(two, detector, monkeypatch) -> None:
+def test_a_face_that_the_landmark_network_does_not_show_is_passed_over(two, detector, monkeypatch) -> None:
     _, smaller = detector.detect(two, small_faces=False)
-    again = Detector._look_again
-    refuse = lambda self, bgr, face: None if face.centre[0] < 400 else again(self, bgr, face)  # noqa: E731
-    monkeypatch.setattr(Detector, "_look_again", refuse)
+    confirm = Detector.confirm
+    refuse = lambda self, rgb, faces: [f for f in confirm(self, rgb, faces) if f.centre[0] >= 400]  # noqa: E731
+    monkeypatch.setattr(Detector, "confirm", refuse)
     assert _same(detector.detect_one(two, "largest", small_faces=False), smaller)
 
 
