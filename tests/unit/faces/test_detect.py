@@ -240,9 +240,10 @@ def test_only_the_chosen_face_is_confirmed(two, detector, monkeypatch) -> None:
         Detector, "confirm", lambda self, rgb, faces: confirmed.append(len(faces)) or confirm(self, rgb, faces)
     )
     detector.detect(two, small_faces=False)
-    assert confirmed == [2]
+    [of_all] = confirmed
+    assert of_all >= 2
     detector.detect_one(two, "largest", small_faces=False)
-    assert confirmed == [2, 1]
+    assert confirmed == [of_all, 1]
 
 
 def test_a_face_that_the_landmark_network_does_not_show_is_passed_over(two, detector, monkeypatch) -> None:
