@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.faces.align import ARCFACE_TEMPLATE, MAX_ALIGNED_PX
-from core.faces.detect import FACE_BOX, Detector
+from core.faces.detect import Detector
+from core.faces.landmarks.read import FACE_BOX
 from core.settings import CROP_PX
 
 ALIGNED_WITHIN = 8.5

@@ -12,59 +12,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.faces.align import ARCFACE_TEMPLATE, probe_px, similarity_transform
 from core.faces.face import Face, choose_faces, distinct, moved, turned_back
-from core.faces.landmarks.look import LOOK_PX, Look
-from core.faces.landmarks.network import Landmarker, Readings
+from core.faces.landmarks.network import Landmarker
+from core.faces.landmarks.read import Box, read_faces, recognisability_of, size_of
 from core.faces.tiles import Tile, tiles
 from core.faces.yunet_model import SCORE_THRESHOLD, YuNet
-from core.settings import CROP_PX
 
 RGB = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
 
 SMALL_PX = 48.0
 """A frame with a face smaller than this is searched for smaller ones."""
-
-PROBE_OF_BOX = 1.22
-"""Probe size over the square root of the area of YuNet's box (median of 405 LFW photographs, folds 1 to 3)."""
-
-FACE_BOX = (56.0, 66.1, 79.5, 105.6)
-"""YuNet's box in an aligned crop of 112 px: its centre, width and height (median of the same photographs)."""
-
-FIRST_SIDE, EXACT_SIDE = 1.6, 1.3
-"""Side of the first look, about a box, and of the exact one, about landmarks, in probe sizes."""
-
-LEAST_FACE = 0.5
-"""A look counts as a face from this probability on."""
 
 TURNS = (2, 1, 3)
 """Quarter turns counterclockwise, the most frequent first."""
 
 MAX_FACES = 300
 
+_GLANCE_SIDE = 128
+_LARGEST_GLANCE_ZOOM = 0.75
+_LEAST_GLANCE_PX = 24.0
+_CERTAIN_GLANCE = 0.8
 _FIRST_LOOK_SIDE = 1280
 _HUGE_LOOK_SIDE = 320
 _SEARCH_PIXELS = 16e6
 _SEARCH_PIXELS_WANTED = 64e6
 _TILE_SIDE = 1024
 _TILE_OVERLAP = 160
-
-
-class _Reading(NamedTuple):
-    """One exact look's result: points (5, 2) and their mean expected error in units of the look, the probability of a
-    face, and recognisability."""
-
-    points: NDArray[np.float32]
-    error: float
-    is_face: float
-    recognisability: float
 
 
 class Detector:
@@ -104,10 +83,13 @@ class Detector:
     ) -> Face | None:
         """The face that `choose_faces` chooses of `detect`'s, faster: only that one is confirmed. None without a face.
 
-        The choice uses YuNet's boxes: of faces about as large, or as near the centre, it may choose another. With
-        `small_faces` None it searches only when the chosen face is small or missing.
+        A look at the picture reduced to 128 px settles the choice where a face is large there. The choice uses YuNet's
+        boxes: of faces about as large, or as near the centre, it may choose another. With `small_faces` None it
+        searches only when the chosen face is small or missing.
         """
         bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        if not small_faces and (face := self._at_a_glance(rgb, bgr, how)) is not None:
+            return face
         seen = list(self._first_look(bgr))
         if small_faces:
             seen += self._search(bgr, _SEARCH_PIXELS_WANTED)
@@ -130,9 +112,7 @@ class Detector:
 
     def recognisability(self, crops: Sequence[RGB]) -> list[float]:
         """How far an embedding of each aligned crop, uint8 RGB (s, s, 3), can be trusted, 0 to 1."""
-        looks = [Look((crop.shape[1] / 2, crop.shape[0] / 2), EXACT_SIDE * crop.shape[0]) for crop in crops]
-        cuts = _stacked([look.cut(crop) for look, crop in zip(looks, crops, strict=True)])
-        return [float(value) for value in self._landmarker.read(cuts).recognisability]
+        return recognisability_of(self._landmarker, crops)
 
     def look(self, rgb: RGB, zoom: float = 1.0, tile: Tile | None = None) -> list[Face]:
         """Run YuNet once on a picture, or on a tile of it, enlarged or reduced by `zoom`: candidates for `confirm`, in
@@ -147,28 +127,8 @@ class Detector:
         of those that show the same face the one with the best score is used.
         """
         once = [faces[i] for i in distinct(faces, MAX_FACES)]
-        first = self._read(rgb, [_first_look(face) for face in once])
-        found = self._read_exactly(rgb, [points for points, probability in first if probability >= LEAST_FACE / 2])
+        found = read_faces(self._landmarker, rgb, once)
         return sorted((found[i] for i in distinct(found, MAX_FACES)), key=lambda face: -face.area)
-
-    def _read(self, rgb: RGB, looks: Sequence[Look]) -> list[tuple[NDArray[np.float32], float]]:
-        """The landmarks (5, 2) in the picture's pixels and the probability of a face in each look."""
-        readings = self._landmarker.read(_stacked([look.cut(rgb) for look in looks]))
-        return [
-            (look.to_picture(points), float(probability))
-            for look, points, probability in zip(looks, readings.points, readings.is_face, strict=True)
-        ]
-
-    def _read_exactly(self, rgb: RGB, landmarks: Sequence[NDArray[np.float32]]) -> list[Face]:
-        """The faces in upright looks about landmarks: the means of one plain and one mirrored look each."""
-        looks = [look for points in landmarks if (look := exact_look(points)) is not None]
-        cuts = _stacked([look.cut(rgb) for look in looks])
-        both = self._landmarker.read(np.concatenate([cuts, cuts[:, :, ::-1]]))
-        return [
-            face
-            for look, reading in zip(looks, _mean_of_both(both, len(looks)), strict=True)
-            if (face := _face(look, reading)) is not None
-        ]
 
     def _candidates(self, bgr: RGB, small_faces: bool | None) -> list[Face]:
         seen = list(self._first_look(bgr))
@@ -186,6 +146,22 @@ class Detector:
             turned = np.ascontiguousarray(np.rot90(bgr, quarter))
             seen += [turned_back(face, quarter, bgr.shape) for face in self._candidates(turned, small_faces)]
         return seen
+
+    def _at_a_glance(self, rgb: RGB, bgr: RGB, how: Literal["largest", "centre"]) -> Face | None:
+        """The chosen face where a look at a reduced picture leaves no doubt about the choice: an upright face, large in
+        it, and the largest, or over the picture's centre. None otherwise."""
+        zoom = _GLANCE_SIDE / max(bgr.shape[:2])
+        if zoom > _LARGEST_GLANCE_ZOOM:
+            return None
+        seen = [face for face in self._look(bgr, zoom) if size_of(face) >= max(_LEAST_GLANCE_PX / zoom, SMALL_PX)]
+        if not seen:
+            return None
+        [face] = choose_faces(seen, how, rgb.shape)
+        away = np.abs(np.array(face.centre) - np.array([rgb.shape[1], rgb.shape[0]]) / 2).max()
+        if face.score < _CERTAIN_GLANCE or (how == "centre" and away > face.width / 3):
+            return None
+        found = self.confirm(rgb, [face])
+        return found[0] if found and not found[0].quarter else None
 
     def _chosen(self, rgb: RGB, seen: Sequence[Face], how: Literal["largest", "centre"]) -> Face | None:
         """The first face, in the order of choice, that the landmark network confirms."""
@@ -225,73 +201,6 @@ class Detector:
         """Run YuNet on the picture enlarged or reduced by `zoom`; the faces are in the picture's own pixels."""
         sized, scale = _sized(bgr, zoom)
         return [moved(face, scale, (0, 0)) for face in self._yunet.faces(sized, "first")]
-
-
-def size_of(face: Face) -> float:
-    """The probe size of a candidate in the picture's pixels, by its box alone, which is right at any roll."""
-    return PROBE_OF_BOX * float(np.sqrt(max(face.area, 1e-9)))
-
-
-def exact_look(landmarks: NDArray[np.float32]) -> Look | None:
-    """The upright square about landmarks (5, 2) for the exact look; None for those that no face has."""
-    try:
-        matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE)
-    except ValueError:
-        return None
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if scale < 1e-3:
-        return None
-    centre = _from_crop(matrix, np.array([[CROP_PX / 2, CROP_PX / 2]]))[0]
-    roll = float(np.degrees(np.arctan2(-matrix[1, 0], matrix[0, 0])))
-    return Look((float(centre[0]), float(centre[1])), EXACT_SIDE * CROP_PX / scale, roll)
-
-
-def box_of(landmarks: NDArray[np.float32]) -> Box:
-    """The box (x0, y0, x1, y1) of a face by its landmarks (5, 2), as YuNet draws it about an upright face."""
-    matrix = similarity_transform(landmarks, ARCFACE_TEMPLATE)
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    x, y, width, height = FACE_BOX
-    [centre] = _from_crop(matrix, np.array([[x, y]]))
-    cosine, sine = matrix[0, 0] / scale, matrix[1, 0] / scale
-    across = float(np.hypot(width * cosine, height * sine)) / scale / 2  # half of the box about a turned ellipse
-    down = float(np.hypot(width * sine, height * cosine)) / scale / 2
-    return float(centre[0] - across), float(centre[1] - down), float(centre[0] + across), float(centre[1] + down)
-
-
-def _from_crop(matrix: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (N, 2) of the aligned crop, in coordinates of pixel corners, in those of the picture."""
-    back = np.asarray(cv2.invertAffineTransform(matrix), dtype=np.float64)
-    return (corners - 0.5) @ back[:, :2].T + back[:, 2] + 0.5
-
-
-def _first_look(face: Face) -> Look:
-    return Look(face.centre, FIRST_SIDE * max(size_of(face), 1.0))
-
-
-def _stacked(cuts: Sequence[RGB]) -> RGB:
-    """Looks as one array (N, 80, 80, 3)."""
-    return np.stack(cuts) if cuts else np.zeros((0, LOOK_PX, LOOK_PX, 3), dtype=np.uint8)
-
-
-def _mean_of_both(both: Readings, count: int) -> Iterator[_Reading]:
-    """The means of `count` plain readings and of as many mirrored ones that follow them."""
-    points = both.points[count:, [1, 0, 2, 4, 3]] * np.array([-1, 1], dtype=np.float32)
-    for i in range(count):
-        yield _Reading(
-            (both.points[i] + points[i]) / 2,
-            float(both.errors[[i, count + i]].mean()),
-            float(both.is_face[[i, count + i]].mean()),
-            float(both.recognisability[[i, count + i]].mean()),
-        )
-
-
-def _face(look: Look, reading: _Reading) -> Face | None:
-    """The face that a reading shows in its look; None where it shows none."""
-    landmarks = look.to_picture(reading.points)
-    if reading.is_face < LEAST_FACE or not np.isfinite(landmarks).all() or np.ptp(landmarks, axis=0).max() < 1.0:
-        return None
-    error_px = reading.error * look.side_px / 2 * CROP_PX / probe_px(landmarks)
-    return Face(box_of(landmarks), landmarks, reading.is_face, error_px, reading.recognisability)
 
 
 def _first_zoom(bgr: RGB) -> float:

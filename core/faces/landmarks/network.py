@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,9 +58,8 @@ def _shipped() -> Path:
 class Landmarker:
     """The network in ONNX Runtime. Safe to share between threads. Raises LandmarksUnusable."""
 
-    def __init__(self, path: Path | None = None, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self._path = path or _shipped()
-        self._threads = threads or min(2, os.cpu_count() or 1)
         if not self._path.is_file():
             raise LandmarksUnusable(
                 f"There is no landmark network at {self._path}.",
@@ -88,8 +86,7 @@ class Landmarker:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads, options.inter_op_num_threads = 1, 1  # a second thread costs more than it gains
         options.log_severity_level = 4
         try:
             session = onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
