@@ -38,7 +38,7 @@ from core.jobs.context import NO_HOOKS, Hooks, OnEvent
 from core.system.atomic_file import write_atomically
 from core.system.text import count
 
-FORMAT = 3
+FORMAT = 4
 """Increased when the same photographs and settings give other bytes; unfinished work of an earlier format is redone."""
 
 _EVENT_EVERY_S = 0.5

@@ -168,7 +168,7 @@ def check_upscaler(settings: Settings) -> Row:
 
 
 def check_detector() -> Row:
-    """Check that the detector's model is installed and that OpenCV runs it."""
+    """Check that the detector's two networks are installed, and that OpenCV and ONNX Runtime run them."""
     try:
         import cv2
 
@@ -176,14 +176,17 @@ def check_detector() -> Row:
         from core.faces.yunet_model import detector_model_path
 
         path = detector_model_path()
-        Detector(model_path=path).detect(np.full((64, 64, 3), 128, np.uint8))
+        detector = Detector(model_path=path)
+        grey = np.full((64, 64, 3), 128, np.uint8)
+        detector.detect(grey)
+        detector.recognisability([grey])
     except CoreError as error:
         return Row("face detector", "missing", error.what, error.next_step, True)
     except (ImportError, AttributeError) as error:
-        return Row("face detector", "missing", f"OpenCV isn't usable: {error}", f"Install it: {_INSTALL}", True)
+        return Row("face detector", "missing", f"A package isn't usable: {error}", f"Install it: {_INSTALL}", True)
     except cv2.error:
         return Row("face detector", "missing", f"OpenCV can't run {path.name}", f"Install it: {_INSTALL}", True)
-    return Row("face detector", "ok", f"YuNet ({path.name}), OpenCV {cv2.__version__}", needed=True)
+    return Row("face detector", "ok", f"YuNet ({path.name}) and the landmark network, OpenCV {cv2.__version__}", needed=True)
 
 
 def check_gallery(settings: Settings) -> Row:

@@ -161,6 +161,7 @@ _EMBEDDINGS = RowFormat(
     {"found": "INTEGER NOT NULL", "acquired": "INTEGER NOT NULL", "quality": "BLOB NOT NULL", "vector": "BLOB"},
     _encode,
     _decode,
+    version=2,
 )
 
 
