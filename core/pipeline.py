@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +29,12 @@ from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.images import native_crop_px, read_image, reduce_photograph, vlr_size
 from core.recognition.attack_check import load_check
+from core.recognition.boxes import Boxes, faces_in_boxes
 from core.recognition.decision import decide, once_each
 from core.recognition.gallery_io import load_gallery, save_gallery
 from core.recognition.pipeline_config import PipelineConfig
 from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
-from core.recognition.results import NO_FACE, Comparison, Probe, Recognition
+from core.recognition.results import NO_FACE, NO_FACE_IN_BOX, Comparison, Probe, Recognition
 from core.settings import CROP_PX, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
 
@@ -96,14 +98,30 @@ class Pipeline:
 
     # From image to probes -----------------------------------------------------------------------------------------
 
-    def find(self, image: Image, *, reduce_to_px: int | None = None, every: bool = True) -> list[Probe]:
+    def find(
+        self,
+        image: Image,
+        *,
+        reduce_to_px: int | None = None,
+        every: bool = True,
+        boxes: Boxes | None = None,
+    ) -> list[Probe]:
         """The faces of an image as probes, the chosen one first; [] when there is none.
 
         `reduce_to_px` simulates distance: the whole photograph is shrunk until the chosen face has that probe_px, and
-        everything starts from the small photograph. With `every` False only the chosen face is returned.
-        Raises what `read_image` raises.
+        everything starts from the small photograph. With `every` False only the chosen face is returned. `boxes` are
+        (x, y, width, height) in pixels, drawn by a person: the faces in them, in this order, instead of detected ones;
+        a box that shows no face is left out. Raises BoxInvalid and what `read_image` raises.
         """
+        return [probe for probe in self._look(image, reduce_to_px, every, boxes) if probe is not None]
+
+    def _look(self, image: Image, reduce_to_px: int | None, every: bool, boxes: Boxes | None) -> Sequence[Probe | None]:
+        """`find`, with None for each box that shows no face."""
         rgb = read_image(image)
+        if boxes is not None:
+            frame, faces = faces_in_boxes(self.detector, rgb, boxes, reduce_to_px, self.config.faces)
+            probes = iter(self.probes([self.cut(frame, face) for face in faces if face is not None]))
+            return [None if face is None else next(probes) for face in faces]
         if self._is_aligned(rgb):
             quarter = look_at_crop(self.detector, rgb).quarter if self.config.aligned else 0
             return self.probes([cut_crop(rgb, self.detector, reduce_to_px, quarter)])
@@ -135,7 +153,7 @@ class Pipeline:
         if not found:
             return
         if reduce_to_px is not None:
-            rgb, found = reduce_until(self.detector, rgb, found, reduce_to_px, how)
+            rgb, found = reduce_until(partial(self.detector.detect, small_faces=True), rgb, found, reduce_to_px, how)
             if not found:
                 return
         [first] = choose_faces(found, how, rgb.shape)
@@ -169,24 +187,32 @@ class Pipeline:
 
     # From probes to decisions -------------------------------------------------------------------------------------
 
-    def run(self, image: Image, *, reduce_to_px: int | None = None) -> Recognition:
-        """Recognise the chosen face of an image. Without a face the outcome is "unrecognisable"."""
-        return self._run([image], reduce_to_px, every=False)[0][0]
+    def run(self, image: Image, *, reduce_to_px: int | None = None, boxes: Boxes | None = None) -> Recognition:
+        """Recognise the chosen face of an image, or the one in the first box, see `find`. Without a face the outcome is
+        "unrecognisable"."""
+        return self._run([image], reduce_to_px, every=False, boxes=boxes)[0][0]
 
-    def run_all(self, image: Image, *, reduce_to_px: int | None = None) -> list[Recognition]:
-        """Recognise every face of an image, the chosen one first; one "unrecognisable" when there is none."""
-        return self._run([image], reduce_to_px, every=True)[0]
+    def run_all(
+        self, image: Image, *, reduce_to_px: int | None = None, boxes: Boxes | None = None
+    ) -> list[Recognition]:
+        """Recognise every face of an image, the chosen one first, or those in boxes: one answer for each box, in order.
+        One "unrecognisable" when there is no face."""
+        return self._run([image], reduce_to_px, every=True, boxes=boxes)[0]
 
     def run_many(self, images: Sequence[Image], *, reduce_to_px: int | None = None) -> list[Recognition]:
         """`run` for many images, embedded and searched in one batch. Raises at the first unreadable image."""
         return [faces[0] for faces in self._run(images, reduce_to_px, every=False)]
 
-    def _run(self, images: Sequence[Image], reduce_to_px: int | None, *, every: bool) -> list[list[Recognition]]:
+    def _run(
+        self, images: Sequence[Image], reduce_to_px: int | None, *, every: bool, boxes: Boxes | None = None
+    ) -> list[list[Recognition]]:
         timings: dict[str, float] = {}
         with _timed(timings, "detect and align"):
-            found = [self.find(image, reduce_to_px=reduce_to_px, every=every) for image in images]
-        decided = iter(self.recognise([probe for probes in found for probe in probes], timings))
-        return [once_each([next(decided) for _ in probes]) or [self.no_face(timings)] for probes in found]
+            found = [self._look(image, reduce_to_px, every, boxes) for image in images]
+        decided = iter(self.recognise([probe for probes in found for probe in probes if probe is not None], timings))
+        in_box = replace(self.no_face(timings), reason=NO_FACE_IN_BOX)
+        faces = [[in_box if probe is None else next(decided) for probe in probes] for probes in found]
+        return [once_each(each) or [self.no_face(timings)] for each in faces]
 
     def no_face(self, timings: dict[str, float] | None = None) -> Recognition:
         """The answer for an image without a face: "unrecognisable"."""

@@ -186,7 +186,9 @@ def check_detector() -> Row:
         return Row("face detector", "missing", f"A package isn't usable: {error}", f"Install it: {_INSTALL}", True)
     except cv2.error:
         return Row("face detector", "missing", f"OpenCV can't run {path.name}", f"Install it: {_INSTALL}", True)
-    return Row("face detector", "ok", f"YuNet ({path.name}) and the landmark network, OpenCV {cv2.__version__}", needed=True)
+    return Row(
+        "face detector", "ok", f"YuNet ({path.name}) and the landmark network, OpenCV {cv2.__version__}", needed=True
+    )
 
 
 def check_gallery(settings: Settings) -> Row:

@@ -13,7 +13,8 @@ from core.errors import CoreError
 from core.gallery.review import review_enrolment
 from core.images import read_image, sha256_of
 from core.pipeline import Pipeline
-from core.recognition.results import DraftPhoto, EnrolmentDraft
+from core.recognition.boxes import REDRAW, Box, NoFaceInBox
+from core.recognition.results import NO_FACE_IN_BOX, DraftPhoto, EnrolmentDraft
 
 
 class NothingToEnrol(CoreError):
@@ -29,23 +30,34 @@ class DraftOutdated(CoreError):
 
 
 def prepare_enrolment(
-    pipeline: Pipeline, images: Sequence[Any], names: Sequence[str] | None = None, *, person: str = ""
+    pipeline: Pipeline,
+    images: Sequence[Any],
+    names: Sequence[str] | None = None,
+    *,
+    person: str = "",
+    boxes: Sequence[Box | None] | None = None,
 ) -> EnrolmentDraft:
     """Detect and embed the face in each photograph of one person, and review them; nothing is stored.
 
     `images` is anything that `read_image` reads, `names` their labels on screen (default: file names), `person` the
-    name to enrol. Unreadable files and photographs without a usable face are returned with the reason.
+    name to enrol, `boxes` one for each photograph: (x, y, width, height) around its face, None where it is to be
+    detected. Unreadable files and photographs without a usable face are returned with the reason.
     """
     labels = names if names is not None else [_label(image, i) for i, image in enumerate(images)]
-    photos = [detect_photo(pipeline, image, label) for image, label in zip(images, labels, strict=True)]
+    drawn = boxes if boxes is not None else [None] * len(images)
+    given = zip(images, labels, drawn, strict=True)
+    photos = [detect_photo(pipeline, image, label, box) for image, label, box in given]
     return review_draft(pipeline, EnrolmentDraft(tuple(embed_photos(pipeline, photos))), person)
 
 
-def detect_photo(pipeline: Pipeline, image: Any, label: str) -> DraftPhoto:
-    """Read one photograph and detect its faces, without embedding. A fault is returned in the result's `error`."""
+def detect_photo(pipeline: Pipeline, image: Any, label: str, box: Box | None = None) -> DraftPhoto:
+    """Read one photograph and detect its faces, or read the one in `box`, without embedding. A fault is returned in the
+    result's `error`."""
     try:
         rgb = read_image(image, name=label)
-        found = pipeline.find(rgb)
+        found = pipeline.find(rgb, boxes=None if box is None else [box])
+        if box is not None and not found:
+            raise NoFaceInBox(f"{NO_FACE_IN_BOX.capitalize()}.", REDRAW)
     except CoreError as error:
         return DraftPhoto(label, error=error)
     return DraftPhoto(

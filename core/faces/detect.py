@@ -11,6 +11,7 @@ docs/measurements.md has the figures.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,9 @@ RGB = NDArray[np.uint8]
 
 SMALL_PX = 48.0
 """A frame with a face smaller than this is searched for smaller ones."""
+
+DRAWN_SIZES = (0.72, 1.0, 1.4)
+"""Sizes at which a box that a person drew is read, in sizes of that box."""
 
 TURNS = (2, 1, 3)
 """Quarter turns counterclockwise, the most frequent first."""
@@ -103,12 +107,22 @@ class Detector:
         return face
 
     def at_box(self, rgb: RGB, box_xyxy: Box) -> Face | None:
-        """The face in a box that a person drew around it, in pixels of a uint8 RGB picture (H, W, 3), of any roll. None
-        where the landmark network sees no face there."""
-        x0, y0, x1, y1 = box_xyxy
-        points = np.full((5, 2), np.nan, dtype=np.float32)
-        found = self.confirm(rgb, [Face((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), points, 1.0)])
+        """The face, of any roll, in a box such as a detector's, in pixels of a uint8 RGB picture (H, W, 3). None where
+        the landmark network sees no face there."""
+        found = read_faces(self._landmarker, rgb, [_candidate(box_xyxy)])
         return found[0] if found else None
+
+    def at_drawn_box(self, rgb: RGB, box_xyxy: Box) -> Face | None:
+        """The face, of any roll, with its centre in a box that a person drew, which is tighter or wider than a
+        detector's: read at three sizes of the box, of which the one with the least expected error counts. None where
+        the landmark network sees no face."""
+        x0, y0, x1, y1 = box_xyxy
+        x, y, across, down = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2
+        sized = [(x - size * across, y - size * down, x + size * across, y + size * down) for size in DRAWN_SIZES]
+        read = read_faces(self._landmarker, rgb, [_candidate(box) for box in sized])
+        inside = [face for face in read if x0 <= face.centre[0] <= x1 and y0 <= face.centre[1] <= y1]
+        best = min(inside, key=lambda face: face.error_px or 0.0, default=None)
+        return best and replace(best, by_hand=True)
 
     def recognisability(self, crops: Sequence[RGB]) -> list[float]:
         """How far an embedding of each aligned crop, uint8 RGB (s, s, 3), can be trusted, 0 to 1."""
@@ -201,6 +215,10 @@ class Detector:
         """Run YuNet on the picture enlarged or reduced by `zoom`; the faces are in the picture's own pixels."""
         sized, scale = _sized(bgr, zoom)
         return [moved(face, scale, (0, 0)) for face in self._yunet.faces(sized, "first")]
+
+
+def _candidate(box_xyxy: Box) -> Face:
+    return Face(box_xyxy, np.full((5, 2), np.nan, dtype=np.float32), 1.0)
 
 
 def _first_zoom(bgr: RGB) -> float:

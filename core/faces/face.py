@@ -21,7 +21,7 @@ class Face:
     """One detected face. `box_xyxy` and `landmarks` are pixels of the photograph; `score` in [0, 1] is the probability
     of a face, or YuNet's score for a candidate. `error_px` is the expected distance of a landmark from the truth, in px
     of the 112 px crop, `recognisability` (0 to 1) how far an embedding of the face can be trusted; None where nothing
-    measured them.
+    measured them. `by_hand`: it was read in a box that a person drew, not detected.
 
     `landmarks` (5, 2) float32: eye on the image's left, eye on its right, nose, mouth corner left, mouth corner right,
     as they are with the face upright: in an upside-down photograph the first eye is on the image's right.
@@ -32,6 +32,7 @@ class Face:
     score: float
     error_px: float | None = None
     recognisability: float | None = None
+    by_hand: bool = False
 
     @property
     def width(self) -> float:

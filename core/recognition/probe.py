@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,9 +100,13 @@ def _refusal(cut: Cut) -> tuple[Problem, ...]:
 
 
 def reduce_until(
-    detector: Detector, rgb: NDArray[np.uint8], found: list[Face], to_px: int, how: Literal["largest", "centre"]
+    look: Callable[[NDArray[np.uint8]], list[Face]],
+    rgb: NDArray[np.uint8],
+    found: list[Face],
+    to_px: int,
+    how: Literal["largest", "centre"],
 ) -> tuple[NDArray[np.uint8], list[Face]]:
-    """The photograph shrunk until its chosen face has `to_px`, rounded, and the faces in it.
+    """The photograph shrunk until its chosen face has `to_px`, rounded, and the faces that `look` finds in it.
 
     The size is measured in the small photograph: landmarks of a small face are closer together than those of the same
     face at full size, by 3 % at 16 px, and another face may be chosen there.
@@ -111,7 +115,7 @@ def reduce_until(
     best, least, best_size = (rgb, list[Face]()), float("inf"), size
     for further in _REDUCING:
         small = reduce_photograph(rgb, size, to_px)
-        faces = detector.detect(small, small_faces=True)
+        faces = look(small)
         now = probe_px(choose_faces(faces, how, small.shape)[0].landmarks) if faces else float("inf")
         if abs(now - to_px) < least:
             best, least, best_size = (small, faces), abs(now - to_px), size

@@ -23,8 +23,11 @@ POSSIBLE = "; "
 """Separator of the names of a tie in a table's cell."""
 
 NO_FACE = "no face found: the face may be too small, turned away or hidden"
+NO_FACE_IN_BOX = "no face can be seen in the box"
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+Taken = Literal["face", "box", "crop"]
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ class Probe:
         return f"{self.upscaler}, since {self.upscaler_because}" if self.upscaler_because else self.upscaler
 
     @property
-    def taken(self) -> Literal["face", "crop"]:
-        """ "face" where a face was found and aligned, "crop" where the whole picture was used as an aligned crop."""
-        return "crop" if self.face is None else "face"
+    def taken(self) -> Taken:
+        """ "face" where a face was found and aligned, "box" where a person drew a box around it, "crop" where the whole
+        picture was used as an aligned crop."""
+        if self.face is None:
+            return "crop"
+        return "box" if self.face.by_hand else "face"
 
     @property
     def unrecognisable_because(self) -> str:
@@ -124,8 +130,8 @@ class Recognition:
         return self.probe.size_px if self.probe else None
 
     @property
-    def taken(self) -> Literal["face", "crop"] | None:
-        """Whether a face was found in the picture, or it was taken whole, as an aligned crop; None without either."""
+    def taken(self) -> Taken | None:
+        """How the face was taken from the picture, see `Probe.taken`; None without a face."""
         return self.probe.taken if self.probe else None
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from core.commands.shared.common import UsageMistake, example, gallery_file, image_files
+from core.commands.shared.common import UsageMistake, boxes_of, example, gallery_file, image_files
 from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.gallery.records import Identity
+    from core.recognition.boxes import Box
     from core.recognition.results import EnrolmentDraft
     from core.video.capture import Capture
 
@@ -69,6 +70,12 @@ def photos(
     photo: Annotated[
         list[str] | None, typer.Option("--photos", metavar="PHOTO...", help="Photographs, or a folder of them.")
     ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            "--box", metavar="X,Y,W,H", help="Use the face in this box (pixels) of the one photograph that is given."
+        ),
+    ] = None,
     note_text: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark to keep with the person.")] = "",
     webcam: Annotated[
         bool, typer.Option("--webcam", help="Take photographs with a camera of this machine, in a window.")
@@ -95,6 +102,9 @@ def photos(
 
     If a photograph is unlike the others, or the person is enrolled under another name, this is reported and nothing is
     stored, unless --force is given. Crops of the faces are stored in the gallery unless --no-crops is given.
+
+    Where no face is found, --box x,y,w,h names the place of one, from forehead to chin: its left and top edge, width
+    and height, in pixels.
     """
     from core.enrolment.drafts import prepare_enrolment
     from core.enrolment.enrol import EnrolOptions, enrol
@@ -106,17 +116,21 @@ def photos(
     for option, value in (("--num-captures", num_captures), ("--camera", camera)):
         if value is not None and not webcam:
             raise UsageMistake(f"{option} goes with --webcam.", "Leave it out, or take the pictures with a camera.")
+    if box is not None and webcam:
+        raise UsageMistake("--box goes with a photograph, not with --webcam.", "Drop one of them.")
+    boxes: list[Box] = []
     images: Sequence[Any]
     if webcam:
         _require_free(user_id, gallery_path, add)
         images, names = _webcam_pictures(5 if num_captures is None else num_captures, camera or 0, quiet=as_json)
     else:
         images = image_files(given)
+        boxes = boxes_of([] if box is None else [box], images)
         names = [file.name for file in images]
         _require_free(user_id, gallery_path, add)
     pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), gallery_path))
     with pipeline.gallery.store:
-        draft = prepare_enrolment(pipeline, images, names, person=user_id)
+        draft = prepare_enrolment(pipeline, images, names, person=user_id, boxes=boxes or None)
         blocking = [finding for finding in draft.findings if finding.serious]
         if blocking and not force:
             raise UsageMistake(
@@ -210,6 +224,8 @@ def _print_enrolment(identity: Identity, draft: EnrolmentDraft, crops: bool) -> 
         remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
         if photo.probe and photo.probe.taken == "crop":
             remark = "; taken whole, as an aligned crop"
+        if photo.probe and photo.probe.taken == "box":
+            remark = "; in the box"
         say(
             f"  {photo.name}: {'stored' if photo.usable else 'left out'}, {size}{remark}"
             f"{f' ({photo.reason})' if photo.reason else ''}"

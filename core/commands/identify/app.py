@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from core.commands.enroll.app import PhotosByDefault
-from core.commands.shared.common import UsageMistake, example, gallery_file, image_files, open_gallery, user_path
+from core.commands.identify.results_csv import WriteRow, csv_writer
+from core.commands.shared.common import (
+    UsageMistake,
+    boxes_of,
+    example,
+    gallery_file,
+    image_files,
+    open_gallery,
+    user_path,
+)
 from core.commands.shared.option_types import (
     DEFAULT_THRESHOLD,
     GalleryOption,
@@ -22,13 +29,14 @@ from core.commands.shared.option_types import (
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
 from core.commands.shared.printing import note, progress, say, say_json
-from core.errors import CoreError, StorageFailed
+from core.errors import CoreError
 from core.settings import TIE_MARGIN, load_settings
 from core.system.text import count
 
 if TYPE_CHECKING:
-    from core.csv_export import CsvLines
     from core.pipeline import Pipeline
+    from core.recognition.batch import FileResult
+    from core.recognition.boxes import Box
     from core.recognition.results import Recognition
 
 
@@ -45,6 +53,7 @@ def add_to(app: typer.Typer) -> None:
         "identify photo.jpg",
         "identify photos/ --csv found.csv",
         "identify group.jpg --all-faces --json",
+        "identify hall.jpg --box 412,96,20,20",
         "identify video hall.mp4",
     ),
 )
@@ -66,6 +75,14 @@ def identify(
     all_faces: Annotated[
         bool, typer.Option("--all-faces", help="Recognise every face of a photograph, not only one.")
     ] = False,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--box",
+            metavar="X,Y,W,H",
+            help="Recognise the face in this box (pixels), where detection misses it; may be repeated.",
+        ),
+    ] = None,
     threshold: ThresholdOption = DEFAULT_THRESHOLD,
     tie_margin: TieMarginOption = TIE_MARGIN,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Number of candidates to show for each face.")] = None,
@@ -77,12 +94,20 @@ def identify(
     scores are too close are a tie; when one name fits two faces of a photograph, the better face keeps it and the other
     is a repeat. A tie and a repeat name nobody. A file that can't be read gets a row with the reason; the command exits
     with 2 only when none can be read.
+
+    With --box no face is detected: the face in each box is used, in one photograph. Draw it from forehead to chin; x
+    and y are its left and top edge, counted from the photograph's top left corner.
     """
     if csv == "-" and as_json:
         raise UsageMistake("--json and --csv - both want standard output.", "Give --csv a file, or drop one of them.")
     if csv is not None and csv != "-" and user_path(csv).is_dir():
         raise UsageMistake(f"--csv {csv} is a folder.", "Name a file.")
+    if box and all_faces:
+        raise UsageMistake("--box and --all-faces both choose the faces.", "Drop one of them.")
+    if box and options.aligned:
+        raise UsageMistake("--aligned takes the picture as the face, so it needs no --box.", "Drop one of them.")
     paths = image_files(files)
+    boxes = boxes_of(box or (), paths)
     open_gallery(gallery_path).close()
     pipeline = options.pipeline(
         recognition_threshold=threshold,
@@ -91,13 +116,14 @@ def identify(
         top_k=5 if top_k is None else top_k,
     )
     quiet = as_json or csv == "-"
-    with pipeline.gallery.store as store, _csv_writer(csv) as write:
+    with pipeline.gallery.store as store, csv_writer(csv) as write:
         if lost := pipeline.gallery.elsewhere:
             were = "was" if lost == 1 else "were"
             people = count(store.size, "person", "people")
             note(f"{lost} of {people} {were} enrolled with other weights or settings and can't be found.")
             note("Re-embed them: edgeface-studio gallery reembed")
-        results, unreadable = _identify(pipeline, paths, int(size) if size else None, all_faces, quiet, top_k, write)
+        faces = _faces(pipeline, paths, int(size) if size else None, all_faces, boxes)
+        results, unreadable = _rows(faces, len(paths), quiet, top_k, write)
         protocol = _protocol(pipeline, size, results)
     for warning in dict.fromkeys(str(row["warning"]) for row in results if row["warning"]):
         note(warning)
@@ -121,23 +147,26 @@ def identify(
         note(f"{len(unreadable)} of {count(len(paths), 'file')} couldn't be read.")
 
 
-def _identify(
-    pipeline: Pipeline,
-    paths: list[Path],
-    size: int | None,
-    all_faces: bool,
-    quiet: bool,
-    top_k: int | None,
-    write: WriteRow,
+def _faces(
+    pipeline: Pipeline, paths: list[Path], size: int | None, every: bool, boxes: list[Box]
+) -> Iterator[FileResult]:
+    """The faces of each file, or those in boxes of the only file."""
+    from core.recognition.batch import FileResult, recognise_files
+
+    if boxes:
+        [path] = paths
+        return iter([FileResult(path, tuple(pipeline.run_all(path, reduce_to_px=size, boxes=boxes)))])
+    return recognise_files(pipeline, paths, reduce_to_px=size, every=every)
+
+
+def _rows(
+    results: Iterator[FileResult], files: int, quiet: bool, top_k: int | None, write: WriteRow
 ) -> tuple[list[dict[str, Any]], list[CoreError]]:
     """The rows of all faces in order, each written once it is known, and the errors of unreadable files."""
-    from core.recognition.batch import recognise_files
-
     rows: list[dict[str, Any]] = []
     unreadable: list[CoreError] = []
-    results = recognise_files(pipeline, paths, reduce_to_px=size, every=all_faces)
     for number, result in enumerate(results, start=1):
-        progress(f"{number} of {len(paths)}")
+        progress(f"{number} of {files}")
         if result.error is not None:
             unreadable.append(result.error)
             rows.append(_unreadable_row(result.path, result.error))
@@ -213,7 +242,7 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
 
 def _print_row(row: dict[str, Any], faces: int, top_k: int | None) -> None:
     where = f"{row['file']}, face {row['face']}" if faces > 1 else row["file"]
-    crop = " aligned crop" if row.get("taken") == "crop" else ""
+    crop = {"crop": " aligned crop", "box": " in the box"}.get(row.get("taken") or "", "")
     size = f", {row['probe_px']:.0f} px{crop}" if row.get("probe_px") is not None else ""
     if row.get("upscaler"):
         size += f", enlarged by {row['upscaler']}"
@@ -239,75 +268,3 @@ def _protocol(pipeline: Pipeline, size: str | None, results: list[dict[str, Any]
         "reduced_to_px": int(size) if size else None,
         "gallery_size": pipeline.gallery.size,
     }
-
-
-_CSV_COLUMNS = (
-    "file",
-    "face",
-    "outcome",
-    "identity",
-    "possible",
-    "nearest",
-    "score",
-    "threshold",
-    "calibrated",
-    "margin",
-    "probe_px",
-    "taken",
-    "size_px",
-    "upscaler",
-    "reason",
-    "warning",
-)
-
-
-WriteRow = Callable[[dict[str, Any]], None]
-
-
-@contextmanager
-def _csv_writer(target: str | None) -> Iterator[WriteRow]:
-    """A function that writes a row of results to the CSV asked for: a file, standard output ("-"), or nowhere (None).
-
-    Rows are written one by one, so an interrupted command leaves the finished ones. Raises StorageFailed.
-    """
-    if target is None:
-        yield lambda row: None
-        return
-    from core.csv_export import CsvLines
-
-    if target == "-":
-        yield _cells_of(CsvLines(sys.stdout, _CSV_COLUMNS, mark=False))
-        return
-    path, rows = user_path(target), 0
-    try:
-        file = path.open("w", encoding="utf-8", errors="replace", newline="")
-        write = _cells_of(CsvLines(file, _CSV_COLUMNS))
-    except OSError as error:
-        raise _not_written(path, error) from error
-
-    def write_and_count(row: dict[str, Any]) -> None:
-        nonlocal rows
-        try:
-            write(row)
-        except OSError as error:
-            raise _not_written(path, error) from error
-        rows += 1
-
-    with file:
-        try:
-            yield write_and_count
-        except KeyboardInterrupt:
-            note(f"Stopped; {path} has {rows} {'row' if rows == 1 else 'rows'} of what was done.")
-            raise
-
-
-def _not_written(path: Path, error: OSError) -> StorageFailed:
-    return StorageFailed(
-        f"{path} couldn't be written: {error.strerror or error}.", "Free space or choose another folder."
-    )
-
-
-def _cells_of(lines: CsvLines) -> WriteRow:
-    from core.recognition.results import POSSIBLE
-
-    return lambda row: lines.add({**row, "possible": POSSIBLE.join(row["possible"])})

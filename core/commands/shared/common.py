@@ -16,6 +16,7 @@ from core.settings import Settings, load_settings
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
     from core.pipeline import Pipeline, PipelineConfig
+    from core.recognition.boxes import Box
 
 _GLOB = frozenset("*?[")
 
@@ -100,6 +101,25 @@ def build(config: PipelineConfig) -> Pipeline:
 
     with progress_line("loading the encoder ..."):
         return build_pipeline(config, settings)
+
+
+def boxes_of(texts: Sequence[str], photographs: Sequence[Path]) -> list[Box]:
+    """The boxes that `--box x,y,w,h` means, in the only photograph. Raises UsageMistake."""
+    if texts and len(photographs) > 1:
+        many = f"--box goes with one photograph; {len(photographs)} were given."
+        raise UsageMistake(many, "Name only the one that the box is in.")
+    return [_box_of(text) for text in texts]
+
+
+def _box_of(text: str) -> Box:
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageMistake(
+            f"--box {text} isn't a box.",
+            "Give four numbers in pixels, without spaces: left edge, top edge, width, height; such as 412,96,20,20.",
+        ) from error
+    return x, y, width, height
 
 
 def image_files(items: Sequence[str]) -> list[Path]:
