@@ -53,7 +53,12 @@ def draft_templates(pipeline: Pipeline, draft: EnrolmentDraft, options: EnrolOpt
     """Return the templates of a draft's usable photographs, the matched ones included."""
     own = [_template(photo, photo.probe, options.store_crops) for photo in draft.usable if photo.probe is not None]
     return own + matched_templates(
-        pipeline.encoder, pipeline.upscaler, draft.usable, options.matched_sizes, store_crops=options.store_crops
+        pipeline.encoder,
+        pipeline.upscaler,
+        pipeline.detector,
+        draft.usable,
+        options.matched_sizes,
+        store_crops=options.store_crops,
     )
 
 
@@ -78,4 +83,5 @@ def _template(photo: DraftPhoto, probe: Probe, store_crops: bool) -> NewTemplate
         image_sha256=photo.image_sha256,
         crop=encode_image(probe.aligned) if store_crops else None,
         source=photo.name,
+        recognisability=probe.quality.recognisability,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,19 +167,7 @@ def _embedded(
         return []
     vectors = pipeline.encoder.encode([_as_encoded(pipeline, source, crop) for source, crop in usable])
     return [
-        (
-            source,
-            NewTemplate(
-                vector=vector,
-                kind=source.kind,
-                probe_px=source.probe_px,
-                size_px=source.size_px,
-                image_sha256=source.image_sha256,
-                crop=source.crop,
-                source=source.source,
-            ),
-        )
-        for (source, _), vector in zip(usable, vectors, strict=True)
+        (source, replace(source.as_new(), vector=vector)) for (source, _), vector in zip(usable, vectors, strict=True)
     ]
 
 

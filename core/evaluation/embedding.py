@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from core.dataset.degrade import METHODS
 from core.errors import SettingsInvalid
 from core.evaluation.hooks import NO_HOOKS, RunHooks
+from core.evaluation.identification import Templates
 from core.evaluation.pictures import Picture, hash_of
+from core.evaluation.scores import Ints
 from core.evaluation.systems import System
 from core.evaluation.vector_cache import QUALITY, EmbeddingCache, EmbeddingRow
 from core.evaluation.views import Mode, Shown, Size, View, show
+from core.gallery.match import weights_of
 from core.images import sha256_of
 from core.jobs.errors import JobStopped
 from core.models.variants import EMBEDDING_DIM
@@ -55,6 +58,11 @@ class Embedded:
     def measure(self, name: str) -> NDArray[np.float32]:
         """One measure of every picture (N,)."""
         return self.quality[:, QUALITY.index(name)]
+
+    def templates(self, people: Ints, rows: Ints) -> Templates:
+        """The pictures at positions `rows` as templates, weighed as the gallery does; `people` (N,) is everybody's."""
+        weights = weights_of(self.measure("recognisability")[rows].astype(np.float64))
+        return Templates(self.vectors[rows], people[rows], rows, weights)
 
 
 def embed(

@@ -23,11 +23,13 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Templates:
-    """Photographs to enrol, of one kind: unit rows (N, D), each one's person (N,) from 0 and photograph (N,)."""
+    """Photographs to enrol, of one kind: unit rows (N, D), each one's person (N,) from 0, photograph (N,), and
+    weight (N,) in its person's mean (None: all alike)."""
 
     vectors: Vectors
     people: Ints
     photos: Ints
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class _Kind:
     def __init__(self, kind: Templates, identities: Ints) -> None:
         rows = np.searchsorted(identities, kind.people)
         self.sums = np.zeros((len(identities), kind.vectors.shape[1]), dtype=np.float64)
-        np.add.at(self.sums, rows, kind.vectors)
+        self.weights = np.ones(len(rows)) if kind.weights is None else kind.weights
+        np.add.at(self.sums, rows, kind.vectors * self.weights[:, None])
         self.counts = np.bincount(rows, minlength=len(identities))
         lengths = np.linalg.norm(self.sums, axis=1, keepdims=True)
         self.means = np.where(lengths > 1e-6, self.sums / np.maximum(lengths, 1e-12), 0).astype(np.float32)
@@ -118,7 +121,7 @@ class _Kind:
         count = self.counts[identity] - (row is not None)
         if count <= 0:
             return -np.inf
-        total = self.sums[identity] - (self.vectors[row] if row is not None else 0)
+        total = self.sums[identity] - (self.weights[row] * self.vectors[row] if row is not None else 0)
         length = float(np.linalg.norm(total))
         return float(np.clip(vector @ total / length, -1, 1)) if length > 1e-6 else 0.0
 

@@ -71,15 +71,14 @@ def evaluate_matched(
         step=f"embed {system.label}",
         seed=plan.seed,
     )
-    photos = np.arange(len(pictures))
     kinds = {
-        name: [_templates(embedded[view], people, photos) for view in enrolled_views if view.size_px in (None, *sizes)]
+        name: [_templates(embedded[view], people) for view in enrolled_views if view.size_px in (None, *sizes)]
         for name, sizes in KINDS.items()
     }
     rows: list[dict[str, Any]] = []
     for done, view in enumerate(plan.views()):
         hooks.progress("search", done, len(plan.views()))
-        probes = _templates(embedded[view], people, photos)
+        probes = _templates(embedded[view], people)
         outcomes = {name: identify(probes, enrolled) for name, enrolled in kinds.items()}
         rows += _rows(view, outcomes, plan)
     hooks.progress("search", len(plan.views()), len(plan.views()))
@@ -100,8 +99,8 @@ def evaluate_matched(
     )
 
 
-def _templates(one: Embedded, people: Ints, photos: Ints) -> Templates:
-    return Templates(one.vectors[one.acquired], people[one.acquired], photos[one.acquired])
+def _templates(one: Embedded, people: Ints) -> Templates:
+    return one.templates(people, np.flatnonzero(one.acquired))
 
 
 def _rows(view: View, outcomes: Mapping[str, Outcomes], plan: Plan) -> list[dict[str, Any]]:

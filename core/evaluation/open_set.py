@@ -144,7 +144,7 @@ def run_trial(
         draw = draw_gallery(people, hr.acquired, size, enrol=design.enrol, seed=seed + number)
         enrolled += len(draw.enrolled)
         gallery = [
-            Templates(each.vectors[there], people[there], there)
+            each.templates(people, there)
             for each in (kinds or [hr])
             if len(there := draw.enrolled[each.acquired[draw.enrolled]])
         ]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from core.evaluation.embedding import Embedded
-from core.evaluation.identification import Outcomes, Templates, identify
+from core.evaluation.identification import Outcomes, identify
 from core.evaluation.intervals import wilson
 from core.evaluation.pictures import Picture, codes_of
 
@@ -76,8 +76,8 @@ def leave_one_out(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) ->
     there, enrolled = probe.acquired, hr.acquired
     if not enrolled.any() or not there.any():
         return None, np.zeros(0, np.int64)
-    gallery = Templates(hr.vectors[enrolled], people[enrolled], photos[enrolled])
-    return identify(Templates(probe.vectors[there], people[there], photos[there]), [gallery]), photos[there]
+    gallery = hr.templates(people, photos[enrolled])
+    return identify(probe.templates(people, photos[there]), [gallery]), photos[there]
 
 
 def per_identity(probes: pd.DataFrame, threshold: float) -> pd.DataFrame:

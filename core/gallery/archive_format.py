@@ -244,6 +244,7 @@ def _person(
             image_sha256=described.image_sha256,
             crop=None if described.crop is None else crops.pop(described.crop),
             source=described.source,
+            recognisability=described.recognisability,
         )
         check_template(template, space)
         templates.append(ArchiveTemplate(template, space, described.added_at))
@@ -269,6 +270,7 @@ def _describe(item: ArchiveTemplate, encoder: int, row: int, crop_name: str | No
         "source": template.source,
         "added_at": item.added_at.isoformat(),
         "crop": crop_name,
+        "recognisability": template.recognisability,
     }
 
 

@@ -64,6 +64,7 @@ class TemplateEntry(_Part):
     source: str = Field(max_length=1000)
     added_at: AwareDatetime
     crop: str | None = None
+    recognisability: float | None = Field(default=None, ge=0, le=1)
 
 
 class ArchiveIdentity(_Part):

@@ -22,7 +22,7 @@ from core.gallery.identity_queries import (
     store_note,
     touch,
 )
-from core.gallery.records import Identity, NewTemplate, StoredTemplate
+from core.gallery.records import Identity, StoredTemplate
 from core.gallery.sqlite_errors import damaged_gallery
 from core.gallery.store import Gallery
 from core.gallery.template_queries import insert_templates, reassign_sighting, reassign_template
@@ -148,8 +148,7 @@ def _undo_removal(gallery: Gallery, change: TemplateRemoved, actor: str) -> int:
     old = change.template
     with gallery.database.transaction() as connection:
         _person(connection, old.identity_id)
-        template = NewTemplate(old.vector, old.kind, old.probe_px, old.size_px, old.image_sha256, old.crop, old.source)
-        insert_templates(connection, old.identity_id, [template], old.space, old.added_at)
+        insert_templates(connection, old.identity_id, [old.as_new()], old.space, old.added_at)
         write_audit(connection, gallery.database.now(), actor, "template removal undone", old.identity_id)
     return old.identity_id
 

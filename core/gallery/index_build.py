@@ -6,12 +6,12 @@ Identities that haven't changed since an earlier index aren't read again.
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from core.gallery.cipher import CANT_DECRYPT, PLAIN, cipher_of
-from core.gallery.match import Index
+from core.gallery.match import Index, weights_of
 from core.gallery.records import Space
 from core.gallery.spaces import IN_SPACE, space_parameters
 from core.gallery.sqlite_errors import damaged_gallery
@@ -22,6 +22,16 @@ _ROWS_AT_ONCE = 512
 """Templates taken from the database at once: 1 MB, so that they are still in the cache when they are put in place."""
 
 
+class _Templates(NamedTuple):
+    """Templates as they are stored: `owners` (N,), `sizes` (N,), `vectors` (N, dim) float32, and `recognisability`
+    (N,), NaN where nothing measured it."""
+
+    owners: np.ndarray
+    sizes: np.ndarray
+    vectors: np.ndarray
+    recognisability: np.ndarray
+
+
 class _Means(NamedTuple):
     """Means in the order of their owners: `owners` (M,) int64 never falls, `sizes` (M,), `matrix` (M, dim) float32,
     and `counts` (M,), the templates behind each."""
@@ -30,6 +40,9 @@ class _Means(NamedTuple):
     sizes: np.ndarray
     matrix: np.ndarray
     counts: np.ndarray
+
+
+_Rows = TypeVar("_Rows", _Templates, _Means)
 
 
 def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | None = None) -> Index:
@@ -78,13 +91,13 @@ def _merged(earlier: Index, unchanged: np.ndarray, fresh: _Means) -> _Means:
     return _in_order(_Means(*(np.concatenate(parts) for parts in zip(kept, fresh, strict=True))))
 
 
-def _in_order(means: _Means) -> _Means:
+def _in_order(rows: _Rows) -> _Rows:
     """By owner, then by size, full size first. Most galleries lie so already, and nothing is moved then."""
-    keys = means.owners * 4096 + means.sizes
+    keys = rows.owners * 4096 + rows.sizes
     if not (np.diff(keys) < 0).any():
-        return means
+        return rows
     order = np.argsort(keys, kind="stable")
-    return _Means(*(column[order] for column in means))
+    return type(rows)(*(column[order] for column in rows))
 
 
 def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) -> _Means:
@@ -105,15 +118,15 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
     # In file order: SQLite would carry every vector through its sorter. Encrypted vectors are decrypted here, since an
     # SQL function costs as much again as the decryption.
     query = (
-        f"SELECT t.identity_id, coalesce(t.size_px, 0), t.vector FROM template t WHERE {where} "  # nosec B608  # as above
-        "ORDER BY t.id"
+        "SELECT t.identity_id, coalesce(t.size_px, 0), t.vector, t.recognisability FROM template t "
+        f"WHERE {where} ORDER BY t.id"  # nosec B608  # as above
     )
     cursor = connection.execute(query, values)
     cipher = cipher_of(connection)
     owners, sizes = np.empty(most, np.int64), np.empty(most, np.int64)
-    vectors, done = np.empty((most, space.dim), np.float32), 0
+    vectors, recognisability, done = np.empty((most, space.dim), np.float32), np.empty(most), 0
     while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
-        people, side, blobs = zip(*chunk, strict=True)
+        people, side, blobs, measured = zip(*chunk, strict=True)
         if cipher is not PLAIN:
             try:
                 blobs = tuple(
@@ -123,31 +136,35 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
                 raise damaged_gallery("The gallery", CANT_DECRYPT) from error
         part = slice(done, done + len(chunk))
         owners[part], sizes[part] = people, side
+        recognisability[part] = np.array(measured, dtype=np.float64)  # None becomes NaN
         vectors[part] = stored_vectors(blobs, space.dim)
         done = part.stop
-    return _averaged(_in_order(_Means(owners[:done], sizes[:done], vectors[:done], np.ones(done, np.int64))))
+    return _averaged(_in_order(_Templates(owners[:done], sizes[:done], vectors[:done], recognisability[:done])))
 
 
-def _averaged(templates: _Means) -> _Means:
+def _averaged(templates: _Templates) -> _Means:
     """One row for each identity and size, as `mean_of` makes it; the templates come in that order.
 
     A person's only template at a size is its own mean, as it is stored."""
-    owners, sizes, vectors, _ = templates
+    owners, sizes, vectors, recognisability = templates
     begins = np.flatnonzero((np.diff(owners, prepend=-1) != 0) | (np.diff(sizes, prepend=-1) != 0))
     if len(begins) == len(owners):
-        return templates
-    counts = np.diff(begins, append=len(owners))
+        return _Means(owners, sizes, vectors, np.ones(len(owners), np.int64))
+    counts, weights = np.diff(begins, append=len(owners)), weights_of(recognisability, begins)[:, None]
     matrix = vectors[begins]
     for count in np.unique(counts[counts > 1]).tolist():
         groups = np.flatnonzero(counts == count)
         for first in range(0, len(groups), _ROWS_AT_ONCE):
             part = groups[first : first + _ROWS_AT_ONCE]
-            total = vectors[begins[part]].astype(np.float64)
-            for place in range(1, count):
-                total += vectors[begins[part] + place]
-            total /= count
+            total, weight = np.zeros((len(part), vectors.shape[1])), np.zeros((len(part), 1))
+            for place in range(count):
+                total += weights[begins[part] + place] * vectors[begins[part] + place]
+                weight += weights[begins[part] + place]
+            total /= weight
             norms = np.sqrt(np.einsum("ij,ij->i", total, total))[:, None]
             points = norms > 1e-6
-            # Where templates cancel each other out, the first stands, which is there already.
-            matrix[part] = np.where(points, total / np.where(points, norms, 1.0), matrix[part])
+            matrix[part] = total / np.where(points, norms, 1.0)
+            for group in part[~points[:, 0]].tolist():  # its templates cancel each other out
+                begin = int(begins[group])
+                matrix[group] = vectors[begin + int(weights[begin : begin + count].argmax())]
     return _Means(owners[begins], sizes[begins], matrix, counts)

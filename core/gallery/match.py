@@ -5,7 +5,7 @@ Beyond some hundred thousand means a sketch selects the candidates (`core.galler
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,9 @@ _BLOCK_BYTES = 64_000_000
 
 _SKETCH_MAX_K = 100
 """Largest k that a sketch serves; for more, all identities are compared."""
+
+LEAST_WEIGHT = 0.02
+"""Weight of a vector whose face can hardly be recognised: a mean of such vectors alone is still one."""
 
 Group = tuple[Kind, int | None]
 
@@ -153,11 +156,30 @@ def _group(size: int) -> Group:
     return ("sr", size) if size else ("hr", None)
 
 
-def mean_of(vectors: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the mean direction of unit vectors (dim,), of norm 1; the first vector where they cancel out."""
+def weights_of(recognisability: np.ndarray, starts: Sequence[int] | np.ndarray = (0,)) -> np.ndarray:
+    """Return the weight (N,) of each template in its mean: its recognisability (N,), at least 0.02.
+
+    The templates of a mean are neighbours, and `starts` is where those of each mean begin. One that wasn't measured
+    (NaN) weighs as much as the others of its mean on average; where none was, all weigh 1.
+    """
+    known = ~np.isnan(recognisability)
+    if not known.any():
+        return np.ones(len(recognisability))
+    weights = np.where(known, np.maximum(recognisability, LEAST_WEIGHT), 0.0)
+    counts = np.add.reduceat(known.astype(np.int64), starts)
+    usual = np.where(counts > 0, np.add.reduceat(weights, starts) / np.maximum(counts, 1), 1.0)
+    result: np.ndarray = np.where(known, weights, np.repeat(usual, np.diff(starts, append=len(weights))))
+    return result
+
+
+def mean_of(vectors: Iterable[np.ndarray], weights: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
+    """Return the mean direction of unit vectors (dim,), of norm 1: sum(w v) / |sum(w v)|, all alike without `weights`.
+
+    Of vectors that cancel each other out the heaviest, and of equal ones the first.
+    """
     stacked = np.stack([np.asarray(vector, dtype=np.float64) for vector in vectors])
-    total = stacked.mean(axis=0)
+    total = np.average(stacked, axis=0, weights=weights)
     norm = float(np.linalg.norm(total))
-    direction = total / norm if norm > 1e-6 else stacked[0]
+    direction = total / norm if norm > 1e-6 else stacked[0 if weights is None else int(np.argmax(weights))]
     result: np.ndarray = direction.astype(np.float32)
     return result

@@ -46,7 +46,7 @@ class NewTemplate:
     vector: (512,) float32, unit norm. kind: "hr", or "sr" with size_px (16, 24 or 32). probe_px: side, in
     native pixels, of the square that became the 112 px crop. image_sha256: of the photograph's bytes, "" when
     unknown. crop: an encoded image (WebP, PNG or JPEG) to show later, or None. source: where it came from,
-    for the screen.
+    for the screen. recognisability: 0 to 1, its weight in a mean, or None where nothing measured it.
     """
 
     vector: np.ndarray
@@ -56,6 +56,7 @@ class NewTemplate:
     image_sha256: str = ""
     crop: bytes | None = None
     source: str = ""
+    recognisability: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,20 @@ class StoredTemplate:
     crop: bytes | None
     source: str
     added_at: datetime
+    recognisability: float | None = None
+
+    def as_new(self) -> NewTemplate:
+        """Return the same template to be stored again, elsewhere or changed."""
+        return NewTemplate(
+            vector=self.vector,
+            kind=self.kind,
+            probe_px=self.probe_px,
+            size_px=self.size_px,
+            image_sha256=self.image_sha256,
+            crop=self.crop,
+            source=self.source,
+            recognisability=self.recognisability,
+        )
 
 
 def one_per_photograph(templates: Iterable[StoredTemplate]) -> list[StoredTemplate]:

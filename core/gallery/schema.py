@@ -139,6 +139,13 @@ MIGRATIONS: tuple[Migration, ...] = (
             "ALTER TABLE calibrated_point RENAME TO operating_point",
         ),
     ),
+    Migration(
+        "recognisability of templates",
+        (
+            # It weighs the templates of a mean; NULL where nothing measured it.
+            "ALTER TABLE template ADD COLUMN recognisability REAL CHECK (recognisability BETWEEN 0 AND 1)",
+        ),
+    ),
 )
 
 

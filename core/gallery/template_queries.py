@@ -41,11 +41,13 @@ def insert_templates(
                 cipher.encrypt_text(template.source, "source", identity_id),
                 at.isoformat(),
                 None if template.crop is None else cipher.encrypt(template.crop, "crop", identity_id),
+                template.recognisability,
             )
         )
     connection.executemany(
         """INSERT INTO template(identity_id, encoder_id, vector, kind, probe_px, size_px, upscaler_sha256,
-            flip_tta, image_sha256, source, added_at, crop) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            flip_tta, image_sha256, source, added_at, crop, recognisability)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         rows,
     )
     touch(connection, identity_id)
@@ -73,7 +75,8 @@ def _template(connection: sqlite3.Connection) -> str:
     cipher = cipher_of(connection)
     return f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
         {cipher.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
-        {cipher.sql("t.crop", "crop", "t.identity_id")}, {cipher.sql("t.source", "source", "t.identity_id")}, t.added_at
+        {cipher.sql("t.crop", "crop", "t.identity_id")}, {cipher.sql("t.source", "source", "t.identity_id")},
+        t.added_at, t.recognisability
     FROM template t JOIN encoder e ON e.id = t.encoder_id"""  # nosec B608  # columns' names
 
 
@@ -90,6 +93,7 @@ def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
         crop=row[12],
         source=row[13],
         added_at=stored_moment(row[14]),
+        recognisability=row[15],
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +24,7 @@ from core.gallery.audit import write_audit
 from core.gallery.embeddings_pt import import_embeddings_pt, read_embeddings_pt, write_embeddings_pt
 from core.gallery.identity_queries import find_identity, read_identities
 from core.gallery.import_merge import ImportReport, OnConflict, merge_people
-from core.gallery.records import NewTemplate, StoredTemplate
+from core.gallery.records import StoredTemplate
 from core.gallery.store import Gallery
 from core.gallery.template_queries import read_templates
 from core.system.atomic_file import replacement
@@ -135,16 +135,8 @@ def _export(
 
 
 def _portable(stored: StoredTemplate, include_crops: bool) -> ArchiveTemplate:
-    template = NewTemplate(
-        vector=stored.vector,
-        kind=stored.kind,
-        probe_px=stored.probe_px,
-        size_px=stored.size_px,
-        image_sha256=stored.image_sha256,
-        crop=stored.crop if include_crops else None,
-        source=stored.source,
-    )
-    return ArchiveTemplate(template, stored.space, stored.added_at)
+    template = stored.as_new()
+    return ArchiveTemplate(template if include_crops else replace(template, crop=None), stored.space, stored.added_at)
 
 
 def _is_own_file(gallery: Gallery, target: Path) -> bool:

@@ -136,6 +136,8 @@ def _problem(template: NewTemplate, space: Space) -> str:
         return "An upscaled template needs the upscaler it came from."
     if not (math.isfinite(template.probe_px) and template.probe_px > 0):
         return f"A template's probe_px is above 0, got {template.probe_px}."
+    if template.recognisability is not None and not 0 <= template.recognisability <= 1:
+        return f"A template's recognisability lies between 0 and 1, got {template.recognisability}."
     if not (_storable(template.source) and _storable(template.image_sha256)) or len(template.source) > 1000:
         return "A template's source can't be stored as text of up to 1,000 characters."
     return "" if template.crop is None else crop_problem(template.crop)

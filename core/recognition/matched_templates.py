@@ -17,6 +17,7 @@ from core.settings import CROP_PX, VLR_SIZES_PX
 
 if TYPE_CHECKING:
     from core.encoder.encode import Encoder
+    from core.faces.detect import Detector
     from core.recognition.results import DraftPhoto
     from core.sr import Upscaler
 
@@ -27,6 +28,7 @@ MATCHED_SIZES_PX = tuple(reversed(VLR_SIZES_PX))
 def matched_templates(
     encoder: Encoder,
     upscaler: Upscaler,
+    detector: Detector,
     photos: Sequence[DraftPhoto],
     sizes_px: Sequence[int] = MATCHED_SIZES_PX,
     *,
@@ -35,8 +37,9 @@ def matched_templates(
     """Templates of kind "sr" at each size for every usable photograph of full size, embedded in one batch.
 
     The aligned face is reduced as a data set's images are (antialiased bicubic) and enlarged as a probe of that size
-    would be. Photographs that are small themselves give none. With `store_crops` the small picture is kept (under
-    3 KB), so that another encoder or upscaler can embed it again. Raises SettingsInvalid for another size.
+    would be; recognisability is measured on the reduced face. Photographs that are small themselves give none. With
+    `store_crops` the small picture is kept (under 3 KB), so that another encoder or upscaler can embed it again. Raises
+    SettingsInvalid for another size.
     """
     if wrong := [px for px in sizes_px if px not in VLR_SIZES_PX]:
         raise SettingsInvalid(
@@ -61,6 +64,9 @@ def matched_templates(
             image_sha256=photo.image_sha256,
             crop=encode_image(crop, "png") if store_crops else None,
             source=photo.name,
+            recognisability=recognisability,
         )
-        for (photo, crop, px), vector in zip(wanted, encoder.encode(seen), strict=True)
+        for (photo, crop, px), vector, recognisability in zip(
+            wanted, encoder.encode(seen), detector.recognisability([crop for _, crop, _ in wanted]), strict=True
+        )
     ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
+from core.gallery.match import LEAST_WEIGHT, mean_of
 
 FRAMES = 15
 WINDOW_S = 10.0
@@ -34,10 +35,6 @@ class Pooled:
     vector: NDArray[np.float32]
     frames: int
     probe_px: float
-
-
-LEAST_WEIGHT = 0.02
-"""Weight of a frame that can hardly be recognised: a pool of such frames alone still has a mean."""
 
 
 def weight_of(quality: Quality) -> float:
@@ -67,10 +64,7 @@ def pooled(
             f"Pooling needs vectors (N, dim) and N positive weights, got {stacked.shape} and {by.shape}.",
             "Pass one positive weight for each vector.",
         )
-    total = by @ stacked  # (N,) x (N, dim) -> (dim,)
-    norm = float(np.linalg.norm(total))
-    direction = total / norm if norm > 1e-6 * by.sum() else stacked[int(np.argmax(by))]
-    return direction.astype(np.float32)
+    return mean_of(stacked, by)
 
 
 @dataclass(frozen=True, eq=False)

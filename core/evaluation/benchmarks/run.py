@@ -36,6 +36,7 @@ from core.evaluation.protocol import protocol_of
 from core.evaluation.result import Evaluation
 from core.evaluation.systems import System
 from core.evaluation.views import View
+from core.gallery.match import weights_of
 from core.settings import CROP_PX
 
 TITLES = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace", "lfw": "LFW", "xqlfw": "XQLFW"}
@@ -216,8 +217,9 @@ def _hits(
     if not len(queries) or not len(vectors):
         return {rank: np.zeros(len(queries), bool) for rank in ranks}
     if not nearest_picture:
-        photos = np.arange(len(people))
-        outcomes = identify(Templates(queries, own, -1 - np.arange(len(own))), [Templates(vectors, people, photos)])
+        measured = [part.embedded.measure("recognisability")[part.embedded.acquired] for part in gallery]
+        means = Templates(vectors, people, np.arange(len(people)), weights_of(np.concatenate(measured)))
+        outcomes = identify(Templates(queries, own, -1 - np.arange(len(own))), [means])
         return {rank: outcomes.mated & (outcomes.rank <= rank) for rank in ranks}
     hits = {rank: np.zeros(len(queries), bool) for rank in ranks}
     for start in range(0, len(queries), 256):
@@ -235,7 +237,7 @@ def _survface(parts: dict[str, _Part], plan: Plan) -> list[dict[str, Any]]:
     names = {name: code for code, name in enumerate(dict.fromkeys(p.identity for p in gallery.pictures))}
     enrolled = gallery.embedded.acquired
     codes = np.array([names[picture.identity] for picture in gallery.pictures], dtype=np.int64)
-    templates = Templates(gallery.embedded.vectors[enrolled], codes[enrolled], np.nonzero(enrolled)[0])
+    templates = gallery.embedded.templates(codes, np.flatnonzero(enrolled))
     mated, strangers = (_searched(parts[label], names, templates) for label in ("mated probes", "strangers"))
     probes = parts["mated probes"]
     unseen = len(parts["strangers"].pictures) - len(strangers.top)

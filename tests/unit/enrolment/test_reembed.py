@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,15 @@ def test_the_new_template_is_what_enrolling_again_would_give(make_pipeline, port
     enrol(first, "Eileen", prepare_enrolment(first, [portrait]))
     [stored] = first.gallery.store.templates("Eileen")
     older = Pipeline(first.config, first.encoder, first.upscaler, first.detector, Gallery.open(":memory:"))
-    moved = NewTemplate(unit(1), stored.kind, stored.probe_px, None, stored.image_sha256, stored.crop, stored.source)
+    assert stored.recognisability == first.find(portrait)[0].quality.recognisability
+    moved = replace(stored.as_new(), vector=unit(1), recognisability=0.62)
     older.gallery.store.enrol("Eileen", [moved], space=OLD)
     done = reembed(older, older.gallery.store)
     assert (done.made, done.removed, done.enrol_again) == (1, 1, ())
     assert done.text == "1 template made, 1 of other weights removed."
     [remade] = older.gallery.store.templates("Eileen")
     assert remade.space == stored.space and (remade.crop, remade.source) == (stored.crop, stored.source)
+    assert remade.recognisability == 0.62
     assert float(remade.vector @ stored.vector) > 0.98
     assert older.run(portrait).identity == "Eileen"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +65,14 @@ def test_the_score_of_an_identity_is_the_highest_over_its_means() -> None:
     assert found.genuine[0] == pytest.approx(1, abs=1e-6), "the mean of both HR photographs"
     assert found.genuine[1] == pytest.approx(7 / 5 / np.sqrt(2), abs=1e-6), "the small template is nearer than HR's 0.8"
     assert found.impostor[1] == pytest.approx(3 / 5 / np.sqrt(2), abs=1e-6)
+
+
+def test_weighted_means_by_hand_and_with_one_photograph_left_out() -> None:
+    gallery = replace(templates(unit([1, 0], [0, 1], [3, 4]), [0, 0, 0], [1, 2, 3]), weights=np.array([0.9, 0.3, 0.6]))
+    other, own = identify(templates(unit([1, 0], [1, 0]), [0, 0], [8, 1]), [gallery]).genuine
+    # 0.9 (1, 0) + 0.3 (0, 1) + 0.6 (0.6, 0.8) = (1.26, 0.78); without the first (0.36, 0.78).
+    assert other == pytest.approx(1.26 / np.hypot(1.26, 0.78), abs=1e-6)
+    assert own == pytest.approx(0.36 / np.hypot(0.36, 0.78), abs=1e-6)
 
 
 def test_nobody_enrolled_is_refused() -> None:

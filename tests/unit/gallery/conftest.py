@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,15 @@ def person() -> Callable[..., np.ndarray]:
 
 @pytest.fixture
 def templates() -> Callable[..., list[NewTemplate]]:
-    """templates(vectors, ...) -> one NewTemplate for each row."""
+    """templates(vectors, ...) -> one NewTemplate for each row; `measured` is the recognisability of the first ones."""
 
-    def make(vectors: np.ndarray, *, size_px: int | None = None, crop: bytes | None = CROP) -> list[NewTemplate]:
+    def make(
+        vectors: np.ndarray,
+        *,
+        size_px: int | None = None,
+        crop: bytes | None = CROP,
+        measured: Sequence[float | None] = (),
+    ) -> list[NewTemplate]:
         return [
             NewTemplate(
                 vector=row,
@@ -57,8 +64,9 @@ def templates() -> Callable[..., list[NewTemplate]]:
                 size_px=size_px,
                 image_sha256=f"photograph of {row[:2].tobytes().hex()}",
                 crop=crop,
+                recognisability=recognisability,
             )
-            for row in vectors
+            for row, recognisability in zip_longest(vectors, measured)
         ]
 
     return make

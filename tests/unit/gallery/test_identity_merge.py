@@ -15,7 +15,7 @@ from core.gallery.keys import Key
 def people(request, path, space, person, templates):
     with Gallery.open(path, keys=lambda: request.param) as gallery:
         for number, name in enumerate(("Ada", "Augusta", "Bob")):
-            gallery.enrol(name, templates(person(number)), space=space, note=f"note of {name}")
+            gallery.enrol(name, templates(person(number), measured=[0.9, 0.3]), space=space, note=f"note of {name}")
         yield gallery
 
 
@@ -23,7 +23,7 @@ def state(gallery: Gallery) -> list[object]:
     held = {each.id: gallery.templates(each.id) for each in gallery.identities()}
     return [
         gallery.identities(),
-        {n: [(t.id, t.vector.tobytes(), t.crop, t.added_at) for t in h] for n, h in held.items()},
+        {n: [(t.id, t.vector.tobytes(), t.crop, t.added_at, t.recognisability) for t in h] for n, h in held.items()},
     ]
 
 
@@ -102,11 +102,12 @@ def test_a_removed_photograph_comes_back_with_all_it_had(people, space, person):
     assert people.identity("Ada").templates == 2
     assert undo(people, change) == 1
     back = people.templates("Ada")[-1]
-    assert (back.crop, back.added_at, back.image_sha256, back.space) == (
+    assert (back.crop, back.added_at, back.image_sha256, back.space, back.recognisability) == (
         before.crop,
         before.added_at,
         before.image_sha256,
         before.space,
+        0.3,
     )
     assert (back.vector == before.vector).all()
     people.remove("Ada")

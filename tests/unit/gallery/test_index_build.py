@@ -16,7 +16,7 @@ from core.gallery import Gallery, GalleryUnreadable, NewTemplate, Space
 from core.gallery.encryption import encrypt
 from core.gallery.index_build import build_index
 from core.gallery.keys import new_key
-from core.gallery.match import Index, mean_of
+from core.gallery.match import Index, mean_of, weights_of
 from tests.as_owner import AS_OWNER
 
 TINY = Space("tiny", "t" * 64, "bicubic", False, dim=8)
@@ -25,7 +25,9 @@ TINY = Space("tiny", "t" * 64, "bicubic", False, dim=8)
 def template(seed: int, size: int | None) -> NewTemplate:
     vector = np.random.default_rng(seed).normal(size=8)
     vector /= np.linalg.norm(vector)
-    return NewTemplate(vector.astype(np.float32), "hr" if size is None else "sr", 50.0, size)
+    measured = None if seed % 3 == 0 else seed % 10 / 10
+    kind = "hr" if size is None else "sr"
+    return NewTemplate(vector.astype(np.float32), kind, 50.0, size, recognisability=measured)
 
 
 def same(a: Index, b: Index) -> bool:
@@ -73,7 +75,9 @@ def test_brought_up_to_date_is_read_anew(steps):
             vectors, groups = kept.means(position)
             assert groups == sorted({(t.kind, t.size_px) for t in stored}, key=lambda group: group[1] or 0)
             for vector, group in zip(vectors, groups, strict=True):
-                by_hand = mean_of(t.vector for t in stored if (t.kind, t.size_px) == group)
+                some = [t for t in stored if (t.kind, t.size_px) == group]
+                weights = weights_of(np.array([t.recognisability for t in some], dtype=float))
+                by_hand = mean_of([t.vector for t in some], weights)
                 assert vector == pytest.approx(by_hand, abs=1e-6)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import SettingsInvalid
 from core.gallery import Gallery, NewTemplate, Space, SpaceMismatch, TemplateInvalid
-from core.gallery.match import mean_of
+from core.gallery.match import LEAST_WEIGHT, mean_of, weights_of
 
 DIM = 4
 SMALL = Space("tiny", "t" * 64, "bicubic", False, dim=DIM)
@@ -25,9 +25,9 @@ def unit(values: list[float]) -> np.ndarray:
 
 
 vectors = st.lists(st.floats(-1, 1, width=32), min_size=DIM, max_size=DIM).map(unit)
-people = st.lists(
-    st.lists(st.tuples(vectors, st.sampled_from([None, 16, 24])), min_size=1, max_size=4), min_size=0, max_size=8
-)
+measured = st.sampled_from([None, 0.0, 0.3, 0.62, 1.0])
+photographs_of_one = st.lists(st.tuples(vectors, st.sampled_from([None, 16, 24]), measured), min_size=1, max_size=4)
+people = st.lists(photographs_of_one, min_size=0, max_size=8)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,20 +35,26 @@ people = st.lists(
 def test_search_agrees_with_a_loop_over_everybody(crowd, probes, k):
     with Gallery.open(":memory:") as gallery:
         for number, photographs in enumerate(crowd):
-            stored = [NewTemplate(vector, "hr" if size is None else "sr", 50.0, size) for vector, size in photographs]
+            stored = [
+                NewTemplate(vector, "hr" if size is None else "sr", 50.0, size, recognisability=known)
+                for vector, size, known in photographs
+            ]
             gallery.enrol(f"p{number}", stored, space=SMALL)
         found = gallery.search(np.stack(probes), SMALL, k)
     for probe, candidates in zip(probes, found, strict=True):
         expected = {}
         for number, photographs in enumerate(crowd):
-            groups: dict[int | None, list[np.ndarray]] = {}
-            for vector, size in photographs:
-                groups.setdefault(size, []).append(vector.astype(np.float64))
+            groups: dict[int | None, list[tuple[np.ndarray, float | None]]] = {}
+            for vector, size, known in photographs:
+                groups.setdefault(size, []).append((vector.astype(np.float64), known))
             best = -2.0
             for group in groups.values():
-                total = np.sum(group, axis=0) / len(group)
+                said = [max(known, LEAST_WEIGHT) for _, known in group if known is not None]
+                usual = sum(said) / len(said) if said else 1.0
+                weights = [usual if known is None else max(known, LEAST_WEIGHT) for _, known in group]
+                total = sum(w * vector for w, (vector, _) in zip(weights, group, strict=True)) / sum(weights)
                 length = np.linalg.norm(total)
-                mean = total / length if length > 1e-6 else group[0]
+                mean = total / length if length > 1e-6 else group[int(np.argmax(weights))][0]
                 best = max(best, float(mean @ probe))
             expected[f"p{number}"] = best
         ranking = sorted(expected.values(), reverse=True)[:k]
@@ -152,6 +158,35 @@ def test_equal_scores_come_in_the_order_of_enrolment(gallery, space, person, tem
     assert [candidate.name for candidate in gallery.search(person(1), space, 3)[0]] == ["p0", "p1", "p2"]
 
 
-def test_vectors_that_cancel_out_leave_the_first():
+def test_a_mean_weighs_its_templates_by_recognisability(gallery, space, person, templates):
+    rows = person(1, 2)
+    gallery.enrol("Ada", templates(rows, measured=[0.9, 0.3]), space=space)
+    by_hand = 0.9 * rows[0].astype(np.float64) + 0.3 * rows[1]
+    [mean] = gallery.index(space).means(0)[0]
+    assert mean == pytest.approx(by_hand / np.linalg.norm(by_hand), abs=1e-6)
+
+
+def test_without_recognisability_the_mean_is_the_plain_one_to_the_last_bit(gallery, space, person, templates):
+    for number in range(20):
+        gallery.enrol(f"p{number}", templates(person(number, 1 + number % 5)), space=space)
+    index = gallery.index(space)
+    for number in range(20):
+        rows = person(number, 1 + number % 5)
+        total = rows[0].astype(np.float64)
+        for row in rows[1:]:
+            total += row
+        total /= len(rows)
+        plain = rows[0] if len(rows) == 1 else (total / np.sqrt(np.einsum("i,i->", total, total))).astype(np.float32)
+        assert np.array_equal(index.means(number)[0][0], plain)
+
+
+def test_a_template_that_was_not_measured_weighs_as_its_neighbours_do():
+    measured = np.array([0.4, np.nan, 0.8, np.nan, np.nan, 0.0])
+    assert weights_of(measured, [0, 3, 5]) == pytest.approx([0.4, 0.6, 0.8, 1, 1, LEAST_WEIGHT])
+    assert weights_of(np.full(3, np.nan)).tolist() == [1, 1, 1]
+
+
+def test_vectors_that_cancel_out_leave_the_heaviest():
     first = unit([1, 0, 0, 0])
     assert mean_of([first, -first]) == pytest.approx(first)
+    assert mean_of([first, -first], [0.5, 0.5 + 1e-9]) == pytest.approx(-first)

@@ -11,6 +11,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import CoreError, StorageFailed
@@ -129,6 +130,22 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(path, space, person,
     connection.close()
     with Gallery.open(path) as gallery:
         assert gallery.identity("Ada").templates == 3 and len(gallery.audit()) == 1
+
+
+def test_templates_of_an_earlier_gallery_have_no_recognisability_and_the_same_means(path, space, person, templates):
+    with Gallery.open(path) as gallery:
+        gallery.enrol("Ada", templates(person(1)), space=space)
+        before = gallery.index(space).matrix
+    sqlite_file(
+        path,
+        "ALTER TABLE template DROP COLUMN recognisability",
+        "DELETE FROM migration WHERE name = 'recognisability of templates'",
+        f"PRAGMA user_version = {len(MIGRATIONS) - 1}",
+    )
+    with Gallery.open(path) as gallery:
+        assert [each.recognisability for each in gallery.templates("Ada")] == [None] * 3
+        assert np.array_equal(gallery.index(space).matrix, before)
+    assert (path.parent / "backups" / f"gallery-format-{len(MIGRATIONS) - 1}.db").is_file()
 
 
 def test_every_name_of_a_migration_is_its_own():

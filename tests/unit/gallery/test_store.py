@@ -95,6 +95,9 @@ def _bad(**changes: object) -> NewTemplate:
         {"kind": "hr", "size_px": 16},
         {"probe_px": 0.0},
         {"probe_px": float("nan")},
+        {"recognisability": -0.1},
+        {"recognisability": 1.1},
+        {"recognisability": float("nan")},
         {"crop": b"<script>"},
         {"crop": b"RIFF" + b"\0" * 3_000_000},
     ],
@@ -103,6 +106,11 @@ def test_templates_that_make_no_sense_are_refused_whole(gallery, space, person, 
     with pytest.raises(TemplateInvalid):
         gallery.enrol("Ada", [*templates(person(1)), _bad(**changes)], space=space)
     assert gallery.size == 0 and gallery.audit() == []
+
+
+def test_recognisability_is_kept_with_its_template(gallery, space, person, templates):
+    gallery.enrol("Ada", templates(person(1), measured=[0.0, 0.62]), space=space)
+    assert [each.recognisability for each in gallery.templates("Ada")] == [0.0, 0.62, None]
 
 
 def test_vectors_of_another_length_are_refused(gallery, space):

@@ -27,6 +27,7 @@ def template(seed: int, *, size_px: int | None = None, crop: bytes | None = CROP
         size_px=size_px,
         image_sha256=f"photograph {seed}" if photo is None else photo,
         crop=crop,
+        recognisability=seed / 10,
     )
 
 

@@ -19,7 +19,7 @@ from core.gallery.transfer import export_bytes, export_gallery, import_gallery, 
 
 @pytest.fixture
 def filled(gallery, space, person, templates) -> Gallery:
-    gallery.enrol("Ada <b>Lovelace</b>", templates(person(1)), space=space, note="first")
+    gallery.enrol("Ada <b>Lovelace</b>", templates(person(1), measured=[0.9, 0.25]), space=space, note="first")
     gallery.enrol("=Bob 🧑‍🚀", templates(person(2)) + templates(person(2), size_px=16, crop=None), space=space)
     gallery.enrol("李", templates(person(3)), space=Space("edgeface_xs", "b" * 64, "d" * 64, False))
     return gallery
@@ -41,6 +41,7 @@ def everything(gallery: Gallery) -> list[tuple]:
             stored.crop,
             stored.source,
             stored.added_at,
+            stored.recognisability,
         )
         for identity in gallery.identities()
         for stored in gallery.templates(identity.id)
@@ -59,6 +60,19 @@ def test_a_gallery_travels_whole(filled, tmp_path):
         assert everything(other) == everything(filled)
         assert other.audit()[0].event == "imported"
     assert filled.audit()[0].event == "exported: 3 identities" and filled.audit()[0].actor == "kim"
+
+
+def test_an_export_of_an_earlier_version_holds_no_recognisability(filled, tmp_path):
+    def forget(members: dict[str, bytes]) -> None:
+        people = json.loads(members["identities.json"])
+        for template in (each for person in people for each in person["templates"]):
+            del template["recognisability"]
+        members["identities.json"] = json.dumps(people).encode()
+
+    with Gallery.open(tmp_path / "other.db") as other:
+        import_gallery(other, rebuilt(export_bytes(filled)[0], forget))
+        assert {each.recognisability for person in other.identities() for each in other.templates(person.id)} == {None}
+        assert [row[:-1] for row in everything(other)] == [row[:-1] for row in everything(filled)]
 
 
 def test_names_and_crops_are_a_choice(filled):
@@ -238,6 +252,8 @@ LIES: dict[str, Callable[[dict[str, bytes]], None]] = {
     "NaN as a size": in_template(probe_px=float("nan")),
     "a path as a crop": in_template(crop="../../etc/passwd"),
     "a crop of somebody else's": in_template(crop="crops/0000001.img"),
+    "more than recognisable": in_template(recognisability=1.5),
+    "recognisability in words": in_template(recognisability="high"),
     "no space named": in_template(upscaler=None),
     "the same name twice": twice_the_same,
     "JSON too deep": nested,

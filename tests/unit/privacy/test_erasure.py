@@ -15,7 +15,7 @@ import pytest
 from core import cli
 from core.diagnostics.job import layout_store
 from core.diagnostics.layout import Layout
-from core.evaluation.vector_cache import EmbeddingRow, embedding_cache
+from core.evaluation.vector_cache import QUALITY, EmbeddingRow, embedding_cache
 from core.gallery import Gallery, IdentityNotFound, NewTemplate, Space
 from core.gallery.backup import back_up, inspect_backup, restore
 from core.gallery.encryption import change_key, encrypt
@@ -200,7 +200,7 @@ def test_what_a_backup_couldn_t_let_go_is_said(settings, gallery):
 
 def test_kept_embeddings_of_the_same_photographs_go_and_others_stay(settings, gallery):
     store = embedding_cache(settings.data_dir / "cache" / "embeddings")
-    quality = np.zeros(9, np.float32)
+    quality = np.zeros(len(QUALITY), np.float32)
     kept = {f"{n:064x}": EmbeddingRow(True, True, unit(seed) * 7, quality) for n, seed in enumerate((1, 2, 900))}
     store.write({"weights": "x"}, kept, {})
     report = erase(settings, gallery, NAME)
@@ -218,7 +218,7 @@ def test_caches_of_the_inspector_and_of_diagnostics_let_go_too(settings, gallery
     """The same photograph's small views have other vectors: they follow by its hash."""
     cache = settings.data_dir / "cache"
     mine, others = f"{1:064x}", f"{2:064x}"
-    figures, quality = np.arange(3.0), np.zeros(9, np.float32)
+    figures, quality = np.arange(3.0), np.zeros(len(QUALITY), np.float32)
     embeddings, inspections = embedding_cache(cache / "embeddings"), figure_cache(cache / "inspections")
     for view, seeds in (("HR", (1, 700)), ("16 px", (800, 701))):
         pictures = zip((mine, others), seeds, strict=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.errors import SettingsInvalid
 from core.faces.quality import Quality
-from core.recognition.pooling import FRAMES, LEAST_WEIGHT, Pool, pooled, weight_of
+from core.gallery.match import LEAST_WEIGHT
+from core.recognition.pooling import FRAMES, Pool, pooled, weight_of
 
 GOOD = Quality(48.0, 1.0, 120.0, 50.0, 0.0, 0.0, 0.0, 1.0)
 
