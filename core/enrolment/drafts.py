@@ -96,6 +96,19 @@ def review_draft(pipeline: Pipeline, draft: EnrolmentDraft, person: str) -> Enro
     return EnrolmentDraft(tuple(fresh), tuple(findings))
 
 
+def best_first(draft: EnrolmentDraft) -> EnrolmentDraft:
+    """Return the draft with its photographs by recognisability, the highest first; those without a usable face last.
+
+    Findings name photographs by position, so they are dropped.
+    """
+
+    def key(photo: DraftPhoto) -> tuple[bool, float]:
+        measured = photo.probe.quality.recognisability if photo.probe is not None else None
+        return (photo.vector is None, 0.0 if measured is None else -measured)
+
+    return EnrolmentDraft(tuple(sorted(draft.photos, key=key)))
+
+
 def require_current(pipeline: Pipeline, draft: EnrolmentDraft) -> None:
     """Raises DraftOutdated where the draft was made by another pipeline.
 

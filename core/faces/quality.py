@@ -20,6 +20,7 @@ Code = Literal[
     "too_bright",
     "low_contrast",
     "doubtful",
+    "indistinct",
     "attack",
     "unchecked",
 ]
@@ -63,6 +64,18 @@ class Quality:
     detail: float | None = None
     recognisability: float | None = None
 
+    @property
+    def worth(self) -> float:
+        """How good a picture of a person it is, to choose between several: recognisability, else sharpness."""
+        return self.sharpness if self.recognisability is None else self.recognisability
+
+    @property
+    def worth_text(self) -> str:
+        """ "recognisability 0.62", or "sharpness 1.1" where nothing measured it."""
+        if self.recognisability is None:
+            return f"sharpness {self.sharpness:.1f}"
+        return f"recognisability {self.recognisability:.2f}"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -77,7 +90,7 @@ class Limits:
     25 px of motion or a Gaussian blur of 7 px have at most 0.31. The limit rises from `severe_detail_16` at 16 px to
     `severe_detail` at 32 px. detection score: the lowest of 700 faces of 16 px is 0.77 but for one.
     yaw: the middle 98 % lie between -39 and 35 degrees. pitch: 98 % within 11. brightness: 57 to 182; contrast: 20 to
-    84: those limits only catch what is black, white or empty.
+    84: those limits only catch what is black, white or empty. recognisability: no limit yet.
     """
 
     severe_probe_px: float = 11.0
@@ -94,6 +107,8 @@ class Limits:
     advised_dark: float = 50.0
     severe_bright: float = 245.0
     advised_bright: float = 215.0
+    severe_recognisability: float = 0.0
+    advised_recognisability: float = 0.0
     severe_contrast: float = 5.0
     advised_contrast: float = 20.0
 
@@ -196,6 +211,8 @@ def problems(quality: Quality, limits: Limits | None = None) -> list[Problem]:
         low("blurred", quality.detail, least, least, "{}blurred, as by motion or out of focus")
     least = at.severe_detection_score
     low("doubtful", quality.detection_score, least, least, "{}little like a face to be one")
+    severe, advised = at.severe_recognisability, at.advised_recognisability
+    low("indistinct", quality.recognisability, severe, advised, "{}indistinct to be recognised")
     low("too_dark", quality.brightness, at.severe_dark, at.advised_dark, "{}dark")
     low("too_bright", -quality.brightness, -at.severe_bright, -at.advised_bright, "{}bright")
     low("low_contrast", quality.contrast, at.severe_contrast, at.advised_contrast, "{}flat, hardly any contrast")

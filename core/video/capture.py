@@ -217,7 +217,4 @@ class CaptureSession:
 
 
 def _worth(sight: Sight) -> float:
-    """Recognisability; sharpness where nothing measured it."""
-    if sight.quality is None:
-        return 0.0
-    return sight.quality.sharpness if sight.quality.recognisability is None else sight.quality.recognisability
+    return sight.quality.worth if sight.quality is not None else 0.0

@@ -273,7 +273,7 @@ def _card_html(step: str, capture: Capture | None) -> str:
     quality = capture.sight.quality
     picture = Picture(image_address(encode_image(capture.sight.crop)), alt=f"{_TITLES[step]}: picture taken")
     face = faces_html([picture], 80).replace("class='ef-faces'", "class='ef-faces ef-one'")
-    facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", f"sharpness {quality.sharpness:.1f}")
+    facts = (f"{quality.probe_px:.0f} px, {abs(quality.yaw_deg or 0):.0f}°", quality.worth_text)
     return f"{face}{title}<div class='ef-quiet' style='font-size:.75rem'>{'<br>'.join(map(markup, facts))}</div>"
 
 

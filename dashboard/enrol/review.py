@@ -12,6 +12,7 @@ from core.recognition.matched_templates import MATCHED_SIZES_PX
 from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
+from dashboard.ui.components import RECOGNISABILITY
 from dashboard.ui.markdown import markup, plain
 from dashboard.ui.pictures import Picture, faces_html
 
@@ -33,7 +34,10 @@ _ICONS = {
 
 def review_panel(pipe: Pipeline, draft: EnrolmentDraft) -> None:
     """Show the draft's faces, the name and the findings, and save the person on request."""
-    st.subheader("Faces found", anchor=False)
+    from core.enrolment.drafts import best_first, review_draft
+
+    st.subheader("Faces found", anchor=False, help=f"The best photographs come first. {RECOGNISABILITY}")
+    draft = best_first(draft)
     chosen = _choose(draft)
     if not draft.usable:
         st.warning(
@@ -43,8 +47,6 @@ def review_panel(pipe: Pipeline, draft: EnrolmentDraft) -> None:
         return
     st.subheader("Who is it?", anchor=False)
     name, add = _who(pipe)
-    from core.enrolment.drafts import review_draft
-
     looked = review_draft(pipe, draft.only([photo.name for photo in chosen]), name)
     _show_findings(looked.findings)
     _save(pipe, looked, name, add)
@@ -77,7 +79,9 @@ def _card(photo: DraftPhoto, title: str) -> str:
     else:
         face = faces_html([Picture(probe.crop, alt=f"Face in {photo.name}", pixels=probe.crop.shape[0] < 64)], 400)
         face = face.replace("class='ef-faces'", "class='ef-faces ef-one'")
-        details = f"{probe.probe_px:.0f} px, {photo.reason or 'good'}"
+        recognisability = probe.quality.recognisability
+        measured = "" if recognisability is None else f"recognisability {recognisability:.2f}, "
+        details = f"{probe.probe_px:.0f} px, {measured}{photo.reason or 'good'}"
         if probe.taken == "crop":
             details += ". Used whole, as an aligned crop"
         if photo.faces_found > 1:

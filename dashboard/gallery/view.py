@@ -191,7 +191,8 @@ def _template_facts(template: StoredTemplate, all_of_them: Sequence[StoredTempla
     hashed = [each for each in all_of_them if each.image_sha256 and each.image_sha256 == template.image_sha256]
     smaller = sorted({each.size_px for each in hashed if each.size_px and each.probe_px < template.probe_px})
     also = f"; also at {', '.join(map(str, reversed(smaller)))} px" if smaller else ""
-    return f"{template.probe_px:.0f} px{also}, {template.space.encoder_name}"
+    measured = "" if template.recognisability is None else f"recognisability {template.recognisability:.2f}, "
+    return f"{template.probe_px:.0f} px{also}, {measured}{template.space.encoder_name}"
 
 
 def _back() -> None:

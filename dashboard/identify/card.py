@@ -12,6 +12,7 @@ from core.system.text import count
 from dashboard.identify.session import Photograph
 from dashboard.shell.session import Permission, allowed
 from dashboard.ui.charts import score_bars
+from dashboard.ui.components import RECOGNISABILITY
 from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.photo_overlay import Box, photo_html
 from dashboard.ui.pictures import Picture, faces
@@ -87,6 +88,7 @@ def measures(probe: Probe) -> str:
     parts = [
         f"probe {probe.probe_px:.0f} px",
         *(["used whole, as an aligned crop"] if probe.taken == "crop" else []),
+        *([] if quality.recognisability is None else [f"recognisability {quality.recognisability:.2f}"]),
         f"sharpness {quality.sharpness:.2f}",
         f"brightness {quality.brightness:.0f}",
     ]
@@ -117,7 +119,7 @@ def recognition_card(face: Recognition, key: str, heading: str = "") -> bool:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         probe_faces(probe)
-        st.caption(measures(probe))
+        st.caption(measures(probe), help=None if probe.quality.recognisability is None else RECOGNISABILITY)
         if probe.problems and face.outcome != "unrecognisable":
             st.caption(_sentence("; ".join(problem.text for problem in probe.problems)))
     with right:

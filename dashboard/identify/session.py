@@ -134,6 +134,7 @@ def _row(photograph: Photograph, number: int, face: Recognition | None) -> dict[
         "closest": face.top_k[0].name if face.top_k else None,
         "runner_up": runner_up,
         "probe_px": round(face.probe_px, 1) if face.probe_px is not None else None,
+        "recognisability": face.quality.recognisability if face.quality is not None else None,
         "upscaler": face.upscaler,
         "reason": face.reason,
         "warning": face.warning,

@@ -12,6 +12,11 @@ from dashboard.ui.markdown import markup, plain
 
 Value = TypeVar("Value")
 
+RECOGNISABILITY = (
+    "Recognisability, from 0 to 1, estimates how similar the face's embedding is to that of the same face large and "
+    "sharp. Where it is low, the picture hardly shows whose face it is, and a score says little."
+)
+
 
 def head(title: str, lead: str, *, wide: bool = False) -> None:
     """A page's title and its purpose in one sentence. `wide` widens the page, for charts."""

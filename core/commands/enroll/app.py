@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from core.gallery.records import Identity
     from core.recognition.boxes import Box
-    from core.recognition.results import EnrolmentDraft
+    from core.recognition.results import DraftPhoto, EnrolmentDraft
     from core.video.capture import Capture
 
 _ONE = (
@@ -191,7 +191,7 @@ def _webcam_pictures(captures: int, camera: int, *, quiet: bool) -> tuple[list[N
     def show_capture(number: int, taken: Capture) -> None:
         quality = taken.sight.quality
         if quality is not None and not quiet:
-            say(f"  {number} of {captures}: {taken.step}, {quality.probe_px:.0f} px, sharpness {quality.sharpness:.2f}")
+            say(f"  {number} of {captures}: {taken.step}, {quality.probe_px:.0f} px, {quality.worth_text}")
 
     taken = capture_in_window(session, camera=camera, on_capture=show_capture)
     frames = [one.frame for one in taken]
@@ -210,6 +210,7 @@ def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
                 "reason": photo.reason,
                 "faces_found": photo.faces_found,
                 "probe_px": round(photo.probe.probe_px, 1) if photo.probe else None,
+                "recognisability": _recognisability(photo),
                 "taken": photo.probe.taken if photo.probe else None,
             }
             for photo in draft.photos
@@ -218,9 +219,16 @@ def _enrolled(identity: Identity, draft: EnrolmentDraft) -> dict[str, Any]:
     }
 
 
+def _recognisability(photo: DraftPhoto) -> float | None:
+    measured = photo.probe.quality.recognisability if photo.probe else None
+    return None if measured is None else round(measured, 3)
+
+
 def _print_enrolment(identity: Identity, draft: EnrolmentDraft, crops: bool) -> None:
     for photo in draft.photos:
         size = f"{photo.probe.probe_px:.0f} px" if photo.probe else "-"
+        measured = _recognisability(photo)
+        size += "" if measured is None else f", recognisability {measured:.2f}"
         remark = f"; {photo.faces_found} faces found, one taken" if photo.faces_found > 1 else ""
         if photo.probe and photo.probe.taken == "crop":
             remark = "; taken whole, as an aligned crop"

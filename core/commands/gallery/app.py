@@ -79,6 +79,7 @@ def show(name: NameArgument, gallery_path: GalleryOption = None, as_json: JsonOp
                 "kind": t.kind,
                 "size_px": t.size_px,
                 "probe_px": round(t.probe_px, 1),
+                "recognisability": None if t.recognisability is None else round(t.recognisability, 3),
                 "added_at": t.added_at.isoformat(),
                 "crop": t.crop is not None,
                 "encoder": t.space.encoder_name,
@@ -92,13 +93,14 @@ def show(name: NameArgument, gallery_path: GalleryOption = None, as_json: JsonOp
         return
     say(f"{person.name}, enrolled {person.enrolled_at:%Y-%m-%d}{f': {person.note}' if person.note else ''}")
     say_table(
-        ("id", "source", "kind", "probe", "crop", "encoder", "flip", "added"),
+        ("id", "source", "kind", "probe", "recognisability", "crop", "encoder", "flip", "added"),
         [
             (
                 t.id,
                 t.source,
                 t.kind,
                 f"{t.probe_px:.0f} px",
+                "-" if t.recognisability is None else f"{t.recognisability:.2f}",
                 "yes" if t.crop is not None else "no",
                 t.space.encoder_name,
                 "yes" if t.space.flip_tta else "no",

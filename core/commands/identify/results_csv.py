@@ -27,6 +27,7 @@ _CSV_COLUMNS = (
     "calibrated",
     "margin",
     "probe_px",
+    "recognisability",
     "taken",
     "size_px",
     "upscaler",
@@ -84,4 +85,8 @@ def _not_written(path: Path, error: OSError) -> StorageFailed:
 def _cells_of(lines: CsvLines) -> WriteRow:
     from core.recognition.results import POSSIBLE
 
-    return lambda row: lines.add({**row, "possible": POSSIBLE.join(row["possible"])})
+    def write(row: dict[str, Any]) -> None:
+        measured = (row["quality"] or {}).get("recognisability")
+        lines.add({**row, "possible": POSSIBLE.join(row["possible"]), "recognisability": measured})
+
+    return write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,22 @@ def test_severe_reasons_come_first() -> None:
 
 def test_limits_are_settings() -> None:
     assert problems(GOOD, Limits(advised_probe_px=200))[0].code == "too_small"
+
+
+@pytest.mark.parametrize(("measured", "severe"), [(0.1, True), (0.4, False), (0.6, None), (None, None)])
+def test_an_indistinct_face_is_one_below_the_limits(measured: float | None, severe: bool | None) -> None:
+    found = problems(
+        replace(GOOD, recognisability=measured), Limits(severe_recognisability=0.2, advised_recognisability=0.5)
+    )
+    assert [(each.code, each.severe) for each in found] == ([] if severe is None else [("indistinct", severe)])
+    assert not problems(replace(GOOD, recognisability=0.0)), "no limit is set"
+    assert not found or found[0].text == f"{'too' if severe else 'rather'} indistinct to be recognised"
+
+
+def test_pictures_are_chosen_by_recognisability_else_by_sharpness() -> None:
+    known, unknown = replace(GOOD, recognisability=0.625), replace(GOOD, sharpness=1.14)
+    assert (known.worth, known.worth_text) == (0.625, "recognisability 0.62")
+    assert (unknown.worth, unknown.worth_text) == (1.14, "sharpness 1.1")
 
 
 @pytest.mark.parametrize("size", [112, 32, 24, 16])
