@@ -33,6 +33,9 @@ SMALL_PX = 48.0
 DRAWN_SIZES = (0.72, 1.0, 1.4)
 """Sizes at which a box that a person drew is read, in sizes of that box."""
 
+LEAST_DISTINCT = 0.06
+"""Recognisability from which on a face is distinct enough not to be searched for in other turns."""
+
 TURNS = (2, 1, 3)
 """Quarter turns counterclockwise, the most frequent first."""
 
@@ -101,7 +104,7 @@ class Detector:
         if small_faces is None and (face is None or size_of(face) < SMALL_PX):
             seen += self._search(bgr, _SEARCH_PIXELS)
             face = self._chosen(rgb, seen, how)
-        if face is None or face.quarter:
+        if face is None or face.quarter or not _is_distinct(face):
             seen += self._turned_candidates(bgr, small_faces, [] if face is None else [face])
             face = self._chosen(rgb, seen, how)
         return face
@@ -154,9 +157,10 @@ class Detector:
 
     def _turned_candidates(self, bgr: RGB, small_faces: bool | None, found: Sequence[Face]) -> list[Face]:
         """Candidates in the photograph turned by quarters: as the faces in it are turned, or in every turn where it
-        shows none."""
+        shows none distinctly."""
+        distinctly = {face.quarter for face in found if _is_distinct(face)}
         seen = []
-        for quarter in sorted({face.quarter for face in found} - {0}) if found else TURNS:
+        for quarter in sorted(distinctly - {0}) if distinctly else TURNS:
             turned = np.ascontiguousarray(np.rot90(bgr, quarter))
             seen += [turned_back(face, quarter, bgr.shape) for face in self._candidates(turned, small_faces)]
         return seen
@@ -219,6 +223,10 @@ class Detector:
 
 def _candidate(box_xyxy: Box) -> Face:
     return Face(box_xyxy, np.full((5, 2), np.nan, dtype=np.float32), 1.0)
+
+
+def _is_distinct(face: Face) -> bool:
+    return face.recognisability is None or face.recognisability >= LEAST_DISTINCT
 
 
 def _first_zoom(bgr: RGB) -> float:

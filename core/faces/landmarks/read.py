@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ FACE_BOX = (56.0, 66.1, 79.5, 105.6)
 FIRST_SIDE, EXACT_SIDE = 1.6, 1.3
 """Side of the first look, about a box, and of the exact one, about landmarks, in probe sizes."""
 
+GOOD_ERROR_PX = 0.5
+"""Expected error of the landmarks of a good photograph, in px of the 112 px crop."""
+
 LEAST_FACE = 0.5
 """A look counts as a face from this probability on."""
 
@@ -42,7 +46,19 @@ def recognisability_of(landmarker: Landmarker, crops: Sequence[RGB]) -> list[flo
     """How far an embedding of each aligned crop, uint8 RGB (s, s, 3), can be trusted, 0 to 1."""
     looks = [Look((crop.shape[1] / 2, crop.shape[0] / 2), EXACT_SIDE * crop.shape[0]) for crop in crops]
     cuts = _stacked([look.cut(crop) for look, crop in zip(looks, crops, strict=True)])
-    return [float(value) for value in landmarker.read(cuts).recognisability]
+    readings = landmarker.read(cuts)
+    errors_px = readings.errors.mean(axis=1) * EXACT_SIDE * CROP_PX / 2
+    return [trust(float(alone), float(error)) for alone, error in zip(readings.recognisability, errors_px, strict=True)]
+
+
+def trust(recognisability: float, error_px: float) -> float:
+    """Recognisability as the network gives it, lowered where its landmarks are less exact than those of a good
+    photograph.
+
+    A face that is hard to align is hard to recognise: on 900 photographs of LFW fold 4 at 16 to 32 px, the product
+    orders errors better than either factor (docs/measurements.md).
+    """
+    return recognisability * min(1.0, math.exp(GOOD_ERROR_PX - error_px))
 
 
 def size_of(face: Face) -> float:
@@ -136,4 +152,5 @@ def _face(look: Look, reading: _Reading) -> Face | None:
     if reading.is_face < LEAST_FACE or not np.isfinite(landmarks).all() or np.ptp(landmarks, axis=0).max() < 1.0:
         return None
     error_px = reading.error * look.side_px / 2 * CROP_PX / probe_px(landmarks)
-    return Face(box_of(landmarks), landmarks, reading.is_face, error_px, reading.recognisability)
+    recognisability = trust(reading.recognisability, error_px)
+    return Face(box_of(landmarks), landmarks, reading.is_face, error_px, recognisability)

@@ -116,8 +116,12 @@ def test_an_indistinct_face_is_one_below_the_limits(measured: float | None, seve
         replace(GOOD, recognisability=measured), Limits(severe_recognisability=0.2, advised_recognisability=0.5)
     )
     assert [(each.code, each.severe) for each in found] == ([] if severe is None else [("indistinct", severe)])
-    assert not problems(replace(GOOD, recognisability=0.0)), "no limit is set"
     assert not found or found[0].text == f"{'too' if severe else 'rather'} indistinct to be recognised"
+
+
+def test_an_indistinct_face_with_a_severe_problem_is_told_by_that_one() -> None:
+    found = problems(replace(GOOD, recognisability=0.0, brightness=2))
+    assert [each.code for each in found if each.severe] == ["too_dark"]
 
 
 def test_pictures_are_chosen_by_recognisability_else_by_sharpness() -> None:
@@ -188,10 +192,10 @@ def test_a_gaussian_blur_of_7_px_is_refused_and_small_sharp_faces_are_not(astron
 
 
 def test_what_is_little_like_a_face_is_refused(detector) -> None:
-    """Part of a motorcycle in scikit-image, of which the detector is sure by 0.70."""
+    """Part of a motorcycle in scikit-image, in which both networks see a face."""
     spec = importlib.util.find_spec("skimage")
     workshop = read_image(Path(spec.submodule_search_locations[0]) / "data" / "motorcycle_right.png")
-    assert detector.detect(workshop) and "doubtful" in _judged(workshop, detector)
+    assert detector.detect(workshop) and "indistinct" in _judged(workshop, detector)
 
 
 def test_a_plain_crop_has_no_detail_to_judge() -> None:

@@ -55,7 +55,7 @@ def test_enrolled_they_find_the_small_face_and_count_as_one_photograph(make_pipe
     assert [t.kind for t in one_per_photograph(templates)] == ["hr"]
     crop = resize(draft.usable[0].probe.aligned, 16)
     found = pipeline.run(np.ascontiguousarray(crop))
-    assert found.identity == "Matched"
+    assert found.top_k[0].name == "Matched"
     assert (found.top_k[0].kind, found.top_k[0].size_px) == ("sr", 16)
     assert found.top_k[0].score == pytest.approx(1.0, abs=1e-3)
     assert found.top_k[1].score < found.top_k[0].score
