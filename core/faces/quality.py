@@ -45,8 +45,8 @@ class Quality:
     1.3 at every size from 12 to 112 px. A Gaussian blur of 4, 6, 8 and 12 px of 112 takes it to 0.73, 0.50, 0.36, 0.22.
     detail: on the same 16 px, the standard deviation of second differences over 1 px to that over 3 px, in that of four
     directions where it is lowest: a blur along one direction, as by motion, leaves sharpness and takes detail. The
-    median of 100 LFW faces is 0.46 at full size, 0.40 at 24 and 0.37 at 16 px; 0.26 after a motion of 25 px of a
-    250 px photograph or a Gaussian blur of 7 px.
+    median of 200 LFW faces is 0.44 at full size, 0.35 at 24 and 0.33 at 16 px; 0.26 to 0.29 after a motion of 25 px of
+    a 250 px photograph.
     brightness: mean luma, 0 to 255. contrast: standard deviation of the luma. yaw_deg: positive when the face turns
     towards the image's right; pitch_deg: positive when it looks up; roll_deg: positive when it tilts clockwise.
     detection_score: the probability, 0 to 1, that it is a face. recognisability: how far an embedding of this crop can
@@ -87,9 +87,10 @@ class Limits:
     sharpness: the lowest of a real face is 0.48; below 0.40 lie 1 % of faces with a Gaussian blur of 4 px of 112, 24 %
     at 6 px, 66 % at 8 px and 98 % at 12 px. EdgeFace-XXS's cosine of such a face with itself unblurred is 0.57, 0.31,
     0.18 and 0.07 on average, so most of what is refused would not have been recognised.
-    detail: 180 faces have at least 0.36 at full size, 0.34 at 32 px, 0.29 at 24 px and 0.27 at 16 px; 95 of 100 with
-    25 px of motion or a Gaussian blur of 7 px have at most 0.31. The limit rises from `severe_detail_16` at 16 px to
-    `severe_detail` at 32 px. detection score: 99.5 % of 900 faces of 16 px have at least 0.99, and 0.86 by a camera.
+    detail: 99 % of 200 faces have at least 0.35 at full size, 0.34 at 32 px, 0.30 at 24 px and 0.26 at 16 px; of those
+    with 25 px of motion in any direction or a Gaussian blur of 5 px at 250 px, half have at most 0.29. The limit rises
+    from `severe_detail_16` at 16 px to `severe_detail` at 32 px. detection score: 99.5 % of 900 faces of 16 px have at
+    least 0.99, and 0.86 by a camera.
     yaw: the middle 98 % lie between -39 and 35 degrees. pitch: 98 % within 11. brightness: 57 to 182; contrast: 20 to
     84: those limits only catch what is black, white or empty. recognisability: of 900 LFW faces
     of fold 4, 0.7 % are below the severe limit at 16 px, and 20, 3 and 1 % of those that a camera delivers with 16, 24
@@ -100,8 +101,8 @@ class Limits:
     advised_probe_px: float = 40.0
     severe_sharpness: float = 0.40
     advised_sharpness: float = 0.55
-    severe_detail: float = 0.32
-    severe_detail_16: float = 0.25
+    severe_detail: float = 0.31
+    severe_detail_16: float = 0.245
     severe_detection_score: float = 0.9
     severe_yaw_deg: float = 65.0
     advised_yaw_deg: float = 30.0
@@ -133,8 +134,7 @@ def assess(
     recognisability, which `recognisability` replaces where the crop was changed since."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     brightness, contrast = (float(value[0, 0]) for value in cv2.meanStdDev(luma))
-    side = min(_SHARPNESS_AT_PX, luma.shape[0])
-    coarse = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    coarse = _coarse(luma)
     spread = float(coarse.std())
     laplacian = cv2.Laplacian(coarse, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
     yaw, pitch, roll = head_angles_deg(face.landmarks) if face is not None else (None, None, None)
@@ -147,27 +147,33 @@ def assess(
         pitch_deg=pitch,
         roll_deg=roll,
         detection_score=face.score if face is not None else None,
-        detail=_detail(np.asarray(coarse, dtype=np.float32)),
+        detail=_detail(luma),
         recognisability=face.recognisability if recognisability is None and face is not None else recognisability,
     )
 
 
 def _detail(luma: NDArray[np.float32]) -> float | None:
-    """Second differences over 1 px by those over 3 px, in the direction where that is lowest; None on a plain crop."""
-    wide = np.pad(luma, 3, mode="edge")
-    high, across = luma.shape
-
-    def spread(right: int, down: int) -> float:
-        sides = (wide[3 + way * down :, 3 + way * right :][:high, :across] for way in (1, -1))
-        return float((sum(sides) - 2 * luma).std())
-
+    """Second differences over 1 px by those over 3 px at 16 px, in the direction where that is lowest: across, down and
+    along both diagonals, which are the axes of the crop turned by 45 degrees. None on a plain crop."""
+    middle = (luma.shape[0] - 1) / 2
+    by_45_deg = cv2.getRotationMatrix2D((middle, middle), 45.0, 1.0)
+    turned = cv2.warpAffine(luma, by_45_deg, luma.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     ratios = []
-    for right, down in ((1, 0), (0, 1), (1, 1), (1, -1)):
-        coarse = spread(3 * right, 3 * down)
-        if coarse < 1e-3:
-            return None
-        ratios.append(spread(right, down) / coarse)
+    for picture in (_coarse(luma), _coarse(np.asarray(turned, dtype=np.float32))):
+        wide = np.pad(picture, 3, mode="edge")
+        for axis in (0, 1):
+            fine, coarse = (
+                sum(np.roll(wide, way * step, axis)[3:-3, 3:-3] for way in (1, -1)) - 2 * picture for step in (1, 3)
+            )
+            if float(coarse.std()) < 1e-3:
+                return None
+            ratios.append(float(fine.std() / coarse.std()))
     return min(ratios)
+
+
+def _coarse(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = min(_SHARPNESS_AT_PX, luma.shape[0])
+    return np.asarray(cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def head_angles_deg(landmarks: NDArray[np.float32]) -> tuple[float, float, float]:
