@@ -102,23 +102,35 @@ class Encoder:
         if count == 0:
             return np.zeros((0, EMBEDDING_DIM), dtype=np.float32)
         _require_crops(images)
-        parts = [self._encode_batch(images[i : i + batch_size]) for i in range(0, count, batch_size)]
+        parts = [self._encode_batch(images[i : i + batch_size])[0] for i in range(0, count, batch_size)]
         return np.concatenate(parts)
+
+    def encode_with_norms(
+        self, images: Images, *, batch_size: int = 64
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embed crops as `encode` does, with the norm of each embedding before normalisation, (N,); with flip TTA that
+        of the mean of both. Raises what `encode` raises."""
+        if len(images) == 0:
+            return self.encode(images), np.zeros(0, np.float32)
+        _require_crops(images)
+        parts = [self._encode_batch(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        vectors, norms = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return vectors, norms
 
     def encode_with_agreement(
         self, images: Images, *, batch_size: int = 64
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Embed crops as `encode` does, with the cosine of each embedding to its mirror image's, (N,).
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Embed crops as `encode_with_norms` does, with the cosine of each embedding to its mirror image's, (N,).
 
         This mirror agreement falls where the network guesses. It is free with flip TTA and doubles the time without.
         Raises what `encode` raises.
         """
         if len(images) == 0:
-            return self.encode(images), np.zeros(0, np.float32)
+            return *self.encode_with_norms(images), np.zeros(0, np.float32)
         _require_crops(images)
         parts = [self._both(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
-        vectors, agreement = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return vectors, agreement
+        vectors, norms, agreement = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return vectors, norms, agreement
 
     @torch.inference_mode()
     def norms(self, images: Images, *, batch_size: int = 64) -> NDArray[np.float32]:
@@ -138,22 +150,21 @@ class Encoder:
         return np.concatenate(parts)
 
     @torch.inference_mode()
-    def _both(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _both(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         batch = images if isinstance(images, Tensor) else to_tensor(images)
         batch = batch.to(self._device, memory_format=torch.channels_last)
         plain, mirrored = self._raw(batch), self._raw(batch.flip(3))
-        unit = nn.functional.normalize(plain + mirrored if self.flip_tta else plain, dim=1)
-        return unit.cpu().numpy(), nn.functional.cosine_similarity(plain, mirrored, dim=1).cpu().numpy()
+        agreement = nn.functional.cosine_similarity(plain, mirrored, dim=1).cpu().numpy()
+        return *_normalised((plain + mirrored) / 2 if self.flip_tta else plain), agreement
 
     @torch.inference_mode()
-    def _encode_batch(self, images: Images) -> NDArray[np.float32]:
+    def _encode_batch(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         batch = images if isinstance(images, Tensor) else to_tensor(images)
         batch = batch.to(self._device, memory_format=torch.channels_last)
         raw = self._raw(batch)
         if self.flip_tta:
-            raw = raw + self._raw(batch.flip(3))
-        unit: NDArray[np.float32] = nn.functional.normalize(raw, dim=1).cpu().numpy()
-        return unit
+            raw = (raw + self._raw(batch.flip(3))) / 2
+        return _normalised(raw)
 
     def _raw(self, batch: Tensor) -> Tensor:
         """(N, 3, 112, 112) on the device -> float32 (N, 512), not normalised; one or a few crops through the engine."""
@@ -258,6 +269,11 @@ def resolve_precision(precision: Precision, device: str) -> str:
     if precision != "auto":
         return precision
     return "bfloat16" if device == "cpu" and cpu_has_bfloat16() else "float32"
+
+
+def _normalised(raw: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Unit rows (N, 512) of raw embeddings, and the norms (N,)."""
+    return nn.functional.normalize(raw, dim=1).cpu().numpy(), raw.norm(dim=1).cpu().numpy()
 
 
 def _require_crops(images: Images) -> None:

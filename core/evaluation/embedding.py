@@ -21,7 +21,7 @@ from core.evaluation.identification import Templates
 from core.evaluation.pictures import Picture, hash_of
 from core.evaluation.scores import Ints
 from core.evaluation.systems import System
-from core.evaluation.vector_cache import QUALITY, EmbeddingCache, EmbeddingRow
+from core.evaluation.vector_cache import BY_ENCODER, QUALITY, EmbeddingCache, EmbeddingRow
 from core.evaluation.views import Mode, Shown, Size, View, show
 from core.gallery.match import weights_of
 from core.images import sha256_of
@@ -33,10 +33,13 @@ from core.settings import CROP_PX
 MODES: tuple[Mode, ...] = ("aligned", "end to end")
 SIZES: tuple[Size, ...] = (None, 32, 24, 16)
 
+_UNMEASURED = (float("nan"),) * len(BY_ENCODER)
+
 _BATCH = 64
 _WORKERS = 2
 
-_Encoded = tuple[NDArray[np.float32], float]
+_Encoded = tuple[NDArray[np.float32], tuple[float, ...]]
+"""A vector, and its measures BY_ENCODER."""
 
 
 @dataclass(frozen=True)
@@ -227,26 +230,29 @@ def _embed_batch(
 
 
 def _encode(pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> list[_Encoded]:
-    """Vectors, and agreement with the mirror image where it is asked for or flip TTA gives it; NaN for a peer."""
+    """Vectors with their norms, and agreement with the mirror image where it is asked for or flip TTA gives it; NaN for
+    a peer."""
     if not hasattr(pipeline.encoder, "encode_with_agreement"):
-        return [(vector, float("nan")) for vector in pipeline.encoder.encode(crops)]
+        return [(vector, _UNMEASURED) for vector in pipeline.encoder.encode(crops)]
     both = mirrored | pipeline.encoder.flip_tta
-    encoded: list[_Encoded] = [(np.zeros(0, np.float32), float("nan"))] * len(crops)
+    encoded: list[_Encoded] = [(np.zeros(0, np.float32), _UNMEASURED)] * len(crops)
     if both.any():
-        vectors, agreement = pipeline.encoder.encode_with_agreement(crops[both])
-        for position, vector, one in zip(np.nonzero(both)[0], vectors, agreement, strict=True):
-            encoded[position] = (vector, float(one))
+        for position, vector, norm, agreement in zip(
+            np.nonzero(both)[0], *pipeline.encoder.encode_with_agreement(crops[both]), strict=True
+        ):
+            encoded[position] = (vector, (float(norm), float(agreement)))
     if not both.all():
-        for position, vector in zip(np.nonzero(~both)[0], pipeline.encoder.encode(crops[~both]), strict=True):
-            encoded[position] = (vector, float("nan"))
+        for position, vector, norm in zip(
+            np.nonzero(~both)[0], *pipeline.encoder.encode_with_norms(crops[~both]), strict=True
+        ):
+            encoded[position] = (vector, (float(norm), float("nan")))
     return encoded
 
 
 def _row(shown: Shown, encoded: _Encoded | None) -> EmbeddingRow:
-    vector, agreement = (None, np.nan) if encoded is None else encoded
-    return EmbeddingRow(
-        shown.found, shown.crop is not None, vector, np.append(shown.quality[:-1], np.float32(agreement))
-    )
+    vector, measures = (None, _UNMEASURED) if encoded is None else encoded
+    quality = np.append(shown.quality[: -len(BY_ENCODER)], np.array(measures, dtype=np.float32))
+    return EmbeddingRow(shown.found, shown.crop is not None, vector, quality)
 
 
 def _joined(view: View, pictures: Sequence[Picture], rows: Mapping[str, EmbeddingRow]) -> Embedded:

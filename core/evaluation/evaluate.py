@@ -188,7 +188,7 @@ def _identification(
     outcomes, _ = per_identity.leave_one_out(work.pictures, probe, hr)
     if outcomes is None or not outcomes.mated.any():
         return {}
-    probes = per_identity.probe_table(work.pictures, probe, hr, probe.measure("mirror_agreement"))
+    probes = per_identity.probe_table(work.pictures, probe, hr)
     sizes = np.bincount(work.people)
     missed = work.people[~probe.acquired & (sizes[work.people] > 1)]
     groups = (
@@ -260,21 +260,20 @@ def _reject(work: _Work, probe: Embedded, hr: Embedded) -> pd.DataFrame:
     parts = []
     for pairing, ordered in (("VLR-VLR", False), ("VLR-HR", True)):
         there = probe.acquired & hr.acquired if ordered else probe.acquired
-        quality = probe.measure("mirror_agreement")
-        if np.isnan(quality[there]).all():
-            quality = probe.measure("detection_score")
-        else:  # of a sample of people, unless flip TTA gave it for all
-            there = there & np.isfinite(quality)
-        curve = reject.reject_curve(
+        mirrored = there & np.isfinite(probe.measure("mirror_agreement"))
+        if mirrored.any():  # of a sample of people, unless flip TTA gave it for all: all curves are drawn for those
+            there = mirrored
+        measures = {name: probe.measure(column)[there] for name, column in reject.MEASURES.items()}
+        table = reject.reject_curves(
             probe.vectors[there],
             (hr if ordered else probe).vectors[there],
             work.people[there],
-            quality[there],
+            measures,
             ordered=ordered,
             seed=work.plan.seed,
         )
-        curve.insert(0, "pairing", pairing)
-        parts.append(curve)
+        table.insert(0, "pairing", pairing)
+        parts.append(table)
     return pd.concat(parts, ignore_index=True)
 
 

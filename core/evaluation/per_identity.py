@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from core.evaluation.embedding import Embedded
 from core.evaluation.identification import Outcomes, identify
@@ -22,14 +21,12 @@ FEW_IMAGES = 3
 """With fewer probes a person's interval spans almost everything."""
 
 
-def probe_table(
-    pictures: Sequence[Picture], probe: Embedded, hr: Embedded, quality: ArrayLike | None = None
-) -> pd.DataFrame:
+def probe_table(pictures: Sequence[Picture], probe: Embedded, hr: Embedded) -> pd.DataFrame:
     """A row for each picture: as probe in its view, the HR pictures enrolled, its own one left out.
 
     `genuine` and `rank` are NaN where the person has no other acquired picture; all scores are where the probe wasn't
-    acquired. `impostor_image` is that one of the best impostor's pictures that is most like the probe; `quality` is NaN
-    where it wasn't measured.
+    acquired. `impostor_image` is that one of the best impostor's pictures that is most like the probe;
+    `recognisability` is NaN where it wasn't measured.
     """
     outcomes, at = leave_one_out(pictures, probe, hr)
     _, names = codes_of(pictures)
@@ -43,7 +40,7 @@ def probe_table(
             "impostor_identity": "",
             "impostor_image": "",
             "rank": np.nan,
-            "quality": np.nan if quality is None else np.asarray(quality, dtype=np.float64),
+            "recognisability": probe.measure("recognisability").astype(np.float64),
             "sha256": [picture.sha256 for picture in pictures],
         }
     )

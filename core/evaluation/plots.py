@@ -5,7 +5,7 @@ Names are data: they are escaped, since plotly takes some HTML for markup. Rates
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -145,8 +145,35 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
     return figure
 
 
-def reject_chart(table: pd.DataFrame, by: Sequence[str]) -> go.Figure:
-    """Equal error rate over the share of images rejected."""
+def reject_charts(table: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[str, go.Figure]]:
+    """(title, chart) of the equal error rate over the share of images rejected: by the first measure in every view, and
+    by every measure where one image is small, at the smallest size."""
+    if "measure" not in table:  # written by an earlier version
+        yield "Error against reject", _reject_chart(table, by)
+        return
+    first = str(table["measure"].iloc[0])
+    yield f"Error against reject by {first}", _reject_chart(table[table["measure"] == first], by)
+    some = table[table["pairing"] == "VLR-HR"]
+    if table["measure"].nunique() > 1 and len(some):
+        smallest = some[some["size_px"] == some["size_px"].min()]
+        title = f"Error against reject by each measure, {smallest['probe'].iloc[0]} against HR"
+        yield title, _reject_chart(smallest, [*by, "measure"])
+
+
+def reject_note(table: pd.DataFrame) -> str:
+    """How the images of a table of rejection were ranked, in words."""
+    if "measure" not in table:
+        return "Images are rejected by how well their embedding agrees with that of their mirror image, worst first."
+    note = "Images are rejected by a measure, the lowest first: by recognisability, and by others to compare."
+    if (table["measure"] == "mirror agreement").any():
+        note += (
+            " Mirror agreement is how well an embedding agrees with that of the mirror image; without flip it is known "
+            "of a sample of people, and all curves are drawn for those."
+        )
+    return note
+
+
+def _reject_chart(table: pd.DataFrame, by: Sequence[str]) -> go.Figure:
     figure = _figure("Worst images rejected, %", "Equal error rate of the rest, %")
     for name, some, colour in _lines(table, by):
         figure.add_scatter(

@@ -9,7 +9,7 @@ curve), the equal error rate at the threshold that each remainder has.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,11 +18,21 @@ from numpy.typing import NDArray
 
 from core.dataset.degrade import seed_for
 from core.evaluation.scores import Ints, Vectors
-from core.evaluation.verification import equal_error_rate, roc, tar_at_far
+from core.evaluation.verification import equal_error_rate, roc_of_sorted, tar_at_far
+
+MEASURES = {
+    "recognisability": "recognisability",
+    "mirror agreement": "mirror_agreement",
+    "sharpness": "sharpness",
+    "detection score": "detection_score",
+    "norm": "norm",
+}
+"""Measures that images are rejected by, the first the one to go by, with their names in `vector_cache.QUALITY`."""
 
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 FAR = 1e-3
 
+_COLUMNS = ("measure", "rejected", "images", "genuine", "impostor", "eer", "frr")
 _MOST_IMPOSTORS = 1_000_000
 _SAMPLE = "reject"
 _ROWS = 512
@@ -90,47 +100,47 @@ def scores_of(probe: Vectors, other: Vectors, a: Ints, b: Ints) -> NDArray[np.fl
     return scores
 
 
-def reject_curve(
+def reject_curves(
     probe: Vectors,
     other: Vectors,
     people: Ints,
-    quality: NDArray[np.floating],
+    measures: Mapping[str, NDArray[np.floating]],
     *,
     ordered: bool,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Errors by the share of images rejected: columns rejected, images, genuine, impostor, eer, frr (at the threshold
-    that had FAR 0.1 % before any was rejected; None with too few pairs).
+    """Errors by the share of images rejected: columns measure, rejected, images, genuine, impostor, eer, frr (at the
+    threshold that had FAR 0.1 % before any was rejected; None with too few pairs).
 
-    Rows (N, D) of `probe` are rejected by `quality` (N,), lowest first, NaN before all; `other` are the same people's
-    other sides, HR where `ordered` (those aren't rejected), the same rows where not. Shares that leave no pair of a
-    kind are left out; no row at all without genuine and impostor pairs.
+    Rows (N, D) of `probe` are rejected by each of `measures` (N,), lowest first, NaN before all; a measure that is
+    known of none is left out. `other` are the same people's other sides, HR where `ordered` (those aren't rejected),
+    the same rows where not. Shares that leave no pair of a kind are left out; no row at all without genuine and
+    impostor pairs.
     """
     a, b = sample_pairs(people, ordered=ordered, seed=seed)
     scores = scores_of(probe, other, a, b)
+    order = np.argsort(scores, kind="stable")  # what is left of sorted scores is sorted
+    a, b, scores = a[order], b[order], scores[order]
     same = people[a] == people[b]
     if not same.any() or same.all():
-        return pd.DataFrame(columns=["rejected", "images", "genuine", "impostor", "eer", "frr"])
-    curve = roc(scores, same)
+        return pd.DataFrame(columns=list(_COLUMNS))
+    curve = roc_of_sorted(scores[same], scores[~same])
     usable = tar_at_far(curve, FAR, int((~same).sum())) is not None
     threshold = float(curve.thresholds[int(np.searchsorted(curve.far, FAR, side="right")) - 1])
-    quality_rank = np.argsort(np.argsort(np.where(np.isnan(quality), -np.inf, quality), kind="stable"), kind="stable")
     rows = []
-    for share in shares:
-        keep = quality_rank >= round(share * len(people))
-        there = keep[a] if ordered else keep[a] & keep[b]
-        left, kept = scores[there], same[there]
-        if not kept.any() or kept.all():
+    for measure, values in measures.items():
+        if np.isnan(values).all():
             continue
-        rows.append(
-            {
-                "rejected": share,
-                "images": int(keep.sum()),
-                "genuine": int(kept.sum()),
-                "impostor": int((~kept).sum()),
-                "eer": equal_error_rate(roc(left, kept)),
-                "frr": float((left[kept] < threshold).mean()) if usable else None,
-            }
-        )
-    return pd.DataFrame(rows)
+        rank = np.argsort(np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable"), kind="stable")
+        for share in shares:
+            keep = rank >= round(share * len(people))
+            there = keep[a] if ordered else keep[a] & keep[b]
+            genuine, impostor = scores[there & same], scores[there & ~same]
+            if not len(genuine) or not len(impostor):
+                continue
+            eer = equal_error_rate(roc_of_sorted(genuine, impostor))
+            frr = float((genuine < threshold).mean()) if usable else None
+            row = (measure, share, int(keep.sum()), len(genuine), len(impostor), eer, frr)
+            rows.append(dict(zip(_COLUMNS, row, strict=True)))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))

@@ -39,7 +39,6 @@ _NOTES = {
     "per_identity": "Worst first; intervals are Wilson's over the person's probes.",
     "groups": "Each probe is searched among all people. Intervals come from resampling people; don't compare groups "
     "that are marked as few. A difference may come from the photographs as well as from the people on them.",
-    "reject": "Images are rejected by how well their embedding agrees with that of their mirror image, worst first.",
     "sweep": "A threshold chosen here and reported on the same data gives optimistic figures: calibrate on "
     "other people.",
     "sr_summary": "Against the HR crop; super-resolution invents detail that a higher figure doesn't prove true.",
@@ -68,7 +67,8 @@ def _section(name: str, title: str, evaluation: Evaluation, numbers: Iterator[in
     ]
     if table.empty or (name in _HIDDEN and not charts):
         return None
-    section: dict[str, Any] = {"title": title, "note": _NOTES.get(name), "charts": charts}
+    note = plots.reject_note(table) if name == "reject" else _NOTES.get(name)
+    section: dict[str, Any] = {"title": title, "note": note, "charts": charts}
     if name not in _HIDDEN:
         section["table"] = _table_html(name, table)
         if len(table) > _ROWS:
@@ -124,7 +124,7 @@ def _charts(name: str, evaluation: Evaluation) -> Iterator[tuple[str, go.Figure]
             heading = ", ".join(str(value) for value in values if str(value))
             yield f"Worst people: {heading}", plots.per_identity_chart(some)
     elif name == "reject":
-        yield "Error against reject", plots.reject_chart(table, _BY)
+        yield from plots.reject_charts(table, _BY)
     elif name == "sr_quality":
         for measure, title in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "Identity similarity")):
             yield title, plots.distribution_chart(table, measure)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation.evaluation_spec import SystemSpec
+from core.faces.landmarks.network import Landmarker
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
 from core.models.upscalers import active_upscaler
@@ -106,7 +107,7 @@ class System:
         """The configuration that decides an embedding, as the cache's key.
 
         `upscales`: the upscaler takes part in this view. `aligned`: the pictures are crops, so that neither detector
-        nor quality limits take part.
+        nor quality limits take part. The landmark network measures recognisability of both.
         """
         loaded = self.loader.loaded
         limits = Limits() if loaded is None else loaded.config.limits
@@ -114,7 +115,7 @@ class System:
         upscaler = {"upscaler": self.upscaler_id if upscales else ""}
         if upscales and self.upscaler_id != BICUBIC:
             upscaler["takes"] = "112 px, cut in one step"  # set apart from caches of crops at native size
-        return {**self.key, **view, **searched, **upscaler, "crops": aligned}
+        return {**self.key, **view, **searched, **upscaler, "crops": aligned, "landmarks": Landmarker().id}
 
     def protocol(self) -> dict[str, Any]:
         """Facts that identify the system, for an evaluation's protocol."""

@@ -23,6 +23,10 @@ from core.errors import StorageFailed
 from core.settings import Settings
 from core.system.sqlite_files import cache_file, is_damage, remove_database
 
+BY_ENCODER = ("norm", "mirror_agreement")
+"""Measures that encoding a face gives: the norm of the raw embedding, and the cosine of the embeddings of a face and
+its mirror image."""
+
 QUALITY = (
     "probe_px",
     "sharpness",
@@ -33,10 +37,9 @@ QUALITY = (
     "roll_deg",
     "detection_score",
     "recognisability",
-    "mirror_agreement",
+    *BY_ENCODER,
 )
-"""Quality measures stored beside each embedding, in this order; NaN where there is none. mirror_agreement is the cosine
-of the embeddings of a face and its mirror image."""
+"""Quality measures stored beside each embedding, in this order; NaN where there is none."""
 
 _ABOUT_TABLE = "about(id INTEGER PRIMARY KEY, value TEXT NOT NULL)"
 _BATCH = 500
@@ -161,7 +164,7 @@ _EMBEDDINGS = RowFormat(
     {"found": "INTEGER NOT NULL", "acquired": "INTEGER NOT NULL", "quality": "BLOB NOT NULL", "vector": "BLOB"},
     _encode,
     _decode,
-    version=2,
+    version=3,
 )
 
 

@@ -32,8 +32,6 @@ _SHOWN_ELSEWHERE = frozenset({"curves", "histograms", "cmc", "probes", "sr_quali
 _NOTES = {
     "open_set": "FPIR: share of strangers who are named. DIR: share of enrolled people who are named correctly. A "
     "threshold is valid for one gallery size.",
-    "reject": "Images are rejected by how little their embedding agrees with that of their mirror image; without flip, "
-    "those of a sample of people.",
     "sweep": "A threshold chosen here and reported on the same data is optimistic. Calibrate it on other people.",
     "sr_summary": "Compared with the HR crop. Super-resolution invents detail; a higher figure doesn't prove it true.",
     "verification": "A dash means too few impostor pairs. The ± of an accuracy is its standard error over folds.",
@@ -49,8 +47,9 @@ def tables_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         if table.empty or name in _SHOWN_ELSEWHERE:
             continue
         with st.expander(f"{title} ({len(table):,})", key=f"accuracy_table_{name}"):
-            if name in _NOTES:
-                st.caption(_NOTES[name])
+            note = plots.reject_note(table) if name == "reject" else _NOTES.get(name)
+            if note:
+                st.caption(note)
             _charts(name, evaluation)
             shown = compact(name, table.head(ROWS))
             st.dataframe(shown, hide_index=True, height=min(420, 38 + 35 * max(1, len(shown))))
@@ -63,7 +62,9 @@ def _charts(name: str, evaluation: Evaluation) -> None:
     if name == "reject":
         by = ("system", "mode", "degradation", "probe", "pairing")
         table = evaluation.table(name)
-        chart(plots.reject_chart(table[table["pairing"] == "VLR-HR"], by), "accuracy_reject", alt="Errors by rejection")
+        for number, (title, figure) in enumerate(plots.reject_charts(table[table["pairing"] == "VLR-HR"], by)):
+            st.markdown(f"**{title}**")
+            chart(figure, f"accuracy_reject_{number}", alt=title)
     quality = evaluation.table("sr_quality")
     if name == "sr_summary" and not quality.empty:
         for measure, title in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "identity similarity")):

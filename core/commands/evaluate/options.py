@@ -290,7 +290,11 @@ def print_evaluation(evaluation: Evaluation, tables: Sequence[str]) -> None:
         table = evaluation.table(name)
         if table.empty:
             continue
-        typer.echo(f"\n{plain(TITLES[name])} (rates in percent, 95 % intervals)")
+        by = ""
+        if name == "reject" and "measure" in table:  # the other measures are in the report
+            by = str(table["measure"].iloc[0])
+            table = table[table["measure"] == by]
+        typer.echo(f"\n{plain(TITLES[name])}{by and f', by {by}'} (rates in percent, 95 % intervals)")
         for line in compact(name, table).to_string(index=False).splitlines():
             typer.echo(line.rstrip())
     typer.echo("")

@@ -64,6 +64,24 @@ def test_flip_tta_is_the_normalised_sum_of_both_views(tmp_path, xxs_state) -> No
     assert np.allclose(encoder.encode(mirrored), by_hand, atol=1e-4), "a mirror image has the same embedding"
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_norms_and_agreement_come_with_the_same_vectors(tmp_path, xxs_state, flip: bool) -> None:
+    torch.save(xxs_state, tmp_path / "w.pt")
+    encoder = load_encoder(tmp_path / "w.pt", use_tta=flip, precision="float32", check=False)
+    images = health_faces()[:3]
+    with torch.inference_mode():
+        batch = to_tensor(images)
+        plain, mirrored = encoder.network(batch), encoder.network(batch.flip(3))
+    raw = (plain + mirrored) / 2 if flip else plain
+    vectors, norms = encoder.encode_with_norms(images)
+    assert np.array_equal(vectors, encoder.encode(images))
+    assert norms == pytest.approx(raw.norm(dim=1).numpy(), rel=1e-4)
+    again, same_norms, agreement = encoder.encode_with_agreement(images)
+    assert again == pytest.approx(vectors, abs=1e-5) and same_norms == pytest.approx(norms, rel=1e-4)
+    assert agreement == pytest.approx(torch.cosine_similarity(plain, mirrored).numpy(), abs=1e-4)
+    assert [len(each) for each in encoder.encode_with_agreement([])] == [0, 0, 0]
+
+
 def test_an_absent_device_names_those_there_are() -> None:
     with pytest.raises(SettingsInvalid, match=r"'tpu' isn't available.*auto, cpu"):
         resolve_device("tpu")

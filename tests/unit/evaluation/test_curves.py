@@ -12,7 +12,7 @@ from sklearn.metrics import roc_curve
 from core.evaluation.curves import rates_at, roc_points, score_histogram, sweep
 from core.evaluation.identification import Outcomes
 from core.evaluation.metrics import rates_at_threshold
-from core.evaluation.reject import reject_curve, sample_pairs, scores_of
+from core.evaluation.reject import reject_curves, sample_pairs, scores_of
 from core.evaluation.scores import side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc, roc_of_sorted, tar_at_far
 
@@ -90,8 +90,10 @@ def spoiled(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("ordered", [False, True])
 def test_rejecting_the_worst_helps_when_the_measure_knows_them(ordered: bool) -> None:
     vectors, people, noise = spoiled()
-    right = reject_curve(vectors, vectors, people, -noise, ordered=ordered)
-    wrong = reject_curve(vectors, vectors, people, noise, ordered=ordered)
+    measures = {"right": -noise, "wrong": noise, "unknown": np.full(len(noise), np.nan)}
+    curves = reject_curves(vectors, vectors, people, measures, ordered=ordered)
+    assert list(curves["measure"].unique()) == ["right", "wrong"], "one that is known of no image is left out"
+    right, wrong = (curves[curves["measure"] == name] for name in ("right", "wrong"))
     eer = right.set_index("rejected")["eer"]
     assert eer[0.5] < eer[0.2] < eer[0.0]
     assert wrong.set_index("rejected")["eer"][0.3] > eer[0.0]
@@ -115,20 +117,22 @@ def test_the_curve_doesnt_follow_the_order_of_names() -> None:
     vectors, people, noise = spoiled()
     small = np.random.default_rng(1).normal(size=vectors.shape) * 0.2 + vectors * np.linspace(0.2, 2, 240)[:, None]
     small = (small / np.linalg.norm(small, axis=1, keepdims=True)).astype(np.float32)
-    there = reject_curve(small, vectors, people, -noise, ordered=True)
+    there = reject_curves(small, vectors, people, {"noise": -noise}, ordered=True)
     back = np.arange(240)[::-1]  # as if the last name were the first
-    other = reject_curve(small[back], vectors[back], people.max() - people[back], -noise[back], ordered=True)
+    turned = {"noise": -noise[back]}
+    other = reject_curves(small[back], vectors[back], people.max() - people[back], turned, ordered=True)
     pd.testing.assert_frame_equal(there, other)
     assert there["impostor"][0] == 240 * 236, "every picture small against every other person's"
-    every = reject_curve(small, vectors, people, -noise, ordered=True, shares=(0.0,))
+    every = reject_curves(small, vectors, people, {"noise": -noise}, ordered=True, shares=(0.0,))
     genuine, impostor = sorted_scores(side(small, people), side(vectors, people), ordered=True)
     assert every["eer"][0] == pytest.approx(equal_error_rate(roc_of_sorted(genuine, impostor)), abs=1e-4)
 
 
 def test_a_curve_without_both_kinds_is_empty() -> None:
     vectors, _, noise = spoiled()
-    assert reject_curve(vectors, vectors, np.zeros(240, int), noise, ordered=False).empty
-    assert isinstance(reject_curve(vectors, vectors, np.arange(240), noise, ordered=False), pd.DataFrame)
+    for people in (np.zeros(240, int), np.arange(240)):
+        curves = reject_curves(vectors, vectors, people, {"noise": noise}, ordered=False)
+        assert curves.empty and "measure" in curves
 
 
 @pytest.mark.parametrize("ordered", [False, True])

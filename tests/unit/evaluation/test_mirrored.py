@@ -31,7 +31,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 @pytest.fixture
 def counted(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many crops each way of encoding was given."""
-    seen = {"encode": 0, "encode_with_agreement": 0}
+    seen = {"encode_with_norms": 0, "encode_with_agreement": 0}
     for name in seen:
         real = getattr(pipeline.encoder, name)
 
@@ -56,29 +56,38 @@ def test_whole_people_are_sampled_whoever_else_is_there() -> None:
 def test_only_the_small_views_of_those_named_are_encoded_twice(pipeline, pictures, counted, tmp_path) -> None:
     store = embedding_cache(tmp_path)
     plain = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store))
-    assert counted == {"encode": 18, "encode_with_agreement": 0}
+    assert counted == {"encode_with_norms": 18, "encode_with_agreement": 0}
+    assert (plain[VIEWS[1]].measure("norm") > 0).all()
     assert np.isnan(plain[VIEWS[1]].measure("mirror_agreement")).all()
     named = {pictures[0].sha256, pictures[1].sha256}
     again = embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store), mirrored=named)
-    assert counted == {"encode": 18, "encode_with_agreement": 2}, "the rest was kept"
+    assert counted == {"encode_with_norms": 18, "encode_with_agreement": 2}, "the rest was kept"
     agreement = again[VIEWS[1]].measure("mirror_agreement")
     assert np.isfinite(agreement[:2]).all() and np.isnan(agreement[2:]).all()
     assert np.isnan(again[VIEWS[0]].measure("mirror_agreement")).all()
-    assert again[VIEWS[1]].vectors == pytest.approx(plain[VIEWS[1]].vectors, abs=1e-5)
+    for name in ("vectors", "quality"):
+        found, before = (getattr(each[VIEWS[1]], name)[:, :-1] for each in (again, plain))
+        assert found == pytest.approx(before, rel=1e-3, abs=1e-5, nan_ok=True)
     embed(system_of(pipeline), pictures, VIEWS, RunHooks(store=store), mirrored=named)
-    assert counted == {"encode": 18, "encode_with_agreement": 2}, "and now all is"
+    assert counted == {"encode_with_norms": 18, "encode_with_agreement": 2}, "and now all is"
 
 
 def test_with_flip_it_comes_with_every_picture(pipeline, pictures, counted, monkeypatch) -> None:
     monkeypatch.setattr(pipeline.encoder, "info", replace(pipeline.encoder.info, flip_tta=True))
     flipped = embed(system_of(pipeline), pictures, VIEWS)
-    assert counted == {"encode": 0, "encode_with_agreement": 18}
+    assert counted == {"encode_with_norms": 0, "encode_with_agreement": 18}
     assert np.isfinite(flipped[VIEWS[0]].measure("mirror_agreement")).all()
 
 
 def test_the_curve_of_rejection_is_drawn_by_the_sample(pipeline, pictures) -> None:
     plan = Plan(sizes=(None, 16), bootstrap=0, sr_images=0, sections=("verification", "reject"), reject_images=4)
     curve = evaluate_pictures([system_of(pipeline)], pictures, plan, data={}).table("reject")
-    assert curve[curve["rejected"] == 0]["images"].tolist() == [4, 4]
+    whole = curve[curve["rejected"] == 0]
+    measures = ["recognisability", "mirror agreement", "sharpness", "norm"]
+    assert whole["measure"].tolist() == measures * 2, "data sets' crops have no detection score"
+    assert set(whole["images"]) == {4} and whole.groupby("pairing")["eer"].nunique().tolist() == [1, 1]
+    every = evaluate_pictures([system_of(pipeline)], pictures, plan.model_copy(update={"reject_images": 0}), data={})
+    assert set(every.table("reject").query("rejected == 0")["images"]) == {9}
+    assert "mirror agreement" not in set(every.table("reject")["measure"])
     without = plan.model_copy(update={"sections": ("verification",)})
     assert evaluate_pictures([system_of(pipeline)], pictures, without, data={}).table("reject").empty

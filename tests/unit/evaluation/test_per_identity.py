@@ -96,11 +96,13 @@ def test_the_table_of_probes_leaves_each_pictures_own_template_out() -> None:
     acquired = np.array([True, True, True, False])
     quality = np.full((4, len(QUALITY)), np.nan, np.float32)
     hr = Embedded("aligned", None, vectors, everything, everything, quality)
-    probe = Embedded("aligned", 16, vectors * acquired[:, None], acquired, acquired, quality)
-    rows = probe_table(pictures, probe, hr, [0.1, 0.2, 0.3, 0.4])
+    measured = quality.copy()
+    measured[:, QUALITY.index("recognisability")] = [0.25, 0.5, 0.75, 1]
+    probe = Embedded("aligned", 16, vectors * acquired[:, None], acquired, acquired, measured)
+    rows = probe_table(pictures, probe, hr)
     assert rows["genuine"].tolist()[:3] == pytest.approx([0.6, 0.6, 1.0])
     assert rows["impostor"].tolist()[:2] == pytest.approx([0.0, 0.8])
     assert rows["rank"].tolist()[:3] == [1, 2, 1]
     assert rows["impostor_identity"].tolist() == ["B", "B", "A", ""]
     assert np.isnan(rows["genuine"][3]) and not rows["acquired"][3]
-    assert rows["quality"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert rows["recognisability"].tolist() == [0.25, 0.5, 0.75, 1]
