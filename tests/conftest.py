@@ -11,7 +11,6 @@ import pytest
 
 from core.access.actor import owner, resolve_with
 from tests.older_files import unpack
-from tests.shipped import link_landmarks
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -64,12 +63,12 @@ def logging_as_before() -> Iterator[None]:
 def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test gets a data folder of its own: none touches the user's gallery, weights or choices.
 
-    The weights that the project ships are out of sight too: a test that wants some puts them into `models_dir`, which
-    holds the landmark network alone.
+    The weights that the project ships are out of sight too, but for the landmark network: a test that wants some puts
+    them into `models_dir`.
     """
     path = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("EDGEFACE_DATA_DIR", str(path))
-    monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(link_landmarks(path / "models")))
+    monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(path / "models"))
     monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
     monkeypatch.setenv("EDGEFACE_ENGINE", "eager")  # choosing one takes a second, and each test would again
     return path
@@ -93,8 +92,10 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture
 def models_dir(own_data_dir: Path) -> Path:
-    """Where the weights that the project ships lie in a test: the landmark network alone at first."""
-    return own_data_dir / "models"
+    """Where the weights that the project ships lie in a test: empty at first."""
+    path = own_data_dir / "models"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture(scope="module")

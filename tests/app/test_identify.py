@@ -89,9 +89,9 @@ def test_a_person_is_in_a_photograph_once(open_page: OpenPage, ready: Path, astr
     one = np.asarray(Image.open(io.BytesIO(astronaut)).convert("RGB"))
     app = upload(open_page("identify"), ("two.png", png(np.concatenate([one, one[:, ::-1]], axis=1)), "image/png"))
     said = shown(app)
-    assert "1 match, 1 repeat, 0 unknown" in said and "1 Eileen again" in said
+    assert "1 match, 1 repeat, 0 unknown" in said and "Eileen again" in said
     assert "A person can appear only once in a photograph" in said
-    assert labels_at_boxes(app) == ["repeat", "Eileen"]
+    assert sorted(labels_at_boxes(app)) == ["Eileen", "repeat"]
 
 
 def test_at_a_box_a_tie_has_no_name_that_could_be_cut_off(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:

@@ -17,7 +17,6 @@ import pytest
 import requests
 
 from core.gallery.store import Gallery
-from tests.shipped import link_landmarks
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright isn't installed")
 
@@ -95,8 +94,7 @@ def start(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    models = link_landmarks(data_dir / "models")
-    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir), "EDGEFACE_MODELS_DIR": str(models)}
+    environment = {**os.environ, "EDGEFACE_DATA_DIR": str(data_dir), "EDGEFACE_MODELS_DIR": str(data_dir / "models")}
     environment.update(variables)
     environment.pop("EDGEFACE_GALLERY", None)
     streamlit = ["-m", "streamlit"] if stacks is None else ["-c", _WATCHED, str(stacks)]
