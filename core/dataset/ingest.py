@@ -32,13 +32,12 @@ from core.dataset.rejects import read_rejects, reject_row, rejects_bytes
 from core.dataset.run_config import IngestOptions, configured
 from core.dataset.sources import list_photographs
 from core.faces.detect import Detector
-from core.faces.yunet_model import detector_model_path
 from core.images import sha256_of
 from core.jobs.context import NO_HOOKS, Hooks, OnEvent
 from core.system.atomic_file import write_atomically
 from core.system.text import count
 
-FORMAT = 4
+FORMAT = 5
 """Increased when the same photographs and settings give other bytes; unfinished work of an earlier format is redone."""
 
 _EVENT_EVERY_S = 0.5
@@ -223,7 +222,7 @@ def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
                 photograph.further,
             ]
         )
-    what = [FORMAT, recipe.as_dict(), sha256_of(detector_model_path().read_bytes()), cv2.__version__, listed]
+    what = [FORMAT, recipe.as_dict(), Detector().id, cv2.__version__, listed]
     return sha256_of(json.dumps(what, sort_keys=True).encode("utf-8"))
 
 

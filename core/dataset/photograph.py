@@ -185,9 +185,11 @@ def _whole(rgb: RGB, detector: Detector) -> tuple[RGB, Quality]:
 
 
 def _measures(quality: Quality) -> dict[str, str]:
-    """The measures as text for the manifest, rounded: "" where a crop came without landmarks."""
+    """The measures as text for the manifest, rounded: "" where a crop came without landmarks. They are those of the
+    HR image, in its VLR images' rows too."""
     values = {
         "probe_px": (quality.probe_px, 1),
+        "recognisability": (quality.recognisability, 3),
         "sharpness": (quality.sharpness, 3),
         "brightness": (quality.brightness, 1),
         "yaw_deg": (quality.yaw_deg, 1),

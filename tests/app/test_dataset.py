@@ -110,6 +110,8 @@ def test_faces_are_shown_in_three_sizes_and_filtered(open_page, demo):
 def test_filters_are_columns_that_have_few_values(demo):
     table = pair_table(demo)
     assert set(choices(table)) == {"session", "recording", "camera", "illumination"}
+    measured = table.assign(recognisability=[f"0.{n % 7}" for n in range(len(table))])
+    assert set(choices(measured)) == set(choices(table)), "a measure isn't filtered by; older data sets lack it"
     assert vlr_sizes(demo) == [16, 24, 32] and len(table) == 24
     assert filtered(table, {"identity": "001", "split": "val"})["identity"].tolist() == ["001"]
     assert all((demo.root / path).is_file() for path in table["vlr_16"])

@@ -44,6 +44,8 @@ def test_a_face_becomes_an_hr_and_every_vlr_that_its_row_makes_again(people: Pat
             assert np.array_equal(read_image(content), replay(hr, json.loads(row["degradation"])))
             assert read_image(content).shape[0] == row["size_px"]
     assert 40 < float(taken.rows[0]["probe_px"]) < 120
+    assert {row["recognisability"] for row in taken.rows} == {taken.rows[0]["recognisability"]}
+    assert 0 <= float(taken.rows[0]["recognisability"]) <= 1
 
 
 def test_every_reason_has_a_code_and_words(people: Path) -> None:
