@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.evaluation.embedding import Embedded
 from core.evaluation.pictures import Picture, codes_of
-from core.gallery.match import Index
+from core.gallery.match import Index, weights_of
 from core.inspection.values import Neighbour, Ranking
 from core.system.text import count
 
@@ -106,7 +107,8 @@ def reference_of_index(index: Index) -> Reference:
 
 
 def reference_of_pictures(pictures: Sequence[Picture], vectors: Vectors, label: str) -> Reference:
-    """The HR images of a data set: `vectors` (P, D) are theirs, unit rows in the order of `pictures`."""
+    """The HR images of a data set: `vectors` (P, D) are theirs in the order of `pictures`, unit rows or, as in
+    `weighed`, rows of the length of their weight in a mean."""
     codes, names = codes_of(pictures)
     sums = np.zeros((len(names), vectors.shape[1]), np.float64)
     np.add.at(sums, codes, vectors)
@@ -121,6 +123,12 @@ def reference_of_pictures(pictures: Sequence[Picture], vectors: Vectors, label: 
         people=codes,
         at={picture.sha256: row for row, picture in enumerate(pictures)},
     )
+
+
+def weighed(embedded: Embedded) -> Vectors:
+    """Embeddings (P, D), each as long as the gallery weighs it in a mean."""
+    weights = weights_of(embedded.measure("recognisability").astype(np.float64))
+    return np.asarray(embedded.vectors * weights[:, None], dtype=np.float32)
 
 
 def _unit(vectors: Vectors) -> Vectors | None:

@@ -23,7 +23,7 @@ from core.evaluation.pictures import Picture
 from core.evaluation.systems import system_of
 from core.evaluation.vector_cache import RowFormat, Values, VectorCache, default_embedding_cache
 from core.evaluation.views import View
-from core.inspection.reference import Reference, reference_of_pictures
+from core.inspection.reference import Reference, reference_of_pictures, weighed
 from core.inspection.subject import Reduction, subject_of_picture
 from core.jobs.errors import JobStopped
 from core.settings import Settings
@@ -140,7 +140,7 @@ def reference_of_dataset(
         progress_events(on_progress), should_stop or NO_HOOKS.should_stop, default_embedding_cache(settings)
     )
     embedded = embed(system_of(pipeline), pictures, [hr], hooks)[hr]
-    return reference_of_pictures(pictures, embedded.vectors, label)
+    return reference_of_pictures(pictures, weighed(embedded), label)
 
 
 def spread(pictures: Sequence[Picture], most: int | None) -> list[Picture]:

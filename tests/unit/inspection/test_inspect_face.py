@@ -19,7 +19,7 @@ from core.evaluation.systems import system_of
 from core.evaluation.views import View, show
 from core.images import resize
 from core.inspection.face import differences, inspect_face
-from core.inspection.reference import reference_of_pictures
+from core.inspection.reference import reference_of_pictures, weighed
 from core.inspection.subject import Reduction, subject_of_picture, subjects_of_photograph
 from core.inspection.survey import survey
 from core.inspection.values import INVENTED, Subject
@@ -36,7 +36,7 @@ def test_every_figure_is_the_evaluations_for_the_same_image(
     system, reduction = system_of(pipeline), Reduction(size, degradation, seed=5)  # type: ignore[arg-type]
     quality = sr_quality(system, pictures, [view], seed=5).set_index(["image", "upscaler"])
     embedded = embed(system, pictures, [View("aligned"), view], seed=5)
-    reference = reference_of_pictures(pictures, embedded[View("aligned")].vectors, "small")
+    reference = reference_of_pictures(pictures, weighed(embedded[View("aligned")]), "small")
     # An evaluation ranks what the product would take: bicubic at 24 px, which this DSR leaves to it.
     ranked = "bicubic" if size == 24 else "tiny-dsr"
     probes = per_identity.probe_table(pictures, embedded[view], embedded[View("aligned")]).set_index("image")
