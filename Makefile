@@ -52,15 +52,27 @@ bench: $(DEV)
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
-# train and val (identity-disjoint), TEACHER the official weights, PHOTOGRAPHS and PAIRS people in no split of it.
+# train and val (identity-disjoint), TEACHER the official weights. PHOTOGRAPHS and PAIRS are Labeled Faces in the Wild:
+# the landmark network trains on the people of LANDMARK_FOLDS and of no fold, and on the aligned crops in CROPS; figures
+# are measured on the people of FOLDS, who are in no split of DATASET.
 TEACHER ?= edgeface_xxs
+LANDMARK_FOLDS ?= 1-3
+LANDMARK_VAL_FOLDS ?= 4
+LFW_TERMS = --terms "Labeled Faces in the Wild (Huang et al., 2007): research"
+CROPS_TERMS = --terms "CelebA (Liu et al., ICCV 2015): non-commercial research" \
+	--terms "FairFace (Karkkainen and Joo, WACV 2021): CC BY 4.0, attribution" \
+	--terms "Families in the Wild (Robinson et al.): research"
 STUDIO := $(BIN)/edgeface-studio
 report_run = $(STUDIO) weights export data/models/$(1).safetensors data/models/$(1).safetensors \
 	--report data/bench/models/report.json --run $(1)
 
 models: $(RUNTIME)
 	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
-		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
+		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [CROPS=FOLDER] [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
+	$(STUDIO) train landmarks --photographs "$(PHOTOGRAPHS)" --pairs "$(PAIRS)" --folds $(LANDMARK_FOLDS) \
+		--val-folds $(LANDMARK_VAL_FOLDS) $(LFW_TERMS) $(if $(CROPS),--photographs "$(CROPS)" $(CROPS_TERMS)) \
+		--name edgeface-landmarks
+	$(STUDIO) weights export run:edgeface-landmarks data/models/edgeface-landmarks.onnx
 	$(STUDIO) train dsr --dataset "$(DATASET)" --edgeface "$(TEACHER)" --out-name edgeface-dsr
 	$(STUDIO) weights export run:edgeface-dsr data/models/edgeface-dsr.safetensors
 	$(STUDIO) train starter --dataset "$(DATASET)" --teacher "$(TEACHER)" --out-name edgeface-xxs-starter

@@ -287,10 +287,11 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     """Load the networks and the gallery that `config` names, and join them.
 
     Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, AttackCheckUnusable,
-    DetectorMissing and GalleryError.
+    DetectorMissing, LandmarksUnusable and GalleryError.
     """
     from core.encoder.encode import load_encoder, resolve_device
     from core.models.encoders import resolve_weights
+    from core.models.landmark_networks import detector_in_use
     from core.models.upscalers import resolve_upscaler
 
     config = config or PipelineConfig()
@@ -305,7 +306,7 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     upscaler = load_upscaler(None if config.skip_dsr else resolve_upscaler(settings, config.upscaler), device=device)
     attack_check = load_check(settings) if config.check_attacks else None
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
-    return Pipeline(config, encoder, upscaler, Detector(), store, attack_check)
+    return Pipeline(config, encoder, upscaler, detector_in_use(settings), store, attack_check)
 
 
 def _short_hash(*parts: object) -> str:

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from core.encoder.encode import Encoder, EncoderInfo
 from core.encoder.network import build_network
-from core.models.header import DSR_FORMAT, ENCODER_FORMAT
+from core.faces.landmarks.look import LOOK_PX
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT, LANDMARKS_FORMAT
 from core.models.variants import VARIANTS
 from core.sr.network import DSR, DSRConfig
 
@@ -27,6 +31,31 @@ def save_dsr(
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     save_file(state, path, {"format": DSR_FORMAT, "config": json.dumps(config), **metadata})
+    return path
+
+
+def save_landmarks(path: Path, seed: int = 0, **metadata: str) -> Path:
+    """A landmark network of the right form that gives the same readings for everything."""
+    values = np.random.default_rng(seed).normal(size=(1, 17)).astype(np.float32)
+    weights = helper.make_tensor("values", TensorProto.FLOAT, (1, 17), values.flatten())
+    axes = helper.make_tensor("axes", TensorProto.INT64, (3,), [1, 2, 3])
+    nodes = [
+        helper.make_node("Cast", ["looks"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Unsqueeze", ["nothing", "last"], ["column"]),
+        helper.make_node("Add", ["column", "values"], ["readings"]),
+    ]
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, (), [0.0])
+    last = helper.make_tensor("last", TensorProto.INT64, (1,), [1])
+    looks = helper.make_tensor_value_info("looks", TensorProto.UINT8, ["n", LOOK_PX, LOOK_PX, 3])
+    readings = helper.make_tensor_value_info("readings", TensorProto.FLOAT, ["n", 17])
+    graph = helper.make_graph(nodes, "landmarks", [looks], [readings], [weights, axes, zero, last])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {"format": LANDMARKS_FORMAT, **metadata})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # it may be a link to the shipped network
+    onnx.save(model, str(path))
     return path
 
 

@@ -99,11 +99,11 @@ class Material:
     def crops(self) -> NDArray[np.uint8]:
         """Aligned 112 px crops (N, 112, 112, 3) of the first photographs in which a face is found."""
         from core.faces.align import align
-        from core.faces.detect import Detector
         from core.faces.face import choose_faces
         from core.images import read_image, resize
+        from core.models.landmark_networks import detector_in_use
 
-        detector, found = Detector(), []
+        detector, found = detector_in_use(self.settings), []
         step = max(1, len(self.photographs) // 200)
         for _, path in self.photographs[::step]:
             rgb = read_image(path)
@@ -170,15 +170,15 @@ class Material:
     def genuine(self) -> float:
         """Median cosine of two photographs of a person, measured where there are at least four pairs."""
         from core.faces.align import align
-        from core.faces.detect import Detector
         from core.faces.face import choose_faces
         from core.images import read_image
+        from core.models.landmark_networks import detector_in_use
 
         by_person: dict[str, list[Path]] = {}
         for person, path in self.photographs:
             by_person.setdefault(person, []).append(path)
         pairs = [paths[:2] for paths in by_person.values() if len(paths) > 1][:: 1 if self.quick else 4]
-        detector, crops = Detector(), []
+        detector, crops = detector_in_use(self.settings), []
         for pair in pairs[: self.size(40, 6)]:
             both = []
             for path in pair:

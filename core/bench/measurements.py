@@ -52,14 +52,15 @@ def embedding(material: Material) -> Iterator[Row]:
 
 def one_crop(material: Material) -> Iterator[Row]:
     """A 32 px crop from pixels to a name among 10,000 people: super-resolution, embedding, search."""
-    from core.faces.detect import Detector
+    from core.models.landmark_networks import detector_in_use
     from core.sr import load_upscaler
 
     encoder, upscaler = material.load_encoder(), load_upscaler(material.dsr_file)
     space = Space(encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px)
     templates = material.templates(material.size(10_000, 200))
+    detector = detector_in_use(material.settings)
     with filled_gallery(material, templates, "one-crop", space=space) as gallery:
-        pipeline = Pipeline(PipelineConfig(device="cpu", aligned=True), encoder, upscaler, Detector(), gallery)
+        pipeline = Pipeline(PipelineConfig(device="cpu", aligned=True), encoder, upscaler, detector, gallery)
         smalls, turn = [resize(crop, 32) for crop in material.crops[:16]], counted()
         times = _times(lambda: pipeline.run(smalls[next(turn) % len(smalls)]), material.size(120, 3), 8.0)
         taken = [pipeline.run(small).timings_ms for small in smalls]

@@ -76,15 +76,15 @@ def attempt(
     as_json: JsonOption = False,
 ) -> None:
     """Show the model's score for every face in photographs. Nothing is recognised or stored."""
-    from core.faces.detect import Detector
     from core.images import read_image
+    from core.models.landmark_networks import detector_in_use
     from core.recognition.attack_check import UNPROTECTED, load_check
 
     check = load_check(load_settings())
     if check is None:
         say_json([]) if as_json else say(UNPROTECTED)
         return
-    detector, rows = Detector(), []
+    detector, rows = detector_in_use(load_settings()), []
     for path in photographs:
         place = user_path(path)
         rgb = read_image(place)

@@ -12,9 +12,8 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,12 @@ from core.dataset.photograph import Photograph, Recipe, Rejected, take
 from core.dataset.rejects import read_rejects, reject_row, rejects_bytes
 from core.dataset.run_config import IngestOptions, configured
 from core.dataset.sources import list_photographs
-from core.faces.detect import Detector
 from core.images import sha256_of
 from core.jobs.context import NO_HOOKS, Hooks, OnEvent
+from core.models.landmark_networks import detector_in_use
+from core.settings import load_settings
 from core.system.atomic_file import write_atomically
+from core.system.cpu import one_opencv_thread
 from core.system.text import count
 
 FORMAT = 5
@@ -130,7 +131,7 @@ def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal
     """Process the photographs that the journal lacks, a few ahead of the one that is recorded next."""
     todo = [i for i in range(len(photographs)) if i not in journal.done]
     progress = _Progress(len(photographs), len(photographs) - len(todo), _count_rejected(journal), hooks.on_event)
-    detector = Detector()
+    detector = detector_in_use(load_settings())
 
     def one(i: int) -> Entry:
         result = take(photographs[i], recipe, detector)
@@ -139,7 +140,7 @@ def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal
         journal.write_images(result.files)
         return {"i": i, "rows": result.rows}
 
-    with _one_thread_each(), storage(journal.folder):
+    with one_opencv_thread(), storage(journal.folder):
         pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
         waiting: deque[Future[Entry]] = deque()
         try:
@@ -190,17 +191,6 @@ class _Progress:
         )
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """OpenCV's own threads off, since every worker is one."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
 def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
     """What the outcome depends on: the list, each file's size and time, the settings, and the detector."""
     listed = []
@@ -222,7 +212,7 @@ def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
                 photograph.further,
             ]
         )
-    what = [FORMAT, recipe.as_dict(), Detector().id, cv2.__version__, listed]
+    what = [FORMAT, recipe.as_dict(), detector_in_use(load_settings()).id, cv2.__version__, listed]
     return sha256_of(json.dumps(what, sort_keys=True).encode("utf-8"))
 
 

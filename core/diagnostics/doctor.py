@@ -19,7 +19,7 @@ import numpy as np
 
 from core.errors import CoreError
 from core.gallery.snapshot import backup_folder
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from core.system.private_files import make_private
 from core.system.sqlite_files import side_files
 
@@ -174,9 +174,10 @@ def check_detector() -> Row:
 
         from core.faces.detect import Detector
         from core.faces.yunet_model import detector_model_path
+        from core.models.landmark_networks import resolve_landmarks
 
         path = detector_model_path()
-        detector = Detector(model_path=path)
+        detector = Detector(model_path=path, landmarks_path=resolve_landmarks(load_settings()))
         grey = np.full((64, 64, 3), 128, np.uint8)
         detector.detect(grey)
         detector.recognisability([grey])

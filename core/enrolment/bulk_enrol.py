@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from core.enrolment.drafts import detect_photo, embed_photos, require_usable, review_draft
 from core.enrolment.enrol import DEFAULTS, EnrolOptions, draft_templates, store_templates
 from core.errors import CoreError
@@ -18,6 +16,7 @@ from core.gallery.records import NewTemplate
 from core.gallery.review import Finding
 from core.pipeline import Pipeline
 from core.recognition.results import DraftPhoto, EnrolmentDraft
+from core.system.cpu import one_opencv_thread
 
 PEOPLE_AT_ONCE = 16
 """People whose photographs are embedded together, and stored in one transaction."""
@@ -135,14 +134,12 @@ def _row(person: _PreparedPerson, draft: EnrolmentDraft, error: CoreError | None
 @contextmanager
 def detection_threads() -> Iterator[ThreadPoolExecutor]:
     """A thread pool with one thread per core. OpenCV's own threads are off meanwhile; pending work is cancelled."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="enrol")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(before)
+    with one_opencv_thread():
+        pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="enrol")
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def prepared_groups(

@@ -146,11 +146,12 @@ def _build(spec: SystemSpec, path: Path) -> Pipeline:
     if not spec.is_peer:
         return build_pipeline(config)
     from core.evaluation.peers import OnnxEncoder
-    from core.faces.detect import Detector
     from core.gallery.store import Gallery
+    from core.models.landmark_networks import detector_in_use
 
     peer: Any = OnnxEncoder(path, use_tta=spec.use_tta, bgr=spec.bgr)
-    return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), Detector(), Gallery.open(":memory:"))
+    detector = detector_in_use(load_settings())
+    return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), detector, Gallery.open(":memory:"))
 
 
 def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:

@@ -44,6 +44,7 @@ KINDS: dict[str, str] = {
     "finetune": "core.training.jobs:run",
     "dsr": "core.training.jobs:run",
     "starter": "core.training.jobs:run",
+    "landmarks": "core.training.landmarks.job:run",
     "evaluate": "core.evaluation.job:run",
     "diagnose": "core.diagnostics.job:run",
     "video": "core.video.job:run",

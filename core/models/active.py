@@ -5,14 +5,18 @@ Only taking a file into use imports torch.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
+from core.faces.landmarks.network import LandmarksUnusable
 from core.gallery.records import Space
 from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.models.figures import SHIPPED_DSR, measured
-from core.models.header import BESIDE, Measured, is_upscaler, read_card
+from core.models.header import BESIDE, Measured, is_landmark_network, is_upscaler, read_card
+from core.models.landmark_networks import LandmarkFile, find_landmarks, use_landmarks
+from core.models.landmark_networks import describe as describe_landmarks
 from core.models.upscalers import (
     BICUBIC_UPSCALER,
     UpscalerFile,
@@ -149,29 +153,37 @@ def space_in_use(settings: Settings, weights: WeightsFile) -> Space:
     return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
 
 
-def find_model(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
-    """Return the encoder weights or the upscaler with that path or name, distinguished by content.
+AnyModel = WeightsFile | UpscalerFile | LandmarkFile
 
-    Raises WeightsMissing, UpscalerUnusable, StorageFailed.
+
+def find_model(settings: Settings, file_or_name: str | Path) -> AnyModel:
+    """Return the encoder weights, the upscaler or the landmark network with that path or name, told apart by
+    content.
+
+    Raises WeightsMissing, UpscalerUnusable, LandmarksUnusable, StorageFailed.
     """
     if not isinstance(file_or_name, Path) and file_or_name.strip() == BICUBIC:
         return find_upscaler(settings, BICUBIC)
     try:
         file = find_weights(settings, file_or_name)
-    except WeightsMissing as missing:
-        try:
-            return find_upscaler(settings, file_or_name)  # a stored one by its name
-        except (UpscalerUnusable, SettingsInvalid):
-            raise missing from None
+    except WeightsMissing:
+        for find in (find_upscaler, find_landmarks):  # a stored one by its name
+            with suppress(UpscalerUnusable, LandmarksUnusable, SettingsInvalid):
+                return find(settings, file_or_name)
+        raise
+    if is_landmark_network(file.metadata):
+        return describe_landmarks(file.path)
     return describe(file.path) if is_upscaler(file.metadata) else file
 
 
-def use_model(settings: Settings, file_or_name: str | Path) -> WeightsFile | UpscalerFile:
-    """Take weights or an upscaler into use, depending on the file's content.
+def use_model(settings: Settings, file_or_name: str | Path) -> AnyModel:
+    """Take weights, an upscaler or a landmark network into use, depending on the file's content.
 
-    Raises what `find_model`, `use_weights` and `use_upscaler` raise; nothing changes then.
+    Raises what `find_model` and the three kinds' own functions raise; nothing changes then.
     """
     found = find_model(settings, file_or_name)
     if isinstance(found, WeightsFile):
         return use_weights(settings, found.path)
+    if isinstance(found, LandmarkFile):
+        return use_landmarks(settings, found.path)
     return use_upscaler(settings, found.path or BICUBIC)

@@ -21,7 +21,7 @@ from core.models.files import (
     hash_file,
     is_inside,
 )
-from core.models.header import is_upscaler
+from core.models.header import is_landmark_network, is_upscaler
 from core.models.registry import ModelRegistry
 from core.models.variants import RECOMMENDED, VARIANTS, variant_by_blob_id
 from core.settings import Settings
@@ -67,7 +67,7 @@ class _Encoders(ModelRegistry[WeightsFile]):
         return self.from_facts(file_facts(path))
 
     def accepts(self, metadata: Mapping[str, str]) -> bool:
-        return not is_upscaler(metadata)
+        return not (is_upscaler(metadata) or is_landmark_network(metadata))
 
     def from_facts(self, facts: FileFacts) -> WeightsFile:
         blob = facts.hashes.git_blob_id

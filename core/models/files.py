@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +18,13 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
 from core.models.header import ENCODER_FORMAT
+from core.models.onnx_metadata import read_onnx_metadata
 from core.models.variants import Variant
 from core.settings import Settings
 from core.system.sqlite_files import is_open_here
 
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
+"""Endings of files of tensors."""
 
 _MAX_BYTES = 2_000_000_000
 _MAX_HEADER_BYTES = 10_000_000
@@ -124,7 +126,9 @@ def _hashes_of_version(path: Path, size: int, mtime_ns: int) -> Hashes:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read the texts of a safetensors header; {} for any other file. Raises OSError."""
+    """Read the texts of a safetensors header or an ONNX file's metadata; {} for any other file. Raises OSError."""
+    if path.suffix.lower() == ".onnx":
+        return read_onnx_metadata(path)
     if path.suffix.lower() != ".safetensors":
         return {}
     with path.open("rb") as file:
@@ -137,8 +141,9 @@ def read_metadata(path: Path) -> dict[str, str]:
         return {}
 
 
-def stored_paths(settings: Settings) -> Iterator[Path]:
-    """Iterate over the weights files in data/weights, then data/models, by name; unreadable entries are skipped."""
+def stored_paths(settings: Settings, suffixes: Collection[str] = SUFFIXES) -> Iterator[Path]:
+    """Iterate over the files with these endings in data/weights, then data/models, by name; unreadable entries are
+    skipped."""
     for folder in (settings.weights_dir, settings.models_dir):
         try:
             entries = sorted(folder.iterdir())
@@ -146,7 +151,7 @@ def stored_paths(settings: Settings) -> Iterator[Path]:
             continue  # a folder that isn't there holds no weights
         for path in entries:
             try:
-                fits = path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+                fits = path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
                 if fits and path.stat().st_size <= _MAX_BYTES:
                     yield path
             except OSError:
@@ -213,20 +218,22 @@ def choice_of(settings: Settings, path: Path, sha256: str) -> dict[str, str]:
 # Copies -------------------------------------------------------------------------------------------------------------
 
 
-def keep_copy(settings: Settings, path: Path, sha256: str, *, name: str = "") -> Path:
+def keep_copy(
+    settings: Settings, path: Path, sha256: str, *, name: str = "", suffixes: Collection[str] = SUFFIXES
+) -> Path:
     """Return the path of this content in data/weights or data/models, copied there as `name` (default: the file's own)
     unless it is stored.
 
     Raises StorageFailed, NotAllowed, and WeightsUnsafe when the file changed meanwhile.
     """
     require(Permission.WEIGHTS)
-    for stored in stored_paths(settings):
+    for stored in stored_paths(settings, suffixes):
         try:
             if file_facts(stored).hashes.sha256 == sha256:
                 return stored.resolve()
         except (WeightsMissing, StorageFailed):
             continue  # gone or unreadable since the folder was listed
-    ending = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ".pt"
+    ending = path.suffix.lower() if path.suffix.lower() in suffixes else ".pt"
     stem = re.sub(r"[^\w.+-]+", "_", name or path.stem).strip(".") or "weights"
     temporary: Path | None = None
     try:

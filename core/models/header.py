@@ -25,6 +25,7 @@ Source = Literal["evaluation", "validation"]
 
 ENCODER_FORMAT = "edgeface-studio-encoder-1"
 DSR_FORMAT = "edgeface-studio-dsr-1"
+LANDMARKS_FORMAT = "edgeface-studio-landmarks-1"
 """Values of the metadata key `format`."""
 
 BICUBIC = "bicubic"
@@ -278,6 +279,11 @@ def _rates_of(report: Mapping[str, Any], label: str, mode: str) -> tuple[dict[st
 def is_upscaler(metadata: Mapping[str, str]) -> bool:
     """Whether a header marks a super-resolution network of this project."""
     return metadata.get("format", "").startswith("edgeface-studio-dsr")
+
+
+def is_landmark_network(metadata: Mapping[str, str]) -> bool:
+    """Whether metadata marks a landmark network of this project, or its weights in training."""
+    return metadata.get("format", "").startswith("edgeface-studio-landmarks")
 
 
 def _text(value: Any) -> str:

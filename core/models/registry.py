@@ -1,7 +1,7 @@
 """Registry of the model files of one kind: which are stored, which is in use, and how one is taken into use.
 
-`core.models.encoders` and `core.models.upscalers` are its two kinds. What is in use stands in data/active.json with its
-SHA-256, so that a replaced file is noticed. Only `use` and `check` import torch.
+`core.models.encoders`, `core.models.upscalers` and `core.models.landmark_networks` are its kinds. What is in use stands
+in data/active.json with its SHA-256, so that a replaced file is noticed. Only `use` and `check` load a model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import CoreError, StorageFailed, WeightsMissing
 from core.models.active_file import read_active, write_active
-from core.models.files import FileFacts, Wording, choice_of, chosen_file, exists, file_facts, keep_copy, stored_paths
+from core.models.files import (
+    SUFFIXES,
+    FileFacts,
+    Wording,
+    choice_of,
+    chosen_file,
+    exists,
+    file_facts,
+    keep_copy,
+    stored_paths,
+)
 from core.settings import Settings
 from core.system.logs import Public, logger
 
@@ -40,10 +50,11 @@ T = TypeVar("T", bound=ModelFile)
 
 
 class ModelRegistry(ABC, Generic[T]):
-    """The models of one kind. `key` is its entry in data/active.json, `fault` the error of a missing or changed file,
-    `alternative` ends the advice when the file in use is gone."""
+    """The models of one kind. `key` is its entry in data/active.json, `suffixes` are the endings of its files, `fault`
+    the error of a missing or changed file; `alternative` ends the advice when the file in use is gone."""
 
     key: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]] = SUFFIXES
     wording: ClassVar[Wording]
     fault: ClassVar[type[CoreError]]
     alternative: ClassVar[str]
@@ -87,7 +98,7 @@ class ModelRegistry(ABC, Generic[T]):
     def scan(self, settings: Settings) -> list[T]:
         """List the readable models in data/weights, then data/models, by name."""
         found = []
-        for path in stored_paths(settings):
+        for path in stored_paths(settings, self.suffixes):
             try:
                 facts = file_facts(path)
             except (WeightsMissing, StorageFailed):
@@ -150,6 +161,6 @@ class ModelRegistry(ABC, Generic[T]):
         """
         if file.path is None:
             return file, {"path": file.name}
-        kept = self.describe(keep_copy(settings, file.path, file.sha256, name=name))
+        kept = self.describe(keep_copy(settings, file.path, file.sha256, name=name, suffixes=self.suffixes))
         assert kept.path is not None
         return kept, choice_of(settings, kept.path, kept.sha256)

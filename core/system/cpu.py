@@ -1,9 +1,11 @@
-"""The processor's model and its support of bfloat16."""
+"""The processor's model and its support of bfloat16, and OpenCV's threads."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 BFLOAT16 = "EDGEFACE_BFLOAT16"
@@ -29,3 +31,16 @@ def processor_name() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """OpenCV's own threads off meanwhile, for work in a pool of threads."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -12,19 +12,22 @@ from core.access.roles import Permission
 from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
-from core.models import encoders, upscalers
+from core.models import encoders, landmark_networks, upscalers
 from core.models.active_file import write_active
 from core.models.encoders import WeightsFile
+from core.models.landmark_networks import LandmarkFile
 from core.models.upscalers import UpscalerFile
 from core.settings import Settings
 from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
+from core.training.landmarks.config import KIND as LANDMARKS
 from core.training.presets import PRESETS
 
 Which = Literal["best", "last"]
 
 ENCODER_FILE = "encoder.safetensors"
 UPSCALER_FILE = "upscaler.safetensors"
+LANDMARKS_FILE = "landmarks.onnx"
 
 
 class NothingTrained(CoreError):
@@ -37,19 +40,24 @@ class NothingTrained(CoreError):
 class ActivatedModels:
     """The models taken into use; None where the run trained none and the one in use stays."""
 
-    encoder: WeightsFile | None
-    upscaler: UpscalerFile | None
+    encoder: WeightsFile | None = None
+    upscaler: UpscalerFile | None = None
+    landmarks: LandmarkFile | None = None
 
     @property
     def text(self) -> str:
-        names = [file.name for file in (self.encoder, self.upscaler) if file is not None]
+        names = [file.name for file in (self.encoder, self.upscaler, self.landmarks) if file is not None]
         return f"In use: {' with '.join(names)}."
 
 
 def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
-    """Return the paths of a run's weights by "encoder" and "upscaler"; {} when there are none yet."""
+    """Return the paths of a run's weights by "encoder", "upscaler" and "landmarks"; {} when there are none yet."""
     folder = run.checkpoints / which
-    files = {"encoder": folder / ENCODER_FILE, "upscaler": folder / UPSCALER_FILE}
+    files = {
+        "encoder": folder / ENCODER_FILE,
+        "upscaler": folder / UPSCALER_FILE,
+        "landmarks": folder / LANDMARKS_FILE,
+    }
     return {what: path for what, path in files.items() if path.is_file()}
 
 
@@ -79,7 +87,7 @@ def find_trained(root: Path, text: str, which: Which = "best") -> RunMatch:
         if text in (run.id, run.name):
             return RunMatch(run)
     fitting = [run for run in runs if text == "last" or (text.strip() and text in run.id)]
-    trainings = [run for run in fitting if run.kind in PRESETS]
+    trainings = [run for run in fitting if run.kind in (*PRESETS, LANDMARKS)]
     for position, run in enumerate(trainings):
         if run.state().status == "done" and trained_files(run, which):
             return RunMatch(run, tuple(trainings[:position]))
@@ -96,12 +104,13 @@ def find_trained(root: Path, text: str, which: Which = "best") -> RunMatch:
 
 
 def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> ActivatedModels:
-    """Take a run's encoder into use together with the upscaler that it was trained with.
+    """Take a run's encoder into use together with the upscaler that it was trained with, or its landmark network.
 
     Both are loaded completely, tried on real faces, copied to data/weights as `<kind>-<time>` and `<kind>-<time>-dsr`,
     and entered together: when a step fails, nothing changes. A run that trained only an upscaler leaves the encoder in
-    use as it is.
-    Raises NothingTrained, RunNotFound, UpscalerUnusable, StorageFailed and what loading an encoder raises.
+    use as it is; a landmark network is stored as `landmarks-<time>`.
+    Raises NothingTrained, RunNotFound, UpscalerUnusable, LandmarksUnusable, StorageFailed and what loading an encoder
+    raises.
     """
     require(Permission.WEIGHTS)
     files = trained_files(run, which)
@@ -109,6 +118,9 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
         other: Which = "last" if which == "best" else "best"
         step = f"It has '{other}' weights." if trained_files(run, other) else "Let it train for an epoch first."
         raise NothingTrained(f"{run.id} has no '{which}' weights.", step)
+    name = f"{run.kind}-{run.name.partition('-')[0]}"
+    if "landmarks" in files:
+        return _take_landmarks(settings, landmark_networks.describe(files["landmarks"]), name)
     encoder = encoders.describe(files["encoder"]) if "encoder" in files else None
     upscaler = upscalers.describe(files["upscaler"]) if "upscaler" in files else None
     if upscaler is None and encoder is not None:
@@ -117,7 +129,14 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
         encoders.check_weights(encoder)
     if upscaler is not None:
         upscalers.check_upscaler(upscaler)
-    return _take_both(settings, encoder, upscaler, f"{run.kind}-{run.name.partition('-')[0]}")
+    return _take_both(settings, encoder, upscaler, name)
+
+
+def _take_landmarks(settings: Settings, network: LandmarkFile, name: str) -> ActivatedModels:
+    landmark_networks.check_landmarks(network)
+    kept, entry = landmark_networks.keep_landmarks(settings, network, name=name)
+    write_active(settings, landmarks=entry)
+    return ActivatedModels(landmarks=kept)
 
 
 def _take_both(

@@ -58,7 +58,7 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
-            with _disk_errors(folder.parent):
+            with disk_errors(folder.parent):
                 for name in sorted(weights, key=["upscaler", "encoder", "head"].index):
                     metadata = dict(weights[name].metadata)
                     if metadata.get("trained_with_upscaler") == BESIDE:
@@ -141,12 +141,12 @@ def export_notes(checkpoint: Path, target: Path) -> None:
         head = read_archive(checkpoint / FILES["head"])
         content["arcface_state_dict"] = dict(head.tensors)
         content["subject_to_id"] = json.loads(head.metadata.get("subject_to_id", "{}"))
-    with storage(target.parent), replacement(target) as temporary, _disk_errors(target.parent):
+    with storage(target.parent), replacement(target) as temporary, disk_errors(target.parent):
         torch.save(content, temporary)
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
     """Convert the errors of safetensors and torch on a full disk to StorageFailed."""
     try:
         yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from core.errors import CoreError
 
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
 
 class TrainingError(CoreError):
     """A training can't start or continue."""
@@ -25,3 +27,8 @@ class OutOfMemory(TrainingError):
 
 class CheckpointUnusable(TrainingError):
     """A checkpoint that is missing, damaged, or another run's."""
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python's or torch's says that memory was lacking."""
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in _MEMORY)

@@ -53,8 +53,8 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
     blocks = [
         f"# {path.stem}",
         _what(facts, upscaler),
-        _table("What it is", _identity(facts, card)),
-        _table("How it was trained", _training(card, config or {}, report or {})),
+        table("What it is", _identity(facts, card)),
+        table("How it was trained", _training(card, config or {}, report or {})),
         _figures(card.measured),
         "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(card, upscaler)),
         f"## Licence\n\n{_DERIVED if card.parent_sha256 else LICENCE}",
@@ -111,7 +111,8 @@ def _stages(stages: Any) -> str:
     return "; ".join(f"{stage.get('title') or stage.get('name')}, {stage.get('epochs')} epochs" for stage in named)
 
 
-def _table(title: str, rows: Mapping[str, object]) -> str:
+def table(title: str, rows: Mapping[str, object]) -> str:
+    """A section of name and value; empty values are left out, and the section without any is ""."""
     lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items() if value not in ("", None)]
     return "\n".join([f"## {title}", "", "| | |", "|---|---|", *lines]) if lines else ""
 

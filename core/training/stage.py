@@ -21,7 +21,7 @@ from core.training.alarms import loss_not_finite, out_of_memory
 from core.training.batches import Batch, BatchMaker, Sources, ahead
 from core.training.data import TrainingData
 from core.training.degrade import to_network
-from core.training.errors import LossNotFinite, OutOfMemory
+from core.training.errors import LossNotFinite, OutOfMemory, ran_out_of_memory
 from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead
 from core.training.networks import Networks, map_variances
@@ -38,7 +38,6 @@ SPREAD_IMAGES = 64
 """Number of evenly spread train images for the variances of the teacher's maps."""
 
 LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features")
-_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @dataclass
@@ -147,7 +146,7 @@ def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[],
                 save()
                 kept = time.monotonic()
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in _MEMORY):
+        if not ran_out_of_memory(error):
             raise
         alarm = out_of_memory(math.ceil(maker.batch_size / pieces), maker.batch_size)
         reporter.alarm(alarm)

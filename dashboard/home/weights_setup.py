@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from core.models.active import use_model
+from core.models.active import AnyModel, use_model
 from core.models.download import fetch
 from core.models.encoders import WeightsFile, scan, use_weights
 from core.models.http_transfer import FetchEvent
@@ -154,7 +154,7 @@ def _stored_label(file: WeightsFile | UpscalerFile) -> str:
     return f"{file.path.name} ({what}, {file.size_bytes / 1e6:.1f} MB)"
 
 
-def use_upload(here: Settings, name: str, content: bytes) -> WeightsFile | UpscalerFile:
+def use_upload(here: Settings, name: str, content: bytes) -> AnyModel:
     """Verify uploaded weights or an upscaler, store a copy and use it. Raises what `use_model` raises."""
     with tempfile.TemporaryDirectory(prefix="edgeface-weights-") as folder:
         path = Path(folder) / (PurePath(name.replace("\\", "/")).name[-100:] or "weights.pt")

@@ -39,15 +39,16 @@ def pipeline() -> Pipeline:
     """The pipeline of the weights in use, the upscaler in use and the gallery. The first call takes seconds.
 
     Raises WeightsMissing when none are in use, UpscalerUnusable when the upscaler is gone or was changed, the loaders'
-    other errors, DetectorMissing and GalleryError.
+    other errors, DetectorMissing, LandmarksUnusable and GalleryError.
     """
     from core.models.encoders import active_weights
+    from core.models.landmark_networks import active_landmarks
     from core.models.upscalers import active_upscaler
 
     here = settings()
     weights, upscaler = active_weights(here), active_upscaler(here)
     files = (str(weights.path), str(upscaler.path or upscaler.name))
-    sha256s = (weights.sha256, upscaler.sha256)
+    sha256s = (weights.sha256, upscaler.sha256, active_landmarks(here).sha256)
     return _pipeline(sha256s, files, str(here.gallery_path), key_of_check(here), use_tta=False)
 
 
@@ -58,12 +59,18 @@ def space_in_use(weights: WeightsFile) -> Space:
     return active.space_in_use(settings(), weights)
 
 
-@st.cache_resource(show_spinner=False)
 def detector() -> Detector:
-    """The face detector alone, which opens without torch. Raises DetectorMissing."""
-    from core.faces.detect import Detector
+    """The face detector alone, which opens without torch. Raises DetectorMissing, LandmarksUnusable."""
+    from core.models.landmark_networks import active_landmarks
 
-    return Detector()
+    return _detector(active_landmarks(settings()).sha256)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _detector(landmarks_sha256: str) -> Detector:
+    from core.models.landmark_networks import detector_in_use
+
+    return detector_in_use(settings())
 
 
 @st.cache_data(max_entries=4, ttl=3600, show_spinner=False)
@@ -81,10 +88,10 @@ def _gallery(path: str) -> Gallery:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading EdgeFace", on_release=lambda p: p.gallery.store.close())
 def _pipeline(
-    sha256s: tuple[str, str], files: tuple[str, str], gallery_path: str, check: str, *, use_tta: bool
+    sha256s: tuple[str, str, str], files: tuple[str, str], gallery_path: str, check: str, *, use_tta: bool
 ) -> Pipeline:
-    """`files` are those of the encoder and the upscaler. Their `sha256s` are part of the cache key, so that a replaced
-    file is loaded again; so is `check`, the presentation attack detector."""
+    """`files` are those of the encoder and the upscaler. Their `sha256s` and the landmark network's are part of the
+    cache key, so that a replaced file is loaded again; so is `check`, the presentation attack detector."""
     from core.pipeline import PipelineConfig, build_pipeline
 
     weights, upscaler = files

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import CoreError
 from core.jobs.launch import resume
 from core.jobs.reader import Snapshot
-from core.models import encoders, upscalers
+from core.models import encoders, landmark_networks, upscalers
 from core.training.batch_split import halve_batch
 from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import feedback
@@ -23,9 +23,14 @@ from dashboard.training.data import TrainingEntry, best_figures, read_entry
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.ui.components import show_message
 
-_PARTS = {"encoder": "the encoder", "upscaler": "the super-resolution network"}
+_PARTS = {
+    "encoder": "the encoder",
+    "upscaler": "the super-resolution network",
+    "landmarks": "the landmark network",
+}
 _ENCODER_FIGURES = ("val.eer", "val.similarity", "val.rank1")
 _DSR_FIGURES = ("val.psnr_db", "val.ssim", "val.eer")
+_FIGURES = {"dsr": _DSR_FIGURES, "landmarks": ("val.error_px", "val.missed")}
 
 
 def ran_out_of_memory(entry: TrainingEntry) -> bool:
@@ -74,13 +79,14 @@ def use_panel(entry: TrainingEntry) -> None:
             _in_use(found)
             return
     if files:
-        columns = _DSR_FIGURES if entry.run.kind == "dsr" else _ENCODER_FIGURES
+        columns = _FIGURES.get(entry.run.kind, _ENCODER_FIGURES)
         figures = best_figures(entry.history.epochs(), columns)
         listed = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
+        back = "`edgeface-studio weights use`" if "landmarks" in files else "Home"
         text = (
             f"The whole application will use {_parts_text(files)} of the best epoch"
             f"{f' (validation: {listed})' if listed else ''}. The weights in use now are kept, and you can switch back "
-            "to them on Home."
+            f"to them {'with' if 'landmarks' in files else 'on'} {back}."
         )
         _use_box(entry, text, "Use these weights", "best", primary=entry.state.status == "done")
     elif last := trained_files(entry.run, "last"):
@@ -120,6 +126,9 @@ def are_in_use(files: Mapping[str, Path]) -> bool:
     try:
         if "encoder" in files:
             return encoders.active_weights(here).sha256 == encoders.describe(files["encoder"]).sha256
+        if "landmarks" in files:
+            stored = landmark_networks.describe(files["landmarks"])
+            return landmark_networks.active_landmarks(here).sha256 == stored.sha256
         return upscalers.active_upscaler(here).sha256 == upscalers.describe(files["upscaler"]).sha256
     except CoreError:  # none in use, or removed meanwhile
         return False
@@ -129,6 +138,8 @@ def _in_use(files: Mapping[str, Path]) -> None:
     """Show that the weights are in use, and offer to re-embed people who were enrolled with others."""
     with st.container(border=True, key="training_use_box"):
         st.markdown(f"**:green[:material/verified:] In use**: {_parts_text(files)} of this run.")
+    if "landmarks" in files:
+        return  # stored crops stay as they were aligned
     ready = readiness()
     if ready.gallery_problem is None:
         reembed_offer(ready, key="training")

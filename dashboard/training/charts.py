@@ -28,7 +28,7 @@ NO_FIGURES: Figures = {}
 _HEIGHT_PX = 280
 _COMPARISON_PX = 360
 _LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features")
-_RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR"}
+_RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR", "landmarks": "landmark network"}
 _FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
 _LOG_AXIS = log_axis(exponentformat="power") | {"tickfont": {"size": 10}}
 """Plotly enlarges powers of ten by a quarter, so their font is that much smaller than the other axes' 12 px."""
@@ -81,6 +81,15 @@ def eer_chart(epochs: pd.DataFrame, before: Figures = NO_FIGURES, bicubic: Figur
     figure = _by_size(epochs, "eer", before, bicubic)
     if figure is not None:
         _mark_best(figure, epochs, "val.eer")
+        figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def landmark_chart(epochs: pd.DataFrame) -> go.Figure | None:
+    """The median landmark error in validation, overall and by size, with the best epoch marked; None without any."""
+    figure = _by_size(epochs, "error_px", NO_FIGURES, NO_FIGURES)
+    if figure is not None:
+        _mark_best(figure, epochs, "val.error_px")
         figure.update_yaxes(rangemode="tozero")
     return figure
 

@@ -43,6 +43,11 @@ def curves(entry: TrainingEntry) -> None:
             charts.eer_chart(epochs, before, bicubic),
             "Over all pairs of validation images; lower is better. Epoch 0: before training.",
         ),
+        (
+            "Landmark error",
+            charts.landmark_chart(epochs),
+            "In px of a crop of 112 px, by the size of the face; lower is better.",
+        ),
         ("Accuracy", accuracy, explanation),
         ("PSNR", charts.picture_chart(epochs, "psnr_db", before, bicubic), _DASHED),
         ("SSIM", charts.picture_chart(epochs, "ssim", before, bicubic), _DASHED),

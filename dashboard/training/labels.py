@@ -13,7 +13,12 @@ from core.system.text import count
 from core.training.config import NEW
 from core.training.run_events import Plan
 
-KINDS = {"finetune": "Fine-tuning", "dsr": "Super-resolution (DSR)", "starter": "Starter encoder"}
+KINDS = {
+    "finetune": "Fine-tuning",
+    "dsr": "Super-resolution (DSR)",
+    "starter": "Starter encoder",
+    "landmarks": "Landmark network",
+}
 """The kinds of run on this page."""
 
 STEPS = {
@@ -24,6 +29,7 @@ STEPS = {
     "decode": "Decoding each image once",
     "read": "Reading the images",
     "check": "Checking the data set",
+    "faces": "Finding landmarks on the large pictures",
 }
 """The steps of a run."""
 
@@ -43,6 +49,8 @@ FIGURES = {
     "val.similarity": ("similarity", 1.0, ".4f", ""),
     "val.psnr_db": ("PSNR", 1.0, ".2f", " dB"),
     "val.ssim": ("SSIM", 1.0, ".4f", ""),
+    "val.error_px": ("landmark error", 1.0, ".2f", " px"),
+    "val.missed": ("faces taken for none", 100.0, ".1f", " %"),
     "val.loss": ("validation loss", 1.0, ".4f", ""),
     "train.loss": ("training loss", 1.0, ".4f", ""),
 }
@@ -58,7 +66,9 @@ def figure_text(column: str, value: float | None) -> str:
 
 
 def data_name(config: Mapping[str, Any]) -> str:
-    """The name of the data set or folder that a run trains on."""
+    """The name of the data set or folder that a run trains on, or of its folders of photographs."""
+    if isinstance(folders := config.get("photographs"), list) and folders:
+        return ", ".join(PurePath(str(folder)).name for folder in folders)
     path = config.get("dataset") or config.get("train_dir")
     return PurePath(str(path)).name if path else "no data set"
 

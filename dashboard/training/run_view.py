@@ -33,9 +33,18 @@ _SEVERITY = {
     "warning": (st.warning, ":material/warning:"),
     "notice": (st.info, ":material/info:"),
 }
-_BIG = ("val.eer", "val.psnr_db", "val.ssim", "val.similarity", "val.accuracy", "val.rank1")
+_BIG = (
+    "val.eer",
+    "val.error_px",
+    "val.missed",
+    "val.psnr_db",
+    "val.ssim",
+    "val.similarity",
+    "val.accuracy",
+    "val.rank1",
+)
 _BIG_SHOWN = 4
-_FALLS = frozenset({"val.eer", "val.eer_vlr_vlr"})
+_FALLS = frozenset({"val.eer", "val.eer_vlr_vlr", "val.error_px", "val.missed"})
 
 
 def run_view(run: Run) -> None:

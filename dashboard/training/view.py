@@ -12,7 +12,7 @@ from dashboard.training.launch import launch_panel
 from dashboard.training.run_view import progress_bar, run_view
 from dashboard.ui.components import head
 
-_LISTED = ("val.eer", "val.psnr_db", "val.similarity", "val.accuracy")
+_LISTED = ("val.eer", "val.error_px", "val.psnr_db", "val.similarity", "val.accuracy")
 _MOST_LISTED = 3
 
 

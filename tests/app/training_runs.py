@@ -305,3 +305,55 @@ def _state(run: Run, status: str, at: datetime, error: tuple[str, str], epochs: 
             next_step=error[1] if status == "failed" else "",
         ),
     )
+
+
+def record_landmarks(data_dir: Path, *, status: str = "done", epochs: int = 3) -> Run:
+    """A training of the landmark network with `epochs` of 4 epochs."""
+    at = datetime.now(UTC) - timedelta(minutes=12)
+    config = {
+        "photographs": ["/photographs/lfw", "/photographs/crops"],
+        "steps": 4000,
+        "epoch_steps": 1000,
+        "batch_size": 128,
+        "device": "cpu",
+        "command": "edgeface-studio train landmarks --photographs lfw",
+    }
+    run = create_run(data_dir / "runs", "landmarks", "lfw", config, at=at)
+    title = "Training the landmark network"
+    stage = {"name": "landmarks", "title": title, "epochs": 4, "trains": ["the landmark network"]}
+    with closing(EventLog(run.events_path)) as log:
+        log.append("queued")
+        log.append("started")
+        log.append("plan", stages=[stage], epochs=4, train_images=25_000, val_images=200, device="cpu")
+        log.append("stage", stage="landmarks", number=1, stages=1, title=title)
+        for step in range(1, epochs + 1):
+            error = 2.0 + 6.0 / step
+            by_size = {size: {"error_px": error * factor} for size, factor in (("16", 1.4), ("24", 1.0), ("100", 0.8))}
+            val = {"error_px": error, "missed": 0.004, "by_size": by_size}
+            train = {"loss": -2.0 - step, "points": -3.0, "distance": 0.05, "face": 0.07}
+            log.append(
+                "epoch",
+                stage="landmarks",
+                epoch=step,
+                epochs=4,
+                step=step,
+                seconds=180.0,
+                images_per_s=700.0,
+                lr={"landmarks": 0.002 / step},
+                train=train,
+                val=val,
+                best=True,
+                criterion={"name": "error_px", "value": error},
+                line=f"Epoch {step:02d}/4",
+            )
+            log.append("checkpoint", which="best", path="checkpoints/best", stage="landmarks", step=step)
+        if status == "running":
+            progress = {"done": 64_000, "total": 128_000, "per_second": 700.0, "loss": -5.0}
+            log.append("progress", step="train", stage="landmarks", epoch=epochs + 1, epochs=4, **progress)
+        else:
+            log.append(status)
+    run.log_path.write_text("Epoch 01/4\n", encoding="utf-8")
+    if status == "done":
+        run.write_report({"kind": "landmarks", "text": "Landmark network: 4,000 steps in 12 min."})
+    _state(run, status, at, ("", ""), 4)
+    return run

@@ -139,9 +139,9 @@ def test_commands_between_the_lines_are_parsed(line, capsys) -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make isn't installed")
 def test_the_recipe_of_make_models_is_parsed(capsys) -> None:
-    asked = ["make", "-n", "models", "DATASET=faces", "PHOTOGRAPHS=lfw", "PAIRS=pairs.txt", "FOLDS=5-7"]
+    asked = ["make", "-n", "models", "DATASET=faces", "PHOTOGRAPHS=lfw", "PAIRS=pairs.txt", "FOLDS=5-7", "CROPS=crops"]
     told = subprocess.run(asked, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
     lines = [line for line in told.replace("\\\n", " ").splitlines() if line.startswith(".venv/bin/edgeface-studio ")]
-    assert len(lines) == 7
+    assert len(lines) == 9
     for line in lines:
         assert parses(shlex.split(line)[1:]), line + capsys.readouterr().err

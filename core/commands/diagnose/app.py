@@ -59,9 +59,14 @@ def weights(
     from core.diagnostics.weights_report import report_on
     from core.models.active import find_model
     from core.models.encoders import WeightsFile, active_weights
+    from core.models.landmark_networks import LandmarkFile
 
     settings = load_settings()
     file = active_weights(settings) if file_or_name is None else find_model(settings, file_or_name)
+    if isinstance(file, LandmarkFile):
+        raise UsageMistake(
+            f"{file.name} is a landmark network.", f"Check it: edgeface-studio weights verify {file.name}"
+        )
     progress("reading every key ...")
     report = report_on(file, settings)
     progress("")

@@ -176,14 +176,14 @@ def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
 def _webcam_pictures(captures: int, camera: int, *, quiet: bool) -> tuple[list[NDArray[np.uint8]], list[str]]:
     """Take pictures in a window and return (frames, names).
 
-    Raises SettingsInvalid (captures), NoDisplay, CameraMissing, CaptureCancelled, DetectorMissing.
+    Raises SettingsInvalid (captures), NoDisplay, CameraMissing, CaptureCancelled, DetectorMissing, LandmarksUnusable.
     """
-    from core.faces.detect import Detector
+    from core.models.landmark_networks import detector_in_use
     from core.video.capture import CaptureSession
     from core.video.guide import see
     from core.video.webcam import capture_in_window
 
-    detector = Detector()
+    detector = detector_in_use(load_settings())
     session = CaptureSession(lambda rgb: see(detector, rgb), captures)
     if not quiet:
         note("the camera starts now; pictures are kept only when all of them are taken (Esc cancels)")

@@ -1,4 +1,4 @@
-"""`train`: fine-tune EdgeFace, train super-resolution or a starter encoder, in runs that can be stopped and resumed."""
+"""`train`: fine-tune EdgeFace, train super-resolution, a starter encoder or the landmark network, in resumable runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.commands.shared.option_types import JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.printing import progress_line, say, say_json, say_result, say_table
 from core.commands.shared.runs import trained_run
+from core.commands.train import landmarks
 from core.commands.train.launch import (
     BatchSize,
     Contrastive,
@@ -32,13 +33,14 @@ from core.commands.train.launch import (
 from core.settings import load_settings
 
 group = typer.Typer(
-    help="Fine-tune EdgeFace for small faces, train super-resolution or a starter; estimate the time first.",
+    help="Train EdgeFace for small faces, super-resolution, a starter, the landmark network; estimate the time first.",
     epilog=example("train finetune --dataset faces", "train estimate finetune --dataset faces"),
     rich_markup_mode=None,
 )
 
 
 def add_to(app: typer.Typer) -> None:
+    landmarks.add_to(group)
     app.add_typer(group, name="train")
 
 

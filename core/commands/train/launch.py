@@ -169,7 +169,7 @@ def launch_and_follow(
     from core.jobs.launch import launch
 
     if run.resume is not None:
-        started = _resumed(kind, run.resume, run.half_batch)
+        started = resume_run(kind, run.resume, half_batch=run.half_batch)
     elif run.half_batch:
         raise UsageMistake("--half-batch goes with --resume.", "Use --batch-size for a new run.")
     else:
@@ -183,10 +183,12 @@ def launch_and_follow(
     if run.detach:
         say_started(started, run.as_json)
         return
-    _follow(started, kind, run.as_json)
+    follow_run(started, kind, run.as_json)
 
 
-def _resumed(kind: str, text: str, half_batch: bool) -> Run:
+def resume_run(kind: str, text: str, *, half_batch: bool = False) -> Run:
+    """Start an interrupted or stopped run of a kind again, the newest for "last". Raises UsageMistake, JobError,
+    RunNotFound."""
     from core.jobs.launch import resume
     from core.jobs.run_dir import find_run, list_runs, runs_root
 
@@ -210,7 +212,7 @@ def _resumed(kind: str, text: str, half_batch: bool) -> Run:
     return run
 
 
-def _follow(run: Run, kind: str, as_json: bool) -> None:
+def follow_run(run: Run, kind: str, as_json: bool) -> None:
     """Print the log as it comes. Ctrl-C asks the run to stop and waits for it; a second one leaves it alone."""
     from core.jobs.launch import follow, stop
 

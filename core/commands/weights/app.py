@@ -1,9 +1,10 @@
-"""`weights`: list, inspect, download and choose encoder and upscaler weights."""
+"""`weights`: list, inspect, download and choose encoders, upscalers and landmark networks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,6 +15,7 @@ from core.commands.weights.facts import (
     FileOrName,
     card_facts,
     facts_of,
+    facts_of_landmarks,
     facts_of_upscaler,
     say_card,
     say_encoder,
@@ -25,10 +27,13 @@ from core.settings import Settings, load_settings
 if TYPE_CHECKING:
     from core.models.encoders import WeightsFile
     from core.models.http_transfer import FetchEvent
+    from core.models.landmark_networks import LandmarkFile
     from core.models.upscalers import UpscalerFile
 
+File = TypeVar("File")
+
 group = typer.Typer(
-    help="Encoder and upscaler weights: list, inspect, download, choose.",
+    help="Encoders, upscalers and landmark networks: list, inspect, download, choose.",
     epilog=example("weights fetch edgeface_xxs", "weights use ~/Downloads/edgeface_xxs.pt", "weights use bicubic"),
     rich_markup_mode=None,
 )
@@ -44,8 +49,11 @@ def add_to(app: typer.Typer) -> None:
 
 @group.command("list", epilog=example("weights list", "weights list --json"))
 def list_weights(as_json: JsonOption = False) -> None:
-    """List the official variants, the encoder files and the upscalers; a star marks those in use."""
+    """List the official variants, the encoder files, upscalers and landmark networks; a star marks those in use."""
     from core.models.encoders import active_weights, scan
+    from core.models.landmark_networks import active_landmarks
+    from core.models.landmark_networks import scan as scan_landmarks
+    from core.models.upscalers import active_upscaler
     from core.models.upscalers import scan as scan_upscalers
     from core.models.variants import LICENCE, VARIANTS
 
@@ -56,8 +64,10 @@ def list_weights(as_json: JsonOption = False) -> None:
         problem = ""
     except CoreError as error:
         active, problem = None, str(error)
-    enlarging, upscaler_problem = _upscaler_in_use(settings)
+    enlarging, upscaler_problem = _in_use(active_upscaler, settings)
     upscalers = scan_upscalers(settings)
+    placing, landmarks_problem = _in_use(active_landmarks, settings)
+    networks = scan_landmarks(settings)
     here = {file.official.name: file for file in stored if file.official is not None}
     others = [file for file in stored if file.official is None or here[file.official.name] != file]
     if as_json:
@@ -85,6 +95,8 @@ def list_weights(as_json: JsonOption = False) -> None:
                 "upscalers": enlargers,
                 "upscaler": enlarging.name if enlarging else None,
                 "upscaler_problem": upscaler_problem,
+                "landmarks": [{**facts_of_landmarks(file), "in_use": file == placing} for file in networks],
+                "landmarks_problem": landmarks_problem,
             }
         )
         return
@@ -103,18 +115,20 @@ def list_weights(as_json: JsonOption = False) -> None:
         rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, "upscaler", enlarger.path))
     if enlarging is not None and enlarging.path is None:
         rows.append(("*", enlarging.name, "", "upscaler", "no file needed"))
+    for network in networks:
+        size = f"{network.size_bytes / 1e6:.1f} MB"
+        rows.append(("*" if network == placing else "", network.name, size, "landmark network", network.path))
     say_table(("", "name", "size", "kind", "file"), rows)
     say(f"Licence of the official weights: {LICENCE}")
-    for each in (problem, upscaler_problem):
+    for each in (problem, upscaler_problem, landmarks_problem):
         if each:
             note(each)
 
 
-def _upscaler_in_use(settings: Settings) -> tuple[UpscalerFile | None, str]:
-    from core.models.upscalers import active_upscaler
-
+def _in_use(active: Callable[[Settings], File], settings: Settings) -> tuple[File | None, str]:
+    """The file in use, and why there is none."""
     try:
-        return active_upscaler(settings), ""
+        return active(settings), ""
     except CoreError as error:
         return None, str(error)
 
@@ -127,9 +141,13 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     from core.models.encoders import WeightsFile
     from core.models.figures import measured
     from core.models.header import read_card
+    from core.models.landmark_networks import LandmarkFile
     from core.models.variants import LICENCE, LICENCE_OF_DERIVED
 
     found = find_model(load_settings(), file_or_name)
+    if isinstance(found, LandmarkFile):
+        _say_landmarks(found, as_json)
+        return
     if not isinstance(found, WeightsFile):
         _say_upscaler(found, as_json)
         return
@@ -176,13 +194,27 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
     say(f"  licence: {LICENCE_OF_DERIVED}")
 
 
+def _say_landmarks(network: LandmarkFile, as_json: bool) -> None:
+    from core.training.landmarks.card import landmarks_card
+
+    if as_json:
+        say_json({**facts_of_landmarks(network), "metadata": dict(network.metadata)})
+        return
+    say(landmarks_card(network.path).rstrip())
+
+
 @group.command("verify", epilog=example("weights verify edgeface_xxs.pt"))
 def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
     from core.models.active import find_model
     from core.models.encoders import WeightsFile
+    from core.models.landmark_networks import LandmarkFile, check_landmarks
 
     file = find_model(load_settings(), file_or_name)
+    if isinstance(file, LandmarkFile):
+        check_landmarks(file)
+        say_result({"ok": True, **facts_of_landmarks(file)}, f"ok: {file.path} places landmarks on faces", as_json)
+        return
     if not isinstance(file, WeightsFile):
         from core.models.upscalers import check_upscaler
 

@@ -1,8 +1,8 @@
-"""`weights use` and `weights use-run`: what recognises faces, and what enlarges them, from now on."""
+"""`weights use` and `weights use-run`: what recognises faces, enlarges them and finds landmarks, from now on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,12 +10,11 @@ from core.commands.shared.common import example
 from core.commands.shared.option_types import JsonOption
 from core.commands.shared.printing import note, progress_line, say, say_json
 from core.commands.shared.runs import trained_run
-from core.commands.weights.facts import FileOrName, facts_of, facts_of_upscaler
+from core.commands.weights.facts import FileOrName, facts_of, facts_of_any, facts_of_landmarks, facts_of_upscaler
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.models.encoders import WeightsFile
-    from core.models.upscalers import UpscalerFile
+    from core.models.active import AnyModel
 
 
 def add_to(group: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def use(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Use an encoder's or upscaler's weights from now on, once they load completely and work on faces.
+    """Use an encoder, an upscaler or a landmark network from now on, once it loads completely and works on faces.
 
     A file from elsewhere is copied. `bicubic` stops using a super-resolution network.
     """
@@ -48,7 +47,7 @@ def use(
         if pair:
             used += [use_model(settings, file.path or file.name) for file in partner]
     if as_json:
-        facts = [_facts(file) for file in used]
+        facts = [facts_of_any(file) for file in used]
         say_json(facts[0] if len(facts) == 1 else {**facts[0], "pair": facts[1]})
     else:
         for file in used:
@@ -59,17 +58,14 @@ def use(
             note(f"Use {file.name}, too: edgeface-studio weights use {file.name}")
 
 
-def _facts(file: WeightsFile | UpscalerFile) -> dict[str, Any]:
+def _in_use_words(file: AnyModel) -> str:
     from core.models.encoders import WeightsFile
-
-    return facts_of(file) if isinstance(file, WeightsFile) else facts_of_upscaler(file)
-
-
-def _in_use_words(file: WeightsFile | UpscalerFile) -> str:
-    from core.models.encoders import WeightsFile
+    from core.models.landmark_networks import LandmarkFile
 
     if isinstance(file, WeightsFile):
         return f"In use: {file.path} ({file.origin_text})"
+    if isinstance(file, LandmarkFile):
+        return f"In use for landmarks: {file.path}"
     return f"In use for small faces: {file.path or file.name}"
 
 
@@ -80,7 +76,8 @@ def use_run(
     which: Annotated[Literal["best", "last"], typer.Option("--which", help="Which of its checkpoints.")] = "best",
     as_json: JsonOption = False,
 ) -> None:
-    """Use the weights that a run has trained: its encoder, and the upscaler that it was trained with.
+    """Use the weights that a run has trained: its encoder and the upscaler that it was trained with, or its landmark
+    network.
 
     A part of a name, or "last", means the newest matching run that is done; a full name may name one that isn't.
     """
@@ -90,12 +87,13 @@ def use_run(
     with progress_line("loading and checking ..."):
         adopted = use_run_weights(load_settings(), found, which)
     if as_json:
-        encoder, upscaler = adopted.encoder, adopted.upscaler
+        encoder, upscaler, landmarks = adopted.encoder, adopted.upscaler, adopted.landmarks
         say_json(
             {
                 "run": found.id,
                 "encoder": facts_of(encoder) if encoder else None,
                 "upscaler": facts_of_upscaler(upscaler) if upscaler else None,
+                "landmarks": facts_of_landmarks(landmarks) if landmarks else None,
             }
         )
         return

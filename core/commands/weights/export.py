@@ -1,4 +1,4 @@
-"""`weights export` and `export-onnx`: write weights as float16 safetensors with a model card, or as ONNX."""
+"""`weights export` and `export-onnx`: write weights in float16 with a model card, or an encoder as ONNX."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def add_to(group: typer.Typer) -> None:
         epilog=example(
             "weights export finetune-20261125T101500 tuned.safetensors",
             "weights export run:starter starter.safetensors --report figures/report.json",
+            "weights export run:landmarks landmarks.onnx",
         ),
     )(export)
     group.command("export-onnx", epilog=example("weights export-onnx edgeface_xxs edgeface.onnx"))(export_to_onnx)
@@ -42,7 +43,12 @@ def export(
             help='Weights, or the best checkpoint of a run: its name, a part of it, or "run:last".',
         ),
     ],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="The .safetensors to write; its card gets .md.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The .safetensors to write, of a landmark network the .onnx; its card gets .md."
+        ),
+    ],
     report: Annotated[
         str | None,
         typer.Option("--report", metavar="FILE", help="report.json of `evaluate pairs`: the figures in the card."),
@@ -52,8 +58,13 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write weights as float16 safetensors, half the size, with a model card beside them."""
+    """Write weights as float16 safetensors, half the size, with a model card beside them.
+
+    A landmark network is float16 ONNX already and is copied, with its card.
+    """
     from core.models.active import find_model
+    from core.models.files import file_facts
+    from core.models.header import is_landmark_network
     from core.system.atomic_file import write_atomically
     from core.training.activate import trained_files
 
@@ -64,23 +75,32 @@ def export(
             raise UsageMistake(f"{source} and --run were both given.", "Leave out --run: the run is known.")
         trained = trained_run(source.removeprefix("run:"))
         files = trained_files(trained)
-        file: Path | None = files.get("encoder") or files.get("upscaler")
+        file: Path | None = next((files[part] for part in ("encoder", "upscaler", "landmarks") if part in files), None)
     else:
         file = find_model(settings, source).path
     if file is None:
         raise UsageMistake(f"{source} is no file: there is nothing to export.", "Name a file of weights.")
     path = user_path(target)
-    if path.suffix.lower() != ".safetensors":
-        raise UsageMistake(f"{target} doesn't end in .safetensors.", "Give it that ending.")
+    ending = ".onnx" if is_landmark_network(file_facts(file).metadata) else ".safetensors"
+    if path.suffix.lower() != ending:
+        raise UsageMistake(f"{target} doesn't end in {ending}.", "Give it that ending.")
+    if ending == ".onnx" and report:
+        raise UsageMistake("--report is about encoders.", "A landmark network's card has the figures of its training.")
     figures = _figures(user_path(report), file) if report else None
     with progress_line("loading and writing ..."):
         from core.training.export import export_float16
+        from core.training.landmarks.card import copy_network, landmarks_card
         from core.training.model_card import model_card
 
-        export_float16(file, path, figures=figures)
+        if ending == ".onnx":
+            copy_network(file, path)
+            describe = landmarks_card
+        else:
+            export_float16(file, path, figures=figures)
+            describe = model_card
         config, came = (trained.config, trained.report) if trained else ({}, None)
         card = path.with_suffix(".md")
-        write_atomically(card, model_card(path, config=config, report=came).encode())
+        write_atomically(card, describe(path, config=config, report=came).encode())
     say_result(
         {"path": path, "card": card, "size_bytes": path.stat().st_size},
         f"Wrote {path} ({path.stat().st_size / 1e6:.2f} MB) and {card}.",
@@ -104,7 +124,7 @@ def export_to_onnx(
 
     source = find_model(load_settings(), file_or_name)
     if not isinstance(source, WeightsFile):
-        raise UsageMistake(f"{source.name} is an upscaler, not an encoder.", "Name EdgeFace weights.")
+        raise UsageMistake(f"{source.name} isn't an encoder.", "Name EdgeFace weights.")
     path = user_path(target)
     if path.suffix != ".onnx":
         raise UsageMistake(f"{path.name} doesn't end in .onnx.", "Give the file that ending.")

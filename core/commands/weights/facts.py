@@ -11,8 +11,10 @@ from core.commands.shared.printing import say
 if TYPE_CHECKING:
     from core.encoder.encode import EncoderInfo
     from core.encoder.health import HealthReport
+    from core.models.active import AnyModel
     from core.models.encoders import WeightsFile
     from core.models.header import Card, Measured, Rate
+    from core.models.landmark_networks import LandmarkFile
     from core.models.upscalers import UpscalerFile
 
 FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
@@ -38,6 +40,20 @@ def facts_of_upscaler(file: UpscalerFile) -> dict[str, Any]:
         "sha256": file.sha256,
         "use_bicubic_px": list(file.bicubic_px),
     }
+
+
+def facts_of_landmarks(file: LandmarkFile) -> dict[str, Any]:
+    return {"path": file.path, "name": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
+
+
+def facts_of_any(file: AnyModel) -> dict[str, Any]:
+    """The facts of a file of any kind."""
+    from core.models.encoders import WeightsFile
+    from core.models.upscalers import UpscalerFile
+
+    if isinstance(file, WeightsFile):
+        return facts_of(file)
+    return facts_of_upscaler(file) if isinstance(file, UpscalerFile) else facts_of_landmarks(file)
 
 
 def tensor_facts(info: EncoderInfo) -> dict[str, Any]:

@@ -28,6 +28,13 @@ VALUES = 17
 _MOST_AT_ONCE = 64
 
 
+def shipped_path(models_dir: Path) -> Path:
+    """The path of the shipped network in `models_dir`, else in the project's own data/models: a folder that somebody
+    put together may be older than the network."""
+    path = models_dir / FILE
+    return path if path.is_file() else PROJECT_ROOT / "data" / "models" / FILE
+
+
 class LandmarksUnusable(CoreError):
     """The landmark network's file is missing, or isn't one."""
 
@@ -49,17 +56,12 @@ class Readings:
     recognisability: NDArray[np.float32]
 
 
-def _shipped() -> Path:
-    """The network in the models folder; where another folder without one was chosen, the project's own."""
-    chosen = load_settings().models_dir / FILE
-    return chosen if chosen.is_file() else PROJECT_ROOT / "data" / "models" / FILE
-
-
 class Landmarker:
-    """The network in ONNX Runtime. Safe to share between threads. Raises LandmarksUnusable."""
+    """The network in ONNX Runtime, by default the shipped one. Safe to share between threads. Raises
+    LandmarksUnusable."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or _shipped()
+        self._path = path or shipped_path(load_settings().models_dir)
         if not self._path.is_file():
             raise LandmarksUnusable(
                 f"There is no landmark network at {self._path}.",

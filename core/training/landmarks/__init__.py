@@ -1,0 +1,1 @@
+"""Training of the landmark network: sources, samples, the network, the loop, and its export."""
