@@ -19,14 +19,14 @@ from core.faces.landmarks.look import Look
 from core.faces.landmarks.read import EXACT_SIDE, FIRST_SIDE
 from core.settings import CROP_PX
 from core.training.landmarks.faults import spoilt
-from core.training.landmarks.negatives import drawing_look, noise_look, texture_look
+from core.training.landmarks.negatives import drawing_look, noise_look, scrambled, texture_look
 from core.training.landmarks.prepared import SourceSet
 
 RGB = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
 SMALLEST_PX, LARGEST_PX = 9.0, 120.0
-NO_FACES = 0.25
+NO_FACES = 0.3
 """Share of samples without a face."""
 
 _REACH = 2.3
@@ -156,17 +156,30 @@ def _covered(picture: RGB, native: Points, size: float, rng: np.random.Generator
 def _no_face(
     window: RGB, points: Points, textures: Sequence[RGB], size: float, roll: float, rng: np.random.Generator
 ) -> Sample:
-    """A look at something else: part of a face, the background beside it, a texture, a drawing, noise."""
+    """A look at something else: parts of a face in the wrong places, part of one, what is beside it, a texture, a
+    drawing, noise."""
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.15:
+        image = _scrambled_face(window, points, size, roll, rng)
+    elif kind < 0.4:
         image = _beside(window, points, size, roll, rng)
-    elif kind < 0.8 and textures:
+    elif kind < 0.65 and textures:
         image = texture_look(textures, size, rng)
     elif kind < 0.9:
         image = drawing_look(rng)
     else:
         image = noise_look(rng)
     return Sample(image, np.zeros((5, 2), dtype=np.float32), False)
+
+
+def _scrambled_face(window: RGB, points: Points, size: float, roll: float, rng: np.random.Generator) -> RGB:
+    """An upright look that the face fills, with its parts in the wrong places."""
+    picture, native = drawn(window, points, size, roll, rng)
+    slope = native[1] - native[0]
+    middle = native.mean(axis=0) + 0.5
+    turn = float(np.degrees(np.arctan2(slope[1], slope[0])))
+    look = Look((float(middle[0]), float(middle[1])), float(rng.uniform(0.9, 1.2)) * size, turn)
+    return scrambled(look.cut(spoilt(picture, size, rng)), rng)
 
 
 def _beside(window: RGB, points: Points, size: float, roll: float, rng: np.random.Generator) -> RGB:
