@@ -46,4 +46,7 @@ def test_a_report_needs_nothing_but_a_browser(chromium, report: Path, width: int
         assert page.locator("h2", has_text=title).count() >= 1, title
     assert "weights_sha256" in page.locator("pre").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wider = """() => [...document.querySelectorAll(".js-plotly-plot")].filter(each => each.querySelector(".main-svg")
+        .getBoundingClientRect().width > each.parentElement.getBoundingClientRect().width + 1).length"""
+    page.wait_for_function(f"() => ({wider})() === 0")  # no chart lies under its neighbour
     context.close()
