@@ -23,9 +23,9 @@ class LandmarkNet(nn.Module):
 
     Input: RGB in [-1, 1], (N, 3, 80, 80). Output: (N, 16), which are ten coordinates (x, y of each point, from -1 to 1
     over the square, beyond it where the face is cut), five logarithms of the expected error in those units, and the
-    logit of a face. With a `recognisability` head, a module from the coarse feature map (N, 96, 5, 5) to one logit
-    (N, 1), that logit is a 17th value. The head's parameters are named "recognisability.*"; all others are the same
-    with it and without.
+    logit of a face. A `recognisability` head, a module that takes the feature maps (N, 32, 20, 20), (N, 64, 10, 10) and
+    (N, 96, 5, 5), adds its logit, (N,) or (N, 1), as a 17th value. Its parameters are named "recognisability.*"; all
+    others are the same with it and without.
     """
 
     steps: Tensor
@@ -55,6 +55,7 @@ class LandmarkNet(nn.Module):
         fine = self.fine(self.stem(images))  # (N, 32, 20, 20)
         middle = self.middle(fine)  # (N, 64, 10, 10)
         coarse = self.coarse(middle)  # (N, 96, 5, 5)
+        extra = None if self.recognisability is None else self.recognisability(fine, middle, coarse)
         middle = middle + functional.interpolate(self.to_middle(coarse), scale_factor=2.0)
         fine = self.from_fine(fine) + functional.interpolate(self.to_fine(middle), scale_factor=2.0)
         maps = self.maps(self.mix(fine)).float()  # (N, 5, 20, 20)
@@ -63,8 +64,8 @@ class LandmarkNet(nn.Module):
         rest = self.rest(functional.relu(self.pooled(coarse.mean((2, 3))))).float()
         points = torch.stack([x, y], dim=2).flatten(1) + 0.1 * rest[:, : 2 * POINTS]
         values = [points, rest[:, 2 * POINTS :]]
-        if self.recognisability is not None:
-            values.append(self.recognisability(coarse).float())
+        if extra is not None:
+            values.append(extra.float().reshape(-1, 1))
         return torch.cat(values, dim=1)
 
 
