@@ -21,46 +21,21 @@ from core.jobs.errors import JobStopped
 from core.settings import Settings
 from core.system.text import count
 from core.training import log_format
-from core.training.errors import LossNotFinite, OutOfMemory, UnfitData, ran_out_of_memory
+from core.training.errors import LossNotFinite, OutOfMemory, ran_out_of_memory
 from core.training.landmarks import checkpoint as files
-from core.training.landmarks.batches import Material, batches
+from core.training.landmarks.batches import batches
 from core.training.landmarks.card import network_metadata
 from core.training.landmarks.config import KIND, LandmarksConfig
+from core.training.landmarks.data import Data, load_data
 from core.training.landmarks.export import export_landmarks
 from core.training.landmarks.fit import Fit, rate_at
-from core.training.landmarks.negatives import load_textures
-from core.training.landmarks.photographs import Division, divide
-from core.training.landmarks.prepared import Counts, SourceSet, prepare
 from core.training.landmarks.validate import figures, figures_text, measure
 from core.training.reporter import Reporter
-
-LEAST_FACES = 10
-"""Faces without which nothing is trained."""
 
 SAVE_EVERY = 200
 """Steps between two checkpoints within an epoch."""
 
 TITLE = "Training the landmark network"
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a run trains and validates on. `key` names the prepared sources; `people` are those who train."""
-
-    material: Material
-    val: list[SourceSet]
-    counts: Counts
-    people: int
-    left_out: int
-    key: str
-
-    @property
-    def train_faces(self) -> int:
-        return sum(map(len, self.material.sets))
-
-    @property
-    def val_faces(self) -> int:
-        return sum(map(len, self.val))
 
 
 @dataclass
@@ -96,7 +71,7 @@ def train_landmarks(config: LandmarksConfig, settings: Settings, folder: Path, *
     """
     reporter = Reporter(hooks.on_event)
     device = resolve_device(config.device)
-    data = _load_data(config, settings, _reported(hooks, reporter), reporter)
+    data = load_data(config, settings, _reported(hooks, reporter), reporter)
     training = Training(config, folder, data, Fit(config, device), reporter, hooks)
     state = files.load_last(folder)
     if state is not None:
@@ -114,37 +89,6 @@ def train_landmarks(config: LandmarksConfig, settings: Settings, folder: Path, *
 
 
 # Before the first step ----------------------------------------------------------------------------------------------
-
-
-def _load_data(config: LandmarksConfig, settings: Settings, hooks: Hooks, reporter: Reporter) -> Data:
-    division = divide(config)
-    listed = (*division.train, *division.val)  # positions say who trains and who validates
-    prepared = prepare(listed, settings, hooks=hooks)
-    first_val = len(division.train)
-    train, val = prepared.sets(range(first_val)), prepared.sets(range(first_val, len(listed)))
-    counts = prepared.counts
-    if counts.unreadable:
-        text = f"{count(counts.unreadable, 'picture')} couldn't be read and {_were(counts.unreadable)} left out."
-        reporter.event("warning", text=text)
-    _require_faces(division, counts, sum(map(len, train)), sum(map(len, val)))
-    people = len({photograph.person for photograph in division.train})
-    return Data(Material(train, load_textures()), val, counts, people, division.left_out, prepared.folder.name)
-
-
-def _require_faces(division: Division, counts: Counts, train: int, val: int) -> None:
-    listed = len(division.train) + len(division.val)
-    if train >= LEAST_FACES and val:
-        return
-    what = f"{train:,} pictures to train on and {val:,} to validate on show a face that can be used"
-    raise UnfitData(
-        f"Of {count(listed, 'picture')} only {what}; {counts.unreadable:,} couldn't be read. At least {LEAST_FACES} "
-        "and 1 are needed.",
-        "Name folders of photographs with one main face of at least 48 px, or of aligned crops of 112 px.",
-    )
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
 
 
 def _reported(hooks: Hooks, reporter: Reporter) -> Hooks:
