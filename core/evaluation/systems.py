@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation.evaluation_spec import SystemSpec
-from core.faces.landmarks.network import Landmarker
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
 from core.models.upscalers import active_upscaler
@@ -115,7 +114,7 @@ class System:
         upscaler = {"upscaler": self.upscaler_id if upscales else ""}
         if upscales and self.upscaler_id != BICUBIC:
             upscaler["takes"] = "112 px, cut in one step"  # set apart from caches of crops at native size
-        return {**self.key, **view, **searched, **upscaler, "crops": aligned, "landmarks": Landmarker().id}
+        return {**self.key, **view, **searched, **upscaler, "crops": aligned, "landmarks": _landmarks_sha256()}
 
     def protocol(self) -> dict[str, Any]:
         """Facts that identify the system, for an evaluation's protocol."""
@@ -253,3 +252,10 @@ def _detector_sha256() -> str:
     from core.faces.yunet_model import detector_model_path
 
     return hash_file(detector_model_path()).sha256
+
+
+def _landmarks_sha256() -> str:
+    """Of the network in use, which every pipeline here is built with."""
+    from core.models.landmark_networks import resolve_landmarks
+
+    return hash_file(resolve_landmarks(load_settings())).sha256
