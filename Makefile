@@ -71,7 +71,7 @@ models: $(RUNTIME)
 		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [CROPS=FOLDER] [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
 	$(STUDIO) train landmarks --photographs "$(PHOTOGRAPHS)" --pairs "$(PAIRS)" --folds $(LANDMARK_FOLDS) \
 		--val-folds $(LANDMARK_VAL_FOLDS) $(LFW_TERMS) $(if $(CROPS),--photographs "$(CROPS)" $(CROPS_TERMS)) \
-		--name edgeface-landmarks
+		--edgeface "$(TEACHER)" --upscaler data/models/edgeface-dsr.safetensors --name edgeface-landmarks
 	$(STUDIO) weights export run:edgeface-landmarks data/models/edgeface-landmarks.onnx
 	$(STUDIO) train dsr --dataset "$(DATASET)" --edgeface "$(TEACHER)" --out-name edgeface-dsr
 	$(STUDIO) weights export run:edgeface-dsr data/models/edgeface-dsr.safetensors

@@ -85,10 +85,34 @@ class Amounts:
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same run.")] = 0
 
 
+@dataclass(frozen=True)
+class Recognisability:
+    """The second stage."""
+
+    edgeface: Annotated[
+        str | None,
+        typer.Option(
+            "--edgeface",
+            metavar="FILE|NAME",
+            help="Encoder weights. With them a second stage trains recognisability, on people with two photographs or "
+            "more; without them the probability of a face stands in its place.",
+        ),
+    ] = None
+    upscaler: Annotated[
+        str | None,
+        typer.Option("--upscaler", metavar="FILE", help='A DSR file for the second stage; default: "bicubic".'),
+    ] = None
+    faces: Annotated[int, typer.Option("--recognisability-faces", min=2, help="Faces that the second stage draws.")] = (
+        44_000
+    )
+    epochs: Annotated[int, typer.Option("--recognisability-epochs", min=1, help="Epochs of the second stage.")] = 10
+
+
 @takes_options
 def landmarks(
     people: People,
     amounts: Amounts,
+    second: Recognisability,
     name: Annotated[str | None, typer.Option("--name", help="The run's name; default: the first folder's.")] = None,
     detach: DetachOption = False,
     resume: Annotated[
@@ -107,7 +131,7 @@ def landmarks(
     else:
         from core.jobs.launch import launch
 
-        config = _config(people, amounts, name)
+        config = _config(people, amounts, second, name)
         slug = config.out_name or config.photographs[0].name
         run = launch(load_settings(), KIND, config.model_dump(mode="json"), slug=slug)
     if detach:
@@ -116,9 +140,10 @@ def landmarks(
     follow_run(run, KIND, as_json)
 
 
-def _config(people: People, amounts: Amounts, name: str | None) -> LandmarksConfig:
-    """Raises UsageMistake, SettingsInvalid."""
+def _config(people: People, amounts: Amounts, second: Recognisability, name: str | None) -> LandmarksConfig:
+    """Raises UsageMistake, SettingsInvalid, WeightsMissing."""
     from core.evaluation.pairs import folds_of
+    from core.models.encoders import resolve_weights
     from core.training.landmarks.config import make_landmarks_config
 
     if not people.photographs:
@@ -131,6 +156,10 @@ def _config(people: People, amounts: Amounts, name: str | None) -> LandmarksConf
         "folds": folds_of(people.folds) or (),
         "val_folds": folds_of(people.val_folds) or (),
         "terms": people.terms or (),
+        "edgeface": second.edgeface and resolve_weights(load_settings(), second.edgeface).absolute(),
+        "upscaler": None if second.upscaler in (None, "bicubic") else _absolute(str(second.upscaler)),
+        "recognisability_faces": second.faces,
+        "recognisability_epochs": second.epochs,
         "out_name": name or "",
         "command": shlex.join(["edgeface-studio", *words]),
     }

@@ -109,11 +109,19 @@ def _training(metadata: Mapping[str, str], config: Mapping[str, Any], report: Ma
         "Photographs": ": ".join(filter(None, (folders, described))),
         "People left out": f"those of {Path(str(config['pairs'])).name} outside folds {folds}" if folds else "",
         "Targets": "mean of six looks of YuNet at the large picture: three sizes, each mirrored too",
+        "Recognisability": _second_stage(json_object(metadata.get("recognisability"))),
         "Settings": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items()),
         "Weights of": f"step {metadata['step']}, averaged over the last steps" if metadata.get("step") else "",
         "Wall time": f"{seconds / 60:,.0f} minutes" if isinstance(seconds, int | float) else "",
         "Came of it": report.get("text") or "",
     }
+
+
+def _second_stage(figures: Mapping[str, Any]) -> str:
+    if not figures:
+        return "not trained: the probability of a face stands in its place"
+    shown = f"{figures['faces']:,} faces of {figures['people']:,} people with two photographs or more"
+    return f"a head on the frozen network: {shown}, {figures['epochs']} epochs"
 
 
 def _terms(metadata: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from core.system.atomic_file import replacement
 from core.training.activate import LANDMARKS_FILE
 from core.training.checkpoint import cpu_state_dict, disk_errors
 from core.training.errors import CheckpointUnusable
-from core.training.landmarks.network import LandmarkNet
+from core.training.landmarks.network import LandmarkNet, RecognisabilityHead
 
 LAST = "last.pt"
 """In a run's checkpoints: "network", "mean", "optimizer" and "step", the number of steps done; then the progress."""
@@ -52,16 +52,19 @@ def save_weights(path: Path, network: LandmarkNet, metadata: Mapping[str, str]) 
 
 
 def load_network(path: Path, network: LandmarkNet | None = None) -> LandmarkNet:
-    """Load averaged weights into `network` (default: one without a head for recognisability), in eval mode.
+    """Load averaged weights into `network` (default: one with a head for recognisability if `path` has one), in eval
+    mode.
 
     `path` is a file of `save_weights`, or a state to resume from. Raises CheckpointUnusable.
     """
-    network = network or LandmarkNet()
     try:
         if path.suffix == ".safetensors":
             tensors = load_file(path)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)["mean"]
+        if network is None:
+            has_head = any(name.startswith("recognisability.") for name in tensors)
+            network = LandmarkNet(RecognisabilityHead() if has_head else None)
         network.load_state_dict(tensors)
     except (*UNREADABLE, SafetensorError, KeyError, TypeError) as error:
         raise CheckpointUnusable(

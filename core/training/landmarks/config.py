@@ -41,6 +41,12 @@ class LandmarksConfig(Config):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     num_workers: int = Field(default=2, ge=0, le=64)
     """Processes that draw samples; 0: none of their own. They change the speed only."""
+    edgeface: FromText | None = None
+    """Weights of the encoder whose embeddings the second stage judges; None: there is no second stage."""
+    upscaler: FromText | None = None
+    """A DSR file that faces of the second stage pass through; None: bicubic."""
+    recognisability_faces: int = Field(default=44_000, ge=2, le=10_000_000)
+    recognisability_epochs: int = Field(default=10, ge=1, le=10_000)
     terms: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Sources of the photographs with their terms, for the model card."""
     out_name: str = ""

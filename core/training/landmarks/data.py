@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.jobs.context import Hooks
@@ -13,6 +14,7 @@ from core.training.landmarks.config import LandmarksConfig
 from core.training.landmarks.negatives import load_textures
 from core.training.landmarks.photographs import Division, divide
 from core.training.landmarks.prepared import Counts, SourceSet, prepare
+from core.training.landmarks.recognisability import Known, known_people
 from core.training.reporter import Reporter
 
 LEAST_FACES = 10
@@ -29,6 +31,8 @@ class Data:
     people: int
     left_out: int
     key: str
+    by_set: Sequence[Sequence[Known]] = ()
+    """The sources of people with two photographs or more, for the second stage."""
 
     @property
     def train_faces(self) -> int:
@@ -52,7 +56,9 @@ def load_data(config: LandmarksConfig, settings: Settings, hooks: Hooks, reporte
         reporter.event("warning", text=text)
     _require_faces(division, counts, sum(map(len, train)), sum(map(len, val)))
     people = len({photograph.person for photograph in division.train})
-    return Data(Material(train, load_textures()), val, counts, people, division.left_out, prepared.folder.name)
+    material, key = Material(train, load_textures()), prepared.folder.name
+    by_set = known_people(material, [each.person for each in division.train]) if config.edgeface else []
+    return Data(material, val, counts, people, division.left_out, key, by_set)
 
 
 def _require_faces(division: Division, counts: Counts, train: int, val: int) -> None:

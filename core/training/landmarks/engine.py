@@ -29,6 +29,9 @@ from core.training.landmarks.config import KIND, LandmarksConfig
 from core.training.landmarks.data import Data, load_data
 from core.training.landmarks.export import export_landmarks
 from core.training.landmarks.fit import Fit, rate_at
+from core.training.landmarks.recognisability import KIND as HEAD
+from core.training.landmarks.second_stage import TITLE as HEAD_TITLE
+from core.training.landmarks.second_stage import Stage, train_recognisability
 from core.training.landmarks.validate import figures, figures_text, measure
 from core.training.reporter import Reporter
 
@@ -79,13 +82,14 @@ def train_landmarks(config: LandmarksConfig, settings: Settings, folder: Path, *
     _report_plan(training, resumed=state is not None)
     try:
         _train(training)
+        head = _train_head(training)
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
         raise OutOfMemory(
             f"The memory didn't hold a batch of {config.batch_size} looks.", "Start a run with a smaller --batch-size."
         ) from error
-    return _report(training)
+    return _report(training, head)
 
 
 # Before the first step ----------------------------------------------------------------------------------------------
@@ -109,11 +113,17 @@ def _restore(training: Training, state: Mapping[str, Any]) -> None:
 
 def _report_plan(training: Training, *, resumed: bool) -> None:
     config, data, fit, reporter = training.config, training.data, training.fit, training.reporter
-    reporter.stage, reporter.epochs = KIND, config.epochs
+    stages: list[dict[str, Any]] = [
+        {"name": KIND, "title": TITLE, "epochs": config.epochs, "trains": ["the landmark network"]}
+    ]
+    if config.edgeface is not None:
+        head = {"title": HEAD_TITLE, "epochs": config.recognisability_epochs, "trains": ["the head"]}
+        stages.append({"name": HEAD, **head})
+    reporter.stage, reporter.epochs = KIND, sum(stage["epochs"] for stage in stages)
     reporter.event(
         "plan",
-        stages=[{"name": KIND, "title": TITLE, "epochs": config.epochs, "trains": ["the landmark network"]}],
-        epochs=config.epochs,
+        stages=stages,
+        epochs=sum(stage["epochs"] for stage in stages),
         train_images=data.train_faces,
         val_images=min(config.val_faces, data.val_faces),
         identities=data.people,
@@ -124,7 +134,7 @@ def _report_plan(training: Training, *, resumed: bool) -> None:
         epoch_steps=config.epoch_steps,
         criterion="error_px",
     )
-    reporter.event("stage", stage=KIND, number=1, stages=1, title=TITLE)
+    reporter.event("stage", stage=KIND, number=1, stages=len(stages), title=TITLE)
     left_out = f", {data.left_out:,} pictures of people in other folds left out" if data.left_out else ""
     for text in (
         f"{'Resuming' if resumed else 'Plan:'} {count(config.steps, 'step')} of {config.batch_size} looks, validated "
@@ -282,7 +292,17 @@ def _save_best(training: Training) -> None:
     training.reporter.event("checkpoint", which="best", path="checkpoints/best", stage=KIND, step=record.get("step"))
 
 
-def _report(training: Training) -> dict[str, Any]:
+def _train_head(training: Training) -> dict[str, Any]:
+    """The second stage's figures; {} without one."""
+    config, data = training.config, training.data
+    if config.edgeface is None:
+        return {}
+    metadata = network_metadata(config, training.standing.best or {}, data.key)
+    stage = Stage(config, training.folder, data.material, data.by_set, metadata, config.edgeface, training.fit.device)
+    return train_recognisability(stage, training.reporter, _reported(training.hooks, training.reporter))
+
+
+def _report(training: Training, head: Mapping[str, Any]) -> dict[str, Any]:
     """Build the report of a finished run."""
     config, data, standing = training.config, training.data, training.standing
     best, last = standing.best or {}, standing.last or {}
@@ -297,6 +317,7 @@ def _report(training: Training) -> dict[str, Any]:
         "best": best,
         "last": last,
         "figures": found,
+        **({HEAD: dict(head)} if head else {}),
         "weights": {KIND: f"checkpoints/best/{files.NETWORK}"},
         "train_images": data.train_faces,
         "val_images": data.val_faces,

@@ -23,9 +23,9 @@ class LandmarkNet(nn.Module):
 
     Input: RGB in [-1, 1], (N, 3, 80, 80). Output: (N, 16), which are ten coordinates (x, y of each point, from -1 to 1
     over the square, beyond it where the face is cut), five logarithms of the expected error in those units, and the
-    logit of a face. A `recognisability` head, a module that takes the feature maps (N, 32, 20, 20), (N, 64, 10, 10) and
-    (N, 96, 5, 5), adds its logit, (N,) or (N, 1), as a 17th value. Its parameters are named "recognisability.*"; all
-    others are the same with it and without.
+    logit of a face. With a `recognisability` head, a module from the three `feature_maps` to one logit (N, 1), that
+    logit is a 17th value. The head's parameters are named "recognisability.*"; all others are the same with it and
+    without.
     """
 
     steps: Tensor
@@ -52,10 +52,7 @@ class LandmarkNet(nn.Module):
         nn.init.zeros_(self.rest.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        fine = self.fine(self.stem(images))  # (N, 32, 20, 20)
-        middle = self.middle(fine)  # (N, 64, 10, 10)
-        coarse = self.coarse(middle)  # (N, 96, 5, 5)
-        extra = None if self.recognisability is None else self.recognisability(fine, middle, coarse)
+        seen = fine, middle, coarse = self.feature_maps(images)
         middle = middle + functional.interpolate(self.to_middle(coarse), scale_factor=2.0)
         fine = self.from_fine(fine) + functional.interpolate(self.to_fine(middle), scale_factor=2.0)
         maps = self.maps(self.mix(fine)).float()  # (N, 5, 20, 20)
@@ -64,9 +61,31 @@ class LandmarkNet(nn.Module):
         rest = self.rest(functional.relu(self.pooled(coarse.mean((2, 3))))).float()
         points = torch.stack([x, y], dim=2).flatten(1) + 0.1 * rest[:, : 2 * POINTS]
         values = [points, rest[:, 2 * POINTS :]]
-        if extra is not None:
-            values.append(extra.float().reshape(-1, 1))
+        if self.recognisability is not None:
+            values.append(self.recognisability(*seen).float().reshape(-1, 1))
         return torch.cat(values, dim=1)
+
+    def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The maps that everything is read from: fine (N, 32, 20, 20), middle (N, 64, 10, 10), coarse (N, 96, 5, 5)."""
+        fine = self.fine(self.stem(images))
+        middle = self.middle(fine)
+        return fine, middle, self.coarse(middle)
+
+
+class RecognisabilityHead(nn.Module):
+    """From a network's feature maps to the logit of recognisability, (N, 1): detail counts, so it sees the fine map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _, fine, middle, coarse = _WIDTHS
+        self.fine = _conv(fine, fine, stride=2)
+        self.mixed = _conv(fine + middle, _MAP, stride=2)
+        self.out = nn.Sequential(nn.Linear(coarse + _MAP, _POOLED), nn.ReLU(), nn.Linear(_POOLED, 1))
+
+    def forward(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
+        mixed = self.mixed(torch.cat([self.fine(fine), middle], dim=1))  # (N, 48, 5, 5)
+        logit: Tensor = self.out(torch.cat([mixed.mean((2, 3)), coarse.mean((2, 3))], dim=1))
+        return logit
 
 
 def landmark_loss(out: Tensor, points: Tensor, is_face: Tensor) -> dict[str, Tensor]:

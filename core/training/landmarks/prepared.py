@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,12 @@ _DAY_S = 86_400
 @dataclass(frozen=True)
 class SourceSet:
     """Sources with windows of one size: `windows` uint8 (M, s, s, 3), of which those at `rows` (N,) are taken, and the
-    landmarks of these (N, 5, 2) in the window's pixels."""
+    landmarks of these (N, 5, 2) in the window's pixels. `photographs`: their positions (N,) in the prepared list."""
 
     windows: NDArray[np.uint8]
     rows: NDArray[np.int64]
     landmarks: NDArray[np.float32]
+    photographs: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -92,7 +93,7 @@ class Prepared:
             places = records["photograph"]
             rows = np.flatnonzero((places >= positions.start) & (places < positions.stop))
             if len(rows):
-                found.append(SourceSet(records["window"], rows, records["points"][rows]))
+                found.append(SourceSet(records["window"], rows, records["points"][rows], places[rows]))
         return found
 
 

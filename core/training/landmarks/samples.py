@@ -54,12 +54,12 @@ def draw_sample(
     size = float(np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(LARGEST_PX))))
     roll = float(rng.normal(0, 15) if rng.random() < 0.4 else rng.uniform(-180, 180))
     if rng.random() < NO_FACES:
-        return _no_face(window, points, textures, size, roll, rng)
+        return no_face(window, points, textures, size, roll, rng)
     picture, native = drawn(window, points, size, roll, rng)
     if rng.random() < 0.15:
-        picture, native = _cut_off(picture, native, size, rng)
+        picture, native = cut_off(picture, native, size, rng)
     if rng.random() < 0.12:
-        picture = _covered(picture, native, size, rng)
+        picture = covered(picture, native, size, rng)
     picture = spoilt(picture, size, rng)
     look = look_at(native, size, rng)
     return Sample(look.cut(picture), look.from_picture(native), True)
@@ -113,7 +113,7 @@ def drawn(window: RGB, points: Points, size: float, roll: float, rng: np.random.
     return np.asarray(drawn, dtype=np.uint8), (points @ axes.T + shift).astype(np.float32)
 
 
-def _cut_off(picture: RGB, native: Points, size: float, rng: np.random.Generator) -> tuple[RGB, Points]:
+def cut_off(picture: RGB, native: Points, size: float, rng: np.random.Generator) -> tuple[RGB, Points]:
     """The picture without a strip on one side that reaches the face: it lies at the photograph's border."""
     side = picture.shape[0]
     strip = int(side / 2 - size * rng.uniform(0.28, 0.6))
@@ -129,12 +129,12 @@ def _cut_off(picture: RGB, native: Points, size: float, rng: np.random.Generator
     return picture[:, :-strip], native
 
 
-def _covered(picture: RGB, native: Points, size: float, rng: np.random.Generator) -> RGB:
+def covered(picture: RGB, native: Points, size: float, rng: np.random.Generator) -> RGB:
     """The face with a mask over nose and mouth, a bar over the eyes, or a block somewhere."""
     colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-    covered = np.ascontiguousarray(picture)
-    if covered is picture:
-        covered = picture.copy()
+    hidden = np.ascontiguousarray(picture)
+    if hidden is picture:
+        hidden = picture.copy()
     kind = rng.integers(3)
     across = (native[1] - native[0]) * 0.9
     down = (native[3:].mean(axis=0) - native[:2].mean(axis=0)) * 1.0
@@ -149,11 +149,11 @@ def _covered(picture: RGB, native: Points, size: float, rng: np.random.Generator
         centre = native.mean(axis=0) + rng.normal(0, 0.3, 2) * size
         half = size * rng.uniform(0.08, 0.22, 2)
         corners = [centre + half * np.array(sign) for sign in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-    cv2.fillConvexPoly(covered, np.rint(np.array(corners) * 16).astype(np.int32), colour, cv2.LINE_AA, 4)
-    return covered
+    cv2.fillConvexPoly(hidden, np.rint(np.array(corners) * 16).astype(np.int32), colour, cv2.LINE_AA, 4)
+    return hidden
 
 
-def _no_face(
+def no_face(
     window: RGB, points: Points, textures: Sequence[RGB], size: float, roll: float, rng: np.random.Generator
 ) -> Sample:
     """A look at something else: parts of a face in the wrong places, part of one, what is beside it, a texture, a

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
 
 from core.faces.landmarks.look import LOOK_PX
 from core.faces.landmarks.network import Landmarker
@@ -17,7 +16,7 @@ from core.training.errors import CheckpointUnusable, TrainingError
 from core.training.landmarks import export
 from core.training.landmarks.checkpoint import load_network, save_last, save_weights
 from core.training.landmarks.export import export_landmarks
-from core.training.landmarks.network import LandmarkNet, landmark_loss
+from core.training.landmarks.network import LandmarkNet, RecognisabilityHead, landmark_loss
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +67,8 @@ def test_the_loss_of_a_batch_without_faces_is_finite_and_a_seventeenth_value_cha
     assert float(with_head["points"]) == 0
 
 
-class Head(nn.Module):
-    """A head that looks at all three feature maps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.out = nn.Linear(32 + 64 + 96, 1)
-
-    def forward(self, fine, middle, coarse):
-        assert (fine.shape[1:], middle.shape[1:], coarse.shape[1:]) == ((32, 20, 20), (64, 10, 10), (96, 5, 5))
-        return self.out(torch.cat([each.mean((2, 3)) for each in (fine, middle, coarse)], dim=1))[:, 0]
-
-
 def test_a_head_adds_a_value_and_leaves_the_others(network):
-    more = LandmarkNet(Head())
+    more = LandmarkNet(RecognisabilityHead())
     missing, unexpected = more.load_state_dict(network.state_dict(), strict=False)
     assert not unexpected and all(name.startswith("recognisability.") for name in missing)
     looks = torch.rand(4, 3, LOOK_PX, LOOK_PX) * 2 - 1
@@ -93,8 +80,7 @@ def test_a_head_adds_a_value_and_leaves_the_others(network):
 @pytest.mark.parametrize("with_head", [False, True])
 def test_the_onnx_file_reads_as_torch_does(network, with_head, tmp_path):
     torch.manual_seed(1)
-    head = Head() if with_head else None
-    tested = LandmarkNet(head)
+    tested = LandmarkNet(RecognisabilityHead() if with_head else None)
     tested.load_state_dict(network.state_dict(), strict=False)
     tested.train()
     export_landmarks(tested, tmp_path / "n.onnx", {"format": "edgeface-studio-landmarks-1", "made_at": "now"})
@@ -115,6 +101,16 @@ def test_the_onnx_file_reads_as_torch_does(network, with_head, tmp_path):
     ]
     assert len(half) > 10
     assert read_metadata(tmp_path / "n.onnx") == {"format": "edgeface-studio-landmarks-1", "made_at": "now"}
+
+
+def test_a_checkpoint_with_a_head_loads_with_it(network, tmp_path):
+    whole = LandmarkNet(RecognisabilityHead())
+    whole.load_state_dict(network.state_dict(), strict=False)
+    assert sum(parameter.numel() for parameter in whole.parameters()) == 437_430
+    save_weights(tmp_path / "w.safetensors", whole, {})
+    loaded = load_network(tmp_path / "w.safetensors")
+    for key, tensor in whole.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], tensor), key
 
 
 def test_a_file_that_reads_otherwise_is_not_written(network, monkeypatch, tmp_path):

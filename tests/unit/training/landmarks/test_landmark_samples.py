@@ -91,12 +91,12 @@ def test_what_is_cut_off_or_covered_keeps_its_landmarks():
     source, rng = dotted(), np.random.default_rng(5)
     picture, native = drawn(source.window(0), source.landmarks[0], 90.0, 0.0, rng)
     for _ in range(12):
-        cut, moved = samples._cut_off(picture, native, 90.0, rng)
+        cut, moved = samples.cut_off(picture, native, 90.0, rng)
         there = (moved > 4).all(axis=1) & (moved < np.array(cut.shape[1::-1]) - 5).all(axis=1)
         assert cut.size < picture.size and there.any()
         assert np.abs(dots_in(cut) - moved)[there].max() < 1.5
     before = picture.copy()
-    covered = samples._covered(picture, native, 90.0, rng)
+    covered = samples.covered(picture, native, 90.0, rng)
     assert (picture == before).all() and (covered != before).any(), "the picture itself isn't drawn on"
 
 
