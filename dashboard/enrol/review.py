@@ -10,6 +10,7 @@ import streamlit as st
 from core.gallery.review import Finding
 from core.recognition.matched_templates import MATCHED_SIZES_PX
 from core.system.text import count
+from dashboard.enrol.by_hand import drawable, drawing_panel, forget_contents
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.ui.components import RECOGNISABILITY
@@ -39,11 +40,16 @@ def review_panel(pipe: Pipeline, draft: EnrolmentDraft) -> None:
     st.subheader("Faces found", anchor=False, help=f"The best photographs come first. {RECOGNISABILITY}")
     draft = best_first(draft)
     chosen = _choose(draft)
+    names = drawable(draft)
     if not draft.usable:
+        draw = "Mark a face by hand, or choose" if names else "Choose"
         st.warning(
-            "None of these photographs can be used. Choose others with a larger face looking at the camera.",
+            f"None of these photographs can be used. {draw} others with a larger face looking at the camera.",
             icon=":material/no_photography:",
         )
+    if names:
+        drawing_panel(names, open_first=not draft.usable)
+    if not draft.usable:
         return
     st.subheader("Who is it?", anchor=False)
     name, add = _who(pipe)
@@ -84,6 +90,8 @@ def _card(photo: DraftPhoto, title: str) -> str:
         details = f"{probe.probe_px:.0f} px, {measured}{photo.reason or 'good'}"
         if probe.taken == "crop":
             details += ". Used whole, as an aligned crop"
+        if probe.taken == "box":
+            details += ". Marked by hand"
         if photo.faces_found > 1:
             details += f". {photo.faces_found} faces found; the largest is used"
     file = "" if details.startswith(photo.name) else f"<div class='ef-quiet ef-file'>{markup(photo.name)}</div>"
@@ -163,6 +171,7 @@ def forget_draft() -> None:
     """Drop the draft and what was entered for it."""
     for key in ("enroll_draft", "enroll_name", "enroll_note", "enroll_kind", "enroll_known"):
         st.session_state.pop(key, None)
+    forget_contents()
 
 
 def serious(findings: Sequence[Finding]) -> list[Finding]:

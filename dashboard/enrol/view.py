@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.gallery.records import one_per_photograph
 from core.system.text import count
+from dashboard.enrol.by_hand import keep_contents, with_drawn
 from dashboard.enrol.camera import live_enrol
 from dashboard.enrol.review import forget_draft, review_panel
 from dashboard.shell.error_display import feedback
@@ -50,6 +51,8 @@ def view() -> None:
         _show_target()
         _begin()
         return
+    with feedback():
+        draft = st.session_state["enroll_draft"] = with_drawn(pipeline(), draft)
     review_panel(pipeline(), draft)
     with st.expander("Use other photographs", icon=":material/upload:"):
         _upload_form(primary=False)
@@ -116,7 +119,9 @@ def _look(files: Sequence[UploadedFile]) -> None:
         pipe = pipeline()
         with st.spinner(f"Finding faces in {count(len(files), 'photograph')}", show_time=True):
             images = [file.getvalue() for file in files]
-            _keep(prepare_enrolment(pipe, images, unique_names([file.name for file in files])))
+            draft = prepare_enrolment(pipe, images, unique_names([file.name for file in files]))
+            _keep(draft)
+            keep_contents(draft, images)
 
 
 def _take_up_carried(draft: EnrolmentDraft | None) -> EnrolmentDraft | None:

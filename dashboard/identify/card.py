@@ -82,12 +82,15 @@ def outcome_line(face: Recognition, heading: str = "") -> None:
     st.markdown(in_words(face))
 
 
+_TAKEN = {"crop": "used whole, as an aligned crop", "box": "marked by hand"}
+
+
 def measures(probe: Probe) -> str:
     """A probe's size and quality in one line of plain text."""
     quality = probe.quality
     parts = [
         f"probe {probe.probe_px:.0f} px",
-        *(["used whole, as an aligned crop"] if probe.taken == "crop" else []),
+        *([_TAKEN[probe.taken]] if probe.taken in _TAKEN else []),
         *([] if quality.recognisability is None else [f"recognisability {quality.recognisability:.2f}"]),
         f"sharpness {quality.sharpness:.2f}",
         f"brightness {quality.brightness:.0f}",

@@ -147,12 +147,24 @@ def draft_of(pipeline: Pipeline, name: str, content: bytes | NDArray[np.uint8], 
     Raises what `read_image` raises.
     """
     rgb = read_image(content, name=name)
-    probes = pipeline.find(rgb)
+    probes = _at_full_size(pipeline, rgb, face.probe)
     probe = nearest(face.probe, probes) or face.probe
     vector = pipeline.embed([probe])[0] if probe is not None else None
     return DraftPhoto(
         name, sha256_of(rgb.tobytes()), probe, vector, faces_found=max(1, len(probes)), made_by=pipeline.made_by
     )
+
+
+def _at_full_size(pipeline: Pipeline, rgb: NDArray[np.uint8], wanted: Probe | None) -> list[Probe]:
+    """The faces of a photograph; of one that was marked by hand, that face alone."""
+    share = wanted.box_share if wanted is not None and wanted.taken == "box" else None
+    if wanted is None or share is None:
+        return pipeline.find(rgb)
+    height, width = rgb.shape[:2]
+    if wanted.frame_shape == (height, width):
+        return [wanted]
+    x0, y0, x1, y1 = (min(1.0, max(0.0, edge)) for edge in share)
+    return pipeline.find(rgb, boxes=[(x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height)])
 
 
 def nearest(wanted: Probe | None, probes: Sequence[Probe]) -> Probe | None:

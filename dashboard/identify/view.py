@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +12,7 @@ from core.errors import CoreError
 from core.images import read_image
 from core.recognition.results import Comparison, Probe
 from core.system.text import count
+from dashboard.identify.by_hand import Marked, drawing_panel, marked
 from dashboard.identify.camera import live_identify
 from dashboard.identify.card import (
     against_threshold,
@@ -84,13 +85,17 @@ def _identify() -> None:
         )
         return
     joined = pipeline()
-    found = _with_progress(joined, files, Options(reduce_to_px, every_face, joined.fingerprint))
+    options = Options(reduce_to_px, every_face, joined.fingerprint)
+    found = _with_progress(joined, files, options)
+    by_id = {file.file_id: file for file in files}
+    marks = [marked(joined, by_id[each.key], each, options) for each in found]
+    found = [each.photograph for each in marks]
     if found:
         st.session_state["identify_done"] = True
         _summary(found)
         if reduce_to_px is not None:
             st.caption(f"Each photograph was reduced until its largest face measured about {reduce_to_px} px.")
-        _results(joined, files, found)
+        _results(joined, by_id, marks)
 
 
 def _with_progress(joined: Pipeline, files: Sequence[UploadedFile], options: Options) -> list[Photograph]:
@@ -125,17 +130,20 @@ def _summary(found: Sequence[Photograph]) -> None:
     )
 
 
-def _results(joined: Pipeline, files: Sequence[UploadedFile], found: Sequence[Photograph]) -> None:
-    for photograph in found:
-        if photograph.error is not None:
-            show_error(photograph.error)
-    shown = [photograph for photograph in found if photograph.error is None]
+def _results(joined: Pipeline, files: Mapping[str, UploadedFile], marks: Sequence[Marked]) -> None:
+    for each in marks:
+        if each.photograph.error is not None:
+            show_error(each.photograph.error)
+    shown = [each for each in marks if each.photograph.error is None]
     if len(shown) > SHOWN_IN_FULL:
-        tiles([face for photograph in shown for face in photograph.faces])
-        shown = [shown[_choose("Show photograph", [f"{at}  {each.name}" for at, each in enumerate(shown, start=1)])]]
-    for photograph in shown:
+        tiles([face for each in shown for face in each.photograph.faces])
+        names = [f"{at}  {each.photograph.name}" for at, each in enumerate(shown, start=1)]
+        shown = [shown[_choose("Show photograph", names)]]
+    for each in shown:
         with st.container(border=True):
-            _photograph(joined, files, photograph)
+            file = files[each.photograph.key]
+            _photograph(joined, file, each.photograph)
+            drawing_panel(file, each)
 
 
 def _choose(label: str, options: Sequence[str]) -> int:
@@ -144,7 +152,7 @@ def _choose(label: str, options: Sequence[str]) -> int:
     return st.selectbox(label, range(len(options)), format_func=lambda place: options[place], key=key)
 
 
-def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Photograph) -> None:
+def _photograph(joined: Pipeline, file: UploadedFile, photograph: Photograph) -> None:
     st.caption(plain(photograph.name))
     if photograph.found > 1:
         group_photo(photograph)
@@ -164,7 +172,6 @@ def _photograph(joined: Pipeline, files: Sequence[UploadedFile], photograph: Pho
         face = photograph.faces[number - 1]
         heading = f"{number} " if photograph.found > 1 else ""
         if recognition_card(face, f"identify_{photograph.key}_{number}", heading):
-            file = next(file for file in files if file.file_id == photograph.key)
             carry(draft_of(joined, file.name, file.getvalue(), face))
             go("enroll")
 
