@@ -185,7 +185,7 @@ def make_parts(people: People, tools: Tools, folder: Path, *, faces: int, seed: 
                 with replacement(path, suffix=".npz") as temporary, disk_errors(folder):
                     looks, targets = (np.concatenate(column) for column in zip(*groups, strict=True))
                     np.savez(temporary, looks=looks, targets=targets)
-        with np.load(path) as part:
+        with np.load(path, allow_pickle=False) as part:
             found.append(Judged(part["looks"], part["targets"]))
     hooks.progress("faces", count * PART, count * PART)
     return Judged(*(np.concatenate(column) for column in zip(*found, strict=True)))
