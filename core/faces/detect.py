@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from core.faces.face import Face, choose_faces, distinct, moved, turned_back
 from core.faces.landmarks.network import Landmarker
 from core.faces.landmarks.read import Box, read_faces, recognisability_of, size_of
+from core.faces.quality import Limits
 from core.faces.tiles import Tile, tiles
 from core.faces.yunet_model import SCORE_THRESHOLD, YuNet
 
@@ -33,7 +34,7 @@ SMALL_PX = 48.0
 DRAWN_SIZES = (0.72, 1.0, 1.4)
 """Sizes at which a box that a person drew is read, in sizes of that box."""
 
-LEAST_DISTINCT = 0.06
+LEAST_DISTINCT = Limits().severe_recognisability
 """Recognisability from which on a face is distinct enough not to be searched for in other turns."""
 
 TURNS = (2, 1, 3)

@@ -105,12 +105,6 @@ def placed(face: Face, matrix: NDArray[np.float64]) -> Face:
     return replace(face, box_xyxy=box, landmarks=points.astype(np.float32))
 
 
-def between(a: Face, b: Face) -> Face:
-    """The mean of two detections of one face: box, landmarks and score."""
-    x0, y0, x1, y1 = ((u + v) / 2 for u, v in zip(a.box_xyxy, b.box_xyxy, strict=True))
-    return Face((x0, y0, x1, y1), ((a.landmarks + b.landmarks) / 2).astype(np.float32), (a.score + b.score) / 2)
-
-
 def distinct(faces: Sequence[Face], at_most: int) -> list[int]:
     """Indices of distinct faces, highest score first: of detections of the same face the one with the highest score."""
     if not faces:

@@ -114,7 +114,7 @@ def drawn(window: RGB, points: Points, size: float, roll: float, rng: np.random.
 
 
 def cut_off(picture: RGB, native: Points, size: float, rng: np.random.Generator) -> tuple[RGB, Points]:
-    """The picture without a strip on one side that reaches the face: it lies at the photograph's border."""
+    """Crop one side of the picture close to the face or into it, as at the border of a photograph."""
     side = picture.shape[0]
     strip = int(side / 2 - size * rng.uniform(0.28, 0.6))
     if strip < 1:

@@ -28,7 +28,7 @@ def test_drawn_points_are_where_the_dots_are(size, roll):
 
 
 def test_a_drawn_point_by_hand():
-    """Without a stretch, turned by 90 degrees, each point p lies at middle + (-y, x) of p - mean, scaled."""
+    """A turn by 90 degrees takes (x, y), measured from the mean of the points, to (-y, x), scaled."""
 
     class Still(np.random.Generator):
         def normal(self, *_):
