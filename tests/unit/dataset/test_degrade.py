@@ -9,7 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset.degrade import ANGLE_DEG, BLUR_PX, GAMMA, KERNELS, QUALITY, SHOT, degrade, draw, replay, seed_for
+from core.dataset.degrade import (
+    ANGLE_DEG,
+    BLUR_PX,
+    GAMMA,
+    KERNELS,
+    MOVING,
+    PUBLISHED,
+    QUALITY,
+    SHOT,
+    CameraRanges,
+    degrade,
+    degrade_photograph,
+    draw,
+    replay,
+    seed_for,
+)
 from core.dataset.errors import DatasetInvalid
 from core.errors import SettingsInvalid
 from core.images import resize
@@ -99,6 +114,101 @@ def test_a_blur_spreads_a_point_as_its_gaussian_does() -> None:
     assert (spread.sum(axis=1) * x**2).sum() == pytest.approx(1, rel=0.05)
 
 
+def test_the_published_draws_never_change() -> None:
+    """Manifests and evaluations name seeds: a change here would change what they stand for."""
+    assert draw(7) == {
+        "seed": 7,
+        "blur_px": [2.2257, 2.9384],
+        "angle_deg": 96.93,
+        "kernel": "area",
+        "shot": 0.000144098,
+        "read": 1.29071e-08,
+        "gamma": 1.852,
+        "quality": 72,
+    }
+    assert draw(7, PUBLISHED) == draw(7)
+
+
+def test_motion_comes_on_top_of_the_other_draws_in_its_share_of_images() -> None:
+    drawn = [draw(seed, MOVING) for seed in range(4000)]
+    moving = [values for values in drawn if "motion_px" in values]
+    assert len(moving) / len(drawn) == pytest.approx(MOVING.motion_share, abs=0.02)
+    assert all(3 <= values["motion_px"] <= 18 and 0 <= values["motion_deg"] <= 180 for values in moving)
+    for seed, values in enumerate(drawn):
+        assert {key: value for key, value in values.items() if not key.startswith("motion")} == draw(seed)
+
+
+def test_motion_spreads_a_point_along_a_line() -> None:
+    """A line of length L at constant speed has the variance L^2 / 12; sharing between pixels adds at most 1/4."""
+    from core.dataset.degrade import _moved
+
+    point = np.zeros((41, 41, 3), np.float32)
+    point[20, 20] = 1
+    spread = _moved(point, 12.0, 0.0)[..., 0].astype(np.float64)
+    x = np.arange(41) - 20
+    assert spread.sum() == pytest.approx(1, abs=1e-5)
+    assert (spread.sum(axis=0) * x**2).sum() == pytest.approx(12**2 / 12, abs=0.26)
+    assert (spread.sum(axis=1) * x**2).sum() == pytest.approx(0, abs=1e-5)
+    slanting = _moved(point, 12.0, 45.0)[..., 0].astype(np.float64)
+    assert (slanting * np.outer(x, x)).sum() == pytest.approx(12**2 / 24, rel=0.05)  # x and y rise together
+    assert np.allclose(_moved(point, 0.0, 33.0), point)
+
+
+def test_a_moving_image_is_replayed_from_its_recipe() -> None:
+    seed = next(seed for seed in range(1000) if "motion_px" in draw(seed, MOVING))
+    small, recipe = degrade(_face(), 24, "camera", seed=seed, ranges=MOVING)
+    assert replay(_face(), json.loads(json.dumps(recipe))).tobytes() == small.tobytes()
+    still = {key: value for key, value in recipe.items() if not key.startswith("motion")}
+    assert replay(_face(), still).tobytes() != small.tobytes()
+    assert degrade(_face(), 24, "camera", seed=seed)[0].tobytes() == replay(_face(), still).tobytes()
+
+
+def test_motion_grows_with_the_face_of_a_photograph() -> None:
+    ranges = CameraRanges(
+        blur_px=(0.0, 0.0), shot=(1e-9, 1e-9), gamma=(2.2, 2.2), quality=(100, 100), motion_share=1, motion_px=(14, 14)
+    )
+    photograph = np.full((120, 120, 3), 128, np.uint8)
+    photograph[:, 60:] = 30
+    rough = [
+        np.abs(np.diff(degrade_photograph(photograph, px, px, ranges=ranges).astype(int), axis=1)).max()
+        for px in (28, 112)
+    ]
+    assert rough[1] < rough[0]
+
+
+def test_ranges_hold_every_value_that_is_drawn_within_them() -> None:
+    narrow = CameraRanges(blur_px=(1.0, 1.0), kernels=("area",), gamma=(2.0, 2.0), quality=(50, 50), shot=(1e-3, 1e-3))
+    drawn = draw(3, narrow)
+    assert (drawn["blur_px"], drawn["kernel"], drawn["gamma"], drawn["quality"]) == ([1.0, 1.0], "area", 2.0, 50)
+    assert drawn["shot"] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"blur_px": (3.0, 0.2)},
+        {"blur_px": (0.0, 30.0)},
+        {"shot": (0.0, 1e-2)},
+        {"gamma": (0.0, 1.0)},
+        {"motion_px": (9.0, 3.0)},
+        {"quality": (95, 30)},
+        {"kernels": ()},
+        {"kernels": ("sinc",)},
+        {"kernels": ("area", "area")},
+    ],
+)
+def test_ranges_that_no_camera_has_are_refused(values: dict) -> None:
+    with pytest.raises(SettingsInvalid, match=next(iter(values))):
+        CameraRanges(**values)
+
+
+def test_light_is_looked_up_as_it_was_computed() -> None:
+    from core.dataset.degrade import _LIGHT
+
+    pixels = np.arange(256).astype(np.uint8)
+    assert np.array_equal(_LIGHT[pixels], np.power(pixels.astype(np.float32) / 255.0, 2.2, dtype=np.float32))
+
+
 def test_gamma_brightens_and_darkens() -> None:
     dark = degrade(_face(), 32, "camera", params={**PLAIN, "gamma": 1.8})[0]
     bright = degrade(_face(), 32, "camera", params={**PLAIN, "gamma": 2.4})[0]
@@ -124,6 +234,8 @@ def test_an_images_seed_follows_its_name_and_not_the_order() -> None:
         {"seed": -1},
         {"shot": None},
         {"quality": True},
+        {"motion_px": 5.0},
+        {"motion_px": 300.0, "motion_deg": 0.0},
     ],
 )
 def test_a_damaged_recipe_is_refused_in_words(change: dict) -> None:
