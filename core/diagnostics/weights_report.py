@@ -14,7 +14,8 @@ from core.encoder.health import HealthReport, check_health
 from core.errors import CoreError, SettingsInvalid
 from core.models.encoders import WeightsFile, scan
 from core.models.figures import measured
-from core.models.header import Card, Measured, read_card
+from core.models.header import Card, read_card
+from core.models.measured import Measured
 from core.models.upscalers import UpscalerFile, check_upscaler
 from core.settings import Settings, load_settings
 from core.sr.upscale import DSRUpscaler

@@ -48,7 +48,8 @@ from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
 from core.jobs.context import JobContext, OnEvent
 from core.models.figures import keep_figures
-from core.models.header import Measured, figures_of_report
+from core.models.measured import Measured
+from core.models.report_figures import figures_of_report
 from core.settings import Settings, load_settings
 from core.system.atomic_file import write_atomically
 

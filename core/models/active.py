@@ -14,9 +14,10 @@ from core.faces.landmarks.network import LandmarksUnusable
 from core.gallery.records import Space
 from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.models.figures import SHIPPED_DSR, measured
-from core.models.header import BESIDE, Measured, is_landmark_network, is_upscaler, read_card
+from core.models.header import BESIDE, is_landmark_network, is_upscaler, read_card
 from core.models.landmark_networks import LandmarkFile, find_landmarks, use_landmarks
 from core.models.landmark_networks import describe as describe_landmarks
+from core.models.measured import Measured
 from core.models.upscalers import (
     BICUBIC_UPSCALER,
     UpscalerFile,

@@ -12,7 +12,8 @@ import json
 from dataclasses import replace
 
 from core.models.files import WeightsFile
-from core.models.header import BICUBIC, Measured, Rate, read_card, read_figures, through_bicubic
+from core.models.header import read_card
+from core.models.measured import BICUBIC, Measured, Rate, read_figures, through_bicubic
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
 
@@ -32,7 +33,7 @@ def _measured(
 ) -> Measured:
     protocol = _PROTOCOL.format(mode=mode)
     without = Measured(through_bicubic(protocol, "edgeface-dsr"), *bicubic, upscaler=BICUBIC, upscaler_name=BICUBIC)
-    return Measured(protocol, *dsr, bicubic=without, upscaler=SHIPPED_DSR, upscaler_name="edgeface-dsr")
+    return Measured(protocol, *dsr, direct_feed=without, upscaler=SHIPPED_DSR, upscaler_name="edgeface-dsr")
 
 
 _XXS_ALIGNED = _measured(
@@ -74,7 +75,7 @@ def measured(file: WeightsFile, settings: Settings, upscaler_sha256: str = "") -
     own = _official(file.official.name) if file.official is not None else read_card(file.metadata).measured
     found = [own] if own is not None and own.source == "evaluation" else kept_figures(settings, file.sha256)
     found = found or ([] if own is None else [own])
-    every = [each for one in found for each in (one, one.bicubic) if each is not None]
+    every = [each for one in found for each in (one, one.direct_feed) if each is not None]
     fitting = [one for one in every if upscaler_sha256 and one.upscaler == upscaler_sha256]
     return next(reversed(fitting or found), None)
 
@@ -86,9 +87,9 @@ def _official(name: str) -> Measured | None:
     aligned = OFFICIAL[known][0]
     if known == name:
         return aligned
-    said, bicubic = "measured on its int8 form; ", aligned.bicubic
+    said, bicubic = "measured on its int8 form; ", aligned.direct_feed
     without = None if bicubic is None else replace(bicubic, protocol=said + bicubic.protocol)
-    return replace(aligned, protocol=said + aligned.protocol, bicubic=without)
+    return replace(aligned, protocol=said + aligned.protocol, direct_feed=without)
 
 
 def keep_figures(settings: Settings, sha256: str, found: Measured) -> None:

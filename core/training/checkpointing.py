@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from core.models.header import BESIDE, BICUBIC, DSR_FORMAT, ENCODER_FORMAT, Measured, figures_of_validation
+from core.models.header import BESIDE, DSR_FORMAT, ENCODER_FORMAT
+from core.models.measured import BICUBIC, Measured, figures_of_validation
 from core.training import checkpoint as files
 from core.training import log_format
 from core.training.networks import dsr_metadata

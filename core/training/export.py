@@ -19,7 +19,8 @@ from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
 from core.models.files import file_facts
-from core.models.header import DSR_FORMAT, ENCODER_FORMAT, Measured, is_upscaler
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT, is_upscaler
+from core.models.measured import Measured
 from core.system.atomic_file import write_atomically
 
 _FLOAT16_MAX = 65504.0

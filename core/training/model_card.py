@@ -11,7 +11,8 @@ from typing import Any
 
 from core.errors import WeightsUnsafe
 from core.models.files import FileFacts, file_facts
-from core.models.header import Card, Measured, is_upscaler, read_card, size_name
+from core.models.header import Card, is_upscaler, read_card
+from core.models.measured import Measured, size_name
 
 LICENCE = (
     "Trained from random initialisation, but distilled from the official EdgeFace weights: for research use. The "
@@ -120,7 +121,7 @@ def table(title: str, rows: Mapping[str, object]) -> str:
 def _figures(measured: Measured | None) -> str:
     if measured is None:
         return "## Figures\n\nNot measured yet."
-    sizes = [size for size in ("HR", "32", "24", "16") if size in measured.eer or size in measured.eer_vlr_hr]
+    sizes = measured.sizes
     rows = [
         f"| {title} | {' | '.join(rates[size].text if size in rates else '' for size in sizes)} |"
         for title, rates in measured.rows

@@ -7,7 +7,8 @@ import streamlit as st
 from core.models.active import ActiveModels, partners, use_model
 from core.models.encoders import WeightsFile
 from core.models.figures import OFFICIAL
-from core.models.header import BICUBIC, Card, read_card
+from core.models.header import Card, read_card
+from core.models.measured import BICUBIC
 from core.models.upscalers import UpscalerFile
 from core.models.variants import RECOMMENDED
 from dashboard.home.weights_setup import weights_panel
@@ -120,12 +121,11 @@ def _facts_html(title: str, facts: dict[str, str]) -> str:
 def starter_offer() -> None:
     """The offer of official weights, shown while the starter weights are in use."""
     official = OFFICIAL[f"{RECOMMENDED}_q"][0]
-    figures = (
-        plain(official.with_intervals).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
-    )  # a line breaks between sizes
+    # A line breaks between sizes.
+    figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
     st.info(
         "**Starter weights: limited accuracy.** They are included so that the program works without a download. The "
-        f"official weights are more accurate: equal error rate with the 95 % interval {figures} "
+        f"official weights are more accurate: equal error rate {figures} "
         f"({plain(official.protocol)}).",
         icon=":material/tips_and_updates:",
     )

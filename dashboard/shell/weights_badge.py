@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import streamlit as st
 
 from core.models.active import ActiveModels, active_models
 from core.models.files import Origin, WeightsFile
-from core.models.header import Measured, size_name
+from core.models.measured import Measured, Rate, size_name
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import nonbreaking, plain
@@ -59,11 +60,16 @@ def _encoder_badge(used: ActiveModels) -> None:
         st.caption(f"{plain(weights.name)}, SHA-256 {weights.sha256[:10]}…")
     figures = used.figures
     if figures is not None and figures.eer:
-        small = ", ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in figures.eer.items())
         about = " ".join(filter(None, [f"{protocol_words(figures, weights)}.", used.figures_pair]))
-        st.caption(nonbreaking(f"{_SHORT[figures.source]} {small}"), help=plain(about))
+        lines = [f"{_SHORT[figures.source]} {_rates(figures.eer)}"]
+        lines += [f"As by a camera: {_rates(figures.camera.eer)}"] if figures.camera.eer else []
+        st.caption("  \n".join(nonbreaking(line) for line in lines), help=plain(about))
     else:
         st.caption("Not measured yet")
+
+
+def _rates(eer: Mapping[str, Rate]) -> str:
+    return ", ".join(f"{size_name(size)} {rate.value * 100:.1f} %" for size, rate in eer.items())
 
 
 def protocol_words(figures: Measured, weights: WeightsFile) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.models.header import SIZES, Measured, Rate, size_name
+from core.models.measured import BICUBIC, CAMERA, SIZES, Measured, Rate, Rates, size_name
 from dashboard.ui.markdown import markup
 
 Cell = tuple[str, str]
@@ -37,16 +37,29 @@ def _below(text: str) -> str:
     return f"<span>{markup(text)}</span>" if text else ""
 
 
+_DEGRADATIONS = {BICUBIC: "Small by bicubic interpolation", CAMERA: "Small as by a camera: blur, noise, JPEG"}
+
+
 def rates_html(figures: Measured) -> str:
-    """Rates by probe size as a table: percent, with the 95 % interval below where it is known."""
-    sizes = [size for size in SIZES if size in figures.eer or size in figures.eer_vlr_hr]
+    """Rates by probe size as a table with a part for each degradation: percent, with the 95 % interval below where it
+    is known."""
+    shown = figures.by_degradation
+    sizes = [size for size in SIZES if any(size in rates.eer or size in rates.eer_vlr_hr for _, rates in shown)]
     head = "".join(f"<th>{size_name(size)}</th>" for size in sizes)
-    rows = "".join(
-        f"<tr><th>{title}</th>{''.join(_rate_cell(rates.get(size)) for size in sizes)}</tr>"
-        for title, rates in (("Both faces of that size", figures.eer), ("One small, one large", figures.eer_vlr_hr))
-        if rates
+    bodies = "".join(
+        f"<tbody><tr class='ef-group'><th colspan='{len(sizes) + 1}'>{_DEGRADATIONS[name]}</th></tr>"
+        f"{_rate_rows(rates, sizes)}</tbody>"
+        for name, rates in shown
     )
-    return f"<table class='ef-rates'><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table class='ef-rates'><thead><tr><th></th>{head}</tr></thead>{bodies}</table>"
+
+
+def _rate_rows(rates: Rates, sizes: Sequence[str]) -> str:
+    return "".join(
+        f"<tr><th>{title}</th>{''.join(_rate_cell(found.get(size)) for size in sizes)}</tr>"
+        for title, found in (("Both faces of that size", rates.eer), ("One small, one large", rates.eer_vlr_hr))
+        if found
+    )
 
 
 def _rate_cell(rate: Rate | None) -> str:

@@ -10,7 +10,8 @@ import pytest
 from core.gallery.store import Gallery
 from core.jobs.run_dir import list_runs, runs_root
 from core.models.encoders import active_weights
-from core.models.header import BESIDE, read_figures
+from core.models.header import BESIDE
+from core.models.measured import read_figures
 from core.models.upscalers import active_upscaler, use_upscaler
 from core.settings import load_settings
 from dashboard.shell.weights_badge import upscaler_words

@@ -16,7 +16,7 @@ from core.commands.weights.facts import FileOrName
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from core.models.header import Measured
+    from core.models.measured import Measured
 
 _LEAST_COSINE = 0.9999
 _NUMBERS = (1, 5)
@@ -159,7 +159,7 @@ def export_to_onnx(
 
 def _figures(path: Path, source: Path) -> Measured:
     from core.models.encoders import hash_file
-    from core.models.header import figures_of_report
+    from core.models.report_figures import figures_of_report
 
     try:
         return figures_of_report(json.loads(path.read_bytes()), sha256=hash_file(source).sha256)

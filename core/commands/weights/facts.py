@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from core.encoder.health import HealthReport
     from core.models.active import AnyModel
     from core.models.encoders import WeightsFile
-    from core.models.header import Card, Measured, Rate
+    from core.models.header import Card
     from core.models.landmark_networks import LandmarkFile
+    from core.models.measured import Measured, Rate
     from core.models.upscalers import UpscalerFile
 
 FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
@@ -81,15 +83,15 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
             "protocol": measured.protocol,
             "source": measured.source,
             "upscaler": measured.upscaler_name or None,
-            "eer": {size: _rate(rate) for size, rate in measured.eer.items()},
-            "eer_vlr_hr": {size: _rate(rate) for size, rate in measured.eer_vlr_hr.items()},
+            **_rates(measured),
+            "direct_feed": None if measured.direct_feed is None else _rates(measured.direct_feed),
         },
     }
 
 
 def say_card(card: Card, measured: Measured | None) -> None:
     """Print the model card, one line for each known value."""
-    from core.models.header import size_name
+    from core.models.measured import size_name
 
     for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
         if getattr(card, name):
@@ -117,5 +119,14 @@ def say_encoder(facts: dict[str, Any], info: EncoderInfo, health: HealthReport) 
     say(f"  health: {verdict} (mean absolute cosine {health.mean_abs_cosine:.2f}, std {health.std:.3f}, 100 faces)")
 
 
-def _rate(rate: Rate) -> dict[str, float | None]:
-    return {"value": rate.value, "low": rate.low, "high": rate.high}
+def _rates(measured: Measured) -> dict[str, Any]:
+    """The rates of faces shrunk by bicubic at the top, those of a camera's below "camera"."""
+    camera = measured.camera
+    return {**_by_size(measured.eer, measured.eer_vlr_hr), "camera": _by_size(camera.eer, camera.eer_vlr_hr)}
+
+
+def _by_size(eer: Mapping[str, Rate], eer_vlr_hr: Mapping[str, Rate]) -> dict[str, dict[str, dict[str, float | None]]]:
+    return {
+        name: {size: {"value": rate.value, "low": rate.low, "high": rate.high} for size, rate in rates.items()}
+        for name, rates in (("eer", eer), ("eer_vlr_hr", eer_vlr_hr))
+    }

@@ -11,7 +11,7 @@ import pytest
 from core.evaluation.job import fitting_figures, keep_weights_figures
 from core.models.encoders import describe
 from core.models.figures import keep_figures, kept_figures, measured
-from core.models.header import Measured, Rate
+from core.models.measured import Measured, Rate
 from core.settings import Settings, load_settings
 from tests.made_weights import save_encoder
 
@@ -52,7 +52,7 @@ def test_fine_tuned_weights_take_their_evaluations_figures(settings: Settings, t
     found = measured(file, settings, "dd" * 32)
     assert found is not None and found.source == "evaluation" and found.eer["16"] == Rate(0.1, 0.05, 0.3)
     assert found.protocol.startswith("mine, test, all pairs of 60 pictures of 12 people, aligned, flip TTA off")
-    assert found.bicubic is not None and found.bicubic.eer["16"].value == 0.2
+    assert found.direct_feed is not None and found.direct_feed.eer["16"].value == 0.2
     through_bicubic = measured(file, settings, "bicubic")
     assert through_bicubic is not None and through_bicubic.eer["16"].value == 0.2
     assert through_bicubic.protocol.endswith(", upscaler bicubic")

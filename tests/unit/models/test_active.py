@@ -11,7 +11,8 @@ from core.models.active import ActiveModels, active_models, partners
 from core.models.active_file import write_active
 from core.models.encoders import describe as describe_encoder
 from core.models.encoders import keep_weights
-from core.models.header import BESIDE, Measured, Rate, read_card
+from core.models.header import BESIDE, read_card
+from core.models.measured import Measured, Rate
 from core.models.upscalers import describe, keep_upscaler
 from core.settings import Settings, load_settings
 from tests.made_weights import save_dsr, save_encoder

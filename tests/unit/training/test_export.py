@@ -19,7 +19,9 @@ from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
 from core.models.figures import OFFICIAL
 from core.models.files import read_metadata
-from core.models.header import figures_of_report, read_card, size_name
+from core.models.header import read_card
+from core.models.measured import size_name
+from core.models.report_figures import figures_of_report
 from core.models.upscalers import describe as describe_upscaler
 from core.settings import load_settings
 from core.sr.trial import trial_faces
@@ -144,12 +146,12 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
         for sha in ("dd", "bb", "unknown")
     }
     assert [(title, rates["16"].value) for title, rates in told["dd"].rows] == [
-        ("both the same size", 0.2),
-        ("both the same size, bicubic", 0.1),
+        ("bicubic, both the same size", 0.2),
+        ("direct feed, bicubic, both the same size", 0.1),
     ]
-    assert "upscaler dsr" in told["dd"].protocol and told["dd"].bicubic.bicubic is None
-    assert told["bb"].eer["16"].value == 0.3 and told["bb"].bicubic is None
-    assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].bicubic is None
+    assert "upscaler dsr" in told["dd"].protocol and told["dd"].direct_feed.direct_feed is None
+    assert told["bb"].eer["16"].value == 0.3 and told["bb"].direct_feed is None
+    assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].direct_feed is None
 
 
 def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_starters() -> None:
