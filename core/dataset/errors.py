@@ -21,3 +21,9 @@ class SourceInvalid(DatasetError):
 
 class BuildRefused(DatasetError):
     """A data set can't be built from this source, or in this folder."""
+
+
+class CameraUnclear(DatasetError):
+    """A camera can't be estimated from these pictures: no faces, too few, or none that is small."""
+
+    help_topic = "train"

@@ -124,7 +124,7 @@ def _draw(looks: Looks, person: int, image: int, images: int, recipe: Recipe) ->
     recording = "02" if image // len(CAMERAS) % 2 else "01"
     camera = list(CAMERAS)[image % len(CAMERAS)]
     identity, light = f"{person + 1:03d}", f"{image:02d}"
-    portrait = _portrait(looks, person, image, camera, smiling=recording == "02", seed=recipe.seed)
+    portrait = draw_portrait(looks, person, image, camera, smiling=recording == "02", seed=recipe.seed)
     name = f"{identity}_{session}_{recording}_{camera}_{light}_crop_112.png"
     photograph = Photograph(
         Path(name),
@@ -139,7 +139,7 @@ def _draw(looks: Looks, person: int, image: int, images: int, recipe: Recipe) ->
     return Taken(taken.files, [{**row, "pair": pair_key(Path(name).stem)} for row in taken.rows])
 
 
-def _portrait(looks: Looks, person: int, image: int, camera: str, *, smiling: bool, seed: int) -> Portrait:
+def draw_portrait(looks: Looks, person: int, image: int, camera: str, *, smiling: bool, seed: int) -> Portrait:
     """One picture's pose, light and expression: the camera's and the recording's, each a little off."""
     random = np.random.RandomState([seed % 2**32, person, image])
     expression = Expression(

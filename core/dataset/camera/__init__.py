@@ -1,0 +1,1 @@
+"""Estimate a camera's degradation from unlabelled small faces."""
