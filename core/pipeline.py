@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.encoder.pair import EncoderPair
 from core.errors import CoreError, SettingsInvalid
 from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
@@ -60,7 +61,11 @@ Image = Any
 
 
 class Pipeline:
-    """Encoder, upscaler, detector and gallery joined. Safe to share between threads."""
+    """Encoder, upscaler, detector and gallery joined. Safe to share between threads.
+
+    Where a specialist takes the upscaler's place, `encode` and `embed` give small faces to it; `encoder` is that of
+    large faces. Raises SpecialistRefused where their spaces aren't one.
+    """
 
     def __init__(
         self,
@@ -74,10 +79,16 @@ class Pipeline:
         self.config = config
         self.attack_check = attack_check
         self.encoder = encoder
+        self.encoders = EncoderPair(encoder, upscaler.specialist)
         self.upscaler = upscaler
         self.detector = detector
         self.space = Space(
-            encoder.name, encoder.weights_sha256, upscaler.id, encoder.flip_tta, bicubic_px=upscaler.bicubic_px
+            encoder.name,
+            encoder.weights_sha256,
+            upscaler.id,
+            encoder.flip_tta,
+            bicubic_px=upscaler.bicubic_px,
+            any_upscaler=upscaler.specialist is not None,
         )
         self.gallery = EncoderView(store, self.space)
 
@@ -165,15 +176,14 @@ class Pipeline:
         """The chosen face as the encoder's input, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
         return self._chosen(image).sr_image
 
-    def infer_embedding(self, image: Image) -> torch.Tensor:
-        """The 512-d unit embedding of an image's chosen face, or of a 112 px crop as `upscale` returns it."""
+    def infer_embedding(self, image: Image, *, probe_px: float = CROP_PX) -> torch.Tensor:
+        """The 512-d unit embedding of an image's chosen face, or of a 112 px crop as `upscale` returns it, whose face
+        had `probe_px`."""
         import torch
 
         if isinstance(image, np.ndarray) and image.shape == (CROP_PX, CROP_PX, 3):
-            crop = image
-        else:
-            crop = self._chosen(image).sr_image
-        return torch.from_numpy(self.encoder.encode([crop])[0])
+            return torch.from_numpy(self.encode([image], [probe_px])[0])
+        return torch.from_numpy(self.embed([self._chosen(image)])[0])
 
     def _chosen(self, image: Image) -> Probe:
         found = self.find(image, every=False)
@@ -183,7 +193,22 @@ class Pipeline:
 
     def embed(self, probes: Sequence[Probe]) -> NDArray[np.float32]:
         """Unit embeddings (N, 512) of probes, in one batch."""
-        return self.encoder.encode([probe.sr_image for probe in probes])
+        return self.encode([probe.sr_image for probe in probes], [probe.probe_px for probe in probes])
+
+    def encode(
+        self, crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], sizes_px: Sequence[float]
+    ) -> NDArray[np.float32]:
+        """Unit embeddings (N, 512) of 112 px crops of faces that had the probe_px `sizes_px`, each by the encoder of
+        its size, in order."""
+        return self.encoders.encode(crops, self.small(sizes_px))
+
+    def encode_as_small(self, crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit embeddings (N, 512) of 112 px crops by the encoder of small faces, whatever their size."""
+        return self.encoders.encode(crops, [self.upscaler.specialist is not None] * len(crops))
+
+    def small(self, sizes_px: Sequence[float]) -> NDArray[np.bool_]:
+        """Which probes of these sizes go to the specialist, (N,)."""
+        return np.array([self.upscaler.route(px).specialist for px in sizes_px], dtype=bool)
 
     # From probes to decisions -------------------------------------------------------------------------------------
 
@@ -286,8 +311,8 @@ class NoFace(CoreError):
 def build_pipeline(config: PipelineConfig | None = None, settings: Settings | None = None) -> Pipeline:
     """Load the networks and the gallery that `config` names, and join them.
 
-    Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, AttackCheckUnusable,
-    DetectorMissing, LandmarksUnusable and GalleryError.
+    Raises WeightsMissing when no weights are in use, the loader's other errors, UpscalerUnusable, SpecialistRefused,
+    AttackCheckUnusable, DetectorMissing, LandmarksUnusable and GalleryError.
     """
     from core.encoder.encode import load_encoder, resolve_device
     from core.models.encoders import resolve_weights
@@ -297,13 +322,10 @@ def build_pipeline(config: PipelineConfig | None = None, settings: Settings | No
     config = config or PipelineConfig()
     settings = settings or load_settings()
     device = resolve_device(config.device)
-    encoder = load_encoder(
-        resolve_weights(settings, config.weights),
-        device=device,
-        use_tta=config.use_tta,
-        precision=config.precision,
-    )
-    upscaler = load_upscaler(None if config.skip_dsr else resolve_upscaler(settings, config.upscaler), device=device)
+    weights = resolve_weights(settings, config.weights)
+    enlarger = None if config.skip_dsr else resolve_upscaler(settings, config.upscaler, weights)
+    encoder = load_encoder(weights, device=device, use_tta=config.use_tta, precision=config.precision)
+    upscaler = load_upscaler(enlarger, device=device)
     attack_check = load_check(settings) if config.check_attacks else None
     store = Gallery.open(config.gallery_path if config.gallery_path is not None else ":memory:")
     return Pipeline(config, encoder, upscaler, detector_in_use(settings), store, attack_check)

@@ -15,9 +15,12 @@ from safetensors.torch import save_file
 from core.encoder.encode import Encoder, EncoderInfo
 from core.encoder.network import build_network
 from core.faces.landmarks.look import LOOK_PX
-from core.models.header import DSR_FORMAT, ENCODER_FORMAT, LANDMARKS_FORMAT
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT, LANDMARKS_FORMAT, SPECIALIST_FORMAT
 from core.models.variants import VARIANTS
 from core.sr.network import DSR, DSRConfig
+
+STARTER = Path(__file__).resolve().parents[1] / "data" / "models" / "edgeface-xxs-starter.safetensors"
+"""The starter that the project ships: an encoder that tells faces apart."""
 
 
 def save_dsr(
@@ -31,6 +34,31 @@ def save_dsr(
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     save_file(state, path, {"format": DSR_FORMAT, "config": json.dumps(config), **metadata})
+    return path
+
+
+def save_specialist(path: Path, weights: Path, *, max_px: object = 48, seed: int = 0, **metadata: str) -> Path:
+    """A specialist of these weights: their tensors a little changed, so that both still see the same people alike."""
+    from core.encoder.weights import load_state
+
+    generator = torch.Generator().manual_seed(seed)
+    state = load_state(weights)
+    tensors = {
+        key: tensor + 0.02 * tensor.std() * torch.randn(tensor.shape, generator=generator)
+        if tensor.ndim > 1
+        else tensor.clone()
+        for key, tensor in state.tensors.items()
+    }
+    told = {
+        "format": SPECIALIST_FORMAT,
+        "variant": state.variant.name,
+        "specialist_for": state.sha256,
+        "specialist_for_name": weights.stem,
+        "config": json.dumps({"max_px": max_px}),
+        **metadata,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, told)
     return path
 
 

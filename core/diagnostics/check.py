@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.dataset.degrade import degrade
 from core.diagnostics.spread import Spread, spread_of
 from core.encoder.health import HealthReport, check_health
+from core.encoder.pair import EncoderPair
 from core.errors import SettingsInvalid
 from core.evaluation.identification import Templates, identify
 from core.evaluation.intervals import Interval, share_interval
@@ -144,13 +145,14 @@ def check_on_faces(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> FaceCheck:
-    """Measure aligned `pictures` (HR crops with their VLR files). Raises SettingsInvalid for fewer than two, what
-    `read_image` raises, and JobStopped."""
+    """Measure aligned `pictures` (HR crops with their VLR files). Raises SettingsInvalid for fewer than two,
+    SpecialistRefused for a specialist of other weights, what `read_image` raises, and JobStopped."""
     if len(pictures) < 2 or not all(picture.aligned for picture in pictures):
         raise SettingsInvalid(
             f"A check needs at least two aligned faces of a data set, here are {len(pictures)}.",
             "Choose a data set with more images.",
         )
+    encoders = EncoderPair(encoder, upscaler.specialist)
     sizes = sizes_of(pictures)
     people, _ = codes_of(pictures)
     steps = iter(range(len(sizes) + 3))
@@ -171,7 +173,7 @@ def check_on_faces(
     for size, source in sizes.items():
         begin(f"{size} px")
         small = _small(pictures, hr, size, source)
-        measured.append(_one_size(encoder, upscaler, sample, small, size, source))
+        measured.append(_one_size(encoders, upscaler, sample, small, size, source))
     begin("")
     return FaceCheck(
         encoder=encoder.info.path.stem,
@@ -199,22 +201,25 @@ class _Sample:
 
 
 def _one_size(
-    encoder: Encoder, upscaler: Upscaler, sample: _Sample, small: list[RGB], size: int, source: str
+    encoders: EncoderPair, upscaler: Upscaler, sample: _Sample, small: list[RGB], size: int, source: str
 ) -> SizeCheck:
     people, hr, hr_vectors = sample.people, sample.hr, sample.vectors
     plain = np.stack([resize(crop, CROP_PX) for crop in small])
     enlarged = upscaler.upscale(small)
-    vectors = encoder.encode(enlarged)
-    bicubic = vectors if np.array_equal(plain, enlarged) else encoder.encode(plain)
+    route = upscaler.route(size)
+    by_specialist = [route.specialist] * len(small)
+    vectors = encoders.encode(enlarged, by_specialist)
+    same = not route.specialist and np.array_equal(plain, enlarged)
+    bicubic = vectors if same else encoders.encoder.encode(plain)
     own = pair_scores(vectors, hr_vectors)
-    norms = encoder.norms(enlarged)
+    norms = encoders.norms(enlarged, by_specialist)
     spread = spread_of(vectors, people)
     right, asked, interval = _recognised(vectors, hr_vectors, people)
     bicubic_right, _, bicubic_interval = _recognised(bicubic, hr_vectors, people)
     return SizeCheck(
         size_px=size,
         source=source,
-        enlarged_by=upscaler.route(size).name if size < CROP_PX else "none: full size",
+        enlarged_by=route.name if size < CROP_PX else "none: full size",
         similarity=float(own.mean()),
         p5=float(np.percentile(own, 5)),
         lowest=float(own.min()),

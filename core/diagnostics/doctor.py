@@ -150,19 +150,28 @@ def check_weights(settings: Settings) -> Row:
 
 
 def check_upscaler(settings: Settings) -> Row:
-    """Check the upscaler: a DSR file that loads completely, with the sizes it is used at, or bicubic."""
+    """Check the upscaler: a DSR file or a specialist that loads completely, with its sizes, or bicubic."""
     from core.models.upscalers import active_upscaler
     from core.sr.upscale import load_upscaler
 
     try:
         file = active_upscaler(settings)
-        load_upscaler(file.path)
+        if file.specialist is not None:
+            from core.encoder.encode import load_encoder
+
+            load_encoder(file.specialist.path, device="cpu", check=True)
+        else:
+            load_upscaler(file.path)
     except CoreError as error:
         return Row("upscaler", "missing", error.what, error.next_step, True)
     except (ImportError, OSError, RuntimeError) as error:
         return Row("upscaler", "missing", f"it can't be loaded: {error}", f"Install again: {_INSTALL}", True)
     if file.path is None:
         return Row("upscaler", "ok", "bicubic: interpolation, nothing is invented")
+    if file.specialist is not None:
+        own = file.specialist
+        detail = f"a specialist for faces up to {own.max_px} px, in the space of {own.weights_name or 'the weights'}"
+        return Row("upscaler", "ok", f"{file.path.name}: {detail}")
     left = f"; bicubic at {' and '.join(map(str, file.bicubic_px))} px, where it measures better"
     return Row("upscaler", "ok", f"{file.path.name}: a DSR network{left if file.bicubic_px else ''}")
 

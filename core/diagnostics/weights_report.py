@@ -6,13 +6,13 @@ Files that can't be used are reported too, with what is wrong: this is where one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.encoder.health import HealthReport, check_health
 from core.errors import CoreError, SettingsInvalid
-from core.models.encoders import WeightsFile, scan
+from core.models.encoders import WeightsFile, describe, scan
 from core.models.figures import measured
 from core.models.header import Card, read_card
 from core.models.measured import Measured
@@ -57,8 +57,8 @@ class Keys:
 class ModelReport:
     """One file. `problem` is "" for one that can be used; `keys` and `health` are None where it didn't come so far.
 
-    kind: "encoder" or "upscaler"; form: how the file stores its tensors; parent: the name of the file that it was
-    trained from where that is here, else "".
+    kind: "encoder", "upscaler" or "specialist"; form: how the file stores its tensors; parent: the name of the file
+    that it was trained from where that is here, else "".
     """
 
     kind: str
@@ -184,6 +184,8 @@ def _loaded(file: WeightsFile, facts: Mapping[str, Any]) -> ModelReport:
 
 def _upscaler(file: UpscalerFile, settings: Settings | None) -> ModelReport:
     card = read_card(file.metadata)
+    if file.specialist is not None:
+        return _specialist(file, card, settings)
     facts: dict[str, Any] = {
         "kind": "upscaler",
         "name": file.name,
@@ -203,6 +205,16 @@ def _upscaler(file: UpscalerFile, settings: Settings | None) -> ModelReport:
     except CoreError as error:
         return ModelReport(**facts, form="safetensors", problem=error.what, next_step=error.next_step)
     return ModelReport(**facts, form="safetensors", parameters=parameters)
+
+
+def _specialist(file: UpscalerFile, card: Card, settings: Settings | None) -> ModelReport:
+    """An encoder's file in an upscaler's place, reported on as an encoder."""
+    assert file.path is not None
+    assert file.specialist is not None
+    report = report_on(describe(file.path), settings)
+    own = file.specialist
+    origin = f"specialist for faces up to {own.max_px} px, beside {own.weights_name or 'unknown weights'}"
+    return replace(report, kind="specialist", origin=origin, measured=card.measured)
 
 
 def _parent(card: Card, settings: Settings | None) -> str:

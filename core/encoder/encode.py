@@ -43,7 +43,7 @@ MAX_FEW_CROPS = 4
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """Facts about a loaded encoder."""
+    """Facts about a loaded encoder. `exported_from`: SHA-256 of the file that it was exported from, or ""."""
 
     variant: str
     official: bool
@@ -57,6 +57,7 @@ class EncoderInfo:
     companions: int = 0
     identities: int | None = None
     inert_classes: tuple[str, ...] = ()
+    exported_from: str = ""
     health: HealthReport | None = None
 
 
@@ -230,6 +231,7 @@ def load_encoder(
         companions=state.companions,
         identities=state.identities,
         inert_classes=state.inert_classes,
+        exported_from=state.metadata.get("exported_from", ""),
     )
     encoder = Encoder(network, info)
     if check:

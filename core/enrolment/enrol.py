@@ -53,7 +53,7 @@ def draft_templates(pipeline: Pipeline, draft: EnrolmentDraft, options: EnrolOpt
     """Return the templates of a draft's usable photographs, the matched ones included."""
     own = [_template(photo, photo.probe, options.store_crops) for photo in draft.usable if photo.probe is not None]
     return own + matched_templates(
-        pipeline.encoder,
+        pipeline.encoders,
         pipeline.upscaler,
         pipeline.detector,
         draft.usable,

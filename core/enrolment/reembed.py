@@ -79,12 +79,10 @@ def job_config(
     Raises WeightsMissing, UpscalerUnusable, StorageFailed, SettingsInvalid.
     """
     from core.models.encoders import describe, resolve_weights
-    from core.models.upscalers import BICUBIC_UPSCALER, resolve_upscaler
-    from core.models.upscalers import describe as describe_upscaler
+    from core.models.upscalers import upscaler_for
 
     file = describe(resolve_weights(settings, weights))
-    path = resolve_upscaler(settings, upscaler)
-    enlarger = BICUBIC_UPSCALER if path is None else describe_upscaler(path)
+    enlarger = upscaler_for(settings, file, upscaler)
     return {
         "gallery": str(gallery_path or settings.gallery_path),
         "weights": str(file.path),
@@ -165,7 +163,8 @@ def _embedded(
 ) -> list[tuple[StoredTemplate, NewTemplate]]:
     if not usable:
         return []
-    vectors = pipeline.encoder.encode([_as_encoded(pipeline, source, crop) for source, crop in usable])
+    crops = [_as_encoded(pipeline, source, crop) for source, crop in usable]
+    vectors = pipeline.encode(crops, [source.probe_px for source, _ in usable])
     return [
         (source, replace(source.as_new(), vector=vector)) for (source, _), vector in zip(usable, vectors, strict=True)
     ]

@@ -203,47 +203,51 @@ def _embed_batch(
     pipeline: Pipeline, batch: Sequence[Picture], shown: Sequence[Mapping[View, Shown]], asked: Collection[str]
 ) -> dict[View, dict[str, EmbeddingRow]]:
     """Rows for every view that some picture of the batch lacked. Crops that are equal in two views of a picture (HR,
-    aligned and end to end) are embedded once."""
+    aligned and end to end) and go to the same encoder are embedded once."""
     rows: dict[View, dict[str, EmbeddingRow]] = {}
     views = list(dict.fromkeys(view for views in shown for view in views))
-    done: dict[tuple[int, bytes], _Encoded] = {}
+    done: dict[tuple[int, bool, bytes], _Encoded] = {}
     for view in views:
         here = [(position, views[view]) for position, views in enumerate(shown) if view in views]
         crops = {position: one.crop for position, one in here if one.crop is not None}
-        new = {
-            position: crop
+        small = {position: pipeline.upscaler.route(one.probe_px).specialist for position, one in here}
+        whole = {
+            position: (position, small[position], crop.tobytes())
             for position, crop in crops.items()
-            if crop.shape[0] != CROP_PX or (position, crop.tobytes()) not in done
+            if crop.shape[0] == CROP_PX
         }
+        new = {position: crop for position, crop in crops.items() if whole.get(position) not in done}
         encoded: dict[int, _Encoded] = {}
         if new:
             enlarged = pipeline.upscaler.upscale(list(new.values()))
-            mirrored = [_mirrors(view, batch[position].sha256, asked) for position in new]
-            encoded = dict(zip(new, _encode(pipeline, enlarged, np.array(mirrored, dtype=bool)), strict=True))
-        for position, crop in crops.items():
-            if crop.shape[0] == CROP_PX:
-                if position in encoded:
-                    done[position, crop.tobytes()] = encoded[position]
-                encoded[position] = done[position, crop.tobytes()]
+            mirrored = np.array([_mirrors(view, batch[position].sha256, asked) for position in new], dtype=bool)
+            by_specialist = np.array([small[position] for position in new], dtype=bool)
+            encoded = dict(zip(new, _encode(pipeline, enlarged, mirrored, by_specialist), strict=True))
+        for position, key in whole.items():
+            if position in encoded:
+                done[key] = encoded[position]
+            encoded[position] = done[key]
         rows[view] = {_row_key(view, batch[position]): _row(one, encoded.get(position)) for position, one in here}
     return rows
 
 
-def _encode(pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> list[_Encoded]:
+def _encode(
+    pipeline: Pipeline, crops: NDArray[np.uint8], mirrored: NDArray[np.bool_], small: NDArray[np.bool_]
+) -> list[_Encoded]:
     """Vectors with their norms, and agreement with the mirror image where it is asked for or flip TTA gives it; NaN for
-    a peer."""
+    a peer. `small` go to the specialist."""
     if not hasattr(pipeline.encoder, "encode_with_agreement"):
         return [(vector, _UNMEASURED) for vector in pipeline.encoder.encode(crops)]
     both = mirrored | pipeline.encoder.flip_tta
     encoded: list[_Encoded] = [(np.zeros(0, np.float32), _UNMEASURED)] * len(crops)
     if both.any():
         for position, vector, norm, agreement in zip(
-            np.nonzero(both)[0], *pipeline.encoder.encode_with_agreement(crops[both]), strict=True
+            np.nonzero(both)[0], *pipeline.encoders.encode_with_agreement(crops[both], small[both]), strict=True
         ):
             encoded[position] = (vector, (float(norm), float(agreement)))
     if not both.all():
         for position, vector, norm in zip(
-            np.nonzero(~both)[0], *pipeline.encoder.encode_with_norms(crops[~both]), strict=True
+            np.nonzero(~both)[0], *pipeline.encoders.encode_with_norms(crops[~both], small[~both]), strict=True
         ):
             encoded[position] = (vector, (float(norm), float("nan")))
     return encoded

@@ -1,7 +1,7 @@
 """Quality of super-resolved faces: PSNR, SSIM and identity similarity to HR for each image.
 
-PSNR and SSIM are those of core.evaluation.fidelity. Identity similarity is the cosine of the
-encoder's embeddings of the SR and the HR crop.
+PSNR and SSIM are those of core.evaluation.fidelity. Identity similarity is the cosine of the embeddings of the SR and
+the HR crop; a specialist in the upscaler's place embeds the SR crop, which is bicubic's then.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.pictures import Picture
 from core.evaluation.systems import System
 from core.evaluation.views import View, show
-from core.sr.upscale import BicubicUpscaler, Upscaler
+from core.sr.upscale import BICUBIC, BicubicUpscaler, Upscaler
 
 if TYPE_CHECKING:
-    from core.encoder.encode import Encoder
+    from core.pipeline import Pipeline
 
 COLUMNS = ("image", "identity", "size_px", "upscaler", "psnr_db", "ssim", "similarity")
 _BATCH = 64
@@ -46,7 +46,7 @@ def sr_quality(
         chosen = [chosen[position] for position in picked]
     small = [view for view in views if view.size_px is not None and view.mode == "aligned"]
     upscalers: list[Upscaler] = [BicubicUpscaler()]
-    if not system.pipeline.upscaler.interpolates:
+    if system.pipeline.upscaler.id != BICUBIC:
         upscalers.append(system.pipeline.upscaler)
     rows: list[dict[str, object]] = []
     for start in range(0, len(chosen) if small else 0, _BATCH):
@@ -55,22 +55,22 @@ def sr_quality(
         shown = [show(system.pipeline, picture, [View("aligned"), *small], seed) for picture in batch]
         there = [(picture, views) for picture, views in zip(batch, shown, strict=True) if views[View("aligned")].found]
         if there:
-            rows.extend(_rows(system.pipeline.encoder, upscalers, there, small))
+            rows.extend(_rows(system.pipeline, upscalers, there, small))
         hooks.progress("super-resolution", min(start + _BATCH, len(chosen)), len(chosen))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _rows(
-    encoder: Encoder, upscalers: Sequence[Upscaler], there: list[Any], views: Sequence[View]
+    pipeline: Pipeline, upscalers: Sequence[Upscaler], there: list[Any], views: Sequence[View]
 ) -> Iterator[dict[str, Any]]:
     hr = np.stack([shown[View("aligned")].crop for _, shown in there])
-    truth = encoder.encode(hr)
+    truth = pipeline.encoder.encode(hr)
     for view in views:
         for upscaler in upscalers:
             # The network itself, also at sizes that the product leaves to bicubic: how good is it there?
-            enlarge = getattr(upscaler, "super_resolve", upscaler.upscale)
-            sr = enlarge([shown[view].crop for _, shown in there])
-            similarity = np.einsum("nd,nd->n", encoder.encode(sr), truth)
+            sr = upscaler.super_resolve([shown[view].crop for _, shown in there])
+            vectors = pipeline.encode_as_small(sr) if upscaler is pipeline.upscaler else pipeline.encoder.encode(sr)
+            similarity = np.einsum("nd,nd->n", vectors, truth)
             for position, (picture, _) in enumerate(there):
                 yield {
                     "image": picture.name,

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from core.evaluation.evaluation_spec import SystemSpec
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
-from core.models.upscalers import active_upscaler
+from core.models.upscalers import upscaler_for
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
-from core.sr.trial import UpscalerUnusable
 from core.sr.upscale import BICUBIC
 
 if TYPE_CHECKING:
@@ -166,13 +165,12 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
         path = Path(spec.weights or "").expanduser()
         if not path.is_file():
             raise PeerUnusable(f"There is no ONNX file at {path}.", "Check the path.")
-        name, sha256 = path.stem, hash_file(path).sha256
     else:
-        file = describe(resolve_weights(settings, spec.weights))
-        path, name, sha256 = file.path, file.name, file.sha256
-    upscaler = spec.upscaler or str(active_upscaler(settings).path or BICUBIC)
-    spec = replace(spec, upscaler=upscaler)
-    upscaler_name, upscaler_id = _upscaler(upscaler)
+        path = resolve_weights(settings, spec.weights)
+    file = describe(path)
+    path, name, sha256 = file.path, file.name, file.sha256
+    upscaler = upscaler_for(settings, file, spec.upscaler)
+    spec = replace(spec, upscaler=str(upscaler.path or BICUBIC))
     key = {
         "encoder": sha256,
         "flip": spec.use_tta,
@@ -183,8 +181,8 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
     return System(
         name=name,
         encoder_sha256=sha256,
-        upscaler_name=upscaler_name,
-        upscaler_id=upscaler_id,
+        upscaler_name=upscaler.name,
+        upscaler_id=upscaler.sha256,
         flip_tta=spec.use_tta,
         key=key,
         loader=PipelineLoader(partial(_build, spec, path)),
@@ -225,6 +223,7 @@ def system_of(pipeline: Pipeline) -> System:
     info = pipeline.encoder.info
     config = replace(pipeline.config, faces="centre", aligned=False)
     centred = Pipeline(config, pipeline.encoder, pipeline.upscaler, pipeline.detector, pipeline.gallery.store)
+    centred.encoders = pipeline.encoders  # the specialist is loaded once
     loader = PipelineLoader(lambda: centred)
     loader.pipeline  # noqa: B018  # loaded already: its facts and limits count from the start
     return System(
@@ -236,16 +235,6 @@ def system_of(pipeline: Pipeline) -> System:
         key={"encoder": info.weights_sha256, "flip": info.flip_tta, "precision": info.precision, "device": info.device},
         loader=loader,
     )
-
-
-def _upscaler(text: str) -> tuple[str, str]:
-    """(name, id) of an upscaler without loading it."""
-    if text == BICUBIC:
-        return BICUBIC, BICUBIC
-    path = Path(text).expanduser()
-    if not path.is_file():
-        raise UpscalerUnusable(f"There is no upscaler file at {path}.", "Choose a DSR file, or use bicubic.")
-    return path.stem, hash_file(path).sha256
 
 
 def _detector_sha256() -> str:

@@ -41,11 +41,13 @@ class View:
 
 @dataclass(frozen=True)
 class Shown:
-    """A crop for the encoder: 112 px, or small and still to be upscaled; None without a usable face."""
+    """A crop for the encoder: 112 px, or small and still to be upscaled; None without a usable face. `probe_px` is the
+    face's size, which chooses the encoder of a 112 px crop."""
 
     crop: RGB | None
     found: bool
     quality: NDArray[np.float32]
+    probe_px: float = CROP_PX
 
 
 def show(pipeline: Pipeline, picture: Picture, views: Sequence[View], seed: int = 0) -> dict[View, Shown]:
@@ -79,7 +81,7 @@ def _whole(pipeline: Pipeline, rgb: RGB) -> Shown:
     side = min(CROP_PX, max(8, min(rgb.shape[:2])))
     crop = resize(rgb, side)
     [recognisability] = pipeline.detector.recognisability([crop])
-    return Shown(crop, True, _measures(assess(crop, side, None, recognisability)))
+    return Shown(crop, True, _measures(assess(crop, side, None, recognisability)), side)
 
 
 def _aligned(pipeline: Pipeline, hr: RGB, view: View, picture: Picture, draw: int, face: Face | None = None) -> Shown:
@@ -90,7 +92,8 @@ def _aligned(pipeline: Pipeline, hr: RGB, view: View, picture: Picture, draw: in
     else:
         crop, _ = degrade(hr, view.size_px, view.degradation, seed=draw)
     [recognisability] = pipeline.detector.recognisability([crop])
-    return Shown(crop, True, _measures(assess(crop, crop.shape[0], face, recognisability)))
+    side = crop.shape[0]
+    return Shown(crop, True, _measures(assess(crop, side, face, recognisability)), side)
 
 
 def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, *, cut_out: bool = False) -> Shown:
@@ -106,7 +109,7 @@ def _from_afar(pipeline: Pipeline, rgb: RGB, face: Face, view: View, draw: int, 
         return _whole(pipeline, rgb)
     if not probes or probes[0].unrecognisable_because:
         return Shown(None, bool(probes), _measures(probes[0].quality if probes else None))
-    return Shown(probes[0].sr_image, True, _measures(probes[0].quality))
+    return Shown(probes[0].sr_image, True, _measures(probes[0].quality), probes[0].probe_px)
 
 
 def _measures(quality: Quality | None) -> NDArray[np.float32]:

@@ -20,9 +20,10 @@ class Space:
     """The condition under which templates can be compared.
 
     Templates of kind "hr" (full size) are comparable when weights_sha256 and flip_tta are equal; the upscaler doesn't
-    matter. Those of kind "sr" (upscaled from a very small probe) also need the same upscaler at their size.
-    `encoder_name` is for the screen and isn't compared. `upscaler` is a SHA-256, or "bicubic"; `bicubic_px` are the
-    sizes (16, 24, 32) that it leaves to bicubic.
+    matter. Those of kind "sr" (upscaled from a very small probe) also need the same upscaler at their size, unless
+    `any_upscaler`: then it is a specialist, which embeds small faces into the space of these weights, where templates
+    through any upscaler lie. `encoder_name` is for the screen and isn't compared. `upscaler` is a SHA-256, or
+    "bicubic"; `bicubic_px` are the sizes (16, 24, 32) that it leaves to bicubic.
     """
 
     encoder_name: str = field(compare=False)
@@ -31,6 +32,7 @@ class Space:
     flip_tta: bool
     dim: int = EMBEDDING_DIM
     bicubic_px: tuple[int, ...] = ()
+    any_upscaler: bool = False
 
     def upscaler_at(self, size_px: int | None) -> str | None:
         """The upscaler of templates of a VLR size; None for full size: none took part."""

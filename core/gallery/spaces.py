@@ -10,7 +10,7 @@ from core.gallery.stored_values import insert
 from core.gallery.validation import check_space
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-    AND t.flip_tta = :flip AND (t.kind = 'hr' OR t.upscaler_sha256 =
+    AND t.flip_tta = :flip AND (t.kind = 'hr' OR :any_upscaler OR t.upscaler_sha256 =
         CASE WHEN instr(:bicubic_px, ' ' || t.size_px || ' ') THEN 'bicubic' ELSE :upscaler END)"""
 """Which templates a space meets; `t` is the template."""
 
@@ -22,6 +22,7 @@ def space_parameters(space: Space) -> dict[str, str | int]:
         "flip": int(space.flip_tta),
         "upscaler": space.upscaler,
         "bicubic_px": f" {' '.join(map(str, space.bicubic_px))} ",
+        "any_upscaler": int(space.any_upscaler),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,13 +41,14 @@ def inspect_face(
     with _timed(timings, BICUBIC):
         crops: list[tuple[str, RGB]] = [(BICUBIC, BicubicUpscaler().upscale([subject.vlr])[0])]
     upscaler = pipeline.upscaler
-    if not upscaler.interpolates:
+    if upscaler.id != BICUBIC:
         with _timed(timings, "super-resolve"):
             crops.append((upscaler.name, upscaler.super_resolve([subject.vlr])[0]))
     if subject.hr is not None:
         crops.append((HR_NAME, subject.hr))
     with _timed(timings, f"embed {len(crops)} crops"):
-        vectors = pipeline.encoder.encode([crop for _, crop in crops])
+        small = [name == upscaler.name and upscaler.specialist is not None for name, _ in crops]
+        vectors = pipeline.encoders.encode([crop for _, crop in crops], small)
     rankings: list[Any] = [None] * len(crops)
     if reference is not None:
         with _timed(timings, "search"):
@@ -56,7 +58,9 @@ def inspect_face(
             _enlarged(name, crop, vector, ranking, subject.hr, None if subject.hr is None else vectors[-1])
             for (name, crop), vector, ranking in zip(crops, vectors, rankings, strict=True)
         ]
-    dsr = made[1] if not upscaler.interpolates else None
+        if not upscaler.interpolates:
+            made[1] = replace(made[1], invented=True)
+    dsr = made[1] if upscaler.id != BICUBIC else None
     route = upscaler.route(subject.size_px)
     return Inspection(
         subject=subject,
@@ -87,14 +91,13 @@ def differences(hr: RGB, image: RGB) -> NDArray[np.uint8]:
 def _enlarged(
     name: str, crop: RGB, vector: NDArray[np.float32], ranking: Any, hr: RGB | None, truth: NDArray[np.float32] | None
 ) -> Enlarged:
-    invented = name not in (BICUBIC, HR_NAME)
     if hr is None or truth is None:
-        return Enlarged(name, crop, vector, invented, ranking=ranking)
+        return Enlarged(name, crop, vector, ranking=ranking)
     return Enlarged(
         name,
         crop,
         vector,
-        invented,
+        False,
         psnr_db(crop, hr),
         ssim(crop, hr),
         float(vector @ truth),

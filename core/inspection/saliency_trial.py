@@ -65,7 +65,7 @@ def saliency_trial(
         assert subject.hr is not None
         crop = pipeline.upscaler.super_resolve([subject.vlr])[0]
         target = pipeline.encoder.encode([subject.hr])[0]
-        rows.append({"image": picture.name, **vars(top_tenth(pipeline.encoder.encode, crop, target, random))})
+        rows.append({"image": picture.name, **vars(top_tenth(pipeline.encode_as_small, crop, target, random))})
         if on_progress is not None:
             on_progress(number, len(pictures))
     return pd.DataFrame(rows)

@@ -27,7 +27,7 @@ from core.inspection.reference import Reference, reference_of_pictures, weighed
 from core.inspection.subject import Reduction, subject_of_picture
 from core.jobs.errors import JobStopped
 from core.settings import Settings
-from core.sr.upscale import BicubicUpscaler
+from core.sr.upscale import BICUBIC, BicubicUpscaler, Upscaler
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
@@ -252,10 +252,10 @@ def _look(
     hr = np.stack([subject.hr for subject in subjects if subject.hr is not None])
     truth = pipeline.encoder.encode(hr)
     looked = []
-    ways = [BicubicUpscaler().upscale] + ([] if pipeline.upscaler.interpolates else [pipeline.upscaler.super_resolve])
-    for enlarge in ways:
-        made = enlarge(small)
-        vectors = pipeline.encoder.encode(made)
+    ways: list[Upscaler] = [BicubicUpscaler(), *([pipeline.upscaler] if pipeline.upscaler.id != BICUBIC else [])]
+    for upscaler in ways:
+        made = upscaler.super_resolve(small)
+        vectors = pipeline.encode_as_small(made) if upscaler is pipeline.upscaler else pipeline.encoder.encode(made)
         pixels = list(workers.map(lambda pair: (psnr_db(*pair), ssim(*pair)), zip(made, hr, strict=True)))
         likeness = np.einsum("nd,nd->n", vectors, truth)
         looked.append((np.column_stack([np.array(pixels), likeness.astype(np.float64)]), vectors))

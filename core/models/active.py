@@ -12,18 +12,22 @@ from pathlib import Path
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
 from core.faces.landmarks.network import LandmarksUnusable
 from core.gallery.records import Space
+from core.models.active_file import write_active
 from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.models.figures import SHIPPED_DSR, measured
 from core.models.header import BESIDE, is_landmark_network, is_upscaler, read_card
 from core.models.landmark_networks import LandmarkFile, find_landmarks, use_landmarks
 from core.models.landmark_networks import describe as describe_landmarks
 from core.models.measured import Measured
+from core.models.specialists import hashes_of
 from core.models.upscalers import (
     BICUBIC_UPSCALER,
     UpscalerFile,
     active_upscaler,
+    chosen_upscaler,
     describe,
     find_upscaler,
+    upscaler_for,
     use_upscaler,
 )
 from core.models.upscalers import scan as scan_upscalers
@@ -95,11 +99,19 @@ def active_models(settings: Settings) -> ActiveModels:
         upscaler = active_upscaler(settings)
     except CoreError as error:
         upscaler_problem = error
-    through = "" if upscaler is None else upscaler.sha256
-    figures = None if encoder is None else measured(encoder, settings, through)
+    figures = None if encoder is None else _figures(settings, encoder, upscaler)
     return ActiveModels(
         encoder, encoder_problem, upscaler, upscaler_problem, figures, _paired(settings, encoder, upscaler)
     )
+
+
+def _figures(settings: Settings, encoder: WeightsFile, upscaler: UpscalerFile | None) -> Measured | None:
+    """Those of the pair: an evaluation in a specialist's header is of the weights beside it, too."""
+    if upscaler is not None and upscaler.specialist is not None:
+        own = read_card(upscaler.metadata).measured
+        if own is not None and own.source == "evaluation":
+            return own
+    return measured(encoder, settings, "" if upscaler is None else upscaler.sha256)
 
 
 def partners(settings: Settings, used: ActiveModels) -> list[WeightsFile | UpscalerFile]:
@@ -118,6 +130,8 @@ def partners(settings: Settings, used: ActiveModels) -> list[WeightsFile | Upsca
 
 def _is_known(encoder: WeightsFile, upscaler: UpscalerFile) -> bool:
     """Whether a pair was trained or measured together."""
+    if upscaler.specialist is not None:
+        return upscaler.specialist.shares_space(hashes_of(encoder))
     trained_with = read_card(encoder.metadata).trained_with_upscaler
     if trained_with:
         return trained_with in _hashes(upscaler) or (encoder.sha256, upscaler.sha256) in MEASURED_TOGETHER
@@ -145,13 +159,25 @@ def _hashes(upscaler: UpscalerFile) -> frozenset[str]:
 def space_in_use(settings: Settings, weights: WeightsFile) -> Space:
     """Return the template space of these weights with the upscaler in use, without flip and without loading a model.
 
-    Where the upscaler in use is gone or was changed, it covers templates of full size only.
+    Where the upscaler in use is gone, was changed or is a specialist of other weights, it covers templates of full size
+    only.
     """
     try:
-        upscaler = active_upscaler(settings)
+        return space_beside(weights.name, weights.sha256, upscaler_for(settings, weights))
     except UpscalerUnusable:
         return Space(weights.name, weights.sha256, "", flip_tta=False)
-    return Space(weights.name, weights.sha256, upscaler.sha256, flip_tta=False, bicubic_px=upscaler.bicubic_px)
+
+
+def space_beside(encoder_name: str, weights_sha256: str, upscaler: UpscalerFile, *, flip_tta: bool = False) -> Space:
+    """Return the template space of weights with that upscaler."""
+    return Space(
+        encoder_name,
+        weights_sha256,
+        upscaler.sha256,
+        flip_tta,
+        bicubic_px=upscaler.bicubic_px,
+        any_upscaler=upscaler.specialist is not None,
+    )
 
 
 AnyModel = WeightsFile | UpscalerFile | LandmarkFile
@@ -180,11 +206,30 @@ def find_model(settings: Settings, file_or_name: str | Path) -> AnyModel:
 def use_model(settings: Settings, file_or_name: str | Path) -> AnyModel:
     """Take weights, an upscaler or a landmark network into use, depending on the file's content.
 
+    Weights of another space release the specialist in use, see `release_specialist`.
+
     Raises what `find_model` and the three kinds' own functions raise; nothing changes then.
     """
     found = find_model(settings, file_or_name)
     if isinstance(found, WeightsFile):
-        return use_weights(settings, found.path)
+        used = use_weights(settings, found.path)
+        release_specialist(settings)
+        return used
     if isinstance(found, LandmarkFile):
         return use_landmarks(settings, found.path)
     return use_upscaler(settings, found.path or BICUBIC)
+
+
+def release_specialist(settings: Settings) -> UpscalerFile | None:
+    """Take the chosen specialist out of use where the weights in use aren't its own; small faces pass the default
+    upscaler then. Return the specialist, None where none was released. Raises NotAllowed, StorageFailed."""
+    try:
+        chosen = chosen_upscaler(settings)
+        if chosen is None or chosen.specialist is None:
+            return None
+        if chosen.specialist.shares_space(hashes_of(active_weights(settings))):
+            return None
+    except CoreError:
+        return None
+    write_active(settings, upscaler=None)
+    return chosen

@@ -7,6 +7,8 @@ from core.errors import CoreError, WeightsMissing, WeightsUnsafe
 __all__ = [
     "DownloadFailed",
     "DownloadRunning",
+    "SpecialistRefused",
+    "UpscalerUnusable",
     "WeightsMismatch",
     "WeightsMissing",
     "WeightsUnhealthy",
@@ -24,6 +26,16 @@ class WeightsUnhealthy(CoreError):
     """Weights that load completely but can't distinguish people."""
 
     help_topic = "weights"
+
+
+class UpscalerUnusable(CoreError):
+    """A DSR file that is missing, damaged, of another kind, or worse than repeated pixels."""
+
+    help_topic = "weights"
+
+
+class SpecialistRefused(UpscalerUnusable):
+    """A specialist beside weights whose space it doesn't share."""
 
 
 class DownloadFailed(CoreError):

@@ -14,6 +14,7 @@ from core.models.measured import Measured, read_figures
 
 ENCODER_FORMAT = "edgeface-studio-encoder-1"
 DSR_FORMAT = "edgeface-studio-dsr-1"
+SPECIALIST_FORMAT = "edgeface-studio-specialist-1"
 LANDMARKS_FORMAT = "edgeface-studio-landmarks-1"
 """Values of the metadata key `format`."""
 
@@ -53,8 +54,13 @@ def read_card(metadata: Mapping[str, str]) -> Card:
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:
-    """Whether a header marks a super-resolution network of this project."""
-    return metadata.get("format", "").startswith("edgeface-studio-dsr")
+    """Whether a header marks a super-resolution network of this project, or a specialist, which takes its place."""
+    return metadata.get("format", "").startswith("edgeface-studio-dsr") or is_specialist(metadata)
+
+
+def is_specialist(metadata: Mapping[str, str]) -> bool:
+    """Whether a header marks an encoder for small faces that shares another's space (core.models.specialists)."""
+    return metadata.get("format", "").startswith("edgeface-studio-specialist")
 
 
 def is_landmark_network(metadata: Mapping[str, str]) -> bool:

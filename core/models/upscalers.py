@@ -1,28 +1,50 @@
-"""Upscalers: which DSR files are stored, and which upscaler is in use, a DSR file or bicubic."""
+"""Upscalers: which files are stored, and which is in use: bicubic, a DSR network, or a specialist in its place.
+
+While none was chosen it is the shipped specialist where that belongs to the weights, else the shipped DSR network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.access.actor import require
+from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
-from core.models.files import FileFacts, Wording, file_facts, is_inside
-from core.models.header import is_upscaler, read_card
+from core.models.active_file import read_active
+from core.models.encoders import active_weights, check_weights, find_weights
+from core.models.encoders import describe as describe_weights
+from core.models.files import FileFacts, Hashes, WeightsFile, Wording, file_facts, is_inside
+from core.models.header import is_specialist, is_upscaler, read_card
 from core.models.registry import ModelRegistry
+from core.models.specialists import Specialist, hashes_of
 from core.settings import Settings
 from core.sr.trial import UpscalerUnusable, require_useful
 from core.sr.upscale import BICUBIC, FORMAT, DSRUpscaler, Scope
 from core.system.file_kinds import stray
 
-__all__ = ["UpscalerFile", "active_upscaler", "describe", "find_upscaler", "resolve_upscaler", "scan", "use_upscaler"]
+__all__ = [
+    "UpscalerFile",
+    "active_upscaler",
+    "chosen_upscaler",
+    "describe",
+    "find_upscaler",
+    "resolve_dsr",
+    "resolve_upscaler",
+    "scan",
+    "upscaler_for",
+    "use_upscaler",
+]
 
 _USE_BICUBIC = "use bicubic: edgeface-studio weights use bicubic"
 
 
 @dataclass(frozen=True)
 class UpscalerFile:
-    """An upscaler that can be taken into use: a DSR file, or bicubic (`path` None, `sha256` "bicubic", no bytes).
+    """An upscaler that can be taken into use: a DSR file, a specialist, or bicubic (`path` None, `sha256` "bicubic", no
+    bytes).
 
     `name` is the file's without its ending; `metadata` are the texts in its header.
     """
@@ -41,6 +63,14 @@ class UpscalerFile:
         except (KeyError, TypeError, ValueError):
             return ()
 
+    @property
+    def specialist(self) -> Specialist | None:
+        """The specialist that takes an upscaler's place; None for an upscaler proper."""
+        if self.path is None or not is_specialist(self.metadata):
+            return None
+        hashes = Hashes(self.sha256, "")
+        return Specialist.of(FileFacts(self.path, self.size_bytes, hashes, self.metadata))
+
 
 BICUBIC_UPSCALER = UpscalerFile(None, BICUBIC, BICUBIC, 0)
 
@@ -52,8 +82,8 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
     alternative = _USE_BICUBIC
 
     def describe(self, path: Path) -> UpscalerFile:
-        """Return the DSR file at `path`. Raises UpscalerUnusable where it is missing or of another kind,
-        StorageFailed."""
+        """Return the DSR file or the specialist at `path`. Raises UpscalerUnusable where it is missing or of another
+        kind, StorageFailed."""
         try:
             facts = file_facts(path)
         except WeightsMissing as error:
@@ -80,9 +110,50 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
         return BICUBIC_UPSCALER if name == BICUBIC else None
 
     def default(self, settings: Settings) -> UpscalerFile:
-        """The shipped DSR network in data/models, else bicubic."""
-        shipped = (file for file in self.scan(settings) if file.path and is_inside(settings.models_dir, file.path))
-        return next(shipped, BICUBIC_UPSCALER)
+        return self.default_for(settings, _weights_in_use(settings))
+
+    def default_for(self, settings: Settings, weights: WeightsFile | None) -> UpscalerFile:
+        """Return the specialist of these weights in data/models, else the DSR network there, else bicubic."""
+        shipped = [file for file in self.scan(settings) if file.path and is_inside(settings.models_dir, file.path)]
+        known = frozenset[str]() if weights is None else hashes_of(weights)
+        own = (file for file in shipped if file.specialist is not None and file.specialist.shares_space(known))
+        dsr = (file for file in shipped if file.specialist is None)
+        return next(own, None) or next(dsr, BICUBIC_UPSCALER)
+
+    def chosen(self, settings: Settings) -> UpscalerFile | None:
+        """Return the upscaler that was chosen (data/active.json), whatever the weights; None where none was.
+
+        Raises UpscalerUnusable when it is gone or was changed, SettingsInvalid.
+        """
+        return None if read_active(settings).get(self.key) is None else super().active(settings)
+
+    def for_weights(
+        self, settings: Settings, weights: WeightsFile | None, upscaler: str | Path | None = None
+    ) -> UpscalerFile:
+        """Return the upscaler beside these weights (None: none are known, and none are checked): by path or name, for
+        None the chosen one, else the default. Raises SpecialistRefused for a specialist of other weights, and what
+        `find` and `chosen` raise."""
+        if upscaler is not None:
+            file = self.find(settings, upscaler)
+        else:
+            file = self.chosen(settings) or self.default_for(settings, weights)
+        if weights is not None:
+            _require_own(file, weights)
+        return file
+
+    def active(self, settings: Settings) -> UpscalerFile:
+        """Return the upscaler in use, see `ModelRegistry.active`. Raises SpecialistRefused, too, for a specialist of
+        other weights than those in use."""
+        return self.for_weights(settings, _weights_in_use(settings))
+
+    def use(self, settings: Settings, file_or_name: str | Path) -> UpscalerFile:
+        """Take an upscaler into use, see `ModelRegistry.use`. Raises SpecialistRefused and WeightsMissing, too, for a
+        specialist of other weights than those in use."""
+        require(Permission.WEIGHTS)
+        file = self.find(settings, file_or_name)
+        if file.specialist is not None:
+            _require_own(file, active_weights(settings))
+        return super().use(settings, file_or_name)
 
     def not_named(self) -> CoreError:
         return SettingsInvalid(
@@ -96,9 +167,12 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
         )
 
     def check(self, file: UpscalerFile) -> None:
-        """Load a DSR file completely and try it on real faces. Raises UpscalerUnusable, also for one that does worse
-        than repeated pixels."""
+        """Load a file completely and try it on real faces. Raises UpscalerUnusable, also for a DSR that does worse
+        than repeated pixels, and what `check_weights` raises for a specialist."""
         if file.path is None:
+            return
+        if file.specialist is not None:
+            check_weights(describe_weights(file.path))
             return
         loaded = DSRUpscaler(file.path)
         if loaded.id != file.sha256:
@@ -112,15 +186,42 @@ UPSCALERS = _Upscalers()
 describe = UPSCALERS.describe
 scan = UPSCALERS.scan
 active_upscaler = UPSCALERS.active
+chosen_upscaler = UPSCALERS.chosen
 find_upscaler = UPSCALERS.find
 use_upscaler = UPSCALERS.use
 check_upscaler = UPSCALERS.check
 keep_upscaler = UPSCALERS.keep
+upscaler_for = UPSCALERS.for_weights
 
 
-def resolve_upscaler(settings: Settings, upscaler: str | Path | None = None) -> Path | None:
-    """Return the path of an upscaler by path or name (None: the one in use); None when that is bicubic.
+def resolve_upscaler(
+    settings: Settings, upscaler: str | Path | None = None, weights: str | Path | None = None
+) -> Path | None:
+    """Return the path of the upscaler beside weights, both by path or name (None: those in use); None for bicubic.
 
-    Raises UpscalerUnusable, StorageFailed, SettingsInvalid.
+    Raises WeightsMissing, UpscalerUnusable, StorageFailed, SettingsInvalid.
     """
-    return UPSCALERS.get(settings, upscaler).path
+    beside = _weights_in_use(settings) if weights is None else find_weights(settings, weights)
+    return upscaler_for(settings, beside, upscaler).path
+
+
+def resolve_dsr(settings: Settings, upscaler: str | Path | None = None) -> Path | None:
+    """Return the path of a DSR file, for training: by path or name, else the one in use, else the shipped one where a
+    specialist is in use; None for bicubic. Raises what `resolve_upscaler` raises."""
+    file = UPSCALERS.find(settings, upscaler) if upscaler is not None else UPSCALERS.chosen(settings)
+    if file is None or (upscaler is None and file.specialist is not None):
+        file = UPSCALERS.default_for(settings, None)
+    return file.path
+
+
+def _require_own(file: UpscalerFile, weights: WeightsFile) -> None:
+    """Raise SpecialistRefused for a specialist of other weights."""
+    if file.specialist is not None:
+        file.specialist.require(weights.name, hashes_of(weights))
+
+
+def _weights_in_use(settings: Settings) -> WeightsFile | None:
+    """The weights in use; None where there are none."""
+    with suppress(CoreError):
+        return active_weights(settings)
+    return None

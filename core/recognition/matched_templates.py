@@ -16,7 +16,7 @@ from core.images import encode_image, resize
 from core.settings import CROP_PX, VLR_SIZES_PX
 
 if TYPE_CHECKING:
-    from core.encoder.encode import Encoder
+    from core.encoder.pair import EncoderPair
     from core.faces.detect import Detector
     from core.recognition.results import DraftPhoto
     from core.sr import Upscaler
@@ -26,7 +26,7 @@ MATCHED_SIZES_PX = tuple(reversed(VLR_SIZES_PX))
 
 
 def matched_templates(
-    encoder: Encoder,
+    encoders: EncoderPair,
     upscaler: Upscaler,
     detector: Detector,
     photos: Sequence[DraftPhoto],
@@ -51,10 +51,12 @@ def matched_templates(
     ]
     if not wanted:
         return []
-    seen = []
-    for _, crop, px in wanted:
-        network = upscaler.route(px).network
-        seen.append(upscaler.super_resolve([crop])[0] if network else resize(crop, CROP_PX))
+    routes = [upscaler.route(px) for _, _, px in wanted]
+    seen = [
+        upscaler.super_resolve([crop])[0] if route.network else resize(crop, CROP_PX)
+        for (_, crop, _), route in zip(wanted, routes, strict=True)
+    ]
+    vectors = encoders.encode(seen, [route.specialist for route in routes])
     return [
         NewTemplate(
             vector=vector,
@@ -67,6 +69,6 @@ def matched_templates(
             recognisability=recognisability,
         )
         for (photo, crop, px), vector, recognisability in zip(
-            wanted, encoder.encode(seen), detector.recognisability([crop for _, crop, _ in wanted]), strict=True
+            wanted, vectors, detector.recognisability([crop for _, crop, _ in wanted]), strict=True
         )
     ]

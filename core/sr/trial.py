@@ -17,20 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import CoreError
 from core.images import resize
+from core.models.errors import UpscalerUnusable
 from core.settings import CROP_PX
+
+__all__ = ["UpscalerUnusable", "require_useful", "trial_faces"]
 
 SIZES_PX = (16, 24)
 _FACES = 50
 
 Crops = Sequence[NDArray[np.uint8]]
-
-
-class UpscalerUnusable(CoreError):
-    """A DSR file that is missing, damaged, of another kind, or worse than repeated pixels."""
-
-    help_topic = "weights"
 
 
 @cache

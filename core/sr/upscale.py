@@ -12,8 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import CoreError
 from core.images import VLR_PROBE_PX, from_tensor, resize, to_tensor, vlr_size
-from core.models.header import DSR_FORMAT
+from core.models.files import file_facts
+from core.models.header import DSR_FORMAT, is_specialist
+from core.models.specialists import Specialist
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.sr.trial import UpscalerUnusable
 from core.system.cpu import cpu_has_bfloat16
@@ -31,12 +34,13 @@ BICUBIC = "bicubic"
 
 @dataclass(frozen=True)
 class Route:
-    """The upscaler of a face size: its `name`, whether it is the `network`, and `because`: why not, as the end of a
-    sentence, or ""."""
+    """The way of a face size: the upscaler's `name`, whether its `network` enlarges, and `because`: why not, as the end
+    of a sentence, or "". `specialist`: interpolation enlarges, and the specialist called `name` embeds."""
 
     name: str
     network: bool
     because: str = ""
+    specialist: bool = False
 
 
 _BICUBIC_ROUTE = Route(BICUBIC, network=False)
@@ -49,7 +53,8 @@ class Upscaler(Protocol):
     detail than a crop at the face's own size.
 
     `id` identifies the upscaler in templates: "bicubic", or the SHA-256 of the weights. `interpolates` is true when it
-    adds no detail. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic.
+    adds no detail. `bicubic_px` are the VLR sizes (16, 24, 32) that it leaves to bicubic. `specialist` is the encoder
+    that takes an upscaler's place, None for an upscaler proper.
     """
 
     @property
@@ -63,6 +68,9 @@ class Upscaler(Protocol):
 
     @property
     def bicubic_px(self) -> tuple[int, ...]: ...
+
+    @property
+    def specialist(self) -> Specialist | None: ...
 
     def route(self, probe_px: float) -> Route:
         """Return the upscaler of a probe of that size."""
@@ -81,6 +89,7 @@ class BicubicUpscaler:
     id = BICUBIC
     interpolates = True
     bicubic_px: tuple[int, ...] = ()
+    specialist: Specialist | None = None
 
     def route(self, probe_px: float) -> Route:
         return _BICUBIC_ROUTE
@@ -94,10 +103,25 @@ class BicubicUpscaler:
         return np.stack([crop if crop.shape[0] == CROP_PX else resize(crop, CROP_PX) for crop in crops])
 
 
+class DirectFeed(BicubicUpscaler):
+    """A specialist in an upscaler's place: bicubic enlarges, and the specialist embeds faces up to its `max_px`."""
+
+    def __init__(self, specialist: Specialist) -> None:
+        self.specialist = specialist
+        self.name, self.id = specialist.name, specialist.sha256
+        self._max_px = specialist.max_px
+
+    def route(self, probe_px: float) -> Route:
+        if probe_px > self._max_px:
+            return Route(BICUBIC, False, f"{self.name} is for faces of up to {self._max_px} px")
+        return Route(self.name, network=False, specialist=True)
+
+
 class DSRUpscaler:
     """A DSR network at the sizes where it was trained and measured better; bicubic at all others."""
 
     interpolates = False
+    specialist: Specialist | None = None
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         import torch
@@ -169,10 +193,20 @@ def bicubic() -> Upscaler:
 
 
 def load_upscaler(path: str | Path | None = None, *, device: str = "cpu") -> Upscaler:
-    """None or "bicubic" -> bicubic; else the DSR file at `path` (safetensors). Raises UpscalerUnusable."""
+    """None or "bicubic" -> bicubic; else the DSR or the specialist at `path` (safetensors). Of a specialist only the
+    header is read here: its network is an encoder's. Raises UpscalerUnusable."""
     if path is None or str(path) == "bicubic":
         return bicubic()
-    return DSRUpscaler(Path(path), device)
+    specialist = _specialist(Path(path))
+    return DSRUpscaler(Path(path), device) if specialist is None else DirectFeed(specialist)
+
+
+def _specialist(path: Path) -> Specialist | None:
+    try:
+        facts = file_facts(path)
+    except CoreError:  # a missing file, which `_load_dsr` reports
+        return None
+    return Specialist.of(facts) if is_specialist(facts.metadata) else None
 
 
 def _load_dsr(path: Path):  # type: ignore[no-untyped-def]  # torch types stay out of the signature: torch loads lazily

@@ -13,6 +13,7 @@ from core.errors import CoreError
 from core.jobs.errors import RunNotFound
 from core.jobs.run_dir import Run, list_runs
 from core.models import encoders, landmark_networks, upscalers
+from core.models.active import release_specialist
 from core.models.active_file import write_active
 from core.models.encoders import WeightsFile
 from core.models.landmark_networks import LandmarkFile
@@ -149,6 +150,7 @@ def _take_both(
         own = name if encoder is None else f"{name}-dsr"
         upscaler, entries["upscaler"] = upscalers.keep_upscaler(settings, upscaler, name=own)
     write_active(settings, **entries)
+    release_specialist(settings)  # one of other weights, where the run names no upscaler
     return ActivatedModels(encoder, upscaler)
 
 

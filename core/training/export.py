@@ -19,7 +19,7 @@ from core.access.roles import Permission
 from core.encoder.weights import file_sha256, load_state
 from core.errors import SettingsInvalid
 from core.models.files import file_facts
-from core.models.header import DSR_FORMAT, ENCODER_FORMAT, is_upscaler
+from core.models.header import DSR_FORMAT, ENCODER_FORMAT, SPECIALIST_FORMAT, is_specialist, is_upscaler
 from core.models.measured import Measured
 from core.system.atomic_file import write_atomically
 
@@ -27,20 +27,22 @@ _FLOAT16_MAX = 65504.0
 
 
 def export_float16(source: Path, target: Path, *, figures: Measured | None = None, **texts: str) -> Path:
-    """Write an encoder or a DSR file as float16 safetensors, with its header's texts, `texts` and `figures`.
+    """Write an encoder, a specialist or a DSR file as float16 safetensors.
 
-    Folders in the recorded training command are removed. The file is written atomically. Raises what loading raises,
-    SettingsInvalid for values beyond float16's range, StorageFailed.
+    Its header holds the source's texts, `texts` and `figures`. Folders in the recorded training command are removed.
+    The file is written atomically. Raises what loading raises, SettingsInvalid for values beyond float16's range,
+    StorageFailed.
     """
     require(Permission.EXPORT)
     metadata = dict(file_facts(source).metadata)
-    if is_upscaler(metadata):
+    specialist = is_specialist(metadata)
+    if is_upscaler(metadata) and not specialist:
         tensors = _dsr_tensors(source)
         metadata["format"] = DSR_FORMAT
     else:
         state = load_state(source)
         tensors = state.tensors
-        metadata |= {"format": ENCODER_FORMAT, "variant": state.variant.name}
+        metadata |= {"format": SPECIALIST_FORMAT if specialist else ENCODER_FORMAT, "variant": state.variant.name}
         metadata.setdefault("parent_sha256", "")
     if metadata.get("trained_by"):
         metadata["trained_by"] = without_folders(metadata["trained_by"])

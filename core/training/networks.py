@@ -20,7 +20,7 @@ from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
 from core.evaluation.lineage import Ancestors, ancestors_of
 from core.models.encoders import describe, fetch_command, resolve_weights
-from core.models.upscalers import resolve_upscaler
+from core.models.upscalers import resolve_dsr
 from core.models.variants import VARIANTS
 from core.settings import CROP_PX, Settings
 from core.sr.network import DSR, DSRConfig
@@ -133,11 +133,11 @@ def freeze(network: nn.Module) -> None:
 def _upscaler_path(config: TrainingConfig, settings: Settings) -> Path | None:
     """Return the path of the DSR file; None for bicubic or a new network.
 
-    The default is the one in use, or a new network where only the upscaler is trained.
+    The default is the DSR in use (beside a specialist the shipped one), or a new one where only that is trained.
     """
     recipe = config.recipe
     new = config.upscaler == NEW or (config.upscaler is None and recipe.trains == ("upscaler",))
-    return None if new or not recipe.wants_upscaler else resolve_upscaler(settings, config.upscaler)
+    return None if new or not recipe.wants_upscaler else resolve_dsr(settings, config.upscaler)
 
 
 def _load_upscaler(

@@ -104,7 +104,8 @@ def _saliency(pipeline: Pipeline, inspection: Inspection, reference: Reference |
     shown = []
     with st.spinner("Covering parts of the face"):
         for one in inspection.enlarged:
-            found = saliency(pipeline.encoder.encode, one.image, targets[chosen])
+            encode = pipeline.encode_as_small if one is inspection.dsr else pipeline.encoder.encode
+            found = saliency(encode, one.image, targets[chosen])
             picture = overlay(one.image, found.heat)
             label = f"{one.name}: cosine {found.score:.2f}" + (f"; {INVENTED}" if one.invented else "")
             shown.append(Picture(labelled(picture) if one.invented else picture, label, f"Saliency of {one.name}"))

@@ -118,7 +118,7 @@ def _causes(
     encoder = load_encoder(path, device=target, check=False)
     check = check_on_faces(
         encoder,
-        load_upscaler(resolve_upscaler(load_settings(), upscaler), device=target),
+        load_upscaler(resolve_upscaler(load_settings(), upscaler, path), device=target),
         sample_of(opened.pictures, seed=seed),
         synthetic=opened.dataset.info.synthetic,
         on_progress=lambda name, done, total: progress(f"{name}: step {done} of {total}"),

@@ -51,9 +51,10 @@ def open_source(
     root = source_of(dataset_root)
     small = tuple(size for size in sizes_of(sizes) if size is not None) if sizes.strip() else ()
     settings = load_settings()
+    weights = resolve_weights(settings, system.weights)
     spec = SystemSpec(
-        weights=str(resolve_weights(settings, system.weights)),
-        upscaler=str(resolve_upscaler(settings, system.upscaler) or "bicubic"),
+        weights=str(weights),
+        upscaler=str(resolve_upscaler(settings, system.upscaler, weights) or "bicubic"),
         use_tta=system.use_tta,
         device=system.device,
     )

@@ -252,16 +252,17 @@ def _facts(person: Identity) -> dict[str, Any]:
 
 def _space(weights: str | None, use_tta: bool) -> Space:
     """The space of weights and the upscaler in use, read from the file alone where it is an official one."""
-    from core.gallery.records import Space
+    from core.models.active import space_beside
     from core.models.encoders import describe, resolve_weights
-    from core.models.upscalers import active_upscaler
+    from core.models.upscalers import upscaler_for
 
     settings = load_settings()
-    file, upscaler = describe(resolve_weights(settings, weights)), active_upscaler(settings)
+    file = describe(resolve_weights(settings, weights))
+    upscaler = upscaler_for(settings, file)
     if file.official is not None:
         name = file.official.name
     else:
         from core.encoder.weights import load_state
 
         name = load_state(file.path).variant.name
-    return Space(name, file.sha256, upscaler.sha256, use_tta, bicubic_px=upscaler.bicubic_px)
+    return space_beside(name, file.sha256, upscaler, flip_tta=use_tta)

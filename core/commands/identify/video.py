@@ -210,7 +210,7 @@ def _encoder_fields(options: EncoderOptions) -> dict[str, Any]:
 
     settings = load_settings()
     weights = resolve_weights(settings, options.weights)
-    upscaler = None if options.skip_dsr else resolve_upscaler(settings, options.upscaler)
+    upscaler = None if options.skip_dsr else resolve_upscaler(settings, options.upscaler, weights)
     return {
         "weights": str(Path(weights).resolve()),
         "upscaler": str(Path(upscaler).resolve()) if upscaler is not None else "bicubic",

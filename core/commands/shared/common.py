@@ -94,9 +94,9 @@ def build(config: PipelineConfig) -> Pipeline:
     from core.models.upscalers import resolve_upscaler
 
     settings = load_settings()
-    resolve_weights(settings, config.weights)
+    weights = resolve_weights(settings, config.weights)
     if not config.skip_dsr:
-        resolve_upscaler(settings, config.upscaler)
+        resolve_upscaler(settings, config.upscaler, weights)
     from core.pipeline import build_pipeline
 
     with progress_line("loading the encoder ..."):

@@ -111,7 +111,7 @@ def make_run_config(
     """The configuration of a run from its options. Raises SettingsInvalid, UsageMistake, WeightsMissing."""
     from core.commands.dataset.options import source_path
     from core.models.encoders import resolve_weights
-    from core.models.upscalers import resolve_upscaler
+    from core.models.upscalers import resolve_dsr
     from core.sr.upscale import BICUBIC
     from core.training.config import NEW, absolute, make_config
     from core.training.overrides import parse_changes
@@ -136,7 +136,7 @@ def make_run_config(
     upscaler = config.upscaler
     if upscaler is None and config.recipe.wants_upscaler:
         alone = config.recipe.trains == ("upscaler",)
-        upscaler = NEW if alone else str(resolve_upscaler(found) or BICUBIC)
+        upscaler = NEW if alone else str(resolve_dsr(found) or BICUBIC)
     return replace(config, edgeface=edgeface, teacher=taught_by, upscaler=upscaler)
 
 

@@ -112,7 +112,9 @@ def list_weights(as_json: JsonOption = False) -> None:
         rows.append(("*" if file.path == active else "", file.name, size, kind, file.path))
     for enlarger in upscalers:
         size = f"{enlarger.size_bytes / 1e6:.1f} MB"
-        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, "upscaler", enlarger.path))
+        own = enlarger.specialist
+        kind = "upscaler" if own is None else f"specialist of {own.weights_name or 'unknown weights'}"
+        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, kind, enlarger.path))
     if enlarging is not None and enlarging.path is None:
         rows.append(("*", enlarging.name, "", "upscaler", "no file needed"))
     for network in networks:
@@ -176,7 +178,11 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
     from core.models.variants import LICENCE_OF_DERIVED
     from core.sr.upscale import load_upscaler
 
-    load_upscaler(upscaler.path)  # complete, or refused
+    own = upscaler.specialist
+    if own is None:
+        load_upscaler(upscaler.path)  # complete, or refused
+    else:
+        _load_file(own.path, check=False)
     card = read_card(upscaler.metadata)
     if as_json:
         say_json({**facts_of_upscaler(upscaler), "card": card_facts(card, card.measured)})
@@ -185,7 +191,11 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
         say("bicubic: interpolation, nothing is invented; no file needed")
         return
     say(f"{upscaler.path}")
-    say("  kind: upscaler (DSR)")
+    if own is None:
+        say("  kind: upscaler (DSR)")
+    else:
+        say(f"  kind: specialist: an encoder for faces up to {own.max_px} px")
+        say(f"  specialist for: {own.weights_name or 'unknown weights'} (SHA-256 {own.weights_sha256 or 'unknown'})")
     for name in ("size_bytes", "sha256"):
         say(f"  {name.replace('_', ' ')}: {getattr(upscaler, name)}")
     for name, value in card.config.items():
@@ -219,7 +229,8 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
         from core.models.upscalers import check_upscaler
 
         check_upscaler(file)
-        say_result({"ok": True, **facts_of_upscaler(file)}, f"ok: {file.path or file.name} enlarges faces", as_json)
+        does = "enlarges faces" if file.specialist is None else "embeds small faces"
+        say_result({"ok": True, **facts_of_upscaler(file)}, f"ok: {file.path or file.name} {does}", as_json)
         return
     encoder = _load(file, check=True)
     say_result(
@@ -262,10 +273,14 @@ def fetch(
 
 
 def _load(file: WeightsFile, *, check: bool) -> Any:
+    return _load_file(file.path, check=check)
+
+
+def _load_file(path: Path, *, check: bool) -> Any:
     from core.encoder.encode import load_encoder
 
     with progress_line("loading ..."):
-        return load_encoder(file.path, device="cpu", check=check)
+        return load_encoder(path, device="cpu", check=check)
 
 
 def _show(name: str, event: FetchEvent) -> None:

@@ -41,6 +41,7 @@ def use(
     from core.models.active import active_models, partners, use_model
 
     settings = load_settings()
+    before = active_models(settings).upscaler
     with progress_line("loading and checking ..."):
         used = [use_model(settings, file_or_name)]
         partner = [file for file in partners(settings, active_models(settings)) if type(file) is not type(used[0])][:1]
@@ -52,7 +53,11 @@ def use(
     else:
         for file in used:
             say(_in_use_words(file))
-    if mismatch := active_models(settings).mismatch:
+    now = active_models(settings)
+    if before is not None and before.specialist is not None and now.upscaler not in (before, *used):
+        instead = "nothing" if now.upscaler is None else now.upscaler.name
+        note(f"{before.name} belongs to other weights; in its place is {instead}.")
+    if mismatch := now.mismatch:
         note(mismatch)
         for file in partner:
             note(f"Use {file.name}, too: edgeface-studio weights use {file.name}")

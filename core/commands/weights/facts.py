@@ -41,6 +41,13 @@ def facts_of_upscaler(file: UpscalerFile) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
         "sha256": file.sha256,
         "use_bicubic_px": list(file.bicubic_px),
+        "specialist": None
+        if file.specialist is None
+        else {
+            "for": file.specialist.weights_name or None,
+            "for_sha256": file.specialist.weights_sha256 or None,
+            "max_px": file.specialist.max_px,
+        },
     }
 
 

@@ -17,7 +17,7 @@ def test_each_size_is_the_face_reduced_and_enlarged_again(make_pipeline, portrai
     pipeline = make_pipeline()
     draft = prepare_enrolment(pipeline, [portrait], ["portrait"])
     [photo] = draft.usable
-    made = matched_templates(pipeline.encoder, pipeline.upscaler, pipeline.detector, draft.usable)
+    made = matched_templates(pipeline.encoders, pipeline.upscaler, pipeline.detector, draft.usable)
     assert [(t.kind, t.size_px, t.probe_px) for t in made] == [("sr", px, float(px)) for px in (32, 24, 16)]
     aligned = photo.probe.aligned
     for template in made:
@@ -36,13 +36,13 @@ def test_a_small_photograph_is_its_own_size_already(make_pipeline, portrait) -> 
     small = resize(portrait, (portrait.shape[1] // 5, portrait.shape[0] // 5))
     draft = prepare_enrolment(pipeline, [small], ["small"])
     assert len(draft.usable) == 1 and draft.usable[0].probe.size_px is not None
-    assert matched_templates(pipeline.encoder, pipeline.upscaler, pipeline.detector, draft.usable) == []
+    assert matched_templates(pipeline.encoders, pipeline.upscaler, pipeline.detector, draft.usable) == []
 
 
 def test_another_size_is_refused(make_pipeline) -> None:
     pipeline = make_pipeline()
     with pytest.raises(SettingsInvalid, match="20 px"):
-        matched_templates(pipeline.encoder, pipeline.upscaler, pipeline.detector, [], [32, 20])
+        matched_templates(pipeline.encoders, pipeline.upscaler, pipeline.detector, [], [32, 20])
 
 
 def test_enrolled_they_find_the_small_face_and_count_as_one_photograph(make_pipeline, portrait) -> None:
