@@ -21,7 +21,7 @@ from core.inspection.reference import Reference
 from core.inspection.values import Enlarged, Inspection, Step, Subject
 from core.inspection.verdict import judge
 from core.settings import CROP_PX, VLR_SIZES_PX
-from core.sr.upscale import BICUBIC, BicubicUpscaler
+from core.sr.upscale import BICUBIC, BicubicUpscaler, Route
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
@@ -76,9 +76,15 @@ def inspect_face(
         upscaler_sha256=upscaler.id,
         precision=pipeline.encoder.info.precision,
         flip_tta=pipeline.encoder.flip_tta,
-        in_use=f"{route.name}, since {route.because}" if route.because else route.name,
+        in_use=_in_words(route),
         reference=reference.label if reference is not None else "",
     )
+
+
+def _in_words(route: Route) -> str:
+    if route.specialist:
+        return f"{BICUBIC} and recognised by {route.name}"
+    return f"{route.name}, since {route.because}" if route.because else route.name
 
 
 def differences(hr: RGB, image: RGB) -> NDArray[np.uint8]:

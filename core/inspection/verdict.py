@@ -8,9 +8,7 @@ MARGIN = 0.02
 """Cosines that differ by less count as alike: the same crop in bfloat16 and float32 differs by up to 0.001, and one
 pixel's shift of a 112 px crop by more than that."""
 
-NOTHING_TO_COMPARE = (
-    "No super-resolution network is in use, so there is only bicubic to look at. Train one, or activate one."
-)
+NOTHING_TO_COMPARE = "Neither a super-resolution network nor a specialist is in use. Train one, or activate one."
 
 
 def judge(bicubic: Enlarged, dsr: Enlarged | None) -> Verdict:

@@ -85,6 +85,7 @@ def probes_of(cuts: Sequence[Cut], upscaler: Upscaler, limits: Limits) -> list[P
                 frame_shape=cut.shape,
                 upscaler="" if whole else route.name,
                 upscaler_because="" if whole else route.because,
+                invented=route.network,
                 attack=cut.attack,
             )
         )

@@ -39,7 +39,8 @@ class Probe:
     `sr_image` (112, 112, 3) is what the encoder sees. `size_px` is the VLR size (16, 24 or 32) that a
     small probe counts as, None for a large one. `face` is in the pixels of `frame_shape` (height, width), which is
     smaller than the photograph when the probe was reduced; None for an aligned crop. `upscaler` is who enlarged the
-    crop: "bicubic" or a network's name, "" where it was cut at 112 px; `upscaler_because` says why no network did.
+    crop: "bicubic" or a network's name, of a specialist that embeds it as it is, "" where it was cut at 112 px;
+    `upscaler_because` says why no network did. `invented`: a network enlarged it, so its detail is a guess.
     """
 
     crop: NDArray[np.uint8]
@@ -53,6 +54,7 @@ class Probe:
     frame_shape: tuple[int, int]
     upscaler: str = ""
     upscaler_because: str = ""
+    invented: bool = False
     attack: AttackScore | None = None
     """Score of the check against presentation attacks; None where none is in use."""
 

@@ -45,7 +45,8 @@ def weights_card(used: ActiveModels) -> None:
         if figures is None or figures.source == "validation":
             link("accuracy", "Measure their accuracy", icon=":material/monitoring:")
         if used.upscaler is not None:
-            st.markdown(f"**Small faces are enlarged by** {plain(upscaler_words(used.upscaler))}.")
+            done = "enlarged" if used.upscaler.specialist is None else "recognised"
+            st.markdown(f"**Small faces are {done} by** {plain(upscaler_words(used.upscaler))}.")
         if used.figures_pair:
             st.caption(
                 f"These figures were measured with a different pair of encoder and upscaler. {plain(used.figures_pair)}"
@@ -98,6 +99,9 @@ def _upscaler_origin(upscaler: UpscalerFile) -> dict[str, str]:
     card = read_card(upscaler.metadata)
     config = card.config
     sizes = f"{config.get('min_px')} to {config.get('max_px')} px" if "min_px" in config else ""
+    own = upscaler.specialist
+    if own is not None:
+        sizes = f"faces up to {own.max_px} px, beside {own.weights_name or 'other weights'}"
     return {
         "Trained for": sizes,
         "Trained by": card.trained_by,

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from core.models.active import AnyModel, use_model
+from core.models.active import AnyModel, release_specialist, use_model
 from core.models.download import fetch
 from core.models.encoders import WeightsFile, scan, use_weights
 from core.models.http_transfer import FetchEvent
@@ -107,7 +107,9 @@ def fetch_and_use(
 
     path = fetch(variant, here.weights_dir, base_url=base_url, on_event=on_event)
     on_progress(0.95, "Checking that it distinguishes faces")
-    return use_weights(here, path)
+    used = use_weights(here, path)
+    release_specialist(here)
+    return used
 
 
 def _upload_tab() -> None:
@@ -146,7 +148,7 @@ def _stored_label(file: WeightsFile | UpscalerFile) -> str:
     if file.path is None:
         return "bicubic (upscaler without a network)"
     if isinstance(file, UpscalerFile):
-        what = "upscaler"
+        what = "upscaler" if file.specialist is None else "specialist for small faces"
     elif file.official is not None:
         what = f"official {file.official.name}"
     else:

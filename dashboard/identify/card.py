@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.recognition.results import Outcome, Probe, Recognition, either
-from core.sr.upscale import BICUBIC
 from core.system.text import count
 from dashboard.identify.session import Photograph
 from dashboard.shell.session import Permission, allowed
@@ -108,7 +107,7 @@ def probe_faces(probe: Probe, width_px: int = 112) -> None:
         Picture(probe.crop, f"{'Aligned' if whole else 'As seen'}, {side} px", "Face as seen", pixels=side < 64)
     ]
     if not whole:
-        detail = "adds no detail" if probe.upscaler == BICUBIC else "its detail is a guess"
+        detail = "its detail is a guess" if probe.invented else "adds no detail"
         pictures.append(Picture(probe.sr_image, f"Enlarged ({probe.upscaler_text}): {detail}", "Enlarged face"))
     faces(pictures, width_px)
 

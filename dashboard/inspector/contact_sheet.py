@@ -80,9 +80,9 @@ def many_view(
     name = pipeline.upscaler.name
     invented = not pipeline.upscaler.interpolates
     middle = f"{plain(name)} ({INVENTED})" if invented else f"{BICUBIC}, which adds no detail"
-    st.markdown(
-        f"Each face: VLR, {middle}, HR. Below: cosine to HR{', bicubic → DSR' if invented else ''}. Click to open."
-    )
+    network = "DSR" if invented else plain(name)
+    compared = f", bicubic → {network}" if pipeline.upscaler.id != BICUBIC else ""
+    st.markdown(f"Each face: VLR, {middle}, HR. Below: cosine to HR{compared}. Click to open.")
     _component(key="inspector_contact", data={"faces": contact_data(tiles, shown, name)}, on_chosen_change=_open_chosen)
     protocol = (
         f"{len(shown)} of {count(len(rows), 'face')} of {label}, {reduction.size_px} px by {reduction.degradation}; "

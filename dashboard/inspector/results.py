@@ -28,17 +28,22 @@ HEADINGS: dict[Answer, str] = {
 }
 
 
+_SPECIALIST = ("Super-resolution", "The specialist")
+
+
 def verdict_line(inspection: Inspection) -> None:
     """Show whether super-resolution helps this face; where no network is in use, the way to one."""
     verdict = inspection.verdict
-    st.subheader(f"{_SIGNS[verdict.answer]} {HEADINGS[verdict.answer]}", anchor=False)
+    guess = inspection.dsr is None or inspection.dsr.invented
+    heading = HEADINGS[verdict.answer] if guess else HEADINGS[verdict.answer].replace(*_SPECIALIST)
+    st.subheader(f"{_SIGNS[verdict.answer]} {heading}", anchor=False)
     st.markdown(plain(verdict.sentence))
     if inspection.dsr is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Train a super-resolution network", icon=":material/model_training:", key="inspector_train"):
                 go("training")
             link("home", "Choose one on Home", icon=":material/home:")
-    else:
+    elif guess:
         name = plain(inspection.dsr.name)
         st.caption(f":material/warning: {name} is {INVENTED}. It isn't evidence of what a face looks like.")
 

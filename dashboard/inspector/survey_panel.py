@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.evaluation.pictures import Picture
 from core.inspection.survey import NEED_DSR, ordered, spread
+from core.sr.upscale import BICUBIC
 from core.system.text import count
 from dashboard.inspector.data import dataset_reference, survey_of
 from dashboard.inspector.people import EMBEDDED_PER_S, embed_pictures, progress_bar
@@ -42,10 +43,10 @@ class Selection:
 
 def survey_panel(pipeline: Pipeline, faces: Selection, reduction: Reduction, order: str) -> pd.DataFrame | None:
     """The figures of the selected faces in the given order; None, with the next step, where they aren't measured."""
-    if order in NEED_DSR and pipeline.upscaler.interpolates:
+    if order in NEED_DSR and pipeline.upscaler.id == BICUBIC:
         st.info(
-            "Gain and loss compare bicubic with a super-resolution network, and none is in use. Train one, or choose "
-            "one on Home.",
+            "Gain and loss compare bicubic with a super-resolution network or a specialist, and none is in use. Train "
+            "one, or choose one on Home.",
             icon=":material/compare:",
         )
         return None

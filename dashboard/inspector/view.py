@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.images import read_image
+from core.sr.upscale import BICUBIC
 from dashboard.inspector.data import gallery_reference
 from dashboard.inspector.face import face_view
 from dashboard.inspector.lab import lab
@@ -41,10 +42,10 @@ def view() -> None:
         return
     source = choose_one("Source", _SOURCES, "inspector_source", show_label=False)
     joined = pipeline()  # after the first field, which is visible while the network loads
-    if joined.upscaler.interpolates:
+    if joined.upscaler.id == BICUBIC:
         st.info(
-            "No super-resolution network is in use, so faces are enlarged by bicubic. Train a network, or choose "
-            "one on Home, to compare it with bicubic.",
+            "No super-resolution network or specialist is in use, so faces are enlarged by bicubic. Train one, or "
+            "choose one on Home, to compare it with bicubic.",
             icon=":material/compare:",
         )
     if source == "set":

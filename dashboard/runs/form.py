@@ -44,9 +44,14 @@ def weights_labels(used: WeightsFile) -> dict[str, str]:
     return labels
 
 
-def upscaler_labels() -> dict[str, str]:
-    """The path of every upscaler, or "bicubic", and its label, the one in use first. Raises UpscalerUnusable."""
+def upscaler_labels(*, trainable: bool = False) -> dict[str, str]:
+    """The path of every upscaler, or "bicubic", and its label, the one in use first; `trainable` leaves specialists
+    out. Raises UpscalerUnusable."""
     active = upscalers.active_upscaler(settings())
+    stored = [file for file in upscalers.scan(settings()) if not trainable or file.specialist is None]
     labels = {str(active.path or BICUBIC): f"{active.name} (in use)"}
-    others = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in upscalers.scan(settings())}}
+    if trainable and active.specialist is not None:
+        labels = {str(upscalers.resolve_dsr(settings()) or BICUBIC): ""}
+    others = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in stored}}
+    labels = {value: name or others[value] for value, name in labels.items()}
     return labels | {value: name for value, name in others.items() if value not in labels}

@@ -81,5 +81,7 @@ def upscaler_words(upscaler: UpscalerFile) -> str:
     """The upscaler in a few words."""
     if upscaler.path is None:
         return "bicubic"
+    if upscaler.specialist is not None:
+        return f"{upscaler.name}, an encoder for faces up to {upscaler.specialist.max_px} px"
     left = " and ".join(str(px) for px in upscaler.bicubic_px)
     return f"{upscaler.name}{f'; bicubic at {left} px, where it is more accurate' if left else ''}"

@@ -165,7 +165,7 @@ def _preset(kind: str) -> Recipe:
 
 def _upscaler(kind: str, recipe: Recipe) -> str:
     """A path, "bicubic", or NEW for a new network if the recipe trains one."""
-    labels = upscaler_labels()
+    labels = upscaler_labels(trainable=True)
     options = labels
     if "upscaler" in recipe.trains:
         in_use = next(iter(labels))

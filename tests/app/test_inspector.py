@@ -62,7 +62,7 @@ def test_without_weights_the_page_says_what_to_do(open_page: OpenPage) -> None:
 
 def test_without_a_data_set_a_photograph_can_be_inspected(open_page: OpenPage, ready: Path, astronaut: bytes) -> None:
     app = open_page("inspector")
-    assert "No data set yet" in shown(app) and "No super-resolution network is in use" in shown(app)
+    assert "No data set yet" in shown(app) and "No super-resolution network or specialist is in use" in shown(app)
     fill(ready, NAME, "Ben", space=space_in_use(active_weights(load_settings())))
     app.segmented_control(key="inspector_source").set_value("upload").run()
     assert "No face yet" in shown(app) and "Nothing is stored" in shown(app)
