@@ -31,6 +31,7 @@ from core.evaluation.intervals import share_interval
 from core.evaluation.metrics import rates_at_threshold
 from core.evaluation.open_set import GalleryDesign, Trial, run_trial
 from core.evaluation.pictures import Picture, codes_of, data_sha256
+from core.evaluation.protocol import aligner_of
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Side, side, sorted_scores
 from core.evaluation.systems import System
@@ -165,6 +166,7 @@ def calibrate(
         "reported_on": _facts(unknown[1]),
         "people_left_out": len(excluded),
         "data_sha256": data_sha256([*unknown[0], *unknown[1]]),
+        "aligner": aligner_of([*unknown[0], *unknown[1]]),
         **(data or {}),
     }
     return Evaluation("calibrate", "Thresholds from your own data", _text(goal, thresholds), protocol, tables), points

@@ -14,7 +14,8 @@ from core.evaluation.config_models import (
     PeopleConfig,
     PoolingConfig,
 )
-from core.evaluation.evaluation_spec import SWEEP_SECTIONS, Plan, SystemSpec
+from core.evaluation.direct_feed import lacks_direct_feed
+from core.evaluation.evaluation_spec import SIMILARITY_SECTIONS, SWEEP_SECTIONS, Plan, SystemSpec
 from core.evaluation.goal import Goal
 
 _DEFAULTS = Plan()
@@ -28,7 +29,8 @@ def command_for(config: EvaluationConfig) -> str:
     if isinstance(config, CalibrationConfig):
         words += _goal(config.goal)
         words += ["--store", "--gallery-path", config.gallery] if config.gallery else []
-    return shlex.join(words + _plan(config) + _systems(config.systems))
+    several = isinstance(config, DatasetConfig | PairsConfig | BenchmarkConfig)
+    return shlex.join(words + _plan(config) + _systems(config.systems, several=several))
 
 
 def _task(config: EvaluationConfig) -> list[str]:
@@ -47,12 +49,12 @@ def _task(config: EvaluationConfig) -> list[str]:
         case PoolingConfig():
             return ["pooling", "--frames", _list(config.frames), "--draws", str(config.draws)]
         case DatasetConfig():
-            return ["sweep" if _is_sweep(config) else "dataset"]
+            return [_OF_SECTIONS.get(config.plan.sections, "dataset")]
     return ["matched"]
 
 
-def _is_sweep(config: EvaluationConfig) -> bool:
-    return isinstance(config, DatasetConfig) and config.plan.sections == SWEEP_SECTIONS
+_OF_SECTIONS = {SWEEP_SECTIONS: "sweep", SIMILARITY_SECTIONS: "groups"}
+"""The command that measures these sections of a data set alone."""
 
 
 def _people(dataset: str, split: str | None, photographs: str | None, min_images: int) -> list[str]:
@@ -72,31 +74,33 @@ def _goal(goal: Goal) -> list[str]:
 
 
 def _plan(config: EvaluationConfig) -> list[str]:
-    plan, sweep = config.plan, _is_sweep(config)
+    plan, command = config.plan, _task(config)[0]
     words: list[str] = []
     if not isinstance(config, BenchmarkConfig):
         words += ["--sizes", ",".join("HR" if size is None else str(size) for size in plan.sizes)]
-        if not sweep:
+        if command != "sweep":
             words += ["--mode", "both" if len(plan.modes) > 1 else plan.modes[0].replace(" ", "-")]
         if isinstance(config, DatasetConfig | PairsConfig | CalibrationConfig):
             words += ["--degradation", "both" if len(plan.degradations) > 1 else plan.degradations[0]]
-    if isinstance(config, DatasetConfig):
+    if isinstance(config, DatasetConfig) and command != "groups":
         words += [word for size in plan.gallery_sizes or () for word in ("--gallery-size", str(size))]
-        if not sweep:
+        if command != "sweep":
             words += ["--threshold", f"{plan.threshold:g}"]
             words += ["--enrol", str(plan.enrol)] if plan.enrol != _DEFAULTS.enrol else []
             words += ["--sr-images", str(plan.sr_images)] if plan.sr_images != _DEFAULTS.sr_images else []
-    words += [] if sweep else ["--bootstrap", str(plan.bootstrap)]
+    words += [] if command == "sweep" else ["--bootstrap", str(plan.bootstrap)]
     words += ["--seed", str(plan.seed)]
     return words + [word for column in plan.by for word in ("--by", column)]
 
 
-def _systems(specs: Sequence[SystemSpec]) -> list[str]:
+def _systems(specs: Sequence[SystemSpec], *, several: bool) -> list[str]:
+    asked = [spec for spec in specs if not spec.beside]
     # A peer goes with the weights, by the ending of its file, unless its channels have another order.
-    named = dict.fromkeys(("--peer" if spec.bgr else "--weights", spec.weights) for spec in specs if spec.weights)
+    named = dict.fromkeys(("--peer" if spec.bgr else "--weights", spec.weights) for spec in asked if spec.weights)
     words = [str(word) for option in named for word in option]
-    for name in dict.fromkeys(spec.upscaler for spec in specs if spec.upscaler):
+    for name in dict.fromkeys(spec.upscaler for spec in asked if spec.upscaler):
         words += ["--upscaler", name]
+    words += ["--no-direct-feed"] if several and lacks_direct_feed(specs) else []
     words += ["--peer-bgr"] if any(spec.bgr for spec in specs) else []
     words += ["--use-tta"] if any(spec.use_tta for spec in specs) else []
     devices = {spec.device for spec in specs} - {"auto"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,6 +11,8 @@ from scipy.stats import binomtest
 from core.errors import SettingsInvalid
 from core.evaluation.per_identity import gained_and_lost
 from core.evaluation.result import Evaluation, resolution_table
+
+UNKNOWN = "not recorded"
 
 _VIEW = ["mode", "degradation", "probe", "size_px"]
 
@@ -46,7 +48,22 @@ def compare_evaluations(
     if not people.empty:
         tables["gained_lost"] = people
     title = f"{first} against {second}"
-    return Evaluation("compare", title, _text(change), protocol, tables)
+    aligners = {name: aligner_named(one) for name, one in zip(names, (before, after), strict=True)}
+    said = [_text(change), *differing_aligners(aligners)]
+    return Evaluation("compare", title, " ".join(said), {**protocol, "aligners": aligners}, tables)
+
+
+def aligner_named(evaluation: Evaluation) -> str:
+    """What aligned the faces of an evaluation, in words."""
+    return str(evaluation.protocol.get("aligner") or UNKNOWN)
+
+
+def differing_aligners(aligners: Mapping[str, str]) -> list[str]:
+    """Return a warning where evaluations, by name, were aligned by different means, else nothing."""
+    if len(set(aligners.values())) < 2:
+        return []
+    said = "; ".join(f"{name}: {aligner}" for name, aligner in aligners.items())
+    return [f"Their faces were aligned differently ({said}): a difference may come from that."]
 
 
 def of_system(evaluation: Evaluation, label: str) -> Evaluation:

@@ -17,9 +17,10 @@ import pandas as pd
 
 from core.evaluation import curves, open_set, per_identity, reject, sr_quality
 from core.evaluation.embedding import Embedded, embed
-from core.evaluation.evaluation_spec import Plan
-from core.evaluation.groups import by_group
+from core.evaluation.evaluation_spec import COMPARING, Plan
+from core.evaluation.groups import by_group, similarities, similarity_by_group
 from core.evaluation.head import find_head, head_accuracy, read_head
+from core.evaluation.headline import headline
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
@@ -29,12 +30,9 @@ from core.evaluation.protocol import labelled, protocol_of, view_columns
 from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
 from core.evaluation.systems import System
-from core.evaluation.verification import roc_of_sorted
+from core.evaluation.verification import Floats, roc_of_sorted
 from core.evaluation.verification_rows import Pairing, Row, row_values
 from core.evaluation.views import View
-
-_COMPARING = ("verification", "identification", "open set")
-"""Sections that need genuine and impostor pairs."""
 
 _PROBES_KEPT = 200_000
 """A longer table of probes isn't stored; per-person figures are."""
@@ -65,10 +63,11 @@ def evaluate_pictures(
     raises; JobStopped.
     """
     people, names = codes_of(pictures)
-    if not set(plan.sections).isdisjoint(_COMPARING):
+    if not set(plan.sections).isdisjoint(COMPARING):
         require_comparable((picture.identity for picture in pictures), str(data.get("data") or "The data"))
     work = _Work(pictures, people, plan, hooks)
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    similar: list[tuple[System, Mapping[View, Floats]]] = []
     for system in systems:
         embedded = embed(
             system,
@@ -86,9 +85,12 @@ def evaluate_pictures(
             for name, table in _measured(work, view, embedded[view], embedded[View(view.mode)]).items():
                 tables[name].append(labelled(table, view_columns(system, view)))
         hooks.progress(f"measure {system.label}", len(wanted), len(wanted))
+        similar.append((system, similarities(embedded)))
         for name, table in _of_system(work, system, embedded).items():
             table.insert(0, "system", system.label)
             tables[name].append(table)
+    if "similarity" in plan.sections:
+        tables["similarity"] = similarity_by_group(similar, pictures, plan)
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
     if "probes" in joined and len(joined["probes"]) > _PROBES_KEPT:
         del joined["probes"]
@@ -97,7 +99,7 @@ def evaluate_pictures(
     return Evaluation(
         "dataset",
         f"Accuracy on {data.get('data', 'pictures')}",
-        _headline(joined),
+        headline(joined, plan.sections),
         {
             **protocol_of(systems, pictures, plan),
             **data,
@@ -314,14 +316,3 @@ def _people_with_one(pictures: Sequence[Picture]) -> pd.DataFrame:
     alone = sorted(str(name) for name in counts[counts < 2].index)
     why = "only one image: nothing to compare it with"
     return pd.DataFrame({"identity": alone, "images": 1, "why": why}, columns=["identity", "images", "why"])
-
-
-def _headline(tables: Mapping[str, pd.DataFrame]) -> str:
-    """The EER of the first system at every size, in a sentence."""
-    if "verification" not in tables or tables["verification"].empty:
-        return "No pair could be compared: too few pictures gave a usable face."
-    rows = tables["verification"]
-    first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["pairing"] != "VLR-VLR")]
-    said = [f"{row.probe} {row.eer * 100:.2f} %" for row in first.itertuples()]
-    pairs = f"up to {first['genuine'].max():,} genuine and {first['impostor'].max():,} impostor pairs"
-    return f"EER against HR with {first['system'].iloc[0]} ({pairs}): {', '.join(said)}."

@@ -17,11 +17,21 @@ from core.system.validated import Record, validated
 CURVE_SIZES: tuple[Size, ...] = (None, 48, 40, 32, 24, 20, 16, 12)
 """The sizes of a resolution curve; None is HR."""
 
-SECTIONS = ("verification", "identification", "open set", "reject", "super-resolution", "head")
-"""Parts of an evaluation. Identification includes per-person figures, confused pairs and the sweep."""
+SECTIONS = ("verification", "identification", "open set", "reject", "similarity", "super-resolution", "head")
+"""Parts of an evaluation. Identification includes per-person figures, confused pairs and the sweep; similarity is
+that of small faces to their own full-size ones, by group."""
 
-SWEEP_SECTIONS = ("verification", "identification", "open set")
+SIMILARITY_SECTIONS = ("similarity",)
+"""The part that needs one picture of each person only."""
+
+COMPARING = ("verification", "identification", "open set")
+"""The parts that need genuine and impostor pairs."""
+
+SWEEP_SECTIONS = COMPARING
 """The parts that a sweep over thresholds needs."""
+
+BOTH_DEGRADATIONS: tuple[Degradation, ...] = ("bicubic", "camera")
+"""What reports of accuracy measure unless told otherwise."""
 
 PEER_SUFFIX = ".onnx"
 
@@ -32,6 +42,7 @@ class SystemSpec:
 
     `weights` is a file or a name, None for the weights in use; a .onnx file is a peer, another recogniser. `upscaler`
     is "bicubic" or a DSR file, None for the one in use. `bgr`: the peer takes its channels in that order.
+    `beside`: it was added for comparison (`core.evaluation.direct_feed`).
     """
 
     weights: str | None = None
@@ -40,6 +51,7 @@ class SystemSpec:
     device: str = "auto"
     precision: str = "auto"
     bgr: bool = False
+    beside: bool = False
 
     @property
     def is_peer(self) -> bool:

@@ -85,13 +85,19 @@ def paired_interval(
 ) -> Interval | None:
     """The interval of the mean of `after` - `before` (N,), by resampling the probes' `people` (N,); None without
     resamples or probes."""
-    if not resamples or not len(before):
+    return mean_interval(after.astype(np.float64) - before, people, resamples=resamples, seed=seed)
+
+
+def mean_interval(values: Floats, people: Ints, *, resamples: int = 1000, seed: int = 0) -> Interval | None:
+    """The interval of the mean of cosines, or of differences of rates or of cosines, (N,), by resampling their `people`
+    (N,): `change_interval`. None without resamples or values."""
+    if not resamples or not len(values):
         return None
     present, codes = np.unique(people, return_inverse=True)
-    change = np.bincount(codes, weights=after.astype(np.float64) - before, minlength=len(present))
+    total = np.bincount(codes, weights=values, minlength=len(present))
     count = np.bincount(codes, minlength=len(present))
     counts = draw_people(len(present), resamples, seed).astype(np.float64)
-    return change_interval(float(after.mean() - before.mean()), (change @ counts) / (count @ counts), len(present))
+    return change_interval(float(np.mean(values)), (total @ counts) / (count @ counts), len(present))
 
 
 def _variance(drawn: Sequence[float] | Floats, people: float) -> float:

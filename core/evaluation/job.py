@@ -27,6 +27,7 @@ from core.evaluation.config_models import (
 )
 from core.evaluation.evaluate import evaluate_pictures
 from core.evaluation.evaluation_spec import SystemSpec
+from core.evaluation.face_memory import FaceMemory
 from core.evaluation.hooks import RunHooks
 from core.evaluation.lineage import trained_people
 from core.evaluation.listed_pairs import PairsSource
@@ -66,7 +67,9 @@ def run(context: JobContext) -> Mapping[str, Any]:
         require(Permission.WEIGHTS)
     started = time.monotonic()
     hooks = RunHooks(_throttled(context), context.should_stop, default_embedding_cache(settings))
-    systems = [open_system(spec, settings) for spec in config.systems or (SystemSpec(),)]
+    specs = config.systems or (SystemSpec(),)
+    memory = FaceMemory() if len(specs) > 1 else None
+    systems = [open_system(spec, settings, memory) for spec in specs]
     if isinstance(config, CalibrationConfig):
         evaluation, people = _calibrated(context, config, systems[0], hooks, settings), set[str]()
     else:

@@ -9,6 +9,7 @@ import pandas as pd
 from core.evaluation import curves
 from core.evaluation.embedding import Embedded, embed
 from core.evaluation.evaluation_spec import Plan
+from core.evaluation.headline import listed_headline
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.listed_pairs import (
     PairsSource,
@@ -54,7 +55,7 @@ def evaluate_listed(
     }
     title = f"Verification on {source.pairs_file.name} of {facts['data']}"
     protocol = {**protocol_of(systems, listed.pictures, plan), **facts}
-    return Evaluation("pairs", title, _text(tables["verification"]), protocol, tables)
+    return Evaluation("pairs", title, listed_headline(tables["verification"]), protocol, tables)
 
 
 def _compared(embedded: dict[View, Embedded], plan: Plan) -> list[tuple[View, Pairing, Embedded, Embedded]]:
@@ -77,14 +78,3 @@ def _drawn(task: PairTask, probe: Embedded, other: Embedded, pairing: Pairing) -
     scores, there, first, second, _ = listed_scores(task, probe, other, pairing)
     scores, same = scores[there], (first == second)[there]
     return curves.roc_points(roc(scores, same)), curves.score_histogram(scores[same], scores[~same])
-
-
-def _text(rows: pd.DataFrame) -> str:
-    first = rows[(rows["system"] == rows["system"].iloc[0]) & (rows["protocol"] == "pairs file")]
-    said = [
-        f"{row['probe']} {row['pairing']} {row['eer'] * 100:.2f} %"
-        for row in first.to_dict("records")
-        if row["mode"] == first["mode"].iloc[0]
-    ]
-    pairs = f"up to {first['genuine'].max():,} genuine and {first['impostor'].max():,} impostor"
-    return f"EER of listed pairs ({pairs}), {first['mode'].iloc[0]}, {first['system'].iloc[0]}: {', '.join(said)}."

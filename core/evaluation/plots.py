@@ -17,6 +17,12 @@ GENUINE, IMPOSTOR, BAR = PALETTE[0], PALETTE[1], "#8CC5BF"
 
 _HEIGHT_PX = 380
 
+GROUP_NOTE = (
+    "The mean cosine of each small face's embedding to that of its own full-size face, and the gain over feeding the "
+    "same encoder directly, by bicubic enlargement. Intervals come from resampling people. A group whose gain lies "
+    "below 0 pays for the others; don't compare groups that are marked as few."
+)
+
 
 def roc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
     """TAR over FAR, FAR logarithmic: a line for each value of the columns `by` of `curves`."""
@@ -143,6 +149,33 @@ def per_identity_chart(table: pd.DataFrame, measure: str = "rank1", most: int = 
     figure.update_yaxes(**name_axis(list(some["identity"]), 26))
     figure.update_xaxes(range=[0, 102])
     return figure
+
+
+def group_charts(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """(title, chart) of the mean similarity of small faces to their own full-size faces (`similarity`), a row for each
+    group and a colour for each system, for every column of groups, mode, degradation and size; the smallest first."""
+    grouped = table[table["by"] != table["group"]].sort_values("size_px", kind="stable")
+    for (column, mode, degradation, probe), some in grouped.groupby(["by", "mode", "degradation", "probe"], sort=False):
+        names = list(some["group"].unique())
+        figure = _figure("Mean cosine to the own full-size face", "", height=max(200, 34 * len(names) + 130))
+        systems = list(some["system"].unique())
+        for position, system in enumerate(systems):
+            own = some[some["system"] == system]
+            shift = (position - (len(systems) - 1) / 2) * 0.18
+            high, low = own["similarity_high"].astype(float), own["similarity_low"].astype(float)
+            bounds = {"array": high - own["similarity"], "arrayminus": own["similarity"] - low}
+            figure.add_scatter(
+                x=own["similarity"],
+                y=[names.index(name) + shift for name in own["group"]],
+                name=label(system, 60),
+                mode="markers",
+                marker={"color": PALETTE[position % len(PALETTE)], "size": 9},
+                error_x={"type": "data", "symmetric": False, "thickness": 1.5, "width": 4, **bounds},
+                customdata=own[["group", "people", "images"]],
+                hovertemplate="%{customdata[0]}: %{x:.3f}, %{customdata[1]} people<extra></extra>",
+            )
+        figure.update_yaxes(**name_axis(names, 26), autorange="reversed")
+        yield f"{column}: {probe}, {degradation}, {mode}", figure
 
 
 def reject_charts(table: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[str, go.Figure]]:

@@ -13,7 +13,11 @@ from core.evaluation.evaluation_spec import Plan
 from core.evaluation.pictures import Picture, data_sha256
 from core.evaluation.systems import System
 from core.evaluation.views import View
-from core.settings import CROP_PX
+from core.models.landmark_networks import describe, resolve_landmarks
+from core.settings import CROP_PX, load_settings
+
+AS_IN_DATA = "as in the data set"
+"""The aligner of crops that were aligned before."""
 
 VERSIONS = ("edgeface-studio", "torch", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
@@ -24,10 +28,21 @@ def protocol_of(systems: Sequence[System], pictures: Sequence[Picture], plan: Pl
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": "accept when cosine >= threshold; gallery at HR, probes at each size",
         "data_sha256": data_sha256(pictures),
+        "aligner": aligner_of(pictures),
         "systems": [system.protocol() for system in systems],
         "plan": plan.to_config(),
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def aligner_of(pictures: Sequence[Picture]) -> str:
+    """What found and aligned the faces: "YuNet + NETWORK (SHA-256)" of the landmark network in use, or AS_IN_DATA where
+    all pictures are crops. Figures by different aligners can't be compared."""
+    if all(picture.aligned for picture in pictures):
+        return AS_IN_DATA
+    settings = load_settings()
+    network = describe(resolve_landmarks(settings))
+    return f"YuNet + {network.name} ({network.sha256[:12]})"
 
 
 def view_columns(system: System, view: View) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.evaluation.result import TITLES, Evaluation, resolution_table, trainin
 from core.evaluation.table_format import compact
 
 _ROWS = 60
+_GROUP_CHARTS = 24
 _BY = ("system", "mode", "degradation", "probe", "pairing")
 _HIDDEN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
 """Tables that are shown as charts only."""
@@ -39,6 +40,8 @@ _NOTES = {
     "per_identity": "Worst first; intervals are Wilson's over the person's probes.",
     "groups": "Each probe is searched among all people. Intervals come from resampling people; don't compare groups "
     "that are marked as few. A difference may come from the photographs as well as from the people on them.",
+    "similarity": plots.GROUP_NOTE,
+    "published": "Others aligned faces in their own way: figures by different aligners can't be compared.",
     "sweep": "A threshold chosen here and reported on the same data gives optimistic figures: calibrate on "
     "other people.",
     "sr_summary": "Against the HR crop; super-resolution invents detail that a higher figure doesn't prove true.",
@@ -82,6 +85,7 @@ def _facts(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("People", protocol.get("people")),
         ("Pictures", protocol.get("pictures")),
         ("Data SHA-256", protocol.get("data_sha256")),
+        ("Aligner", protocol.get("aligner")),
         ("Measured at", protocol.get("made_at")),
     ]
     for system in protocol.get("systems", []):
@@ -123,6 +127,14 @@ def _charts(name: str, evaluation: Evaluation) -> Iterator[tuple[str, go.Figure]
         for values, some in list((enough if len(enough) else table).groupby(list(_BY[:4]), sort=False))[-1:]:
             heading = ", ".join(str(value) for value in values if str(value))
             yield f"Worst people: {heading}", plots.per_identity_chart(some)
+    else:
+        yield from _whole_charts(name, table)
+
+
+def _whole_charts(name: str, table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """(title, chart) for a table whose charts are made by one function."""
+    if name == "similarity":
+        yield from islice(plots.group_charts(table), _GROUP_CHARTS)
     elif name == "reject":
         yield from plots.reject_charts(table, _BY)
     elif name == "sr_quality":

@@ -34,6 +34,7 @@ TITLES: dict[str, str] = {
     "sweep": "Sweep over thresholds",
     "per_identity": "Person by person",
     "groups": "By group",
+    "similarity": "Small faces against their own full-size faces, by group",
     "confused": "Confused pairs",
     "too_few": "People with too few images",
     "took_part": "People who took part in training or choosing the weights",
@@ -70,6 +71,7 @@ IN_JSON = frozenset(
         "matched",
         "pooling",
         "groups",
+        "similarity",
     }
 )
 _TEXT = frozenset(

@@ -20,7 +20,7 @@ from core.evaluation.config_models import (
     PairsConfig,
     PoolingConfig,
 )
-from core.evaluation.evaluation_spec import Plan, SystemSpec, plan_of, refused
+from core.evaluation.evaluation_spec import BOTH_DEGRADATIONS, COMPARING, Plan, SystemSpec, plan_of, refused
 from core.evaluation.goal import Goal
 from core.system.validated import validated
 
@@ -38,15 +38,17 @@ def dataset_config(
     photographs: Path | None = None,
     min_images: int = 1,
 ) -> Config:
-    """Configure every section of `plan` on a data set.
+    """Configure every section of `plan` on a data set, under both degradations unless it names them.
 
     Raises SettingsInvalid for a plan that can't be used, end-to-end figures without the photographs, groups by a column
     that isn't there, or a split without two people to compare; what `dataset_at` raises then.
     """
     people = _people(root, split, photographs, min_images)
+    plan = {"degradations": BOTH_DEGRADATIONS, **plan}
     checked = plan_of(plan)
     _require_groups(root, checked.by)
-    _require_pairs(root, split, min_images)
+    if not set(checked.sections).isdisjoint(COMPARING):
+        _require_pairs(root, split, min_images)
     _require_photographs(checked, photographs)
     return _checked(DatasetConfig, systems, plan, people)
 
@@ -90,8 +92,9 @@ def pairs_config(
     folds: Sequence[int] | None = None,
     all_pairs: bool = True,
 ) -> Config:
-    """Configure verification on a pairs file. Raises SettingsInvalid, PairsInvalid where it or a photograph is
-    missing."""
+    """Configure verification on a pairs file, under both degradations unless `plan` names them. Raises SettingsInvalid,
+    PairsInvalid where it or a photograph is missing."""
+    plan = {"degradations": BOTH_DEGRADATIONS, **plan}
     plan_of(plan)
     root, listed = _folder(images), pairs.expanduser().resolve()
     _require_pairs_file(root, listed, folds)

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from core.evaluation.evaluation_spec import SystemSpec
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
+from core.models.measured import DIRECT_FEED
 from core.models.upscalers import upscaler_for
 from core.settings import Settings, load_settings
 from core.sr import load_upscaler
 from core.sr.upscale import BICUBIC
 
 if TYPE_CHECKING:
+    from core.evaluation.face_memory import FaceMemory
+    from core.faces.detect import Detector
     from core.pipeline import Pipeline
 
 FACTS = ("encoder", "official", "precision", "device", "parameters", "kind")
@@ -80,7 +83,8 @@ class System:
     @property
     def label(self) -> str:
         """Its name in tables and charts."""
-        return f"{self.name} + {self.upscaler_name}{' + flip' if self.flip_tta else ''}"
+        enlarged = f", {DIRECT_FEED}" if self.upscaler_id == BICUBIC else f" + {self.upscaler_name}"
+        return f"{self.name}{enlarged}{' + flip' if self.flip_tta else ''}"
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -128,7 +132,7 @@ class System:
         }
 
 
-def _build(spec: SystemSpec, path: Path) -> Pipeline:
+def _build(spec: SystemSpec, path: Path, memory: FaceMemory | None) -> Pipeline:
     from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 
     config = PipelineConfig(
@@ -142,18 +146,28 @@ def _build(spec: SystemSpec, path: Path) -> Pipeline:
         precision=spec.precision,  # type: ignore[arg-type]  # checked where it is resolved
     )
     if not spec.is_peer:
-        return build_pipeline(config)
+        pipeline = build_pipeline(config)
+        pipeline.detector = pipeline.detector if memory is None else _detector(memory)
+        return pipeline
     from core.evaluation.peers import OnnxEncoder
     from core.gallery.store import Gallery
-    from core.models.landmark_networks import detector_in_use
 
     peer: Any = OnnxEncoder(path, use_tta=spec.use_tta, bgr=spec.bgr)
-    detector = detector_in_use(load_settings())
-    return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), detector, Gallery.open(":memory:"))
+    return Pipeline(config, peer, load_upscaler(spec.upscaler or BICUBIC), _detector(memory), Gallery.open(":memory:"))
 
 
-def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
-    """Find and hash the files of a system, without loading them. The system's `spec` holds the files found.
+def _detector(memory: FaceMemory | None) -> Detector:
+    """The detector in use; with one memory for several systems it looks at each picture once."""
+    from core.evaluation.face_memory import FaceMemory, RememberingDetector
+    from core.models.landmark_networks import resolve_landmarks
+
+    memory = memory or FaceMemory()
+    return RememberingDetector(memory, landmarks_path=resolve_landmarks(load_settings()))
+
+
+def open_system(spec: SystemSpec, settings: Settings | None = None, memory: FaceMemory | None = None) -> System:
+    """Find and hash the files of a system, without loading them; its `spec` holds the files found. Systems that share a
+    `memory` look for faces once.
 
     Raises WeightsMissing, UpscalerUnusable, PeerUnusable when a file is missing, SettingsInvalid where active.json
     can't be read.
@@ -185,7 +199,7 @@ def open_system(spec: SystemSpec, settings: Settings | None = None) -> System:
         upscaler_id=upscaler.sha256,
         flip_tta=spec.use_tta,
         key=key,
-        loader=PipelineLoader(partial(_build, spec, path)),
+        loader=PipelineLoader(partial(_build, spec, path, memory)),
         spec=spec,
         path=path,
     )

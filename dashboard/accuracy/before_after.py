@@ -8,11 +8,12 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.evaluation.chart_style import label, name_axis, new_figure
-from core.evaluation.compare_runs import compare_evaluations, of_system
+from core.evaluation.compare_runs import compare_evaluations, differing_aligners, of_system
 from core.evaluation.plots import GENUINE, IMPOSTOR
 from core.evaluation.result import Evaluation
 from core.evaluation.table_format import compact, screen
 from core.jobs.run_dir import Run
+from core.models.measured import BICUBIC
 from core.system.text import count
 from dashboard.accuracy.data import EvaluationEntry, accuracy_runs, evaluation_of, read_entry
 from dashboard.accuracy.tables import chart, table_download
@@ -36,8 +37,11 @@ def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         return
     names = list(options)
     own = [name for name in names if options[name][0].id == entry.run.id]
-    before = names.index(own[0]) if len(own) > 1 else names.index(next(n for n in names if n not in own))
-    after = names.index(own[1] if len(own) > 1 else own[0])
+    if len(own) > 1:
+        first_two = own[1::-1] if _is_fed_directly(evaluation) else own[:2]
+        before, after = map(names.index, first_two)
+    else:
+        before, after = names.index(next(n for n in names if n not in own)), names.index(own[0])
     columns = st.columns(2, gap="medium")
     first = columns[0].selectbox("Before", names, index=before, key="accuracy_before", persist_state="page")
     second = columns[1].selectbox("After", names, index=after, key="accuracy_after", persist_state="page")
@@ -49,8 +53,16 @@ def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
     except CoreError as error:
         show_error(error)
         return
+    for warning in differing_aligners(compared.protocol["aligners"]):
+        st.warning(plain(warning), icon=":material/warning:")
     _people(entry, compared)
     _change(entry, compared)
+
+
+def _is_fed_directly(evaluation: Evaluation) -> bool:
+    """Whether the second system is the first one's encoder without super-resolution: the one to start from."""
+    one, other = evaluation.protocol["systems"][:2]
+    return bool(other.get("upscaler") == BICUBIC and other.get("weights_sha256") == one.get("weights_sha256"))
 
 
 def choices(entry: EvaluationEntry, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:

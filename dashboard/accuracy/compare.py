@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.errors import CoreError
 from core.evaluation import plots
+from core.evaluation.compare_runs import aligner_named, differing_aligners
 from core.evaluation.result import resolution_table
 from core.jobs.run_dir import Run
 from dashboard.accuracy.data import EvaluationEntry, evaluation_of, read_entry
@@ -52,7 +53,7 @@ def _labels(by_id: Mapping[str, EvaluationEntry]) -> dict[str, str]:
 
 
 def _comparison(by_letter: Mapping[str, EvaluationEntry]) -> None:
-    table, hashes = together(by_letter)
+    table, hashes, aligners = together(by_letter)
     st.caption("  \n".join(f"**{letter}**: {plain(entry.label)}" for letter, entry in by_letter.items()))
     if table.empty:
         return
@@ -61,6 +62,8 @@ def _comparison(by_letter: Mapping[str, EvaluationEntry]) -> None:
             "These runs measured different data, so a difference may come from the people rather than the weights.",
             icon=":material/warning:",
         )
+    for warning in differing_aligners(aligners):
+        st.warning(plain(warning), icon=":material/warning:")
     figure = choose_figure(table, "accuracy_figure")
     by = ("run", "system", "mode", "degradation")
     chart(plots.resolution_chart(table, figure, by), "accuracy_compared", alt=f"{FIGURES[figure]} by size")
@@ -69,13 +72,15 @@ def _comparison(by_letter: Mapping[str, EvaluationEntry]) -> None:
     table_download(table, "accuracy-compared", key="accuracy_compared_csv")
 
 
-def together(by_letter: Mapping[str, EvaluationEntry]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The `resolution_table` of every run against HR, with its letter in the column `run`, and the hash of its data.
+def together(by_letter: Mapping[str, EvaluationEntry]) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """The `resolution_table` of every run against HR, with its letter in the column `run`; the hash of each run's data,
+    and its aligner.
 
     Runs that can't be read are left out, with their error shown.
     """
     tables: list[pd.DataFrame] = []
     hashes: dict[str, str] = {}
+    aligners: dict[str, str] = {}
     for letter, entry in by_letter.items():
         try:
             evaluation = evaluation_of(entry.run)
@@ -86,7 +91,8 @@ def together(by_letter: Mapping[str, EvaluationEntry]) -> tuple[pd.DataFrame, di
         table.insert(0, "run", letter)
         tables.append(table[table["pairing"] != "VLR-VLR"])
         hashes[letter] = str(evaluation.protocol.get("data_sha256"))
-    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()), hashes
+        aligners[letter] = aligner_named(evaluation)
+    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()), hashes, aligners
 
 
 def side_by_side(table: pd.DataFrame, figure: str) -> pd.DataFrame:

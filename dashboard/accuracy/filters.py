@@ -14,7 +14,8 @@ BY = ["system", "mode", "degradation", "probe", "size_px"]
 
 
 def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: bool = False) -> pd.DataFrame:
-    """The rows of the chosen system, mode, degradation, probe size and pairing; a single option isn't offered.
+    """The rows of the chosen system, mode, degradation, probe size and pairing; a single option isn't offered. Without
+    `sizes` they are those of every size and degradation.
 
     The smallest size and the comparison with HR come first. `key` is that of the part: "scores", "people".
     """
@@ -26,8 +27,8 @@ def choose_rows(table: pd.DataFrame, key: str, *, sizes: bool = True, pairings: 
             views = some.drop_duplicates("probe").sort_values("size_px")
             some = _one_of(some, "probe", "Probe", key, list(views["probe"]))
         kinds = [kind for kind in DEGRADATIONS if kind in set(some["degradation"])]
-        if len(kinds) > 1:
-            some = _one_of(some, "degradation", "Degradation", key, kinds, DEGRADATIONS, keep=not sizes)
+        if sizes and len(kinds) > 1:
+            some = _one_of(some, "degradation", "Degradation", key, kinds, DEGRADATIONS)
         if pairings and "pairing" in some:
             order = [each for each in ("VLR-HR", "VLR-VLR", "HR-HR") if each in set(some["pairing"])]
             some = _one_of(some, "pairing", "Pairs", key, order)
@@ -50,10 +51,8 @@ def _one_of(
     key: str,
     options: list[str],
     labels: dict[str, str] | None = None,
-    *,
-    keep: bool = False,
 ) -> pd.DataFrame:
-    """The rows whose `column` has the chosen value; with `keep` also those where it is empty (HR isn't degraded)."""
+    """The rows whose `column` has the chosen value."""
     if len(options) < 2:
         return table
     name = f"accuracy_{key}_{column}"
@@ -64,4 +63,4 @@ def _one_of(
         chosen = st.selectbox(label, options, key=name, width=330, persist_state="page")
     else:
         chosen = choose_one(label, {each: plain(label_of(each, each)) for each in options}, name)
-    return table[(table[column] == chosen) | (table[column] == "")] if keep else table[table[column] == chosen]
+    return table[table[column] == chosen]

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from core.jobs.reader import Progress
+from core.models.measured import BICUBIC, DIRECT_FEED
 from dashboard.ui.markdown import duration
 
 TASKS = {
@@ -74,7 +75,8 @@ def system_name(spec: Mapping[str, Any]) -> str:
     """The label in tables of a system of a run's configuration."""
     weights = PurePath(str(spec["weights"])).stem if spec.get("weights") else "the weights in use"
     upscaler = str(spec.get("upscaler") or "the upscaler in use")
-    return f"{weights} + {PurePath(upscaler).stem}{' + flip' if spec.get('use_tta') else ''}"
+    enlarged = f", {DIRECT_FEED}" if upscaler == BICUBIC else f" + {PurePath(upscaler).stem}"
+    return f"{weights}{enlarged}{' + flip' if spec.get('use_tta') else ''}"
 
 
 def data_name(config: Mapping[str, Any]) -> str:
@@ -94,7 +96,7 @@ def goal_text(goal: Mapping[str, Any]) -> str:
 
 
 def progress_bar(progress: Progress | None) -> tuple[float, str] | None:
-    """The share of the step that is done and its text: "Embedding faces (xxs + bicubic): 30 of 120 images, 41 per
+    """The share of the step that is done and its text: "Embedding faces (xxs, direct feed): 30 of 120 images, 41 per
     second, 2 s left". None before the first progress."""
     if progress is None:
         return None

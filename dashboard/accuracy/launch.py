@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import streamlit as st
 from core.dataset.library import Listed
 from core.errors import SettingsInvalid
 from core.evaluation import run_config
+from core.evaluation.evaluation_spec import BOTH_DEGRADATIONS
 from core.evaluation.pairs import folds_of
 from core.evaluation.pictures import group_columns
 from core.jobs.launch import launch
@@ -40,6 +42,15 @@ _TEXTS = {
     "pairs": "Verification on the pairs of a file in LFW's format, and on every pair of its photographs.",
     "benchmark": "On your own copy of a benchmark, with its published layout and protocol.",
 }
+
+
+@dataclass(frozen=True)
+class Further:
+    """What is measured beside the chosen weights and upscalers: peers' files, with flip TTA, and the direct feed."""
+
+    peers: tuple[str, ...] = ()
+    use_tta: bool = False
+    direct_feed: bool = True
 
 
 def launch_panel(*, first: bool) -> None:
@@ -74,12 +85,12 @@ def _form(used: WeightsFile) -> None:
     if source != "benchmark":
         plan["sizes"] = choose_sizes("accuracy_measure")
     plan |= _protocol(source, given)
-    peers, use_tta = _everything_else(source, given, plan)
+    further = _everything_else(source, given, plan)
     clicked = st.button("Measure", type="primary", icon=":material/play_arrow:", key="accuracy_start")
     link("help", "What is measured, and how to read the figures", icon=":material/help:", topic="accuracy")
     if clicked:
         with feedback() as attempt:
-            run = start(source, given, plan, weights, upscalers, peers=peers, use_tta=use_tta)
+            run = start(source, given, plan, weights, upscalers, further)
         if attempt.ok:
             show_run(run)
 
@@ -90,16 +101,16 @@ def start(
     plan: Mapping[str, Any],
     weights: Sequence[str],
     upscalers: Sequence[str],
-    *,
-    peers: Sequence[str] = (),
-    use_tta: bool = False,
+    further: Further = Further(),
 ) -> Run:
     """Check the settings and launch the run. Raises SettingsInvalid, and as `every_system` and `run_config` do."""
+    from core.evaluation.direct_feed import with_direct_feed
     from core.evaluation.systems import every_system
 
-    if not (weights or peers) or not upscalers:
+    if not (weights or further.peers) or not upscalers:
         raise SettingsInvalid("There is nothing to measure.", "Choose weights and an upscaler.")
-    systems = every_system(settings(), list(weights), list(upscalers), list(peers), use_tta=use_tta)
+    systems = every_system(settings(), list(weights), list(upscalers), list(further.peers), use_tta=further.use_tta)
+    systems = with_direct_feed(systems, settings()) if further.direct_feed else systems
     if source == "dataset":
         options = {name: value for name, value in given.items() if name != "root"}
         config = run_config.dataset_config(Path(given["root"]), systems, plan, **options)
@@ -155,16 +166,16 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
             "Mode",
             list(MODES),
             selection_mode="multi",
-            default=["aligned"],
+            default=list(MODES) if source == "pairs" else ["aligned"],
             format_func=MODES.__getitem__,
-            key="accuracy_modes",
+            key=f"accuracy_modes_{source}",
             help=MODE_HELP,
         )
         degradations = st.pills(
             "Degradation",
             list(DEGRADATIONS) if source == "dataset" else list(DEGRADATIONS)[:2],
             selection_mode="multi",
-            default=["bicubic"],
+            default=list(BOTH_DEGRADATIONS),
             format_func=DEGRADATIONS.__getitem__,
             key=f"accuracy_degradations_{source}",
             help="How probes are reduced. Camera: blur, noise, gamma and compression, sampled for each image.",
@@ -179,13 +190,20 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
     return {"modes": list(modes), "degradations": list(degradations)}
 
 
-def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -> tuple[list[str], bool]:
-    """Fields for all other settings, written into `given` and `plan`; returns the peers and whether flip TTA is on."""
+def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -> Further:
+    """Fields for all other settings, written into `given` and `plan`, or returned."""
     with st.expander("Everything else", icon=":material/tune:", key="accuracy_more"):
         use_tta = st.toggle(
             "Flip: embed each face and its mirror image",
             key="accuracy_tta",
             help="Slightly more accurate, in twice the time. Recognition in this application doesn't use it.",
+        )
+        direct_feed = st.toggle(
+            "Direct feed beside it",
+            value=True,
+            key="accuracy_direct_feed",
+            help="Also measure each encoder fed by bicubic enlargement alone, and so the official weights that it was "
+            "trained from: what super-resolution or a specialist brings.",
         )
         if source == "dataset":
             columns = st.columns(2, gap="medium")
@@ -214,7 +232,8 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
         peer = st.text_input(
             "Another recogniser to compare (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
         )
-    return ([str(Path(peer.strip()).expanduser().resolve())] if peer.strip() else []), bool(use_tta)
+    peers = (str(Path(peer.strip()).expanduser().resolve()),) if peer.strip() else ()
+    return Further(peers, use_tta=bool(use_tta), direct_feed=bool(direct_feed))
 
 
 def _groups(root: Path) -> list[str]:

@@ -35,8 +35,13 @@ def overview_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         _benchmark(evaluation)
     if evaluation.table("verification").empty:
         return
-    rows = choose_rows(headline_rows(evaluation), "overview", sizes=False)
+    every = headline_rows(evaluation)
+    rows = choose_rows(every, "overview", sizes=False)
     st.html(headline_html(rows))
+    beside = beside_html(every, rows)
+    if beside:
+        st.markdown("**EER beside direct feed**")
+        st.html(beside)
     st.caption(_protocol(evaluation))
     table_download(rows, f"{entry.run.name}-headline", key="accuracy_headline_csv")
     _curves(evaluation)
@@ -54,22 +59,42 @@ def headline_rows(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def headline_html(rows: pd.DataFrame) -> str:
-    """An HTML table with one row per probe size, largest first, and the 95 % interval below each rate."""
+    """An HTML table with one row per degradation and probe size, largest first, each rate above its 95 % interval."""
     columns = [
         (column, name)
         for column, name, _ in _COLUMNS
         if column in rows and (column != "accuracy" or rows[column].notna().any())
     ]
-    several = bool(rows.duplicated("probe").any())
-    ordered = rows.sort_values(["size_px", "degradation"], ascending=[False, True], kind="stable")
     lines = [
-        (
-            (str(row["probe"]), str(row["degradation"]) if several else ""),
-            {name: _cell(row, column) for column, name in columns},
-        )
-        for row in ordered.to_dict("records")
+        (_probe(row, rows), {name: _cell(row, column) for column, name in columns})
+        for row in _ordered(rows).to_dict("records")
     ]
     return cells_html("Probe", lines, {name: hint for _, name, hint in _COLUMNS})
+
+
+def beside_html(every: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The EER of every system in the views of `rows`, a column each, that chosen first; "" where there is only one."""
+    of_view = [column for column in ("mode", "protocol") if column in rows]
+    same = every.merge(rows[of_view].drop_duplicates(), on=of_view)
+    if same["system"].nunique() < 2:
+        return ""
+    chosen = rows["system"].iloc[0]
+    systems = [chosen, *(name for name in same["system"].unique() if name != chosen)]
+    lines: dict[tuple[str, str], dict[str, Cell]] = {}
+    for row in _ordered(same).to_dict("records"):
+        lines.setdefault(_probe(row, rows), {})[str(row["system"])] = _cell(row, "eer")
+    ordered = [(probe, {name: cells[name] for name in systems if name in cells}) for probe, cells in lines.items()]
+    return cells_html("Probe", ordered)
+
+
+def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Full size, then each degradation with its largest size first."""
+    return rows.sort_values(["degradation", "size_px"], ascending=[True, False], kind="stable")
+
+
+def _probe(row: Mapping[Any, Any], rows: pd.DataFrame) -> Cell:
+    several = rows.loc[rows["degradation"] != "", "degradation"].nunique() > 1
+    return str(row["probe"]), str(row["degradation"]) if several else ""
 
 
 def _cell(row: Mapping[Any, Any], column: str) -> Cell:
@@ -89,7 +114,8 @@ def _protocol(evaluation: Evaluation) -> str:
     split = f", {protocol['split']}" if protocol.get("split") else ""
     resamples = f"; 95 % intervals over {plan['bootstrap']:,} resamples of people" if plan.get("bootstrap") else ""
     synthetic = f" {SYNTHETIC_HINT}" if protocol.get("synthetic") else ""
-    text = f"{protocol.get('data', '')}{split}: {', '.join(counts)}. Probes against HR{resamples}.{synthetic}"
+    aligner = f" Aligner: {protocol['aligner']}." if protocol.get("aligner") else ""
+    text = f"{protocol.get('data', '')}{split}: {', '.join(counts)}. Probes against HR{resamples}.{aligner}{synthetic}"
     return nonbreaking(plain(text))
 
 
@@ -115,6 +141,6 @@ def _benchmark(evaluation: Evaluation) -> None:
     if not evaluation.table("published").empty:
         st.caption(
             "Rates in percent. Every probe counts; one without a usable face is an error. The published methods used "
-            "larger networks, different training data and their own alignment, so the figures aren't directly "
-            "comparable."
+            "larger networks, different training data and their own alignment: figures by different aligners can't be "
+            f"compared. Aligner here: {evaluation.protocol.get('aligner') or 'not recorded'}."
         )

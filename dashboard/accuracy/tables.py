@@ -32,6 +32,7 @@ _SHOWN_ELSEWHERE = frozenset({"curves", "histograms", "cmc", "probes", "sr_quali
 _NOTES = {
     "open_set": "FPIR: share of strangers who are named. DIR: share of enrolled people who are named correctly. A "
     "threshold is valid for one gallery size.",
+    "similarity": plots.GROUP_NOTE,
     "sweep": "A threshold chosen here and reported on the same data is optimistic. Calibrate it on other people.",
     "sr_summary": "Compared with the HR crop. Super-resolution invents detail; a higher figure doesn't prove it true.",
     "verification": "A dash means too few impostor pairs. The ± of an accuracy is its standard error over folds.",
@@ -65,6 +66,12 @@ def _charts(name: str, evaluation: Evaluation) -> None:
         for number, (title, figure) in enumerate(plots.reject_charts(table[table["pairing"] == "VLR-HR"], by)):
             st.markdown(f"**{title}**")
             chart(figure, f"accuracy_reject_{number}", alt=title)
+    if name == "similarity":
+        table = evaluation.table(name)
+        smallest = table[table["size_px"] == table["size_px"].min()]
+        for number, (title, figure) in enumerate(plots.group_charts(smallest)):
+            st.markdown(f"**{plain(title)}**")
+            chart(figure, f"accuracy_similarity_{number}", alt=title)
     quality = evaluation.table("sr_quality")
     if name == "sr_summary" and not quality.empty:
         for measure, title in (("psnr_db", "PSNR"), ("ssim", "SSIM"), ("similarity", "identity similarity")):
@@ -82,6 +89,7 @@ def protocol_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         "People": protocol.get("people"),
         "Images": protocol.get("pictures"),
         "SHA-256 of the data": protocol.get("data_sha256"),
+        "Aligner": protocol.get("aligner"),
         "Measured at": protocol.get("made_at"),
         "Run": entry.run.id,
     }

@@ -109,7 +109,7 @@ def test_a_data_sets_faces_one_by_one(open_page: OpenPage, ready: Path) -> None:
     assert "tiny-dsr: cosine" in shown(app) and app.selectbox(key="inspector_target").options[0] == "HR of this face"
     app.toggle(key="inspector_saliency").set_value(False)
     app.toggle(key="inspector_beside").set_value(True).run()
-    assert "edgeface_xxs_q + bicubic" in shown(app).replace("\\", "") and not app.error and not app.exception
+    assert "edgeface_xxs_q, direct feed" in shown(app).replace("\\", "") and not app.error and not app.exception
 
 
 def test_people_enrolled_with_other_weights_are_said_and_the_step_is_to_re_embed(

@@ -59,7 +59,7 @@ def pairs(
         str | None, typer.Option("--folds", help="Folds to use, such as 1-7 or 1,3; default: all.")
     ] = None,
     probes: ProbeOptions = ProbeOptions(mode="both"),
-    degradation: DegradationOption = "bicubic",
+    degradation: DegradationOption = "both",
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs/--no-all-pairs", help="Also evaluate every pair of the photographs.")
     ] = True,
@@ -98,7 +98,7 @@ def dataset(
         int, typer.Option("--min-images", min=1, help="Only people with at least this many images.")
     ] = 1,
     probes: ProbeOptions = ProbeOptions(),
-    degradation: DegradationOption = "bicubic",
+    degradation: DegradationOption = "both",
     threshold: Annotated[
         float,
         typer.Option("--threshold", help="Cosine at which acceptance for each person and accuracy are reported."),
@@ -137,8 +137,55 @@ def dataset(
     config = dataset_config(
         root, systems.config, plan, split=data.split, photographs=data.folder(), min_images=min_images
     )
-    tables = ("verification", "identification", "open_set", "reject", "sr_summary", "head", "groups", "confused")
+    tables = (
+        "verification",
+        "identification",
+        "open_set",
+        "reject",
+        "sr_summary",
+        "head",
+        "groups",
+        "similarity",
+        "confused",
+    )
     run_and_print(config, f"dataset-{root.name}", tables, output)
+
+
+@group.command(
+    "groups",
+    epilog=example(
+        "evaluate groups --dataset-root my-people --by sex --by age_band",
+        "evaluate groups --dataset-root faces/index.csv --by source --sizes 24,16",
+    ),
+)
+@takes_options
+def groups(
+    data: DataOptions,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="COLUMN", help="A column of the data set, or of the CSV; may be repeated."),
+    ] = None,
+    probes: ProbeOptions = ProbeOptions(sizes="32,24,16"),
+    degradation: DegradationOption = "both",
+    resampling: ResamplingOptions = ResamplingOptions(),
+    *,
+    systems: SeveralSystems,
+    output: OutputOptions,
+) -> None:
+    """Cosine of small faces to their own full-size faces, by group: whether a group pays for the others' gain."""
+    from core.evaluation.evaluation_spec import SIMILARITY_SECTIONS
+    from core.evaluation.run_config import dataset_config
+
+    root = data.root()
+    plan = {
+        **probes.plan(),
+        "degradations": degradations_of(degradation),
+        **vars(resampling),
+        "sections": SIMILARITY_SECTIONS,
+        "by": by or [],
+    }
+    config = dataset_config(root, systems.config, plan, split=data.split, photographs=data.folder())
+    run_and_print(config, f"groups-{root.stem}", ("similarity",), output)
 
 
 @group.command("sweep", epilog=example("evaluate sweep --dataset-root lfw --sizes 32,16"))

@@ -46,6 +46,13 @@ PeerOption = Annotated[
     typer.Option("--peer", metavar="FILE.onnx", help="Another recogniser with a 112 px input; may be repeated."),
 ]
 PeerBgrOption = Annotated[bool, typer.Option("--peer-bgr", help="The peers take BGR channels.")]
+DirectFeedOption = Annotated[
+    bool,
+    typer.Option(
+        "--direct-feed/--no-direct-feed",
+        help="Also measure each encoder fed by bicubic enlargement alone, and so the official weights it comes from.",
+    ),
+]
 SizesOption = Annotated[
     str,
     typer.Option("--sizes", help='Probe sizes in px, and HR for full size; "curve": HR,48,40,32,24,20,16,12.'),
@@ -68,7 +75,11 @@ OutOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")]
 DatasetOption = Annotated[
     str | None,
-    typer.Option("--dataset-root", metavar="FOLDER|NAME", help="A data set, or a folder in a known layout."),
+    typer.Option(
+        "--dataset-root",
+        metavar="FOLDER|NAME",
+        help="A data set, a folder in a known layout, or a CSV of paths and people.",
+    ),
 ]
 SplitOption = Annotated[
     Literal["train", "val", "test"] | None, typer.Option("--split", help="Only this split; default: everything.")
@@ -83,19 +94,25 @@ PhotographsOption = Annotated[
 
 @dataclass(frozen=True)
 class SeveralSystems:
-    """The systems to measure: every encoder with every upscaler, then the peers."""
+    """The systems to measure: every encoder with every upscaler, then the peers, then what they stand beside."""
 
     weights: WeightsListOption = None
     upscaler: UpscalerListOption = None
     peer: PeerOption = None
     peer_bgr: PeerBgrOption = False
+    direct_feed: DirectFeedOption = True
     use_tta: TtaOption = False
     device: DeviceOption = "auto"
 
     def config(self) -> list[SystemSpec]:
         """The systems for a run's config. Files are resolved here, so that a mistake is reported before the run starts.
         Raises what `open_system` raises."""
-        return _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
+        specs = _systems(self.weights, self.upscaler, self.peer, self.use_tta, self.device, self.peer_bgr)
+        if not self.direct_feed:
+            return specs
+        from core.evaluation.direct_feed import with_direct_feed
+
+        return with_direct_feed(specs, load_settings())
 
 
 @dataclass(frozen=True)
@@ -161,13 +178,13 @@ class OutputOptions:
 
 
 def source_of(text: str | None) -> str:
-    """The data set that --dataset-root means: a folder, or a name in data/datasets. Raises UsageMistake."""
+    """The data set that --dataset-root means: a folder, a CSV, or a name in data/datasets. Raises UsageMistake."""
     from core.commands.dataset.options import source_path
 
     if text is None:
         raise UsageMistake("Name the data set.", "Add --dataset-root FOLDER, or the name of one in data/datasets.")
     path = source_path(text)
-    if not path.is_dir():
+    if not path.exists():
         raise UsageMistake(f"There is no data set at {path}.", "See edgeface-studio dataset list.")
     return str(path.resolve())
 

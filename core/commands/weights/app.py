@@ -13,10 +13,12 @@ from core.commands.shared.option_types import JsonOption
 from core.commands.shared.printing import note, progress, progress_line, say, say_json, say_result, say_table
 from core.commands.weights.facts import (
     FileOrName,
+    brief_figures,
     card_facts,
     facts_of,
     facts_of_landmarks,
     facts_of_upscaler,
+    listed_facts,
     say_card,
     say_encoder,
     tensor_facts,
@@ -84,7 +86,7 @@ def list_weights(as_json: JsonOption = False) -> None:
             }
             for v in VARIANTS.values()
         ]
-        files = [{**facts_of(file), "in_use": file.path == active} for file in stored]
+        files = [{**listed_facts(file, settings), "in_use": file.path == active} for file in stored]
         enlargers = [{**facts_of_upscaler(file), "in_use": file == enlarging} for file in upscalers]
         say_json(
             {
@@ -105,22 +107,25 @@ def list_weights(as_json: JsonOption = False) -> None:
         file = here.get(variant.name)
         star = "*" if file is not None and file.path == active else ""
         size = f"{variant.megabytes:.1f} MB"
-        rows.append((star, variant.name, size, "official", file.path if file else "not here"))
+        eer = brief_figures(file, settings) if file else ""
+        rows.append((star, variant.name, size, "official", eer, file.path if file else "not here"))
     for file in others:
         kind = f"{file.official.name}, again" if file.official else file.origin
         size = f"{file.size_bytes / 1e6:.1f} MB"
-        rows.append(("*" if file.path == active else "", file.name, size, kind, file.path))
+        rows.append(
+            ("*" if file.path == active else "", file.name, size, kind, brief_figures(file, settings), file.path)
+        )
     for enlarger in upscalers:
         size = f"{enlarger.size_bytes / 1e6:.1f} MB"
         own = enlarger.specialist
         kind = "upscaler" if own is None else f"specialist of {own.weights_name or 'unknown weights'}"
-        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, kind, enlarger.path))
+        rows.append(("*" if enlarger == enlarging else "", enlarger.name, size, kind, "", enlarger.path))
     if enlarging is not None and enlarging.path is None:
-        rows.append(("*", enlarging.name, "", "upscaler", "no file needed"))
+        rows.append(("*", enlarging.name, "", "upscaler", "", "no file needed"))
     for network in networks:
         size = f"{network.size_bytes / 1e6:.1f} MB"
-        rows.append(("*" if network == placing else "", network.name, size, "landmark network", network.path))
-    say_table(("", "name", "size", "kind", "file"), rows)
+        rows.append(("*" if network == placing else "", network.name, size, "landmark network", "", network.path))
+    say_table(("", "name", "size", "kind", "EER 24 px: bicubic, camera", "file"), rows)
     say(f"Licence of the official weights: {LICENCE}")
     for each in (problem, upscaler_problem, landmarks_problem):
         if each:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.models.landmark_networks import LandmarkFile
     from core.models.measured import Measured, Rate
     from core.models.upscalers import UpscalerFile
+    from core.settings import Settings
 
 FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weights file, or the name of a stored one.")]
 
@@ -32,6 +33,25 @@ def facts_of(file: WeightsFile) -> dict[str, Any]:
         "sha256": file.sha256,
         "git_blob_id": file.git_blob_id,
     }
+
+
+def listed_facts(file: WeightsFile, settings: Settings) -> dict[str, Any]:
+    """The facts of a file with its figures."""
+    from core.models.figures import measured
+
+    return {**facts_of(file), "measured": measured_facts(measured(file, settings))}
+
+
+def brief_figures(file: WeightsFile, settings: Settings) -> str:
+    """The equal error rates of pairs of 24 px, by bicubic and by camera: "2.00 %, 9.44 %", "-" for one that is unknown,
+    "" for both."""
+    from core.models.figures import measured
+
+    figures = measured(file, settings)
+    if figures is None:
+        return ""
+    rates = (figures.eer.get("24"), figures.camera.eer.get("24"))
+    return ", ".join("-" if rate is None else f"{rate.value * 100:.2f} %" for rate in rates)
 
 
 def facts_of_upscaler(file: UpscalerFile) -> dict[str, Any]:
@@ -84,15 +104,20 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
     return {
         **{name: getattr(card, name) or None for name in texts},
         "config": dict(card.config),
-        "measured": None
-        if measured is None
-        else {
-            "protocol": measured.protocol,
-            "source": measured.source,
-            "upscaler": measured.upscaler_name or None,
-            **_rates(measured),
-            "direct_feed": None if measured.direct_feed is None else _rates(measured.direct_feed),
-        },
+        "measured": measured_facts(measured),
+    }
+
+
+def measured_facts(measured: Measured | None) -> dict[str, Any] | None:
+    """The figures as JSON."""
+    if measured is None:
+        return None
+    return {
+        "protocol": measured.protocol,
+        "source": measured.source,
+        "upscaler": measured.upscaler_name or None,
+        **_rates(measured),
+        "direct_feed": None if measured.direct_feed is None else _rates(measured.direct_feed),
     }
 
 

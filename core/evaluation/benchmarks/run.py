@@ -12,7 +12,7 @@ picture is used, as the benchmark intends. Nothing is trained on them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ from core.gallery.match import weights_of
 from core.settings import CROP_PX
 
 TITLES = {"tinyface": "TinyFace", "scface": "SCface", "survface": "QMUL-SurvFace", "lfw": "LFW", "xqlfw": "XQLFW"}
+AS_PUBLISHED = "as published"
+"""The aligner where the benchmark's own files are aligned crops."""
+
 FPIRS = (0.3, 0.2, 0.1, 0.01)
 TPIR_RANK = 20
 MOST_RESAMPLES = 200
@@ -100,10 +103,11 @@ def run_benchmark(
         "pictures": len(flat),
         "people": len({picture.identity for picture in [*pictures["gallery"]]}),
         "aligned_by_others": aligned,
+        **({"aligner": AS_PUBLISHED} if aligned else {}),
         "protocol": (__doc__ or "").split("\n\n")[1].replace("\n", " "),
     }
     tables = {"benchmark": table, "published": published(name)}
-    return Evaluation("benchmark", TITLES[name], _text(table), protocol, tables)
+    return Evaluation("benchmark", TITLES[name], _text(table, protocol), protocol, tables)
 
 
 def _pictures(files: Files, root: Path, name: str) -> list[Picture]:
@@ -316,14 +320,16 @@ def _verification(name: str, root: Path, systems: Sequence[System], plan: Plan, 
     ]
     table = pd.DataFrame(rows)
     tables = {"benchmark": table, "published": published(name), **evaluation.tables}
-    return Evaluation("benchmark", TITLES[name], _text(table), {**evaluation.protocol, "data": TITLES[name]}, tables)
+    aligner = {"aligner": AS_PUBLISHED} if layout.aligned else {}
+    protocol = {**evaluation.protocol, "data": TITLES[name], **aligner}
+    return Evaluation("benchmark", TITLES[name], _text(table, protocol), protocol, tables)
 
 
-def _text(table: pd.DataFrame) -> str:
+def _text(table: pd.DataFrame, protocol: Mapping[str, Any]) -> str:
     first = table[table["system"] == table["system"].iloc[0]]
     said = [
         f"{row.part} ({row.probes:,}): {row.measure} "
         f"{'not enough data' if pd.isna(row.value) else format(row.value * 100, '.2f') + ' %'}"
         for row in first.itertuples()
     ]
-    return f"{'; '.join(said)}, with {first['system'].iloc[0]}."
+    return f"{'; '.join(said)}, with {first['system'].iloc[0]}, aligner {protocol['aligner']}."

@@ -136,7 +136,7 @@ def test_a_benchmark_names_who_took_part_in_the_weights(capsys, own_data_dir, tm
     out = told(
         capsys, "evaluate", "benchmark", "lfw", tmp_path, "--weights", tuned, "--upscaler", "bicubic", "--bootstrap", 10
     )
-    assert "1 of 2 people took part in training or choosing tuned + bicubic: its figures are optimistic." in out
+    assert "1 of 2 people took part in training or choosing tuned, direct feed: its figures are optimistic." in out
 
 
 def test_calibrated_thresholds_are_stored_and_used(dataset: Path, peer: str, capsys, own_data_dir) -> None:

@@ -55,6 +55,7 @@ def test_every_table_says_which_system_and_view(evaluation: Evaluation) -> None:
         "too_few",
         "probes",
         "reject",
+        "similarity",
         "sr_quality",
         "sr_summary",
     }
@@ -162,6 +163,10 @@ def test_compared_with_itself_nothing_changed_and_other_data_is_refused(evaluati
     change = same.table("change")
     assert (change["eer_change"] == 0).all() and (change["same"] == 6).all() and (change["p"] == 1).all()
     assert set(same.table("gained_lost")["verdict"]) == {"same"}
+    assert "aligned differently" not in same.text
+    elsewhere = replace(evaluation, protocol={**evaluation.protocol, "aligner": "YuNet + another"})
+    moved = compare_evaluations(evaluation, elsewhere, names=("one", "two"))
+    assert "aligned differently (one: as in the data set; two: YuNet + another)" in moved.text
     other = replace(evaluation, protocol={**evaluation.protocol, "data_sha256": "f" * 64})
     with pytest.raises(SettingsInvalid, match="different data"):
         compare_evaluations(evaluation, other)
@@ -244,7 +249,7 @@ def test_a_dsr_stands_beside_bicubic(pipeline: Pipeline, dataset, tmp_path: Path
     )
     summary = both.table("sr_summary")
     assert summary[["system", "upscaler", "images"]].values.tolist() == [
-        ["random + bicubic", "bicubic", 5],
+        ["random, direct feed", "bicubic", 5],
         ["random + dsr", "bicubic", 5],
         ["random + dsr", "dsr", 5],
     ]

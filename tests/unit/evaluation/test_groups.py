@@ -11,9 +11,22 @@ import pytest
 
 from core.dataset.manifest import Dataset, DatasetInfo, make_frame
 from core.errors import SettingsInvalid
-from core.evaluation.groups import FEW_PEOPLE, MOST_GROUPS, NOT_GIVEN, by_group
-from core.evaluation.intervals import wilson
+from core.evaluation.embedding import Embedded
+from core.evaluation.evaluation_spec import Plan
+from core.evaluation.groups import (
+    EVERYONE,
+    FEW_PEOPLE,
+    MOST_GROUPS,
+    NOT_GIVEN,
+    by_group,
+    similarities,
+    similarity_by_group,
+)
+from core.evaluation.intervals import mean_interval, wilson
 from core.evaluation.pictures import Picture, pictures_of_dataset
+from core.evaluation.systems import PipelineLoader, System
+from core.evaluation.vector_cache import QUALITY
+from core.evaluation.views import View
 
 NAN = float("nan")
 ROWS = [
@@ -82,3 +95,51 @@ def test_a_data_sets_further_columns_follow_its_pictures(tmp_path):
     with pytest.raises(SettingsInvalid, match="no column 'skin'") as caught:
         pictures_of_dataset(dataset, by=("skin",))
     assert "sex, age" in caught.value.next_step
+
+
+SMALL = View("aligned", 16, "camera")
+
+
+def embedded(vectors: list[list[float]], acquired: list[bool]) -> Embedded:
+    quality = np.full((len(vectors), len(QUALITY)), np.nan, np.float32)
+    there = np.array(acquired)
+    return Embedded("aligned", 16, np.array(vectors, np.float32), there, there, quality)
+
+
+def test_each_small_face_is_compared_with_its_own_full_size_face() -> None:
+    hr = embedded([[1, 0], [0, 1], [1, 0]], [True, True, False])
+    small = embedded([[0.6, 0.8], [0.6, 0.8], [1, 0]], [True, True, True])
+    [(view, cosines)] = similarities({View("aligned"): hr, SMALL: small}).items()
+    assert view == SMALL and cosines[:2] == pytest.approx([0.6, 0.8]) and np.isnan(cosines[2]), "it has no full size"
+
+
+def system(upscaler: str) -> System:
+    return System("xxs", "aa", upscaler, upscaler, False, {}, PipelineLoader(lambda: pytest.fail("nothing to load")))
+
+
+def test_similarity_and_gain_of_each_group_stand_beside_everyones() -> None:
+    names = [f"p{number:02}" for number in range(FEW_PEOPLE + 2)]
+    sexes = ["f"] * FEW_PEOPLE + ["m"] * 2
+    pictures = [
+        Picture(Path("x"), who, who, True, who, groups={"sex": sex}) for who, sex in zip(names, sexes, strict=True)
+    ]
+    fed = np.linspace(0.3, 0.6, len(names))
+    better = fed + np.where(np.array(sexes) == "f", 0.1, -0.05) + np.linspace(0, 0.01, len(names))
+    fed[0] = np.nan  # not acquired when fed directly
+    measured = [(system("dsr"), {SMALL: better}), (system("bicubic"), {SMALL: fed})]
+    by_dsr, directly = similarity_by_group(measured, pictures, Plan(by=("sex",), bootstrap=200, seed=3))
+    assert list(by_dsr["group"]) == [EVERYONE, "f", "m"] and set(by_dsr["degradation"]) == {"camera"}
+    everyone, women, men = by_dsr.to_dict("records")
+    assert everyone["similarity"] == pytest.approx(better.mean()) and everyone["images"] == len(names)
+    gains = (better - fed)[1:FEW_PEOPLE]
+    assert women["gain"] == pytest.approx(gains.mean()) and women["people"] == FEW_PEOPLE
+    expected = mean_interval(gains, np.arange(1, FEW_PEOPLE), resamples=200, seed=3)
+    assert (women["gain_low"], women["gain_high"]) == expected
+    assert men["gain"] < 0 and men["few"] and "2 people; 20 are needed" in men["why"] and not women["few"]
+    assert directly["gain"].isna().all() and directly["system"].iloc[0] == "xxs, direct feed"
+    assert directly["images"].iloc[0] == len(names) - 1
+
+
+def test_without_columns_of_groups_everyone_is_the_only_row() -> None:
+    [table] = similarity_by_group([(system("bicubic"), {SMALL: np.full(len(PICTURES), 0.5)})], PICTURES, Plan())
+    assert list(table["by"]) == [EVERYONE] and table["similarity"].iloc[0] == 0.5

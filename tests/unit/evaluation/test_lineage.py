@@ -120,8 +120,8 @@ def test_an_evaluation_names_them_by_system(settings: Settings, tmp_path: Path) 
     systems = [open_system(SystemSpec(str(path), "bicubic")) for path in (file, other)]
     plain = Evaluation("dataset", "", "", {"people": 2}, {"verification": pd.DataFrame()})
     told = with_people_known(plain, systems, {"Ada", "Eve"}, settings)
-    assert told.protocol["people_known"] == {"tuned + bicubic": 1}
-    assert told.table("took_part").to_dict("records") == [{"system": "tuned + bicubic", "identity": "Ada"}]
+    assert told.protocol["people_known"] == {"tuned, direct feed": 1}
+    assert told.table("took_part").to_dict("records") == [{"system": "tuned, direct feed", "identity": "Ada"}]
     [sentence] = training_overlap(told.protocol)
-    assert sentence.startswith("1 of 2 people took part in training or choosing tuned + bicubic:")
+    assert sentence.startswith("1 of 2 people took part in training or choosing tuned, direct feed:")
     assert with_people_known(plain, systems, {"Eve"}, settings) is plain and training_overlap(plain.protocol) == []

@@ -11,7 +11,7 @@ import pytest
 from core.cli import run as run_command
 from core.dataset.manifest import write_dataset
 from core.errors import CoreError, SettingsInvalid
-from core.evaluation.evaluation_spec import SystemSpec
+from core.evaluation.evaluation_spec import SIMILARITY_SECTIONS, SystemSpec
 from core.evaluation.run_config import (
     benchmark_config,
     calibration_config,
@@ -69,6 +69,29 @@ def test_a_split_with_nobody_to_compare_is_refused_before_it_starts(systems, tmp
     with pytest.raises(SettingsInvalid, match=r"The split val of .* has 1 person and 2 pictures: .* no two people"):
         dataset_config(dataset.root, systems, PLAN, split="val")
     assert dataset_config(dataset.root, systems, PLAN, split=None)["split"] is None
+
+
+def test_both_degradations_are_measured_unless_told_otherwise(systems, tmp_path) -> None:
+    without = {name: value for name, value in PLAN.items() if name != "degradations"}
+    config = dataset_config(tmp_path, systems, without)
+    assert config["plan"]["degradations"] == ["bicubic", "camera"] and "--degradation both" in config["command"]
+    assert dataset_config(tmp_path, systems, PLAN)["plan"]["degradations"] == ["camera"]
+
+
+def test_similarity_by_group_needs_one_picture_of_each_person_and_takes_a_csv(systems, tmp_path) -> None:
+    dataset = small_dataset(tmp_path / "small", people=1, each=1, single=1)
+    listed = tmp_path / "index.csv"
+    rows = [
+        f"{dataset.root / path},{who},Set"
+        for path, who in zip(dataset.frame["path"], dataset.frame["identity"], strict=True)
+    ]
+    listed.write_text("\n".join(["path,identity,source", *rows]))
+    plan = {**PLAN, "sections": SIMILARITY_SECTIONS, "by": ["source"]}
+    config = dataset_config(listed, systems, plan)
+    assert f"evaluate groups --dataset-root {listed}" in config["command"] and "--by source" in config["command"]
+    assert "--threshold" not in config["command"]
+    with pytest.raises(SettingsInvalid, match="no two pictures of one person"):
+        dataset_config(dataset.root, systems, PLAN)
 
 
 def test_groups_by_a_column_that_isnt_there_are_refused_at_launch(systems, tmp_path, capsys) -> None:

@@ -133,7 +133,7 @@ def test_rows_come_back_as_they_went_in(store: EmbeddingCache) -> None:
 def test_a_system_is_known_by_hashes_before_it_is_loaded(random_weights: Path) -> None:
     system = open_system(SystemSpec(weights=str(random_weights), use_tta=True))
     assert len(system.encoder_sha256) == 64 and system.upscaler_id == "bicubic"
-    assert system.label == "random + bicubic + flip" and system.loader.loaded is None
+    assert system.label == "random, direct feed + flip" and system.loader.loaded is None
 
 
 def test_end_to_end_needs_photographs(pipeline: Pipeline, pictures) -> None:
