@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import SettingsInvalid
 from core.evaluation.intervals import mean_interval, share_interval
-from core.evaluation.pictures import Picture, codes_of
+from core.evaluation.pictures import MOST_GROUPS, Picture, codes_of
 from core.evaluation.protocol import labelled, view_columns
 from core.evaluation.scores import Ints
 from core.evaluation.verification import Floats
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FEW_PEOPLE = 20
 """A group of fewer people is too small to compare: half of its interval spans ten points and more."""
-MOST_GROUPS = 60
 NOT_GIVEN = "not given"
 EVERYONE = "everyone"
 SIMILARITY_COLUMNS = (

@@ -23,6 +23,9 @@ from core.errors import SettingsInvalid, StorageFailed
 from core.evaluation.pairs import Photo
 from core.images import ImageUnreadable, sha256_of
 
+MOST_GROUPS = 60
+"""A column with more values doesn't define groups."""
+
 
 @dataclass(frozen=True)
 class StoredVlr:
@@ -71,8 +74,15 @@ def dataset_at(root: Path) -> Dataset:
 
 
 def group_columns(dataset: Dataset) -> list[str]:
-    """Return the columns that can define groups: those that not every data set has."""
-    return [str(column) for column in dataset.frame.columns if column not in COLUMNS]
+    """Return the columns that can define groups: those that not every data set has, and `source` where it names a few
+    collections rather than each photograph."""
+    further = [str(column) for column in dataset.frame.columns if column not in COLUMNS]
+    sources = set(dataset.frame.get("source", pd.Series(dtype=str))) - {""}
+    return (
+        [*further, "source"]
+        if sources and len(sources) <= MOST_GROUPS and len(sources) < len(dataset.frame)
+        else further
+    )
 
 
 def require_columns(dataset: Dataset, by: Sequence[str]) -> None:

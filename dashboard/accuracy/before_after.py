@@ -62,7 +62,8 @@ def before_after_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
 def _is_fed_directly(evaluation: Evaluation) -> bool:
     """Whether the second system is the first one's encoder without super-resolution: the one to start from."""
     one, other = evaluation.protocol["systems"][:2]
-    return bool(other.get("upscaler") == BICUBIC and other.get("weights_sha256") == one.get("weights_sha256"))
+    fed = other.get("upscaler") == BICUBIC != one.get("upscaler")
+    return bool(fed and other.get("weights_sha256") == one.get("weights_sha256"))
 
 
 def choices(entry: EvaluationEntry, evaluation: Evaluation) -> dict[str, tuple[Run, str]]:

@@ -339,7 +339,7 @@ def test_end_to_end_without_photographs_is_refused_before_anything_starts(
     target.parent.mkdir(parents=True)
     target.symlink_to(measured.dataset.root)
     app = opened(open_page)
-    app.pills(key="accuracy_modes").set_value(["end to end"]).run()
+    app.pills(key="accuracy_modes_dataset").set_value(["end to end"]).run()
     button(app, "Measure").click().run()
     assert "End-to-end figures need photographs" in plainly(app.error[0].value)
     assert list_runs(runs_root(load_settings())) == []

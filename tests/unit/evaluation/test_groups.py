@@ -16,14 +16,13 @@ from core.evaluation.evaluation_spec import Plan
 from core.evaluation.groups import (
     EVERYONE,
     FEW_PEOPLE,
-    MOST_GROUPS,
     NOT_GIVEN,
     by_group,
     similarities,
     similarity_by_group,
 )
 from core.evaluation.intervals import mean_interval, wilson
-from core.evaluation.pictures import Picture, pictures_of_dataset
+from core.evaluation.pictures import MOST_GROUPS, Picture, pictures_of_dataset
 from core.evaluation.systems import PipelineLoader, System
 from core.evaluation.vector_cache import QUALITY
 from core.evaluation.views import View
