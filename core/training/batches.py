@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.dataset.degrade import seed_for
+from core.dataset.degrade import CameraRanges, seed_for
 from core.settings import CROP_PX
 from core.training.augment import Draws, changed, coloured, draw, flipped
 from core.training.data import TrainingData
 from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
 from core.training.errors import UnfitData
+from core.training.occlude import DRAWS, occluded
 from core.training.photo_crop import draw_cuts, photographed
 from core.training.recipe import Stage
+
+BANK = 4096
+"""Train images among which `losses.contrast` finds the own one, drawn anew each step."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Batch:
     """Images of one step for the network, [-1, 1] (N, 3, 112, 112).
 
     `view` is the encoder's input, after the upscaler where `upscales`; `shown` the HR of the view where it isn't
-    exactly `hr`. `target` (N, 512) are the teacher's cached embeddings, `embeddings` (N, 512) a frozen encoder's of the
-    view. `size_px` is the drawn size; `is_hr` is true where `view` is HR itself.
+    exactly `hr`. `target` (N, 512) are the teacher's cached embeddings, `bank` (M, 512) those of drawn train images,
+    `embeddings` (N, 512) a frozen encoder's of the view. `size_px` is the drawn size; `is_hr` is true where `view` is
+    HR itself.
     """
 
     hr: Tensor
@@ -43,6 +49,7 @@ class Batch:
     is_hr: bool
     shown: Tensor | None = None
     target: Tensor | None = None
+    bank: Tensor | None = None
     embeddings: Tensor | None = None
 
     def __len__(self) -> int:
@@ -54,13 +61,15 @@ class Sources:
     """Sources of pixels and targets.
 
     `takes` says whether the upscaler enlarges a size; `sr` holds a frozen upscaler's output of the VLR files by size,
-    uint8 (N, 112, 112, 3); `targets` (N, 512) the teacher's embeddings.
+    uint8 (N, 112, 112, 3); `targets` (N, 512) the teacher's embeddings as targets, `bank` (N, 512) the same to
+    draw from.
     """
 
     data: TrainingData
     takes: Callable[[int], bool]
     sr: dict[int, NDArray[np.uint8]]
     targets: NDArray[np.float32] | None
+    bank: NDArray[np.float32] | None = None
 
 
 class BatchMaker:
@@ -95,7 +104,7 @@ class BatchMaker:
         """Everything that a view depends on besides networks and pixels, for cache names."""
         stage = self._stage
         shares = f"{stage.files} {stage.camera} {stage.photographed}"
-        return f"{self._seed} {self.sizes} {shares} {stage.through} {stage.augment}"
+        return f"{self._seed} {self.sizes} {shares} {stage.camera_ranges} {stage.through} {stage.augment}"
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Rows of an epoch (from 1) in order: (steps x batch_size,)."""
@@ -137,9 +146,10 @@ class BatchMaker:
             size = self.sizes[min(int(choice[0] * len(self.sizes)), len(self.sizes) - 1)]
         of_all = draw(stage.augment, len(rows), generator)
         draws = of_all.part(part)
-        camera = torch.rand(len(rows), generator=generator)[part] < stage.camera
-        cuts = draw_cuts(len(rows), size, generator).part(part)
+        camera = torch.rand(len(rows), generator=generator) < stage.camera
+        cuts, camera = draw_cuts(camera, size, generator).part(part), camera[part]
         as_photographed = bool(torch.rand(1, generator=generator) < stage.photographed)
+        hides = torch.rand((len(rows), 1 + DRAWS), generator=generator)[part]
         mirrored = [len(rows) - 1 - place for place in range(len(rows))[part]]
         apart = of_all.mix is not None and len(mirrored) < len(rows)
         others = rows[mirrored]
@@ -153,15 +163,18 @@ class BatchMaker:
         upscales = stage.through == "upscaler" and self._sources.takes(size)
         if from_file:
             hr, view, upscales = self._filed(hr_pixels, rows, size, draws, upscales)
-        elif as_photographed and size != CROP_PX:
-            hr = changed(hr_pixels, stage.augment, draws, partners=partners)
-            view, shown = photographed(hr.to(torch.uint8), size, cuts)
         else:
-            seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
-            hr = changed(hr_pixels, stage.augment, draws, partners=partners)
-            view = _made(hr, size, camera, seeds, pool)
-        targets = self._sources.targets
-        target = None if targets is None else torch.from_numpy(np.array(targets[rows], dtype=np.float32))
+            hr = view = changed(hr_pixels, stage.augment, draws, partners=partners)
+            if size != CROP_PX:
+                view = self._hidden(hr_pixels, hr, draws, hides)
+                shown = None if view is hr else view
+                seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
+                shrink = partial(_shrunk, size, stage.camera_ranges, camera, seeds, pool)
+                if as_photographed:
+                    view, shown = photographed(view.to(torch.uint8), cuts, shrink)
+                else:
+                    view = enlarge(shrink(view.to(torch.uint8)))
+        bank = self._sources.bank
         return Batch(
             hr=to_network(hr),
             view=to_network(view),
@@ -171,8 +184,21 @@ class BatchMaker:
             size_px=size,
             is_hr=size == CROP_PX and not from_file,
             shown=None if shown is None else to_network(shown),
-            target=None if target is None else target.to(self._device),
+            target=self._embeddings(self._sources.targets, rows),
+            bank=None if bank is None else self._embeddings(bank, _bank_rows(seed, len(bank))),
         )
+
+    def _hidden(self, pixels: Tensor, hr: Tensor, draws: Draws, hides: Tensor) -> Tensor:
+        """The changed HR, with a mask or glasses under the same changes where they are drawn; `hr` itself for none."""
+        chosen = torch.nonzero(hides[:, 0] < self._stage.augment.occlude)[:, 0].tolist()
+        if not chosen:
+            return hr
+        result = hr.clone()
+        result[chosen] = changed(occluded(pixels[chosen], hides[chosen, 1:]), self._stage.augment, draws.part(chosen))
+        return result
+
+    def _embeddings(self, of_all: NDArray[np.float32] | None, rows: NDArray[np.int64]) -> Tensor | None:
+        return None if of_all is None else torch.from_numpy(np.array(of_all[rows], dtype=np.float32)).to(self._device)
 
     def _filed(
         self, hr: Tensor, rows: NDArray[np.int64], size: int, draws: Draws, upscales: bool
@@ -193,17 +219,26 @@ class BatchMaker:
         return result.round_().clamp_(0, 255)
 
 
-def _made(hr: Tensor, size: int, camera: Tensor, seeds: list[int], pool: ThreadPoolExecutor | None) -> Tensor:
-    """Degrade augmented HR (float, whole levels) to a view on the fly; size 112 is HR itself."""
-    if size == CROP_PX:
-        return hr
-    pixels = hr.to(torch.uint8)
+def _shrunk(
+    size: int,
+    ranges: CameraRanges,
+    camera: Tensor,
+    seeds: list[int],
+    pool: ThreadPoolExecutor | None,
+    pixels: Tensor,
+) -> Tensor:
+    """uint8 (N, 3, 112, 112) -> uint8 (N, 3, size, size) by bicubic, where `camera` (N,) is true by the camera."""
     small = resize_batch(pixels, size)
     chosen = torch.nonzero(camera)[:, 0]
     if len(chosen):
         small = small.clone()
-        small[chosen] = camera_batch(pixels[chosen], size, [seeds[i] for i in chosen.tolist()], pool)
-    return enlarge(small)
+        small[chosen] = camera_batch(pixels[chosen], size, ranges, [seeds[i] for i in chosen.tolist()], pool)
+    return small
+
+
+def _bank_rows(seed: int, count: int) -> NDArray[np.int64]:
+    """Rows of a step's bank, with replacement, the same in all pieces of a batch."""
+    return np.random.RandomState(seed_for(seed, "bank")).randint(count, size=BANK).astype(np.int64)
 
 
 def ahead(make: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:

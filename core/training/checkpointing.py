@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from core.models.header import BESIDE, DSR_FORMAT, ENCODER_FORMAT
+from core.models.header import BESIDE, DSR_FORMAT, ENCODER_FORMAT, SPECIALIST_FORMAT
 from core.models.measured import BICUBIC, Measured, figures_of_validation
 from core.training import checkpoint as files
 from core.training import log_format
 from core.training.networks import dsr_metadata
 from core.training.progress_state import criterion_value
+from core.training.recipe import SPECIALIST_MAX_PX
 from core.training.run_context import RunContext
 from core.training.stage import StageRun
 
@@ -137,16 +138,19 @@ def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequen
         return files.metadata(
             DSR_FORMAT, {"config": dsr_metadata(networks), "trained_with_encoder": with_encoder, **shared}
         )
-    return files.metadata(
-        ENCODER_FORMAT,
-        {
-            "variant": networks.variant,
-            "parent_sha256": networks.parent_sha256,
-            "config": asdict(config.recipe),
-            "trained_with_upscaler": _trained_with(context, record),
-            **shared,
-        },
-    )
+    recipe = asdict(config.recipe)
+    encoder: dict[str, Any] = {
+        "variant": networks.variant,
+        "parent_sha256": networks.parent_sha256,
+        "config": recipe,
+        "trained_with_upscaler": _trained_with(context, record),
+        **shared,
+    }
+    if config.recipe.role != "specialist":
+        return files.metadata(ENCODER_FORMAT, encoder)
+    space = {"specialist_for": networks.teacher_sha256, "specialist_for_name": networks.teacher_name}
+    serves = {"config": {"max_px": SPECIALIST_MAX_PX}, "recipe": recipe}
+    return files.metadata(SPECIALIST_FORMAT, {**encoder, **space, **serves})
 
 
 def _trained_with(context: RunContext, record: Record) -> str:
@@ -166,11 +170,13 @@ def _measured(context: RunContext, record: Record, bicubic_px: Sequence[int]) ->
     bicubic, upscaler = context.progress.bicubic, _trained_with(context, record)
     left = " and ".join(f"{size} px" for size in bicubic_px)
     enlarged = {BICUBIC: BICUBIC, BESIDE: "the DSR trained beside it"}.get(upscaler, context.networks.upscaler_name)
+    special = context.config.recipe.role == "specialist"
+    large = f", large faces by {context.networks.teacher_name}" if special else ""
     protocol = (
         f"{context.data.dataset.info.name}, val, {context.amounts.val:,} images, aligned, flip TTA off, "
         f"upscaler {enlarged}"
-        f"{f', bicubic at {left}' if left else ''}; the validation of the training itself, which chose its best epoch "
-        "by it"
+        f"{f', bicubic at {left}' if left else ''}{large}; the validation of the training itself, which chose its best "
+        "epoch by it"
     )
     return figures_of_validation(
         figures,
@@ -181,7 +187,8 @@ def _measured(context: RunContext, record: Record, bicubic_px: Sequence[int]) ->
 
 
 def _choose_bicubic_sizes(context: RunContext) -> None:
-    """Find the sizes at which bicubic beats the best upscaler, and write them to its file."""
+    """Find the sizes at which bicubic beats the best upscaler, under any degradation that was measured, and write them
+    to its file."""
     folder: Path = context.folder / "best"
     best = context.progress.best or {}
     tensors = files.load_weights(folder, "upscaler")
@@ -192,17 +199,23 @@ def _choose_bicubic_sizes(context: RunContext) -> None:
     if encoder is not None:
         context.networks.encoder.load_state_dict(encoder)
     upscaler.load_state_dict(tensors)
-    with_dsr = validator.measure(context.networks.encoder, upscaler, pixels=True).by_size
-    bicubic = validator.measure(context.networks.encoder, None, pixels=True).by_size
+    with_dsr = validator.measure(context.networks.encoder, upscaler, pixels=True)
+    without = validator.measure(context.networks.encoder, None, pixels=True)
+    bicubic = without.by_size
+    compared = ((bicubic, with_dsr.by_size), (without.camera, with_dsr.camera))
     better = [
         size
-        for size, figures in with_dsr.items()
-        if context.networks.takes(int(size)) and _error(bicubic[size]) < _error(figures)
+        for size in bicubic
+        if context.networks.takes(int(size))
+        and any(_error(one[size]) < _error(other[size]) for one, other in compared if size in one)
     ]
     dsr["use_bicubic_px"] = [int(size) for size in better]
     # The file's figures are those of the pair in use.
-    by_size = {**(best.get("figures") or {}).get("by_size", {}), **{size: bicubic[size] for size in better}}
-    record = {**best, "figures": {**(best.get("figures") or {}), "by_size": by_size}}
+    figures = dict(best.get("figures") or {})
+    for name, fed in (("by_size", bicubic), ("camera", without.camera)):
+        if figures.get(name):
+            figures[name] = {**figures[name], **{size: fed[size] for size in better}}
+    record = {**best, "figures": figures}
     weights = {
         part: files.Weights(found, _metadata(context, part, record, dsr["use_bicubic_px"]))
         for part in ("encoder", "upscaler", "head")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from core.dataset.degrade import degrade
+from core.dataset.degrade import CameraRanges, degrade
 from core.settings import CROP_PX
 
 
@@ -77,18 +77,18 @@ def enlarge(small: Tensor) -> Tensor:
     return resize_batch(small, CROP_PX)
 
 
-def camera_batch(images: Tensor, size_px: int, seeds: list[int], pool: ThreadPoolExecutor | None = None) -> Tensor:
+def camera_batch(
+    images: Tensor, size_px: int, ranges: CameraRanges, seeds: list[int], pool: ThreadPoolExecutor | None = None
+) -> Tensor:
     """uint8 (N, 3, 112, 112) -> uint8 (N, 3, size_px, size_px), by the camera chain, each with its own seed."""
     pictures = images.permute(0, 2, 3, 1).cpu().numpy()
-    one = partial(_camera, size_px)
+
+    def one(work: tuple[np.ndarray, int]) -> np.ndarray:
+        return degrade(np.ascontiguousarray(work[0]), size_px, "camera", seed=work[1], ranges=ranges)[0]
+
     work = zip(pictures, seeds, strict=True)
     small = list(pool.map(one, work)) if pool is not None else [one(each) for each in work]
     return torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).to(images.device)
-
-
-def _camera(size_px: int, work: tuple[np.ndarray, int]) -> np.ndarray:
-    picture, seed = work
-    return degrade(np.ascontiguousarray(picture), size_px, "camera", seed=seed)[0]
 
 
 def to_network(images: Tensor) -> Tensor:

@@ -221,7 +221,7 @@ def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> Valida
     named = {**context.parts.named(), **({} if run is None else run.validated_parts)}
     weights, teacher, val = stage.losses, context.networks.teacher, context.data.val
     targets = None
-    if (weights.teacher or weights.identity) and teacher is not None and val is not None:
+    if weights.wants_targets and teacher is not None and val is not None:
         # Only the first process validates, so no other waits for this cache.
         alone = FeatureCache(context.cache.folder, context.data, context.runner, context.reporter.progress, alone=True)
         targets = alone.teacher_targets(teacher, val)

@@ -33,6 +33,8 @@ def epoch_line(
     if val is not None:
         shown = (("Loss", "loss"), ("Acc", "accuracy"), ("Sim", "similarity"), ("EER", "eer"))
         text = " ".join(f"{title}: {number(val.get(name))}" for title, name in shown)
+        if val.get("eer_camera") is not None:
+            text += f" EER camera: {number(val['eer_camera'])}"
         if val.get("psnr_db") is not None:
             text += f" PSNR: {val['psnr_db']:.2f} SSIM: {number(val.get('ssim'))}"
         parts.append(f"Val {text}")
@@ -44,6 +46,7 @@ def epoch_line(
         "pixel": "Pixel",
         "identity": "Ident",
         "features": "Feat",
+        "contrast": "Contr",
     }
     losses = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
     if len(losses) > 1:
@@ -69,7 +72,8 @@ def best_line(criterion: str, value: float | None, figures: Mapping[str, Any]) -
         return f"  ✓ New best validation PSNR: {number(value, 2)} dB"
     if value is None:
         return "  ✓ Saved checkpoint"
-    detail = f"VLR-HR and VLR-VLR together, val sim: {number(figures.get('similarity'))}"
+    under = ", bicubic and camera" if figures.get("eer_camera") is not None else ""
+    detail = f"VLR-HR and VLR-VLR{under} together, val sim: {number(figures.get('similarity'))}"
     return f"  ✓ New best validation EER: {number(value)} ({detail})"
 
 
@@ -94,6 +98,8 @@ def figures_text(figures: Mapping[str, Any]) -> str:
     """Format validation figures: "Sim: 0.7234 EER: 0.0412 (VLR-VLR 0.0520) rank-1: 0.8123"."""
     text = f"Sim: {number(figures.get('similarity'))} EER: {number(figures.get('eer'))}"
     text += f" (VLR-VLR {number(figures.get('eer_vlr_vlr'))}) rank-1: {number(figures.get('rank1'))}"
+    if figures.get("eer_camera") is not None:
+        text += f" EER camera: {number(figures['eer_camera'])} (VLR-VLR {number(figures.get('eer_camera_vlr_vlr'))})"
     if figures.get("psnr_db") is not None:
         text += f" PSNR: {figures['psnr_db']:.2f} dB SSIM: {number(figures.get('ssim'))}"
     return text

@@ -19,7 +19,7 @@ from core.encoder.network import build_network
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
 from core.evaluation.lineage import Ancestors, ancestors_of
-from core.models.encoders import describe, fetch_command, resolve_weights
+from core.models.encoders import WeightsFile, describe, fetch_command, resolve_weights
 from core.models.upscalers import resolve_dsr
 from core.models.variants import VARIANTS
 from core.settings import CROP_PX, Settings
@@ -49,6 +49,7 @@ class Networks:
     dsr: dict[str, Any] | None
     upscaler_sha256: str
     upscaler_name: str
+    teacher_name: str = ""
     ancestors: Ancestors = field(default_factory=Ancestors)
     """All weights and data sets that those files derive from."""
 
@@ -63,11 +64,14 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     """Load or initialise a run's networks. New networks depend on the seed alone.
 
     Raises what `load_encoder`, `resolve_weights` and `load_dsr` raise, and SettingsInvalid where a starter would be the
-    teacher of a starter.
+    teacher of a starter, or where a specialist would go on in another space than its own.
     """
     start = resolve_weights(settings, config.edgeface)
     teaching = start if config.teacher is None else resolve_weights(settings, config.teacher)
-    if config.recipe.start == "random" and describe(teaching).origin == "starter":
+    taught_by = describe(teaching)
+    if config.recipe.role == "specialist":
+        _require_own_space(describe(start), taught_by)
+    if config.recipe.start == "random" and taught_by.origin == "starter":
         raise SettingsInvalid(
             f"{teaching.name} is itself a starter: a network that it teaches can't become better.",
             f"Name official weights as the teacher (--teacher), or fetch them first: {fetch_command()}.",
@@ -95,6 +99,7 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
         dsr,
         upscaler_sha,
         upscaler_name,
+        taught_by.name if teacher is not None else "",
         ancestors_of(sources, settings),
     )
     for network in (encoder, teacher, upscaler):
@@ -106,9 +111,20 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
     return networks
 
 
+def _require_own_space(start: WeightsFile, teacher: WeightsFile) -> None:
+    """Raise SettingsInvalid unless a specialist that goes on training has the teacher that it began with."""
+    space = start.metadata.get("specialist_for", "")
+    if space and space not in (teacher.sha256, teacher.metadata.get("exported_from")):
+        own = start.metadata.get("specialist_for_name") or "those weights"
+        raise SettingsInvalid(
+            f"{start.name} is a specialist in the space of {own}, and {teacher.name} would draw it into another.",
+            f"Name {own} as the teacher: --teacher {start.metadata.get('specialist_for_name') or 'FILE'}.",
+        )
+
+
 def needs_teacher(config: TrainingConfig) -> bool:
     recipe = config.recipe
-    wanted = any(s.losses.teacher or s.losses.identity or s.losses.features for s in recipe.stages)
+    wanted = any(stage.losses.wants_teacher for stage in recipe.stages)
     return wanted or (recipe.wants_head and recipe.head.kind == "prototypes")
 
 

@@ -53,7 +53,7 @@ def change(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             owner, path = (stages[first], rest) if first in stages else (values, [first, *rest])
             for part in path[:-1]:
                 owner = owner[part]
-            owner[path[-1]] = parsed(asked, value, known[full_name], path[-1])
+            owner[path[-1]] = parsed(asked, value, known[full_name])
     return recipe_from_dict(values)
 
 
@@ -96,7 +96,7 @@ def _full_names(recipe: Recipe, known: Mapping[str, Any], asked: str) -> list[st
     raise SettingsInvalid(f"There is no setting '{asked}' in the recipe '{recipe.name}'.", hint)
 
 
-def parsed(asked: str, value: Any, like: Any, name: str = "") -> Any:
+def parsed(asked: str, value: Any, like: Any) -> Any:
     """Convert a value or a text to the type of `like`, the setting's current value. Raises SettingsInvalid."""
     try:
         if isinstance(like, bool):
@@ -110,7 +110,8 @@ def parsed(asked: str, value: Any, like: Any, name: str = "") -> Any:
             return float(value)
         if isinstance(like, tuple):
             parts = [part for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
-            return tuple(part.strip() if name == "trains" else int(part) for part in parts)
+            element = type(like[0]) if like else int
+            return tuple(part.strip() if element is str else element(part) for part in parts)
         return str(value)
     except (TypeError, ValueError, OverflowError) as error:
         kind = "yes or no" if isinstance(like, bool) else f"a value like {like!r}"

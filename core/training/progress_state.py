@@ -8,6 +8,8 @@ from typing import Any
 
 from core.training.alarms import Alarm, Signals, epoch_alarms
 
+_ERROR_RATES = ("eer", "eer_vlr_vlr", "eer_camera", "eer_camera_vlr_vlr")
+
 
 @dataclass
 class RunProgress:
@@ -90,11 +92,12 @@ def judge_epoch(
 def criterion_value(name: str, figures: Mapping[str, Any]) -> tuple[str, float | None]:
     """Return the criterion's name and value.
 
-    "eer" is the mean of VLR-HR and VLR-VLR over sizes. Similarity replaces it where val has no genuine pairs, and
-    replaces "psnr" where no PSNR was measured. The value is None without validation.
+    "eer" is the mean of VLR-HR and VLR-VLR over sizes, under both degradations where the camera's was measured.
+    Similarity replaces it where val has no genuine pairs, and replaces "psnr" where no PSNR was measured. The value is
+    None without validation.
     """
     if name == "eer":
-        known = [figures[key] for key in ("eer", "eer_vlr_vlr") if figures.get(key) is not None]
+        known = [figures[key] for key in _ERROR_RATES if figures.get(key) is not None]
         if known:
             return "eer", sum(known) / len(known)
         name = "similarity"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import ConfigDict, Field, Strict, StrictBool, ValidationError
 from pydantic.dataclasses import dataclass
 
+from core.dataset.degrade import MOVING, CameraRanges
 from core.errors import SettingsInvalid
 from core.settings import CROP_PX
 from core.system.validated import first_fault
@@ -22,9 +23,12 @@ View = Literal["clean", "same"]
 PixelLoss = Literal["l1", "charbonnier"]
 Criterion = Literal["eer", "similarity", "psnr"]
 Start = Literal["weights", "random"]
+Role = Literal["encoder", "specialist"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
 MIN_PX = 8
+SPECIALIST_MAX_PX = 48
+"""Largest face that a specialist trains on, and that recognition sends to it."""
 
 VALUES = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of validated values: unknown names are errors, floats are finite."""
@@ -54,6 +58,8 @@ class Losses:
     pixel           SR against HR, L1 or Charbonnier in [-1, 1]
     identity        1 - cos(teacher(SR), teacher(HR)): for an upscaler under a frozen encoder
     features        squared error to the teacher's feature maps after stem and stages, over their variance
+    contrast        cross-entropy of finding the own teacher's HR embedding among those of other train images
+                    (instance discrimination, see stage_losses.contrast_loss)
     """
 
     classification: Weight = 0.0
@@ -62,13 +68,24 @@ class Losses:
     pixel: Weight = 0.0
     identity: Weight = 0.0
     features: Weight = 0.0
+    contrast: Weight = 0.0
+
+    @property
+    def wants_targets(self) -> bool:
+        """Whether a loss compares with the teacher's embeddings of HR images."""
+        return self.teacher > 0 or self.identity > 0 or self.contrast > 0
+
+    @property
+    def wants_teacher(self) -> bool:
+        return self.wants_targets or self.features > 0
 
 
 @dataclass(frozen=True, config=VALUES)
 class Augment:
     """Strength of each augmentation; 0 leaves it out. Every draw follows from the seed.
 
-    `flip`, `erase`, `mix`: probabilities (per image, image, batch). `rotate_deg`, `scale`, `shift`, `brightness`,
+    `flip`, `erase`, `occlude`, `mix`: probabilities (per image, image, image, batch). `occlude` draws a face mask or
+    glasses onto small faces, and the target stays that of the bare face. `rotate_deg`, `scale`, `shift`, `brightness`,
     `contrast`, `saturation`, `colour`: the maximum in either direction; shift as a share of the side, brightness as a
     share of 255 that is added. Images read from VLR files are only flipped and coloured, since their HR wouldn't match
     otherwise.
@@ -83,6 +100,7 @@ class Augment:
     saturation: Share = 0.0
     colour: Share = 0.0
     erase: Share = 0.0
+    occlude: Share = 0.0
     mix: Share = 0.0
 
 
@@ -123,12 +141,15 @@ class Stage:
     """Share of batches that use the data set's VLR files; the others are degraded on the fly."""
     camera: Share = 0.0
     """Share of on-the-fly VLR images made by the camera chain; the others are bicubic."""
+    camera_ranges: CameraRanges = MOVING
+    """What the camera chain's values are drawn from."""
     photographed: Share = 0.0
-    """Share of on-the-fly VLR batches cut in one step from a small picture, as from a photograph, all by bicubic."""
+    """Share of on-the-fly VLR batches cut in one step from a small picture, as from a photograph."""
     through: Through = "upscaler"
     augment: Augment = field(default_factory=Augment)
     teacher_view: View = "clean"
-    """"clean": the teacher's embedding of the unchanged HR, computed once. "same": of the changed HR, each time."""
+    """"clean": the teacher's embedding of the unchanged HR, summed with its mirror image's, computed once. "same": of
+    the changed HR, each time."""
     pixel_loss: PixelLoss = "l1"
     forced: StrictBool = False
     """Feed each stage of the student the teacher's output of the previous stage (with losses.features)."""
@@ -142,7 +163,8 @@ class Stage:
 
 @dataclass(frozen=True, config=VALUES)
 class Recipe:
-    """A training. `start` "random" initialises an encoder at random, with `layer_scale` in its blocks if set.
+    """A training. `start` "random" initialises an encoder at random, with `layer_scale` in its blocks if set. `role`
+    "specialist": the encoder becomes one for small faces in the teacher's space, and takes an upscaler's place.
 
     Raises SettingsInvalid for settings that can't be combined.
     """
@@ -156,6 +178,7 @@ class Recipe:
     criterion: Criterion = "eer"
     start: Start = "weights"
     layer_scale: float = 0.0
+    role: Role = "encoder"
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -165,6 +188,8 @@ class Recipe:
             raise SettingsInvalid(f"Two stages are called {names}.", "Give each its own name.")
         for stage in self.stages:
             _check_combination(stage)
+        if self.role == "specialist":
+            _check_specialist(self)
 
     @property
     def epochs(self) -> int:
@@ -182,6 +207,11 @@ class Recipe:
     @property
     def wants_upscaler(self) -> bool:
         return any(stage.through == "upscaler" for stage in self.stages)
+
+    @property
+    def wants_camera(self) -> bool:
+        """Whether some stage trains with images of the camera chain, so that validation measures them too."""
+        return any(stage.camera > 0 for stage in self.stages)
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
@@ -219,7 +249,29 @@ def _check_combination(stage: Stage) -> None:
         and bool({"encoder", "upscaler"} & set(stage.trains)),
         "can force features only with losses.features": stage.forced and not losses.features,
         "matches features, which needs teacher_view=same": losses.features > 0 and stage.teacher_view != "same",
+        "occludes images, which can't be mixed as well": stage.augment.occlude > 0 and stage.augment.mix > 0,
     }
     for fault, found in faults.items():
         if found:
             raise SettingsInvalid(f"The stage {stage.name} {fault}.", "Change one of these settings.")
+
+
+def _check_specialist(recipe: Recipe) -> None:
+    """Refuse what leaves a specialist outside its teacher's space, or trains faces that never reach it."""
+    for stage in recipe.stages:
+        faults = {
+            "trains other parts than the encoder": stage.trains != ("encoder",),
+            "goes through the upscaler, whose place a specialist takes": stage.through != "bicubic",
+            "has no losses.teacher": not stage.losses.teacher,
+            "trains large faces": any(size > SPECIALIST_MAX_PX for size in stage.sizes_px),
+        }
+        for fault, found in faults.items():
+            if found:
+                raise SettingsInvalid(
+                    f"The stage {stage.name} of a specialist {fault}.",
+                    f"Train the encoder through bicubic, to a teacher, with sizes_px of at most {SPECIALIST_MAX_PX}.",
+                )
+    if recipe.start != "weights":
+        raise SettingsInvalid(
+            "A specialist can't start at random.", "Start from its teacher's weights (start=weights)."
+        )

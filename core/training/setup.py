@@ -26,6 +26,7 @@ from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead, Prototypes, make_head
 from core.training.networks import Networks, load_networks
 from core.training.progress_state import RunProgress
+from core.training.recipe import SPECIALIST_MAX_PX
 from core.training.reporter import Reporter
 from core.training.run_context import RunContext
 from core.training.stage_losses import Parts
@@ -65,8 +66,13 @@ def prepare_run(
     sizes = validated_sizes(data, config.val_sizes_px)
     validator = None
     if data.val is not None and runner.first:
-        validator = Validator(data, networks, sizes, runner, reporter.progress)
-    amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), len(sizes))
+        recipe = config.recipe
+        gallery = networks.teacher if recipe.role == "specialist" else None
+        validator = Validator(
+            data, networks, sizes, runner, reporter.progress, camera=recipe.wants_camera, gallery=gallery
+        )
+    views = len(sizes) * (2 if config.recipe.wants_camera else 1)
+    amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), views)
     context = RunContext(
         config,
         settings,
@@ -149,6 +155,7 @@ def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
         "estimate_s": estimate_s(recipe, context.amounts, speeds),
         "upscaler": context.networks.upscaler_name,
         "encoder": context.networks.variant,
+        "specialist_for": context.networks.teacher_name if recipe.role == "specialist" else None,
         "sizes_px": list(context.validator.sizes) if context.validator else [],
         "criterion": recipe.criterion,
     }
@@ -156,6 +163,10 @@ def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
 
 def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
     """Format the plan for the log."""
+    space = plan.get("specialist_for")
+    specialist = (
+        f"A specialist for faces of up to {SPECIALIST_MAX_PX} px in the space of {space}; large ones stay there"
+    )
     stages = ", ".join(f"{s['epochs']} x {s['name']} ({' + '.join(s['trains'])})" for s in plan["stages"])
     return [
         f"{'Resuming' if resumed else 'Plan:'} {plan['epochs']} epochs: {stages}",
@@ -163,5 +174,6 @@ def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
         f"{plan['shared_identities']:,} people in both",
         f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
         f"{plan['threads']} threads" + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
+        *([specialist] if space else []),
         f"About {log_format.duration(plan['estimate_s'])} in all",
     ]

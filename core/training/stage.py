@@ -37,7 +37,7 @@ KEEP_EVERY_S = 300.0
 SPREAD_IMAGES = 64
 """Number of evenly spread train images for the variances of the teacher's maps."""
 
-LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features")
+LOSS_NAMES = ("classification", "alignment", "teacher", "pixel", "identity", "features", "contrast")
 
 
 @dataclass
@@ -95,11 +95,12 @@ def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: F
             made = caches.super_resolved(networks, data.train, size)
             if made is not None:
                 sr[size] = made
-    targets = None
-    wanted = stage.losses.teacher or stage.losses.identity
-    if wanted and stage.teacher_view == "clean" and networks.teacher is not None:
-        targets = caches.teacher_targets(networks.teacher, data.train)
-    return Sources(data, networks.takes, sr, targets)
+    losses, targets, bank = stage.losses, None, None
+    if losses.wants_targets and networks.teacher is not None:
+        if stage.teacher_view == "clean" or losses.contrast:
+            bank = caches.teacher_targets(networks.teacher, data.train)
+        targets = bank if stage.teacher_view == "clean" else None
+    return Sources(data, networks.takes, sr, targets, bank if losses.contrast else None)
 
 
 def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[], None]) -> bool:

@@ -18,6 +18,10 @@ from core.training.recipe import Stage
 
 CHARBONNIER_EPS = 1e-3
 
+CONTRAST_SCALE = 32.0
+SAME_COSINE = 0.4
+"""Cosine of two teacher embeddings above which they may be of one person, and aren't pushed apart."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -66,7 +70,7 @@ class StageLosses(nn.Module):
             out["pixel"] = pixel_loss(view, batch.hr if batch.shown is None else batch.shown, stage.pixel_loss)
         if losses.identity and batch.upscales:
             out["identity"] = cosine_loss(self._all["teacher"](view), self._target(batch))
-        if losses.classification or losses.alignment or losses.teacher or losses.features:
+        if losses.classification or losses.alignment or losses.teacher or losses.features or losses.contrast:
             self._recognition(batch, view, out)
         weighted = [getattr(losses, name) * value for name, value in out.items() if name != "correct"]
         out["total"] = torch.stack(weighted).sum() if weighted else view.sum() * 0.0
@@ -99,8 +103,12 @@ class StageLosses(nn.Module):
             out["alignment"] = cosine_loss(own, of_hr)
         else:
             own = encoder(view)
-        if losses.teacher:
-            out["teacher"] = cosine_loss(own, self._target(batch))
+        if losses.teacher or losses.contrast:
+            target = self._target(batch)
+            if losses.teacher:
+                out["teacher"] = cosine_loss(own, target)
+            if losses.contrast and batch.bank is not None:
+                out["contrast"] = contrast_loss(own, target, batch.bank)
         if losses.classification:
             out |= classify(self._all["head"], own, batch.labels)
 
@@ -124,6 +132,22 @@ def cosine_loss(a: Tensor, b: Tensor) -> Tensor:
     """Mean of 1 - cos over rows of (N, D), in float32: 0 for equal directions, 1 for orthogonal, 2 for opposite."""
     with torch.autocast(a.device.type, enabled=False):
         return (1 - functional.cosine_similarity(a.float(), b.float(), dim=1)).mean()
+
+
+def contrast_loss(own: Tensor, targets: Tensor, bank: Tensor) -> Tensor:
+    """Mean over rows of -log softmax of the own target among the bank, by 32 x cosine, in float32.
+
+    `own` (N, D) are embeddings of small faces, `targets` (N, D) the teacher's of the same faces, `bank` (M, D) the
+    teacher's of train images. Those of the bank whose cosine to the target is above 0.4 are left out: the image itself,
+    and others that may show the same person. Instance discrimination against a memory bank (Wu et al., CVPR 2018) by
+    InfoNCE (van den Oord et al., 2018).
+    """
+    with torch.autocast(own.device.type, enabled=False):
+        own, targets, bank = (functional.normalize(each.float(), dim=1) for each in (own, targets, bank))
+        positive = (own * targets).sum(1, keepdim=True)
+        others = (own @ bank.T).masked_fill(targets @ bank.T > SAME_COSINE, -torch.inf)
+        logits = CONTRAST_SCALE * torch.cat([positive, others], dim=1)
+        return (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
 
 
 def pixel_loss(sr: Tensor, hr: Tensor, kind: str) -> Tensor:

@@ -58,8 +58,9 @@ def _step_s(stage: Stage, context: RunContext) -> float:
     learner = StageLosses(copied, stage, teacher_map_variances(stage, networks, data, runner.device))
     trained: dict[str, nn.Module] = {name: module for name, module in named.items() if name in stage.trains}
     optimizer = make_optimizer(trained, stage)
-    targets = np.zeros((len(data.train), 512), dtype=np.float32) if stage.teacher_view == "clean" else None
-    sources = Sources(data, networks.takes, {}, targets)
+    nothing = np.zeros((len(data.train), 512), dtype=np.float32)
+    targets = nothing if stage.teacher_view == "clean" else None
+    sources = Sources(data, networks.takes, {}, targets, nothing if stage.losses.contrast else None)
     maker = BatchMaker(stage, sources, batch_size=config.recipe.batch_size, seed=config.seed, device=runner.device)
     seen, spent, began = 0, 0.0, time.perf_counter()
     for step in range(_STEPS + 1):

@@ -7,6 +7,7 @@ different people) and rank-1 are measured too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.dataset.degrade import PUBLISHED, Method, seed_for
 from core.encoder.health import measure_health
 from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
@@ -25,12 +27,14 @@ from core.training.accelerator import Runner
 from core.training.alarms import Signals
 from core.training.array_cache import chunks, network_hash
 from core.training.data import Split, TrainingData
-from core.training.degrade import enlarge, resize_batch, to_network, to_pixels
+from core.training.degrade import camera_batch, enlarge, resize_batch, to_network, to_pixels
 from core.training.heads import MarginHead
 from core.training.networks import Networks, upscaled
 from core.training.recipe import Losses
 
 Vectors = NDArray[np.float32]
+BySize = dict[str, dict[str, float | None]]
+"""Figures by size in px."""
 ProgressCallback = Callable[[str, int, int], None]
 
 PICTURES = 200
@@ -42,7 +46,11 @@ _COMPARED = 100
 
 @dataclass
 class ValidationFigures:
-    """Figures of one validation, None where undefined: fractions, means over sizes; `eer` is VLR against HR."""
+    """Figures of one validation, None where undefined: fractions, means over sizes; `eer` is VLR against HR.
+
+    `camera` (by size), `eer_camera` and `eer_camera_vlr_vlr` are of faces made small by the camera chain, the others of
+    the data set's VLR files or bicubic.
+    """
 
     similarity: float | None = None
     eer: float | None = None
@@ -56,11 +64,15 @@ class ValidationFigures:
     people: int = 0
     bicubic_db: float | None = None
     """PSNR of VLR, enlarged by bicubic, against HR: infinite where they are the same image."""
-    by_size: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    by_size: BySize = field(default_factory=dict)
+    eer_camera: float | None = None
+    eer_camera_vlr_vlr: float | None = None
+    camera: BySize = field(default_factory=dict)
 
     def event(self, *, pixels: bool) -> dict[str, Any]:
         names = ["loss", "accuracy", "similarity", "eer", "eer_vlr_vlr", "rank1"]
         names += ["psnr_db", "ssim"] if pixels else []
+        names += ["eer_camera", "eer_camera_vlr_vlr", "camera"] if self.camera else []
         return {**{name: getattr(self, name) for name in names}, "by_size": self.by_size or None}
 
     def signals(self, cosine_at_start: float | None, classifies: bool) -> Signals:
@@ -86,12 +98,18 @@ class Validator:
         sizes_px: tuple[int, ...],
         runner: Runner,
         report: ProgressCallback,
+        *,
+        camera: bool = False,
+        gallery: nn.Module | None = None,
     ) -> None:
+        """`camera`: small faces made by the camera chain are measured too, in its published ranges. `gallery` embeds HR
+        in place of the measured encoder, as beside a specialist."""
         self._data, self._networks, self._runner, self._report = data, networks, runner, report
-        self.sizes = sizes_px
+        self.sizes, self._gallery = sizes_px, gallery
         assert data.val is not None
         self._val: Split = data.val
-        self._small = {size: self._small_images(size) for size in sizes_px}
+        self.methods: tuple[Method, ...] = ("bicubic", "camera") if camera else ("bicubic",)
+        self._small = {(size, method): self._small_images(size, method) for size in sizes_px for method in self.methods}
         self._kept: dict[tuple[str, str, object], Any] = {}
 
     def measure(
@@ -107,68 +125,83 @@ class Validator:
         for network in (encoder, upscaler, head):
             if network is not None:
                 network.eval()
+        large = self._gallery or encoder
         names = (network_hash(encoder), network_hash(upscaler))
+        of_large = network_hash(large)
         self._kept = {
-            key: value for key, value in self._kept.items() if key[0] in (names[0], "") and key[1] in (names[1], "")
+            key: value
+            for key, value in self._kept.items()
+            if key[0] in (names[0], of_large, "") and key[1] in (names[1], "")
         }
-        hr = self._once((names[0], "", "hr"), lambda: self._embed(encoder, None, None))
+        hr = self._once((of_large, "", "hr"), lambda: self._embed(large, None, None))
         found = ValidationFigures()
-        per_size: dict[str, dict[str, float | None]] = {}
+        per_size: BySize = {}
         for size in self.sizes:
-            sr = self._once((*names, size), partial(self._embed, encoder, upscaler, size))
+            sr = self._once((*names, size), partial(self._embed, encoder, upscaler, (size, "bicubic")))
             figures = dict(self._once((*names, ("verified", size)), partial(self._verified, sr, hr)))
             figures |= self._classified(sr, head)
             if pixels:
                 figures |= self._once(("", names[1], ("pixels", size)), partial(self._pixels, upscaler, size))
             figures["loss"] = _loss(figures, sr, loss)
             per_size[str(size)] = figures
-        self._mean(found, per_size)
+            if "camera" in self.methods:
+                found.camera[str(size)] = self._once(
+                    (*names, ("camera", size)), partial(self._of_camera, encoder, upscaler, size, hr)
+                )
+        for name in ("similarity", "eer", "eer_vlr_vlr", "rank1", "accuracy", "loss", "psnr_db", "ssim"):
+            setattr(found, name, _mean(per_size, name))
+        found.eer_camera = _mean(found.camera, "eer")
+        found.eer_camera_vlr_vlr = _mean(found.camera, "eer_vlr_vlr")
         found.by_size = {s: {k: v for k, v in f.items() if not k.startswith("_")} for s, f in per_size.items()}
         found.mean_abs_cosine = self._health(hr, sr)
         found.people = int(self._val.people.max()) + 1
         found.bicubic_db = self._once(("", "", "bicubic"), self._bicubic_db)
         return found
 
-    def _mean(self, found: ValidationFigures, per_size: dict[str, dict[str, float | None]]) -> None:
-        for name in ("similarity", "eer", "eer_vlr_vlr", "rank1", "accuracy", "loss", "psnr_db", "ssim"):
-            values = [figures.get(name) for figures in per_size.values()]
-            known = [value for value in values if value is not None]
-            setattr(found, name, float(np.mean(known)) if known and len(known) == len(values) else None)
-
     def _once(self, key: tuple[str, str, object], make: Callable[[], Any]) -> Any:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
 
-    def _small_images(self, size: int) -> Tensor:
-        """uint8 (N, 3, size, size): val's VLR files, or its HR images reduced."""
+    def _small_images(self, size: int, method: Method) -> Tensor:
+        """uint8 (N, 3, size, size): val's VLR files, or its HR images reduced; "camera": its HR images by the camera
+        chain, the same in every validation."""
         places = self._val.vlr.get(size)
         parts = []
-        for rows in chunks(len(self._val), 1024):
-            if places is not None and (places >= 0).all():
-                parts.append(self._data.vlr_batch(self._val, size, rows))
-            else:
-                parts.append(resize_batch(self._data.hr_batch(self._val, rows), size))
+        with ThreadPoolExecutor(2, thread_name_prefix="camera") as pool:
+            for rows in chunks(len(self._val), 1024):
+                if method == "camera":
+                    seeds = [seed_for(0, "val", size, row) for row in range(rows.start, rows.stop)]
+                    parts.append(camera_batch(self._data.hr_batch(self._val, rows), size, PUBLISHED, seeds, pool))
+                elif places is not None and (places >= 0).all():
+                    parts.append(self._data.vlr_batch(self._val, size, rows))
+                else:
+                    parts.append(resize_batch(self._data.hr_batch(self._val, rows), size))
         return torch.cat(parts)
 
-    def _seen(self, upscaler: nn.Module | None, size: int | None, rows: slice) -> Tensor:
-        """The encoder's input in [-1, 1], in whole levels; size None: HR."""
-        if size is None:
+    def _seen(self, upscaler: nn.Module | None, small: tuple[int, Method] | None, rows: slice) -> Tensor:
+        """The encoder's input in [-1, 1], in whole levels, of faces of that size and method; None: HR."""
+        if small is None:
             return to_network(self._data.hr_batch(self._val, rows).to(self._runner.device))
-        small = self._small[size][rows].to(self._runner.device)
-        if upscaler is None or not self._networks.takes(size):
-            return to_network(enlarge(small))
-        return to_network(to_pixels(upscaled(self._networks, small)))
+        pixels = self._small[small][rows].to(self._runner.device)
+        if upscaler is None or not self._networks.takes(small[0]):
+            return to_network(enlarge(pixels))
+        return to_network(to_pixels(upscaled(self._networks, pixels)))
 
     @torch.no_grad()
-    def _embed(self, encoder: nn.Module, upscaler: nn.Module | None, size: int | None) -> Vectors:
+    def _embed(self, encoder: nn.Module, upscaler: nn.Module | None, small: tuple[int, Method] | None) -> Vectors:
         parts = []
         for rows in chunks(len(self._val), _CHUNK):
             with self._runner.autocast():
-                raw = encoder(self._seen(upscaler, size, rows)).float()
+                raw = encoder(self._seen(upscaler, small, rows)).float()
             parts.append(raw.cpu().numpy())
             self._report("validate", rows.stop, len(self._val))
         return np.concatenate(parts)
+
+    def _of_camera(
+        self, encoder: nn.Module, upscaler: nn.Module | None, size: int, hr: Vectors
+    ) -> dict[str, float | None]:
+        return self._verified(self._embed(encoder, upscaler, (size, "camera")), hr)
 
     def _verified(self, sr_raw: Vectors, hr_raw: Vectors) -> dict[str, float | None]:
         sr, hr = _unit(sr_raw), _unit(hr_raw)
@@ -198,7 +231,7 @@ class Validator:
         hr = self._data.hr_batch(self._val, rows)
         parts = []
         for part in chunks(len(rows), _CHUNK):
-            small = self._small[size][torch.from_numpy(rows[part])].to(self._runner.device)
+            small = self._small[size, "bicubic"][torch.from_numpy(rows[part])].to(self._runner.device)
             with self._runner.autocast():
                 sr = upscaled(self._networks, small) if upscaler is not None else to_network(enlarge(small))
             parts.append(to_pixels(sr).cpu())
@@ -210,7 +243,7 @@ class Validator:
         """PSNR of enlarged VLR against HR over evenly spread images: the largest size counts."""
         size = max(self.sizes)
         rows = np.unique(np.linspace(0, len(self._val) - 1, min(_COMPARED, len(self._val))).astype(np.int64))
-        made = enlarge(self._small[size][torch.from_numpy(rows)]).float()
+        made = enlarge(self._small[size, "bicubic"][torch.from_numpy(rows)]).float()
         error = float(((made - self._data.hr_batch(self._val, rows).float()) ** 2).mean())
         return 10 * float(np.log10(255.0**2 / max(error, 1e-9)))
 
@@ -221,6 +254,12 @@ class Validator:
             return None
         chosen = first[:_HEALTH_FACES]
         return max(measure_health(_unit(vectors[chosen])).mean_abs_cosine for vectors in (hr, sr))
+
+
+def _mean(per_size: BySize, name: str) -> float | None:
+    """Mean of a figure over sizes; None unless every size has it."""
+    known = [value for figures in per_size.values() if (value := figures.get(name)) is not None]
+    return float(np.mean(known)) if known and len(known) == len(per_size) else None
 
 
 def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64]) -> float | None:

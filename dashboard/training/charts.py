@@ -27,7 +27,7 @@ NO_FIGURES: Figures = {}
 
 _HEIGHT_PX = 280
 _COMPARISON_PX = 360
-_LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features")
+_LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features", "contrast")
 _RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR", "landmarks": "landmark network"}
 _FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
 _LOG_AXIS = log_axis(exponentformat="power") | {"tickfont": {"size": 10}}

@@ -17,13 +17,17 @@ def still(count: int) -> torch.Tensor:
     return torch.eye(3).repeat(count, 1, 1)
 
 
+def bicubic(count: int) -> torch.Tensor:
+    return torch.zeros(count, dtype=torch.bool)
+
+
 def error(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a.float() - b.float()).abs()[:, :, 8:-8, 8:-8].mean())
 
 
 def test_untouched_it_is_the_reduced_picture_enlarged() -> None:
     hr = faces()
-    view, shown = photographed(hr, 28, Cuts(still(8), still(8)))
+    view, shown = photographed(hr, Cuts(still(8), still(8)), lambda there: resize_batch(there, 28))
     assert torch.allclose(shown, hr.float(), atol=0.01)
     # Two bicubic kernels: torch's for sampling has a = -0.75, the project's enlargement -0.5.
     assert error(view, enlarge(resize_batch(hr, 28))) < 1.5
@@ -32,8 +36,8 @@ def test_untouched_it_is_the_reduced_picture_enlarged() -> None:
 @pytest.mark.parametrize("size", [16, 24, 32])
 def test_what_is_shown_is_what_the_view_shows(size: int) -> None:
     hr = faces()
-    cuts = draw_cuts(8, size, torch.Generator().manual_seed(3))
-    view, shown = photographed(hr, size, cuts)
+    cuts = draw_cuts(bicubic(8), size, torch.Generator().manual_seed(3))
+    view, shown = photographed(hr, cuts, lambda there: resize_batch(there, size))
     assert view.shape == hr.shape and view.dtype == torch.uint8
     # However the face lies in the small picture, the cut undoes it all but for the error, which the shown HR shares.
     assert error(view, shown) < error(view, hr)
@@ -44,16 +48,16 @@ def test_a_shift_of_the_error_moves_both_alike() -> None:
     hr = faces(1)
     off = still(1)
     off[:, 0, 2] = 2 * 4 / 112  # the place 4 px to the right is fetched: the picture moves to the left
-    view, shown = photographed(hr, 32, Cuts(still(1), off))
+    view, shown = photographed(hr, Cuts(still(1), off), lambda there: resize_batch(there, 32))
     assert torch.allclose(shown[..., :-8], hr.float()[..., 4:-4], atol=0.01)
     assert error(view[..., :-4], hr[..., 4:]) < error(view, hr)
 
 
 def test_draws_follow_from_the_generator_and_are_cut_like_batches() -> None:
-    first, again = (draw_cuts(6, 16, torch.Generator().manual_seed(1)) for _ in range(2))
+    first, again = (draw_cuts(bicubic(6), 16, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(first.pose, again.pose) and torch.equal(first.error, again.error)
     assert torch.equal(first.part(slice(2, 4)).error, again.error[2:4])
-    larger = draw_cuts(6, 32, torch.Generator().manual_seed(1))
+    larger = draw_cuts(bicubic(6), 32, torch.Generator().manual_seed(1))
     assert float((larger.error - still(6)).abs().sum()) < float((first.error - still(6)).abs().sum())
     # A similarity and nothing else: columns of equal length at right angles.
     block = first.pose[:, :2, :2]
