@@ -54,7 +54,7 @@ bench: $(DEV)
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
 # train and val (identity-disjoint), TEACHER the official weights. PHOTOGRAPHS and PAIRS are Labeled Faces in the Wild:
 # the landmark network trains on the people of LANDMARK_FOLDS and of no fold, and on the aligned crops in CROPS; figures
-# are measured on the people of FOLDS, who are in no split of DATASET.
+# are measured on the people of FOLDS, who are in no split of DATASET. TERMS are the sources of DATASET with their terms.
 TEACHER ?= edgeface_xxs
 LANDMARK_FOLDS ?= 1-3
 LANDMARK_VAL_FOLDS ?= 4
@@ -62,26 +62,34 @@ LFW_TERMS = --terms "Labeled Faces in the Wild (Huang et al., 2007): research"
 CROPS_TERMS = --terms "CelebA (Liu et al., ICCV 2015): non-commercial research" \
 	--terms "FairFace (Karkkainen and Joo, WACV 2021): CC BY 4.0, attribution" \
 	--terms "Families in the Wild (Robinson et al.): research"
+TERMS ?= $(LFW_TERMS) $(CROPS_TERMS)
 STUDIO := $(BIN)/edgeface-studio
-report_run = $(STUDIO) weights export data/models/$(1).safetensors data/models/$(1).safetensors \
-	--report data/bench/models/report.json --run $(1)
+MODELS := data/models
+report_run = $(STUDIO) weights export $(MODELS)/$(1).safetensors $(MODELS)/$(1).safetensors \
+	--report data/bench/$(2)/report.json --run $(1)
+measure = $(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --no-all-pairs \
+	--weights "$(TEACHER)"
 
 models: $(RUNTIME)
 	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
-		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [CROPS=FOLDER] [FOLDS=5-7] [TEACHER=FILE]" >&2; exit 1; }
+		|| { echo "make models DATASET=NAME PHOTOGRAPHS=FOLDER PAIRS=FILE [CROPS=FOLDER] [FOLDS=5-7] [TEACHER=FILE] [TERMS=...]" >&2; exit 1; }
 	$(STUDIO) train landmarks --photographs "$(PHOTOGRAPHS)" --pairs "$(PAIRS)" --folds $(LANDMARK_FOLDS) \
 		--val-folds $(LANDMARK_VAL_FOLDS) $(LFW_TERMS) $(if $(CROPS),--photographs "$(CROPS)" $(CROPS_TERMS)) \
-		--edgeface "$(TEACHER)" --upscaler data/models/edgeface-dsr.safetensors --name edgeface-landmarks
-	$(STUDIO) weights export run:edgeface-landmarks data/models/edgeface-landmarks.onnx
-	$(STUDIO) train dsr --dataset "$(DATASET)" --edgeface "$(TEACHER)" --out-name edgeface-dsr
-	$(STUDIO) weights export run:edgeface-dsr data/models/edgeface-dsr.safetensors
-	$(STUDIO) train starter --dataset "$(DATASET)" --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
-	$(STUDIO) weights export run:edgeface-xxs-starter data/models/edgeface-xxs-starter.safetensors
-	$(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --no-all-pairs \
-		--weights "$(TEACHER)" --weights data/models/edgeface-xxs-starter.safetensors \
-		--upscaler data/models/edgeface-dsr.safetensors --upscaler bicubic --out data/bench/models
-	$(call report_run,edgeface-xxs-starter)
-	$(call report_run,edgeface-dsr)
+		--edgeface "$(TEACHER)" --upscaler $(MODELS)/edgeface-dsr.safetensors --name edgeface-landmarks
+	$(STUDIO) weights export run:edgeface-landmarks $(MODELS)/edgeface-landmarks.onnx
+	$(STUDIO) train finetune --preset specialist --dataset "$(DATASET)" $(TERMS) --edgeface "$(TEACHER)" \
+		--out-name edgeface-xxs-specialist
+	$(STUDIO) weights export run:edgeface-xxs-specialist $(MODELS)/edgeface-xxs-specialist.safetensors
+	$(STUDIO) train dsr --dataset "$(DATASET)" $(TERMS) --edgeface "$(TEACHER)" --out-name edgeface-dsr
+	$(STUDIO) weights export run:edgeface-dsr $(MODELS)/edgeface-dsr.safetensors
+	$(STUDIO) train starter --dataset "$(DATASET)" $(TERMS) --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
+	$(STUDIO) weights export run:edgeface-xxs-starter $(MODELS)/edgeface-xxs-starter.safetensors
+	$(measure) --upscaler $(MODELS)/edgeface-xxs-specialist.safetensors --upscaler bicubic --out data/bench/specialist
+	$(call report_run,edgeface-xxs-specialist,specialist)
+	$(measure) --weights $(MODELS)/edgeface-xxs-starter.safetensors \
+		--upscaler $(MODELS)/edgeface-dsr.safetensors --upscaler bicubic --out data/bench/models
+	$(call report_run,edgeface-xxs-starter,models)
+	$(call report_run,edgeface-dsr,models)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

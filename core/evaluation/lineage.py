@@ -119,7 +119,9 @@ def _headers(settings: Settings) -> dict[str, Mapping[str, str]]:
 def _checkpoints(settings: Settings) -> Iterator[Path]:
     for run in list_runs(runs_root(settings)):
         for which in ("best", "last"):
-            yield from (run.checkpoints / which / f"{part}.safetensors" for part in ("encoder", "upscaler"))
+            yield from (
+                run.checkpoints / which / f"{part}.safetensors" for part in ("encoder", "upscaler", "specialist")
+            )
 
 
 def _names(keys: frozenset[str], settings: Settings) -> set[str] | None:

@@ -27,6 +27,7 @@ from core.training.presets import PRESETS
 Which = Literal["best", "last"]
 
 ENCODER_FILE = "encoder.safetensors"
+SPECIALIST_FILE = "specialist.safetensors"
 UPSCALER_FILE = "upscaler.safetensors"
 LANDMARKS_FILE = "landmarks.onnx"
 
@@ -52,11 +53,13 @@ class ActivatedModels:
 
 
 def trained_files(run: Run, which: Which = "best") -> dict[str, Path]:
-    """Return the paths of a run's weights by "encoder", "upscaler" and "landmarks"; {} when there are none yet."""
+    """Return the paths of a run's weights by "encoder", "upscaler", "specialist" and "landmarks"; {} when there are
+    none yet."""
     folder = run.checkpoints / which
     files = {
         "encoder": folder / ENCODER_FILE,
         "upscaler": folder / UPSCALER_FILE,
+        "specialist": folder / SPECIALIST_FILE,
         "landmarks": folder / LANDMARKS_FILE,
     }
     return {what: path for what, path in files.items() if path.is_file()}
@@ -109,7 +112,8 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
 
     Both are loaded completely, tried on real faces, copied to data/weights as `<kind>-<time>` and `<kind>-<time>-dsr`,
     and entered together: when a step fails, nothing changes. A run that trained only an upscaler leaves the encoder in
-    use as it is; a landmark network is stored as `landmarks-<time>`.
+    use as it is, and so does a specialist, which takes an upscaler's place; a landmark network is stored as
+    `landmarks-<time>`.
     Raises NothingTrained, RunNotFound, UpscalerUnusable, LandmarksUnusable, StorageFailed and what loading an encoder
     raises.
     """
@@ -123,7 +127,8 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
     if "landmarks" in files:
         return _take_landmarks(settings, landmark_networks.describe(files["landmarks"]), name)
     encoder = encoders.describe(files["encoder"]) if "encoder" in files else None
-    upscaler = upscalers.describe(files["upscaler"]) if "upscaler" in files else None
+    enlarges = files.get("upscaler") or files.get("specialist")
+    upscaler = None if enlarges is None else upscalers.describe(enlarges)
     if upscaler is None and encoder is not None:
         upscaler = _trained_with(settings, run, encoder)
     if encoder is not None:

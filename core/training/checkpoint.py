@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from core.training.errors import CheckpointUnusable
 HEAD_FORMAT = "edgeface-studio-head-1"
 STATE_NAME = "state.pt"
 STATE_VERSION = 1
-FILES = {"encoder": "encoder.safetensors", "upscaler": "upscaler.safetensors", "head": "head.safetensors"}
+FILES = {part: f"{part}.safetensors" for part in ("upscaler", "encoder", "specialist", "head")}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def save_checkpoint(folder: Path, weights: Mapping[str, Weights], state: Mapping
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
         try:
             with disk_errors(folder.parent):
-                for name in sorted(weights, key=["upscaler", "encoder", "head"].index):
+                for name in sorted(weights, key=[*FILES].index):
                     metadata = dict(weights[name].metadata)
                     if metadata.get("trained_with_upscaler") == BESIDE:
                         metadata["trained_with_upscaler"] = file_sha256(new / FILES["upscaler"])
@@ -113,8 +113,8 @@ def recover(folder: Path) -> None:
         old.rename(folder)
 
 
-def metadata(format: str, values: Mapping[str, str | Mapping[str, Any]]) -> dict[str, str]:
-    """Metadata of an encoder's or a DSR network's file; mappings become JSON."""
+def metadata(format: str, values: Mapping[str, str | Sequence[str] | Mapping[str, Any]]) -> dict[str, str]:
+    """Metadata of an encoder's or a DSR network's file; lists and mappings become JSON."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     return {"format": format, **texts}
 

@@ -61,7 +61,7 @@ def make_report(context: RunContext) -> dict[str, Any]:
         _choose_bicubic_sizes(context)
     weights = {
         part: f"checkpoints/best/{files.FILES[part]}"
-        for part in ("encoder", "upscaler")
+        for part in ("encoder", "upscaler", "specialist")
         if (context.folder / "best" / files.FILES[part]).is_file()
     }
     figures = best.get("figures", {})
@@ -110,8 +110,9 @@ def _weights(context: RunContext, run: StageRun, record: Record) -> dict[str, fi
     so_far: set[str] = {part for stage in recipe.stages[: progress.stage + 1] for part in stage.trains}
     so_far |= {"encoder", *(["upscaler"] if run.stage.through == "upscaler" else [])} & set(recipe.trains)
     modules: dict[str, nn.Module] = {**context.parts.named(), **run.validated_parts}
+    role = {"encoder": recipe.role}
     return {
-        part: files.Weights(files.cpu_state_dict(modules[part]), _metadata(context, part, record))
+        role.get(part, part): files.Weights(files.cpu_state_dict(modules[part]), _metadata(context, part, record))
         for part in modules
         if part in so_far
     }
@@ -127,6 +128,7 @@ def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequen
     shared: dict[str, Any] = {
         "data_sha256": context.data.dataset.key,
         "figures": {} if figures is None else figures.to_dict(),
+        "terms": list(config.terms),
         "trained_by": config.command,
         "made_at": made_at,
         "epoch": str(record.get("step") or 0),

@@ -64,6 +64,8 @@ class TrainingConfig:
     """Check every image before training; else only the manifest is checked."""
     force: StrictBool = False
     """Train in spite of errors that the check found, unless they make it impossible."""
+    terms: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Sources of the data set with their terms, for the model card."""
     out_name: str = ""
     command: str = ""
     """The command line that starts the same run."""

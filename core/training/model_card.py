@@ -5,13 +5,14 @@ All facts come from the file's header and from the run that trained it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import WeightsUnsafe
 from core.models.files import FileFacts, file_facts
-from core.models.header import Card, is_upscaler, read_card
+from core.models.header import SPECIALIST_FORMAT, Card, is_upscaler, json_object, read_card
 from core.models.measured import Measured, size_name
 
 LICENCE = (
@@ -50,12 +51,13 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
     if not facts.metadata.get("format"):
         raise WeightsUnsafe(f"{path.name} has no header that describes it.", "Export it first (weights export).")
     card = read_card(facts.metadata)
-    upscaler = is_upscaler(facts.metadata)
+    upscaler = is_upscaler(facts.metadata) and not _is_specialist(facts)
     blocks = [
         f"# {path.stem}",
         _what(facts, upscaler),
         table("What it is", _identity(facts, card)),
         table("How it was trained", _training(card, config or {}, report or {})),
+        terms_section(facts.metadata),
         _figures(card.measured),
         "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(card, upscaler)),
         f"## Licence\n\n{_DERIVED if card.parent_sha256 else LICENCE}",
@@ -64,9 +66,20 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
 
 
 def _what(facts: FileFacts, upscaler: bool) -> str:
+    if _is_specialist(facts):
+        return (
+            f"A specialist for small faces ({facts.metadata.get('variant', 'unknown variant')}): an enlarged face of "
+            f"up to {json_object(facts.metadata.get('config')).get('max_px')} px -> 512 numbers in the space of "
+            f"{facts.metadata.get('specialist_for_name') or 'other weights'}. It takes the place of a super-resolution "
+            "network beside those weights, which embed all larger faces."
+        )
     if upscaler:
         return "A super-resolution network (DSR): a face of 12 to 40 px -> the 112 px crop that EdgeFace takes."
     return f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers."
+
+
+def _is_specialist(facts: FileFacts) -> bool:
+    return facts.metadata.get("format") == SPECIALIST_FORMAT
 
 
 def _limits(card: Card, upscaler: bool) -> tuple[str, ...]:
@@ -80,6 +93,7 @@ def _identity(facts: FileFacts, card: Card) -> dict[str, object]:
         "File": f"`{facts.path.name}`, {facts.size_bytes:,} bytes",
         "SHA-256": f"`{facts.hashes.sha256}`",
         "Made at": card.made_at,
+        "Specialist for": f"`{facts.metadata['specialist_for']}`" if facts.metadata.get("specialist_for") else "",
         "Parent": f"`{card.parent_sha256}`" if card.parent_sha256 else "none: random initialisation",
         "Network": ", ".join(f"{key} {_short(value)}" for key, value in card.config.items() if not _is_nested(value)),
     }
@@ -116,6 +130,16 @@ def table(title: str, rows: Mapping[str, object]) -> str:
     """A section of name and value; empty values are left out, and the section without any is ""."""
     lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items() if value not in ("", None)]
     return "\n".join([f"## {title}", "", "| | |", "|---|---|", *lines]) if lines else ""
+
+
+def terms_section(metadata: Mapping[str, str]) -> str:
+    """A section with the sources of the data and their terms, from the header's `terms`; "" without any."""
+    try:
+        terms = json.loads(metadata.get("terms", "[]"))
+    except ValueError:
+        return ""
+    lines = [f"- {text}" for text in terms if isinstance(text, str)] if isinstance(terms, list) else []
+    return "## Sources of the photographs and their terms\n\n" + "\n".join(lines) if lines else ""
 
 
 def _figures(measured: Measured | None) -> str:

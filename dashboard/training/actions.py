@@ -26,6 +26,7 @@ from dashboard.ui.components import show_message
 _PARTS = {
     "encoder": "the encoder",
     "upscaler": "the super-resolution network",
+    "specialist": "the specialist for small faces",
     "landmarks": "the landmark network",
 }
 _ENCODER_FIGURES = ("val.eer", "val.similarity", "val.rank1")
@@ -121,7 +122,8 @@ def use_weights_of(entry: TrainingEntry, which: Literal["best", "last"] = "best"
 
 
 def are_in_use(files: Mapping[str, Path]) -> bool:
-    """Whether the application uses these weights: the encoder, or the upscaler where the run trained that alone."""
+    """Whether the application uses these weights: the encoder, or what takes the upscaler's place where the run trained
+    that alone."""
     here = settings()
     try:
         if "encoder" in files:
@@ -129,7 +131,8 @@ def are_in_use(files: Mapping[str, Path]) -> bool:
         if "landmarks" in files:
             stored = landmark_networks.describe(files["landmarks"])
             return landmark_networks.active_landmarks(here).sha256 == stored.sha256
-        return upscalers.active_upscaler(here).sha256 == upscalers.describe(files["upscaler"]).sha256
+        stored_upscaler = upscalers.describe(files.get("upscaler") or files["specialist"])
+        return upscalers.active_upscaler(here).sha256 == stored_upscaler.sha256
     except CoreError:  # none in use, or removed meanwhile
         return False
 

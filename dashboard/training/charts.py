@@ -181,6 +181,9 @@ def _by_size(epochs: pd.DataFrame, measure: str, before: Figures, bicubic: Figur
         _line(figure, epochs, f"val.by_size.{size}.{measure}", f"{size} px", colour, before=before, thin=True)
     if measure == "eer":
         _line(figure, epochs, "val.eer_vlr_vlr", "VLR-VLR", PALETTE[2], before=before)
+        if has_values(epochs, "val.eer_camera"):
+            _line(figure, epochs, "val.eer_camera_vlr_vlr", "VLR-VLR, camera", PALETTE[5], before=before)
+            _line(figure, epochs, "val.eer_camera", "VLR-HR, camera", PALETTE[7], before=before)
     _line(figure, epochs, column, "VLR-HR" if measure == "eer" else "all sizes", PALETTE[0], before=before)
     if column in bicubic:
         add_level(figure, bicubic[column] * _format(column)[0], "bicubic")

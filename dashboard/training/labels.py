@@ -44,6 +44,8 @@ NOTES_SIMILARITY = ((1, 0.70, 0.85), (3, 0.75, 0.87), (5, 0.80, 0.90), (10, 0.85
 FIGURES = {
     "val.eer": ("EER", 100.0, ".2f", " %"),
     "val.eer_vlr_vlr": ("EER, VLR-VLR", 100.0, ".2f", " %"),
+    "val.eer_camera": ("EER, camera", 100.0, ".2f", " %"),
+    "val.eer_camera_vlr_vlr": ("EER, camera, VLR-VLR", 100.0, ".2f", " %"),
     "val.rank1": ("rank-1", 100.0, ".1f", " %"),
     "val.accuracy": ("accuracy", 100.0, ".1f", " %"),
     "val.similarity": ("similarity", 1.0, ".4f", ""),

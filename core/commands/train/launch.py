@@ -87,6 +87,10 @@ class TrainRun:
         str | None, typer.Option("--out-name", metavar="NAME", help="The run's name; default: data set.")
     ] = None
     settings: SetOption = None
+    terms: Annotated[
+        list[str] | None,
+        typer.Option("--terms", help="A source of the data with its terms, for the card; may be repeated."),
+    ] = None
     full_check: Annotated[bool, typer.Option("--check", help="Check every image first, not only the table.")] = False
     force: Annotated[bool, typer.Option("--force", help="Train although the data set's check found errors.")] = False
     detach: DetachOption = False
@@ -102,7 +106,7 @@ class TrainRun:
     def config_fields(self) -> dict[str, Any]:
         """The fields that are part of a run's configuration."""
         names = ("device", "batch_size", "num_workers", "processes", "seed", "out_name", "full_check", "force")
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, "terms": tuple(self.terms or ())}
 
 
 def make_run_config(
@@ -149,7 +153,7 @@ def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str,
     own: dict[str, Any] = {}
     recipe: dict[str, str] = {}
     for name, value in changes.items():
-        if name in kinds and name not in ("kind", "recipe", "command"):
+        if name in kinds and name not in ("kind", "recipe", "command", "terms"):
             own[name] = value if kinds[name] is None else parsed(name, value, kinds[name])
         else:
             recipe[name] = value

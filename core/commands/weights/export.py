@@ -75,7 +75,7 @@ def export(
             raise UsageMistake(f"{source} and --run were both given.", "Leave out --run: the run is known.")
         trained = trained_run(source.removeprefix("run:"))
         files = trained_files(trained)
-        file: Path | None = next((files[part] for part in ("encoder", "upscaler", "landmarks") if part in files), None)
+        file: Path | None = next(iter(files.values()), None)
     else:
         file = find_model(settings, source).path
     if file is None:

@@ -20,7 +20,7 @@ from core.system.atomic_file import write_atomically
 from core.training.export import without_folders
 from core.training.landmarks.config import LandmarksConfig
 from core.training.landmarks.validate import ROLLS_DEG, SIZES_PX
-from core.training.model_card import table
+from core.training.model_card import table, terms_section
 
 LICENCE = (
     "Trained from random initialisation by this project. The terms of the photographs above apply to what is "
@@ -78,7 +78,7 @@ def landmarks_card(
         "expected errors, and whether it is a face.",
         table("What it is", _identity(facts)),
         table("How it was trained", _training(facts.metadata, config or {}, report or {})),
-        _terms(facts.metadata),
+        terms_section(facts.metadata),
         _figures(json_object(facts.metadata.get("figures"))),
         "## Limits\n\n" + "\n".join(f"- {text}" for text in _LIMITS),
         f"## Licence\n\n{LICENCE}",
@@ -122,15 +122,6 @@ def _second_stage(figures: Mapping[str, Any]) -> str:
         return "not trained: the probability of a face stands in its place"
     shown = f"{figures['faces']:,} faces of {figures['people']:,} people with two photographs or more"
     return f"a head on the frozen network: {shown}, {figures['epochs']} epochs"
-
-
-def _terms(metadata: Mapping[str, str]) -> str:
-    try:
-        terms = json.loads(metadata.get("terms", "[]"))
-    except ValueError:
-        return ""
-    lines = [f"- {text}" for text in terms if isinstance(text, str)] if isinstance(terms, list) else []
-    return "## Sources of the photographs and their terms\n\n" + "\n".join(lines) if lines else ""
 
 
 def _figures(found: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Masks and glasses on aligned faces: where they lie, how often they are drawn, and whose embedding stays the target."""
+"""Masks and glasses on aligned faces: where they lie, how often they are drawn, and what stays the target."""
 
 from __future__ import annotations
 

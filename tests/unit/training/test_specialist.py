@@ -54,7 +54,7 @@ def test_whoever_may_be_the_same_person_is_not_pushed_away():
 def test_a_specialist_names_the_space_that_it_shares(weights, run_training, tmp_path):
     data = tiny_dataset(tmp_path / "disjoint", disjoint=True, people=3).root
     report, events, folder = run_training(tiny_config("finetune", "specialist", data, weights, QUICK))
-    facts = file_facts(folder / "best" / "encoder.safetensors")
+    facts = file_facts(folder / "best" / "specialist.safetensors")
     assert facts.metadata["format"] == SPECIALIST_FORMAT and facts.metadata["variant"] == NAME
     assert facts.metadata["specialist_for"] == facts.metadata["parent_sha256"] == file_sha256(weights)
     assert facts.metadata["specialist_for_name"] == "tiny"
@@ -102,14 +102,14 @@ def test_a_stopped_specialist_resumed_is_the_run_that_would_have_been(closed, we
 
 def test_a_specialist_goes_on_beside_its_own_teacher_alone(closed, weights, run_training, tmp_path):
     _, _, folder = run_training(tiny_config("finetune", "specialist", closed, weights, {**QUICK, "epochs": 1}))
-    grown = folder / "best" / "encoder.safetensors"
+    grown = folder / "best" / "specialist.safetensors"
     on = {"epochs": 1, "sizes_px": "16"}
     with pytest.raises(SettingsInvalid, match="in the space of tiny") as e:
         run_training(tiny_config("finetune", "specialist", closed, grown, on), tmp_path / "alone")
     assert e.value.next_step.endswith("--teacher tiny.")
     second = tiny_config("finetune", "specialist", closed, grown, on, teacher=str(weights))
     _, _, further = run_training(second, tmp_path / "on")
-    metadata = file_facts(further / "best" / "encoder.safetensors").metadata
+    metadata = file_facts(further / "best" / "specialist.safetensors").metadata
     assert metadata["specialist_for"] == file_sha256(weights) and metadata["parent_sha256"] == file_sha256(grown)
     # What the teacher was exported to is the same space.
     exported = tmp_path / "exported.safetensors"
