@@ -112,8 +112,8 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
 
     Both are loaded completely, tried on real faces, copied to data/weights as `<kind>-<time>` and `<kind>-<time>-dsr`,
     and entered together: when a step fails, nothing changes. A run that trained only an upscaler leaves the encoder in
-    use as it is, and so does a specialist, which takes an upscaler's place; a landmark network is stored as
-    `landmarks-<time>`.
+    use as it is; so does a specialist, which takes an upscaler's place and is refused beside weights of another space.
+    A landmark network is stored as `landmarks-<time>`.
     Raises NothingTrained, RunNotFound, UpscalerUnusable, LandmarksUnusable, StorageFailed and what loading an encoder
     raises.
     """
@@ -127,8 +127,9 @@ def use_run_weights(settings: Settings, run: Run, which: Which = "best") -> Acti
     if "landmarks" in files:
         return _take_landmarks(settings, landmark_networks.describe(files["landmarks"]), name)
     encoder = encoders.describe(files["encoder"]) if "encoder" in files else None
-    enlarges = files.get("upscaler") or files.get("specialist")
-    upscaler = None if enlarges is None else upscalers.describe(enlarges)
+    upscaler = upscalers.describe(files["upscaler"]) if "upscaler" in files else None
+    if "specialist" in files:
+        upscaler = upscalers.upscaler_for(settings, encoders.active_weights(settings), files["specialist"])
     if upscaler is None and encoder is not None:
         upscaler = _trained_with(settings, run, encoder)
     if encoder is not None:

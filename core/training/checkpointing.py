@@ -12,11 +12,11 @@ from torch import nn
 
 from core.models.header import BESIDE, DSR_FORMAT, ENCODER_FORMAT, SPECIALIST_FORMAT
 from core.models.measured import BICUBIC, Measured, figures_of_validation
+from core.models.specialists import SPECIALIST_MAX_PX
 from core.training import checkpoint as files
 from core.training import log_format
 from core.training.networks import dsr_metadata
 from core.training.progress_state import criterion_value
-from core.training.recipe import SPECIALIST_MAX_PX
 from core.training.run_context import RunContext
 from core.training.stage import StageRun
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import WeightsUnsafe
 from core.models.files import FileFacts, file_facts
-from core.models.header import SPECIALIST_FORMAT, Card, is_upscaler, json_object, read_card
+from core.models.header import Card, is_specialist, is_upscaler, json_object, read_card
 from core.models.measured import Measured, size_name
 
 LICENCE = (
@@ -51,7 +51,7 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
     if not facts.metadata.get("format"):
         raise WeightsUnsafe(f"{path.name} has no header that describes it.", "Export it first (weights export).")
     card = read_card(facts.metadata)
-    upscaler = is_upscaler(facts.metadata) and not _is_specialist(facts)
+    upscaler = is_upscaler(facts.metadata) and not is_specialist(facts.metadata)
     blocks = [
         f"# {path.stem}",
         _what(facts, upscaler),
@@ -66,7 +66,7 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
 
 
 def _what(facts: FileFacts, upscaler: bool) -> str:
-    if _is_specialist(facts):
+    if is_specialist(facts.metadata):
         return (
             f"A specialist for small faces ({facts.metadata.get('variant', 'unknown variant')}): an enlarged face of "
             f"up to {json_object(facts.metadata.get('config')).get('max_px')} px -> 512 numbers in the space of "
@@ -76,10 +76,6 @@ def _what(facts: FileFacts, upscaler: bool) -> str:
     if upscaler:
         return "A super-resolution network (DSR): a face of 12 to 40 px -> the 112 px crop that EdgeFace takes."
     return f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers."
-
-
-def _is_specialist(facts: FileFacts) -> bool:
-    return facts.metadata.get("format") == SPECIALIST_FORMAT
 
 
 def _limits(card: Card, upscaler: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from core.dataset.degrade import MOVING, CameraRanges
 from core.errors import SettingsInvalid
+from core.models.specialists import SPECIALIST_MAX_PX
 from core.settings import CROP_PX
 from core.system.validated import first_fault
 
@@ -27,8 +28,6 @@ Role = Literal["encoder", "specialist"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
 MIN_PX = 8
-SPECIALIST_MAX_PX = 48
-"""Largest face that a specialist trains on, and that recognition sends to it."""
 
 VALUES = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of validated values: unknown names are errors, floats are finite."""

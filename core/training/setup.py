@@ -10,6 +10,7 @@ import torch
 
 from core.dataset.degrade import seed_for
 from core.jobs.context import Hooks
+from core.models.specialists import SPECIALIST_MAX_PX
 from core.models.variants import EMBEDDING_DIM
 from core.settings import Settings
 from core.training import log_format
@@ -26,7 +27,6 @@ from core.training.feature_cache import FeatureCache
 from core.training.heads import MarginHead, Prototypes, make_head
 from core.training.networks import Networks, load_networks
 from core.training.progress_state import RunProgress
-from core.training.recipe import SPECIALIST_MAX_PX
 from core.training.reporter import Reporter
 from core.training.run_context import RunContext
 from core.training.stage_losses import Parts

@@ -10,15 +10,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from test_engine import differences, of_kind, without_times
-from tiny_training import NAME, tiny_config, tiny_dataset
+from tiny_training import NAME, tiny_config, tiny_dataset, tiny_weights
 
 from core.encoder.encode import load_encoder
 from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
+from core.jobs.run_dir import Run
+from core.models.encoders import active_weights, use_weights
+from core.models.errors import SpecialistRefused
 from core.models.files import file_facts
 from core.models.header import SPECIALIST_FORMAT, read_card
+from core.models.upscalers import active_upscaler
 from core.settings import load_settings
+from core.training.activate import trained_files, use_run_weights
 from core.training.checkpoint import load_state
+from core.training.model_card import model_card
 from core.training.overrides import change
 from core.training.presets import SPECIALIST
 from core.training.stage_losses import contrast_loss
@@ -116,6 +122,23 @@ def test_a_specialist_goes_on_beside_its_own_teacher_alone(closed, weights, run_
     save_file(load_file(weights), exported, {"variant": NAME, "exported_from": file_sha256(weights)})
     third = tiny_config("finetune", "specialist", closed, grown, {**on, "epochs": 0}, teacher=str(exported))
     assert run_training(third, tmp_path / "exported")[0] is not None
+
+
+def test_a_specialists_run_takes_the_upscalers_place_beside_its_own_weights(
+    closed, weights, run_training, own_data_dir, tmp_path
+):
+    settings, run = load_settings(), Run(tmp_path / "runs" / "finetune" / "20260101T000000Z-specialist")
+    use_weights(settings, weights)
+    run_training(tiny_config("finetune", "specialist", closed, weights, {**QUICK, "epochs": 1}), run.checkpoints)
+    assert set(trained_files(run)) == {"specialist"}
+    taken = use_run_weights(settings, run)
+    assert taken.encoder is None and taken.upscaler is not None
+    assert active_upscaler(settings).specialist.weights_sha256 == active_weights(settings).sha256
+    card = model_card(taken.upscaler.path)
+    assert "A specialist for small faces" in card and "up to 48 px" in card and "in the space of tiny" in card
+    use_weights(settings, tiny_weights(tmp_path / "other", seed=1))
+    with pytest.raises(SpecialistRefused):
+        use_run_weights(settings, run)
 
 
 @pytest.mark.parametrize(
