@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import WeightsUnsafe
 from core.models.specialists import Specialist
+from core.models.variants import VARIANTS
 
 if TYPE_CHECKING:
     from core.encoder.encode import Encoder, Precision
@@ -39,7 +40,8 @@ class EncoderPair:
         self._loading = threading.Lock()
         if specialist is not None:
             info = encoder.info
-            specialist.require(info.path.stem, {info.weights_sha256, info.exported_from} - {""})
+            int8 = VARIANTS[info.variant].int8_sha256 if info.official else ""
+            specialist.require(info.path.stem, {info.weights_sha256, info.exported_from, int8} - {""})
 
     @property
     def specialist(self) -> Encoder | None:

@@ -71,5 +71,6 @@ class Specialist:
 
 
 def hashes_of(weights: WeightsFile) -> frozenset[str]:
-    """Return the SHA-256 of weights, and of what they were exported from."""
-    return frozenset({weights.sha256, weights.metadata.get("exported_from", "")} - {""})
+    """Return the SHA-256 of weights, of what they were exported from, and of an official file's int8 version."""
+    int8 = "" if weights.official is None else weights.official.int8_sha256
+    return frozenset({weights.sha256, weights.metadata.get("exported_from", ""), int8} - {""})

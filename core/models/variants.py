@@ -39,6 +39,8 @@ class Variant:
     megabytes: float
     hub: str = ""
     """The authors' repository on the hub, where the file is there too."""
+    int8_sha256: str = ""
+    """SHA-256 of the published int8 version of the same network, whose embeddings lie in the same space; "" without."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ VARIANTS: dict[str, Variant] = {
             "9cd55d480a4e60c3ccb8d0e33730b89c6932c6f0",
             5.1,
             "EdgeFace-XXS",
+            "46be7cc7e8d6e23501c0627fe5fbef101922ee9b85ccbef476987ab1a320b053",
         ),
         Variant("edgeface_xxs_q", "edgenext_xx_small", None, True, "665779fdd6717f4f6e43b9c9cc9cdf791d1336e1", 1.7),
         Variant("edgeface_xs_q", "edgenext_x_small", None, True, "6177cb0d59a94830e64d8da358b6a7f7529403ab", 3.0),

@@ -15,6 +15,7 @@ from core.encoder.pair import EncoderPair
 from core.models.errors import SpecialistRefused
 from core.models.files import file_facts
 from core.models.specialists import Specialist
+from core.models.variants import VARIANTS
 from tests.made_weights import STARTER, random_encoder, save_specialist
 
 MIXED = [False, True, True, False, True]
@@ -107,3 +108,11 @@ def test_beside_weights_of_another_space_it_is_refused(starter: Encoder, path: P
     exported = random_encoder("export.safetensors")
     exported.info = replace(exported.info, exported_from=specialist.weights_sha256)
     EncoderPair(exported, specialist)
+
+
+def test_beside_official_weights_it_may_be_that_of_their_int8_version(starter: Encoder, path: Path) -> None:
+    own = replace(Specialist.of(file_facts(path)), weights_sha256=VARIANTS["edgeface_xxs"].int8_sha256)
+    with pytest.raises(SpecialistRefused):
+        EncoderPair(starter, own)
+    published = Encoder(starter.network, replace(starter.info, variant="edgeface_xxs", official=True))
+    assert EncoderPair(published, own).specialist is None, "taken, and not loaded yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from core.models.active_file import read_active
 from core.models.errors import SpecialistRefused, WeightsMismatch
 from core.models.files import file_facts
 from core.models.measured import Measured, Rate
-from core.models.specialists import Specialist
+from core.models.specialists import Specialist, hashes_of
+from core.models.variants import VARIANTS
 from core.settings import Settings
 from core.sr.trial import UpscalerUnusable
 from tests.made_weights import STARTER, save_dsr, save_encoder, save_specialist
@@ -79,6 +81,15 @@ def test_an_export_of_its_weights_is_its_own_too(settings: Settings, tmp_path: P
     export = save_encoder(tmp_path / "export.safetensors", load_file(STARTER), exported_from=sha256)
     encoders.use_weights(settings, export)
     assert upscalers.active_upscaler(settings).name == "small"
+
+
+def test_official_weights_and_their_int8_version_are_one_space(settings: Settings, tmp_path: Path) -> None:
+    published = VARIANTS["edgeface_xxs"]
+    path = save_specialist(tmp_path / "small.safetensors", STARTER, specialist_for=published.int8_sha256)
+    said, weights = Specialist.of(file_facts(path)), encoders.describe(STARTER)
+    assert said.shares_space(hashes_of(replace(weights, official=published)))
+    assert not said.shares_space(hashes_of(replace(weights, official=VARIANTS["edgeface_xs_q"])))
+    assert not said.shares_space(hashes_of(weights)), "unofficial weights have no int8 version"
 
 
 def test_taken_into_use_it_is_checked_copied_and_names_the_space(settings: Settings, tmp_path: Path) -> None:
