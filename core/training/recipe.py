@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, Strict, StrictBool, ValidationError
@@ -211,6 +211,13 @@ class Recipe:
     def wants_camera(self) -> bool:
         """Whether some stage trains with images of the camera chain, so that validation measures them too."""
         return any(stage.camera > 0 for stage in self.stages)
+
+    @property
+    def validated_camera(self) -> CameraRanges | None:
+        """The camera whose images validation measures: that of the last stage that sees one, without motion (the
+        published one unless the recipe was adapted); None where no stage does."""
+        ranges = [stage.camera_ranges for stage in self.stages if stage.camera > 0]
+        return replace(ranges[-1], motion_share=0.0) if ranges else None
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def prepare_run(
         recipe = config.recipe
         gallery = networks.teacher if recipe.role == "specialist" else None
         validator = Validator(
-            data, networks, sizes, runner, reporter.progress, camera=recipe.wants_camera, gallery=gallery
+            data, networks, sizes, runner, reporter.progress, camera=recipe.validated_camera, gallery=gallery
         )
     views = len(sizes) * (2 if config.recipe.wants_camera else 1)
     amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), views)

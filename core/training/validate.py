@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.dataset.degrade import PUBLISHED, Method, seed_for
+from core.dataset.degrade import PUBLISHED, CameraRanges, Method, seed_for
 from core.encoder.health import measure_health
 from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
@@ -99,13 +99,13 @@ class Validator:
         runner: Runner,
         report: ProgressCallback,
         *,
-        camera: bool = False,
+        camera: CameraRanges | None = None,
         gallery: nn.Module | None = None,
     ) -> None:
-        """`camera`: small faces made by the camera chain are measured too, in its published ranges. `gallery` embeds HR
-        in place of the measured encoder, as beside a specialist."""
+        """`camera`: small faces made by the camera chain in these ranges are measured too. `gallery` embeds HR in place
+        of the measured encoder, as beside a specialist."""
         self._data, self._networks, self._runner, self._report = data, networks, runner, report
-        self.sizes, self._gallery = sizes_px, gallery
+        self.sizes, self._gallery, self._camera = sizes_px, gallery, camera or PUBLISHED
         assert data.val is not None
         self._val: Split = data.val
         self.methods: tuple[Method, ...] = ("bicubic", "camera") if camera else ("bicubic",)
@@ -172,7 +172,7 @@ class Validator:
             for rows in chunks(len(self._val), 1024):
                 if method == "camera":
                     seeds = [seed_for(0, "val", size, row) for row in range(rows.start, rows.stop)]
-                    parts.append(camera_batch(self._data.hr_batch(self._val, rows), size, PUBLISHED, seeds, pool))
+                    parts.append(camera_batch(self._data.hr_batch(self._val, rows), size, self._camera, seeds, pool))
                 elif places is not None and (places >= 0).all():
                     parts.append(self._data.vlr_batch(self._val, size, rows))
                 else:

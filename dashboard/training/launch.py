@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from core.jobs.run_dir import Run, list_runs, runs_root
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
 from core.system.text import count
+from core.training.adapt import adaptation
 from core.training.config import NEW, TrainingConfig, config_to_dict, make_config
 from core.training.estimate import Amounts, estimate_s, load_speeds
 from core.training.overrides import change
@@ -25,6 +27,7 @@ from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
+from dashboard.training.camera import camera_choice
 from dashboard.training.dataset_picker import choose_dataset, images_in
 from dashboard.training.recipe_form import differences, main_settings, other_settings, run_settings
 from dashboard.ui.components import choose_one
@@ -65,6 +68,8 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
     if recipe.wants_upscaler:
         with right:
             given["upscaler"] = _upscaler(kind, recipe)
+    adapted = _adapted(recipe, dataset.root)
+    recipe = change(recipe, adapted)
     changes: dict[str, Any] = main_settings(recipe, f"training_{kind}_{recipe.name}")
     with st.expander("Everything else", icon=":material/tune:", key="training_more"):
         _starter_switch()
@@ -87,9 +92,17 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
     link("help", "How training works and what its alarms mean", icon=":material/help:", topic="train")
     if clicked:
         with feedback() as attempt:
-            run = start_training(kind, recipe.name, changes, given)
+            run = start_training(kind, recipe.name, adapted | changes, given)
         if attempt.ok:
             show_run(run)
+
+
+def _adapted(recipe: Recipe, dataset: Path) -> dict[str, str]:
+    """Changes to a recipe that sees cameras, for the estimated one; {} without one."""
+    if not recipe.wants_camera:
+        return {}
+    estimate = camera_choice(dataset)
+    return {} if estimate is None else adaptation(recipe, estimate)
 
 
 def start_training(kind: str, preset: str, changes: dict[str, Any], given: dict[str, Any]) -> Run:

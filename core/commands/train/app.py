@@ -11,9 +11,11 @@ from core.commands.shared.option_types import JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.printing import progress_line, say, say_json, say_result, say_table
 from core.commands.shared.runs import trained_run
+from core.commands.train import camera as camera_command
 from core.commands.train import landmarks
 from core.commands.train.launch import (
     BatchSize,
+    CameraFile,
     Contrastive,
     Device,
     EdgeFace,
@@ -41,6 +43,7 @@ group = typer.Typer(
 
 def add_to(app: typer.Typer) -> None:
     landmarks.add_to(group)
+    camera_command.add_to(group)
     app.add_typer(group, name="train")
 
 
@@ -49,6 +52,7 @@ def add_to(app: typer.Typer) -> None:
     epilog=example(
         "train finetune --dataset faces --edgeface edgeface_xxs",
         "train finetune --train-dir train --val-dir val --preset notes --stage2-epochs 30",
+        "train finetune --dataset faces --preset specialist --camera camera.json",
         "train finetune --resume last --half-batch",
     ),
 )
@@ -62,12 +66,14 @@ def finetune(
     stage1_epochs: Stage1Epochs = None,
     stage2_epochs: Stage2Epochs = None,
     contrastive_weight: Contrastive = None,
+    camera: CameraFile = None,
     *,
     run: TrainRun,
 ) -> None:
     """Fine-tune EdgeFace for small faces, in a run that can be stopped and resumed."""
     named = {"stage1_epochs": stage1_epochs, "stage2_epochs": stage2_epochs, "contrastive_weight": contrastive_weight}
-    launch_and_follow("finetune", data, run, preset, named, edgeface=edgeface, teacher=teacher, upscaler=upscaler)
+    weights = {"edgeface": edgeface, "teacher": teacher, "upscaler": upscaler}
+    launch_and_follow("finetune", data, run, preset, named, **weights, camera=camera)
 
 
 @group.command("dsr", epilog=example("train dsr --dataset faces --epochs 8", "train dsr --resume last"))

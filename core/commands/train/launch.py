@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import UsageMistake
+from core.commands.shared.common import UsageMistake, user_path
 from core.commands.shared.option_types import DetachOption, JsonOption
 from core.commands.shared.printing import note, plain, progress, progress_line, say, say_json
 from core.commands.shared.runs import say_started
@@ -37,6 +37,14 @@ Teacher = Annotated[
 Upscaler = Annotated[
     str | None,
     typer.Option("--upscaler", metavar="FILE", help='A DSR file to use or to start from, "bicubic", or "new".'),
+]
+CameraFile = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="FILE",
+        help="A camera's estimate by `train camera`: faces are made small as it does, at its sizes.",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 Stage1Epochs = Annotated[int | None, typer.Option("--stage1-epochs", min=0, help="Epochs of the first stage.")]
@@ -120,8 +128,9 @@ def make_run_config(
     from core.training.config import NEW, absolute, make_config
     from core.training.overrides import parse_changes
 
-    batch_size = given.pop("batch_size", None)
-    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    batch_size, camera = given.pop("batch_size", None), given.pop("camera", None)
+    changes = {} if camera is None else _adaptation(kind, preset, camera)
+    changes |= {name: value for name, value in named.items() if value is not None}
     if batch_size is not None:
         changes["batch_size"] = batch_size
     own, recipe = _sorted_settings(parse_changes(settings))
@@ -142,6 +151,15 @@ def make_run_config(
         alone = config.recipe.trains == ("upscaler",)
         upscaler = NEW if alone else str(resolve_dsr(found) or BICUBIC)
     return replace(config, edgeface=edgeface, teacher=taught_by, upscaler=upscaler)
+
+
+def _adaptation(kind: str, preset: str | None, camera: str) -> dict[str, Any]:
+    """The changes to the recipe that a camera's estimate brings. Raises CameraUnclear, SettingsInvalid."""
+    from core.dataset.camera.file import read_camera
+    from core.training.adapt import adaptation
+    from core.training.presets import find_preset
+
+    return dict(adaptation(find_preset(kind, preset), read_camera(user_path(camera))))
 
 
 def _sorted_settings(changes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
