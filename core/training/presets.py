@@ -105,7 +105,7 @@ RECOMMENDED = Recipe(
 SPECIALIST = Recipe(
     name="specialist",
     title="A specialist for small faces",
-    text="A second network for faces of up to 48 px, in the space of the starting weights: large faces stay with those "
+    text="A second network for faces of up to 40 px, in the space of the starting weights: large faces stay with those "
     "weights, galleries stay valid, and no super-resolution is needed. Half of its faces are made small as a camera "
     "does it.",
     batch_size=64,

@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 
 from core.dataset.degrade import MOVING, CameraRanges
 from core.errors import SettingsInvalid
-from core.models.specialists import SPECIALIST_MAX_PX
 from core.settings import CROP_PX
 from core.system.validated import first_fault
 
@@ -28,6 +27,8 @@ Role = Literal["encoder", "specialist"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
 MIN_PX = 8
+SMALL_PX = 48
+"""Largest size that a specialist is trained on: a little beyond those that it serves."""
 
 VALUES = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of validated values: unknown names are errors, floats are finite."""
@@ -269,13 +270,13 @@ def _check_specialist(recipe: Recipe) -> None:
             "trains other parts than the encoder": stage.trains != ("encoder",),
             "goes through the upscaler, whose place a specialist takes": stage.through != "bicubic",
             "has no losses.teacher": not stage.losses.teacher,
-            "trains large faces": any(size > SPECIALIST_MAX_PX for size in stage.sizes_px),
+            "trains large faces": any(size > SMALL_PX for size in stage.sizes_px),
         }
         for fault, found in faults.items():
             if found:
                 raise SettingsInvalid(
                     f"The stage {stage.name} of a specialist {fault}.",
-                    f"Train the encoder through bicubic, to a teacher, with sizes_px of at most {SPECIALIST_MAX_PX}.",
+                    f"Train the encoder through bicubic, to a teacher, with sizes_px of at most {SMALL_PX}.",
                 )
     if recipe.start != "weights":
         raise SettingsInvalid(

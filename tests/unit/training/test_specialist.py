@@ -64,12 +64,12 @@ def test_a_specialist_names_the_space_that_it_shares(weights, run_training, tmp_
     assert facts.metadata["format"] == SPECIALIST_FORMAT and facts.metadata["variant"] == NAME
     assert facts.metadata["specialist_for"] == facts.metadata["parent_sha256"] == file_sha256(weights)
     assert facts.metadata["specialist_for_name"] == "tiny"
-    assert json.loads(facts.metadata["config"]) == {"max_px": 48}
+    assert json.loads(facts.metadata["config"]) == {"max_px": 40}
     assert json.loads(facts.metadata["recipe"])["name"] == "specialist"
     assert facts.metadata["trained_with_upscaler"] == "bicubic"
     assert load_encoder(facts.path, device="cpu").info.variant == NAME
     epochs, logged = of_kind(events, "epoch"), [data["text"] for data in of_kind(events, "log")]
-    assert any("specialist for faces of up to 48 px in the space of tiny" in text for text in logged)
+    assert any("specialist for faces of up to 40 px in the space of tiny" in text for text in logged)
     assert epochs[0]["train"]["teacher"] > 0 and epochs[0]["train"]["contrast"] > 0 and "Contr: " in epochs[0]["line"]
     rates = [report["figures"][name] for name in ("eer", "eer_vlr_vlr", "eer_camera", "eer_camera_vlr_vlr")]
     assert report["criterion"] == {"name": "eer", "value": pytest.approx(sum(rates) / 4)}
@@ -135,7 +135,7 @@ def test_a_specialists_run_takes_the_upscalers_place_beside_its_own_weights(
     assert taken.encoder is None and taken.upscaler is not None
     assert active_upscaler(settings).specialist.weights_sha256 == active_weights(settings).sha256
     card = model_card(taken.upscaler.path)
-    assert "A specialist for small faces" in card and "up to 48 px" in card and "in the space of tiny" in card
+    assert "A specialist for small faces" in card and "up to 40 px" in card and "in the space of tiny" in card
     use_weights(settings, tiny_weights(tmp_path / "other", seed=1))
     with pytest.raises(SpecialistRefused):
         use_run_weights(settings, run)
