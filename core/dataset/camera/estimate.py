@@ -51,8 +51,8 @@ class CameraEstimate:
     """What was found: `ranges` for a training, and `sizes_px`, nine quantiles (10 % to 90 %) of the faces' probe_px.
 
     `quality_from` says where the JPEG quality was read: in the files' tables, in decoded pixels, or (neither has a
-    trace) from the faces' look. `unusual`: no simulated camera delivers faces like these, so that the ranges are only
-    the nearest. No picture and no face is in it.
+    trace) from the faces' look. `unusual`: no simulated camera delivers faces like these, so that blur is only the
+    nearest and noise keeps its published range. No picture and no face is in it.
     """
 
     ranges: CameraRanges
@@ -74,13 +74,15 @@ def estimate_camera(
     own = summary_of([features_of(face) for face in faces])
     cameras, features = _simulated(clean, sizes, random, hooks)
     quality, source = _quality([face.quality for face in faces], [quality_of(face) for face in faces])
-    ranges = narrowed(posterior(features, cameras, own))
+    ranges, unusual = narrowed(posterior(features, cameras, own)), _is_unusual(features, own)
+    if unusual:  # its noise would be found too narrow and wrong; blur and quality hold
+        ranges = replace(ranges, shot=PUBLISHED.shot)
     return CameraEstimate(
         ranges=ranges if quality is None else replace(ranges, quality=quality),
         sizes_px=tuple(round(float(size), 1) for size in np.quantile(sizes, np.linspace(0.1, 0.9, _SIZES))),
         faces=len(faces),
         quality_from=source,
-        unusual=_is_unusual(features, own),
+        unusual=unusual,
     )
 
 
