@@ -46,10 +46,13 @@ def test_every_figure_is_the_evaluations_for_the_same_image(
         for one, way in ((inspection.bicubic, "bicubic"), (inspection.dsr, "dsr")):
             assert one is not None
             row = quality.loc[(picture.name, one.name)]
-            assert (one.psnr_db, one.ssim) == (row["psnr_db"], row["ssim"])
+            # In a batch a value on the edge of rounding may fall to the next level on some processors.
+            assert one.psnr_db == pytest.approx(row["psnr_db"], abs=1e-3)
+            assert one.ssim == pytest.approx(row["ssim"], abs=1e-4)
             assert one.similarity == pytest.approx(row["similarity"], abs=1e-5)
             many = table.loc[picture.name]
-            assert (one.psnr_db, one.ssim) == (many[f"psnr_db_{way}"], many[f"ssim_{way}"])
+            assert one.psnr_db == pytest.approx(many[f"psnr_db_{way}"], abs=1e-3)
+            assert one.ssim == pytest.approx(many[f"ssim_{way}"], abs=1e-4)
             assert one.similarity == pytest.approx(many[f"similarity_{way}"], abs=1e-5)
             assert one.ranking is not None and one.ranking.people == many_people(pictures, picture)
             assert (one.ranking.rank or 0) == np.nan_to_num(many[f"rank_{way}"])
