@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -47,8 +48,11 @@ def export_float16(source: Path, target: Path, *, figures: Measured | None = Non
     if metadata.get("trained_by"):
         metadata["trained_by"] = without_folders(metadata["trained_by"])
     # An export of an export keeps the hash of the run's own file.
-    metadata = {"exported_from": file_sha256(source), **metadata, **texts}
+    own = file_sha256(source)
+    metadata = {"exported_from": own, **metadata, **texts}
     if figures is not None:
+        if figures.upscaler == own:  # a file can't hold its own hash
+            figures = replace(figures, upscaler=metadata["exported_from"])
         metadata["figures"] = json.dumps(figures.to_dict())
     halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
     write_atomically(target, save(halved, metadata=metadata))

@@ -19,6 +19,7 @@ from core.dataset.camera.simulate import shoot
 from core.dataset.camera.small_faces import LARGEST_PX, LEAST_FACES, SMALLEST_PX, pictures_in, small_faces
 from core.images import RGB
 from core.jobs.context import Hooks
+from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import detector
 from dashboard.ui.components import choose_one
@@ -118,13 +119,13 @@ def _show(found: FoundCamera) -> CameraEstimate | None:
         st.info("More faces make the estimate more exact; some 50 are enough.", icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="center"):
         used = st.toggle("Train with this camera", value=True, key="training_camera_use")
-        st.download_button(
+        offer_download(
             "Save the estimate",
-            json.dumps(camera_values(estimate), indent=2),
-            file_name="camera.json",
-            mime="application/json",
-            icon=":material/download:",
+            lambda: json.dumps(camera_values(estimate), indent=2).encode(),
+            "camera.json",
+            "application/json",
             key="training_camera_save",
+            what="estimate of a camera",
             type="tertiary",
             help="Figures only. Train with it on another machine: train finetune --camera camera.json",
         )

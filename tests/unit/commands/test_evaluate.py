@@ -51,7 +51,7 @@ def test_a_data_set_is_evaluated_as_a_run_and_compared(
 ) -> None:
     common = ["--dataset-root", dataset, "--weights", peer, "--sizes", "HR,16", "--bootstrap", 20, "--sr-images", 2]
     out = told(capsys, "evaluate", "dataset", *common, "--gallery-size", 3, "--out", tmp_path / "out")
-    assert "EER against HR with peer" in out and "Confused pairs" not in out.split("Open set")[0]
+    assert "EER against HR, aligned, with peer, direct feed" in out and "Confused pairs" not in out.split("Open set")[0]
     [folder] = (own_data_dir / "runs" / "evaluate").iterdir()
     assert {"report.json", "report.html", "tables", "events.jsonl", "config.json"} <= {p.name for p in folder.iterdir()}
     assert (tmp_path / "out" / "tables" / "per_identity.csv").is_file()

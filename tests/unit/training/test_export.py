@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,19 @@ def test_what_float16_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out.safetensors").exists()
 
 
+def test_figures_of_an_upscaler_name_the_file_that_it_was_exported_from(tmp_path: Path) -> None:
+    """Its own hash can't stand in the file itself, and the one in use is recognised by the other."""
+    first = export_float16(save_dsr(tmp_path / "run.safetensors"), tmp_path / "first.safetensors")
+    told = figures_of_report(REPORT)
+    own, other = (
+        export_float16(first, tmp_path / f"{name}.safetensors", figures=replace(told, upscaler=upscaler))
+        for name, upscaler in (("own", describe_upscaler(first).sha256), ("other", "bicubic"))
+    )
+    run = describe_upscaler(tmp_path / "run.safetensors").sha256
+    assert read_card(read_metadata(own)).measured.upscaler == run == read_metadata(own)["exported_from"]
+    assert read_card(read_metadata(other)).measured.upscaler == "bicubic"
+
+
 def test_figures_of_a_report_come_back_from_the_header() -> None:
     told = read_card({"figures": json.dumps(figures_of_report(REPORT).to_dict())}).measured
     assert told is not None and told.eer["HR"].text == "8.00 % [7.00, 9.00]"
@@ -165,6 +179,19 @@ def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_starter
         for rates in (measured.eer, measured.eer_vlr_hr):
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
             assert f" {cells} |" in text, (size_name("16"), cells)
+
+
+def test_the_readmes_table_of_the_specialist_is_its_headers() -> None:
+    text = README.read_text(encoding="utf-8")
+    measured = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-specialist.safetensors")).measured
+    assert measured is not None and measured.direct_feed is not None
+    assert "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, aligned" in measured.protocol
+    assert "aligner YuNet + edgeface-landmarks" in measured.protocol and "flip TTA off" in measured.protocol
+    for one in (measured, measured.direct_feed):
+        assert [name for name, _ in one.by_degradation] == ["bicubic", "camera"]
+        for _, rates in one.rows[:4]:
+            cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
+            assert f"| {cells} |" in text, cells
 
 
 def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_path: Path, capsys) -> None:
