@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.evaluation.evaluation_spec import SystemSpec
 from core.faces.quality import Limits
 from core.models.encoders import describe, hash_file, resolve_weights
+from core.models.errors import SpecialistRefused
 from core.models.measured import DIRECT_FEED
 from core.models.upscalers import upscaler_for
 from core.settings import Settings, load_settings
@@ -217,15 +218,23 @@ def every_system(
 ) -> list[SystemSpec]:
     """Return every encoder with every upscaler, then every peer with every upscaler, each system once.
 
+    A specialist goes with its own weights alone; those for which nothing else is named are refused.
     None stands for the weights or the upscaler in use. Specs name files by their paths, so that what is in use may
     change while a run waits. Raises what `open_system` raises.
     """
-    specs = [
-        SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device, bgr=bgr and one in peers)
-        for one in (*weights, *peers)
-        for upscaler in upscalers
-    ]
-    opened = [open_system(spec, settings) for spec in specs]
+    opened: list[System] = []
+    for one in (*weights, *peers):
+        beside: list[System] = []
+        refused: SpecialistRefused | None = None
+        for upscaler in upscalers:
+            spec = SystemSpec(weights=one, upscaler=upscaler, use_tta=use_tta, device=device, bgr=bgr and one in peers)
+            try:
+                beside.append(open_system(spec, settings))
+            except SpecialistRefused as error:
+                refused = error
+        if refused is not None and not beside:
+            raise refused
+        opened += beside
     return list(dict.fromkeys(replace(one.spec or SystemSpec(), weights=str(one.path)) for one in opened))
 
 

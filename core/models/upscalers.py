@@ -207,9 +207,14 @@ def resolve_upscaler(
 
 def resolve_dsr(settings: Settings, upscaler: str | Path | None = None) -> Path | None:
     """Return the path of a DSR file, for training: by path or name, else the one in use, else the shipped one where a
-    specialist is in use; None for bicubic. Raises what `resolve_upscaler` raises."""
+    specialist is in use; None for bicubic. Raises what `resolve_upscaler` raises, UpscalerUnusable for a specialist."""
     file = UPSCALERS.find(settings, upscaler) if upscaler is not None else UPSCALERS.chosen(settings)
-    if file is None or (upscaler is None and file.specialist is not None):
+    if upscaler is not None and file is not None and file.specialist is not None:
+        raise UpscalerUnusable(
+            f"{file.name} is a specialist, which enlarges no faces: a training can't go through it.",
+            "Name a DSR file, or bicubic.",
+        )
+    if file is None or file.specialist is not None:
         file = UPSCALERS.default_for(settings, None)
     return file.path
 

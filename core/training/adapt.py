@@ -24,6 +24,8 @@ def adaptation(recipe: Recipe, estimate: CameraEstimate) -> dict[str, str]:
         for name, value in asdict(estimate.ranges).items():
             values = value if isinstance(value, tuple) else (value,)
             changes[f"{stage.name}.camera_ranges.{name}"] = ",".join(map(str, values))
+        if stage.sizes_px and set(stage.sizes_px) == {CROP_PX}:
+            continue  # no face is small here
         small = [min(max(round(size), MIN_PX), CROP_PX) for size in estimate.sizes_px]
         large = [size for size in stage.sizes_px if size == CROP_PX]
         share = len(large) / max(1, len(stage.sizes_px))

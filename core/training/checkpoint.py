@@ -132,6 +132,11 @@ def export_notes(checkpoint: Path, target: Path) -> None:
     """Write a checkpoint in the notes' form: one .pth with `backbone_state_dict`, `arcface_state_dict` and
     `subject_to_id` (the latter two where a head was trained). Raises CheckpointUnusable, StorageFailed."""
     recover(checkpoint)
+    if (checkpoint / FILES["specialist"]).is_file():
+        raise CheckpointUnusable(
+            f"{checkpoint} holds a specialist, which works beside other weights alone.",
+            "Write it with its header: edgeface-studio weights export run:RUN FILE.safetensors.",
+        )
     if not (checkpoint / FILES["encoder"]).is_file():
         raise CheckpointUnusable(
             f"{checkpoint} holds no encoder.", "Export a fine-tuning run that has finished an epoch."

@@ -107,9 +107,14 @@ def criterion_value(name: str, figures: Mapping[str, Any]) -> tuple[str, float |
 
 
 def is_better(name: str, figures: Mapping[str, Any], than: Mapping[str, Any] | None) -> bool:
-    """Whether figures beat the best ones so far by the criterion, and at equal criterion by similarity."""
+    """Whether figures beat the best ones so far by the criterion, and at equal criterion by similarity.
+
+    Only error rates that both have count: the best ones of a run that was begun by an earlier version may lack the
+    camera's.
+    """
     if than is None:
         return True
+    figures, than = _without_lone_rates(figures, than), _without_lone_rates(than, figures)
     kind, value = criterion_value(name, figures)
     other_kind, other = criterion_value(name, than)
     if value is None or other is None or kind != other_kind:
@@ -117,3 +122,9 @@ def is_better(name: str, figures: Mapping[str, Any], than: Mapping[str, Any] | N
     if value != other:
         return value < other if kind == "eer" else value > other
     return (figures.get("similarity") or 0.0) > (than.get("similarity") or 0.0)
+
+
+def _without_lone_rates(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """`figures` without the camera's error rates where `other` has none of them."""
+    lone = {name for name in _ERROR_RATES if "camera" in name and other.get(name) is None}
+    return {name: value for name, value in figures.items() if name not in lone}

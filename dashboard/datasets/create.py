@@ -8,17 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from core.access.places import require_path
-from core.dataset.errors import SourceInvalid
 from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
 from core.dataset.run_config import DemoConfig, FetchConfig, IngestConfig
 from core.dataset.scan import scan
-from core.errors import StorageFailed
 from core.system.text import count
 from dashboard.datasets.data import choices
 from dashboard.datasets.split_form import build_form
 from dashboard.runs.datasets import start_dataset_run
+from dashboard.runs.form import typed_path
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
@@ -68,26 +66,6 @@ def start_demo(identities: int = 24, images: int = 20, seed: int = 0, method: st
     root = datasets_root(settings())
     out = root / free_name(root, "demo")
     start_dataset_run(DemoConfig(out=out, identities=identities, images=images, seed=seed, method=method))
-
-
-def typed_path(text: str) -> Path:
-    """The path typed in, with `~` expanded. Raises SourceInvalid for an invalid path, NotAllowed."""
-    typed = text.strip().strip("\"'").strip()
-    if not typed:
-        raise SourceInvalid("No folder was given.", "Enter the path of the photographs on this machine.")
-    try:
-        path = Path(typed).expanduser()
-        if "\0" in typed or not path.is_absolute():
-            raise SourceInvalid(
-                f"'{typed[:200]}' isn't an absolute path.", "Start with / or ~, such as /home/you/photographs."
-            )
-        require_path(settings(), path)
-        path.exists()
-    except (RuntimeError, ValueError) as error:
-        raise SourceInvalid(f"'{typed[:200]!r}' isn't a valid path.", "Enter it as your system shows it.") from error
-    except OSError as error:
-        raise StorageFailed(f"{typed[:200]} can't be read: {error.strerror or error}.", "Check the path.") from error
-    return path
 
 
 def scan_source(text: str, layout: str | None, pattern: str, columns: dict[str, str]) -> ScannedSource:

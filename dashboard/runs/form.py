@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from core.access.places import require_path
+from core.dataset.errors import SourceInvalid
 from core.dataset.library import Listed, datasets_root, list_datasets
+from core.errors import StorageFailed
 from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
 from core.sr.upscale import BICUBIC
@@ -55,3 +60,23 @@ def upscaler_labels(*, trainable: bool = False) -> dict[str, str]:
     others = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in stored}}
     labels = {value: name or others[value] for value, name in labels.items()}
     return labels | {value: name for value, name in others.items() if value not in labels}
+
+
+def typed_path(text: str) -> Path:
+    """The path typed in, with `~` expanded. Raises SourceInvalid for an invalid path, NotAllowed."""
+    typed = text.strip().strip("\"'").strip()
+    if not typed:
+        raise SourceInvalid("No folder was given.", "Enter the path of the photographs on this machine.")
+    try:
+        path = Path(typed).expanduser()
+        if "\0" in typed or not path.is_absolute():
+            raise SourceInvalid(
+                f"'{typed[:200]}' isn't an absolute path.", "Start with / or ~, such as /home/you/photographs."
+            )
+        require_path(settings(), path)
+        path.exists()
+    except (RuntimeError, ValueError) as error:
+        raise SourceInvalid(f"'{typed[:200]!r}' isn't a valid path.", "Enter it as your system shows it.") from error
+    except OSError as error:
+        raise StorageFailed(f"{typed[:200]} can't be read: {error.strerror or error}.", "Check the path.") from error
+    return path

@@ -19,6 +19,7 @@ from core.dataset.camera.simulate import shoot
 from core.dataset.camera.small_faces import LARGEST_PX, LEAST_FACES, SMALLEST_PX, pictures_in, small_faces
 from core.images import RGB
 from core.jobs.context import Hooks
+from dashboard.runs.form import typed_path
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import detector
@@ -72,7 +73,7 @@ def _pictures() -> Sequence[Path | bytes] | str:
 
 
 def _find(pictures: Sequence[Path | bytes] | str, dataset: Path) -> FoundCamera:
-    """Raises CameraUnclear, DatasetInvalid, StorageFailed, DetectorMissing."""
+    """Raises CameraUnclear, SourceInvalid, NotAllowed, DatasetInvalid, StorageFailed, DetectorMissing."""
     bar = st.progress(0.0, text=_STEPS["faces"])
 
     def show(kind: str, /, **data: Any) -> None:
@@ -82,7 +83,7 @@ def _find(pictures: Sequence[Path | bytes] | str, dataset: Path) -> FoundCamera:
 
     hooks = Hooks(show)
     try:
-        given = pictures_in(Path(pictures).expanduser()) if isinstance(pictures, str) else pictures
+        given = pictures_in(typed_path(pictures)) if isinstance(pictures, str) else pictures
         small = small_faces(given, detector(), hooks=hooks).faces
         clean = clean_crops(dataset)
         estimate = estimate_camera(small, clean, hooks=hooks)

@@ -14,8 +14,9 @@ from core.dataset.run_config import DemoConfig
 from core.errors import SettingsInvalid, StorageFailed
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from dashboard.datasets.create import scan_source, typed_path
+from dashboard.datasets.create import scan_source
 from dashboard.datasets.split_form import shares_of
+from dashboard.runs.form import typed_path
 from tests.app.conftest import button
 
 

@@ -78,7 +78,7 @@ def test_without_the_toggle_the_recipe_stays(open_page, demo, far):
 
 def test_what_is_wrong_with_the_pictures_is_said(open_page, demo, far, tmp_path):
     large = demo / "train" / "hr_images"
-    for folder, says in ((tmp_path / "nowhere", "There is no folder"), (large, "larger than 48 px")):
+    for folder, says in ((tmp_path / "nowhere", "There is no folder"), (large, "larger than 48 px"), ("", "No folder")):
         app = _estimated(open_page, folder)
         assert says in plainly(app.error[0].value)
 

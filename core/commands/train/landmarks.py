@@ -141,14 +141,16 @@ def landmarks(
 
 
 def _config(people: People, amounts: Amounts, second: Recognisability, name: str | None) -> LandmarksConfig:
-    """Raises UsageMistake, SettingsInvalid, WeightsMissing."""
+    """Raises UsageMistake, SettingsInvalid, WeightsMissing, UpscalerUnusable."""
     from core.evaluation.pairs import folds_of
     from core.models.encoders import resolve_weights
+    from core.models.upscalers import resolve_dsr
     from core.training.landmarks.config import make_landmarks_config
 
     if not people.photographs:
         raise UsageMistake("No photographs were named.", "Name a folder of them: --photographs FOLDER.")
     words = sys.argv[1:] if len(sys.argv) > 2 and "train" in sys.argv[1:] else ["train", KIND]
+    dsr = None if second.upscaler is None else resolve_dsr(load_settings(), second.upscaler)
     values: dict[str, Any] = {
         **vars(amounts),
         "photographs": [_absolute(folder) for folder in people.photographs],
@@ -157,7 +159,7 @@ def _config(people: People, amounts: Amounts, second: Recognisability, name: str
         "val_folds": folds_of(people.val_folds) or (),
         "terms": people.terms or (),
         "edgeface": second.edgeface and resolve_weights(load_settings(), second.edgeface).absolute(),
-        "upscaler": None if second.upscaler in (None, "bicubic") else _absolute(str(second.upscaler)),
+        "upscaler": dsr and dsr.absolute(),
         "recognisability_faces": second.faces,
         "recognisability_epochs": second.epochs,
         "out_name": name or "",

@@ -51,6 +51,8 @@ def brief_figures(file: WeightsFile, settings: Settings) -> str:
     if figures is None:
         return ""
     rates = (figures.eer.get("24"), figures.camera.eer.get("24"))
+    if rates == (None, None):
+        return ""
     return ", ".join("-" if rate is None else f"{rate.value * 100:.2f} %" for rate in rates)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ _ESTIMATE: TypeAdapter[CameraEstimate] = TypeAdapter(CameraEstimate)
 
 
 def write_camera(path: Path, estimate: CameraEstimate) -> None:
-    """Write an estimate as JSON, whole or not at all. Raises OSError."""
+    """Write an estimate as JSON, whole or not at all. Raises StorageFailed."""
     write_atomically(path, (json.dumps(camera_values(estimate), indent=2) + "\n").encode())
 
 
@@ -32,19 +33,22 @@ def camera_values(estimate: CameraEstimate) -> dict[str, Any]:
 
 def read_camera(path: Path) -> CameraEstimate:
     """The estimate in a file. Raises CameraUnclear for a file that holds none."""
-    remedy = "Choose a file that `edgeface-studio camera estimate` has written."
+    remedy = "Choose a file that `edgeface-studio train camera` has written."
     try:
         content = path.read_bytes() if path.stat().st_size <= _MAX_BYTES else b""
         values = json.loads(content)
     except OSError as error:
         raise CameraUnclear(f"The camera file {path} can't be read: {error.strerror}.", "Check the path.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CameraUnclear(f"{path.name} isn't a camera's estimate.", remedy) from error
     if not isinstance(values, dict) or values.pop("format", None) != CAMERA_FORMAT:
         raise CameraUnclear(f"{path.name} isn't a camera's estimate.", remedy)
     try:
-        return _ESTIMATE.validate_python(values)
+        estimate = _ESTIMATE.validate_python(values)
     except ValidationError as error:
         raise CameraUnclear(f"{path.name} is damaged: {first_fault(error)}", remedy) from error
     except SettingsInvalid as error:
         raise CameraUnclear(f"{path.name} is damaged: {error.what}", remedy) from error
+    if not estimate.sizes_px or not all(0 < size < math.inf for size in estimate.sizes_px):
+        raise CameraUnclear(f"{path.name} is damaged: its sizes_px are no sizes of faces.", remedy)
+    return estimate

@@ -17,7 +17,7 @@ from core.faces.align import ARCFACE_TEMPLATE, MAX_ALIGNED_PX, probe_px, similar
 from core.faces.crops import is_aligned_crop
 from core.faces.detect import Detector
 from core.faces.face import Face
-from core.images import RGB, ImageUnreadable, read_image
+from core.images import RGB, ImageTooLarge, ImageUnreadable, read_image
 from core.jobs.context import NO_HOOKS, Hooks
 from core.settings import CROP_PX
 from core.system.image_files import pictures_under
@@ -78,7 +78,7 @@ def small_faces(pictures: Sequence[Path | bytes], detector: Detector, *, hooks: 
         try:
             content = picture if isinstance(picture, bytes) else picture.read_bytes()
             rgb = read_image(content, name="a picture" if isinstance(picture, bytes) else picture.name)
-        except (ImageUnreadable, OSError) as error:
+        except (ImageUnreadable, ImageTooLarge, OSError) as error:
             tally["unreadable"] += 1
             first_problem = first_problem or str(error)
             continue

@@ -15,6 +15,7 @@ from core.dataset.camera import clean, estimate
 from core.dataset.camera.clean import clean_crops
 from core.dataset.camera.file import read_camera, write_camera
 from core.dataset.degrade import CameraRanges, degrade
+from core.dataset.errors import CameraUnclear
 from tests.made_weights import official_tensors, save_encoder
 
 CAMERA = CameraRanges(blur_px=(1.0, 1.4), kernels=("area",), shot=(2e-4, 4e-4), quality=(70, 75))
@@ -61,6 +62,25 @@ def test_a_training_takes_the_file(tmp_path: Path, shared_dir: Path) -> None:
     assert stage.camera_ranges.blur_px == (0.5, 0.9), "a setting that is named counts more than the file"
     assert stage.camera_ranges.shot == CAMERA.shot and stage.camera_ranges.quality == CAMERA.quality
     assert stage.camera_ranges.kernels == ("area",) and stage.sizes_px == (15, 17, 19, 21, 23, 25, 27, 29, 31)
+
+
+@pytest.mark.parametrize("sizes", ["[]", "[NaN]", "[16, Infinity]", "[-3]", '["wide"]'])
+def test_a_file_without_sizes_is_damaged(sizes: str, tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    write_camera(path, estimate.CameraEstimate(CAMERA, (16.5,), 50, "files", False))
+    assert read_camera(path).sizes_px == (16.5,)
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "sizes_px": 0}).replace('"sizes_px": 0', f'"sizes_px": {sizes}'))
+    with pytest.raises(CameraUnclear, match="is damaged"):
+        read_camera(path)
+
+
+def test_a_file_of_another_kind_names_the_command_that_writes_one(tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    path.write_text("[" * 90_000)
+    with pytest.raises(CameraUnclear, match="isn't a camera's estimate") as refused:
+        read_camera(path)
+    assert "edgeface-studio train camera" in refused.value.next_step
 
 
 def test_mistakes_end_with_one_line(far: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from core.cli import run as command
 from core.jobs.run_dir import list_runs, runs_root
 from core.settings import load_settings
-from tests.made_weights import save_landmarks
+from tests.made_weights import save_landmarks, save_specialist
 from tests.unit.training.landmarks.drawn_people import draw_people
 
 
@@ -81,6 +81,12 @@ def test_landmark_networks_are_listed_and_used(models_dir, monkeypatch, tmp_path
     assert command(["weights", "list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert any(row[:2] == ["*", "other"] for row in rows)
+
+
+def test_a_specialist_cant_enlarge_the_second_stages_faces(tmp_path, random_weights, capsys):
+    small = save_specialist(tmp_path / "small.safetensors", random_weights)
+    assert command(["train", "landmarks", "--photographs", str(tmp_path), "--upscaler", str(small)]) == 2
+    assert "small is a specialist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

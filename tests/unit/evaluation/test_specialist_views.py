@@ -96,3 +96,12 @@ def test_beside_other_weights_no_system_is_opened(path: Path, random_weights: Pa
         open_system(SystemSpec(weights=str(random_weights), upscaler=str(path)))
     specs = every_system(load_settings(), [str(STARTER)], [str(path), "bicubic"])
     assert [Path(str(spec.upscaler)).stem for spec in specs] == ["small", "bicubic"]
+
+
+def test_of_several_weights_a_specialist_goes_with_its_own(path: Path, random_weights: Path) -> None:
+    weights = [str(STARTER), str(random_weights)]
+    specs = every_system(load_settings(), weights, [str(path), "bicubic"])
+    named = [(Path(str(spec.weights)).name, Path(str(spec.upscaler)).stem) for spec in specs]
+    assert named == [(STARTER.name, "small"), (STARTER.name, "bicubic"), (random_weights.name, "bicubic")]
+    with pytest.raises(SpecialistRefused):
+        every_system(load_settings(), weights, [str(path)])

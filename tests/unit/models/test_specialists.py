@@ -154,6 +154,8 @@ def test_a_training_takes_the_dsr_while_a_specialist_is_in_use(settings: Setting
     assert upscalers.resolve_dsr(settings) == (settings.models_dir / DSR.name).resolve()
     own = save_dsr(tmp_path / "own.safetensors")
     assert upscalers.resolve_dsr(settings, own) == own.resolve()
+    with pytest.raises(UpscalerUnusable, match="is a specialist"):
+        upscalers.resolve_dsr(settings, "small")
     use_model(settings, "bicubic")
     assert upscalers.resolve_dsr(settings) is None
 

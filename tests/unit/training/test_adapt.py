@@ -39,6 +39,12 @@ def test_validation_measures_the_camera_that_was_adapted_to() -> None:
     assert NOTES.validated_camera is None
 
 
+def test_a_stage_of_large_faces_keeps_its_sizes() -> None:
+    large = change(RECOMMENDED, {f"{RECOMMENDED.stages[0].name}.sizes_px": "112,112"})
+    adapted = change(large, adaptation(large, ESTIMATE))
+    assert adapted.stages[0].sizes_px == (112, 112) and adapted.stages[1].camera_ranges == CAMERA
+
+
 def test_a_recipe_without_cameras_cant_be_adapted() -> None:
     with pytest.raises(SettingsInvalid, match="notes"):
         adaptation(NOTES, ESTIMATE)

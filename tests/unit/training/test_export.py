@@ -27,9 +27,11 @@ from core.models.upscalers import describe as describe_upscaler
 from core.settings import load_settings
 from core.sr.trial import trial_faces
 from core.sr.upscale import load_upscaler
+from core.training.checkpoint import FILES, export_notes
+from core.training.errors import CheckpointUnusable
 from core.training.export import export_float16
 from core.training.model_card import model_card
-from tests.made_weights import save_dsr, save_encoder
+from tests.made_weights import save_dsr, save_encoder, save_specialist
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 
@@ -210,3 +212,10 @@ def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_pa
     assert cli.run(["weights", "export", "run:starter", str(target)]) == 0
     assert read_metadata(target)["variant"] == "edgeface_xxs" and target.with_suffix(".md").is_file()
     assert cli.run(["weights", "export", "bicubic", str(target)]) == 2
+
+
+def test_a_specialist_is_never_written_without_its_header(random_weights: Path, tmp_path: Path) -> None:
+    save_specialist(tmp_path / "best" / FILES["specialist"], random_weights)
+    with pytest.raises(CheckpointUnusable, match="holds a specialist"):
+        export_notes(tmp_path / "best", tmp_path / "notes.pth")
+    assert not (tmp_path / "notes.pth").exists()

@@ -120,6 +120,14 @@ def test_better_by_the_criterion_and_at_equal_eer_by_similarity():
     assert is_better("eer", {}, None) and not is_better("eer", {}, a)
 
 
+def test_a_best_epoch_without_the_cameras_rates_is_compared_by_those_that_both_have():
+    before = {"eer": 0.02, "eer_vlr_vlr": 0.04, "similarity": 0.8}
+    camera = {"eer_camera": 0.1, "eer_camera_vlr_vlr": 0.2}
+    assert is_better("eer", {**before, "eer": 0.01, **camera}, before)
+    assert not is_better("eer", {**before, "eer": 0.03, **camera}, before)
+    assert not is_better("eer", {**before, "eer": 0.01, "eer_camera": 0.3}, {**before, **camera})
+
+
 def test_time_follows_images_epochs_and_speeds():
     speeds = Speeds(embed=0.01, stages={"stage2": 0.1})
     amounts = Amounts(train=100, val=10, sizes=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from core.dataset.camera.small_faces import LEAST_FACES, pictures_in, small_faces
 from core.dataset.errors import CameraUnclear
 from core.faces.detect import Detector
-from core.images import read_image, resize
+from core.images import ImageTooLarge, read_image, resize
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def test_files_bytes_are_taken_as_paths_are(far: Path, detector: Detector) -> No
     of_bytes = small_faces([path.read_bytes() for path in paths], detector)
     of_paths = small_faces(paths, detector)
     assert [face.pixels.tobytes() for face in of_bytes.faces] == [face.pixels.tobytes() for face in of_paths.faces]
+
+
+def test_a_picture_that_is_too_large_is_left_out(far: Path, detector: Detector) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (30_001, 1)).save(stream, "PNG")
+    huge = stream.getvalue()
+    with pytest.raises(ImageTooLarge):
+        read_image(huge)
+    found = small_faces([huge, *pictures_in(far)], detector)
+    assert found.unreadable == 1 and len(found.faces) == LEAST_FACES
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "no pictures", "broken", "walls", "large", "few"])
