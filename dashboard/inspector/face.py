@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.inspection.colours import labelled, overlay
 from core.inspection.values import INVENTED, Inspection, Subject
+from core.models.measured import DIRECT_FEED
 from core.sr.upscale import BICUBIC
 from dashboard.inspector.data import encoders, other_pipeline, upscalers
 from dashboard.inspector.image_compare import compare_pictures
@@ -145,7 +146,8 @@ def _other_weights(subject: Subject, inspection: Inspection, people: People, who
         return
     pipeline = other_pipeline(encoder, upscaler)
     other = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
-    st.markdown(f"**{plain(other.encoder)} + {plain(other.upscaler)}**")
+    through = f", {DIRECT_FEED}" if other.upscaler == BICUBIC else f" + {plain(other.upscaler)}"
+    st.markdown(f"**{plain(other.encoder)}{through}**")
     compare_pictures(other, "inspector_other_pictures")
     figures_table(other)
     if other.dsr is not None:
