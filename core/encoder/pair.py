@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import WeightsUnsafe
-from core.models.specialists import Specialist
+from core.models.specialists import Specialist, one_space
 from core.models.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class EncoderPair:
         self._loading = threading.Lock()
         if specialist is not None:
             info = encoder.info
-            int8 = VARIANTS[info.variant].int8_sha256 if info.official else ""
-            specialist.require(info.path.stem, {info.weights_sha256, info.exported_from, int8} - {""})
+            official = VARIANTS[info.variant] if info.official else None
+            specialist.require(info.path.stem, one_space(info.weights_sha256, info.exported_from, official))
 
     @property
     def specialist(self) -> Encoder | None:

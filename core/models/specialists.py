@@ -14,6 +14,7 @@ from pathlib import Path
 from core.models.errors import SpecialistRefused
 from core.models.files import FileFacts, WeightsFile
 from core.models.header import json_object
+from core.models.variants import Variant
 from core.settings import CROP_PX
 
 SPECIALIST_MAX_PX = 40
@@ -73,5 +74,10 @@ class Specialist:
 
 def hashes_of(weights: WeightsFile) -> frozenset[str]:
     """Return the SHA-256 of weights, of what they were exported from, and of an official file's int8 version."""
-    int8 = "" if weights.official is None else weights.official.int8_sha256
-    return frozenset({weights.sha256, weights.metadata.get("exported_from", ""), int8} - {""})
+    return one_space(weights.sha256, weights.metadata.get("exported_from", ""), weights.official)
+
+
+def one_space(sha256: str, exported_from: str, official: Variant | None) -> frozenset[str]:
+    """Return the SHA-256 that weights go by where spaces are compared; `official` is the published file that they
+    are."""
+    return frozenset({sha256, exported_from, "" if official is None else official.int8_sha256} - {""})

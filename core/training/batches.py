@@ -27,7 +27,7 @@ from core.training.photo_crop import draw_cuts, photographed
 from core.training.recipe import Stage
 
 BANK = 4096
-"""Train images among which `losses.contrast` finds the own one, drawn anew each step."""
+"""Number of train images whose teacher embeddings `losses.contrast` compares with, drawn at random in each step."""
 
 
 @dataclass(frozen=True)

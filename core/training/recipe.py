@@ -209,11 +209,6 @@ class Recipe:
         return any(stage.through == "upscaler" for stage in self.stages)
 
     @property
-    def wants_camera(self) -> bool:
-        """Whether some stage trains with images of the camera chain, so that validation measures them too."""
-        return any(stage.camera > 0 for stage in self.stages)
-
-    @property
     def validated_camera(self) -> CameraRanges | None:
         """The camera whose images validation measures: that of the last stage that sees one, without motion (the
         published one unless the recipe was adapted); None where no stage does."""

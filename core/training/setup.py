@@ -71,7 +71,7 @@ def prepare_run(
         validator = Validator(
             data, networks, sizes, runner, reporter.progress, camera=recipe.validated_camera, gallery=gallery
         )
-    views = len(sizes) * (2 if config.recipe.wants_camera else 1)
+    views = len(sizes) * (1 if config.recipe.validated_camera is None else 2)
     amounts = Amounts(len(data.train), 0 if data.val is None else len(data.val), views)
     context = RunContext(
         config,

@@ -99,7 +99,7 @@ def _form(weights: WeightsFile, sets: list[Listed]) -> None:
 
 def _adapted(recipe: Recipe, dataset: Path) -> dict[str, str]:
     """Changes to a recipe that sees cameras, for the estimated one; {} without one."""
-    if not recipe.wants_camera:
+    if recipe.validated_camera is None:
         return {}
     estimate = camera_choice(dataset)
     return {} if estimate is None else adaptation(recipe, estimate)

@@ -16,7 +16,7 @@ from scipy.fft import dctn
 
 BLOCK_PX = 8
 QUALITIES = range(10, 98)
-"""Qualities that are told apart in pixels; above, the steps are as fine as the rounding to 8 bits."""
+"""Qualities that decoded pixels can reveal: above 97 the quantisation steps are as small as the rounding to 8 bits."""
 
 _ROUNDING = 0.6
 """Standard deviation of a luma coefficient after decoding, from the rounding of RGB and the chroma's enlargement."""

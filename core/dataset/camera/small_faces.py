@@ -24,7 +24,7 @@ from core.system.image_files import pictures_under
 from core.system.text import count
 
 SMALLEST_PX, LARGEST_PX = 12.0, 48.0
-"""Probe sizes of faces that are used: those that the specialist for small faces is for."""
+"""Probe sizes of faces that are used: those that a specialist is trained on."""
 LEAST_FACES, MOST_FACES, MOST_PICTURES = 12, 300, 2000
 
 _MORE = "Add pictures of the same camera, as it saved them."
