@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from core.access.actor import resolve_with
@@ -25,6 +27,15 @@ from dashboard.shell.session import current
 ROOT = Path(__file__).resolve().parents[2]
 
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_look_at_installed_packages() -> Iterator[None]:
+    """Every AppTest would read the metadata of all installed packages, 0.7 s, for components; they stay the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +51,7 @@ def open_page(own_data_dir: Path) -> OpenPage:
     """open_page("gallery") runs the dashboard at that page ("" is Home); keywords go into the session state first."""
 
     def opener(name: str = "", *, query: dict[str, str] | None = None, **state: object) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+        app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60)
         for key, value in state.items():
             app.session_state[key] = value
         if query:

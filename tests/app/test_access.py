@@ -49,10 +49,9 @@ def page_of(people):
             app.session_state["access_signed_in"] = signed_in(people, name)
         for key, value in state.items():
             app.session_state[key] = value
-        app.run()
         if page:
-            app.switch_page(f"../pages/{page}.py").run()
-        assert not app.exception
+            app.switch_page(f"../pages/{page}.py")
+        assert not app.run().exception
         return app
 
     return opener

@@ -88,11 +88,10 @@ def at(page: str, query: dict[str, str] | None = None, who: str = "vera", **stat
     app.session_state["access_signed_in"] = access.SignedIn(who, stamp, now, now)
     for key, value in state.items():
         app.session_state[key] = value
-    app.run()
     app.query_params.update(query or {})
     if page:
-        app.switch_page(f"../pages/{page}.py").run()
-    assert not app.exception
+        app.switch_page(f"../pages/{page}.py")
+    assert not app.run().exception
     return app
 
 
