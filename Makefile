@@ -12,7 +12,7 @@ run: $(RUNTIME)
 	$(BIN)/streamlit run dashboard/Home.py
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -23,7 +23,7 @@ check: $(DEV)
 
 # Which lines of core and dashboard the tests without a browser reach; the report names those they don't.
 coverage: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not slow" --cov=core --cov=dashboard \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not slow" --cov=core --cov=dashboard \
 		--cov-report=term:skip-covered --cov-report=html:data/coverage
 
 # Known weaknesses of the pinned packages; asks a service on the internet.

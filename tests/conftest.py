@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +21,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOGGERS = ("core", "dashboard")
 
+_FIRST = ("tests/browser/", "tests/contracts/test_gate", "tests/endurance/", "tests/unit/training/", "tests/app/")
+"""Where the files lie that take longest, first."""
+
 SHARED_VARIABLE = "EDGEFACE_SHARED"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow simulations unless they are asked for: `pytest -m slow`. They have an hour each."""
+    """Long tests first: side by side, none of them is then what the end waits for. Slow simulations are left out unless
+    they are asked for, `pytest -m slow`; they have an hour each."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(place) for place in _FIRST])
     slow = [item for item in items if item.get_closest_marker("slow")]
     for item in slow:
         item.add_marker(pytest.mark.timeout(3600))
@@ -35,6 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_configure() -> None:
     """Fixtures of more than one test act as the owner too."""
     resolve_with(owner)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what the imports made from garbage collection: it stays until the end. A full collection, which training
+    asks for after each stage, then takes a few ms instead of half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -59,14 +75,45 @@ def logging_as_before() -> Iterator[None]:
         logger.setLevel(level)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def health_measured_once() -> Iterator[None]:
+    """Weights of the same bytes have the same health, and embedding its hundred faces takes a second: each file's is
+    measured at its first load. Where no test imports the encoder nothing is done, so that torch stays out."""
+    encode = sys.modules.get("core.encoder.encode")
+    if encode is None:
+        yield
+        return
+    known: dict[tuple[object, ...], Any] = {}
+
+    def check(of: Any) -> Any:
+        info = of.__self__.info
+        key = (of.__func__, info.weights_sha256, info.variant, info.device, info.precision, info.flip_tta)
+        if key not in known:
+            known[key] = check_health(of)
+        return known[key]
+
+    check_health = encode.check_health
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encode, "check_health", check)
+        yield
+
+
+@pytest.fixture(scope="session")
+def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Paths of new data folders, without end. `mktemp` would list those of all earlier tests to find a free number."""
+    root = tmp_path_factory.mktemp("data")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_data_dir(data_dirs: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test gets a data folder of its own: none touches the user's gallery, weights or choices.
 
     The weights that the project ships are out of sight too, but for the landmark network: a test that wants some puts
     them into `models_dir`.
     """
-    path = tmp_path_factory.mktemp("data")
+    path = next(data_dirs)
+    path.mkdir(mode=0o700)
     monkeypatch.setenv("EDGEFACE_DATA_DIR", str(path))
     monkeypatch.setenv("EDGEFACE_MODELS_DIR", str(path / "models"))
     monkeypatch.delenv("EDGEFACE_GALLERY", raising=False)
