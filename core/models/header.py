@@ -23,8 +23,21 @@ BESIDE = "the one in the same checkpoint"
 
 
 @dataclass(frozen=True)
+class Parent:
+    """A file that an average was made of, with its share in it, in (0, 1)."""
+
+    name: str
+    sha256: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Card:
-    """Contents of a file's header. A text is "" where unknown; `trained_with_upscaler` is a SHA-256 or "bicubic"."""
+    """Contents of a file's header. A text is "" where unknown; `trained_with_upscaler` is a SHA-256 or "bicubic".
+
+    `averaged_with_start`: the share, in (0, 1), of the trained weights in an average with their parent's; None where
+    there was none. `parents`: of an average of files.
+    """
 
     parent_sha256: str = ""
     data_sha256: str = ""
@@ -33,6 +46,8 @@ class Card:
     made_at: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     measured: Measured | None = None
+    averaged_with_start: float | None = None
+    parents: tuple[Parent, ...] = ()
 
 
 def read_card(metadata: Mapping[str, str]) -> Card:
@@ -50,6 +65,26 @@ def read_card(metadata: Mapping[str, str]) -> Card:
         made_at=metadata.get("made_at", ""),
         config=config,
         measured=measured,
+        averaged_with_start=_share(metadata.get("averaged_with_start")),
+        parents=_parents(metadata.get("parents", "")),
+    )
+
+
+def _share(value: object) -> float | None:
+    """A share of an average, in (0, 1); None for anything else."""
+    try:
+        share = float(value) if isinstance(value, str | int | float) else 0.0
+    except ValueError:
+        return None
+    return share if 0 < share < 1 else None
+
+
+def _parents(text: str) -> tuple[Parent, ...]:
+    found = json_object(f'{{"parents": {text}}}').get("parents")
+    return tuple(
+        Parent(str(each.get("name", "")), str(each.get("sha256", "")), share)
+        for each in (found if isinstance(found, list) else [])
+        if isinstance(each, dict) and (share := _share(each.get("share"))) is not None
     )
 
 

@@ -89,6 +89,13 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     return state
 
 
+def replace_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Replace the state alone in a checkpoint; its weights stay. Raises StorageFailed."""
+    path = folder / STATE_NAME
+    with storage(folder), replacement(path) as temporary, disk_errors(folder):
+        torch.save({**state, "version": STATE_VERSION}, temporary)
+
+
 def load_weights(folder: Path, part: str) -> dict[str, Tensor] | None:
     """Load a part's tensors from a checkpoint; None where it has none. Raises CheckpointUnusable."""
     recover(folder)

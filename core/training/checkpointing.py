@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.models.header import BESIDE, DSR_FORMAT, ENCODER_FORMAT, SPECIALIST_FORMAT
 from core.models.measured import BICUBIC, Measured, figures_of_validation
@@ -46,6 +46,32 @@ def save_last(context: RunContext, run: StageRun) -> None:
     _report_saved(context, "last", run)
 
 
+def save_progress(context: RunContext) -> None:
+    """Replace the progress alone in checkpoints/last, after the last stage."""
+    state = files.load_state(context.folder / "last")
+    if state is not None:
+        files.replace_state(context.folder / "last", {**state, "standing": context.progress.to_dict()})
+
+
+def rewrite_best(
+    context: RunContext,
+    record: Record,
+    *,
+    encoder: Mapping[str, Tensor] | None = None,
+    bicubic_px: Sequence[int] = (),
+) -> None:
+    """Replace checkpoints/best by the same weights, but for `encoder`'s tensors, with the metadata of `record`."""
+    folder: Path = context.folder / "best"
+    weights = {}
+    for part in files.FILES:
+        own = "encoder" if part == "specialist" else part
+        tensors = files.load_weights(folder, part)
+        if tensors is not None:
+            kept = encoder if encoder is not None and own == "encoder" else tensors
+            weights[part] = files.Weights(kept, _metadata(context, own, record, bicubic_px))
+    files.save_checkpoint(folder, weights)
+
+
 def restore(context: RunContext, state: dict[str, Any]) -> None:
     """Load a checkpoint's networks; the stage restores optimizer and means."""
     for name, module in context.parts.named().items():
@@ -71,6 +97,8 @@ def make_report(context: RunContext) -> dict[str, Any]:
     if best:
         several = len(config.recipe.stages) > 1
         text += f"; best in epoch {best['step']}" + (f" ({best['stage']}, epoch {best['epoch']})" if several else "")
+    if "share" in best:
+        text += f", averaged with its start: {log_format.percent(best['share'])} of the fine-tuned weights"
     if figures:
         text += f" ({log_format.figures_text(figures)})"
     context.reporter.log("")
@@ -83,6 +111,8 @@ def make_report(context: RunContext) -> dict[str, Any]:
         "start": progress.start,
         "bicubic": progress.bicubic,
         "criterion": {"name": name, "value": value},
+        "averaged_with_start": best.get("share"),
+        "averages": progress.averages,
         "figures": figures,
         "weights": weights,
         "seconds": progress.seconds,
@@ -147,6 +177,7 @@ def _metadata(context: RunContext, part: str, record: Record, bicubic_px: Sequen
         "config": recipe,
         "trained_with_upscaler": _trained_with(context, record),
         **shared,
+        **({"averaged_with_start": f"{record['share']:g}"} if "share" in record else {}),
     }
     if config.recipe.role != "specialist":
         return files.metadata(ENCODER_FORMAT, encoder)
@@ -218,12 +249,7 @@ def _choose_bicubic_sizes(context: RunContext) -> None:
         if figures.get(name):
             figures[name] = {**figures[name], **{size: fed[size] for size in better}}
     record = {**best, "figures": figures}
-    weights = {
-        part: files.Weights(found, _metadata(context, part, record, dsr["use_bicubic_px"]))
-        for part in ("encoder", "upscaler", "head")
-        if (found := files.load_weights(folder, part)) is not None
-    }
-    files.save_checkpoint(folder, weights)
+    rewrite_best(context, record, bicubic_px=dsr["use_bicubic_px"])
     if better:
         sizes = ", ".join(f"{size} px" for size in better)
         context.reporter.log(f"At {sizes} bicubic measures better than the trained upscaler and is used there.")

@@ -6,15 +6,18 @@ Every step follows from the seed, the stage, the epoch and the step number, so a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from core.evaluation.lineage import people_of
 from core.jobs.errors import JobStopped
 from core.settings import Settings
 from core.training import alarms, log_format
 from core.training.accelerator import ProcessGroup
+from core.training.average_with_start import average_with_start, untried_shares
 from core.training.checkpointing import make_report, save_best, save_last
 from core.training.config import TrainingConfig
 from core.training.estimate import save_speeds, stage_seconds
@@ -56,6 +59,7 @@ def train(
             _run_stage(context, stages[context.progress.stage])
             context.progress.next_stage()
             context.resumed = None
+        average_with_start(context, lambda stage: _validate(context, stage, {}))
         return make_report(context)
     finally:
         context.runner.close()
@@ -161,7 +165,7 @@ def _end_epoch(context: RunContext, run: StageRun, epoch: int) -> bool:
     progress, stage, reporter = context.progress, run.stage, context.reporter
     train, images, train_s = epoch_figures(progress.sums), progress.sums.get("images", 0.0), progress.epoch_seconds
     began = time.monotonic()
-    found = _validate(context, stage, run)
+    found = _validate(context, stage, run.validated_parts)
     validation_s = time.monotonic() - began
     context.stage_s[stage.name] = (train_s or context.stage_s[stage.name][0], validation_s)
     val = None if found is None else found.event(pixels="upscaler" in stage.trains)
@@ -214,11 +218,14 @@ def _report_epoch(
         reporter.log(log_format.best_line(verdict.criterion, verdict.value, val))
 
 
-def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> ValidationFigures | None:
-    """Measure the parts as they would be saved; None without val, or in any process but the first."""
+def _validate(context: RunContext, stage: Stage, parts: Mapping[str, nn.Module] | None) -> ValidationFigures | None:
+    """Measure the networks with `parts` in place of theirs; None without val, or in any process but the first.
+
+    `parts` None means before training: neither the head's figures nor the loss are measured.
+    """
     if context.validator is None:
         return None
-    named = {**context.parts.named(), **({} if run is None else run.validated_parts)}
+    named = {**context.parts.named(), **(parts or {})}
     weights, teacher, val = stage.losses, context.networks.teacher, context.data.val
     targets = None
     if weights.wants_targets and teacher is not None and val is not None:
@@ -226,9 +233,9 @@ def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> Valida
         alone = FeatureCache(context.cache.folder, context.data, context.runner, context.reporter.progress, alone=True)
         targets = alone.teacher_targets(teacher, val)
     upscaler = named.get("upscaler") if stage.through == "upscaler" else None
-    head = named.get("head") if run is not None else None
+    head = named.get("head") if parts is not None else None
     assert head is None or isinstance(head, MarginHead)
-    loss = None if run is None else ValidationLoss(weights, targets)
+    loss = None if parts is None else ValidationLoss(weights, targets)
     training = {name: module.training for name, module in context.parts.named().items()}
     found = context.validator.measure(named["encoder"], upscaler, head, loss, pixels="upscaler" in stage.trains)
     for name, module in context.parts.named().items():
@@ -238,8 +245,9 @@ def _validate(context: RunContext, stage: Stage, run: StageRun | None) -> Valida
 
 def _left_s(context: RunContext) -> float:
     """Estimate the seconds that the rest of the run takes, from its epochs so far."""
-    progress, total = context.progress, 0.0
-    for number, stage in enumerate(context.config.recipe.stages):
+    progress, stages = context.progress, context.config.recipe.stages
+    total = len(untried_shares(context)) * context.stage_s.get(stages[-1].name, (0.0, 0.0))[1]
+    for number, stage in enumerate(stages):
         if number < progress.stage:
             continue
         epoch_s, val_s = context.stage_s.get(stage.name, (0.0, 0.0))

@@ -47,8 +47,9 @@ def stage_seconds(stage: Stage, amounts: Amounts, speeds: Speeds) -> tuple[float
 
 
 def estimate_s(recipe: Recipe, amounts: Amounts, speeds: Speeds) -> float:
-    """Return the seconds of a run: caches, epochs, validation (before the first epoch too)."""
-    total = amounts.val * (amounts.sizes + 1) * speeds.embed
+    """Return the seconds of a run: caches, epochs, validation (before the first epoch and of averages too)."""
+    averages = len(set(recipe.average) - {1.0})
+    total = (1 + averages) * amounts.val * (amounts.sizes + 1) * speeds.embed
     if any(stage.losses.wants_targets for stage in recipe.stages):
         total += 2 * amounts.train * speeds.embed
     for stage in recipe.stages:

@@ -82,6 +82,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return _NA if value is None else f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """ "50 %", "12.5 %"."""
+    return f"{share * 100:g} %"
+
+
 def duration(seconds: float | None) -> str:
     """ "8 s", "3 min 5 s", "1 h 20 min": a duration in its two largest units."""
     if seconds is None:

@@ -14,6 +14,7 @@ from core.errors import WeightsUnsafe
 from core.models.files import FileFacts, file_facts
 from core.models.header import Card, is_specialist, is_upscaler, json_object, read_card
 from core.models.measured import Measured, size_name
+from core.training.log_format import percent
 
 LICENCE = (
     "Trained from random initialisation, but distilled from the official EdgeFace weights: for research use. The "
@@ -31,6 +32,10 @@ _STARTER_LIMIT = (
 _TUNED_LIMIT = (
     "Fine-tuned on the people of the data above: on other people, cameras and lighting it can do better or worse than "
     "its parent. Measure it on your own data before relying on it."
+)
+_AVERAGE_LIMIT = (
+    "An average of the weights above, which can do better or worse than each of them. Measure it on your own data "
+    "before relying on it."
 )
 _ENCODER_LIMITS = (
     "Very small faces (16 px) hold little to recognise: decide by a threshold calibrated on your own data.",
@@ -81,6 +86,8 @@ def _what(facts: FileFacts, upscaler: bool) -> str:
 def _limits(card: Card, upscaler: bool) -> tuple[str, ...]:
     if upscaler:
         return _DSR_LIMITS
+    if card.parents:
+        return (_AVERAGE_LIMIT, *_ENCODER_LIMITS)
     return (_TUNED_LIMIT if card.parent_sha256 else _STARTER_LIMIT, *_ENCODER_LIMITS)
 
 
@@ -90,9 +97,16 @@ def _identity(facts: FileFacts, card: Card) -> dict[str, object]:
         "SHA-256": f"`{facts.hashes.sha256}`",
         "Made at": card.made_at,
         "Specialist for": f"`{facts.metadata['specialist_for']}`" if facts.metadata.get("specialist_for") else "",
+        "Average of": "; ".join(f"{each.name} {each.share:.3g} (`{each.sha256}`)" for each in card.parents),
+        "Averaged with its parent": _averaged(card),
         "Parent": f"`{card.parent_sha256}`" if card.parent_sha256 else "none: random initialisation",
         "Network": ", ".join(f"{key} {_short(value)}" for key, value in card.config.items() if not _is_nested(value)),
     }
+
+
+def _averaged(card: Card) -> str:
+    share = card.averaged_with_start
+    return "" if share is None else f"{percent(share)} of the fine-tuned weights, {percent(1 - share)} of the parent's"
 
 
 def _training(card: Card, config: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Networks:
     teacher_name: str = ""
     ancestors: Ancestors = field(default_factory=Ancestors)
     """All weights and data sets that those files derive from."""
+    start: Mapping[str, Tensor] = field(default_factory=dict)
+    """The encoder's tensors before training, on the CPU, for a recipe that averages with them; else {}."""
 
     def takes(self, size_px: int) -> bool:
         """Whether the upscaler, not bicubic, enlarges images of this size."""
@@ -101,6 +103,7 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
         upscaler_name,
         taught_by.name if teacher is not None else "",
         ancestors_of(sources, settings),
+        {name: tensor.clone() for name, tensor in encoder.state_dict().items()} if config.recipe.average else {},
     )
     for network in (encoder, teacher, upscaler):
         if network is not None:

@@ -110,7 +110,7 @@ def parsed(asked: str, value: Any, like: Any) -> Any:
             return float(value)
         if isinstance(like, tuple):
             parts = [part for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
-            element = type(like[0]) if like else int
+            element = type(like[0]) if like else _number
             return tuple(part.strip() if element is str else element(part) for part in parts)
         return str(value)
     except (TypeError, ValueError, OverflowError) as error:
@@ -119,6 +119,12 @@ def parsed(asked: str, value: Any, like: Any) -> Any:
 
 
 _WORDS = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
+
+
+def _number(value: Any) -> float:
+    """A whole number where the value is one."""
+    number = float(value)
+    return int(number) if number == int(number) else number
 
 
 def _truth(value: Any) -> bool:

@@ -15,6 +15,7 @@ _STRONG = Augment(
 _SMALL = (12, 14, 16, 16, 20, 24, 28, 32, 40, 48)
 _SMALL_AND_HR = (12, 16, 16, 20, 24, 32, 48, 112, 112, 112)
 """16 px twice, as it has most to gain; HR three times in ten, so that it stays as good as it was."""
+_SHARES = (0.25, 0.5, 0.75, 1.0)
 _TO_TEACHER = Losses(teacher=1.0, classification=0.1)
 
 NOTES = Recipe(
@@ -61,6 +62,7 @@ RECOMMENDED = Recipe(
     # Centres from the frozen teacher can't collapse, and need no stage of their own.
     head=Head("prototypes", scale=32.0, margin=0.2, label_smoothing=0.0),
     criterion="eer",
+    average=_SHARES,
     stages=(
         Stage(
             "adapt",
@@ -111,6 +113,7 @@ SPECIALIST = Recipe(
     batch_size=64,
     criterion="eer",
     role="specialist",
+    average=_SHARES,
     stages=(
         Stage(
             "specialise",

@@ -17,7 +17,8 @@ class RunProgress:
 
     `stage` (from 0), its finished `epoch`s, the finished `batch`es of the current epoch and their `sums`. `step` counts
     finished epochs over all stages, `waited` those since the criterion last improved. `said` holds the keys of the
-    alarms raised, `best` and `last` the records of those epochs, `start` and `bicubic` the figures before training.
+    alarms raised, `best` and `last` the records of those epochs, `start` and `bicubic` the figures before training,
+    `averages` those of averages with the start by share of the trained encoder (None: collapsed).
     """
 
     stage: int = 0
@@ -31,6 +32,7 @@ class RunProgress:
     last: dict[str, Any] | None = None
     start: dict[str, Any] | None = None
     bicubic: dict[str, Any] | None = None
+    averages: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     cosine_at_start: float | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0

@@ -179,6 +179,9 @@ class Recipe:
     start: Start = "weights"
     layer_scale: float = 0.0
     role: Role = "encoder"
+    average: tuple[Annotated[float, Strict(), Field(gt=0, le=1)], ...] = ()
+    """Shares of the trained encoder in averages with the weights that it started from; the run keeps the best (see
+    average_with_start). 1: the trained encoder itself. (): nothing is averaged."""
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -190,6 +193,12 @@ class Recipe:
             _check_combination(stage)
         if self.role == "specialist":
             _check_specialist(self)
+        if self.average and (self.start == "random" or "encoder" not in self.trains):
+            raise SettingsInvalid(
+                f"The recipe '{self.name}' trains no encoder that started from other weights, so there is nothing to "
+                "average.",
+                "Leave average empty.",
+            )
 
     @property
     def epochs(self) -> int:

@@ -50,6 +50,7 @@ def test_the_promised_commands_are_there():
         "weights use",
         "weights use-run",
         "weights export",
+        "weights average",
         "gallery reembed",
         "gallery list",
         "gallery show",

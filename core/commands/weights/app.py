@@ -42,10 +42,11 @@ group = typer.Typer(
 
 
 def add_to(app: typer.Typer) -> None:
-    from core.commands.weights import choose, export
+    from core.commands.weights import average, choose, export
 
     choose.add_to(group)
     export.add_to(group)
+    average.add_to(group)
     app.add_typer(group, name="weights")
 
 

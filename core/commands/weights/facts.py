@@ -105,6 +105,8 @@ def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
     texts = ("parent_sha256", "data_sha256", "trained_by", "trained_with_upscaler", "made_at")
     return {
         **{name: getattr(card, name) or None for name in texts},
+        "averaged_with_start": card.averaged_with_start,
+        "parents": [vars(each) for each in card.parents],
         "config": dict(card.config),
         "measured": measured_facts(measured),
     }
@@ -126,10 +128,15 @@ def measured_facts(measured: Measured | None) -> dict[str, Any] | None:
 def say_card(card: Card, measured: Measured | None) -> None:
     """Print the model card, one line for each known value."""
     from core.models.measured import size_name
+    from core.training.log_format import percent
 
     for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
         if getattr(card, name):
             say(f"  {name.replace('_', ' ')}: {getattr(card, name)}")
+    if card.averaged_with_start is not None:
+        say(f"  averaged with the parent: {percent(card.averaged_with_start)} of the fine-tuned weights")
+    for each in card.parents:
+        say(f"  average of: {each.name}, share {each.share:.3g} (SHA-256 {each.sha256})")
     if measured is None:
         say("  measured: not recorded")
         return
