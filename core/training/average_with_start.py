@@ -19,6 +19,7 @@ from core.training import log_format
 from core.training.average import weighted_mean
 from core.training.checkpoint import FILES, load_weights
 from core.training.checkpointing import rewrite_best, save_progress
+from core.training.networks import freeze
 from core.training.progress_state import criterion_value, is_better
 from core.training.recipe import Stage
 from core.training.run_context import RunContext
@@ -100,8 +101,13 @@ def _try(context: RunContext, measure: Measure, trained: Mapping[str, Tensor], s
 
 
 def _load_best(context: RunContext) -> dict[str, Tensor]:
-    """Load the best epoch's upscaler and head into the run's networks, and return its encoder's tensors."""
+    """Load the best epoch's upscaler and head into the run's networks, and return its encoder's tensors.
+
+    All are frozen, as in a run that is resumed here: weights with a gradient can use kernels that round differently.
+    """
     folder, named = context.folder / "best", context.parts.named()
+    for network in named.values():
+        freeze(network)
     for part in ("upscaler", "head"):
         tensors = load_weights(folder, part)
         if tensors is not None and part in named:
