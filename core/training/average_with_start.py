@@ -43,7 +43,6 @@ def average_with_start(context: RunContext, measure: Measure) -> None:
     shares, best = context.config.recipe.average, progress.best
     if not runner.broadcast(bool(shares) and best is not None and context.amounts.val > 0):
         return
-    assert best is not None
     todo = runner.broadcast(untried_shares(context))
     trained = _load_best(context) if todo and runner.first else {}
     for share in todo:
@@ -53,6 +52,7 @@ def average_with_start(context: RunContext, measure: Measure) -> None:
             _try(context, measure, trained, share)
     if not runner.first:
         return
+    assert best is not None
     share, figures = best_share(context.config.recipe.criterion, shares, best["figures"], progress.averages)
     context.reporter.log(_kept_text(context, share, figures))
     if share == 1:
