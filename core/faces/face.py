@@ -97,14 +97,6 @@ def turned_back(face: Face, quarter: int, shape: tuple[int, ...]) -> Face:
     return replace(face, box_xyxy=box, landmarks=np.stack(points, axis=1).astype(np.float32))
 
 
-def placed(face: Face, matrix: NDArray[np.float64]) -> Face:
-    """The face after an affine map (2, 3) of pixel centres that only turns and shifts: its box keeps its sides."""
-    points = face.landmarks @ matrix[:, :2].T + matrix[:, 2]
-    x, y = map(float, matrix[:, :2] @ (np.array(face.centre) - 0.5) + matrix[:, 2] + 0.5)
-    box = (x - face.width / 2, y - face.height / 2, x + face.width / 2, y + face.height / 2)
-    return replace(face, box_xyxy=box, landmarks=points.astype(np.float32))
-
-
 def distinct(faces: Sequence[Face], at_most: int) -> list[int]:
     """Indices of distinct faces, highest score first: of detections of the same face the one with the highest score."""
     if not faces:

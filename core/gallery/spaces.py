@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from core.gallery.errors import SpaceMismatch
 from core.gallery.records import Space
@@ -46,17 +47,21 @@ def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
     return int(row[0])
 
 
-def read_spaces(connection: sqlite3.Connection) -> list[tuple[Space, int, int]]:
+def read_spaces(connection: sqlite3.Connection, specialists: Collection[str] = ()) -> list[tuple[Space, int, int]]:
     """(space, templates it meets, identities it meets) for every space that the stored templates allow, most
     first.
 
-    Where an encoder has no upscaled templates, the space's upscaler is "".
+    Where an encoder has no upscaled templates, the space's upscaler is "". Templates don't tell a specialist from an
+    upscaler: `specialists` are the SHA-256 of those known, whose spaces meet small faces through any upscaler.
     """
     keys = connection.execute(
         """SELECT DISTINCT e.name, e.weights_sha256, coalesce(t.upscaler_sha256, ''), t.flip_tta, e.dim
         FROM template t JOIN encoder e ON e.id = t.encoder_id"""
     ).fetchall()
-    spaces = [Space(name, weights, upscaler, bool(flip), dim) for name, weights, upscaler, flip, dim in keys]
+    spaces = [
+        Space(name, weights, upscaler, bool(flip), dim, any_upscaler=upscaler in specialists)
+        for name, weights, upscaler, flip, dim in keys
+    ]
     upscaled = {(space.weights_sha256, space.flip_tta) for space in spaces if space.upscaler}
     counted = []
     for space in spaces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -240,13 +240,14 @@ class Gallery:
             )
             return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 
-    def spaces(self) -> list[tuple[Space, int, int]]:
+    def spaces(self, specialists: Collection[str] = ()) -> list[tuple[Space, int, int]]:
         """Return (space, templates, identities) for every space of the stored templates, most templates first.
 
-        The upscaler is "" where only full-size templates are stored: they work with any upscaler.
+        The upscaler is "" where only full-size templates are stored: they work with any upscaler. `specialists` are
+        the SHA-256 of upscalers that are specialists, whose spaces meet small faces through any upscaler.
         """
         with self.database.reading() as connection:
-            return read_spaces(connection)
+            return read_spaces(connection, specialists)
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
         """Return the latest `limit` entries of the audit trail, newest first. Raises NotAllowed."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from core.errors import CoreError, SettingsInvalid, WeightsMissing
 from core.faces.landmarks.network import LandmarksUnusable
 from core.gallery.records import Space
+from core.gallery.store import Gallery
 from core.models.active_file import write_active
 from core.models.encoders import WeightsFile, active_weights, find_weights, scan, use_weights
 from core.models.figures import SHIPPED_DSR, measured
@@ -178,6 +179,18 @@ def space_beside(encoder_name: str, weights_sha256: str, upscaler: UpscalerFile,
         bicubic_px=upscaler.bicubic_px,
         any_upscaler=upscaler.specialist is not None,
     )
+
+
+def space_to_examine(settings: Settings, gallery: Gallery) -> Space | None:
+    """Return the space of the weights in use where the gallery has anybody in it, else the stored one with the most
+    templates; None where the gallery is empty. No weights are needed to look at what is stored."""
+    with suppress(CoreError):
+        space = space_in_use(settings, active_weights(settings))
+        if gallery.index(space).size:
+            return space
+    specialists = {file.sha256 for file in scan_upscalers(settings) if file.specialist is not None}
+    stored = gallery.spaces(specialists)
+    return stored[0][0] if stored else None
 
 
 AnyModel = WeightsFile | UpscalerFile | LandmarkFile

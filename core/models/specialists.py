@@ -57,7 +57,10 @@ class Specialist:
         """Raise SpecialistRefused unless weights with one of these SHA-256 are its own."""
         if self.shares_space(hashes):
             return
-        other = "let bicubic enlarge small faces: edgeface-studio weights use bicubic"
+        other = (
+            "let bicubic enlarge small faces: --upscaler bicubic in one command, edgeface-studio weights use bicubic "
+            "for all"
+        )
         if not self.weights_sha256:
             raise SpecialistRefused(
                 f"{self.name} is a specialist for small faces, but its header doesn't say for which weights.",

@@ -28,6 +28,7 @@ from core.gallery.store import Gallery, Revision
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
+from core.models.active import space_to_examine
 from core.models.encoders import WeightsFile
 from core.models.upscalers import active_upscaler
 from core.system.text import count
@@ -36,7 +37,7 @@ from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback, show_error
 from dashboard.shell.navigation import go, step_button
 from dashboard.shell.readiness import weights_in_use
-from dashboard.shell.resources import gallery, settings, space_in_use
+from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.ui.components import empty_state
@@ -242,15 +243,8 @@ def nobody_enrolled(icon: str, text: str) -> None:
 
 
 def health_space() -> Space | None:
-    """The space to examine: that of the weights in use, else the one with the most templates; None where the gallery is
-    empty."""
-    store = gallery()
-    weights, _ = weights_in_use()
-    space = space_in_use(weights) if weights is not None else None
-    if space is not None and store.index(space).size:
-        return space
-    others = store.spaces()
-    return others[0][0] if others else None
+    """The space to examine, see `core.models.active.space_to_examine`; None where the gallery is empty."""
+    return space_to_examine(settings(), gallery())
 
 
 def gallery_cloud(space: Space) -> Cloud:

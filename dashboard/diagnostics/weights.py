@@ -69,7 +69,10 @@ def _key(file: WeightsFile | UpscalerFile) -> str:
 
 
 def _label(file: WeightsFile | UpscalerFile, *, in_use: bool) -> str:
-    kind = "upscaler" if isinstance(file, UpscalerFile) else f"encoder, {file.origin}"
+    if isinstance(file, UpscalerFile):
+        kind = "upscaler" if file.specialist is None else "specialist"
+    else:
+        kind = f"encoder, {file.origin}"
     return f"{shorten(file.name, 40)} ({kind}{', in use' if in_use else ''})"
 
 

@@ -21,22 +21,13 @@ if TYPE_CHECKING:
 
 
 def space_of(gallery: Gallery) -> Space:
-    """The space of the weights in use where it holds anybody, else the one with the most templates."""
-    from core.errors import CoreError
-    from core.models.active import space_in_use
-    from core.models.encoders import active_weights
+    """The space to examine, see `space_to_examine`. Raises UsageMistake for an empty gallery."""
+    from core.models.active import space_to_examine
 
-    settings = load_settings()
-    try:
-        space = space_in_use(settings, active_weights(settings))
-        if gallery.index(space).size:
-            return space
-    except CoreError:
-        pass  # no weights are needed to look at what is stored
-    others = gallery.spaces()
-    if not others:
+    space = space_to_examine(load_settings(), gallery)
+    if space is None:
         raise UsageMistake("Nobody is enrolled yet.", "Enrol a person: edgeface-studio enroll.")
-    return others[0][0]
+    return space
 
 
 def open_source(

@@ -75,3 +75,18 @@ def test_thresholds_stay_apart(enrolled: Gallery, space: Space, beside: Space) -
     save_operating_point(enrolled, beside, replace(point, threshold=0.3))
     assert [p.threshold for p in operating_points(enrolled, beside)] == [0.3]
     assert [p.threshold for p in operating_points(enrolled, space)] == [0.4]
+
+
+def test_its_stored_space_meets_small_faces_through_any_upscaler_where_it_is_known_as_a_specialist(
+    enrolled: Gallery,
+    beside: Space,
+    person: Callable[..., np.ndarray],
+    templates: Callable[..., list[NewTemplate]],
+) -> None:
+    enrolled.add_templates("Large", templates(person(3, 1), size_px=16), space=beside)
+    met = {space: (count, people) for space, count, people in enrolled.spaces([SPECIALIST])}
+    largest, *_ = enrolled.spaces([SPECIALIST])
+    assert largest == (beside, *met[beside])
+    assert met[beside][1] == 3, "Bicubic, DSR and Large"
+    unknown = {space.upscaler: people for space, _, people in enrolled.spaces() if space.any_upscaler}
+    assert unknown == {}

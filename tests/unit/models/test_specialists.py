@@ -122,6 +122,7 @@ def test_beside_other_weights_it_is_refused_with_both_names_and_the_next_step(
     assert "small" in refused.value.what and "edgeface-xxs-starter" in refused.value.what
     assert "beside other" in refused.value.what
     assert "weights use edgeface-xxs-starter" in refused.value.next_step and "bicubic" in refused.value.next_step
+    assert "--upscaler bicubic" in refused.value.next_step, "what a command with --weights takes"
     assert "upscaler" not in read_active(settings)
     with pytest.raises(SpecialistRefused):
         upscalers.resolve_upscaler(settings, path)
