@@ -26,6 +26,7 @@ else:
     from dashboard.home.view import view
     from dashboard.shell.error_display import feedback
     from dashboard.shell.navigation import all_pages
+    from dashboard.shell.page_state import opened
     from dashboard.shell.sign_in import account, is_open, sign_in_screen
     from dashboard.shell.weights_badge import sidebar_status
 
@@ -37,6 +38,7 @@ else:
     st.html(Path(__file__).parent / "ui" / "theme.css")
     inside = is_open()
     chosen = st.navigation(all_pages(home), position="sidebar" if inside else "hidden")
+    opened(chosen.url_path)
     # After the navigation, whose titles leave out the product and whose icons come from another server.
     st.set_page_config(
         page_title="EdgeFace Studio" if chosen.url_path == "" else f"{chosen.title} · EdgeFace Studio",

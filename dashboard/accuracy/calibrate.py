@@ -25,6 +25,7 @@ from dashboard.accuracy.fields import (
     photographs_and_pairs,
 )
 from dashboard.accuracy.labels import DEGRADATIONS, MODE_HELP, MODES, data_name
+from dashboard.runs.form import typed_path
 from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
@@ -108,10 +109,10 @@ def start(people: dict[str, Any], system: SystemSpec, plan: dict[str, Any], goal
 def both_folds(people: Mapping[str, Any]) -> tuple[Path, Path, tuple[list[int], list[int]]]:
     """The images, the pairs file and the folds to calibrate and to measure on, parsed from the text that was typed.
 
-    Raises SettingsInvalid.
+    Raises SettingsInvalid, and what `typed_path` raises.
     """
     calibrate, measure = (folds_of(str(people[name])) or [] for name in ("calibrate_folds", "report_folds"))
-    return Path(people["images"]).expanduser(), Path(people["pairs"]).expanduser(), (calibrate, measure)
+    return typed_path(people["images"]), typed_path(people["pairs"], "pairs file"), (calibrate, measure)
 
 
 def _launch(

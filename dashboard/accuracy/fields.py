@@ -113,7 +113,7 @@ def photographs_and_pairs(place: DeltaGenerator, *, photographs_key: str, pairs_
     photographs = place.text_input(
         "Folder of photographs",
         key=photographs_key,
-        placeholder="lfw/images",
+        placeholder="/home/you/lfw/images",
         help="One folder per person: Name/Name_0001.jpg.",
     )
-    return photographs, place.text_input("Pairs file", key=pairs_key, placeholder="lfw/pairs.txt")
+    return photographs, place.text_input("Pairs file", key=pairs_key, placeholder="/home/you/lfw/pairs.txt")

@@ -30,6 +30,7 @@ from dashboard.accuracy.fields import (
     photographs_and_pairs,
 )
 from dashboard.accuracy.labels import BENCHMARKS, DEGRADATIONS, MODE_HELP, MODES, TASKS, data_name
+from dashboard.runs.form import typed_path
 from dashboard.runs.list import show_run
 from dashboard.shell.datasets import open_dataset
 from dashboard.shell.error_display import feedback
@@ -46,7 +47,8 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class Further:
-    """What is measured beside the chosen weights and upscalers: peers' files, with flip TTA, and the direct feed."""
+    """What is measured beside the chosen weights and upscalers: peers' files as typed, with flip TTA, and the direct
+    feed."""
 
     peers: tuple[str, ...] = ()
     use_tta: bool = False
@@ -103,27 +105,32 @@ def start(
     upscalers: Sequence[str],
     further: Further = Further(),
 ) -> Run:
-    """Check the settings and launch the run. Raises SettingsInvalid, and as `every_system` and `run_config` do."""
+    """Check the settings and launch the run; paths are as typed. Raises SettingsInvalid, and as `typed_path`,
+    `every_system` and `run_config` do."""
     from core.evaluation.direct_feed import with_direct_feed
     from core.evaluation.systems import every_system
 
     if not (weights or further.peers) or not upscalers:
         raise SettingsInvalid("There is nothing to measure.", "Choose weights and an upscaler.")
-    systems = every_system(settings(), list(weights), list(upscalers), list(further.peers), use_tta=further.use_tta)
+    peers = [str(typed_path(peer, "recogniser's file").resolve()) for peer in further.peers]
+    systems = every_system(settings(), list(weights), list(upscalers), peers, use_tta=further.use_tta)
     systems = with_direct_feed(systems, settings()) if further.direct_feed else systems
     if source == "dataset":
         options = {name: value for name, value in given.items() if name != "root"}
+        if photographs := options.pop("photographs", ""):
+            options["photographs"] = typed_path(photographs)
         config = run_config.dataset_config(Path(given["root"]), systems, plan, **options)
     elif source == "pairs":
         config = run_config.pairs_config(
-            Path(given["images"]).expanduser(),
-            Path(given["pairs"]).expanduser(),
+            typed_path(given["images"]),
+            typed_path(given["pairs"], "pairs file"),
             systems,
             plan,
             folds=folds_of(str(given.get("folds") or "")),
         )
     else:
-        config = run_config.benchmark_config(str(given["name"]), Path(given["root"]), systems, plan)
+        root = typed_path(given["root"], "folder of your copy")
+        config = run_config.benchmark_config(str(given["name"]), root, systems, plan)
     return launch(settings(), KIND, config, slug=f"{source}-{data_name(config)}")
 
 
@@ -150,7 +157,7 @@ def _pairs_fields() -> dict[str, Any]:
 def _benchmark_fields() -> dict[str, Any]:
     left, right = st.columns([1, 3], gap="medium")
     name = left.selectbox("Benchmark", list(BENCHMARKS), format_func=BENCHMARKS.__getitem__, key="accuracy_benchmark")
-    root = right.text_input("Folder of your copy", key="accuracy_benchmark_folder", placeholder="tinyface")
+    root = right.text_input("Folder of your copy", key="accuracy_benchmark_folder", placeholder="/home/you/tinyface")
     return {"name": name, "root": root}
 
 
@@ -184,9 +191,9 @@ def _protocol(source: str, given: dict[str, Any]) -> dict[str, Any]:
         folder = st.text_input(
             "Folder with the data set's source photographs",
             key="accuracy_photographs",
-            placeholder="lfw/images",
+            placeholder="/home/you/lfw/images",
         )
-        given["photographs"] = Path(folder) if folder.strip() else None
+        given["photographs"] = folder.strip()
     return {"modes": list(modes), "degradations": list(degradations)}
 
 
@@ -230,9 +237,11 @@ def _everything_else(source: str, given: dict[str, Any], plan: dict[str, Any]) -
         )
         plan["seed"] = int(columns[1].number_input("Seed", 0, 2**31 - 1, 0, key="accuracy_seed"))
         peer = st.text_input(
-            "Another recogniser to compare (ONNX file, 112 px input)", key="accuracy_peer", placeholder="model.onnx"
+            "Another recogniser to compare (ONNX file, 112 px input)",
+            key="accuracy_peer",
+            placeholder="/home/you/model.onnx",
         )
-    peers = (str(Path(peer.strip()).expanduser().resolve()),) if peer.strip() else ()
+    peers = (peer,) if peer.strip() else ()
     return Further(peers, use_tta=bool(use_tta), direct_feed=bool(direct_feed))
 
 

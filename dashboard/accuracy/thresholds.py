@@ -24,6 +24,7 @@ from dashboard.accuracy.calibrate import calibration_form
 from dashboard.accuracy.data import EvaluationEntry
 from dashboard.accuracy.fields import evaluated_weights
 from dashboard.accuracy.labels import interval, rate
+from dashboard.runs.form import typed_path
 from dashboard.shell.error_display import feedback
 from dashboard.shell.resources import gallery, settings, space_in_use
 from dashboard.shell.session import Permission, allowed
@@ -180,7 +181,7 @@ def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
             _remove_or_restore(gallery(), space_of(evaluation), points[0].run, "Remove these thresholds")
     if clicked:
         with feedback() as attempt:
-            number = store_thresholds(Path(path).expanduser(), evaluation, points)
+            number = store_thresholds(typed_path(path, "gallery"), evaluation, points)
             st.session_state[_MESSAGE] = f"{Path(path).name} now uses {count(number, 'threshold')} of this run."
         if attempt.ok:
             st.rerun()

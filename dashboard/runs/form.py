@@ -62,11 +62,12 @@ def upscaler_labels(*, trainable: bool = False) -> dict[str, str]:
     return labels | {value: name for value, name in others.items() if value not in labels}
 
 
-def typed_path(text: str) -> Path:
-    """The path typed in, with `~` expanded. Raises SourceInvalid for an invalid path, NotAllowed."""
+def typed_path(text: str, what: str = "folder with photographs") -> Path:
+    """The path of `what` as it was typed, with `~` expanded. Raises SourceInvalid for an invalid path, NotAllowed,
+    StorageFailed."""
     typed = text.strip().strip("\"'").strip()
     if not typed:
-        raise SourceInvalid("No folder was given.", "Enter the path of the photographs on this machine.")
+        raise SourceInvalid(f"No {what} was named.", "Enter its path on this machine.")
     try:
         path = Path(typed).expanduser()
         if "\0" in typed or not path.is_absolute():

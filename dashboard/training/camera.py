@@ -22,6 +22,7 @@ from core.jobs.context import Hooks
 from dashboard.runs.form import typed_path
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
+from dashboard.shell.page_state import keep_here
 from dashboard.shell.resources import detector
 from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
@@ -52,13 +53,14 @@ def camera_choice(dataset: Path) -> CameraEstimate | None:
         st.markdown(
             "Estimates how a camera blurs, adds noise and compresses, from a few dozen to a few hundred of its small "
             f"faces ({SMALLEST_PX:.0f} to {LARGEST_PX:.0f} px), and trains with faces made small in the same way. "
-            "Nobody has to be named, and no face is stored. Use the pictures as the camera saved them."
+            "Nobody has to be named. No face is stored; those shown are forgotten when you leave this page. Use the "
+            "pictures as the camera saved them."
         )
         pictures = _pictures()
         if st.button("Estimate the camera", icon=":material/query_stats:", key="training_camera_go"):
             st.session_state.pop(_FOUND, None)
             with feedback():
-                st.session_state[_FOUND] = _find(pictures, dataset)
+                keep_here(_FOUND, _find(pictures, dataset))
         found: FoundCamera | None = st.session_state.get(_FOUND)
         return None if found is None else _show(found)
 

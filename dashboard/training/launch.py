@@ -121,11 +121,13 @@ def command_for(config: TrainingConfig, changes: dict[str, Any], given: dict[str
     words = ["edgeface-studio", "train", config.kind]
     words += ["--preset", config.preset] if len(PRESETS[config.kind]) > 1 else []
     names = {"edgeface": "--teacher" if config.kind == "starter" else "--edgeface", "full_check": "--check"}
-    options = ("dataset", "edgeface", "upscaler", "device", "seed", "num_workers", "full_check", "force")
+    options = ("dataset", "edgeface", "upscaler", "device", "seed", "num_workers", "full_check", "force", "terms")
     for name in options:
         value, option = given.get(name), names.get(name, f"--{name.replace('_', '-')}")
         if value is True:
             words.append(option)
+        elif isinstance(value, tuple):
+            words += [word for each in value for word in (option, str(each))]
         elif value not in (None, False):
             words += [option, str(value)]
     rest = {**changes, **{name: value for name, value in given.items() if name not in options}}

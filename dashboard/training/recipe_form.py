@@ -102,6 +102,15 @@ def run_settings(kind: str) -> dict[str, Any]:
         key="training_full_check",
         help="Otherwise only the data set's table is checked, which is fast, and enough after a good check.",
     )
+    lines = st.text_area(
+        "Sources of the data, and their terms",
+        key="training_terms",
+        placeholder="LFW (University of Massachusetts): for research",
+        height=80,
+        max_chars=4000,
+        help="One source a line. The cards of the trained networks name them.",
+    )
+    asked["terms"] = tuple(line.strip() for line in lines.splitlines() if line.strip())
     return {name: value for name, value in asked.items() if value != _DEFAULTS[name]}
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,10 @@ from core.dataset.manifest import Dataset, read_dataset
 from core.dataset.synthetic.demo import make_demo
 from core.gallery.records import NewTemplate, Space
 from core.gallery.store import Gallery
+from core.jobs.run_dir import Run
+from core.settings import Settings
 from dashboard.shell.session import current
+from tests.app.training_runs import record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,6 +73,27 @@ def ready(own_data_dir: Path, shared_dir: Path) -> Path:
     (own_data_dir / "weights").mkdir()
     shutil.copy(shared_dir / "weights" / "edgeface_xxs_q.pt", own_data_dir / "weights")
     return own_data_dir
+
+
+@pytest.fixture
+def small_demo(ready: Path) -> Path:
+    """A data set of three drawn people beside those weights."""
+    root = ready / "datasets" / "demo"
+    make_demo(root, 3, 4)
+    return root
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Kinds and configurations of trainings that the Training page launches; no process is started."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    def note(settings: Settings, kind: str, config: dict[str, Any], *, slug: str) -> Run:
+        seen.append((kind, dict(config)))
+        return record(settings.data_dir, status="queued", kind=kind, slug=slug, config=dict(config))
+
+    monkeypatch.setattr("dashboard.training.launch.launch", note)
+    return seen
 
 
 @pytest.fixture(scope="session")

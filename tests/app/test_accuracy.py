@@ -321,6 +321,9 @@ def test_the_form_launches_what_it_says(open_page, measured, own_data_dir, with_
     app = opened(open_page)
     app.pills(key="accuracy_measure_sizes").set_value([None, 16]).run()
     app.number_input(key="accuracy_min_images").set_value(3).run()
+    app.text_input(key="accuracy_peer").set_value("peers/made.onnx").run()
+    button(app, "Measure").click().run()
+    assert "isn't an absolute path" in plainly(app.error[0].value) and not asked
     app.text_input(key="accuracy_peer").set_value(str(made_peer())).run()
     button(app, "Measure").click().run()
     assert not app.exception and not app.error

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.dataset.check_cache import store_verdict
-from core.dataset.synthetic.demo import make_demo
 from core.jobs.run_dir import list_runs
 from core.models.upscalers import use_upscaler
 from core.settings import load_settings
@@ -20,48 +18,31 @@ from tests.app.training_runs import record
 from tests.made_weights import official_tensors, save_dsr, save_encoder
 
 
-@pytest.fixture
-def demo(ready: Path) -> Path:
-    root = ready / "datasets" / "demo"
-    make_demo(root, 3, 4)
-    return root
-
-
-@pytest.fixture
-def started(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
-    """Launches are noted; no process is started."""
-    seen: list[tuple[str, dict[str, Any]]] = []
-
-    def note(settings, kind, config, *, slug):
-        seen.append((kind, dict(config)))
-        return record(settings.data_dir, status="queued", kind=kind, slug=slug, config=dict(config))
-
-    monkeypatch.setattr("dashboard.training.launch.launch", note)
-    return seen
-
-
 @pytest.mark.shared
-def test_a_launch_carries_what_was_chosen_and_shows_its_run(open_page, demo, started):
+def test_a_launch_carries_what_was_chosen_and_shows_its_run(open_page, small_demo, started):
     app = opened(open_page)
     assert "Not checked yet" in app.warning[0].value and "About" in shown(app)
     app.radio(key="training_preset_finetune").set_value("notes").run()
     app.number_input(key="training_finetune_notes_stage2.epochs").set_value(2).run()
     app.number_input(key="training_finetune_notes_batch_size").set_value(4).run()
     app.number_input(key="training_seed").set_value(5).run()
+    app.text_area(key="training_terms").set_value("Faces of our door: consent by form\n\n LFW: for research \n").run()
     button(app, "Start training").click().run()
     assert not app.exception
     [(kind, config)] = started
     asked = config_from_dict(config)
     assert kind == "finetune" and asked.preset == "notes" and asked.seed == 5 and asked.recipe.batch_size == 4
     assert [stage.epochs for stage in asked.recipe.stages] == [5, 2]
-    assert asked.dataset == str(demo) and asked.edgeface is not None and Path(asked.edgeface).is_file()
+    assert asked.dataset == str(small_demo) and asked.edgeface is not None and Path(asked.edgeface).is_file()
     assert asked.upscaler == "bicubic"
+    assert asked.terms == ("Faces of our door: consent by form", "LFW: for research")
+    assert "--terms 'LFW: for research'" in asked.command and asked.command.count("--terms") == 2
     assert "--set stage2.epochs=2" in asked.command and "--preset notes" in asked.command
     assert str(asked_for(app, "run")).startswith("finetune/") and bars(app) == ["Starts in a moment."]
 
 
 @pytest.mark.shared
-def test_dsr_and_starter_are_launched_too(open_page, demo, started):
+def test_dsr_and_starter_are_launched_too(open_page, small_demo, started):
     app = opened(open_page)
     app.segmented_control(key="training_kind").set_value("dsr").run()
     button(app, "Start training").click().run()
@@ -74,7 +55,7 @@ def test_dsr_and_starter_are_launched_too(open_page, demo, started):
 
 
 @pytest.mark.shared
-def test_a_run_names_the_network_that_it_begins_from(open_page, demo, started):
+def test_a_run_names_the_network_that_it_begins_from(open_page, small_demo, started):
     """Where one is in use a recipe that trains it goes on from that, by its path: what is in use may change."""
     used = use_upscaler(load_settings(), save_dsr(load_settings().weights_dir / "mine.safetensors"))
     app = opened(open_page)
@@ -86,13 +67,13 @@ def test_a_run_names_the_network_that_it_begins_from(open_page, demo, started):
 
 
 @pytest.mark.shared
-def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, demo, started):
+def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, small_demo, started):
     import pandas as pd
 
     from core.dataset.findings import Finding, Verdict
     from core.dataset.manifest import read_dataset
 
-    dataset = read_dataset(demo)
+    dataset = read_dataset(small_demo)
     finding = Finding("identity_overlap", "error", "3 people are in two splits.", pd.DataFrame())
     store_verdict(load_settings(), dataset, Verdict((finding,), 12))
     app = opened(open_page)
@@ -103,11 +84,11 @@ def test_the_checks_verdict_holds_a_launch_back_until_it_is_forced(open_page, de
 
 
 @pytest.mark.shared
-def test_a_setting_that_cant_be_is_refused_before_anything_starts(open_page, demo, started):
+def test_a_setting_that_cant_be_is_refused_before_anything_starts(open_page, small_demo, started):
     from core.errors import SettingsInvalid
 
     with pytest.raises(SettingsInvalid, match="batch of 5"):
-        start_training("finetune", "notes", {"batch_size": 5}, {"dataset": str(demo), "accumulate": 2})
+        start_training("finetune", "notes", {"batch_size": 5}, {"dataset": str(small_demo), "accumulate": 2})
     app = opened(open_page)
     app.number_input(key="training_finetune_recommended_batch_size").set_value(0).run()
     assert "batch_size is 0" in plainly(app.error[0].value) and button(app, "Start training").disabled

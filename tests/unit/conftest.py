@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ from core.gallery.store import Gallery
 from core.images import read_image
 from core.pipeline import Pipeline, PipelineConfig
 from core.sr import bicubic
+from tests.made_weights import STARTER, save_specialist
+
+if TYPE_CHECKING:
+    from core.encoder.encode import Encoder
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +54,28 @@ def make_pipeline(random_weights: Path) -> Callable[..., Pipeline]:
         return Pipeline(config, encoder, bicubic(), Detector(), Gallery.open(":memory:"))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def specialist_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A specialist of the starter, "small", for faces of up to 48 px."""
+    return save_specialist(tmp_path_factory.mktemp("weights") / "small.safetensors", STARTER)
+
+
+@pytest.fixture(scope="session")
+def starter() -> Encoder:
+    """The shipped encoder, on the CPU in float32."""
+    from core.encoder.encode import load_encoder
+
+    return load_encoder(STARTER, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def small_encoder(specialist_file: Path) -> Encoder:
+    """That specialist, loaded by hand as `starter` is."""
+    from core.encoder.encode import load_encoder
+
+    return load_encoder(specialist_file, device="cpu", precision="float32")
 
 
 @pytest.fixture()

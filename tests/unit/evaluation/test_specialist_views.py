@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.encoder.encode import Encoder, load_encoder
+from core.encoder.encode import Encoder
 from core.evaluation.evaluation_spec import SystemSpec
 from core.evaluation.pictures import Picture
 from core.evaluation.sr_quality import sr_quality
@@ -21,24 +21,13 @@ from core.models.errors import SpecialistRefused
 from core.pipeline import Pipeline, PipelineConfig
 from core.settings import load_settings
 from core.sr import load_upscaler
-from tests.made_weights import STARTER, save_specialist
+from tests.made_weights import STARTER
 from tests.unit.evaluation.sets import embed_photographs
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_specialist(tmp_path_factory.mktemp("weights") / "small.safetensors", STARTER)
-
-
-@pytest.fixture(scope="module")
-def by_hand(path: Path) -> Encoder:
-    return load_encoder(path, device="cpu", precision="float32")
-
-
-@pytest.fixture(scope="module")
-def routed(path: Path) -> Pipeline:
-    starter = load_encoder(STARTER, device="cpu", precision="float32")
-    return Pipeline(PipelineConfig(), starter, load_upscaler(path), Detector(), Gallery.open(":memory:"))
+def routed(starter: Encoder, specialist_file: Path) -> Pipeline:
+    return Pipeline(PipelineConfig(), starter, load_upscaler(specialist_file), Detector(), Gallery.open(":memory:"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +36,7 @@ def photographs_of_ada(photographs: Path) -> list[Path]:
 
 
 def test_every_view_goes_to_the_network_of_its_size(
-    routed: Pipeline, by_hand: Encoder, photographs_of_ada: list[Path]
+    routed: Pipeline, small_encoder: Encoder, photographs_of_ada: list[Path]
 ) -> None:
     embedded = embed_photographs(routed, photographs_of_ada, sizes=(None, 64, 16))
     pictures = [read_image(path) for path in photographs_of_ada]
@@ -55,7 +44,7 @@ def test_every_view_goes_to_the_network_of_its_size(
     expected = {
         None: routed.encoder.encode(crops),
         64: routed.encoder.encode([resize(resize(crop, 64), 112) for crop in crops]),
-        16: by_hand.encode([resize(resize(crop, 16), 112) for crop in crops]),
+        16: small_encoder.encode([resize(resize(crop, 16), 112) for crop in crops]),
     }
     for size, vectors in expected.items():
         np.testing.assert_allclose(embedded["aligned", size].vectors, vectors, atol=1e-4)
@@ -64,11 +53,11 @@ def test_every_view_goes_to_the_network_of_its_size(
     assert np.einsum("nd,nd->n", afar, expected[16]).min() > 0.5
 
 
-def test_norms_are_the_same_networks(routed: Pipeline, by_hand: Encoder, photographs_of_ada: list[Path]) -> None:
+def test_norms_are_the_same_networks(routed: Pipeline, small_encoder: Encoder, photographs_of_ada: list[Path]) -> None:
     rgb = read_image(photographs_of_ada[0])
     crop = align(rgb, routed.detector.detect(rgb)[0].landmarks)
     embedded = embed_photographs(routed, photographs_of_ada[:1], sizes=(16,), modes=("aligned",))["aligned", 16]
-    [norm] = by_hand.norms([resize(resize(crop, 16), 112)])
+    [norm] = small_encoder.norms([resize(resize(crop, 16), 112)])
     assert embedded.measure("norm")[0] == pytest.approx(norm, rel=1e-3)
 
 
@@ -81,8 +70,8 @@ def test_similarity_of_the_same_picture_differs_by_encoder(routed: Pipeline, pho
     assert (bicubic["similarity"].to_numpy() != small["similarity"].to_numpy()).all()
 
 
-def test_caches_of_small_views_are_the_pairs_and_those_of_hr_the_encoders(path: Path) -> None:
-    both = open_system(SystemSpec(weights=str(STARTER), upscaler=str(path)))
+def test_caches_of_small_views_are_the_pairs_and_those_of_hr_the_encoders(specialist_file: Path) -> None:
+    both = open_system(SystemSpec(weights=str(STARTER), upscaler=str(specialist_file)))
     plain = open_system(SystemSpec(weights=str(STARTER), upscaler="bicubic"))
     assert both.upscaler_name == "small" and both.upscaler_id != plain.upscaler_id
     small = [system.embedding_key({}, upscales=True, aligned=True) for system in (both, plain)]
@@ -91,17 +80,17 @@ def test_caches_of_small_views_are_the_pairs_and_those_of_hr_the_encoders(path: 
     assert whole[0] == whole[1], "full-size embeddings are shared"
 
 
-def test_beside_other_weights_no_system_is_opened(path: Path, random_weights: Path) -> None:
+def test_beside_other_weights_no_system_is_opened(specialist_file: Path, random_weights: Path) -> None:
     with pytest.raises(SpecialistRefused):
-        open_system(SystemSpec(weights=str(random_weights), upscaler=str(path)))
-    specs = every_system(load_settings(), [str(STARTER)], [str(path), "bicubic"])
+        open_system(SystemSpec(weights=str(random_weights), upscaler=str(specialist_file)))
+    specs = every_system(load_settings(), [str(STARTER)], [str(specialist_file), "bicubic"])
     assert [Path(str(spec.upscaler)).stem for spec in specs] == ["small", "bicubic"]
 
 
-def test_of_several_weights_a_specialist_goes_with_its_own(path: Path, random_weights: Path) -> None:
+def test_of_several_weights_a_specialist_goes_with_its_own(specialist_file: Path, random_weights: Path) -> None:
     weights = [str(STARTER), str(random_weights)]
-    specs = every_system(load_settings(), weights, [str(path), "bicubic"])
+    specs = every_system(load_settings(), weights, [str(specialist_file), "bicubic"])
     named = [(Path(str(spec.weights)).name, Path(str(spec.upscaler)).stem) for spec in specs]
     assert named == [(STARTER.name, "small"), (STARTER.name, "bicubic"), (random_weights.name, "bicubic")]
     with pytest.raises(SpecialistRefused):
-        every_system(load_settings(), weights, [str(path)])
+        every_system(load_settings(), weights, [str(specialist_file)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.encoder.encode import Encoder, load_encoder
+from core.encoder.encode import Encoder
 from core.enrolment.drafts import prepare_enrolment
 from core.enrolment.enrol import EnrolOptions, enrol
 from core.enrolment.reembed import reembed
@@ -19,31 +19,15 @@ from core.models.errors import SpecialistRefused
 from core.pipeline import Pipeline, PipelineConfig, build_pipeline
 from core.settings import load_settings
 from core.sr import bicubic, load_upscaler
-from tests.made_weights import STARTER, random_encoder, save_specialist
+from tests.made_weights import STARTER, random_encoder
 
 Make = Callable[..., Pipeline]
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_specialist(tmp_path_factory.mktemp("weights") / "small.safetensors", STARTER)
-
-
-@pytest.fixture(scope="module")
-def starter() -> Encoder:
-    return load_encoder(STARTER, device="cpu", precision="float32")
-
-
-@pytest.fixture(scope="module")
-def small_faces(path: Path) -> Encoder:
-    """The specialist, loaded by hand."""
-    return load_encoder(path, device="cpu", precision="float32")
-
-
 @pytest.fixture
-def make(starter: Encoder, path: Path) -> Make:
+def make(starter: Encoder, specialist_file: Path) -> Make:
     def made(*, specialist: bool = True, store: Gallery | None = None, **settings: object) -> Pipeline:
-        upscaler = load_upscaler(path) if specialist else bicubic()
+        upscaler = load_upscaler(specialist_file) if specialist else bicubic()
         detector = Detector()
         return Pipeline(PipelineConfig(**settings), starter, upscaler, detector, store or Gallery.open(":memory:"))
 
@@ -55,13 +39,13 @@ def at(portrait: np.ndarray, px: int) -> np.ndarray:
     return reduce_photograph(portrait, 130, px)
 
 
-def test_a_probe_goes_by_its_size(make: Make, portrait: np.ndarray, starter: Encoder, small_faces: Encoder) -> None:
+def test_a_probe_goes_by_its_size(make: Make, portrait: np.ndarray, starter: Encoder, small_encoder: Encoder) -> None:
     pipeline = make(small_faces=True)
     probes = [probe for px in (20, 60, 44, 28) for probe in pipeline.find(at(portrait, px), every=False)]
     sizes = [probe.probe_px for probe in probes]
     assert [px <= 48 for px in sizes] == [True, False, True, True]
     by_hand = [
-        (small_faces if probe.probe_px <= 48 else starter).encode([probe.aligned])[0] for probe in probes
+        (small_encoder if probe.probe_px <= 48 else starter).encode([probe.aligned])[0] for probe in probes
     ]  # the crop cut at 112 px in one step, by interpolation alone
     np.testing.assert_allclose(pipeline.embed(probes), by_hand, atol=1e-5)
     assert [probe.upscaler for probe in probes] == ["small", "bicubic", "small", "small"]
@@ -77,18 +61,18 @@ def test_large_faces_load_no_specialist(make: Make, portrait: np.ndarray) -> Non
     np.testing.assert_array_equal(vector, plain.infer_embedding(portrait))
 
 
-def test_a_crop_goes_by_the_size_that_is_said(make: Make, portrait: np.ndarray, small_faces: Encoder) -> None:
+def test_a_crop_goes_by_the_size_that_is_said(make: Make, portrait: np.ndarray, small_encoder: Encoder) -> None:
     pipeline = make()
     small = at(portrait, 24)
     crop = pipeline.upscale(small)
     px = pipeline.find(small, every=False)[0].probe_px
-    np.testing.assert_allclose(pipeline.infer_embedding(crop, probe_px=px), small_faces.encode([crop])[0], atol=1e-5)
-    np.testing.assert_allclose(pipeline.infer_embedding(small), small_faces.encode([crop])[0], atol=1e-5)
+    np.testing.assert_allclose(pipeline.infer_embedding(crop, probe_px=px), small_encoder.encode([crop])[0], atol=1e-5)
+    np.testing.assert_allclose(pipeline.infer_embedding(small), small_encoder.encode([crop])[0], atol=1e-5)
     np.testing.assert_allclose(pipeline.infer_embedding(crop), pipeline.encoder.encode([crop])[0], atol=1e-5)
 
 
 def test_enrolled_templates_name_the_specialist_where_it_took_part(
-    make: Make, portrait: np.ndarray, small_faces: Encoder
+    make: Make, portrait: np.ndarray, small_encoder: Encoder
 ) -> None:
     pipeline = make()
     draft = prepare_enrolment(pipeline, [portrait], ["portrait"])
@@ -98,7 +82,7 @@ def test_enrolled_templates_name_the_specialist_where_it_took_part(
     assert [(t.size_px, t.space.upscaler) for t in templates] == [(None, ""), (32, own), (16, own)]
     aligned = draft.usable[0].probe.aligned
     for template in templates[1:]:
-        by_hand = small_faces.encode([resize(resize(aligned, template.size_px), 112)])[0]
+        by_hand = small_encoder.encode([resize(resize(aligned, template.size_px), 112)])[0]
         np.testing.assert_allclose(template.vector, by_hand, atol=1e-5)
 
 
@@ -116,7 +100,7 @@ def test_a_gallery_from_before_the_specialist_needs_nothing(make: Make, portrait
 
 
 def test_re_embedding_goes_by_size_too(
-    make: Make, portrait: np.ndarray, path: Path, small_faces: Encoder, starter: Encoder
+    make: Make, portrait: np.ndarray, specialist_file: Path, small_encoder: Encoder, starter: Encoder
 ) -> None:
     other = Pipeline(PipelineConfig(), random_encoder(), bicubic(), Detector(), Gallery.open(":memory:"))
     draft = prepare_enrolment(other, [portrait], ["portrait"])
@@ -128,7 +112,7 @@ def test_re_embedding_goes_by_size_too(
     large, small = pipeline.gallery.store.templates("Eileen")
     assert (large.space.upscaler, small.space.upscaler) == ("", pipeline.upscaler.id)
     seen = resize(resize(draft.usable[0].probe.aligned, 16), 112)
-    np.testing.assert_allclose(small.vector, small_faces.encode([seen])[0], atol=1e-5)
+    np.testing.assert_allclose(small.vector, small_encoder.encode([seen])[0], atol=1e-5)
     assert float(large.vector @ starter.encode([draft.usable[0].probe.aligned])[0]) > 0.99
 
 
@@ -137,15 +121,17 @@ def test_keys_of_caches_tell_the_routes_apart(make: Make) -> None:
     assert make().space.any_upscaler and not make(specialist=False).space.any_upscaler
 
 
-def test_beside_other_weights_no_pipeline_is_built(path: Path, random_weights: Path) -> None:
+def test_beside_other_weights_no_pipeline_is_built(specialist_file: Path, random_weights: Path) -> None:
     with pytest.raises(SpecialistRefused, match="edgeface-xxs-starter"):
-        build_pipeline(PipelineConfig(weights=random_weights, upscaler=path), load_settings())
+        build_pipeline(PipelineConfig(weights=random_weights, upscaler=specialist_file), load_settings())
     with pytest.raises(SpecialistRefused):
-        Pipeline(PipelineConfig(), random_encoder(), load_upscaler(path), Detector(), Gallery.open(":memory:"))
+        Pipeline(
+            PipelineConfig(), random_encoder(), load_upscaler(specialist_file), Detector(), Gallery.open(":memory:")
+        )
 
 
-def test_named_by_its_path_beside_its_weights_it_is_built_with_its_encoders_settings(path: Path) -> None:
-    config = PipelineConfig(weights=STARTER, upscaler=path, use_tta=True, device="cpu", precision="float32")
+def test_named_by_its_path_beside_its_weights_it_is_built_with_its_encoders_settings(specialist_file: Path) -> None:
+    config = PipelineConfig(weights=STARTER, upscaler=specialist_file, use_tta=True, device="cpu", precision="float32")
     pipeline = build_pipeline(config, load_settings())
     assert pipeline.upscaler.name == "small" and pipeline.space.flip_tta
     pipeline.encode(np.zeros((1, 112, 112, 3), np.uint8), [16.0])
