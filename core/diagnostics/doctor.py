@@ -205,6 +205,8 @@ def check_gallery(settings: Settings) -> Row:
     """Check that the gallery opens, passes PRAGMA integrity_check, and can be searched with the weights in use."""
     from core.gallery.encryption import unused_key
     from core.gallery.store import Gallery
+    from core.gallery.template_replacement import other_upscalers
+    from core.models.active import unmet_small_faces
 
     path = settings.gallery_path
     if not path.exists():
@@ -215,6 +217,7 @@ def check_gallery(settings: Settings) -> Row:
             people, unused = gallery.size, unused_key(gallery)
             space = _space_in_use(settings)
             lost = 0 if space is None else sum(each.in_space == 0 for each in gallery.identities(space=space))
+            unmet = None if space is None else unmet_small_faces(settings, other_upscalers(gallery, space))
             with gallery.database.reading() as connection:
                 verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     except CoreError as error:
@@ -226,6 +229,8 @@ def check_gallery(settings: Settings) -> Row:
     if unused is not None:
         how = "It is older than the key. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
         return Row("gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is set", how)
+    if unmet is not None:
+        return Row("gallery", "warning", f"{detail}; {unmet.what.rstrip('.')}", unmet.next_step)
     if lost:
         how = "Re-embed them (edgeface-studio gallery reembed), or use the weights they were enrolled with."
         return Row(

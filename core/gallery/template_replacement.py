@@ -80,6 +80,21 @@ def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
     return ReplacementPlan(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
 
 
+def other_upscalers(gallery: Gallery, space: Space) -> dict[str, int]:
+    """Count the small-face templates of the space's weights and flip that it doesn't meet, by the upscaler that made
+    them ("bicubic" or a SHA-256), most first. Those whose photograph has a template in the space don't count."""
+    with gallery.database.reading() as connection:
+        found = connection.execute(
+            f"""SELECT t.upscaler_sha256, count(*) FROM template t
+            WHERE t.kind = 'sr' AND t.flip_tta = :flip AND t.encoder_id IN
+                (SELECT id FROM encoder WHERE weights_sha256 = :weights)
+                AND NOT ({IN_SPACE}) AND NOT {_made(connection)}
+            GROUP BY t.upscaler_sha256 ORDER BY count(*) DESC, t.upscaler_sha256""",  # nosec B608  # constants
+            space_parameters(space),
+        ).fetchall()
+    return {str(upscaler): int(count) for upscaler, count in found}
+
+
 def read_sources(gallery: Gallery, template_ids: Sequence[int]) -> list[StoredTemplate]:
     """Those of the templates that are still there, in order, with their crops."""
     with gallery.database.reading() as connection:

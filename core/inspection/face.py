@@ -21,7 +21,7 @@ from core.inspection.reference import Reference
 from core.inspection.values import Enlarged, Inspection, Step, Subject
 from core.inspection.verdict import judge
 from core.settings import CROP_PX, VLR_SIZES_PX
-from core.sr.upscale import BICUBIC, BicubicUpscaler, Route
+from core.sr.upscale import BICUBIC, BicubicUpscaler, Route, Upscaler
 
 if TYPE_CHECKING:
     from core.pipeline import Pipeline
@@ -30,12 +30,19 @@ HR_NAME = "HR"
 
 
 def inspect_face(
-    pipeline: Pipeline, subject: Subject, reference: Reference | None = None, *, identity: str = "", nearest: int = 5
+    pipeline: Pipeline,
+    subject: Subject,
+    reference: Reference | None = None,
+    *,
+    identity: str = "",
+    nearest: int = 5,
+    in_use: Upscaler | None = None,
 ) -> Inspection:
     """Inspect one face with the pipeline's encoder and upscaler.
 
     `reference`: the people to search the `nearest` among. `identity`: the true person of a subject without one (an
-    upload); the rank needs one of them. Raises what the encoder raises.
+    upload); the rank needs one of them. `in_use`: the upscaler of recognition, where the pipeline has another one to be
+    compared with bicubic. Raises what the encoder raises.
     """
     timings: dict[str, float] = {}
     with _timed(timings, BICUBIC):
@@ -61,7 +68,7 @@ def inspect_face(
         if not upscaler.interpolates:
             made[1] = replace(made[1], invented=True)
     dsr = made[1] if upscaler.id != BICUBIC else None
-    route = upscaler.route(subject.size_px)
+    route = (in_use or upscaler).route(subject.size_px)
     return Inspection(
         subject=subject,
         bicubic=made[0],

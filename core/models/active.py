@@ -5,6 +5,7 @@ Only taking a file into use imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,6 +192,34 @@ def space_to_examine(settings: Settings, gallery: Gallery) -> Space | None:
     specialists = {file.sha256 for file in scan_upscalers(settings) if file.specialist is not None}
     stored = gallery.spaces(specialists)
     return stored[0][0] if stored else None
+
+
+@dataclass(frozen=True)
+class UnmetSmallFaces:
+    """Small-face templates that aren't searched, since another upscaler than the one in use made them: a sentence, and
+    the ways out. `upscaler` is the name of the stored file that made most of them, "" where none is stored."""
+
+    what: str
+    next_step: str
+    upscaler: str
+
+
+def unmet_small_faces(settings: Settings, made_by: Mapping[str, int]) -> UnmetSmallFaces | None:
+    """Describe templates counted by upscaler (`core.gallery.template_replacement.other_upscalers`); None without any.
+    Never raises."""
+    if not made_by:
+        return None
+    names = {BICUBIC: BICUBIC, **{sha256: file.name for file in scan_upscalers(settings) for sha256 in _hashes(file)}}
+    known = [names[upscaler] for upscaler in made_by if upscaler in names]
+    number = sum(made_by.values())
+    words = "1 template of a small face isn't" if number == 1 else f"{number:,} templates of small faces aren't"
+    through = f": made through {' and '.join(known) or 'another upscaler'}, not in use"
+    again = f"Use {known[0]} again (edgeface-studio weights use {known[0]}), or re-embed" if known else "Re-embed"
+    return UnmetSmallFaces(
+        f"{words} searched{through}.",
+        f"{again} {'it' if number == 1 else 'them'} from stored pictures (edgeface-studio gallery reembed).",
+        known[0] if known else "",
+    )
 
 
 AnyModel = WeightsFile | UpscalerFile | LandmarkFile

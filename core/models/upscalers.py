@@ -1,6 +1,6 @@
 """Upscalers: which files are stored, and which is in use: bicubic, a DSR network, or a specialist in its place.
 
-While none was chosen it is the shipped specialist where that belongs to the weights, else the shipped DSR network.
+While none was chosen it is the shipped specialist where that belongs to the weights, else bicubic (docs/adr/0044).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
     "resolve_dsr",
     "resolve_upscaler",
     "scan",
+    "shipped_dsr",
     "upscaler_for",
     "use_upscaler",
 ]
@@ -113,12 +114,14 @@ class _Upscalers(ModelRegistry[UpscalerFile]):
         return self.default_for(settings, _weights_in_use(settings))
 
     def default_for(self, settings: Settings, weights: WeightsFile | None) -> UpscalerFile:
-        """Return the specialist of these weights in data/models, else the DSR network there, else bicubic."""
-        shipped = [file for file in self.scan(settings) if file.path and is_inside(settings.models_dir, file.path)]
+        """Return the specialist of these weights in data/models, else bicubic."""
         known = frozenset[str]() if weights is None else hashes_of(weights)
-        own = (file for file in shipped if file.specialist is not None and file.specialist.shares_space(known))
-        dsr = (file for file in shipped if file.specialist is None)
-        return next(own, None) or next(dsr, BICUBIC_UPSCALER)
+        found = ((file, file.specialist) for file in self.shipped(settings))
+        return next((file for file, own in found if own is not None and own.shares_space(known)), BICUBIC_UPSCALER)
+
+    def shipped(self, settings: Settings) -> list[UpscalerFile]:
+        """List the DSR networks and specialists in data/models."""
+        return [file for file in self.scan(settings) if file.path and is_inside(settings.models_dir, file.path)]
 
     def chosen(self, settings: Settings) -> UpscalerFile | None:
         """Return the upscaler that was chosen (data/active.json), whatever the weights; None where none was.
@@ -205,18 +208,29 @@ def resolve_upscaler(
     return upscaler_for(settings, beside, upscaler).path
 
 
-def resolve_dsr(settings: Settings, upscaler: str | Path | None = None) -> Path | None:
-    """Return the path of a DSR file, for training: by path or name, else the one in use, else the shipped one where a
-    specialist is in use; None for bicubic. Raises what `resolve_upscaler` raises, UpscalerUnusable for a specialist."""
-    file = UPSCALERS.find(settings, upscaler) if upscaler is not None else UPSCALERS.chosen(settings)
-    if upscaler is not None and file is not None and file.specialist is not None:
-        raise UpscalerUnusable(
-            f"{file.name} is a specialist, which enlarges no faces: a training can't go through it.",
-            "Name a DSR file, or bicubic.",
-        )
-    if file is None or file.specialist is not None:
-        file = UPSCALERS.default_for(settings, None)
-    return file.path
+def resolve_dsr(settings: Settings, upscaler: str | Path | None = None, *, to_train: bool = False) -> Path | None:
+    """Return the path of a DSR file that a training goes through: by path or name, else the chosen one; None for
+    bicubic. `to_train`: it is where training starts, so that the shipped one is the default instead of bicubic.
+
+    Raises what `resolve_upscaler` raises, UpscalerUnusable for a specialist."""
+    if upscaler is not None:
+        file = UPSCALERS.find(settings, upscaler)
+        if file.specialist is not None:
+            raise UpscalerUnusable(
+                f"{file.name} is a specialist, which enlarges no faces: a training can't go through it.",
+                "Name a DSR file, or bicubic.",
+            )
+        return file.path
+    chosen = UPSCALERS.chosen(settings)
+    if chosen is not None and chosen.specialist is None:
+        return chosen.path
+    dsr = shipped_dsr(settings) if to_train else None
+    return None if dsr is None else dsr.path
+
+
+def shipped_dsr(settings: Settings) -> UpscalerFile | None:
+    """Return the DSR network in data/models; None without one."""
+    return next((file for file in UPSCALERS.shipped(settings) if file.specialist is None), None)
 
 
 def _require_own(file: UpscalerFile, weights: WeightsFile) -> None:

@@ -45,7 +45,7 @@ class TrainingConfig:
     """Weights of the frozen teacher; None: the starting weights."""
     upscaler: str | None = None
     """A DSR file to start from or to go through, "bicubic", NEW for a new network where one is trained, or None: a new
-    one where it alone is trained, else the one in use."""
+    one where it alone is trained, else the chosen one, else the shipped one where it is trained, else bicubic."""
     device: str = "auto"
     precision: Precision = "auto"
     seed: Annotated[int, Strict(), Field(ge=0, le=2**32 - 1)] = 0

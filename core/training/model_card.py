@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WeightsUnsafe
+from core.models.figures import remark
 from core.models.files import FileFacts, file_facts
 from core.models.header import Card, is_specialist, is_upscaler, json_object, read_card
 from core.models.measured import Measured, size_name
@@ -64,7 +65,7 @@ def model_card(path: Path, *, config: Mapping[str, Any] | None = None, report: M
         table("How it was trained", _training(card, config or {}, report or {})),
         terms_section(facts.metadata),
         _figures(card.measured),
-        "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(card, upscaler)),
+        "## Limits\n\n" + "\n".join(f"- {text}" for text in _limits(facts, card, upscaler)),
         f"## Licence\n\n{_DERIVED if card.parent_sha256 else LICENCE}",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -83,9 +84,9 @@ def _what(facts: FileFacts, upscaler: bool) -> str:
     return f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers."
 
 
-def _limits(card: Card, upscaler: bool) -> tuple[str, ...]:
+def _limits(facts: FileFacts, card: Card, upscaler: bool) -> tuple[str, ...]:
     if upscaler:
-        return _DSR_LIMITS
+        return tuple(filter(None, (remark(facts.hashes.sha256), *_DSR_LIMITS)))
     if card.parents:
         return (_AVERAGE_LIMIT, *_ENCODER_LIMITS)
     return (_TUNED_LIMIT if card.parent_sha256 else _STARTER_LIMIT, *_ENCODER_LIMITS)

@@ -152,11 +152,14 @@ def freeze(network: nn.Module) -> None:
 def _upscaler_path(config: TrainingConfig, settings: Settings) -> Path | None:
     """Return the path of the DSR file; None for bicubic or a new network.
 
-    The default is the DSR in use (beside a specialist the shipped one), or a new one where only that is trained.
+    The default is the DSR that was chosen, else bicubic; where the run trains it, the shipped one, or a new one where
+    only that is trained.
     """
     recipe = config.recipe
     new = config.upscaler == NEW or (config.upscaler is None and recipe.trains == ("upscaler",))
-    return None if new or not recipe.wants_upscaler else resolve_dsr(settings, config.upscaler)
+    if new or not recipe.wants_upscaler:
+        return None
+    return resolve_dsr(settings, config.upscaler, to_train="upscaler" in recipe.trains)
 
 
 def _load_upscaler(

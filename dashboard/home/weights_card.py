@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.models.active import ActiveModels, partners, use_model
 from core.models.encoders import WeightsFile
-from core.models.figures import OFFICIAL
+from core.models.figures import OFFICIAL, remark
 from core.models.header import Card, read_card
 from core.models.measured import BICUBIC
 from core.models.upscalers import UpscalerFile
@@ -104,6 +104,7 @@ def _upscaler_origin(upscaler: UpscalerFile) -> dict[str, str]:
         sizes = f"faces up to {own.max_px} px, beside {own.weights_name or 'other weights'}"
     return {
         "Trained for": sizes,
+        "Measured": remark(upscaler.sha256),
         "Trained by": card.trained_by,
         "Data": _hash(card.data_sha256),
         "Made": card.made_at,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.inspection.contact import Tile
     from core.inspection.subject import Reduction
     from core.pipeline import Pipeline
+    from core.sr.upscale import Upscaler
 
 Progress = Callable[[int, int], None]
 
@@ -129,6 +130,23 @@ def encoders() -> list[WeightsFile]:
 def upscalers() -> list[UpscalerFile]:
     """The stored DSR networks."""
     return scan_upscalers(settings())
+
+
+def with_network(pipeline: Pipeline, network: UpscalerFile) -> Pipeline:
+    """The same pipeline with a DSR network in its upscaler's place. Raises UpscalerUnusable."""
+    from core.pipeline import Pipeline as Joined
+
+    upscaler = _network(network.sha256, str(network.path))
+    return Joined(
+        pipeline.config, pipeline.encoder, upscaler, pipeline.detector, pipeline.gallery.store, pipeline.attack_check
+    )
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the super-resolution network")
+def _network(sha256: str, path: str) -> Upscaler:
+    from core.sr.upscale import load_upscaler
+
+    return load_upscaler(path)
 
 
 def other_pipeline(weights: WeightsFile, upscaler: UpscalerFile | None) -> Pipeline:

@@ -16,6 +16,7 @@ from dashboard.inspector.people import People
 from dashboard.inspector.results import figures_table, nearest_people, steps_panel, verdict_line
 from dashboard.shell.downloads import offer_download
 from dashboard.shell.error_display import feedback
+from dashboard.shell.resources import pipeline as recognition
 from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.pictures import Picture, faces
 
@@ -29,7 +30,8 @@ def face_view(pipeline: Pipeline, subject: Subject, people: People, identity: st
     from core.inspection.face import inspect_face
 
     who = subject.identity or identity
-    inspection = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)
+    found = people.reference(pipeline)
+    inspection = inspect_face(pipeline, subject, found, identity=who, in_use=recognition().upscaler)
     verdict_line(inspection)
     compare_pictures(inspection, "inspector_pictures")
     figures_table(inspection)
@@ -142,7 +144,7 @@ def _other_weights(subject: Subject, inspection: Inspection, people: People, who
         return
     same = upscaler.sha256 if upscaler is not None else BICUBIC
     if (encoder.sha256, same) == (inspection.encoder_sha256, inspection.upscaler_sha256):
-        st.caption("These are the weights in use, as shown above. Choose another encoder or upscaler.")
+        st.caption("These weights are shown above. Choose another encoder or upscaler.")
         return
     pipeline = other_pipeline(encoder, upscaler)
     other = inspect_face(pipeline, subject, people.reference(pipeline), identity=who)

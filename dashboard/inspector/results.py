@@ -10,6 +10,7 @@ import streamlit as st
 from core.inspection.face import HR_NAME
 from core.inspection.sheet import figure_cells
 from core.inspection.values import INVENTED, Answer, Enlarged, Inspection, Ranking
+from core.models.figures import remark
 from dashboard.shell.navigation import go, link
 from dashboard.ui.markdown import markup, plain, shorten
 
@@ -46,6 +47,8 @@ def verdict_line(inspection: Inspection) -> None:
     elif guess:
         name = plain(inspection.dsr.name)
         st.caption(f":material/warning: {name} is {INVENTED}. It isn't evidence of what a face looks like.")
+        if said := remark(inspection.upscaler_sha256):
+            st.caption(plain(said))
 
 
 def figures_table(inspection: Inspection) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.images import read_image
+from core.models.upscalers import shipped_dsr
 from core.sr.upscale import BICUBIC
-from dashboard.inspector.data import gallery_reference
+from dashboard.inspector.data import gallery_reference, with_network
 from dashboard.inspector.face import face_view
 from dashboard.inspector.lab import lab
 from dashboard.inspector.people import GalleryPeople
@@ -17,9 +18,9 @@ from dashboard.inspector.picker import set_view
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.readiness import cannot_recognise, readiness
-from dashboard.shell.resources import pipeline
+from dashboard.shell.resources import pipeline, settings
 from dashboard.ui.components import choose_one, empty_state, head
-from dashboard.ui.markdown import shorten
+from dashboard.ui.markdown import plain, shorten
 from dashboard.ui.pictures import Picture, faces
 from dashboard.ui.uploads import photograph
 
@@ -41,7 +42,7 @@ def view() -> None:
     if cannot_recognise(readiness()):
         return
     source = choose_one("Source", _SOURCES, "inspector_source", show_label=False)
-    joined = pipeline()  # after the first field, which is visible while the network loads
+    joined = _compared(pipeline())  # after the first field, which is visible while the network loads
     if joined.upscaler.id == BICUBIC:
         st.info(
             "No super-resolution network or specialist is in use, so faces are enlarged by bicubic. Train one, or "
@@ -66,6 +67,20 @@ def view() -> None:
         return
     with feedback():
         _photograph(joined, file.name, file.getvalue(), lab())
+
+
+def _compared(joined: Pipeline) -> Pipeline:
+    """The pipeline whose upscaler is compared with bicubic: that of recognition, or, where that one enlarges by
+    bicubic, the super-resolution network that ships."""
+    network = shipped_dsr(settings()) if joined.upscaler.interpolates else None
+    if network is None:
+        return joined
+    if joined.upscaler.specialist is not None:
+        names = {"network": network.name, "specialist": joined.upscaler.name}
+        if choose_one("Compare bicubic with", names, "inspector_compared") == "specialist":
+            return joined
+    st.caption(f"{plain(network.name)} is shown for comparison; recognition doesn't use it.")
+    return with_network(joined, network)
 
 
 def _photograph(joined: Pipeline, name: str, content: bytes, reduction: Reduction) -> None:

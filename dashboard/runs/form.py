@@ -10,6 +10,7 @@ from core.dataset.library import Listed, datasets_root, list_datasets
 from core.errors import StorageFailed
 from core.models import encoders, upscalers
 from core.models.encoders import WeightsFile
+from core.models.upscalers import UpscalerFile
 from core.sr.upscale import BICUBIC
 from dashboard.shell.navigation import step_button
 from dashboard.shell.readiness import weights_in_use
@@ -49,17 +50,26 @@ def weights_labels(used: WeightsFile) -> dict[str, str]:
     return labels
 
 
-def upscaler_labels(*, trainable: bool = False) -> dict[str, str]:
-    """The path of every upscaler, or "bicubic", and its label, the one in use first; `trainable` leaves specialists
-    out. Raises UpscalerUnusable."""
+def upscaler_labels() -> dict[str, str]:
+    """The path of every upscaler, or "bicubic", and its label, the one in use first. Raises UpscalerUnusable."""
     active = upscalers.active_upscaler(settings())
-    stored = [file for file in upscalers.scan(settings()) if not trainable or file.specialist is None]
-    labels = {str(active.path or BICUBIC): f"{active.name} (in use)"}
-    if trainable and active.specialist is not None:
-        labels = {str(upscalers.resolve_dsr(settings()) or BICUBIC): ""}
-    others = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in stored}}
-    labels = {value: name or others[value] for value, name in labels.items()}
-    return labels | {value: name for value, name in others.items() if value not in labels}
+    return _labels(active, str(active.path or BICUBIC), upscalers.scan(settings()))
+
+
+def dsr_labels(*, to_train: bool) -> dict[str, str]:
+    """The path of every DSR network, or "bicubic", and its label, the default of a training first; `to_train`: where it
+    trains the network. Raises UpscalerUnusable."""
+    first = str(upscalers.resolve_dsr(settings(), to_train=to_train) or BICUBIC)
+    stored = [file for file in upscalers.scan(settings()) if file.specialist is None]
+    return _labels(upscalers.active_upscaler(settings()), first, stored)
+
+
+def _labels(active: UpscalerFile, first: str, stored: list[UpscalerFile]) -> dict[str, str]:
+    labels = {BICUBIC: BICUBIC, **{str(file.path): file.name for file in stored}}
+    in_use = str(active.path or BICUBIC)
+    if in_use in labels:
+        labels[in_use] = f"{active.name} (in use)"
+    return {first: labels[first], **labels}
 
 
 def typed_path(text: str, what: str = "folder with photographs") -> Path:

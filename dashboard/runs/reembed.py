@@ -8,11 +8,12 @@ from core.enrolment.reembed import KIND, job_config
 from core.errors import StorageFailed
 from core.gallery.records import Space
 from core.gallery.store import Gallery, Revision
-from core.gallery.template_replacement import ReplacementPlan, plan_replacement
+from core.gallery.template_replacement import ReplacementPlan, other_upscalers, plan_replacement
 from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
+from core.models.active import UnmetSmallFaces, unmet_small_faces
 from core.system.text import count
 from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.error_display import feedback
@@ -37,9 +38,13 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
     if run is not None:
         show_run_card(run, _CARD)
         return True
-    plan = _plan(gallery(), space_in_use(ready.weights))
+    space = space_in_use(ready.weights)
+    plan = _plan(gallery(), space)
+    unmet = unmet_small_faces(settings(), other_upscalers(gallery(), space))
     if plan.photographs:
-        _offer(plan, key, primary=key == "home" and ready.findable == 0)
+        _offer(plan, unmet, key, primary=key == "home" and ready.findable == 0)
+    elif unmet is not None:
+        st.info(f"{_why(unmet)} No pictures of them are stored, so they can't be re-embedded.", icon=":material/info:")
     if plan.enrol_again:
         _enrol_again(plan)
     return plan.photographs > 0
@@ -54,12 +59,13 @@ def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: 
     return plan_replacement(_store, space)
 
 
-def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
+def _offer(plan: ReplacementPlan, unmet: UnmetSmallFaces | None, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
-        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with other weights")
+        how = "weights" if unmet is None else "weights, or small faces through another upscaler"
+        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with other {how}")
         st.markdown(
-            f"Their templates can't be searched with the weights in use. Re-embed them from "
-            f"{count(plan.photographs, 'stored picture')}; no new photographs are needed."
+            f"{_why(unmet)} Re-embed them from {count(plan.photographs, 'stored picture')}; no new photographs are "
+            "needed."
         )
         keep = st.checkbox(
             "Keep the earlier templates",
@@ -79,6 +85,13 @@ def _offer(plan: ReplacementPlan, key: str, *, primary: bool) -> None:
             if attempt.ok:
                 st.rerun()
         link("help", "Why templates of other weights can't be searched", icon=":material/help:", topic="other-weights")
+
+
+def _why(unmet: UnmetSmallFaces | None) -> str:
+    if unmet is None:
+        return "Their templates can't be searched with the weights in use."
+    again = f" To search them as they are, use {plain(unmet.upscaler)} again on Home." if unmet.upscaler else ""
+    return f"{plain(unmet.what)}{again}"
 
 
 def _enrol_again(plan: ReplacementPlan) -> None:

@@ -22,7 +22,7 @@ from core.training.estimate import Amounts, estimate_s, load_speeds
 from core.training.overrides import change
 from core.training.presets import PRESETS
 from core.training.recipe import Recipe
-from dashboard.runs.form import datasets_or_empty_state, upscaler_labels, weights_labels, weights_or_empty_state
+from dashboard.runs.form import datasets_or_empty_state, dsr_labels, weights_labels, weights_or_empty_state
 from dashboard.runs.list import show_run
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
@@ -37,7 +37,9 @@ TITLES = {"finetune": "Fine-tune EdgeFace", "dsr": "Super-resolution (DSR)", "st
 _ICONS = {"finetune": ":material/tune:", "dsr": ":material/hd:", "starter": ":material/egg:"}
 _TEXTS = {
     "finetune": "Teaches EdgeFace to recognise a person in a small, enlarged face as well as in a large one.",
-    "dsr": "Trains a small network to enlarge faces of 12 to 48 px so that image and identity are restored.",
+    "dsr": "Trains a small network to enlarge faces of 12 to 48 px so that image and identity are restored. The one "
+    "that ships helps on faces shrunk by bicubic, not on camera images: at 24 px, the equal error rate with the "
+    "official EdgeFace-XXS went from 7.02 to 8.21 % (both small, LFW fold 4, 1,181 crops). A specialist helps on both.",
     "starter": "Trains EdgeFace from random initialisation, with the weights below as teacher. Training takes hours "
     "and doesn't reach the accuracy of the official weights. Use it only where they can't be downloaded.",
 }
@@ -180,12 +182,13 @@ def _preset(kind: str) -> Recipe:
 
 def _upscaler(kind: str, recipe: Recipe) -> str:
     """A path, "bicubic", or NEW for a new network if the recipe trains one."""
-    labels = upscaler_labels(trainable=True)
+    trained = "upscaler" in recipe.trains
+    labels = dsr_labels(to_train=trained)
     options = labels
-    if "upscaler" in recipe.trains:
-        in_use = next(iter(labels))
+    if trained:
+        start = next(iter(labels))
         stored = {value: label for value, label in labels.items() if value != BICUBIC}
-        first = {in_use: stored.pop(in_use)} if in_use in stored and recipe.trains != ("upscaler",) else {}
+        first = {start: stored.pop(start)} if start in stored and recipe.trains != ("upscaler",) else {}
         options = {**first, NEW: "A new network", **stored}
     return st.selectbox(
         "Super-resolution network",

@@ -7,15 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from core.gallery import Gallery, NewTemplate, Space
+from core.models.encoders import active_weights
 from core.models.errors import DownloadFailed, WeightsUnsafe
+from core.models.files import file_facts
+from core.models.upscalers import use_upscaler
 from core.models.variants import VARIANTS
 from core.settings import load_settings
 from dashboard.home.view import next_step
 from dashboard.home.weights_setup import fetch_and_use, use_upload
 from dashboard.shell.readiness import Readiness
-from tests.app.conftest import ROOT, button, fill, runs_without_torch, shown
+from tests.app.conftest import ROOT, button, fill, png, runs_without_torch, shown
+from tests.made_weights import save_dsr
 
 
 def test_an_empty_installation_says_to_get_the_weights(open_page):
@@ -40,6 +46,25 @@ def test_people_of_other_weights_are_counted_but_not_findable(open_page, ready):
     assert "2 people" in shown(app)
     assert "2 people enrolled with other weights" in shown(app) and "6 stored pictures" in shown(app)
     assert button(app, "Re-embed them").proto.type == "primary"
+
+
+@pytest.mark.shared
+def test_small_faces_through_a_network_that_is_no_longer_the_default_are_said(open_page, ready, models_dir):
+    """Enrolled while the network was used without being chosen: choose it again, or re-embed."""
+    weights = active_weights(load_settings())
+    network = file_facts(save_dsr(models_dir / "edgeface-dsr.safetensors")).hashes.sha256
+    crop = png(np.zeros((112, 112, 3), np.uint8))
+    vector = np.eye(1, 512, dtype=np.float32)[0]
+    with Gallery.open(ready / "gallery.db") as gallery:
+        space = Space(weights.name, weights.sha256, network, False)
+        gallery.enrol("Ada", [NewTemplate(vector, "hr", 112.0)], space=space)
+        gallery.add_templates("Ada", [NewTemplate(vector, "sr", 24.0, 24, crop=crop)], space=space)
+    app = open_page()
+    said = shown(app).replace("\\", "")
+    assert "1 template of a small face isn't searched: made through edgeface-dsr, not in use." in said
+    assert "use edgeface-dsr again on Home" in said and button(app, "Re-embed them")
+    use_upscaler(load_settings(), "edgeface-dsr")
+    assert "isn't searched" not in shown(open_page())
 
 
 @pytest.mark.shared

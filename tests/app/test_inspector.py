@@ -23,6 +23,7 @@ from core.sr.upscale import FORMAT
 from dashboard.inspector.contact_sheet import open_face
 from dashboard.shell.resources import space_in_use
 from tests.app.conftest import OpenPage, button, fill, shown
+from tests.made_weights import save_dsr, save_specialist
 from tests.unit.evaluation.sets import small_dataset
 
 NAME = "<b>**Ada**</b> :smile: $x$"
@@ -110,6 +111,25 @@ def test_a_data_sets_faces_one_by_one(open_page: OpenPage, ready: Path) -> None:
     app.toggle(key="inspector_saliency").set_value(False)
     app.toggle(key="inspector_beside").set_value(True).run()
     assert "edgeface_xxs_q, direct feed" in shown(app).replace("\\", "") and not app.error and not app.exception
+
+
+def test_the_network_that_ships_is_shown_though_recognition_goes_by_bicubic(
+    open_page: OpenPage, ready: Path, models_dir: Path, astronaut: bytes
+) -> None:
+    save_dsr(models_dir / "edgeface-dsr.safetensors")
+    app = open_page("inspector", inspector_source="upload")
+    app.file_uploader(key="inspector_upload").set_value(("a.png", astronaut, "image/png")).run()
+    said = shown(app).replace("\\", "")
+    assert not app.error and not app.exception
+    assert "edgeface-dsr is shown for comparison; recognition doesn't use it" in said
+    assert "is enlarged by bicubic." in said and "No super-resolution network" not in said
+    assert {"bicubic", "dsr", "hr"} <= {each["id"] for each in pictures(app)["pictures"]}
+    save_specialist(models_dir / "small.safetensors", active_weights(load_settings()).path)
+    app = open_page("inspector", inspector_source="upload")
+    app.segmented_control(key="inspector_compared").set_value("specialist").run()
+    app.file_uploader(key="inspector_upload").set_value(("a.png", astronaut, "image/png")).run()
+    said = shown(app).replace("\\", "")
+    assert "recognised by small" in said and "for comparison" not in said and not app.error and not app.exception
 
 
 def test_people_enrolled_with_other_weights_are_said_and_the_step_is_to_re_embed(

@@ -55,12 +55,18 @@ def test_dsr_and_starter_are_launched_too(open_page, small_demo, started):
 
 
 @pytest.mark.shared
-def test_a_run_names_the_network_that_it_begins_from(open_page, small_demo, started):
-    """Where one is in use a recipe that trains it goes on from that, by its path: what is in use may change."""
+def test_a_run_names_the_network_that_it_begins_from(open_page, small_demo, started, models_dir):
+    """Where one was chosen a recipe that trains it goes on from that, by its path: what is in use may change. Else it
+    starts at the one that ships, and a recipe that trains none goes through bicubic."""
+    save_dsr(models_dir / "ships.safetensors", seed=1)
+    app = opened(open_page)
+    assert app.selectbox(key="training_dsr_finetune_recommended").options == ["ships", "A new network"]
+    app.radio(key="training_preset_finetune").set_value("notes").run()
+    assert app.selectbox(key="training_dsr_finetune_notes").options == ["bicubic (in use)", "ships"]
     used = use_upscaler(load_settings(), save_dsr(load_settings().weights_dir / "mine.safetensors"))
     app = opened(open_page)
     choice = app.selectbox(key="training_dsr_finetune_recommended")
-    assert choice.options == ["mine (in use)", "A new network"]
+    assert choice.options == ["mine (in use)", "A new network", "ships"]
     button(app, "Start training").click().run()
     assert not app.exception
     assert config_from_dict(started[0][1]).upscaler == str(used.path)

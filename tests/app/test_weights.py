@@ -33,6 +33,8 @@ def test_the_shipped_starter_alone_recognises_faces(open_page, models_dir, share
     path = models_dir / "starter.safetensors"
     save_encoder(path, official_tensors(shared_dir), figures=FIGURES, trained_by="make models")
     save_dsr(models_dir / "dsr.safetensors", bicubic_px=(16, 32))
+    assert "Small faces: bicubic" in sidebar(open_page()), "a network that ships is a choice"
+    use_upscaler(load_settings(), "dsr")
     app = open_page()
     text = shown(app)
     assert "Starter weights: limited accuracy" in text and "10.17 %" in text and "7.00 to 9.20" in text

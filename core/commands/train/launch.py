@@ -148,8 +148,9 @@ def make_run_config(
     taught_by = None if config.teacher is None else str(resolve_weights(found, config.teacher))
     upscaler = config.upscaler
     if upscaler is None and config.recipe.wants_upscaler:
-        alone = config.recipe.trains == ("upscaler",)
-        upscaler = NEW if alone else str(resolve_dsr(found) or BICUBIC)
+        trained = config.recipe.trains
+        upscaler = str(resolve_dsr(found, to_train="upscaler" in trained) or BICUBIC)
+        upscaler = NEW if trained == ("upscaler",) else upscaler
     return replace(config, edgeface=edgeface, teacher=taught_by, upscaler=upscaler)
 
 

@@ -180,6 +180,7 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
 
 
 def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
+    from core.models.figures import remark
     from core.models.header import read_card
     from core.models.variants import LICENCE_OF_DERIVED
     from core.sr.upscale import load_upscaler
@@ -191,7 +192,8 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
         _load_file(own.path, check=False)
     card = read_card(upscaler.metadata)
     if as_json:
-        say_json({**facts_of_upscaler(upscaler), "card": card_facts(card, card.measured)})
+        card_of_file = card_facts(card, card.measured)
+        say_json({**facts_of_upscaler(upscaler), "card": card_of_file, "remark": remark(upscaler.sha256) or None})
         return
     if upscaler.path is None:
         say("bicubic: interpolation, nothing is invented; no file needed")
@@ -207,6 +209,8 @@ def _say_upscaler(upscaler: UpscalerFile, as_json: bool) -> None:
     for name, value in card.config.items():
         say(f"  {name.replace('_', ' ')}: {value}")
     say_card(card, card.measured)
+    if said := remark(upscaler.sha256):
+        say(f"  remark: {said}")
     say(f"  licence: {LICENCE_OF_DERIVED}")
 
 

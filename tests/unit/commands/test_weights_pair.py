@@ -27,6 +27,12 @@ def settings(own_data_dir: Path, shared_dir: Path) -> Settings:
     return settings
 
 
+def test_the_shipped_network_says_what_it_helps_with(capsys) -> None:
+    network = Path(__file__).resolve().parents[3] / "data" / "models" / "edgeface-dsr.safetensors"
+    assert run(["weights", "info", str(network)]) == 0
+    assert "remark: Helps on faces shrunk by bicubic, not on camera images" in capsys.readouterr().out
+
+
 def test_official_weights_beside_a_fine_tunes_network_say_so_and_name_the_way_out(settings: Settings, capsys) -> None:
     assert run(["weights", "use", "edgeface_xxs_q"]) == 0
     out, err = capsys.readouterr()

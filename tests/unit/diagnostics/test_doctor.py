@@ -17,7 +17,9 @@ from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.encryption import encrypt
 from core.gallery.keys import KEY_VARIABLE, new_key
 from core.models.active_file import write_active
+from core.models.upscalers import find_upscaler, use_upscaler
 from core.settings import Settings, load_settings
+from tests.made_weights import save_dsr
 
 
 @pytest.fixture()
@@ -109,6 +111,22 @@ def test_a_gallery_is_counted_and_checked(settings):
     row = doctor.check_gallery(settings)
     assert row.state == "ok" and "1 person" in row.detail and "integrity ok" in row.detail
     assert "Ada" not in row.detail
+
+
+def test_small_faces_enrolled_through_a_network_that_was_the_default_are_said(settings):
+    """The network ships and nothing was chosen: bicubic is in use, and the way back is to choose the network."""
+    settings.models_dir.mkdir(exist_ok=True)
+    network = save_dsr(settings.models_dir / "edgeface-dsr.safetensors")
+    weights = use_weights_without_content(settings)
+    made = Space("edgeface_xxs", weights, find_upscaler(settings, network).sha256, False)
+    vector = np.eye(1, 512, dtype=np.float32)[0]
+    with Gallery.open(settings.gallery_path) as gallery:
+        gallery.enrol("Ada", [NewTemplate(vector, "hr", 112.0), NewTemplate(vector, "sr", 24.0, 24)], space=made)
+    row = doctor.check_gallery(settings)
+    assert row.state == "warning" and "1 template of a small face isn't searched" in row.detail
+    assert "weights use edgeface-dsr" in row.how_to_get and "gallery reembed" in row.how_to_get
+    use_upscaler(settings, "edgeface-dsr")
+    assert doctor.check_gallery(settings).state == "ok"
 
 
 def test_a_key_beside_a_plain_gallery_is_a_warning(settings, monkeypatch, capsys):

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from core.gallery import Gallery, NewTemplate, Space
-from core.gallery.template_replacement import plan_replacement, read_sources, remove_replaced, store_replacements
+from core.gallery.template_replacement import (
+    other_upscalers,
+    plan_replacement,
+    read_sources,
+    remove_replaced,
+    store_replacements,
+)
 
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 NEW = Space("tuned", "b" * 64, "d" * 64, True, bicubic_px=(32,))
@@ -112,3 +118,20 @@ def test_who_is_removed_meanwhile_is_passed_over(gallery: Gallery, space: Space)
     assert store_replacements(gallery, made, NEW) == 1
     assert gallery.names_in(NEW) == ["Ben"] and gallery.size == 1
     assert read_sources(gallery, [s.id for s in sources]) != sources
+
+
+def test_small_templates_through_another_upscaler_are_counted_until_they_are_made_again(
+    gallery: Gallery, space: Space
+) -> None:
+    """As after the default upscaler changed: a network made them, and bicubic is in use."""
+    network = replace(space, upscaler="d" * 64)
+    gallery.enrol("Ada", [template(1), template(2, size_px=16), template(3, size_px=24)], space=network)
+    gallery.enrol("Ben", [template(4, size_px=16)], space=space)
+    gallery.enrol("Other weights", [template(5, size_px=16)], space=replace(network, weights_sha256="b" * 64))
+    gallery.enrol("Other flip", [template(6, size_px=16)], space=replace(network, flip_tta=not space.flip_tta))
+    assert other_upscalers(gallery, space) == {"d" * 64: 2}
+    assert other_upscalers(gallery, network) == {"bicubic": 1}, "the network in use again finds its own"
+    assert other_upscalers(gallery, replace(space, upscaler="5" * 64, any_upscaler=True)) == {}, "a specialist all"
+    assert set(gallery.names_in(space)) == {"Ada", "Ben"}, "Ada by the full-size template"
+    remake(gallery, space)
+    assert other_upscalers(gallery, space) == {}, "though the earlier ones are kept"

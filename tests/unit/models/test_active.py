@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.models.active import ActiveModels, active_models, partners
+from core.models.active import ActiveModels, active_models, partners, unmet_small_faces
 from core.models.active_file import write_active
 from core.models.encoders import describe as describe_encoder
 from core.models.encoders import keep_weights
+from core.models.files import file_facts
 from core.models.header import BESIDE, read_card
 from core.models.measured import Measured, Rate
 from core.models.upscalers import describe, keep_upscaler
@@ -22,8 +23,8 @@ SHIPPED = Path(__file__).resolve().parents[3] / "data" / "models"
 
 def test_the_shipped_pair_is_in_use_and_calm(tmp_path: Path) -> None:
     used = active_models(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
-    assert used.encoder is not None and used.encoder.origin == "starter"
-    assert used.upscaler is not None and used.upscaler.name == "edgeface-dsr"
+    assert used.encoder is not None and used.encoder.name == "edgeface-xxs-starter"
+    assert used.upscaler is not None and used.upscaler.name != "edgeface-dsr"
     assert used.mismatch == ""
 
 
@@ -85,9 +86,9 @@ def test_figures_say_which_pair_they_belong_to(settings: Settings, tmp_path: Pat
 
 
 def test_the_shipped_pairs_figures_are_its_own(tmp_path: Path) -> None:
-    """Its header names the network only in its protocol."""
     used = active_models(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
-    assert used.figures is not None and used.figures.upscaler_name == "edgeface-dsr" and used.figures_pair == ""
+    assert used.figures is not None and used.upscaler is not None
+    assert used.figures.upscaler_name == used.upscaler.name and used.figures_pair == ""
 
 
 @pytest.mark.shared
@@ -108,3 +109,15 @@ def test_official_weights_belong_with_the_shipped_network_and_with_bicubic(
     used = take(settings, official, beside)
     assert "finetune-dsr, which enlarges small faces, was trained together with other weights" in used.mismatch
     assert used.figures_pair == "Measured with edgeface-dsr; in use is finetune-dsr."
+
+
+def test_small_faces_of_another_upscaler_are_said_with_both_ways_out(settings: Settings) -> None:
+    assert unmet_small_faces(settings, {}) is None
+    network = save_dsr(settings.models_dir / "network.safetensors")
+    said = unmet_small_faces(settings, {file_facts(network).hashes.sha256: 3})
+    assert said is not None and said.upscaler == "network"
+    assert said.what == "3 templates of small faces aren't searched: made through network, not in use."
+    assert "weights use network" in said.next_step and "gallery reembed" in said.next_step
+    gone = unmet_small_faces(settings, {"f" * 64: 1})
+    assert gone is not None and gone.upscaler == "" and gone.what.startswith("1 template of a small face isn't")
+    assert "weights use" not in gone.next_step and "gallery reembed" in gone.next_step

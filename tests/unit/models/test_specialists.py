@@ -64,15 +64,15 @@ def test_it_is_listed_with_the_upscalers_and_never_as_an_encoder(settings: Setti
 def test_while_none_was_chosen_the_shipped_one_is_used_beside_its_own_weights_alone(
     settings: Settings, other: Path
 ) -> None:
-    assert upscalers.active_upscaler(settings).name == "edgeface-dsr"
+    assert upscalers.active_upscaler(settings).name == "bicubic"
     save_specialist(settings.weights_dir / "mine.safetensors", STARTER, seed=1)
-    assert upscalers.active_upscaler(settings).name == "edgeface-dsr", "a stored file isn't in use until it is chosen"
+    assert upscalers.active_upscaler(settings).name == "bicubic", "a stored file isn't in use until it is chosen"
     save_specialist(settings.models_dir / "small.safetensors", STARTER)
     assert upscalers.active_upscaler(settings).name == "small"
     assert active_models(settings).mismatch == ""
-    assert upscalers.resolve_upscaler(settings, weights=other) == (settings.models_dir / DSR.name).resolve()
+    assert upscalers.resolve_upscaler(settings, weights=other) is None
     encoders.use_weights(settings, other)
-    assert upscalers.active_upscaler(settings).name == "edgeface-dsr"
+    assert upscalers.active_upscaler(settings).name == "bicubic"
 
 
 def test_an_export_of_its_weights_is_its_own_too(settings: Settings, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_weights_of_another_space_release_it(settings: Settings, other: Path, tm
     assert active_models(settings).upscaler.name == "small", "the same weights again keep it"
     use_model(settings, other)
     used = active_models(settings)
-    assert used.upscaler.name == "edgeface-dsr" and used.upscaler_problem is None
+    assert used.upscaler.name == "bicubic" and used.upscaler_problem is None
 
 
 def test_chosen_beside_weights_that_were_changed_by_hand_it_is_a_problem_not_a_silent_change(
@@ -150,15 +150,24 @@ def test_chosen_beside_weights_that_were_changed_by_hand_it_is_a_problem_not_a_s
     assert space_in_use(settings, encoders.active_weights(settings)).upscaler == "", "full size alone"
 
 
-def test_a_training_takes_the_dsr_while_a_specialist_is_in_use(settings: Settings, tmp_path: Path) -> None:
+def test_a_training_goes_through_the_chosen_dsr_and_starts_at_the_shipped_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    shipped = (settings.models_dir / DSR.name).resolve()
+    assert upscalers.resolve_dsr(settings) is None
+    assert upscalers.resolve_dsr(settings, to_train=True) == shipped
     use_model(settings, save_specialist(tmp_path / "small.safetensors", STARTER))
-    assert upscalers.resolve_dsr(settings) == (settings.models_dir / DSR.name).resolve()
+    assert upscalers.resolve_dsr(settings) is None, "a specialist enlarges nothing"
+    assert upscalers.resolve_dsr(settings, to_train=True) == shipped
+    assert upscalers.resolve_dsr(settings, "edgeface-dsr") == shipped
     own = save_dsr(tmp_path / "own.safetensors")
     assert upscalers.resolve_dsr(settings, own) == own.resolve()
     with pytest.raises(UpscalerUnusable, match="is a specialist"):
         upscalers.resolve_dsr(settings, "small")
+    use_model(settings, own)
+    assert upscalers.resolve_dsr(settings) == (settings.weights_dir / "own.safetensors").resolve()
     use_model(settings, "bicubic")
-    assert upscalers.resolve_dsr(settings) is None
+    assert upscalers.resolve_dsr(settings, to_train=True) is None, "bicubic was chosen"
 
 
 def test_figures_in_its_header_are_those_of_the_pair(settings: Settings, tmp_path: Path) -> None:

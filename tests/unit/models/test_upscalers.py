@@ -27,13 +27,16 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(tmp_path / "data", tmp_path / "models", tmp_path / "data" / "gallery.db")
 
 
-def test_without_any_choice_it_is_the_shipped_one_else_bicubic(settings: Settings) -> None:
+def test_without_any_choice_it_is_bicubic_though_a_network_ships(settings: Settings) -> None:
     assert upscalers.active_upscaler(settings) == upscalers.BICUBIC_UPSCALER
+    assert upscalers.shipped_dsr(settings) is None
     save_dsr(settings.weights_dir / "a-own.safetensors")
-    assert upscalers.active_upscaler(settings).path is None, "a stored file isn't in use until it is chosen"
     shipped = save_dsr(settings.models_dir / "dsr.safetensors", seed=1)
-    assert upscalers.active_upscaler(settings).path == shipped.resolve()
+    assert upscalers.active_upscaler(settings).path is None, "a file isn't in use until it is chosen"
     assert [file.name for file in upscalers.scan(settings)] == ["a-own", "dsr"]
+    found = upscalers.shipped_dsr(settings)
+    assert found is not None and found.path == shipped.resolve()
+    assert upscalers.use_upscaler(settings, "dsr") == upscalers.active_upscaler(settings) == found
     upscalers.use_upscaler(settings, "bicubic")
     assert upscalers.active_upscaler(settings).path is None
     assert read_active(settings)["upscaler"] == {"path": "bicubic"}
@@ -147,6 +150,7 @@ def test_sizes_that_are_none_are_refused(tmp_path: Path) -> None:
 
 def test_looking_needs_no_torch(settings: Settings) -> None:
     save_dsr(settings.models_dir / "dsr.safetensors", bicubic_px=(32,))
+    upscalers.use_upscaler(settings, "dsr")
     script = (
         "import sys\nfrom pathlib import Path\n"
         "from core.settings import Settings\nfrom core.models.active import active_models\n"

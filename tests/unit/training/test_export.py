@@ -18,7 +18,7 @@ from core.errors import SettingsInvalid
 from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
-from core.models.figures import OFFICIAL
+from core.models.figures import OFFICIAL, SHIPPED_DSR, remark
 from core.models.files import read_metadata
 from core.models.header import read_card
 from core.models.measured import size_name
@@ -112,6 +112,13 @@ def test_an_upscaler_is_halved_and_enlarges_the_same(tmp_path: Path) -> None:
     assert np.abs(out[0] - out[1]).max() <= 1
     assert describe_upscaler(target).bicubic_px == (32,)
     assert "use_bicubic_px 32" in model_card(target) and "super-resolution" in model_card(target)
+
+
+def test_the_shipped_networks_card_says_what_it_helps_with() -> None:
+    path = README.parent / "data/models/edgeface-dsr.safetensors"
+    assert describe_upscaler(path).sha256 == SHIPPED_DSR and remark(SHIPPED_DSR).startswith("Helps on")
+    kept, made = (card.partition("## Limits")[2] for card in (path.with_suffix(".md").read_text(), model_card(path)))
+    assert kept == made and f"- {remark(SHIPPED_DSR)}\n" in kept
 
 
 def test_what_float16_cannot_hold_is_refused(tmp_path: Path) -> None:
