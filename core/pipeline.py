@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,17 +23,17 @@ from core.errors import CoreError, SettingsInvalid
 from core.faces.attack import AttackCheck
 from core.faces.crops import is_aligned_crop, look_at_crop
 from core.faces.detect import Detector
-from core.faces.face import Face, choose_faces
+from core.faces.face import Face
 from core.gallery.encoder_view import EncoderView
 from core.gallery.records import Space
 from core.gallery.store import Gallery
 from core.images import native_crop_px, read_image, reduce_photograph, vlr_size
 from core.recognition.attack_check import load_check
 from core.recognition.boxes import Boxes, faces_in_boxes
-from core.recognition.decision import decide, once_each
+from core.recognition.decision import compare, decide, not_comparable, once_each
 from core.recognition.gallery_io import load_gallery, save_gallery
 from core.recognition.pipeline_config import PipelineConfig
-from core.recognition.probe import Cut, cut_crop, cut_face, probes_of, reduce_until
+from core.recognition.probe import Cut, cut_crop, cut_face, faces_of, probes_of
 from core.recognition.results import NO_FACE, NO_FACE_IN_BOX, Comparison, Probe, Recognition
 from core.settings import CROP_PX, Settings, load_settings
 from core.sr import Upscaler, load_upscaler
@@ -136,7 +135,8 @@ class Pipeline:
         if self._is_aligned(rgb):
             quarter = look_at_crop(self.detector, rgb).quarter if self.config.aligned else 0
             return self.probes([cut_crop(rgb, self.detector, reduce_to_px, quarter)])
-        return self.probes([self.cut(frame, face) for frame, face in self._faces(rgb, reduce_to_px, every)])
+        found = faces_of(self.detector, rgb, self.config, reduce_to_px, every=every)
+        return self.probes([self.cut(frame, face) for frame, face in found])
 
     def cut(self, frame: NDArray[np.uint8], face: Face) -> Cut:
         """Cut out a detected face of a frame, and check it for a presentation attack where a check is in use."""
@@ -155,22 +155,6 @@ class Pipeline:
                 "Switch 'aligned crop' off to have the face found in it.",
             )
         return self.config.aligned
-
-    def _faces(
-        self, rgb: NDArray[np.uint8], reduce_to_px: int | None, every: bool
-    ) -> Iterator[tuple[NDArray[np.uint8], Face]]:
-        how = self.config.faces
-        found = self.detector.detect(rgb, small_faces=self.config.small_faces)
-        if not found:
-            return
-        if reduce_to_px is not None:
-            rgb, found = reduce_until(partial(self.detector.detect, small_faces=True), rgb, found, reduce_to_px, how)
-            if not found:
-                return
-        [first] = choose_faces(found, how, rgb.shape)
-        yield rgb, first
-        if every:
-            yield from ((rgb, face) for face in found if face is not first)
 
     def upscale(self, image: Image) -> NDArray[np.uint8]:
         """The chosen face as the encoder's input, uint8 RGB (112, 112, 3). Raises NoFace when there is none."""
@@ -286,20 +270,14 @@ class Pipeline:
     def compare(self, a: Image, b: Image, *, reduce_to_px: int | None = None) -> Comparison:
         """Are the chosen faces of two images the same person (cosine >= threshold)?"""
         threshold = self.config.recognition_threshold
-        sides = [next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b)]
-        for probe, which in zip(sides, ("first", "second"), strict=True):
-            because = NO_FACE if probe is None else probe.unrecognisable_because
-            if because:
-                return Comparison(None, None, threshold, f"{which} image: {because}", sides[0], sides[1])
-        there = [probe for probe in sides if probe is not None]
-        [by] = self.gallery.decide("far", [min(probe.probe_px for probe in there)], threshold)
-        threshold = by.threshold
-        first, second = self.embed(there)
-        score = float(first @ second)
-        same = score >= threshold
-        relation = "reaches" if same else "is below"
-        reason = f"score {score:.2f} {relation} the threshold {threshold:.2f}"
-        return Comparison(same, score, threshold, reason, sides[0], sides[1], by.calibrated)
+        first, second = (next(iter(self.find(image, reduce_to_px=reduce_to_px, every=False)), None) for image in (a, b))
+        if (refused := not_comparable(first, second, threshold)) is not None:
+            return refused
+        assert first is not None
+        assert second is not None
+        [by] = self.gallery.decide("far", [min(first.probe_px, second.probe_px)], threshold)
+        one, other = self.embed([first, second])
+        return compare(first, second, float(one @ other), by)
 
 
 class NoFace(CoreError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from core.recognition.results import OUTCOMES, Outcome, Recognition, either
+from core.recognition.results import NO_FACE, OUTCOMES, Comparison, Outcome, Recognition, either
 from core.settings import TIE_MARGIN
 
 if TYPE_CHECKING:
@@ -97,3 +97,19 @@ def counted(outcomes: Iterable[str]) -> dict[str, int]:
     """Counts by outcome: matches, unknown and unrecognisable always, ties and repeats where there are any."""
     counts = Counter(outcomes)
     return {name: counts[name] for name in OUTCOMES if counts[name] or name in ALWAYS_COUNTED}
+
+
+def not_comparable(a: Probe | None, b: Probe | None, threshold: float) -> Comparison | None:
+    """The comparison of two images of which one shows no face, or none that can be recognised; None where both do."""
+    for probe, which in ((a, "first"), (b, "second")):
+        because = NO_FACE if probe is None else probe.unrecognisable_because
+        if because:
+            return Comparison(None, None, threshold, f"{which} image: {because}", a, b)
+    return None
+
+
+def compare(a: Probe, b: Probe, score: float, by: Decision) -> Comparison:
+    """The comparison of two faces with that cosine: the same person where score >= threshold."""
+    same = score >= by.threshold
+    reason = f"score {score:.2f} {'reaches' if same else 'is below'} the threshold {by.threshold:.2f}"
+    return Comparison(same, score, by.threshold, reason, a, b, by.calibrated)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.faces.detect import Detector
 from core.faces.face import Face, choose_faces
 from core.faces.quality import Limits, Problem, assess, problems, turned_crop
 from core.images import native_crop_px, reduce_photograph, resize, vlr_size
+from core.recognition.pipeline_config import PipelineConfig
 from core.recognition.results import Probe
 from core.settings import CROP_PX
 from core.sr import Upscaler
@@ -98,6 +100,28 @@ def _refusal(cut: Cut) -> tuple[Problem, ...]:
     if cut.attack is None or not cut.attack.refused:
         return ()
     return (Problem("attack" if cut.attack.score is not None else "unchecked", cut.attack.text, severe=True),)
+
+
+def faces_of(
+    detector: Detector,
+    rgb: NDArray[np.uint8],
+    config: PipelineConfig,
+    reduce_to_px: int | None = None,
+    *,
+    every: bool = True,
+) -> Iterator[tuple[NDArray[np.uint8], Face]]:
+    """The faces of a photograph, the chosen one first and with `every` False alone, each with the picture that it is
+    in: the photograph, or with `reduce_to_px` the one shrunk until the chosen face has this probe_px."""
+    found = detector.detect(rgb, small_faces=config.small_faces)
+    if found and reduce_to_px is not None:
+        look = partial(detector.detect, small_faces=True)
+        rgb, found = reduce_until(look, rgb, found, reduce_to_px, config.faces)
+    if not found:
+        return
+    [first] = choose_faces(found, config.faces, rgb.shape)
+    yield rgb, first
+    if every:
+        yield from ((rgb, face) for face in found if face is not first)
 
 
 def reduce_until(

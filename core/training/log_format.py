@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from core.system.text import count
 
 _RULE = "=" * 68
 _NA = "n/a"
@@ -26,10 +28,7 @@ def epoch_line(
 ) -> str:
     """Line of an epoch: `Epoch 01/5 | Train Loss: 6.2341 Acc: 0.1234 | Val Loss: 5.8932 Acc: n/a Sim: 0.7234 EER:
     0.0412 | LR: 1.00e-03`, then the parts of the loss, images a second and the time left."""
-    parts = [
-        f"Epoch {epoch:02d}/{epochs}",
-        f"Train Loss: {number(train.get('loss'))} Acc: {number(train.get('accuracy'))}",
-    ]
+    parts = [f"Train Loss: {number(train.get('loss'))} Acc: {number(train.get('accuracy'))}"]
     if val is not None:
         shown = (("Loss", "loss"), ("Acc", "accuracy"), ("Sim", "similarity"), ("EER", "eer"))
         text = " ".join(f"{title}: {number(val.get(name))}" for title, name in shown)
@@ -51,9 +50,34 @@ def epoch_line(
     losses = [f"{title}: {train[name]:.4f}" for name, title in names.items() if train.get(name) is not None]
     if len(losses) > 1:
         parts.append(" ".join(losses))
-    parts.append(f"{images_per_s:,.0f} images/s")
-    parts.append(f"{duration(left_s)} left")
-    return " | ".join(parts)
+    return _line(epoch, epochs, [*parts, f"{images_per_s:,.0f} images/s", f"{duration(left_s)} left"])
+
+
+def landmark_line(
+    epoch: int,
+    epochs: int,
+    losses: Mapping[str, float],
+    val: str,
+    rate: float,
+    *,
+    looks_per_s: float,
+    left_s: float,
+) -> str:
+    """Line of an epoch of the landmark network: `val` are its figures as text."""
+    parts = " ".join(f"{name.capitalize()}: {losses[name]:.4f}" for name in ("points", "distance", "face") if losses)
+    train = f"Train Loss: {number(losses.get('total'))} {parts}".rstrip()
+    speed, left = f"{looks_per_s:,.0f} looks/s", f"{duration(left_s)} left"
+    return _line(epoch, epochs, [train, f"Val {val}", f"LR: {rate:.2e}", speed, left])
+
+
+def recognisability_line(epoch: int, epochs: int, loss: float | None, r2: float | None) -> str:
+    """Line of an epoch of the landmark network's second stage, from its validation's R2."""
+    figures = f"Recognisability: Train Loss: {number(loss)} R2: {number(r2, 3)}"
+    return _line(epoch, epochs, [figures, f"{count(epochs - epoch, 'epoch')} left"])
+
+
+def _line(epoch: int, epochs: int, parts: Sequence[str]) -> str:
+    return " | ".join([f"Epoch {epoch:02d}/{epochs}", *parts])
 
 
 def rate_text(rates: Mapping[str, float]) -> str:

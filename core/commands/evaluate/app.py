@@ -10,7 +10,6 @@ from core.commands.evaluate.options import (
     DataOptions,
     DatasetOption,
     DegradationOption,
-    OutputOptions,
     ProbeOptions,
     ResamplingOptions,
     SeedOption,
@@ -19,10 +18,10 @@ from core.commands.evaluate.options import (
     SplitOption,
     degradations_of,
     folds_given,
-    run_and_print,
     sizes_of,
     source_of,
 )
+from core.commands.evaluate.output import OutputOptions, run_and_print
 from core.commands.shared.common import example, user_path
 from core.commands.shared.options import takes_options
 from core.settings import UNCALIBRATED_THRESHOLD

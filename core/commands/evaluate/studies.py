@@ -13,20 +13,16 @@ from core.commands.evaluate.options import (
     DatasetOption,
     DegradationOption,
     OneSystem,
-    OutOption,
-    OutputOptions,
     ProbeOptions,
     ResamplingOptions,
     SizesOption,
     SplitOption,
     degradations_of,
     folds_given,
-    print_evaluation,
-    report_folder,
-    run_and_print,
     sizes_of,
     source_of,
 )
+from core.commands.evaluate.output import OutOption, OutputOptions, print_evaluation, report_folder, run_and_print
 from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
 from core.commands.shared.option_types import GalleryOption, JsonOption
 from core.commands.shared.options import takes_options

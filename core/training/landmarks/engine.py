@@ -235,17 +235,8 @@ def _end_epoch(training: Training) -> None:
 
 def _report_epoch(training: Training, found: Mapping[str, Any], *, is_best: bool) -> None:
     config, fit, reporter, standing = training.config, training.fit, training.reporter, training.standing
-    losses, rate = fit.losses(), rate_at(config, max(0, fit.step - 1))
+    losses, rate, left = fit.losses(), rate_at(config, max(0, fit.step - 1)), _left_s(training)
     speed = fit.counted * config.batch_size / standing.epoch_s if standing.epoch_s > 0 else 0.0
-    parts = " ".join(f"{name.capitalize()}: {losses[name]:.4f}" for name in ("points", "distance", "face") if losses)
-    line = [
-        f"Epoch {reporter.epoch:02d}/{config.epochs}",
-        f"Train Loss: {log_format.number(losses.get('total'))} {parts}".rstrip(),
-        f"Val {figures_text(found)}",
-        f"LR: {rate:.2e}",
-        f"{speed:,.0f} looks/s",
-        f"{log_format.duration(_left_s(training))} left",
-    ]
     reporter.event(
         "epoch",
         stage=KIND,
@@ -254,13 +245,15 @@ def _report_epoch(training: Training, found: Mapping[str, Any], *, is_best: bool
         step=reporter.epoch,
         seconds=standing.epoch_s + standing.validation_s,
         images_per_s=speed,
-        left_s=_left_s(training),
+        left_s=left,
         lr={KIND: rate},
         train={"loss": losses.get("total"), **{name: losses.get(name) for name in ("points", "distance", "face")}},
         val=dict(found),
         best=is_best,
         criterion={"name": "error_px", "value": found["error_px"]},
-        line=" | ".join(line),
+        line=log_format.landmark_line(
+            reporter.epoch, config.epochs, losses, figures_text(found), rate, looks_per_s=speed, left_s=left
+        ),
     )
     if is_best:
         reporter.log(f"  ✓ New best validation error: {found['error_px']:.2f} px of 112")

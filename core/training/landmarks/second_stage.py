@@ -18,7 +18,6 @@ from core.encoder.encode import load_encoder
 from core.jobs.context import Hooks
 from core.sr.upscale import load_upscaler
 from core.system.atomic_file import replacement
-from core.system.text import count
 from core.training import log_format
 from core.training.checkpoint import disk_errors
 from core.training.errors import CheckpointUnusable
@@ -98,8 +97,6 @@ def _report_epoch(
     stage: Stage, fit: HeadFit, reporter: Reporter, loss: float, r2: float | None, seconds: float
 ) -> None:
     epochs, looks = stage.config.epochs + fit.epochs, stage.config.recognisability_faces
-    figures = f"Train Loss: {log_format.number(loss)} R2: {log_format.number(r2, 3)}"
-    line = f"Epoch {reporter.epoch:02d}/{epochs} | Recognisability: {figures}"
     reporter.event(
         "epoch",
         stage=KIND,
@@ -113,7 +110,7 @@ def _report_epoch(
         train={"loss": loss, "r2": r2},
         val={},
         best=False,
-        line=f"{line} | {count(fit.epochs - fit.epoch, 'epoch')} left",
+        line=log_format.recognisability_line(reporter.epoch, epochs, loss, r2),
     )
 
 

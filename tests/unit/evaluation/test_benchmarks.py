@@ -14,6 +14,7 @@ from core.evaluation.benchmarks import NAMES, BenchmarkMissing, require_layout, 
 from core.evaluation.benchmarks import run as module
 from core.evaluation.benchmarks.layouts import read_identification, read_pairs_layout
 from core.evaluation.benchmarks.published import published
+from core.evaluation.benchmarks.rates import Part, open_set
 from core.evaluation.embedding import Embedded
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.intervals import share_interval
@@ -185,21 +186,21 @@ def test_survfaces_interval_includes_the_thresholds_error() -> None:
     who = np.repeat(np.arange(200), 2)
     genuine, strangers = rng.normal(0.45, 0.02, len(who)), rng.normal(0.3, 0.1, 40)
 
-    def part(people: np.ndarray, cosines: np.ndarray) -> module._Part:
+    def part(people: np.ndarray, cosines: np.ndarray) -> Part:
         vectors = np.zeros((len(people), 201), np.float32)
         vectors[np.arange(len(people)), people] = cosines
         vectors[:, 200] = np.sqrt(1 - cosines**2)
         quality = np.full((len(people), len(QUALITY)), np.nan, np.float32)
         pictures = [Picture(Path("x"), str(person), "x", True, "") for person in people]
         there = np.ones(len(people), bool)
-        return module._Part(pictures, Embedded("aligned", None, vectors, there, there, quality))
+        return Part(pictures, Embedded("aligned", None, vectors, there, there, quality))
 
     parts = {
         "gallery": part(np.arange(200), np.ones(200)),
         "mated probes": part(who, genuine),
         "strangers": part(np.arange(40), strangers),
     }
-    row = next(row for row in module._survface(parts, Plan(bootstrap=200)) if "10 %" in row["measure"])
+    row = next(row for row in open_set(parts, Plan(bootstrap=200)) if "10 %" in row["measure"])
     hits = genuine >= row["threshold"]
     still = share_interval(hits, who, resamples=200)
     assert row["value"] == hits.mean() and still is not None
