@@ -27,13 +27,16 @@ def closed(tmp_path_factory):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """The tiny variant is known and its random weights are taken, for one test: others judge weights for themselves."""
+    """The tiny variant is known and its random weights are taken, for one test: others judge weights for themselves.
+    A run's speed is estimated from one step: with more it would take as long as the run itself."""
     import tiny_training
 
     import core.encoder.encode
+    import core.training.timing
 
     monkeypatch.setitem(tiny_training.VARIANTS, tiny_training.NAME, tiny_training.TINY)
     monkeypatch.setattr(core.encoder.encode, "require_healthy", tiny_training.never_ill)
+    monkeypatch.setattr(core.training.timing, "_STEPS", 1)
 
 
 @pytest.fixture

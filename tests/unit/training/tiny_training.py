@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from timm.models.edgenext import EdgeNeXt
 
 import core.encoder.encode
+import core.training.timing
 from core.dataset.manifest import Dataset, DatasetInfo, write_dataset
 from core.encoder.network import build_network
 from core.images import encode_image, resize
@@ -54,9 +55,11 @@ def never_ill(*_: object) -> None:
 
 
 def take() -> None:
-    """Know the tiny variant and take its random weights, for the rest of a process of the tests' own."""
+    """Know the tiny variant, take its random weights and estimate speeds from one step, for the rest of a process of
+    the tests' own."""
     VARIANTS[NAME] = TINY
     core.encoder.encode.require_healthy = never_ill
+    core.training.timing._STEPS = 1
 
 
 def tiny_weights(folder: Path, seed: int = 0) -> Path:

@@ -69,13 +69,26 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_network(folder / "best" / "landmarks.safetensors").state_dict()
 
 
-@pytest.fixture
-def config(people):
+def whole_config(people):
     return tiny_config(people, steps=5, epoch_steps=2, terms=["drawn people, free"], command="edgeface-studio train x")
 
 
-def test_a_run_reports_validates_and_keeps_its_best_network(config, tmp_path):
-    report, events = train(config, tmp_path)
+@pytest.fixture
+def config(people):
+    return whole_config(people)
+
+
+@pytest.fixture(scope="module")
+def straight(people, tmp_path_factory):
+    """(report, events, folder) of a run of that configuration that nothing disturbed."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEFACE_DATA_DIR", str(root / "data"))
+        return *train(whole_config(people), root / "straight"), root / "straight"
+
+
+def test_a_run_reports_validates_and_keeps_its_best_network(config, straight):
+    report, events, folder = straight
     epochs = [data for kind, data in events if kind == "epoch"]
     assert [(each["step"], each["epochs"]) for each in epochs] == [(1, 3), (2, 3), (3, 3)]
     first = epochs[0]
@@ -91,7 +104,7 @@ def test_a_run_reports_validates_and_keeps_its_best_network(config, tmp_path):
     assert report["train_images"] + 2 == 12 and report["identities"] == 5
     lowest = min(epochs, key=lambda each: each["val"]["error_px"])
     assert report["best"]["epoch"] == lowest["step"] and report["figures"] == lowest["val"]
-    network = tmp_path.parent / tmp_path.name / report["weights"]["landmarks"].removeprefix("checkpoints/")
+    network = folder / report["weights"]["landmarks"].removeprefix("checkpoints/")
     readings = Landmarker(network).read(np.zeros((2, 80, 80, 3), dtype=np.uint8))
     assert np.isfinite(readings.points).all() and readings.points.shape == (2, 5, 2)
     metadata = read_metadata(network)
@@ -122,9 +135,10 @@ def test_the_training_page_reads_its_history(config, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_stopped_anywhere_and_resumed_a_run_comes_to_the_same_bits(config, people, tmp_path, workers):
+def test_stopped_anywhere_and_resumed_a_run_comes_to_the_same_bits(config, straight, tmp_path, workers):
+    """Also where another process prepares the batches: they are those that this one makes."""
     config = config.model_copy(update={"num_workers": workers})
-    straight, _ = train(config, tmp_path / "straight")
+    undisturbed, _, beside = straight
     folder, starts = tmp_path / "stopped", 0
     report = None
     while report is None:  # one look while photographs are prepared, then one a step and one a condition
@@ -132,15 +146,15 @@ def test_stopped_anywhere_and_resumed_a_run_comes_to_the_same_bits(config, peopl
         report, _ = train(config, folder, stop_after=3 if starts % 2 else 40)
         assert starts < 40
     assert starts > 3
-    assert differences(load_last(tmp_path / "straight"), load_last(folder)) == []
-    assert differences(weights(tmp_path / "straight"), weights(folder)) == []
-    assert differences(straight["best"], report["best"]) == []
+    assert differences(load_last(beside), load_last(folder)) == []
+    assert differences(weights(beside), weights(folder)) == []
+    assert differences(undisturbed["best"], report["best"]) == []
 
 
 @pytest.mark.parametrize("at", [("epoch", 2), ("checkpoint", 2), ("progress", 3)])
-def test_killed_and_resumed_a_run_comes_to_the_same_bits(config, tmp_path, at, monkeypatch):
+def test_killed_and_resumed_a_run_comes_to_the_same_bits(config, straight, tmp_path, at, monkeypatch):
     monkeypatch.setattr(engine, "SAVE_EVERY", 1)
-    straight, _ = train(config, tmp_path / "straight")
+    undisturbed, _, beside = straight
     seen = [0]
 
     def killed(kind, data):
@@ -151,15 +165,14 @@ def test_killed_and_resumed_a_run_comes_to_the_same_bits(config, tmp_path, at, m
     seen[0] = 1000
     report, _ = train(config, tmp_path / "killed")
     assert nothing is None and report is not None
-    assert differences(load_last(tmp_path / "straight"), load_last(tmp_path / "killed")) == []
-    assert differences(weights(tmp_path / "straight"), weights(tmp_path / "killed")) == []
-    assert differences(straight["figures"], report["figures"]) == []
+    assert differences(load_last(beside), load_last(tmp_path / "killed")) == []
+    assert differences(weights(beside), weights(tmp_path / "killed")) == []
+    assert differences(undisturbed["figures"], report["figures"]) == []
 
 
-def test_a_state_without_a_standing_is_validated_and_reported(config, tmp_path):
+def test_a_state_without_a_standing_is_validated_and_reported(config, straight, tmp_path):
     """As a training by other means leaves it: networks, optimizer and step alone."""
-    train(config, tmp_path / "a")
-    state = load_last(tmp_path / "a")
+    state = load_last(straight[2])
     (tmp_path / "b").mkdir()
     torch.save({name: state[name] for name in ("network", "mean", "optimizer", "step")}, tmp_path / "b" / "last.pt")
     report, events = train(config, tmp_path / "b")
