@@ -108,7 +108,7 @@ def start(
             if requests.get(f"{address}/_stcore/health", timeout=2).ok:
                 return process, address
         except requests.RequestException:
-            pass
+            time.sleep(0.05)  # asking without a pause would take a core from the server that starts
     process.kill()
     raise RuntimeError(f"The dashboard didn't start: {log.read_text(errors='replace')[-2000:]}")
 

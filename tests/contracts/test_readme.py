@@ -99,6 +99,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             for name, recipe in recipes.items()
         }
         monkeypatch.setitem(presets.PRESETS, kind, short)
+    monkeypatch.setattr("core.training.timing._STEPS", 1)  # the estimate would take longer than the training
     in_a_process, started = launch._start, []
 
     def start(run: launch.Run, *rest: object) -> None:
