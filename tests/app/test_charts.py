@@ -12,7 +12,7 @@ from dashboard.ui.charts import score_bars
 scored = st.lists(st.tuples(st.text(max_size=60), st.floats(-1, 1)), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(scored, st.floats(-1, 1))
 def test_a_bar_is_accepted_where_the_score_reaches_the_threshold(
     rows: list[tuple[str, float]], threshold: float

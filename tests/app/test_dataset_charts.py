@@ -17,7 +17,7 @@ def table_of(pairs: list[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["identity", "split"])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(rows)
 def test_the_bars_add_up_to_the_images(pairs: list[tuple[str, str]]) -> None:
     table = table_of(pairs)
