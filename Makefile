@@ -63,12 +63,15 @@ CROPS_TERMS = --terms "CelebA (Liu et al., ICCV 2015): non-commercial research" 
 	--terms "FairFace (Karkkainen and Joo, WACV 2021): CC BY 4.0, attribution" \
 	--terms "Families in the Wild (Robinson et al.): research"
 TERMS ?= $(LFW_TERMS) $(CROPS_TERMS)
+# The shipped encoder is the average of TEACHER and the specialist, by these shares.
+STARTER_SHARES ?= .75,.25
+AVERAGED := data/bench/averaged.safetensors
 STUDIO := $(BIN)/edgeface-studio
 MODELS := data/models
-report_run = $(STUDIO) weights export $(MODELS)/$(1).safetensors $(MODELS)/$(1).safetensors \
-	--report data/bench/$(2)/report.json --run $(1)
 measure = $(STUDIO) evaluate pairs "$(PHOTOGRAPHS)" "$(PAIRS)" $(if $(FOLDS),--folds $(FOLDS)) --no-all-pairs \
-	--weights "$(TEACHER)"
+	--weights $(1) --upscaler $(MODELS)/edgeface-$(2).safetensors --upscaler bicubic
+report = $(STUDIO) weights export $(MODELS)/$(1).safetensors $(MODELS)/$(1).safetensors \
+	--report data/bench/$(2)/report.json
 
 models: $(RUNTIME)
 	@test -n "$(DATASET)" -a -n "$(PHOTOGRAPHS)" -a -n "$(PAIRS)" \
@@ -78,18 +81,19 @@ models: $(RUNTIME)
 		--edgeface "$(TEACHER)" --upscaler $(MODELS)/edgeface-dsr.safetensors --name edgeface-landmarks
 	$(STUDIO) weights export run:edgeface-landmarks $(MODELS)/edgeface-landmarks.onnx
 	$(STUDIO) train finetune --preset specialist --dataset "$(DATASET)" $(TERMS) --edgeface "$(TEACHER)" \
-		--out-name edgeface-xxs-specialist
+		--set average= --out-name edgeface-xxs-specialist
 	$(STUDIO) weights export run:edgeface-xxs-specialist $(MODELS)/edgeface-xxs-specialist.safetensors
 	$(STUDIO) train dsr --dataset "$(DATASET)" $(TERMS) --edgeface "$(TEACHER)" --out-name edgeface-dsr
 	$(STUDIO) weights export run:edgeface-dsr $(MODELS)/edgeface-dsr.safetensors
-	$(STUDIO) train starter --dataset "$(DATASET)" $(TERMS) --teacher "$(TEACHER)" --out-name edgeface-xxs-starter
-	$(STUDIO) weights export run:edgeface-xxs-starter $(MODELS)/edgeface-xxs-starter.safetensors
-	$(measure) --upscaler $(MODELS)/edgeface-xxs-specialist.safetensors --upscaler bicubic --out data/bench/specialist
-	$(call report_run,edgeface-xxs-specialist,specialist)
-	$(measure) --weights $(MODELS)/edgeface-xxs-starter.safetensors \
-		--upscaler $(MODELS)/edgeface-dsr.safetensors --upscaler bicubic --out data/bench/models
-	$(call report_run,edgeface-xxs-starter,models)
-	$(call report_run,edgeface-dsr,models)
+	rm -f $(AVERAGED)
+	$(STUDIO) weights average "$(TEACHER)" run:edgeface-xxs-specialist --shares $(STARTER_SHARES) --out $(AVERAGED)
+	$(STUDIO) weights export $(AVERAGED) $(MODELS)/edgeface-xxs-starter.safetensors --as-encoder
+	$(call measure,"$(TEACHER)",xxs-specialist) --out data/bench/specialist
+	$(call report,edgeface-xxs-specialist,specialist) --run edgeface-xxs-specialist
+	$(call measure,$(MODELS)/edgeface-xxs-starter.safetensors,xxs-specialist) --out data/bench/starter
+	$(call report,edgeface-xxs-starter,starter)
+	$(call measure,"$(TEACHER)",dsr) --out data/bench/dsr
+	$(call report,edgeface-dsr,dsr) --run edgeface-dsr
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -96,6 +96,14 @@ def save_encoder(path: Path, tensors: dict[str, torch.Tensor], variant: str = "e
     return path
 
 
+def save_shipped(path: Path, tensors: dict[str, torch.Tensor] | None = None, **metadata: Any) -> Path:
+    """An encoder as one ships: fine-tuned from the official XXS (int8 file), in whose space it embeds. Without tensors
+    it is a header alone."""
+    official = VARIANTS["edgeface_xxs"].int8_sha256
+    told = {"parent_sha256": official, "space_of": official, "space_of_name": "edgeface_xxs_q"}
+    return save_encoder(path, tensors or {}, **{**told, "trained_with_upscaler": "bicubic", **metadata})
+
+
 def random_encoder(name: str = "random.safetensors") -> Encoder:
     """An EdgeFace-XXS with random weights, without a file."""
     torch.manual_seed(0)

@@ -124,6 +124,7 @@ def check_weights(settings: Settings) -> Row:
     try:
         from core.models.encoders import active_weights, fetch_command
         from core.models.figures import measured
+        from core.models.files import origin_in_words
         from core.models.variants import RECOMMENDED
 
         file = active_weights(settings)
@@ -139,7 +140,7 @@ def check_weights(settings: Settings) -> Row:
         return Row(
             "weights", "missing", f"{file.path.name} can't be loaded: {error}", f"Install again: {_INSTALL}", True
         )
-    origin = file.origin_text if file.official else f"{encoder.name}, {file.origin_text}"
+    origin = file.origin_text if file.official else f"{encoder.name}, {origin_in_words(settings, file)}"
     detail = f"{file.path.name} ({origin}): complete, healthy, {encoder.info.parameters:,} parameters"
     figures = measured(file, settings)
     detail += f"; EER {figures.line}" if figures is not None else ""

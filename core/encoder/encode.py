@@ -23,6 +23,7 @@ from core.encoder.weights import load_state
 from core.errors import SettingsInvalid
 from core.images import to_tensor
 from core.models.files import file_facts
+from core.models.header import space_of
 from core.models.variants import EMBEDDING_DIM, VARIANTS, variant_by_blob_id
 from core.settings import CROP_PX
 from core.system.cpu import cpu_has_bfloat16
@@ -43,7 +44,8 @@ MAX_FEW_CROPS = 4
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """Facts about a loaded encoder. `exported_from`: SHA-256 of the file that it was exported from, or ""."""
+    """Facts about a loaded encoder. `exported_from`: SHA-256 of the file that it was exported from, or ""; `space_of`:
+    of the weights whose space it embeds in (`core.models.header.space_of`), or ""."""
 
     variant: str
     official: bool
@@ -58,6 +60,7 @@ class EncoderInfo:
     identities: int | None = None
     inert_classes: tuple[str, ...] = ()
     exported_from: str = ""
+    space_of: str = ""
     health: HealthReport | None = None
 
 
@@ -232,6 +235,7 @@ def load_encoder(
         identities=state.identities,
         inert_classes=state.inert_classes,
         exported_from=state.metadata.get("exported_from", ""),
+        space_of=space_of(state.metadata),
     )
     encoder = Encoder(network, info)
     if check:

@@ -34,7 +34,11 @@ def onnx_metadata(file: WeightsFile, variant: str) -> dict[str, str]:
     """
     ours = file.official is None and file.origin in ("starter", "fine-tuned")
     licence = LICENCE if file.official else LICENCE_OF_DERIVED if ours else f"unknown; if it {LICENCE_OF_DERIVED}"
-    kept = {key: file.metadata[key] for key in ("parent_sha256", "trained_with_upscaler") if file.metadata.get(key)}
+    kept = {
+        key: file.metadata[key]
+        for key in ("parent_sha256", "space_of", "trained_with_upscaler")
+        if file.metadata.get(key)
+    }
     return {
         "format": ONNX_FORMAT,
         "variant": variant,

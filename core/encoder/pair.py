@@ -41,7 +41,8 @@ class EncoderPair:
         if specialist is not None:
             info = encoder.info
             official = VARIANTS[info.variant] if info.official else None
-            specialist.require(info.path.stem, one_space(info.weights_sha256, info.exported_from, official))
+            own = one_space(info.weights_sha256, info.exported_from, official, info.space_of)
+            specialist.require(info.path.stem, own)
 
     @property
     def specialist(self) -> Encoder | None:

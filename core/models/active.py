@@ -27,6 +27,7 @@ from core.models.upscalers import (
     UpscalerFile,
     active_upscaler,
     chosen_upscaler,
+    default_upscaler,
     describe,
     find_upscaler,
     upscaler_for,
@@ -39,7 +40,7 @@ from core.sr.upscale import BICUBIC
 
 MEASURED_TOGETHER = frozenset(
     {
-        ("577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20", SHIPPED_DSR),  # edgeface-xxs-starter
+        ("577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20", SHIPPED_DSR),  # the first starter
     }
 )
 """Pairs of encoder and upscaler (SHA-256) that weren't trained together but measured at least as well as the
@@ -108,8 +109,8 @@ def active_models(settings: Settings) -> ActiveModels:
 
 
 def _figures(settings: Settings, encoder: WeightsFile, upscaler: UpscalerFile | None) -> Measured | None:
-    """Those of the pair: an evaluation in a specialist's header is of the weights beside it, too."""
-    if upscaler is not None and upscaler.specialist is not None:
+    """Those of the pair: an evaluation in a specialist's header is of the weights that it was trained beside, too."""
+    if upscaler is not None and upscaler.specialist is not None and upscaler.specialist.is_of(encoder):
         own = read_card(upscaler.metadata).measured
         if own is not None and own.source == "evaluation":
             return own
@@ -117,15 +118,18 @@ def _figures(settings: Settings, encoder: WeightsFile, upscaler: UpscalerFile | 
 
 
 def partners(settings: Settings, used: ActiveModels) -> list[WeightsFile | UpscalerFile]:
-    """List the stored models that would complete a pair: the upscaler that the encoder was trained or measured with,
-    and the encoder that the upscaler was trained with; [] where the models in use match."""
+    """List the stored models that would complete a pair: the specialist that ships for the encoder, else the upscaler
+    that the encoder was trained or measured with; and the encoder that the upscaler was trained with. [] where the
+    models in use match."""
     if not used.mismatch or used.encoder is None or used.upscaler is None:
         return []
     stored = {sha256: file for file in scan_upscalers(settings) for sha256 in _hashes(file)}
     stored[BICUBIC] = BICUBIC_UPSCALER
+    shipped = default_upscaler(settings, used.encoder)
     trained_with = read_card(used.encoder.metadata).trained_with_upscaler
     figures = measured(used.encoder, settings)
-    wanted = [trained_with, figures.upscaler if figures is not None else "", "" if trained_with else BICUBIC]
+    own = "" if shipped.specialist is None else shipped.sha256
+    wanted = [own, trained_with, figures.upscaler if figures is not None else "", "" if trained_with else BICUBIC]
     found = [stored[sha256] for sha256 in wanted if sha256 in stored][:1]
     return [*found, *([] if used.paired is None else [used.paired])]
 

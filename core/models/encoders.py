@@ -20,6 +20,7 @@ from core.models.files import (
     free_path,
     hash_file,
     is_inside,
+    is_shipped,
 )
 from core.models.header import is_landmark_network, is_upscaler
 from core.models.registry import ModelRegistry
@@ -82,7 +83,7 @@ class _Encoders(ModelRegistry[WeightsFile]):
         )
 
     def default(self, settings: Settings) -> WeightsFile:
-        """The first official file by PREFERENCE, those in data/weights first; else the shipped starter."""
+        """The first official file by PREFERENCE, those in data/weights first; else the shipped weights."""
         found = self.scan(settings)
         for folder in (settings.weights_dir, settings.models_dir):
             official = {
@@ -92,7 +93,7 @@ class _Encoders(ModelRegistry[WeightsFile]):
                 if name in official:
                     return official[name]
         # A file that isn't official is used without being chosen only where the project ships it.
-        if shipped := [file for file in found if is_inside(settings.models_dir, file.path)]:
+        if shipped := [file for file in found if is_shipped(settings, file)]:
             return shipped[0]
         if found:
             raise WeightsMissing(

@@ -19,12 +19,19 @@ from core.access.roles import Permission
 from core.errors import CoreError, SettingsInvalid, StorageFailed, WeightsMissing, WeightsUnsafe
 from core.models.header import ENCODER_FORMAT
 from core.models.onnx_metadata import read_onnx_metadata
-from core.models.variants import Variant
+from core.models.variants import VARIANTS, Variant
 from core.settings import Settings
 from core.system.sqlite_files import is_open_here
 
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
 """Endings of files of tensors."""
+
+REPLACED = frozenset(
+    {
+        "577d69cd01e3b900d4d1b4061c4f55df35b58ee62aaa19a33f65150ccacbbe20",  # edgeface-xxs-starter, 25 November 2026
+    }
+)
+"""SHA-256 of files that shipped in data/models until others took their names: a choice of one is that of the other."""
 
 _MAX_BYTES = 2_000_000_000
 _MAX_HEADER_BYTES = 10_000_000
@@ -83,8 +90,16 @@ class WeightsFile:
         """The origin in words."""
         if self.official is not None:
             return f"official {self.official.name}"
-        ours = {"starter": "this project's starter", "fine-tuned": "fine-tuned by this project"}
+        ours = {"starter": "trained from scratch by this project", "fine-tuned": "fine-tuned by this project"}
         return ours.get(self.origin, "not an official file")
+
+    @property
+    def product_name(self) -> str:
+        """The variant's name in texts, as its header has it ("EdgeFace-XXS"); "EdgeFace" where it names none."""
+        if self.official is not None:
+            return self.official.hub or self.official.name
+        named = VARIANTS.get(self.metadata.get("variant", ""))
+        return (named.hub or named.name) if named is not None else "EdgeFace"
 
 
 def file_facts(path: Path) -> FileFacts:
@@ -163,6 +178,16 @@ def is_inside(folder: Path, path: Path) -> bool:
     return path.is_relative_to(folder.resolve())
 
 
+def is_shipped(settings: Settings, file: WeightsFile) -> bool:
+    """Whether weights are those of this project in data/models, which are used while no others were chosen."""
+    return file.official is None and is_inside(settings.models_dir, file.path)
+
+
+def origin_in_words(settings: Settings, file: WeightsFile) -> str:
+    """The origin, and whether the weights ship with the program: "shipped, fine-tuned by this project"."""
+    return f"shipped, {file.origin_text}" if is_shipped(settings, file) else file.origin_text
+
+
 # What was chosen ----------------------------------------------------------------------------------------------------
 
 
@@ -182,8 +207,9 @@ def chosen_file(
 ) -> FileFacts:
     """Return the file of an entry of data/active.json ({"path", "sha256"}), unchanged since it was chosen.
 
-    Raises `fault` when it is gone or was changed, and SettingsInvalid for an entry of another form. `otherwise` ends
-    the advice for a file that is gone.
+    A file in data/models that replaced one of REPLACED counts as unchanged: the program was updated. Raises `fault`
+    when it is gone or was changed, and SettingsInvalid for an entry of another form. `otherwise` ends the advice for a
+    file that is gone.
     """
     again = f"edgeface-studio weights use {wording.command}"
     if not (isinstance(entry, dict) and isinstance(entry.get("path"), str) and isinstance(entry.get("sha256"), str)):
@@ -199,7 +225,8 @@ def chosen_file(
             f"The {wording.subject} in use {wording.are} gone: there is no file at {path}.",
             f"Put it back, choose again ({again}) or {otherwise}.",
         ) from error
-    if file.hashes.sha256 != entry["sha256"]:
+    updated = entry["sha256"] in REPLACED and is_inside(settings.models_dir, file.path)
+    if file.hashes.sha256 != entry["sha256"] and not updated:
         raise fault(
             f"The {wording.subject} in use {wording.have} changed since {wording.they_were} chosen: {path} has another "
             f"content (SHA-256 {file.hashes.sha256[:12]}..., expected {entry['sha256'][:12]}...).",

@@ -1,6 +1,12 @@
 """The header of a file that this project trained: parent, data, command, and accuracy figures (`core.models.measured`).
 
 Its texts are safetensors metadata. Texts of other forms are ignored: a header never keeps a file from being listed.
+An encoder's may hold, beside the fields of `Card`:
+
+- `space_of`, `space_of_name`: SHA-256 and name of the weights whose space it embeds in, where it was trained to stay
+  there. A specialist of those weights then works beside this encoder, too (docs/adr/0042). Templates of the two are
+  still never compared: those of an encoder are found by its own SHA-256.
+- `exported_from`: SHA-256 of the run's file that it was exported from.
 """
 
 from __future__ import annotations
@@ -35,11 +41,12 @@ class Parent:
 class Card:
     """Contents of a file's header. A text is "" where unknown; `trained_with_upscaler` is a SHA-256 or "bicubic".
 
-    `averaged_with_start`: the share, in (0, 1), of the trained weights in an average with their parent's; None where
-    there was none. `parents`: of an average of files.
+    `space_of`: see the function. `averaged_with_start`: the share, in (0, 1), of the trained weights in an average with
+    their parent's; None where there was none. `parents`: of an average of files.
     """
 
     parent_sha256: str = ""
+    space_of: str = ""
     data_sha256: str = ""
     trained_by: str = ""
     trained_with_upscaler: str = ""
@@ -59,6 +66,7 @@ def read_card(metadata: Mapping[str, str]) -> Card:
         measured = replace(measured, upscaler=trained_with)
     return Card(
         parent_sha256=metadata.get("parent_sha256", ""),
+        space_of=space_of(metadata),
         data_sha256=metadata.get("data_sha256", ""),
         trained_by=metadata.get("trained_by", ""),
         trained_with_upscaler=trained_with,
@@ -86,6 +94,12 @@ def _parents(text: str) -> tuple[Parent, ...]:
         for each in (found if isinstance(found, list) else [])
         if isinstance(each, dict) and (share := _share(each.get("share"))) is not None
     )
+
+
+def space_of(metadata: Mapping[str, str]) -> str:
+    """Return the SHA-256 of the weights whose space an encoder embeds in, as its header says. "" where it doesn't, and
+    for files of other formats: only this project's trainings know which space they stay in."""
+    return metadata.get("space_of", "") if metadata.get("format") == ENCODER_FORMAT else ""
 
 
 def is_upscaler(metadata: Mapping[str, str]) -> bool:

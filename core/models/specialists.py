@@ -2,7 +2,8 @@
 
 A specialist takes the upscaler's place: faces up to its `max_px` are embedded by it, larger ones by the weights in use,
 and both are compared with one another (docs/adr/0040). Its file is an encoder's, with a header of its own: `format`,
-`specialist_for` and `specialist_for_name` (the weights whose space it shares) and `config`, JSON with max_px.
+`specialist_for` and `specialist_for_name` (the weights whose space it shares) and `config`, JSON with max_px. Other
+weights that embed in that space, and say so in their header (`space_of`), are its own as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from core.models.errors import SpecialistRefused
 from core.models.files import FileFacts, WeightsFile
-from core.models.header import json_object
+from core.models.header import json_object, space_of
 from core.models.variants import Variant
 from core.settings import CROP_PX
 
@@ -50,7 +51,7 @@ class Specialist:
         )
 
     def shares_space(self, hashes: Collection[str]) -> bool:
-        """Whether weights with one of these SHA-256, their own or that of what they were exported from, are its own."""
+        """Whether weights with one of these SHA-256 (see `one_space`) are its own."""
         return bool(self.weights_sha256) and self.weights_sha256 in hashes
 
     def require(self, weights_name: str, hashes: Collection[str]) -> None:
@@ -74,13 +75,27 @@ class Specialist:
             f"{first}; or {other}.",
         )
 
+    def is_of(self, weights: WeightsFile) -> bool:
+        """Whether it was trained beside these very weights, in any of their versions, not only in their space."""
+        return self.shares_space(_versions(weights.sha256, weights.metadata.get("exported_from", ""), weights.official))
+
 
 def hashes_of(weights: WeightsFile) -> frozenset[str]:
-    """Return the SHA-256 of weights, of what they were exported from, and of an official file's int8 version."""
-    return one_space(weights.sha256, weights.metadata.get("exported_from", ""), weights.official)
+    """Return the SHA-256 that weights go by where spaces are compared, see `one_space`."""
+    return one_space(
+        weights.sha256, weights.metadata.get("exported_from", ""), weights.official, space_of(weights.metadata)
+    )
 
 
-def one_space(sha256: str, exported_from: str, official: Variant | None) -> frozenset[str]:
-    """Return the SHA-256 that weights go by where spaces are compared; `official` is the published file that they
-    are."""
+def one_space(sha256: str, exported_from: str, official: Variant | None, embeds_in: str = "") -> frozenset[str]:
+    """Return the SHA-256 of weights, of what they were exported from, of an official file's int8 version, and of the
+    weights whose space they embed in.
+
+    `official` is the published file that they are; `embeds_in` is `core.models.header.space_of` of their header.
+    """
+    return _versions(sha256, exported_from, official) | frozenset({embeds_in} - {""})
+
+
+def _versions(sha256: str, exported_from: str, official: Variant | None) -> frozenset[str]:
+    """The SHA-256 of one and the same network in its versions."""
     return frozenset({sha256, exported_from, "" if official is None else official.int8_sha256} - {""})

@@ -29,6 +29,7 @@ __all__ = [
     "UpscalerFile",
     "active_upscaler",
     "chosen_upscaler",
+    "default_upscaler",
     "describe",
     "find_upscaler",
     "resolve_dsr",
@@ -190,6 +191,7 @@ describe = UPSCALERS.describe
 scan = UPSCALERS.scan
 active_upscaler = UPSCALERS.active
 chosen_upscaler = UPSCALERS.chosen
+default_upscaler = UPSCALERS.default_for
 find_upscaler = UPSCALERS.find
 use_upscaler = UPSCALERS.use
 check_upscaler = UPSCALERS.check

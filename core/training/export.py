@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +28,20 @@ from core.system.atomic_file import write_atomically
 _FLOAT16_MAX = 65504.0
 
 
-def export_float16(source: Path, target: Path, *, figures: Measured | None = None, **texts: str) -> Path:
+def export_float16(
+    source: Path, target: Path, *, figures: Measured | None = None, as_encoder: bool = False, **texts: str
+) -> Path:
     """Write an encoder, a specialist or a DSR file as float16 safetensors.
 
     Its header holds the source's texts, `texts` and `figures`. Folders in the recorded training command are removed.
-    The file is written atomically. Raises what loading raises, SettingsInvalid for values beyond float16's range,
-    StorageFailed.
+    `as_encoder` writes a specialist as an encoder for faces of every size, see `_all_sizes`. The file is written
+    atomically. Raises what loading raises, SettingsInvalid for values beyond float16's range and for anything but a
+    specialist with `as_encoder`, StorageFailed.
     """
     require(Permission.EXPORT)
     metadata = dict(file_facts(source).metadata)
+    if as_encoder:
+        metadata = _all_sizes(metadata, source.name)
     specialist = is_specialist(metadata)
     if is_upscaler(metadata) and not specialist:
         tensors = _dsr_tensors(source)
@@ -57,6 +63,20 @@ def export_float16(source: Path, target: Path, *, figures: Measured | None = Non
     halved = {name: _half(name, tensor, source.name) for name, tensor in tensors.items()}
     write_atomically(target, save(halved, metadata=metadata))
     return target
+
+
+def _all_sizes(metadata: Mapping[str, str], name: str) -> dict[str, str]:
+    """A specialist's header turned into an encoder's that embeds in the same space (`space_of`). Figures are left out:
+    they are of the pair."""
+    if not is_specialist(metadata) or not metadata.get("specialist_for"):
+        raise SettingsInvalid(
+            f"{name} isn't a specialist that names its weights, so it can't become an encoder of their space.",
+            "Leave out --as-encoder.",
+        )
+    told = {"format": ENCODER_FORMAT, "space_of": metadata["specialist_for"]}
+    told |= {"space_of_name": metadata.get("specialist_for_name", ""), "config": metadata.get("recipe", "{}")}
+    left_out = ("specialist_for", "specialist_for_name", "recipe", "figures", "exported_from")
+    return {**{key: text for key, text in metadata.items() if key not in left_out}, **told}
 
 
 def without_folders(command: str) -> str:

@@ -81,7 +81,14 @@ def _what(facts: FileFacts, upscaler: bool) -> str:
         )
     if upscaler:
         return "A super-resolution network (DSR): a face of 12 to 40 px -> the 112 px crop that EdgeFace takes."
-    return f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers."
+    encoder = f"An EdgeFace encoder ({facts.metadata.get('variant', 'unknown variant')}): a 112 px face -> 512 numbers"
+    if not read_card(facts.metadata).space_of:
+        return f"{encoder}."
+    own = facts.metadata.get("space_of_name") or "other weights"
+    return (
+        f"{encoder} in the space of {own}: a specialist for small faces of those weights works beside it, too. "
+        "Templates of the two encoders aren't compared: people are enrolled, or re-embedded, with the one in use."
+    )
 
 
 def _limits(facts: FileFacts, card: Card, upscaler: bool) -> tuple[str, ...]:
@@ -100,6 +107,7 @@ def _identity(facts: FileFacts, card: Card) -> dict[str, object]:
         "Specialist for": f"`{facts.metadata['specialist_for']}`" if facts.metadata.get("specialist_for") else "",
         "Average of": "; ".join(f"{each.name} {each.share:.3g} (`{each.sha256}`)" for each in card.parents),
         "Averaged with its parent": _averaged(card),
+        "Space of": f"`{card.space_of}`" if card.space_of else "",
         "Parent": f"`{card.parent_sha256}`" if card.parent_sha256 else "none: random initialisation",
         "Network": ", ".join(f"{key} {_short(value)}" for key, value in card.config.items() if not _is_nested(value)),
     }

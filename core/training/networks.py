@@ -20,6 +20,7 @@ from core.encoder.weights import file_sha256
 from core.errors import SettingsInvalid
 from core.evaluation.lineage import Ancestors, ancestors_of
 from core.models.encoders import WeightsFile, describe, fetch_command, resolve_weights
+from core.models.specialists import hashes_of
 from core.models.upscalers import resolve_dsr
 from core.models.variants import VARIANTS
 from core.settings import CROP_PX, Settings
@@ -117,7 +118,7 @@ def load_networks(config: TrainingConfig, settings: Settings, device: str) -> Ne
 def _require_own_space(start: WeightsFile, teacher: WeightsFile) -> None:
     """Raise SettingsInvalid unless a specialist that goes on training has the teacher that it began with."""
     space = start.metadata.get("specialist_for", "")
-    if space and space not in (teacher.sha256, teacher.metadata.get("exported_from")):
+    if space and space not in hashes_of(teacher):
         own = start.metadata.get("specialist_for_name") or "those weights"
         raise SettingsInvalid(
             f"{start.name} is a specialist in the space of {own}, and {teacher.name} would draw it into another.",

@@ -99,6 +99,7 @@ def _origin(report: ModelReport) -> list[tuple[str, str]]:
         ("SHA-256", report.sha256 if report.path is not None else ""),
         ("Path", str(report.path or "")),
         ("Parent", parent),
+        ("In the space of", f"SHA-256 {card.space_of}" if card.space_of else ""),
         ("Trained by", card.trained_by),
         ("Trained with the upscaler", card.trained_with_upscaler),
         ("Trained for", sizes),

@@ -10,7 +10,7 @@ from core.dataset.library import any_dataset, datasets_root
 from core.models.active import active_models
 from core.models.encoders import scan
 from core.system.text import count
-from dashboard.home.weights_card import starter_offer, weights_card
+from dashboard.home.weights_card import other_weights, starter_offer, weights_card
 from dashboard.home.weights_setup import weights_panel
 from dashboard.runs.reembed import reembed_offer
 from dashboard.shell.error_display import show_error
@@ -19,7 +19,7 @@ from dashboard.shell.readiness import Readiness, covers, readiness
 from dashboard.shell.resources import gallery, settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.shell.weights_badge import ORIGINS
+from dashboard.shell.weights_badge import badge_of
 from dashboard.ui.components import head, show_message
 from dashboard.ui.markdown import markup
 from dashboard.ui.pictures import Picture, faces_html
@@ -83,8 +83,7 @@ def view() -> None:
         weights_panel(primary=True)
     _tour(ready)
     if ready.weights is not None and ready.weights.origin != "starter" and allowed(Permission.WEIGHTS):
-        with st.expander("Change the weights", icon=":material/tune:"):
-            weights_panel(primary=False)
+        other_weights(ready.weights)
 
 
 def _status(ready: Readiness) -> None:
@@ -94,7 +93,7 @@ def _status(ready: Readiness) -> None:
             "Weights",
             weights is not None,
             (weights.official.name if weights.official else weights.name) if weights else "none yet",
-            ORIGINS[weights.origin][2] if weights else "needed first",
+            badge_of(weights).detail if weights else "needed first",
         ),
         (
             "Face detector",

@@ -7,6 +7,7 @@ import streamlit as st
 from core.models.active import ActiveModels, partners, use_model
 from core.models.encoders import WeightsFile
 from core.models.figures import OFFICIAL, remark
+from core.models.files import is_shipped
 from core.models.header import Card, read_card
 from core.models.measured import BICUBIC
 from core.models.upscalers import UpscalerFile
@@ -16,7 +17,7 @@ from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
-from dashboard.shell.weights_badge import ORIGIN_ICONS, ORIGINS, protocol_words, upscaler_words
+from dashboard.shell.weights_badge import badge_of, protocol_words, upscaler_words
 from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import markup, plain
 
@@ -30,8 +31,7 @@ def weights_card(used: ActiveModels) -> None:
     with st.container(border=True, key="home_weights_card"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("#### How accurate these weights are", width="content")
-            words, colour, _ = ORIGINS[weights.origin]
-            st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
+            badge_of(weights).show()
         if figures is None:
             st.markdown("The accuracy of these weights hasn't been measured yet. Measure it on your own data.")
         else:
@@ -86,6 +86,7 @@ def _origin(weights: WeightsFile, card: Card) -> dict[str, str]:
     trained_with = card.trained_with_upscaler
     shown = trained_with if len(trained_with) < 20 else f"SHA-256 {trained_with[:16]}…"
     return {
+        "In the space of": f"SHA-256 {card.space_of[:16]}…" if card.space_of else "",
         "Parent": parent,
         "Trained by": card.trained_by,
         "Data": _hash(card.data_sha256),
@@ -124,14 +125,31 @@ def _facts_html(title: str, facts: dict[str, str]) -> str:
 
 
 def starter_offer() -> None:
-    """The offer of official weights, shown while the starter weights are in use."""
-    official = OFFICIAL[f"{RECOMMENDED}_q"][0]
-    # A line breaks between sizes.
-    figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
+    """The offer of official weights, shown while weights that were trained from scratch are in use."""
     st.info(
-        "**Starter weights: limited accuracy.** They are included so that the program works without a download. The "
-        f"official weights are more accurate: equal error rate {figures} "
-        f"({plain(official.protocol)}).",
+        f"**Starter weights: limited accuracy.** They were trained from scratch. The official weights are more "
+        f"accurate: {_official_figures()}.",
         icon=":material/tips_and_updates:",
     )
     weights_panel(primary=False)
+
+
+def other_weights(weights: WeightsFile) -> None:
+    """Other weights, behind a title: while the shipped ones are in use, what the official ones are for."""
+    shipped = is_shipped(settings(), weights)
+    title = "Official weights, other variants and your own" if shipped else "Change the weights"
+    with st.expander(title, icon=":material/tune:"):
+        if shipped:
+            st.markdown(
+                f"The shipped weights are {weights.product_name}, fine-tuned by this project, and need no download. "
+                "The authors' official weights come in several variants, and publications compare with them. Their "
+                f"EdgeFace-XXS: {_official_figures()}."
+            )
+        weights_panel(primary=False)
+
+
+def _official_figures() -> str:
+    official = OFFICIAL[f"{RECOMMENDED}_q"][0]
+    # A line breaks between sizes.
+    figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
+    return f"equal error rate {figures} ({plain(official.protocol)})"

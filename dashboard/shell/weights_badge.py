@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
 from core.models.active import ActiveModels, active_models
-from core.models.files import Origin, WeightsFile
+from core.models.files import Origin, WeightsFile, is_shipped
 from core.models.measured import Measured, Rate, size_name
 from core.models.upscalers import UpscalerFile
 from dashboard.shell.resources import settings
 from dashboard.ui.markdown import nonbreaking, plain
 
-ORIGINS: dict[Origin, tuple[str, str, str]] = {
-    "official": ("Official weights", "green", "official file"),
-    "starter": ("Starter weights", "orange", "starter: limited accuracy"),
-    "fine-tuned": ("Fine-tuned weights", "blue", "fine-tuned by this project"),
-    "other": ("Not an official file", "orange", "not an official file"),
-}
-"""By origin: the badge, its colour, and the text of Home's status cell."""
 
-ORIGIN_ICONS: dict[Origin, str] = {
-    "official": ":material/verified:",
-    "starter": ":material/warning:",
-    "fine-tuned": ":material/tune:",
-    "other": ":material/help:",
+@dataclass(frozen=True)
+class Badge:
+    """The origin of weights on screen: the badge's words, colour and icon, and the words of Home's status cell."""
+
+    words: str
+    colour: Literal["green", "orange", "blue"]
+    icon: str
+    detail: str
+
+    def show(self) -> None:
+        st.badge(self.words, icon=self.icon, color=self.colour)
+
+
+_BADGES: dict[Origin, Badge] = {
+    "official": Badge("Official weights", "green", ":material/verified:", "official file"),
+    "starter": Badge("Starter weights", "orange", ":material/warning:", "trained from scratch: limited accuracy"),
+    "fine-tuned": Badge("Fine-tuned weights", "blue", ":material/tune:", "fine-tuned by this project"),
+    "other": Badge("Not an official file", "orange", ":material/help:", "not an official file"),
 }
+
+
+def badge_of(weights: WeightsFile) -> Badge:
+    """The badge of weights. Those that ship are called so, unless they were trained from scratch."""
+    found = _BADGES[weights.origin]
+    if weights.origin != "fine-tuned" or not is_shipped(settings(), weights):
+        return found
+    return Badge("Shipped weights", "green", ":material/inventory_2:", f"{weights.product_name}, fine-tuned")
+
 
 _SHORT = {"evaluation": "EER", "validation": "EER, own validation:"}
 """Label of figures by their source."""
@@ -52,8 +69,7 @@ def _encoder_badge(used: ActiveModels) -> None:
         if used.encoder_problem is not None:
             st.caption(plain(used.encoder_problem.what))
         return
-    words, colour, _ = ORIGINS[weights.origin]
-    st.badge(words, icon=ORIGIN_ICONS[weights.origin], color=colour)  # type: ignore[arg-type]
+    badge_of(weights).show()
     if weights.official is not None:
         st.caption(f"{plain(weights.official.name)}, identical to the published file")
     else:

@@ -9,7 +9,9 @@ import pytest
 
 from core.gallery.store import Gallery
 from core.jobs.run_dir import list_runs, runs_root
+from core.models.active_file import write_active
 from core.models.encoders import active_weights
+from core.models.files import REPLACED
 from core.models.header import BESIDE
 from core.models.measured import read_figures
 from core.models.upscalers import active_upscaler, use_upscaler
@@ -18,7 +20,9 @@ from dashboard.shell.weights_badge import upscaler_words
 from dashboard.ui.figure_cells import rates_html
 from dashboard.ui.markdown import plain
 from tests.app.conftest import button, fill, shown
-from tests.made_weights import official_tensors, save_dsr, save_encoder
+from tests.made_weights import STARTER, official_tensors, save_dsr, save_encoder, save_shipped
+
+SMALL = STARTER.with_name("edgeface-xxs-specialist.safetensors")
 
 FIGURES = {"protocol": "LFW folds 5-7, 1,800 pairs", "eer": {"HR": [0.081, 0.07, 0.092], "16": 0.1017}}
 
@@ -28,8 +32,41 @@ def sidebar(app) -> str:
 
 
 @pytest.mark.shared
-def test_the_shipped_starter_alone_recognises_faces(open_page, models_dir, shared_dir, astronaut):
+def test_the_shipped_weights_alone_recognise_faces(open_page, models_dir, shared_dir, astronaut):
     """A machine that can download nothing: no weights but those in the models folder."""
+    save_shipped(models_dir / "starter.safetensors", official_tensors(shared_dir), figures=FIGURES)
+    shutil.copy(SMALL, models_dir)
+    app = open_page()
+    text = shown(app)
+    assert ":green-badge[:material/inventory_2: Shipped weights]" in text and "EdgeFace-XXS, fine-tuned" in text
+    assert "limited accuracy" not in text and not app.warning and not app.info
+    assert "10.17 %" in text and "LFW folds 5" in text and "random initialisation" not in text
+    assert "edgeface-xxs-specialist, an encoder for faces up to 40 px" in sidebar(app).replace("\\", "")
+    [offer] = [each.label for each in app.expander if "Official weights" in each.label]
+    assert offer == "Official weights, other variants and your own"
+    assert "publications compare with them. Their EdgeFace-XXS: equal error rate" in text
+    assert button(app, "Download edgeface_xxs (5.1 MB)").proto.type == "secondary"
+    assert [each.label for each in app.button if each.proto.type == "primary"] == ["Enrol a person"]
+    app = open_page("identify")
+    app.segmented_control(key="identify_size").set_value(32).run()
+    app.file_uploader(key="identify_photographs").set_value([("astronaut.png", astronaut, "image/png")]).run()
+    assert not app.exception and not app.error
+
+
+def test_after_an_update_people_of_the_earlier_weights_are_offered_a_re_embedding(open_page, models_dir, own_data_dir):
+    """The earlier file had been chosen, and had its name."""
+    save_shipped(models_dir / "starter.safetensors")
+    write_active(load_settings(), encoder={"path": "models/starter.safetensors", "sha256": min(REPLACED)})
+    fill(own_data_dir, "Ada", "Grace")
+    fill(own_data_dir, "Nobody's picture", crops=False)
+    app = open_page()
+    assert not app.error and "Shipped weights" in shown(app)
+    assert "2 people enrolled with other weights" in shown(app) and button(app, "Re-embed them")
+    assert any("Enrol again" in each.value and "Nobody" in each.value for each in app.warning)
+
+
+@pytest.mark.shared
+def test_shipped_weights_that_were_trained_from_scratch_say_so(open_page, models_dir, shared_dir, astronaut):
     path = models_dir / "starter.safetensors"
     save_encoder(path, official_tensors(shared_dir), figures=FIGURES, trained_by="make models")
     save_dsr(models_dir / "dsr.safetensors", bicubic_px=(16, 32))

@@ -54,6 +54,7 @@ def add_to(app: typer.Typer) -> None:
 def list_weights(as_json: JsonOption = False) -> None:
     """List the official variants, the encoder files, upscalers and landmark networks; a star marks those in use."""
     from core.models.encoders import active_weights, scan
+    from core.models.files import is_shipped
     from core.models.landmark_networks import active_landmarks
     from core.models.landmark_networks import scan as scan_landmarks
     from core.models.upscalers import active_upscaler
@@ -112,6 +113,7 @@ def list_weights(as_json: JsonOption = False) -> None:
         rows.append((star, variant.name, size, "official", eer, file.path if file else "not here"))
     for file in others:
         kind = f"{file.official.name}, again" if file.official else file.origin
+        kind = f"shipped, {kind}" if is_shipped(settings, file) else kind
         size = f"{file.size_bytes / 1e6:.1f} MB"
         rows.append(
             ("*" if file.path == active else "", file.name, size, kind, brief_figures(file, settings), file.path)
@@ -148,11 +150,13 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     from core.models.active import find_model
     from core.models.encoders import WeightsFile
     from core.models.figures import measured
+    from core.models.files import is_shipped
     from core.models.header import read_card
     from core.models.landmark_networks import LandmarkFile
     from core.models.variants import LICENCE, LICENCE_OF_DERIVED
 
-    found = find_model(load_settings(), file_or_name)
+    settings = load_settings()
+    found = find_model(settings, file_or_name)
     if isinstance(found, LandmarkFile):
         _say_landmarks(found, as_json)
         return
@@ -163,9 +167,10 @@ def info(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     health = check_health(encoder.encode)
     ours = found.origin in ("starter", "fine-tuned")
     derived = LICENCE_OF_DERIVED if ours else f"unknown: if it {LICENCE_OF_DERIVED}"
-    card, figures = read_card(found.metadata), measured(found, load_settings())
+    card, figures = read_card(found.metadata), measured(found, settings)
     facts = {
         **facts_of(found),
+        "shipped": is_shipped(settings, found),
         **tensor_facts(encoder.info),
         "health": {"healthy": health.healthy, "reason": health.reason, **vars(health)},
         "card": card_facts(card, figures),
@@ -228,6 +233,7 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     """Check that a file is complete and does what it should to faces; ends with code 2 and the reason when not."""
     from core.models.active import find_model
     from core.models.encoders import WeightsFile
+    from core.models.files import origin_in_words
     from core.models.landmark_networks import LandmarkFile, check_landmarks
 
     file = find_model(load_settings(), file_or_name)
@@ -245,7 +251,7 @@ def verify(file_or_name: FileOrName, as_json: JsonOption = False) -> None:
     encoder = _load(file, check=True)
     say_result(
         {"ok": True, **facts_of(file), **tensor_facts(encoder.info)},
-        f"ok: {file.path} is a complete {encoder.name}, healthy, {file.origin_text}",
+        f"ok: {file.path} is a complete {encoder.name}, healthy, {origin_in_words(load_settings(), file)}",
         as_json,
     )
 

@@ -11,7 +11,7 @@ from core.commands.shared.option_types import JsonOption
 from core.commands.shared.printing import note, progress_line, say, say_json
 from core.commands.shared.runs import trained_run
 from core.commands.weights.facts import FileOrName, facts_of, facts_of_any, facts_of_landmarks, facts_of_upscaler
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from core.models.active import AnyModel
@@ -52,7 +52,7 @@ def use(
         say_json(facts[0] if len(facts) == 1 else {**facts[0], "pair": facts[1]})
     else:
         for file in used:
-            say(_in_use_words(file))
+            say(_in_use_words(file, settings))
     now = active_models(settings)
     if before is not None and before.specialist is not None and now.upscaler not in (before, *used):
         instead = "nothing" if now.upscaler is None else now.upscaler.name
@@ -63,12 +63,13 @@ def use(
             note(f"Use {file.name}, too: edgeface-studio weights use {file.name}")
 
 
-def _in_use_words(file: AnyModel) -> str:
+def _in_use_words(file: AnyModel, settings: Settings) -> str:
     from core.models.encoders import WeightsFile
+    from core.models.files import origin_in_words
     from core.models.landmark_networks import LandmarkFile
 
     if isinstance(file, WeightsFile):
-        return f"In use: {file.path} ({file.origin_text})"
+        return f"In use: {file.path} ({origin_in_words(settings, file)})"
     if isinstance(file, LandmarkFile):
         return f"In use for landmarks: {file.path}"
     return f"In use for small faces: {file.path or file.name}"

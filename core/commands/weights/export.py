@@ -29,6 +29,7 @@ def add_to(group: typer.Typer) -> None:
         epilog=example(
             "weights export finetune-20261125T101500 tuned.safetensors",
             "weights export run:starter starter.safetensors --report figures/report.json",
+            "weights export run:small-faces encoder.safetensors --as-encoder",
             "weights export run:landmarks landmarks.onnx",
         ),
     )(export)
@@ -56,6 +57,10 @@ def export(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="The run that trained it: its settings in the card.")
     ] = None,
+    as_encoder: Annotated[
+        bool,
+        typer.Option("--as-encoder", help="Write a specialist as an encoder for faces of every size, in its space."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write weights as float16 safetensors, half the size, with a model card beside them.
@@ -86,6 +91,8 @@ def export(
         raise UsageMistake(f"{target} doesn't end in {ending}.", "Give it that ending.")
     if ending == ".onnx" and report:
         raise UsageMistake("--report is about encoders.", "A landmark network's card has the figures of its training.")
+    if ending == ".onnx" and as_encoder:
+        raise UsageMistake("--as-encoder is about specialists.", "Leave it out.")
     figures = _figures(user_path(report), file) if report else None
     with progress_line("loading and writing ..."):
         from core.training.export import export_float16
@@ -96,7 +103,7 @@ def export(
             copy_network(file, path)
             describe = landmarks_card
         else:
-            export_float16(file, path, figures=figures)
+            export_float16(file, path, figures=figures, as_encoder=as_encoder)
             describe = model_card
         config, came = (trained.config, trained.report) if trained else ({}, None)
         card = path.with_suffix(".md")

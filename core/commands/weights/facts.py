@@ -36,10 +36,15 @@ def facts_of(file: WeightsFile) -> dict[str, Any]:
 
 
 def listed_facts(file: WeightsFile, settings: Settings) -> dict[str, Any]:
-    """The facts of a file with its figures."""
+    """The facts of a file with its figures, and whether it ships with the program."""
     from core.models.figures import measured
+    from core.models.files import is_shipped
 
-    return {**facts_of(file), "measured": measured_facts(measured(file, settings))}
+    return {
+        **facts_of(file),
+        "shipped": is_shipped(settings, file),
+        "measured": measured_facts(measured(file, settings)),
+    }
 
 
 def brief_figures(file: WeightsFile, settings: Settings) -> str:
@@ -102,7 +107,7 @@ def tensor_facts(info: EncoderInfo) -> dict[str, Any]:
 
 def card_facts(card: Card, measured: Measured | None) -> dict[str, Any]:
     """The model card as JSON; empty texts as null."""
-    texts = ("parent_sha256", "data_sha256", "trained_by", "trained_with_upscaler", "made_at")
+    texts = ("parent_sha256", "space_of", "data_sha256", "trained_by", "trained_with_upscaler", "made_at")
     return {
         **{name: getattr(card, name) or None for name in texts},
         "averaged_with_start": card.averaged_with_start,
@@ -130,7 +135,7 @@ def say_card(card: Card, measured: Measured | None) -> None:
     from core.models.measured import size_name
     from core.training.log_format import percent
 
-    for name in ("made_at", "trained_by", "parent_sha256", "data_sha256", "trained_with_upscaler"):
+    for name in ("made_at", "trained_by", "parent_sha256", "space_of", "data_sha256", "trained_with_upscaler"):
         if getattr(card, name):
             say(f"  {name.replace('_', ' ')}: {getattr(card, name)}")
     if card.averaged_with_start is not None:
@@ -149,7 +154,8 @@ def say_encoder(facts: dict[str, Any], info: EncoderInfo, health: HealthReport) 
     """Print what a file of encoder weights is, and its health."""
     say(f"{facts['path']}")
     for name in ("origin", "official", "size_bytes", "sha256", "git_blob_id", "variant", "kind", "parameters"):
-        say(f"  {name.replace('_', ' ')}: {facts[name] if facts[name] is not None else 'no'}")
+        shipped = "shipped, " if name == "origin" and facts["shipped"] else ""
+        say(f"  {name.replace('_', ' ')}: {shipped}{facts[name] if facts[name] is not None else 'no'}")
     if info.companions:
         say(f"  other tensors left out: {info.companions}")
     if info.identities is not None:

@@ -11,8 +11,9 @@ import pytest
 from core.cli import run
 from core.models.header import BESIDE
 from core.models.upscalers import active_upscaler, use_upscaler
+from core.models.variants import VARIANTS
 from core.settings import Settings, load_settings
-from tests.made_weights import save_dsr
+from tests.made_weights import official_tensors, save_dsr, save_shipped
 
 pytestmark = pytest.mark.shared
 
@@ -44,10 +45,23 @@ def test_official_weights_beside_a_fine_tunes_network_say_so_and_name_the_way_ou
     assert active_upscaler(settings).name == "tuned-dsr", "nothing is replaced unasked"
 
 
-def test_the_starter_is_called_what_it_is(settings: Settings, capsys) -> None:
-    shipped = Path(__file__).parents[3] / "data" / "models" / "edgeface-xxs-starter.safetensors"
-    assert run(["weights", "use", str(shipped)]) == 0
-    assert "edgeface-xxs-starter.safetensors (this project's starter)" in capsys.readouterr().out
+def test_shipped_weights_are_called_what_they_are(
+    settings: Settings, models_dir: Path, shared_dir: Path, tmp_path: Path, capsys
+) -> None:
+    shipped = save_shipped(models_dir / "starter.safetensors", official_tensors(shared_dir))
+    assert run(["weights", "use", "starter"]) == 0
+    assert "starter.safetensors (shipped, fine-tuned by this project)" in capsys.readouterr().out
+    assert run(["weights", "list"]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("* ") and "starter" in line]
+    assert "shipped, fine-tuned" in row
+    assert run(["weights", "info", "starter"]) == 0
+    told = capsys.readouterr().out
+    assert "origin: shipped, fine-tuned" in told and f"space of: {VARIANTS['edgeface_xxs'].int8_sha256}" in told
+    copied = shutil.copy(shipped, tmp_path / "copied.safetensors")
+    assert run(["weights", "info", str(copied), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["origin"] == "fine-tuned" and not facts["shipped"]
+    assert facts["card"]["space_of"] == VARIANTS["edgeface_xxs"].int8_sha256
 
 
 def test_pair_takes_the_other_one_too(settings: Settings, capsys) -> None:

@@ -99,7 +99,9 @@ def test_beside_weights_of_another_space_it_is_refused(starter: Encoder, special
 
 def test_beside_official_weights_it_may_be_that_of_their_int8_version(starter: Encoder, specialist_file: Path) -> None:
     own = replace(Specialist.of(file_facts(specialist_file)), weights_sha256=VARIANTS["edgeface_xxs"].int8_sha256)
+    info = replace(starter.info, variant="edgeface_xxs", space_of="")
     with pytest.raises(SpecialistRefused):
-        EncoderPair(starter, own)
-    published = Encoder(starter.network, replace(starter.info, variant="edgeface_xxs", official=True))
+        EncoderPair(Encoder(starter.network, info), own)
+    published = Encoder(starter.network, replace(info, official=True))
     assert EncoderPair(published, own).specialist is None, "taken, and not loaded yet"
+    EncoderPair(Encoder(starter.network, replace(info, space_of=own.weights_sha256)), own)

@@ -24,15 +24,16 @@ SHIPPED = Path(__file__).resolve().parents[3] / "data" / "models"
 def test_the_shipped_pair_is_in_use_and_calm(tmp_path: Path) -> None:
     used = active_models(load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)}))
     assert used.encoder is not None and used.encoder.name == "edgeface-xxs-starter"
-    assert used.upscaler is not None and used.upscaler.name != "edgeface-dsr"
+    in_its_space = read_card(used.encoder.metadata).space_of != ""
+    assert used.upscaler is not None and (used.upscaler.specialist is not None) == in_its_space
     assert used.mismatch == ""
 
 
 def test_the_starter_with_a_network_that_was_not_measured_with_it_warns(tmp_path: Path) -> None:
     settings = load_settings({"EDGEFACE_DATA_DIR": str(tmp_path), "EDGEFACE_MODELS_DIR": str(SHIPPED)})
     used = active_models(settings)
-    assert used.encoder is not None and used.upscaler is not None
-    other = replace(used, upscaler=replace(used.upscaler, name="other", sha256="0" * 64))
+    network = describe(SHIPPED / "edgeface-dsr.safetensors")
+    other = replace(used, upscaler=replace(network, name="other", sha256="0" * 64))
     assert "trained on faces enlarged by bicubic; in use is other" in other.mismatch
 
 
@@ -95,13 +96,13 @@ def test_the_shipped_pairs_figures_are_its_own(tmp_path: Path) -> None:
 def test_official_weights_belong_with_the_shipped_network_and_with_bicubic(
     settings: Settings, shared_dir: Path, tmp_path: Path
 ) -> None:
-    """Under one protocol with the starter; each shows the figures of its pair."""
+    """On the same pairs as the shipped encoder; each shows the figures of its pair."""
     official = shared_dir / "weights" / "edgeface_xxs_q.pt"
     used = take(settings, official, SHIPPED / "edgeface-dsr.safetensors")
     assert used.mismatch == used.figures_pair == "" and used.figures is not None
     starter = describe_encoder(SHIPPED / "edgeface-xxs-starter.safetensors")
     said = read_card(starter.metadata).measured
-    assert said is not None and said.protocol.startswith(used.figures.protocol.partition(", upscaler")[0])
+    assert said is not None and said.protocol.startswith(used.figures.protocol.partition(", flip")[0])
     bicubic = take(settings, official, None)
     assert bicubic.figures_pair == "" and bicubic.figures is not None
     assert bicubic.figures.eer["16"].value > used.figures.eer["16"].value

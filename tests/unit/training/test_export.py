@@ -20,7 +20,7 @@ from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
 from core.models.figures import OFFICIAL, SHIPPED_DSR, remark
 from core.models.files import read_metadata
-from core.models.header import read_card
+from core.models.header import ENCODER_FORMAT, read_card
 from core.models.measured import size_name
 from core.models.report_figures import figures_of_report
 from core.models.upscalers import describe as describe_upscaler
@@ -177,14 +177,15 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
     assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].direct_feed is None
 
 
-def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_starters() -> None:
-    """Both under one protocol."""
+def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_shipped_ones() -> None:
+    """On the same pairs."""
     text = README.read_text(encoding="utf-8")
-    starter = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-starter.safetensors")).measured
-    assert starter is not None and "folds 5, 6, 7, 1,800 pairs" in starter.protocol
-    for measured in (*OFFICIAL["edgeface_xxs_q"], starter):
+    shipped = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-starter.safetensors")).measured
+    assert shipped is not None
+    assert {measured.upscaler_name for measured in OFFICIAL["edgeface_xxs_q"]} == {"edgeface-dsr"}
+    for measured in (*OFFICIAL["edgeface_xxs_q"], shipped):
         assert measured.protocol.startswith("lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, ")
-        assert "flip TTA off" in measured.protocol and measured.upscaler_name == "edgeface-dsr"
+        assert "flip TTA off" in measured.protocol
         for rates in (measured.eer, measured.eer_vlr_hr):
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
             assert f" {cells} |" in text, (size_name("16"), cells)
@@ -219,6 +220,26 @@ def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_pa
     assert cli.run(["weights", "export", "run:starter", str(target)]) == 0
     assert read_metadata(target)["variant"] == "edgeface_xxs" and target.with_suffix(".md").is_file()
     assert cli.run(["weights", "export", "bicubic", str(target)]) == 2
+
+
+def test_a_specialist_becomes_an_encoder_of_its_space(random_weights: Path, tmp_path: Path, capsys) -> None:
+    facts = {"recipe": '{"name": "specialist"}', "parent_sha256": "a" * 64, "averaged_with_start": "0.25"}
+    special = save_specialist(tmp_path / "small.safetensors", random_weights, figures="{}", **facts)
+    target = tmp_path / "encoder.safetensors"
+    assert cli.run(["weights", "export", str(special), str(target), "--as-encoder"]) == 0
+    told, own = read_metadata(target), read_metadata(special)["specialist_for"]
+    assert told["format"] == ENCODER_FORMAT and (told["space_of"], told["space_of_name"]) == (own, random_weights.stem)
+    assert told["config"] == facts["recipe"] and told["averaged_with_start"] == "0.25"
+    assert told["parent_sha256"] == "a" * 64 and told["exported_from"] == describe(special).sha256
+    assert told.keys().isdisjoint({"specialist_for", "specialist_for_name", "recipe", "figures"})
+    assert f"in the space of {random_weights.stem}" in target.with_suffix(".md").read_text()
+    again = export_float16(target, tmp_path / "again.safetensors")
+    assert read_card(read_metadata(again)).space_of == own, "an export stays in its space"
+    first, second = (load_encoder(path, check=False).encode(trial_faces()[:2]) for path in (special, target))
+    assert (first * second).sum(axis=1).min() > 0.999
+    for other in (target, save_dsr(tmp_path / "d.safetensors")):
+        assert cli.run(["weights", "export", str(other), str(tmp_path / "x.safetensors"), "--as-encoder"]) == 2
+        assert "isn't a specialist" in capsys.readouterr().err
 
 
 def test_a_specialist_is_never_written_without_its_header(random_weights: Path, tmp_path: Path) -> None:
