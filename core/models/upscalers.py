@@ -1,6 +1,6 @@
 """Upscalers: which files are stored, and which is in use: bicubic, a DSR network, or a specialist in its place.
 
-While none was chosen it is the shipped specialist where that belongs to the weights, else bicubic (docs/adr/0044).
+While none was chosen it is the shipped specialist where that belongs to the weights, else bicubic (docs/adr/0043).
 """
 
 from __future__ import annotations
