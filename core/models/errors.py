@@ -7,6 +7,7 @@ from core.errors import CoreError, WeightsMissing, WeightsUnsafe
 __all__ = [
     "DownloadFailed",
     "DownloadRunning",
+    "FiguresOfOthers",
     "SpecialistRefused",
     "UpscalerUnusable",
     "WeightsMismatch",
@@ -24,6 +25,12 @@ class WeightsMismatch(CoreError):
 
 class WeightsUnhealthy(CoreError):
     """Weights that load completely but can't distinguish people."""
+
+    help_topic = "weights"
+
+
+class FiguresOfOthers(CoreError):
+    """A report that measures other weights than those whose figures are asked for."""
 
     help_topic = "weights"
 

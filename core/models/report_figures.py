@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.models.errors import FiguresOfOthers
 from core.models.measured import BICUBIC, CAMERA, Measured, Rate, Rates, through_bicubic
 
 
 def figures_of_report(report: Mapping[str, Any], *, mode: str = "aligned", sha256: str = "") -> Measured:
     """Extract the figures of weights from an evaluation's report.json, of listed pairs or of all pairs of a data set.
 
-    They are of one mode, under both degradations, and of the first system with the file of that SHA-256, else of the
-    first system; with the direct feed of the same encoder, where the report has it. Raises KeyError, TypeError and
-    IndexError for other content.
+    They are of one mode, under both degradations, and of the first system with the file of that SHA-256 ("": of the
+    first system); with the direct feed of the same encoder, where the report has it. Raises FiguresOfOthers where no
+    system has that file; KeyError, TypeError and IndexError for other content.
     """
     facts = report["protocol"]
     systems = facts["systems"]
     own = [one for one in systems if sha256 and sha256 in (one.get("weights_sha256"), one.get("upscaler_id"))]
+    if sha256 and not own:
+        names = ", ".join(dict.fromkeys(one["label"] for one in systems))
+        raise FiguresOfOthers(
+            f"The report doesn't measure this file (SHA-256 {sha256[:10]}…): it measures {names}.",
+            "Measure the file itself: edgeface-studio evaluate pairs ... --weights FILE --out FOLDER.",
+        )
     system = (own or systems)[0]
     aligner = f", aligner {facts['aligner']}" if facts.get("aligner") else ""
     protocol = (

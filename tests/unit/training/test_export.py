@@ -18,6 +18,7 @@ from core.errors import SettingsInvalid
 from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
+from core.models.errors import FiguresOfOthers
 from core.models.figures import OFFICIAL, SHIPPED_DSR, remark
 from core.models.files import read_metadata
 from core.models.header import ENCODER_FORMAT, read_card
@@ -166,7 +167,7 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
     }
     told = {
         sha: read_card({"figures": json.dumps(figures_of_report(report, sha256=sha).to_dict())}).measured
-        for sha in ("dd", "bb", "unknown")
+        for sha in ("dd", "bb")
     }
     assert [(title, rates["16"].value) for title, rates in told["dd"].rows] == [
         ("bicubic, both the same size", 0.2),
@@ -174,7 +175,8 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
     ]
     assert "upscaler dsr" in told["dd"].protocol and told["dd"].direct_feed.direct_feed is None
     assert told["bb"].eer["16"].value == 0.3 and told["bb"].direct_feed is None
-    assert told["unknown"].eer["16"].value == 0.1 and told["unknown"].direct_feed is None
+    with pytest.raises(FiguresOfOthers, match=r"doesn't measure this file .* it measures a \+ bicubic, a \+ dsr, b"):
+        figures_of_report(report, sha256="unknown")
 
 
 def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_shipped_ones() -> None:
