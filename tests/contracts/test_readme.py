@@ -143,6 +143,6 @@ def test_the_recipe_of_make_models_is_parsed(capsys) -> None:
     asked = ["make", "-n", "models", "DATASET=faces", "PHOTOGRAPHS=lfw", "PAIRS=pairs.txt", "FOLDS=5-7", "CROPS=crops"]
     told = subprocess.run(asked, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
     lines = [line for line in told.replace("\\\n", " ").splitlines() if line.startswith(".venv/bin/edgeface-studio ")]
-    assert len(lines) == 13
+    assert len(lines) == 14
     for line in lines:
         assert parses(shlex.split(line)[1:]), line + capsys.readouterr().err

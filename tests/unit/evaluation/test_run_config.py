@@ -10,6 +10,7 @@ import pytest
 
 from core.cli import run as run_command
 from core.dataset.manifest import write_dataset
+from core.encoder.weights import file_sha256
 from core.errors import CoreError, SettingsInvalid
 from core.evaluation.evaluation_spec import SIMILARITY_SECTIONS, SystemSpec
 from core.evaluation.run_config import (
@@ -21,6 +22,7 @@ from core.evaluation.run_config import (
 )
 from core.evaluation.systems import every_system
 from core.jobs.run_dir import list_runs, runs_root
+from core.models.active_file import write_active
 from core.settings import load_settings
 from tests.made_peer import made_peer
 from tests.made_weights import save_dsr
@@ -154,6 +156,8 @@ def test_the_upscaler_in_use_is_taken_unless_another_is_named(own_data_dir) -> N
     settings = load_settings()
     assert every_system(settings, [str(made_peer())], [None])[0].upscaler == "bicubic"
     dsr = save_dsr(own_data_dir / "models" / "dsr.safetensors")
+    assert every_system(settings, [str(made_peer())], [None])[0].upscaler == "bicubic", "a DSR is never the default"
+    write_active(settings, upscaler={"path": str(dsr), "sha256": file_sha256(dsr)})
     [system] = every_system(settings, [str(made_peer())], [None])
     assert system.upscaler == str(dsr) and system.weights == str(made_peer())
     assert len(every_system(settings, [str(made_peer())], [None, str(dsr), "bicubic"])) == 2, "the same comes once"
