@@ -17,14 +17,22 @@ from core.dataset.layout import HR, VLR, relative_path
 from core.dataset.phash import phash
 from core.errors import CoreError, SettingsInvalid
 from core.faces.align import align, probe_px
-from core.faces.crops import is_aligned_crop, look_at_crop
+from core.faces.crops import CropLook, is_aligned_crop, look_at_crop
 from core.faces.detect import Detector
+from core.faces.face import Face
 from core.faces.quality import Limits, Quality, assess, problems, turned_crop
 from core.images import RGB, read_image, resize, sha256_of
 from core.settings import CROP_PX, VLR_SIZES_PX
 
 NO_FACE = "no_face"
 UNREADABLE = "unreadable"
+
+AS_FOUND = "as in the source"
+"""The aligner of crops that were taken as they are."""
+
+MOST_CORRECTION_PX = 14.0
+"""Mean distance of the landmarks from ArcFace's template, in px of 112, beyond which a crop isn't aligned again: the
+landmarks are then more likely wrong than the crop."""
 
 _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
@@ -33,7 +41,9 @@ _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 class Recipe:
     """How photographs become images: VLR sizes (px), the degradation and its seed, and quality limits.
 
-    A face is rejected only for severe problems. `vlr_px` is the size in vlr_images/.
+    A face is rejected only for severe problems. `vlr_px` is the size in vlr_images/. `align_again`: aligned crops are
+    aligned anew by the landmark network; those in which it sees no face, or places it more than MOST_CORRECTION_PX
+    elsewhere, are taken as they are.
     """
 
     sizes: tuple[int, ...] = VLR_SIZES_PX
@@ -41,6 +51,7 @@ class Recipe:
     seed: int = 0
     vlr_px: int = 32
     limits: Limits = field(default_factory=Limits)
+    align_again: bool = False
 
     def __post_init__(self) -> None:
         """Raises SettingsInvalid for what can't be done."""
@@ -100,17 +111,14 @@ def take(photograph: Photograph, recipe: Recipe, detector: Detector) -> Taken | 
     except CoreError as error:
         return Rejected(UNREADABLE, error.what)
     whole = is_aligned_crop(detector, rgb) if photograph.aligned is None else photograph.aligned
-    found = _whole(rgb, detector) if whole else _find(rgb, detector)
-    if found is None:
-        return Rejected(NO_FACE, "No face was found.")
-    if photograph.aligned and (quarter := look_at_crop(detector, rgb).quarter):
-        problem = turned_crop(quarter)
-        return Rejected(problem.code, f"It is {problem.text}.")
-    crop, quality = found
+    found = _crop(rgb, detector, recipe, photograph) if whole else _find(rgb, detector)
+    if isinstance(found, Rejected):
+        return found
+    crop, quality, alignment = found
     severe = [problem for problem in problems(quality, recipe.limits) if problem.severe]
     if severe:
         return Rejected(severe[0].code, "The face is " + ", ".join(problem.text for problem in severe) + ".")
-    return make_images(crop, photograph, recipe, _measures(quality))
+    return make_images(crop, photograph, recipe, {**_measures(quality), **alignment})
 
 
 def make_images(crop: RGB, photograph: Photograph, recipe: Recipe, measures: dict[str, str]) -> Taken:
@@ -135,7 +143,7 @@ def make_images(crop: RGB, photograph: Photograph, recipe: Recipe, measures: dic
                 "source": photograph.source,
                 "degradation": degradation,
                 **measures,
-                **photograph.further,
+                **{name: value for name, value in photograph.further.items() if name not in measures},
             }
         )
 
@@ -167,21 +175,47 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _find(rgb: RGB, detector: Detector) -> tuple[RGB, Quality] | None:
+_Found = tuple[RGB, Quality, dict[str, str]]
+"""An aligned crop, its quality, and the manifest's columns on its alignment: `aligner`, and `correction_px` (""
+unless it is a crop that was aligned again)."""
+
+
+def _find(rgb: RGB, detector: Detector) -> _Found | Rejected:
     face = detector.detect_one(rgb, "centre")
-    if face is None:
-        return None
+    return Rejected(NO_FACE, "No face was found.") if face is None else _aligned(rgb, face, detector, "")
+
+
+def _crop(rgb: RGB, detector: Detector, recipe: Recipe, photograph: Photograph) -> _Found | Rejected:
+    """An aligned crop, or its centre square, aligned anew or as it is."""
+    square = _centre_square(rgb)
+    look = look_at_crop(detector, square) if photograph.aligned or recipe.align_again else CropLook(None, None)
+    if look.quarter:
+        problem = turned_crop(look.quarter)
+        return Rejected(problem.code, f"It is {problem.text}.")
+    if recipe.align_again and look.face is not None and look.off_px is not None:
+        if look.off_px <= MOST_CORRECTION_PX:
+            return _aligned(square, look.face, detector, f"{look.off_px:.2f}")
+    return _whole(square, detector)
+
+
+def _aligned(rgb: RGB, face: Face, detector: Detector, correction_px: str) -> _Found:
     crop = align(rgb, face.landmarks)
-    return crop, assess(crop, probe_px(face.landmarks), face)
+    alignment = {"aligner": detector.aligner, "correction_px": correction_px}
+    return crop, assess(crop, probe_px(face.landmarks), face), alignment
 
 
-def _whole(rgb: RGB, detector: Detector) -> tuple[RGB, Quality]:
-    """The centre square of a crop, resized to 112 px."""
+def _whole(square: RGB, detector: Detector) -> _Found:
+    """An aligned crop as it is, resized to 112 px."""
+    crop = resize(square, CROP_PX)
+    [recognisability] = detector.recognisability([crop])
+    quality = assess(crop, float(square.shape[0]), None, recognisability)
+    return crop, quality, {"aligner": AS_FOUND, "correction_px": ""}
+
+
+def _centre_square(rgb: RGB) -> RGB:
     side = min(rgb.shape[:2])
     y, x = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
-    crop = resize(np.ascontiguousarray(rgb[y : y + side, x : x + side]), CROP_PX)
-    [recognisability] = detector.recognisability([crop])
-    return crop, assess(crop, float(side), None, recognisability)
+    return np.ascontiguousarray(rgb[y : y + side, x : x + side])
 
 
 def _measures(quality: Quality) -> dict[str, str]:

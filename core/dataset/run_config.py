@@ -55,13 +55,15 @@ class BuildOptions(Config):
 
 class IngestOptions(SourceOptions):
     """How photographs become a data set. `workers` (default: the number of processors) changes the speed only;
-    `aligned`: the images are aligned crops (None: as recognised); `name` of None: that of the folder."""
+    `aligned`: the images are aligned crops (None: as recognised); `align_again`: aligned crops are aligned anew, see
+    `core.dataset.photograph.Recipe`; `name` of None: that of the folder."""
 
     sizes: Annotated[tuple[int, ...], Field(strict=False)] = VLR_SIZES_PX
     method: str = "bicubic"
     seed: int = 0
     limits: Annotated[Limits, BeforeValidator(_limits)] = Limits()
     aligned: bool | None = None
+    align_again: bool = False
     name: str | None = None
     workers: int | None = None
 

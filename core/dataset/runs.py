@@ -7,6 +7,7 @@ A configuration is the one of its kind in `core.dataset.run_config`.
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def ingest(context: JobContext) -> dict[str, Any]:
     config = configured(IngestConfig, context.config)
     done = ingest_folder(config.source, config.out, config, hooks=context.hooks)
     facts = {key: getattr(done, key) for key in ("photographs", "accepted", "rejected", "identities", "reasons")}
+    facts |= {} if done.realigned is None else {"realigned": asdict(done.realigned)}
     report = {**_made(config.out), **facts, "reused": done.reused, "seconds": round(done.seconds, 2), "text": done.text}
     return {**report, **(_checked(context, load_settings(), [config.out]) if config.check else {})}
 

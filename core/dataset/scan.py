@@ -32,13 +32,15 @@ _NOTES = naming.compiled(naming.NOTES_PATTERN)
 @dataclass(frozen=True)
 class Scan:
     """A scanned source. `why` explains the recognised layout; `frame` has the columns of a manifest, with paths under
-    `root`; sizes and hashes are measured later. `vlr_px` is 0 until it is known."""
+    `root`; sizes and hashes are measured later. `vlr_px` is 0 until it is known. `crops`: the images are aligned
+    crops, as far as their sizes show it."""
 
     root: Path
     layout: str
     why: str
     frame: pd.DataFrame
     vlr_px: int = 0
+    crops: bool = True
 
 
 def scan(
@@ -185,13 +187,15 @@ def _from_people(root: Path, children: list[Path], layout: str | None, pattern: 
     content, why = _crops_or_photographs(root, frame)
     if layout is not None and layout != content:
         content, why = layout, "as requested"
-    return Scan(root, content, f"a folder for each of {frame['identity'].nunique()} people; {why}", frame)
+    why = f"a folder for each of {frame['identity'].nunique()} people; {why}"
+    return Scan(root, content, why, frame, crops=content == "crops")
 
 
 def _from_csv(source: Path, columns: Mapping[str, str] | None) -> Scan:
     frame = read_csv(source, columns or {})
     content, why = _crops_or_photographs(source.parent, frame)
-    return Scan(source.parent, "csv", f"a CSV with a path and an identity a row, of {content}: {why}", frame)
+    said = f"a CSV with a path and an identity a row, of {content}: {why}"
+    return Scan(source.parent, "csv", said, frame, crops=content == "crops")
 
 
 def _crops_or_photographs(root: Path, frame: pd.DataFrame) -> tuple[str, str]:

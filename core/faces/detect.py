@@ -74,6 +74,11 @@ class Detector:
         """The models and the score threshold as text: they decide which faces are found, and their landmarks."""
         return f"{self._yunet.id} {self._landmarker.id}"
 
+    @property
+    def aligner(self) -> str:
+        """The landmark network, which decides how faces are aligned, by name and the start of its SHA-256."""
+        return self._landmarker.name
+
     def detect(self, rgb: RGB, *, small_faces: bool | None = None) -> list[Face]:
         """Detect the faces of a uint8 RGB picture (H, W, 3), the largest first, at most 300.
 

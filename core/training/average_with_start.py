@@ -23,7 +23,7 @@ from core.training.networks import freeze
 from core.training.progress_state import criterion_value, is_better
 from core.training.recipe import Stage
 from core.training.run_context import RunContext
-from core.training.validate import ValidationFigures
+from core.training.validation_figures import ValidationFigures
 
 Figures = Mapping[str, Any]
 Measure = Callable[[Stage], ValidationFigures | None]

@@ -30,7 +30,7 @@ from core.training.run_context import RunContext
 from core.training.setup import make_plan, plan_lines, prepare_run
 from core.training.stage import StageRun, epoch_figures, make_stage, run_epoch
 from core.training.timing import measure_speeds
-from core.training.validate import ValidationFigures, ValidationLoss
+from core.training.validation_figures import ValidationFigures, ValidationLoss
 
 MAX_VLR_PX = 48
 """Largest size that counts as very low resolution: DSR networks are trained up to it."""

@@ -32,6 +32,17 @@ _LAYOUTS = {
     "csv": "CSV with the columns path and identity",
 }
 
+_ALIGN_AGAIN_HELP = (
+    "For crops aligned by another program: each face is found again in its crop, and aligned as photographs are here, "
+    "so that training and recognition see the same pictures. Crops in which it isn't found are taken as they are."
+)
+
+_FIRST = {
+    "crops": "Each crop is taken as it is, or aligned again",
+    "notes": "The small images aren't used; each large one is aligned again",
+}
+"""The first step of an import, by layout; photographs are detected and aligned."""
+
 _PUBLIC = {
     "lfw": "Labeled Faces in the Wild: 13,233 photographs of 5,749 people, about 200 MB",
     "olivetti": "Olivetti faces: 400 images of 64 px of 40 people, 4 MB",
@@ -48,6 +59,7 @@ class ScannedSource:
     counts: dict[str, Any]
     columns: dict[str, list[str]]
     read: dict[str, Any]
+    crops: bool
 
 
 def make_panel() -> None:
@@ -77,7 +89,9 @@ def scan_source(text: str, layout: str | None, pattern: str, columns: dict[str, 
         "columns": {name: heading.strip() for name, heading in columns.items() if heading.strip()} or None,
     }
     found = scan(path, **read)
-    return ScannedSource(str(path), found.layout, found.why, counted(found.frame), choices(found.frame), read)
+    return ScannedSource(
+        str(path), found.layout, found.why, counted(found.frame), choices(found.frame), read, found.crops
+    )
 
 
 def _folder() -> None:
@@ -120,10 +134,16 @@ def _folder() -> None:
         link("help", "Folder layouts", icon=":material/help:", topic="datasets")
         return
     _show_found(found)
-    if found.layout in ("notes", "dataset"):
+    if found.layout == "dataset" or (found.layout == "notes" and _use_of_pairs() == "split"):
         build_form(Path(found.path), found.columns, Path(found.path).name, key="folder", read=found.read)
     else:
         _ingest_form(found)
+
+
+def _use_of_pairs() -> str:
+    """What to do with a source of large and small crops: split it as it is, or align its large crops again."""
+    uses = {"split": "Split it", "align": "Align its crops again"}
+    return choose_one("What to do", uses, "dataset_notes_use")
 
 
 def _show_found(found: ScannedSource) -> None:
@@ -143,18 +163,22 @@ def _ingest_form(found: ScannedSource) -> None:
     root = datasets_root(settings())
     source = Path(found.path)
     with st.form("dataset_ingest", border=False):
-        st.markdown("Each face is detected, aligned to 112 px, checked for quality, and reduced to 16, 24 and 32 px.")
+        first = _FIRST.get(found.layout, "Each face is detected, aligned to 112 px")
+        st.markdown(f"{first}, checked for quality, and reduced to 16, 24 and 32 px.")
         suggestion = free_name(root, source.stem if source.is_file() else source.name)
         called = st.text_input("Name", placeholder=suggestion, key="dataset_ingest_name", max_chars=80)
+        again = found.layout == "notes"
+        if found.crops and not again:
+            again = st.checkbox("Align the crops again", key="dataset_ingest_again", help=_ALIGN_AGAIN_HELP)
         with st.expander("Options", icon=":material/tune:", key="dataset_ingest_options"):
             method, seed = _method_and_seed("ingest")
-        asked = st.form_submit_button("Import photographs", type="primary", icon=":material/add_photo_alternate:")
+        verb = "Align and import" if found.layout == "notes" else "Import photographs"
+        asked = st.form_submit_button(verb, type="primary", icon=":material/add_photo_alternate:")
     if asked:
         with feedback() as attempt:
             name = checked_name(called) if called.strip() else checked_name(suggestion)
-            start_dataset_run(
-                IngestConfig(source=source, out=root / name, method=method, seed=seed, check=True, **found.read)
-            )
+            given = {"method": method, "seed": seed, "align_again": again, **found.read}
+            start_dataset_run(IngestConfig(source=source, out=root / name, check=True, **given))
             st.session_state.pop("dataset_found", None)
         if attempt.ok:
             st.rerun()

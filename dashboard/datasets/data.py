@@ -13,7 +13,7 @@ from core.dataset.rejects import read_rejects, thumbnail
 from core.images import encode_image
 from dashboard.ui.pictures import image_address
 
-MEASURES = ("probe_px", "recognisability", "sharpness", "brightness", "yaw_deg", "pitch_deg")
+MEASURES = ("probe_px", "recognisability", "sharpness", "brightness", "yaw_deg", "pitch_deg", "correction_px")
 """Columns measured on import, with too many values to filter by."""
 
 MOST_VALUES = 60

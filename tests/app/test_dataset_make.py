@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.dataset.errors import BuildRefused, SourceInvalid
 from core.dataset.library import datasets_root
@@ -52,6 +53,27 @@ def test_a_folder_is_looked_at_then_taken_in(open_page, launched, tmp_path, astr
     [(kind, config)] = launched
     assert kind == "ingest" and config["source"] == str(tmp_path / "people") and config["check"] is True
     assert str(config["out"]).endswith("datasets/people")
+
+
+@pytest.mark.parametrize("layout", ["crops", "notes"])
+def test_crops_are_aligned_again_where_that_is_chosen(open_page, launched, tmp_path, layout: str):
+    source = tmp_path / "source"
+    folders = ["Ada", "Grace"] if layout == "crops" else ["train/hr_images", "train/vlr_images"]
+    for folder in folders:
+        (source / folder).mkdir(parents=True)
+        Image.new("RGB", (112, 112)).save(source / folder / "Ada__1.png")
+    app = open_page("dataset")
+    app.text_input(key="dataset_path").set_value(str(source))
+    button(app, "Scan the source").click().run()
+    assert f"Recognised as {layout}" in app.info[0].value
+    if layout == "crops":
+        app.checkbox(key="dataset_ingest_again").check()
+    else:
+        button(app, "Build the split")
+        app.segmented_control(key="dataset_notes_use").set_value("align").run()
+    button(app, "Import photographs" if layout == "crops" else "Align and import").click().run()
+    [(kind, config)] = launched
+    assert kind == "ingest" and config["align_again"] is True and not app.exception
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "photographs", "~nobody-of-this-name/x", "/\0/x"])

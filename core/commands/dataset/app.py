@@ -184,12 +184,22 @@ def show(source: SourceArgument, as_json: JsonOption = False) -> None:
     say_counts(info.counts)
 
 
-@group.command("ingest", epilog=example("dataset ingest photographs", "dataset ingest people.csv --method camera"))
+@group.command(
+    "ingest", epilog=example("dataset ingest photographs", "dataset ingest crops --align-again --method camera")
+)
 @takes_options
 def ingest_photographs(
     source: SourceArgument,
     out: OutOption = None,
     method: Annotated[Literal["bicubic", "camera"], typer.Option("--method", help="How HR becomes VLR.")] = "bicubic",
+    align_again: Annotated[
+        bool,
+        typer.Option(
+            "--align-again",
+            help="Align aligned crops anew, as photographs are aligned here; the HR crops of pairs too. Crops in which "
+            "no face is found where it should be are taken as they are.",
+        ),
+    ] = False,
     seed: SeedOption = 0,
     reading: LayoutOptions = LayoutOptions(),
     detach: DetachOption = False,
@@ -206,6 +216,7 @@ def ingest_photographs(
         source=path.resolve(),
         out=target,
         method=method,
+        align_again=align_again,
         seed=seed,
         layout=reading.layout,
         pattern=reading.pattern,

@@ -74,6 +74,11 @@ class Landmarker:
         """SHA-256 of the network's file."""
         return hashlib.sha256(self._path.read_bytes()).hexdigest()
 
+    @property
+    def name(self) -> str:
+        """The file's name without its ending, and the start of `id`."""
+        return f"{self._path.stem} ({self.id[:12]})"
+
     def read(self, looks: NDArray[np.uint8]) -> Readings:
         """Read looks, uint8 RGB (N, 80, 80, 3), in batches. Raises LandmarksUnusable."""
         if not len(looks):

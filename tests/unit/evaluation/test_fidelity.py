@@ -10,7 +10,7 @@ from scipy.ndimage import correlate1d
 from core.evaluation.fidelity import mean_psnr_db, psnr_db, ssim
 from core.evaluation.sr_quality import sr_summary
 from core.images import RGB
-from core.training.validate import picture_quality
+from core.training.validation_figures import picture_quality
 
 
 def pictures() -> tuple[RGB, RGB]:

@@ -12,7 +12,7 @@ from core.models.header import ENCODER_FORMAT
 from core.training import alarms
 from core.training.batch_split import accumulation, halve_batch
 from core.training.errors import LossNotFinite, OutOfMemory, UnfitData
-from core.training.validate import eer, rank1
+from core.training.validation_figures import eer, rank1
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

@@ -31,7 +31,7 @@ from core.training.overrides import change
 from core.training.presets import SPECIALIST
 from core.training.stage import toward_identities
 from core.training.stage_losses import contrast_loss
-from core.training.validate import eer
+from core.training.validation_figures import eer
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
