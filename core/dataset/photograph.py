@@ -192,9 +192,9 @@ def _crop(rgb: RGB, detector: Detector, recipe: Recipe, photograph: Photograph) 
     if look.quarter:
         problem = turned_crop(look.quarter)
         return Rejected(problem.code, f"It is {problem.text}.")
-    if recipe.align_again and look.face is not None and look.off_px is not None:
-        if look.off_px <= MOST_CORRECTION_PX:
-            return _aligned(square, look.face, detector, f"{look.off_px:.2f}")
+    face, off_px = look.face, look.off_px
+    if recipe.align_again and face is not None and off_px is not None and off_px <= MOST_CORRECTION_PX:
+        return _aligned(square, face, detector, f"{off_px:.2f}")
     return _whole(square, detector)
 
 
