@@ -18,12 +18,12 @@ from torch import Tensor
 
 from core.dataset.degrade import CameraRanges, seed_for
 from core.settings import CROP_PX
-from core.training.augment import Draws, changed, coloured, draw, flipped
+from core.training.augment import Draws, changed, draw, recoloured
 from core.training.data import TrainingData
 from core.training.degrade import camera_batch, enlarge, resize_batch, to_network
 from core.training.errors import UnfitData
 from core.training.occlude import DRAWS, occluded
-from core.training.photo_crop import draw_cuts, photographed
+from core.training.photo_crop import as_cut, draw_cuts, photographed
 from core.training.recipe import Stage
 
 BANK = 4096
@@ -35,12 +35,12 @@ class Batch:
     """Images of one step for the network, [-1, 1] (N, 3, 112, 112).
 
     `view` is the encoder's input, after the upscaler where `upscales`; `shown` the HR of the view where it isn't
-    exactly `hr`. `target` (N, 512) are the teacher's cached embeddings, `bank` (M, 512) those of drawn train images,
-    `embeddings` (N, 512) a frozen encoder's of the view. `size_px` is the drawn size; `is_hr` is true where `view` is
-    HR itself.
+    exactly `hr`. Both `hr` and `shown` are there only for stages with a loss that compares with them. `target` (N, 512)
+    are the teacher's cached embeddings, `bank` (M, 512) those of drawn train images, `embeddings` (N, 512) a frozen
+    encoder's of the view. `size_px` is the drawn size; `is_hr` is true where `view` is HR itself.
     """
 
-    hr: Tensor
+    hr: Tensor | None
     view: Tensor
     upscales: bool
     labels: Tensor
@@ -54,6 +54,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def whole(self) -> Tensor:
+        """`hr`, in a stage that compares with it."""
+        assert self.hr is not None, "the stage has no loss that compares with HR"
+        return self.hr
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class BatchMaker:
                 "Use fewer processes or parts (accumulate), or add images.",
             )
         self._parts = parts
+        losses, targets = stage.losses, sources.targets
+        self._compares_hr = losses.needs_hr or (losses.wants_targets and targets is None)
         self.steps = count // self.batch_size
         """Steps of an epoch: whole batches only; each epoch leaves out other images."""
 
@@ -171,19 +179,20 @@ class BatchMaker:
                 seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
                 shrink = partial(_shrunk, size, stage.camera_ranges, camera, seeds, pool)
                 if as_photographed:
-                    view, shown = photographed(view.to(torch.uint8), cuts, shrink)
+                    shown = as_cut(view, cuts) if stage.losses.pixel else None
+                    view = photographed(view, cuts, shrink)
                 else:
-                    view = enlarge(shrink(view.to(torch.uint8)))
+                    view = enlarge(shrink(view))
         bank = self._sources.bank
         return Batch(
-            hr=to_network(hr),
+            hr=to_network(hr) if self._compares_hr else None,
             view=to_network(view),
             upscales=upscales,
             labels=torch.from_numpy(train.labels[rows]).to(self._device),
             rows=rows,
             size_px=size,
             is_hr=size == CROP_PX and not from_file,
-            shown=None if shown is None else to_network(shown),
+            shown=None if shown is None or not stage.losses.pixel else to_network(shown),
             target=self._embeddings(self._sources.targets, rows),
             bank=None if bank is None else self._embeddings(bank, _bank_rows(seed, len(bank))),
         )
@@ -210,13 +219,9 @@ class BatchMaker:
         hr = changed(hr, augment, draws, move=False)
         if size in self._sources.sr and upscales:
             kept = torch.from_numpy(np.ascontiguousarray(self._sources.sr[size][rows])).permute(0, 3, 1, 2)
-            return hr, self._coloured(kept.to(self._device), draws), False
-        small = self._coloured(self._sources.data.vlr_batch(train, size, rows).to(self._device), draws)
-        return hr, enlarge(small.to(torch.uint8)), upscales
-
-    def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
-        result = coloured(flipped(images, draws.flip.to(images.device)).float(), self._stage.augment, draws)
-        return result.round_().clamp_(0, 255)
+            return hr, recoloured(kept.to(self._device), augment, draws), False
+        small = self._sources.data.vlr_batch(train, size, rows).to(self._device)
+        return hr, enlarge(recoloured(small, augment, draws)), upscales
 
 
 def _shrunk(
@@ -228,11 +233,12 @@ def _shrunk(
     pixels: Tensor,
 ) -> Tensor:
     """uint8 (N, 3, 112, 112) -> uint8 (N, 3, size, size) by bicubic, where `camera` (N,) is true by the camera."""
-    small = resize_batch(pixels, size)
     chosen = torch.nonzero(camera)[:, 0]
-    if len(chosen):
-        small = small.clone()
-        small[chosen] = camera_batch(pixels[chosen], size, ranges, [seeds[i] for i in chosen.tolist()], pool)
+    if not len(chosen):
+        return resize_batch(pixels, size)
+    small = torch.empty((len(pixels), size, size, 3), dtype=torch.uint8, device=pixels.device).permute(0, 3, 1, 2)
+    small[chosen] = camera_batch(pixels[chosen], size, ranges, [seeds[i] for i in chosen.tolist()], pool)
+    small[~camera] = resize_batch(pixels[~camera], size)
     return small
 
 

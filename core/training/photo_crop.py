@@ -10,8 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,6 +44,9 @@ CAMERA_LANDMARK_ERROR: dict[int, Error] = {
 """Standard deviations of the alignment error of a small face against the large one: scale, degrees, and pixels of the
 112 px crop on each axis. Measured with the landmark network on 600 LFW photographs of folds 1 to 4, shrunk as whole
 photographs by bicubic and by the camera chain with motion. Other sizes use the nearest one."""
+
+
+_BEYOND = {"reflection": cv2.BORDER_REFLECT, "border": cv2.BORDER_REPLICATE}
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,16 @@ def _spread(errors: dict[int, Error], size_px: int) -> Tensor:
     return torch.tensor([math.radians(degrees), scale, *[2 * pixels / CROP_PX] * 2])
 
 
-def photographed(hr: Tensor, cuts: Cuts, shrink: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """uint8 (N, 3, 112, 112) -> (uint8 (N, 3, 112, 112) cut from the small photograph, and its HR: float in 0 to 255,
-    with the same alignment error). `shrink` makes the small photographs, uint8 (N, 3, s, s)."""
-    pose, error = cuts.pose.to(hr.device), cuts.error.to(hr.device)
-    there = _warped(hr.float(), pose, "reflection").round_().clamp_(0, 255).to(torch.uint8)
-    small = shrink(there).float()
-    view = _warped(small, torch.linalg.inv(pose) @ error, "border").round_().clamp_(0, 255).to(torch.uint8)
-    return view, _warped(hr.float(), error, "border").clamp_(0, 255)
+def photographed(hr: Tensor, cuts: Cuts, shrink: Callable[[Tensor], Tensor]) -> Tensor:
+    """uint8 (N, 3, 112, 112) -> uint8 (N, 3, 112, 112), cut from small photographs, which `shrink` makes: uint8
+    (N, 3, s, s)."""
+    small = shrink(_warped(hr, cuts.pose, "reflection"))
+    return _warped(small, torch.linalg.inv(cuts.pose) @ cuts.error, "border")
+
+
+def as_cut(hr: Tensor, cuts: Cuts) -> Tensor:
+    """uint8 (N, 3, 112, 112) with the alignment error of the cut: the HR of what `photographed` makes."""
+    return _warped(hr, cuts.error, "border")
 
 
 def _similarity(values: Tensor) -> Tensor:
@@ -91,9 +100,27 @@ def _similarity(values: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, 1) for row in rows], 1)
 
 
-def _warped(images: Tensor, matrices: Tensor, beyond: str) -> Tensor:
-    """(N, 3, s, s) -> (N, 3, 112, 112), warped by bicubic (torch uses OpenCV's kernel here, a = -0.75, as the
-    pipeline's crops do)."""
-    shape = [len(images), 3, CROP_PX, CROP_PX]
-    grid = functional.affine_grid(matrices[:, :2], shape, align_corners=False)
-    return functional.grid_sample(images, grid, mode="bicubic", padding_mode=beyond, align_corners=False)
+def _warped(images: Tensor, matrices: Tensor, beyond: Literal["reflection", "border"]) -> Tensor:
+    """uint8 (N, 3, s, s) -> uint8 (N, 3, 112, 112), warped by bicubic: on the CPU by OpenCV, as the pipeline cuts its
+    crops; elsewhere by torch, which has the same kernel (a = -0.75) without OpenCV's steps of 1/32 px."""
+    if images.device.type != "cpu":
+        shape = [len(images), 3, CROP_PX, CROP_PX]
+        grid = functional.affine_grid(matrices[:, :2].to(images.device), shape, align_corners=False)
+        warped = functional.grid_sample(images.float(), grid, mode="bicubic", padding_mode=beyond, align_corners=False)
+        return warped.round_().clamp_(0, 255).to(torch.uint8)
+    pictures = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
+    side = pictures.shape[1]
+    result = np.empty((len(pictures), CROP_PX, CROP_PX, 3), dtype=np.uint8)
+    to_places = _in_pixels(matrices.double().numpy(), side)
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    for picture, to_place, made in zip(pictures, to_places, result, strict=True):
+        cv2.warpAffine(picture, to_place, (CROP_PX, CROP_PX), dst=made, flags=how, borderMode=_BEYOND[beyond])
+    return torch.from_numpy(result).permute(0, 3, 1, 2)
+
+
+def _in_pixels(matrices: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """3 x 3 matrices (N, 3, 3) from places of a 112 px image to those of one of `side` px, both from -1 to 1, as 2 x 3
+    matrices (N, 2, 3) between their pixels."""
+    to_units = np.array([[2 / CROP_PX, 0, 1 / CROP_PX - 1], [0, 2 / CROP_PX, 1 / CROP_PX - 1], [0, 0, 1]])
+    to_pixels = np.array([[side / 2, 0, side / 2 - 0.5], [0, side / 2, side / 2 - 0.5]])
+    return np.asarray(to_pixels @ matrices @ to_units, dtype=np.float64)

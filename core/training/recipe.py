@@ -71,6 +71,11 @@ class Losses:
     contrast: Weight = 0.0
 
     @property
+    def needs_hr(self) -> bool:
+        """Whether a loss compares with HR images or with what a network makes of them in each step."""
+        return self.alignment > 0 or self.pixel > 0 or self.features > 0
+
+    @property
     def wants_targets(self) -> bool:
         """Whether a loss compares with the teacher's embeddings of HR images."""
         return self.teacher > 0 or self.identity > 0 or self.contrast > 0

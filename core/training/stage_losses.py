@@ -67,7 +67,7 @@ class StageLosses(nn.Module):
             return out
         view = self._view(batch)
         if losses.pixel and batch.upscales:
-            out["pixel"] = pixel_loss(view, batch.hr if batch.shown is None else batch.shown, stage.pixel_loss)
+            out["pixel"] = pixel_loss(view, batch.whole if batch.shown is None else batch.shown, stage.pixel_loss)
         if losses.identity and batch.upscales:
             out["identity"] = cosine_loss(self._all["teacher"](view), self._target(batch))
         if losses.classification or losses.alignment or losses.teacher or losses.features or losses.contrast:
@@ -92,13 +92,13 @@ class StageLosses(nn.Module):
         align = losses.alignment > 0 and not batch.is_hr
         if losses.features and batch.is_hr:
             with torch.no_grad():
-                raw, maps = feature_maps(self._all["teacher"], batch.hr)
+                raw, maps = feature_maps(self._all["teacher"], batch.whole)
             own, own_maps = feature_maps(encoder, view, [*maps] if self.stage.forced else None)
             out["features"] = map_error(own_maps, maps, self._variances)
             out["teacher"] = cosine_loss(own, raw)
             return
         if align:
-            both = encoder(torch.cat([view, batch.hr]))
+            both = encoder(torch.cat([view, batch.whole]))
             own, of_hr = both.chunk(2)
             out["alignment"] = cosine_loss(own, of_hr)
         else:
@@ -116,7 +116,7 @@ class StageLosses(nn.Module):
         if batch.target is not None:
             return batch.target
         with torch.no_grad():
-            target: Tensor = self._all["teacher"](batch.hr)
+            target: Tensor = self._all["teacher"](batch.whole)
         return target
 
 

@@ -10,7 +10,7 @@ import torch
 from tiny_training import picture, tiny_dataset
 
 from core.images import resize
-from core.training.augment import draw
+from core.training.augment import coloured, draw, flipped, recoloured, to_levels
 from core.training.batches import BatchMaker, Sources, ahead
 from core.training.data import open_data, validated_sizes
 from core.training.degrade import enlarge, resize_batch, resize_by_weights, to_network, to_pixels
@@ -32,7 +32,8 @@ def data(tmp_path_factory):
 
 
 def maker(data, batch_size=4, **stage):
-    chosen = Stage("s", "S", 1, ("encoder",), Losses(teacher=1.0), **{"through": "bicubic", **stage})
+    losses = stage.pop("losses", Losses(teacher=1.0))
+    chosen = Stage("s", "S", 1, ("encoder",), losses, **{"through": "bicubic", **stage})
     return BatchMaker(chosen, Sources(data, lambda _: False, {}, None), batch_size=batch_size, seed=5, device="cpu")
 
 
@@ -119,6 +120,29 @@ def test_hr_and_its_small_version_are_changed_alike(data):
     expected = enlarge(resize_batch(to_pixels(batch.hr), 32))
     assert torch.equal(to_pixels(batch.view), expected) and not batch.is_hr
     assert made.make(1, 0, slice(None)).size_px == 32
+
+
+def test_hr_is_made_only_for_losses_that_compare_with_it(data):
+    targets = np.zeros((len(data.train), 512), dtype=np.float32)
+    hr = {}
+    for name, losses in {"targets": Losses(teacher=1.0), "pixels": Losses(teacher=1.0, pixel=1.0)}.items():
+        stage = Stage("s", "S", 1, ("encoder",), losses, through="bicubic", photographed=1.0)
+        sources = Sources(data, lambda _: False, {}, targets)
+        batch = BatchMaker(stage, sources, batch_size=4, seed=5, device="cpu").make(1, 0, slice(None))
+        hr[name] = (batch.hr is not None, batch.shown is not None)
+    assert hr == {"targets": (False, False), "pixels": (True, True)}
+    assert maker(data).make(1, 0, slice(None)).hr is not None  # the teacher embeds it
+
+
+@pytest.mark.parametrize("augment", [Augment(brightness=0.2, contrast=0.5), Augment(flip=1.0, colour=0.3)])
+def test_colours_by_tables_are_those_by_arithmetic(augment):
+    pictures = torch.from_numpy(np.stack([picture(person, 1) for person in range(8)])).permute(0, 3, 1, 2)
+    draws = draw(augment, 8, torch.Generator().manual_seed(2))
+    made = recoloured(pictures, augment, draws)
+    expected = to_levels(coloured(flipped(pictures, draws.flip).float(), augment, draws))
+    off = (made.int() - expected.int()).abs()
+    assert off.max() <= 1 and (off > 0).float().mean() < 1e-3  # sums in another order, halves rounded the other way
+    assert not torch.equal(made, pictures)
 
 
 def test_of_112_px_the_view_is_hr_itself(data):

@@ -12,11 +12,12 @@ from core.faces.align import ARCFACE_TEMPLATE
 from core.training.data import open_data
 from core.training.degrade import enlarge, resize_batch, to_pixels
 from core.training.occlude import DRAWS, occluded
-from core.training.recipe import Augment
+from core.training.recipe import Augment, Losses
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
 MASK, GLASSES = 0.1, 0.9
+COMPARED = Losses(teacher=1.0, pixel=1.0)
 
 
 def drawn(kind: float, count: int = 40) -> np.ndarray:
@@ -53,15 +54,16 @@ def data(tmp_path_factory):
 
 
 def test_the_view_is_occluded_and_the_face_that_the_teacher_sees_is_not(data) -> None:
-    plain = maker(data, batch_size=12, sizes_px=(32,), augment=Augment(flip=0.5)).make(1, 0, slice(None))
-    batch = maker(data, batch_size=12, sizes_px=(32,), augment=Augment(flip=0.5, occlude=1.0)).make(1, 0, slice(None))
+    given = {"batch_size": 12, "sizes_px": (32,), "losses": COMPARED}
+    plain = maker(data, **given, augment=Augment(flip=0.5)).make(1, 0, slice(None))
+    batch = maker(data, **given, augment=Augment(flip=0.5, occlude=1.0)).make(1, 0, slice(None))
     assert torch.equal(batch.hr, plain.hr)
     assert batch.shown is not None and not torch.equal(batch.shown, batch.hr)
     assert torch.equal(to_pixels(batch.view), enlarge(resize_batch(to_pixels(batch.shown), 32)))
 
 
 def test_a_share_of_small_faces_is_occluded_and_no_large_one(data) -> None:
-    made = maker(data, batch_size=12, sizes_px=(32,), augment=Augment(flip=0, occlude=0.25))
+    made = maker(data, batch_size=12, sizes_px=(32,), losses=COMPARED, augment=Augment(flip=0, occlude=0.25))
     changed = [
         (batch.shown != batch.hr).any((1, 2, 3)).float().mean().item() if batch.shown is not None else 0.0
         for batch in (made.make(epoch, 0, slice(None)) for epoch in range(1, 41))

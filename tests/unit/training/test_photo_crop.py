@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from core.sr.trial import trial_faces
 from core.training.degrade import enlarge, resize_batch
-from core.training.photo_crop import Cuts, draw_cuts, photographed
+from core.training.photo_crop import Cuts, as_cut, draw_cuts, photographed
 
 
 def faces(count: int = 8) -> torch.Tensor:
@@ -27,8 +28,9 @@ def error(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_untouched_it_is_the_reduced_picture_enlarged() -> None:
     hr = faces()
-    view, shown = photographed(hr, Cuts(still(8), still(8)), lambda there: resize_batch(there, 28))
-    assert torch.allclose(shown, hr.float(), atol=0.01)
+    cuts = Cuts(still(8), still(8))
+    view = photographed(hr, cuts, lambda there: resize_batch(there, 28))
+    assert torch.equal(as_cut(hr, cuts), hr)
     # Two bicubic kernels: torch's for sampling has a = -0.75, the project's enlargement -0.5.
     assert error(view, enlarge(resize_batch(hr, 28))) < 1.5
 
@@ -37,7 +39,7 @@ def test_untouched_it_is_the_reduced_picture_enlarged() -> None:
 def test_what_is_shown_is_what_the_view_shows(size: int) -> None:
     hr = faces()
     cuts = draw_cuts(bicubic(8), size, torch.Generator().manual_seed(3))
-    view, shown = photographed(hr, cuts, lambda there: resize_batch(there, size))
+    view, shown = photographed(hr, cuts, lambda there: resize_batch(there, size)), as_cut(hr, cuts)
     assert view.shape == hr.shape and view.dtype == torch.uint8
     # However the face lies in the small picture, the cut undoes it all but for the error, which the shown HR shares.
     assert error(view, shown) < error(view, hr)
@@ -48,9 +50,21 @@ def test_a_shift_of_the_error_moves_both_alike() -> None:
     hr = faces(1)
     off = still(1)
     off[:, 0, 2] = 2 * 4 / 112  # the place 4 px to the right is fetched: the picture moves to the left
-    view, shown = photographed(hr, Cuts(still(1), off), lambda there: resize_batch(there, 32))
-    assert torch.allclose(shown[..., :-8], hr.float()[..., 4:-4], atol=0.01)
+    cuts = Cuts(still(1), off)
+    view = photographed(hr, cuts, lambda there: resize_batch(there, 32))
+    assert torch.equal(as_cut(hr, cuts)[..., :-8], hr[..., 4:-4])
     assert error(view[..., :-4], hr[..., 4:]) < error(view, hr)
+
+
+@pytest.mark.parametrize("size", [16, 112])
+def test_a_cut_by_opencv_is_the_one_by_torch_within_its_steps(size: int) -> None:
+    hr = resize_batch(faces(), size)
+    cuts = draw_cuts(bicubic(8), 16, torch.Generator().manual_seed(5))
+    matrices = torch.linalg.inv(cuts.pose) @ cuts.error
+    grid = functional.affine_grid(matrices[:, :2], [8, 3, 112, 112], align_corners=False)
+    expected = functional.grid_sample(hr.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
+    cut = photographed(hr, Cuts(torch.linalg.inv(matrices), still(8)), lambda there: hr)
+    assert error(cut, expected.clamp(0, 255)) < 0.6  # places in steps of 1/32 px
 
 
 def test_draws_follow_from_the_generator_and_are_cut_like_batches() -> None:
