@@ -19,7 +19,7 @@ from dashboard.shell.readiness import readiness
 from dashboard.shell.resources import settings
 from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
-from dashboard.training.data import TrainingEntry, best_figures, read_entry
+from dashboard.training.data import TrainingEntry, read_entry
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.ui.components import show_message
 
@@ -81,11 +81,11 @@ def use_panel(entry: TrainingEntry) -> None:
             return
     if files:
         columns = _FIGURES.get(entry.run.kind, _ENCODER_FIGURES)
-        figures = best_figures(entry.history.epochs(), columns)
+        figures = entry.best_figures(columns)
         listed = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures.items())
         back = "`edgeface-studio weights use`" if "landmarks" in files else "Home"
         text = (
-            f"The whole application will use {_parts_text(files)} of the best epoch"
+            f"The whole application will use {_parts_text(files)} of {_epoch_text(entry)}"
             f"{f' (validation: {listed})' if listed else ''}. The weights in use now are kept, and you can switch back "
             f"to them {'with' if 'landmarks' in files else 'on'} {back}."
         )
@@ -93,6 +93,13 @@ def use_panel(entry: TrainingEntry) -> None:
     elif last := trained_files(entry.run, "last"):
         text = f"No epoch improved on the starting weights. You can still use {_parts_text(last)} of the last epoch."
         _use_box(entry, text, "Use the last epoch's weights", "last", primary=False)
+
+
+def _epoch_text(entry: TrainingEntry) -> str:
+    averaged = entry.averaged
+    if averaged is None or averaged.share == 1:
+        return "the best epoch"
+    return f"the best epoch, averaged with the starting weights ({averaged.percent} fine-tuned)"
 
 
 def _parts_text(files: Mapping[str, Path]) -> str:

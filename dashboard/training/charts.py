@@ -18,6 +18,7 @@ from core.evaluation.chart_style import (
     log_axis,
     new_figure,
 )
+from dashboard.training.averages import Averaged
 from dashboard.training.labels import FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
 
 SIZE_COLOURS = {"16": PALETTE[1], "24": PALETTE[3], "32": PALETTE[0]}
@@ -28,6 +29,7 @@ NO_FIGURES: Figures = {}
 _HEIGHT_PX = 280
 _COMPARISON_PX = 360
 _LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features", "contrast")
+_RATES_KEPT = ("val.eer", "val.eer_vlr_vlr", "val.eer_camera", "val.eer_camera_vlr_vlr")
 _RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR", "landmarks": "landmark network"}
 _FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
 _LOG_AXIS = log_axis(exponentformat="power") | {"tickfont": {"size": 10}}
@@ -73,14 +75,22 @@ def accuracy_chart(epochs: pd.DataFrame, chance: float | None = None, *, notes: 
     return figure
 
 
-def eer_chart(epochs: pd.DataFrame, before: Figures = NO_FIGURES, bicubic: Figures = NO_FIGURES) -> go.Figure | None:
+def eer_chart(
+    epochs: pd.DataFrame,
+    before: Figures = NO_FIGURES,
+    bicubic: Figures = NO_FIGURES,
+    averaged: Averaged | None = None,
+) -> go.Figure | None:
     """The equal error rate in validation in percent, overall and by size, with the best epoch marked; None without any.
 
-    `before` are the figures before the first epoch, drawn at 0; `bicubic` those of bicubic upscaling, drawn as a level.
+    `before` are the figures before the first epoch, drawn at 0; `bicubic` those of bicubic upscaling, drawn as a level;
+    `averaged` those of averages with the start: the one that the run keeps is marked.
     """
     figure = _by_size(epochs, "eer", before, bicubic)
     if figure is not None:
         _mark_best(figure, epochs, "val.eer")
+        if averaged is not None and averaged.share < 1:
+            _mark_average(figure, epochs, averaged)
         figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -285,4 +295,19 @@ def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str) -> None:
             name="best",
             hoverinfo="skip",
             marker={"symbol": "star", "size": 13, "color": THRESHOLD},
+        )
+
+
+def _mark_average(figure: go.Figure, epochs: pd.DataFrame, averaged: Averaged) -> None:
+    """The error rates of the kept average, at the epoch that was averaged."""
+    best = epochs[epochs["best"]]
+    rates = [averaged.kept[column] for column in _RATES_KEPT if column in averaged.kept]
+    if len(best) and rates:
+        figure.add_scatter(
+            x=[best.iloc[-1]["step"]] * len(rates),
+            y=[rate * _format("val.eer")[0] for rate in rates],
+            mode="markers",
+            name=f"average kept, {averaged.percent}",
+            hoverinfo="skip",
+            marker={"symbol": "diamond", "size": 9, "color": THRESHOLD},
         )

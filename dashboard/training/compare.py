@@ -12,7 +12,7 @@ from core.jobs.run_dir import Run
 from dashboard.runs.list import choose_runs, readable_entries
 from dashboard.shell.error_display import feedback
 from dashboard.training.charts import compare_chart, has_values
-from dashboard.training.data import TrainingEntry, best_figures, read_entry
+from dashboard.training.data import TrainingEntry, read_entry
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.training.run_view import flat_settings
 from dashboard.ui.markdown import plain
@@ -48,7 +48,7 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
     missing = [letter for letter, table in tables.items() if not has_values(table, column)]
     if missing:
         st.caption(f"Not measured in {' and '.join(missing)}.")
-    st.markdown("**Best epochs**")
+    st.markdown("**Weights kept: of the best epoch, or averaged with the start**")
     st.table(best_table(by_letter, measured), border="horizontal")
     differences = settings_that_differ(by_letter)
     if len(differences):
@@ -60,10 +60,10 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
 
 
 def best_table(by_letter: Mapping[str, TrainingEntry], columns: list[str]) -> pd.DataFrame:
-    """The best epoch of each run as text: figures as rows, runs as columns."""
+    """The figures of the weights that each run keeps, as text: figures as rows, runs as columns."""
     table: dict[str, list[str]] = {}
     for letter, entry in by_letter.items():
-        figures = best_figures(entry.history.epochs(), tuple(columns))
+        figures = entry.best_figures(tuple(columns))
         table[letter] = [figure_text(column, figures.get(column)) for column in columns]
     return pd.DataFrame(table, index=[FIGURES[column][0] for column in columns])
 

@@ -11,11 +11,13 @@ import streamlit as st
 from core.system.text import count
 from dashboard.shell.navigation import link
 from dashboard.training import charts
+from dashboard.training.averages import show_averages
 from dashboard.training.data import TrainingEntry, best_row
 from dashboard.training.labels import accuracy_explanation, figure_text
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}
+_DIAMONDS = " Diamonds: the best epoch averaged with the starting weights, which the run keeps."
 _DASHED = "Dashed: bicubic at the same size."
 _LOWER_IS_BETTER = frozenset({"eer"})
 
@@ -32,7 +34,9 @@ def curves(entry: TrainingEntry) -> None:
     finetune, notes = entry.run.kind == "finetune", entry.preset == "notes"
     explanation = accuracy_explanation(plan, epochs, entry.preset) if finetune else ""
     if "val.psnr_db" in epochs.columns:
-        against_bicubic(epochs, bicubic, plan.shared_identities if plan else None)
+        against_bicubic(entry, plan.shared_identities if plan else None)
+    if entry.averaged is not None:
+        show_averages(entry.averaged, before)
     accuracy = charts.accuracy_chart(epochs, plan.chance if plan else None, notes=notes)
     if explanation and accuracy is None:
         st.info(explanation, icon=":material/lightbulb:")
@@ -40,8 +44,9 @@ def curves(entry: TrainingEntry) -> None:
         ("Loss", charts.loss_chart(epochs, trace), ""),
         (
             "Equal error rate",
-            charts.eer_chart(epochs, before, bicubic),
-            "Over all pairs of validation images; lower is better. Epoch 0: before training.",
+            charts.eer_chart(epochs, before, bicubic, entry.averaged),
+            "Over all pairs of validation images; lower is better. Epoch 0: before training."
+            + (_DIAMONDS if entry.averaged is not None and entry.averaged.share < 1 else ""),
         ),
         (
             "Landmark error",
@@ -78,13 +83,18 @@ def _chart(title: str, figure: go.Figure, text: str) -> None:
         link("help", "Why validation accuracy can stay at 0 %", icon=":material/help:", topic="zero-accuracy")
 
 
-def against_bicubic(epochs: pd.DataFrame, bicubic: Mapping[str, float], shared: int | None) -> None:
-    """Show the best epoch's figures by size with those of bicubic upscaling."""
+def against_bicubic(entry: TrainingEntry, shared: int | None) -> None:
+    """Show the figures of the weights that the run keeps, by size, with those of bicubic upscaling."""
+    epochs, averaged = entry.history.epochs(), entry.averaged
     row = best_row(epochs)
-    rows = [] if row is None else bicubic_rows(row, charts.sizes(epochs), bicubic)
-    if row is None or not rows:
+    if row is None:
         return
-    st.markdown(f"**Compared with bicubic**: {'best' if row['best'] else 'last'} epoch ({row['step']:.0f})")
+    kept = row if averaged is None else pd.Series(averaged.kept)
+    rows = bicubic_rows(kept, charts.sizes(epochs), entry.history.bicubic)
+    if not rows:
+        return
+    mean = "" if averaged is None or averaged.share == 1 else f", averaged ({averaged.percent} fine-tuned)"
+    st.markdown(f"**Compared with bicubic**: {'best' if row['best'] else 'last'} epoch ({row['step']:.0f}){mean}")
     st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
     overlap = {None: "", 0: " No person in validation is in the training data."}.get(
         shared, f" Validation shares {count(shared or 0, 'person', 'people')} with training."

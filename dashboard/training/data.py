@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from core.errors import CoreError
 from core.jobs.run_dir import Run, list_runs, runs_root
 from core.system.text import count
 from core.training.history import History
 from dashboard.runs.list import RunEntry
 from dashboard.shell.resources import settings
+from dashboard.training.averages import Averaged, read_averaged
 from dashboard.training.labels import FIGURES, KINDS, data_name, upscaler_name, weights_name
 from dashboard.ui.markdown import duration
 
@@ -61,6 +64,23 @@ class TrainingEntry(RunEntry):
         progress = self.history.progress
         return progress.epochs if progress else None
 
+    @cached_property
+    def averaged(self) -> Averaged | None:
+        """What averaging with the starting weights gave; None before the end, and where nothing was averaged."""
+        if self.state.status != "done":
+            return None
+        try:
+            report = self.run.report
+        except CoreError:
+            return None
+        return read_averaged(report or {}, best_figures(self.history.epochs(), None))
+
+    def best_figures(self, columns: tuple[str, ...] = tuple(FIGURES)) -> dict[str, float]:
+        """The measured figures of the weights that the run keeps: of its best epoch, or of an average of that."""
+        if self.averaged is None:
+            return best_figures(self.history.epochs(), columns)
+        return {column: self.averaged.kept[column] for column in columns if column in self.averaged.kept}
+
 
 def read_entry(run: Run) -> TrainingEntry:
     """The training as it is now. Raises RunNotFound, StorageFailed."""
@@ -95,11 +115,13 @@ def best_row(epochs: pd.DataFrame) -> pd.Series | None:
     return (best if len(best) else epochs).iloc[-1]
 
 
-def best_figures(epochs: pd.DataFrame, columns: tuple[str, ...] = tuple(FIGURES)) -> dict[str, float]:
-    """The measured figures of the best epoch, by column."""
+def best_figures(epochs: pd.DataFrame, columns: tuple[str, ...] | None = tuple(FIGURES)) -> dict[str, float]:
+    """The measured figures of the best epoch, by column; None: all of validation."""
     row = best_row(epochs)
     if row is None:
         return {}
+    if columns is None:
+        columns = tuple(column for column in epochs.columns if column.startswith("val."))
     return {column: float(row[column]) for column in columns if column in row.index and pd.notna(row[column])}
 
 

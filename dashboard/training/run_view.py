@@ -135,8 +135,10 @@ def _figures(entry: TrainingEntry) -> None:
     row = best_row(epochs)
     if row is None:
         return
-    shown = [column for column in _BIG if column in epochs.columns and pd.notna(row[column])][:_BIG_SHOWN]
-    cells = "".join(_figure(column, float(row[column]), entry.history.before.get(column)) for column in shown)
+    figures = entry.best_figures(_BIG)
+    cells = "".join(
+        _figure(column, value, entry.history.before.get(column)) for column, value in list(figures.items())[:_BIG_SHOWN]
+    )
     st.html(f"<div class='ef-tiles'>{cells}</div>")
     by = FIGURES.get(f"val.{row.get('criterion.name')}")
     images = entry.history.plan.val_images if entry.history.plan else None
@@ -145,7 +147,16 @@ def _figures(entry: TrainingEntry) -> None:
     best = f"the best{' so far' if entry.state.live else ''}{f' by {by[0]}' if by else ''}"
     if not row["best"]:
         best = "the last, because no epoch improved on the starting weights"
-    st.caption(f"Epoch {row['step']:.0f}, {best}{of}.{against}")
+    st.caption(f"Epoch {row['step']:.0f}, {best}{of}.{_average_text(entry)}{against}")
+
+
+def _average_text(entry: TrainingEntry) -> str:
+    averaged = entry.averaged
+    if averaged is None:
+        return ""
+    if averaged.share == 1:
+        return " No average with the starting weights is better."
+    return f" Then averaged with the starting weights ({averaged.percent} fine-tuned); these are the average's figures."
 
 
 def _figure(column: str, value: float, before: float | None) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.runs.list import RunPage
 from dashboard.training.compare import compare_panel
-from dashboard.training.data import TrainingEntry, best_figures, epochs_done, read_entry, training_runs
+from dashboard.training.data import TrainingEntry, epochs_done, read_entry, training_runs
 from dashboard.training.labels import FIGURES, figure_text
 from dashboard.training.launch import launch_panel
 from dashboard.training.run_view import progress_bar, run_view
@@ -35,7 +35,7 @@ def figures_line(entry: TrainingEntry) -> str:
     done = epochs_done(entry)
     if not done:
         return ""
-    figures = list(best_figures(epochs, _LISTED).items())[:_MOST_LISTED]
+    figures = list(entry.best_figures(_LISTED).items())[:_MOST_LISTED]
     listed = ", ".join(f"{FIGURES[column][0]} {figure_text(column, value)}" for column, value in figures)
     which = "Best" if epochs["best"].any() else "Last"
     return f"{done}. {which}: {listed}." if listed else f"{done}."

@@ -60,8 +60,10 @@ def record(
     stages: dict[str, int] | None = None,
     at: datetime | None = None,
     config: dict[str, Any] | None = None,
+    averaged: float | None = None,
 ) -> Run:
-    """A run with `epochs` whole epochs and a part `within` of the next; `lift` makes its figures better."""
+    """A run with `epochs` whole epochs and a part `within` of the next; `lift` makes its figures better. `averaged`:
+    the share that was kept of averages with the start, of which 0.5 is the best and 0.25 collapsed."""
     at = at or datetime.now(UTC) - timedelta(minutes=12)
     shared = identities if shared is None else shared
     planned = stages or (NOTES if kind == "finetune" else {"dsr" if kind == "dsr" else "starter": 8})
@@ -118,6 +120,7 @@ def record(
                 "best": best,
                 "last": best,
                 "figures": last["val"],
+                **({} if averaged is None else averages_of(last["val"], averaged)),
                 "weights": {"encoder": "checkpoints/best/encoder.safetensors"}
                 if kind != "dsr"
                 else {"upscaler": "checkpoints/best/upscaler.safetensors"},
@@ -127,6 +130,21 @@ def record(
         )
     _state(run, status, at, error, total)
     return run
+
+
+def averages_of(trained: dict[str, Any], kept: float) -> dict[str, Any]:
+    """What a report says of averages; `kept` 1: the fine-tuned weights."""
+    averages = {"0.75": _scaled(trained, 0.9), "0.5": _scaled(trained, 0.8), "0.25": None}
+    figures = trained if kept == 1 else averages[f"{kept:g}"]
+    return {"averages": averages, "averaged_with_start": None if kept == 1 else kept, "figures": figures}
+
+
+def _scaled(figures: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The figures with error rates times `factor`."""
+    return {
+        name: _scaled(value, factor) if isinstance(value, dict) else value * factor if "eer" in name else value
+        for name, value in figures.items()
+    }
 
 
 TITLES = {
