@@ -52,9 +52,10 @@ bench: $(DEV)
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 # Trains the weights that ship in data/models again and measures them; takes hours. DATASET is a data set with the splits
-# train and val (identity-disjoint), TEACHER the official weights. PHOTOGRAPHS and PAIRS are Labeled Faces in the Wild:
-# the landmark network trains on the people of LANDMARK_FOLDS and of no fold, and on the aligned crops in CROPS; figures
-# are measured on the people of FOLDS, who are in no split of DATASET. TERMS are the sources of DATASET with their terms.
+# train and val (identity-disjoint), TEACHER the official weights. Crops that another program aligned come into it by
+# `dataset ingest --align-again`. PHOTOGRAPHS and PAIRS are Labeled Faces in the Wild: the landmark network trains on the
+# people of LANDMARK_FOLDS and of no fold, and on the aligned crops in CROPS; figures are measured on the people of FOLDS,
+# who are in no split of DATASET. TERMS are the sources of DATASET with their terms.
 TEACHER ?= edgeface_xxs
 LANDMARK_FOLDS ?= 1-3
 LANDMARK_VAL_FOLDS ?= 4
