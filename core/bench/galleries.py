@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from core.bench.material import Material
 from core.gallery.audit import write_audit
-from core.gallery.cipher import cipher_of
 from core.gallery.keys import Key
 from core.gallery.match import Index
 from core.gallery.records import Space
 from core.gallery.spaces import encoder_id
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 
 _ROWS_AT_ONCE = 10_000
@@ -51,9 +50,9 @@ def filled_gallery(
 
 
 def _write(
-    connection: sqlite3.Connection, space: Space, templates: NDArray[np.float32], names: list[str], places: range
+    connection: Connection, space: Space, templates: NDArray[np.float32], names: list[str], places: range
 ) -> None:
-    encoder, cipher, at = encoder_id(connection, space), cipher_of(connection), "2026-01-01T00:00:00+00:00"
+    encoder, cipher, at = encoder_id(connection, space), connection.cipher, "2026-01-01T00:00:00+00:00"
     connection.executemany(
         "INSERT INTO identity(id, name, name_key, note, enrolled_at, revision) VALUES (?, ?, ?, ?, ?, 1)",
         [

@@ -203,7 +203,7 @@ def check_detector() -> Row:
 
 
 def check_gallery(settings: Settings) -> Row:
-    """Check that the gallery opens, passes PRAGMA integrity_check, and can be searched with the weights in use."""
+    """Check that the gallery opens, passes its database's own check, and can be searched with the weights in use."""
     from core.gallery.encryption import unused_key
     from core.gallery.store import Gallery
     from core.gallery.template_replacement import other_upscalers
@@ -219,13 +219,12 @@ def check_gallery(settings: Settings) -> Row:
             space = _space_in_use(settings)
             lost = 0 if space is None else sum(each.in_space == 0 for each in gallery.identities(space=space))
             unmet = None if space is None else unmet_small_faces(settings, other_upscalers(gallery, space))
-            with gallery.database.reading() as connection:
-                verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+            problem = gallery.database.problem()
     except CoreError as error:
         return Row("gallery", "missing", error.what, error.next_step, True)
-    if verdict != "ok":
+    if problem:
         how = "Put a backup or an export in its place (edgeface-studio gallery import FILE)."
-        return Row("gallery", "missing", f"{path} is damaged: {verdict.partition(chr(10))[0]}", how, True)
+        return Row("gallery", "missing", f"{path} is damaged: {problem}", how, True)
     detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
     if unused is not None:
         how = "It is older than the key. Encrypt it: edgeface-studio gallery encrypt KEYFILE"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 
 from core.access.actor import trail_name
 from core.gallery.records import AuditEntry
+from core.gallery.storage import Connection
 from core.gallery.stored_values import encodable, stored_moment
 
 
-def write_audit(
-    connection: sqlite3.Connection, at: datetime, actor: str, event: str, identity_id: int | None = None
-) -> None:
+def write_audit(connection: Connection, at: datetime, actor: str, event: str, identity_id: int | None = None) -> None:
     """Add an entry to the audit trail, for the signed-in user, else for `actor`. `event` must hold no name."""
     connection.execute(
         "INSERT INTO audit(at, actor, event, identity_id) VALUES (?, ?, ?, ?)",
@@ -20,7 +18,7 @@ def write_audit(
     )
 
 
-def read_audit(connection: sqlite3.Connection, limit: int) -> list[AuditEntry]:
+def read_audit(connection: Connection, limit: int) -> list[AuditEntry]:
     """Return the latest `limit` entries, newest first."""
     query = "SELECT id, at, actor, event, identity_id FROM audit ORDER BY id DESC LIMIT ?"
     return [

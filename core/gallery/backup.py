@@ -14,6 +14,7 @@ from core.access.roles import Permission
 from core.errors import CoreError
 from core.gallery import schema
 from core.gallery.audit import write_audit
+from core.gallery.database import Database
 from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.errors import GalleryError, GalleryUnreadable
 from core.gallery.keys import Key
@@ -134,7 +135,8 @@ def restore(
     changed then.
     """
     require(Permission.MAINTAIN)
-    if not isinstance(gallery.path, Path):
+    database = gallery.database
+    if not (isinstance(database, Database) and isinstance(gallery.path, Path)):
         raise GalleryError("A gallery in memory can't be restored.", "Import an export instead.")
     origin = Path(source).expanduser().absolute()
     if not schema.check_file(origin):
@@ -157,7 +159,7 @@ def restore(
         with closing(connect(temporary, wait_s=0)) as whole:
             if problem := integrity_problem(whole):
                 raise GalleryUnreadable(f"{origin} is damaged: {problem}.", "Choose another backup.")
-            gallery.database.replace_content(whole)
+            database.replace_content(whole)
     return RestoreReport(people, templates, earlier, left_out)
 
 

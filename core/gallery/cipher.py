@@ -13,7 +13,8 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from typing import Literal, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -118,6 +119,10 @@ class GalleryConnection(sqlite3.Connection):
 
     cipher: Cipher = PLAIN
 
+    def stream(self, sql: str, parameters: Mapping[str, Any], /) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows one by one; SQLite never holds them all."""
+        return self.execute(sql, parameters)
+
     def register_functions(self) -> None:
         """Register the SQL functions. They use the cipher that the connection has when they are called."""
         self.create_function(
@@ -131,11 +136,6 @@ class GalleryConnection(sqlite3.Connection):
             lambda value, column, identity: None if value is None else self.cipher.decrypt(value, column, identity),
         )
         self.create_function("key_of_name", 1, name_key)
-
-
-def cipher_of(connection: sqlite3.Connection) -> Cipher:
-    """Return the cipher of this connection's file."""
-    return connection.cipher if isinstance(connection, GalleryConnection) else PLAIN
 
 
 def _derived_key(key: Key, purpose: bytes) -> bytes:

@@ -6,9 +6,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from core.access.actor import require
@@ -17,10 +16,11 @@ from core.errors import StorageFailed
 from core.gallery import schema
 from core.gallery.cipher import GalleryConnection
 from core.gallery.errors import GalleryBusy, GalleryError, GalleryUnreadable
-from core.gallery.keys import key_given
-from core.gallery.protection import Keys, apply_protection, encrypt_if_new
-from core.gallery.snapshot import backup_folder, snapshot
+from core.gallery.keys import Keys, key_given
+from core.gallery.protection import apply_protection, encrypt_if_new
+from core.gallery.snapshot import backup_folder, integrity_problem, snapshot
 from core.gallery.sqlite_errors import translated_errors
+from core.gallery.storage import Clock, Version, utc_now
 from core.system.logs import logger
 from core.system.sqlite_files import connect, identity_of, side_files, transaction
 
@@ -30,13 +30,6 @@ IN_MEMORY = ":memory:"
 
 _NO_FILE = (-1, -1)
 _WRITABLE = "Nothing was changed. Change the permissions, or copy the gallery to a folder that can be written."
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The present moment, with its time zone."""
-    return datetime.now(UTC)
 
 
 class Database:
@@ -114,14 +107,14 @@ class Database:
         """How often the file was opened; the first part of `version`. A new number may mean another file."""
         return self._opened
 
-    def version(self, connection: sqlite3.Connection) -> tuple[int, int, int] | None:
+    def version(self, connection: sqlite3.Connection) -> Version | None:
         """Return a value that changes with the file's content; None within a write, when nothing should be cached."""
         if self._writing:
             return None
         data_version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         return (self._opened, self._changes, data_version)
 
-    def is_still(self, version: tuple[int, int, int]) -> bool:
+    def is_still(self, version: Version) -> bool:
         """Whether the content is that of `version`, checked without a transaction in microseconds.
 
         False where it is unknown, and within a transaction of this connection.
@@ -150,6 +143,11 @@ class Database:
                     return False
                 time.sleep(0.02)
             return True
+
+    def problem(self) -> str:
+        """Return what SQLite's integrity checks find, in a few words; "" for a sound file."""
+        with self._turn() as connection:
+            return integrity_problem(connection)
 
     def replace_content(self, source: sqlite3.Connection) -> None:
         """Replace the content with another database's, in one SQLite transaction.

@@ -47,8 +47,8 @@ def dismiss(gallery: Gallery, key: FindingKey, *, actor: str = "local") -> None:
             find_identity(connection, person)
         at = gallery.database.now()
         added = connection.execute(
-            "INSERT OR IGNORE INTO reviewed(code, identity_id, other_id, templates, at, actor) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reviewed(code, identity_id, other_id, templates, at, actor) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (key.code, key.person, key.other, key.numbers, at.isoformat(), trail_name(actor)),
         )
         if added.rowcount:
@@ -59,8 +59,8 @@ def undo_dismissal(gallery: Gallery, key: FindingKey, *, actor: str = "local") -
     """Remove a dismissal, so that the finding is listed again. Raises GalleryBusy, NotAllowed."""
     with gallery.database.transaction() as connection:
         gone = connection.execute(
-            "DELETE FROM reviewed WHERE code = ? AND identity_id = ? AND other_id IS ? AND templates = ?",
-            (key.code, key.person, key.other, key.numbers),
+            "DELETE FROM reviewed WHERE code = ? AND identity_id = ? AND coalesce(other_id, 0) = ? AND templates = ?",
+            (key.code, key.person, key.other or 0, key.numbers),
         )
         if gone.rowcount:
             at = gallery.database.now()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from core.access.actor import require
 from core.access.roles import Permission
 from core.gallery.audit import write_audit
@@ -12,6 +10,7 @@ from core.gallery.errors import GalleryError
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, read_protection, write_protection
 from core.gallery.sqlite_errors import damaged_gallery
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 from core.gallery.template_queries import reassign_sighting, reassign_template
 
@@ -72,7 +71,7 @@ def _reseal(gallery: Gallery, new: Cipher, event: str, actor: str, *, encrypted:
     gallery.tidy()
 
 
-def _reseal_people(connection: sqlite3.Connection, old: Cipher, new: Cipher) -> None:
+def _reseal_people(connection: Connection, old: Cipher, new: Cipher) -> None:
     texts: tuple[tuple[str, Column], ...] = (("name", "name"), ("note", "note"))
     for number, *values in connection.execute("SELECT id, name, note FROM identity").fetchall():
         plain = [old.decrypt_text(value, place, number) for value, (_, place) in zip(values, texts, strict=True)]
@@ -87,7 +86,7 @@ def _reseal_people(connection: sqlite3.Connection, old: Cipher, new: Cipher) -> 
         )
 
 
-def _reseal_templates(connection: sqlite3.Connection, old: Cipher, new: Cipher) -> None:
+def _reseal_templates(connection: Connection, old: Cipher, new: Cipher) -> None:
     for (number,) in connection.execute("SELECT id FROM template").fetchall():
         reassign_template(connection, number, old, new)
     for (number,) in connection.execute("SELECT id FROM sighting").fetchall():

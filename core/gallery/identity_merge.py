@@ -5,13 +5,12 @@ What undo needs is held in memory by the caller, never in the file: an earlier n
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from core.gallery.audit import write_audit
-from core.gallery.cipher import CANT_DECRYPT, GalleryConnection
+from core.gallery.cipher import CANT_DECRYPT
 from core.gallery.errors import GalleryError, IdentityNotFound
 from core.gallery.identity_queries import (
     find_identity,
@@ -24,6 +23,7 @@ from core.gallery.identity_queries import (
 )
 from core.gallery.records import Identity, StoredTemplate
 from core.gallery.sqlite_errors import damaged_gallery
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 from core.gallery.template_queries import insert_templates, reassign_sighting, reassign_template
 from core.gallery.validation import clean_name
@@ -153,7 +153,7 @@ def _undo_removal(gallery: Gallery, change: TemplateRemoved, actor: str) -> int:
     return old.identity_id
 
 
-def _person(connection: sqlite3.Connection, number: int) -> Identity:
+def _person(connection: Connection, number: int) -> Identity:
     found = read_identities(connection, None, identity_id=number)
     if not found:
         raise IdentityNotFound(f"No identity has the number {number} any more.", "There is nothing to undo.")
@@ -166,14 +166,12 @@ _IDS_OF = {
 }
 
 
-def _ids(
-    connection: sqlite3.Connection, person: int, table: Literal["template", "sighting"] = "template"
-) -> tuple[int, ...]:
+def _ids(connection: Connection, person: int, table: Literal["template", "sighting"] = "template") -> tuple[int, ...]:
     found = connection.execute(_IDS_OF[table], (person,))
     return tuple(int(row[0]) for row in found)
 
 
-def _move(connection: GalleryConnection, templates: tuple[int, ...], sightings: tuple[int, ...], person: int) -> None:
+def _move(connection: Connection, templates: tuple[int, ...], sightings: tuple[int, ...], person: int) -> None:
     try:
         for number in templates:
             reassign_template(connection, number, connection.cipher, connection.cipher, to=person)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from core.gallery.audit import write_audit
 from core.gallery.errors import ImportRejected
 from core.gallery.identity_queries import insert_identity, name_token
 from core.gallery.records import NewTemplate, Space
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import MAX_NAME_CHARS
@@ -100,7 +100,7 @@ def merge_people(
     return ImportReport(report.added, report.extended, report.skipped, renamed, stored, repeated)
 
 
-def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterable[ArchiveTemplate]) -> int:
+def _insert(connection: Connection, identity_id: int, templates: Iterable[ArchiveTemplate]) -> int:
     stored = 0
     for (space, at), group in groupby(templates, key=lambda item: (item.space, item.added_at)):
         batch: list[NewTemplate] = [item.template for item in group]
@@ -109,9 +109,7 @@ def _insert(connection: sqlite3.Connection, identity_id: int, templates: Iterabl
     return stored
 
 
-def _lacking(
-    connection: sqlite3.Connection, identity_id: int, templates: Sequence[ArchiveTemplate]
-) -> list[ArchiveTemplate]:
+def _lacking(connection: Connection, identity_id: int, templates: Sequence[ArchiveTemplate]) -> list[ArchiveTemplate]:
     """Those of `templates` that the identity doesn't hold yet, number for number."""
     held = {
         (stored.space.weights_sha256, stored.space.upscaler, stored.space.flip_tta, stored.vector.tobytes())

@@ -5,16 +5,17 @@ Identities that haven't changed since an earlier index aren't read again.
 
 from __future__ import annotations
 
-import sqlite3
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from core.gallery.cipher import CANT_DECRYPT, PLAIN, cipher_of
+from core.gallery.cipher import CANT_DECRYPT, PLAIN
 from core.gallery.match import Index, weights_of
 from core.gallery.records import Space
 from core.gallery.spaces import IN_SPACE, space_parameters
 from core.gallery.sqlite_errors import damaged_gallery
+from core.gallery.storage import Connection
 from core.gallery.stored_values import stored_vectors
 
 _IDS_AT_ONCE = 500
@@ -45,12 +46,12 @@ class _Means(NamedTuple):
 _Rows = TypeVar("_Rows", _Templates, _Means)
 
 
-def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | None = None) -> Index:
+def build_index(connection: Connection, space: Space, earlier: Index | None = None) -> Index:
     """Build the index of `space` for the current content, reusing unchanged identities of `earlier`.
 
     Raises GalleryUnreadable when a stored value is invalid.
     """
-    name = cipher_of(connection).sql("name", "name", "id")
+    name = connection.cipher.sql("name", "name", "id")
     query = f"SELECT id, {name}, revision FROM identity ORDER BY id"  # nosec B608  # a column's name
     listed = connection.execute(query).fetchall()
     numbers, names, revised = zip(*listed, strict=True) if listed else ((), (), ())
@@ -60,7 +61,7 @@ def build_index(connection: sqlite3.Connection, space: Space, earlier: Index | N
         fresh = _read_people(connection, space, everyone[~same])
         means = _merged(earlier, everyone[same], fresh)
     else:
-        means = _read(connection, space, "1")
+        means = _read(connection, space, "true")
     starts = np.flatnonzero(np.diff(means.owners, prepend=-1))
     ids = means.owners[starts]
     places = np.searchsorted(everyone, ids).tolist()
@@ -100,7 +101,7 @@ def _in_order(rows: _Rows) -> _Rows:
     return type(rows)(*(column[order] for column in rows))
 
 
-def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) -> _Means:
+def _read_people(connection: Connection, space: Space, ids: np.ndarray) -> _Means:
     """The means of those of `ids` who have templates in `space`."""
     nothing = np.zeros(0, np.int64)
     parts = [_Means(nothing, nothing, np.zeros((0, space.dim), np.float32), nothing)]
@@ -110,7 +111,7 @@ def _read_people(connection: sqlite3.Connection, space: Space, ids: np.ndarray) 
     return _Means(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
+def _read(connection: Connection, space: Space, which: str) -> _Means:
     where, values = f"({which}) AND {IN_SPACE}", space_parameters(space)
     # An upper bound: counting all templates reads a small index, counting these would read the whole table once more.
     # Unused rows of the arrays take no memory.
@@ -121,11 +122,11 @@ def _read(connection: sqlite3.Connection, space: Space, which: str) -> _Means:
         "SELECT t.identity_id, coalesce(t.size_px, 0), t.vector, t.recognisability FROM template t "
         f"WHERE {where} ORDER BY t.id"  # nosec B608  # as above
     )
-    cursor = connection.execute(query, values)
-    cipher = cipher_of(connection)
+    rows = connection.stream(query, values)
+    cipher = connection.cipher
     owners, sizes = np.empty(most, np.int64), np.empty(most, np.int64)
     vectors, recognisability, done = np.empty((most, space.dim), np.float32), np.empty(most), 0
-    while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         people, side, blobs, measured = zip(*chunk, strict=True)
         if cipher is not PLAIN:
             try:

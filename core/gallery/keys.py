@@ -12,7 +12,7 @@ import hmac
 import importlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key({self.fingerprint})"
+
+
+Keys = Callable[[], Key | None]
+"""Gives the operator's key, None when there is none."""
 
 
 def new_key() -> Key:

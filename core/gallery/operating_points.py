@@ -56,6 +56,12 @@ class OperatingPoint:
         return TemplateMix(self.templates, self.photographs)
 
 
+_CONDITIONS = (
+    *("encoder_id", "upscaler_sha256", "flip_tta", "probe_px_min", "probe_px_max", "measure", "target"),
+    *("gallery_size", "templates", "photographs", "frames"),
+)
+"""What makes two operating points the same one, as the table has it."""
+
 _STORED = tuple(field.name for field in fields(OperatingPoint) if field.name != "at")
 
 
@@ -180,8 +186,10 @@ def save_operating_point(gallery: Gallery, space: Space, point: OperatingPoint, 
             *(getattr(point, name) for name in _STORED),
             at.isoformat(),
         )
+        same = " AND ".join(f"{name} = :{name}" for name in _CONDITIONS)
+        connection.execute(f"DELETE FROM operating_point WHERE {same}", dict(zip(names, values, strict=True)))  # nosec B608
         connection.execute(
-            f"INSERT OR REPLACE INTO operating_point({', '.join(names)}) "  # nosec B608  # columns' names
+            f"INSERT INTO operating_point({', '.join(names)}) "  # nosec B608  # columns' names
             f"VALUES ({', '.join('?' * len(names))})",
             values,
         )
@@ -213,7 +221,7 @@ def remove_operating_points(
     with gallery.database.transaction() as connection:
         removed = connection.execute(
             """DELETE FROM operating_point WHERE encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-            AND upscaler_sha256 = :upscaler AND flip_tta = :flip AND (:run IS NULL OR run = :run)""",
+            AND upscaler_sha256 = :upscaler AND flip_tta = :flip AND run = coalesce(:run, run)""",
             {**space_parameters(space), "run": run},
         ).rowcount
         if removed:

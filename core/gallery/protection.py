@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from core.gallery.cipher import PLAIN, SCHEME, AesGcmCipher, GalleryConnection
 from core.gallery.errors import GalleryLocked, GalleryNewer
-from core.gallery.keys import KEY_FILE_VARIABLE, Key
+from core.gallery.keys import KEY_FILE_VARIABLE, Key, Keys
+from core.gallery.storage import Reader
 from core.system.sqlite_files import transaction
-
-Keys = Callable[[], Key | None]
-"""Gives the operator's key, None when there is none."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Protection:
         return bool(self.fingerprint)
 
 
-def read_protection(connection: sqlite3.Connection) -> Protection:
+def read_protection(connection: Reader) -> Protection:
     """Read the encryption state from the file. Raises GalleryNewer for an unknown scheme."""
     row = connection.execute("SELECT scheme, fingerprint, since FROM protection").fetchone()
     if row is None:
@@ -79,7 +75,7 @@ def encrypt_if_new(connection: GalleryConnection, keys: Keys, now: datetime) -> 
             write_protection(connection, key.fingerprint, now)
 
 
-def write_protection(connection: sqlite3.Connection, fingerprint: str, at: datetime) -> None:
+def write_protection(connection: Reader, fingerprint: str, at: datetime) -> None:
     connection.execute(
         "INSERT INTO protection(id, scheme, fingerprint, since) VALUES (1, ?, ?, ?)",
         (SCHEME, fingerprint, at.isoformat()),

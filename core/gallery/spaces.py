@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 
 from core.gallery.errors import SpaceMismatch
 from core.gallery.records import Space
+from core.gallery.storage import Connection
 from core.gallery.stored_values import insert
 from core.gallery.validation import check_space
 
 IN_SPACE = """t.encoder_id IN (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-    AND t.flip_tta = :flip AND (t.kind = 'hr' OR :any_upscaler OR t.upscaler_sha256 =
-        CASE WHEN instr(:bicubic_px, ' ' || t.size_px || ' ') THEN 'bicubic' ELSE :upscaler END)"""
+    AND t.flip_tta = :flip AND (t.kind = 'hr' OR :any_upscaler = 1 OR t.upscaler_sha256 =
+        CASE WHEN :bicubic_px LIKE '% ' || t.size_px || ' %' THEN 'bicubic' ELSE :upscaler END)"""
 """Which templates a space meets; `t` is the template."""
 
 
@@ -27,7 +27,7 @@ def space_parameters(space: Space) -> dict[str, str | int]:
     }
 
 
-def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
+def encoder_id(connection: Connection, space: Space) -> int:
     """The number of the space's encoder, added when it is new. Raises SpaceMismatch when it had another
     length.
     """
@@ -47,7 +47,7 @@ def encoder_id(connection: sqlite3.Connection, space: Space) -> int:
     return int(row[0])
 
 
-def read_spaces(connection: sqlite3.Connection, specialists: Collection[str] = ()) -> list[tuple[Space, int, int]]:
+def read_spaces(connection: Connection, specialists: Collection[str] = ()) -> list[tuple[Space, int, int]]:
     """(space, templates it meets, identities it meets) for every space that the stored templates allow, most
     first.
 

@@ -12,7 +12,7 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery.audit import read_audit, write_audit
-from core.gallery.database import Clock, Database, utc_now
+from core.gallery.database import Database
 from core.gallery.errors import GalleryBusy, IdentityNotFound, TemplateInvalid
 from core.gallery.identity_queries import (
     count_people,
@@ -25,11 +25,11 @@ from core.gallery.identity_queries import (
     touch,
 )
 from core.gallery.index_build import build_index
-from core.gallery.keys import key_given
+from core.gallery.keys import Keys, key_given
 from core.gallery.match import Index
-from core.gallery.protection import Keys
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import read_spaces
+from core.gallery.storage import Clock, Storage, Version, utc_now
 from core.gallery.stored_values import decrypt_crop
 from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import clean_name, clean_note
@@ -47,10 +47,10 @@ class Gallery:
     Every change is complete and on disk when its method returns, or didn't happen when it raises.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         self.database = database
-        self._indexes: dict[Space, tuple[tuple[int, int, int], Index]] = {}
-        self._counts: dict[Space | None, tuple[tuple[int, int, int], tuple[int, int, int]]] = {}
+        self._indexes: dict[Space, tuple[Version, Index]] = {}
+        self._counts: dict[Space | None, tuple[Version, tuple[int, int, int]]] = {}
 
     @classmethod
     def open(
@@ -234,9 +234,9 @@ class Gallery:
         """Return one crop for each identity that has any, by number: that of the largest face."""
         with self.database.reading() as connection:
             found = connection.execute(
-                """SELECT identity_id, crop, max(probe_px) FROM template WHERE crop IS NOT NULL GROUP BY
-                identity_id
-                """
+                """SELECT t.identity_id, t.crop FROM template t JOIN (SELECT id, row_number() OVER (
+                    PARTITION BY identity_id ORDER BY probe_px DESC, id) AS place
+                    FROM template WHERE crop IS NOT NULL) ranked ON ranked.id = t.id WHERE ranked.place = 1"""
             )
             return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 

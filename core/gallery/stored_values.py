@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 
-from core.gallery.cipher import CANT_DECRYPT, Column, cipher_of
+from core.gallery.cipher import CANT_DECRYPT, Column
 from core.gallery.sqlite_errors import damaged_gallery
+from core.gallery.storage import Connection
 
 
-def decrypt_text(connection: sqlite3.Connection, value: str, column: Column, person: int) -> str:
+def decrypt_text(connection: Connection, value: str, column: Column, person: int) -> str:
     """A stored text as it was given. Raises GalleryUnreadable when it can't be opened."""
     try:
-        return cipher_of(connection).decrypt_text(value, column, person)
+        return connection.cipher.decrypt_text(value, column, person)
     except ValueError as error:
         raise damaged_gallery("The gallery", CANT_DECRYPT) from error
 
 
-def decrypt_crop(connection: sqlite3.Connection, value: bytes, person: int) -> bytes:
+def decrypt_crop(connection: Connection, value: bytes, person: int) -> bytes:
     """A stored crop as it was given. Raises GalleryUnreadable when it can't be opened."""
     try:
-        return cipher_of(connection).decrypt(value, "crop", person)
+        return connection.cipher.decrypt(value, "crop", person)
     except ValueError as error:
         raise damaged_gallery("The gallery", CANT_DECRYPT) from error
 
@@ -54,12 +54,11 @@ def stored_moment(text: str) -> datetime:
         raise damaged_gallery("The gallery", "a stored time isn't one") from error
 
 
-def insert(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> int:
+def insert(connection: Connection, statement: str, values: Sequence[object]) -> int:
     """Run an INSERT; the new row's number."""
-    row_id = connection.execute(statement, values).lastrowid
-    return int(row_id) if row_id is not None else 0
+    return int(connection.execute(f"{statement} RETURNING id", values).fetchone()[0])
 
 
 def encodable(text: str) -> str:
     """`text` without what can't be encoded, so that a search for it finds nothing instead of failing."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.gallery.cipher import Cipher, cipher_of
+from core.gallery.cipher import Cipher
 from core.gallery.identity_queries import touch
 from core.gallery.records import NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import IN_SPACE, encoder_id, space_parameters
+from core.gallery.storage import Connection
 from core.gallery.stored_values import stored_moment, stored_vector
 from core.gallery.validation import check_template
 
 
 def insert_templates(
-    connection: sqlite3.Connection,
+    connection: Connection,
     identity_id: int,
     templates: Sequence[NewTemplate],
     space: Space,
     at: datetime,
 ) -> None:
     """Add templates to an identity. Raises TemplateInvalid or SpaceMismatch; nothing is added then."""
-    encoder, cipher = encoder_id(connection, space), cipher_of(connection)
+    encoder, cipher = encoder_id(connection, space), connection.cipher
     rows = []
     for template in templates:
         vector = check_template(template, space)
@@ -53,26 +53,24 @@ def insert_templates(
     touch(connection, identity_id)
 
 
-def read_templates(
-    connection: sqlite3.Connection, identity_id: int, space: Space | None = None
-) -> Iterator[StoredTemplate]:
+def read_templates(connection: Connection, identity_id: int, space: Space | None = None) -> Iterator[StoredTemplate]:
     """Yield an identity's templates, oldest first; with `space`, only those that it meets."""
     parameters: dict[str, str | int] = {"id": identity_id}
     if space is not None:
         parameters |= space_parameters(space)
-    which = f"t.identity_id = :id AND ({'1' if space is None else IN_SPACE}) ORDER BY t.id"
+    which = f"t.identity_id = :id AND ({'true' if space is None else IN_SPACE}) ORDER BY t.id"
     for row in connection.execute(f"{_template(connection)} WHERE {which}", parameters):
         yield _stored_template(row)
 
 
-def read_template(connection: sqlite3.Connection, template_id: int) -> StoredTemplate | None:
+def read_template(connection: Connection, template_id: int) -> StoredTemplate | None:
     """Return one template by its number, or None."""
     row = connection.execute(f"{_template(connection)} WHERE t.id = ?", (template_id,)).fetchone()
     return None if row is None else _stored_template(row)
 
 
-def _template(connection: sqlite3.Connection) -> str:
-    cipher = cipher_of(connection)
+def _template(connection: Connection) -> str:
+    cipher = connection.cipher
     return f"""SELECT t.id, t.identity_id, e.name, e.weights_sha256, t.upscaler_sha256, t.flip_tta, e.dim,
         {cipher.sql("t.vector", "vector", "t.identity_id")}, t.kind, t.probe_px, t.size_px, t.image_sha256,
         {cipher.sql("t.crop", "crop", "t.identity_id")}, {cipher.sql("t.source", "source", "t.identity_id")},
@@ -97,9 +95,7 @@ def _stored_template(row: tuple[Any, ...]) -> StoredTemplate:
     )
 
 
-def reassign_template(
-    connection: sqlite3.Connection, template: int, old: Cipher, new: Cipher, to: int | None = None
-) -> None:
+def reassign_template(connection: Connection, template: int, old: Cipher, new: Cipher, to: int | None = None) -> None:
     """Encrypt one template's values with `new`; with `to`, also move it to that identity.
 
     Raises ValueError when a value can't be decrypted with `old`.
@@ -120,9 +116,7 @@ def reassign_template(
     )
 
 
-def reassign_sighting(
-    connection: sqlite3.Connection, sighting: int, old: Cipher, new: Cipher, to: int | None = None
-) -> None:
+def reassign_sighting(connection: Connection, sighting: int, old: Cipher, new: Cipher, to: int | None = None) -> None:
     """Do what `reassign_template` does for one sighting and its crop."""
     person, crop = connection.execute("SELECT identity_id, crop FROM sighting WHERE id = ?", (sighting,)).fetchone()
     owner = person if to is None else to

@@ -5,19 +5,19 @@ The gallery is complete at every moment, and a second start continues from what 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.gallery.audit import write_audit
-from core.gallery.cipher import cipher_of
 from core.gallery.identity_queries import read_identities, touch
 from core.gallery.records import Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import IN_SPACE, space_parameters
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 from core.gallery.template_queries import insert_templates, read_template
 
-_SAME_PHOTOGRAPH = """(n.identity_id = t.identity_id AND n.kind = t.kind AND n.size_px IS t.size_px AND
+_SAME_PHOTOGRAPH = """(n.identity_id = t.identity_id AND n.kind = t.kind
+    AND coalesce(n.size_px, 0) = coalesce(t.size_px, 0) AND
     CASE WHEN n.image_sha256 != '' AND t.image_sha256 != '' THEN n.image_sha256 = t.image_sha256
     ELSE n.crop IS NOT NULL AND {crop_n} = {crop_t} END)"""
 
@@ -27,15 +27,15 @@ _OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder 
 the same weights with the other flip setting aren't among them: they serve searches of their own."""
 
 
-def _made(connection: sqlite3.Connection) -> str:
+def _made(connection: Connection) -> str:
     """SQL for: there is a template of the same photograph in the space."""
     same = _SAME_PHOTOGRAPH.format(crop_n=_crop(connection, "n"), crop_t=_crop(connection, "t"))
     return f"EXISTS (SELECT 1 FROM template n WHERE {same} AND {IN_SPACE.replace('t.', 'n.')})"  # nosec B608  # constants
 
 
-def _crop(connection: sqlite3.Connection, alias: str) -> str:
+def _crop(connection: Connection, alias: str) -> str:
     """A crop as it was given: two sealed ones of the same picture differ."""
-    return cipher_of(connection).sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
+    return connection.cipher.sql(f"{alias}.crop", "crop", f"{alias}.identity_id")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
         found = connection.execute(
             f"""SELECT max(t.id), t.identity_id FROM template t
             WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {made}
-            GROUP BY t.identity_id, t.kind, t.size_px,
-                CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} ELSE t.image_sha256 END
+            GROUP BY t.identity_id, t.kind, t.size_px, t.image_sha256,
+                CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} END
             ORDER BY t.identity_id, max(t.id)""",  # nosec B608  # constants and a column's name
             parameters,
         ).fetchall()
@@ -123,7 +123,7 @@ def store_replacements(
     return stored
 
 
-def _still_wanted(connection: sqlite3.Connection, source: StoredTemplate, space: Space) -> bool:
+def _still_wanted(connection: Connection, source: StoredTemplate, space: Space) -> bool:
     query = f"SELECT {_made(connection)} FROM template t WHERE t.id = :id"  # nosec B608  # constants
     row = connection.execute(query, {**space_parameters(space), "id": source.id}).fetchone()
     return row is not None and not row[0]

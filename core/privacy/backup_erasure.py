@@ -18,7 +18,7 @@ import numpy as np
 
 from core.gallery.backup import Backup, connect_read_only, list_backups
 from core.gallery.cipher import PLAIN, AesGcmCipher, Cipher
-from core.gallery.protection import Keys
+from core.gallery.keys import Keys
 from core.gallery.store import Gallery
 from core.system.sqlite_files import connect, erase_rows, side_files
 

@@ -15,8 +15,9 @@ from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import SettingsInvalid
 from core.gallery.audit import write_audit
-from core.gallery.cipher import GalleryConnection
+from core.gallery.storage import Connection
 from core.gallery.store import Gallery
+from core.gallery.stored_values import insert
 from core.images import encode_image
 from core.recognition.results import Recognition
 from core.video.live import LiveFace
@@ -83,7 +84,7 @@ def write_rule(gallery: Gallery, rule: SightingRule, *, actor: str = "local") ->
             "INSERT INTO sighting_rule(id, kept, crops, retention_h) VALUES (1, ?, ?, ?) "
             "ON CONFLICT(id) DO UPDATE SET kept = excluded.kept, crops = excluded.crops, "
             "retention_h = excluded.retention_h",
-            (rule.kept, rule.crops, rule.retention_h),
+            (int(rule.kept), int(rule.crops), rule.retention_h),
         )
         write_audit(connection, gallery.database.now(), actor, "sighting rule changed", None)
         gone = 0
@@ -113,7 +114,7 @@ def sightings(gallery: Gallery, *, identity_id: int | None = None, limit: int = 
         found = connection.execute(
             f"""SELECT s.id, s.identity_id, {name}, s.began, s.ended, s.score, s.threshold, s.probe_px, s.frames,
             s.source, {crop} FROM sighting s JOIN identity i ON i.id = s.identity_id
-            WHERE :person IS NULL OR s.identity_id = :person
+            WHERE s.identity_id = coalesce(:person, s.identity_id)
             ORDER BY s.ended DESC, s.id DESC LIMIT :limit""",  # nosec B608  # columns' names
             {"person": identity_id, "limit": limit},
         ).fetchall()
@@ -139,7 +140,7 @@ def forget(gallery: Gallery, identity_id: int | None = None, *, actor: str = "lo
     """Delete the sightings of one person, or all of them, and their traces in the file; return their number."""
     with gallery.database.transaction(Permission.DELETE) as connection:
         gone = connection.execute(
-            "DELETE FROM sighting WHERE :person IS NULL OR identity_id = :person", {"person": identity_id}
+            "DELETE FROM sighting WHERE identity_id = coalesce(:person, identity_id)", {"person": identity_id}
         ).rowcount
         write_audit(connection, gallery.database.now(), actor, "sightings deleted", identity_id)
     gallery.database.tidy()
@@ -201,7 +202,8 @@ class SightingLog:
             if connection.execute("SELECT 1 FROM identity WHERE id = ?", (identity_id,)).fetchone() is None:
                 return None  # removed a moment ago
             at = _text(now)
-            row = connection.execute(
+            return insert(
+                connection,
                 """INSERT INTO sighting(identity_id, began, ended, score, threshold, probe_px, frames, source, crop)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
@@ -216,7 +218,6 @@ class SightingLog:
                     self._crop(connection, identity_id, found),
                 ),
             )
-            return row.lastrowid
 
     def _go_on(self, stay: _Stay, person: int, found: Recognition, frames: int, better: bool) -> bool:
         with self._gallery.database.transaction(Permission.VIEW) as connection:
@@ -236,7 +237,7 @@ class SightingLog:
                 )
         return True
 
-    def _crop(self, connection: GalleryConnection, person: int, found: Recognition) -> bytes | None:
+    def _crop(self, connection: Connection, person: int, found: Recognition) -> bytes | None:
         if not self._rule.crops or found.probe is None:
             return None
         crop = found.probe.crop
