@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import SettingsInvalid
+from core.system.server_address import resolved_place
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,11 +35,12 @@ VLR_SIZES_PX = (16, 24, 32)
 @dataclass(frozen=True)
 class Settings:
     """The paths of an installation. They follow from `data_dir`; `models_dir`, with the shipped weights, is the
-    project's own data/models unless EDGEFACE_MODELS_DIR names another folder."""
+    project's own data/models unless EDGEFACE_MODELS_DIR names another folder. `gallery_path` may be the address of a
+    server, "postgresql://...": then it is a text."""
 
     data_dir: Path
     models_dir: Path
-    gallery_path: Path
+    gallery_path: Path | str
 
     @property
     def weights_dir(self) -> Path:
@@ -70,6 +72,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsInvalid(
             "EDGEFACE_GALLERY is :memory:, which would keep nothing.", "Point it at a file, or unset it."
         )
-    gallery = Path(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db").expanduser().resolve()
+    gallery = resolved_place(env.get("EDGEFACE_GALLERY") or data_dir / "gallery.db")
     models = Path(env.get("EDGEFACE_MODELS_DIR") or PROJECT_ROOT / "data" / "models").expanduser().resolve()
     return Settings(data_dir=data_dir, models_dir=models, gallery_path=gallery)

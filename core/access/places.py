@@ -40,7 +40,8 @@ def require_paths(settings: Settings, paths: Iterable[Path]) -> None:
     """Apply `require_path` to each. Raises NotAllowed."""
     if allowed(Permission.ANYWHERE):
         return
-    data, gallery = _as_named(settings.data_dir), _as_named(settings.gallery_path)
+    data = _as_named(settings.data_dir)
+    gallery = _as_named(settings.gallery_path) if isinstance(settings.gallery_path, Path) else None
     listed = [each for each in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if each]
     roots = [os.path.realpath(each) for each in (str(settings.models_dir), *listed)]
     for path in paths:
@@ -80,7 +81,8 @@ def require_places(settings: Settings, config: Mapping[str, Any]) -> None:
     """Apply `require_path` to every path in a run's config, and `require_host` to every address. Raises NotAllowed."""
     for text in _texts(config):
         if _ADDRESS.match(text):
-            require_host(text)
+            if text != settings.gallery_path:  # an address where the gallery is on a server
+                require_host(text)
         elif text.startswith("~") or ("/" in text and _a_path(text) and not _CAMERA.fullmatch(text)):
             require_path(settings, Path(text) if text.startswith("~") else PROJECT_ROOT / text)
 

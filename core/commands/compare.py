@@ -11,6 +11,7 @@ from core.commands.shared.option_types import DEFAULT_THRESHOLD, JsonOption, Thr
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
 from core.commands.shared.printing import note, say, say_json
+from core.system.server_address import may_be_there
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +36,9 @@ def compare(
 
     images = [read_image(a), read_image(b)]
     gallery = load_settings().gallery_path  # for its calibrated thresholds alone
-    pipeline = options.pipeline(recognition_threshold=threshold, gallery_path=gallery if gallery.is_file() else None)
+    pipeline = options.pipeline(
+        recognition_threshold=threshold, gallery_path=gallery if may_be_there(gallery) else None
+    )
     result = pipeline.compare(*images, reduce_to_px=int(size) if size else None)
     if as_json:
         say_json(

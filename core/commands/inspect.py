@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.common import UsageMistake, example, gallery_place, user_path
 from core.commands.shared.option_types import GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import EncoderOptions
 from core.commands.shared.printing import progress, progress_line, say, say_json
 from core.settings import load_settings
 from core.system.atomic_file import write_atomically
+from core.system.server_address import may_be_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +97,8 @@ def inspect(
 
     reduction = Reduction(size, degradation, seed)
     if image is not None:
-        gallery = gallery_file(load_settings(), gallery_path)
-        pipeline = options.pipeline(gallery_path=gallery if gallery.is_file() else None)
+        gallery = gallery_place(load_settings(), gallery_path)
+        pipeline = options.pipeline(gallery_path=gallery if may_be_there(gallery) else None)
         _print_inspection(_of_photograph(pipeline, image, reduction, identity or ""), out, as_json)
         return
     pictures, name = _pictures(dataset or "", split)

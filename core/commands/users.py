@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.commands.shared.common import UsageMistake, confirm_or_exit, example, gallery_file
+from core.commands.shared.common import UsageMistake, confirm_or_exit, example, gallery_place
 from core.commands.shared.option_types import GalleryOption, JsonOption, YesOption
 from core.commands.shared.printing import note, say, say_audit, say_json, say_table
 from core.settings import load_settings
+from core.system.server_address import may_be_there
 
 group = typer.Typer(
     help="Accounts of the dashboard. Once there is one, every visitor has to sign in.",
@@ -111,9 +112,9 @@ def audit(
     from core.gallery.store import Gallery
 
     settings = load_settings()
-    path = gallery_file(settings, gallery_path)
+    path = gallery_place(settings, gallery_path)
     people = []
-    if path.exists():
+    if may_be_there(path):
         with Gallery.open(path, create=False) as gallery:
             people = gallery.audit(limit)
     entries = combined_trail(read_trail(settings, limit), people, limit)

@@ -21,6 +21,7 @@ from core.errors import CoreError
 from core.gallery.snapshot import backup_folder
 from core.settings import Settings, load_settings
 from core.system.private_files import make_private
+from core.system.server_address import may_be_there
 from core.system.sqlite_files import side_files
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def check_gallery(settings: Settings) -> Row:
     from core.models.active import unmet_small_faces
 
     path = settings.gallery_path
-    if not path.exists():
+    if not may_be_there(path):
         how = "It is created by the first enrolment: edgeface-studio enroll --user-id NAME --photos A.jpg B.jpg C.jpg"
         return Row("gallery", "missing", f"none yet at {path}", how)
     try:
@@ -302,7 +303,9 @@ def check_disk(settings: Settings) -> Row:
 def check_private(settings: Settings) -> Row:
     """Remove the permissions of other accounts on the data folder and the gallery."""
     gallery = settings.gallery_path
-    places = [settings.data_dir, gallery, *side_files(gallery), backup_folder(gallery)]
+    places = [settings.data_dir]
+    if isinstance(gallery, Path):
+        places += [gallery, *side_files(gallery), backup_folder(gallery)]
     repaired = make_private(places)
     if repaired.refused:
         first, more = repaired.refused[0], len(repaired.refused) - 1

@@ -69,7 +69,7 @@ def job_config(
     *,
     weights: str | Path | None = None,
     upscaler: str | Path | None = None,
-    gallery_path: Path | None = None,
+    gallery_path: Path | str | None = None,
     use_tta: bool = False,
     keep_old: bool = False,
     device: str = "auto",

@@ -183,11 +183,11 @@ def _calibrated(
     evaluation = replace(evaluation, protocol={**evaluation.protocol, "people_the_weights_know": said})
     write_atomically(context.run.path / "operating_points.json", points_json(points).encode())
     if config.gallery:
-        store_points(Path(config.gallery), system, points)
+        store_points(config.gallery, system, points)
     return evaluation
 
 
-def store_points(gallery: Path, system: System, points: list[OperatingPoint]) -> None:
+def store_points(gallery: Path | str, system: System, points: list[OperatingPoint]) -> None:
     """Store thresholds in a gallery, for the system that measured them. Raises GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 

@@ -22,6 +22,7 @@ from core.evaluation.config_models import (
 )
 from core.evaluation.evaluation_spec import BOTH_DEGRADATIONS, COMPARING, Plan, SystemSpec, plan_of, refused
 from core.evaluation.goal import Goal
+from core.system.server_address import resolved_place
 from core.system.validated import validated
 
 Config = dict[str, Any]
@@ -118,7 +119,7 @@ def calibration_config(
     goal: Goal | Mapping[str, Any],
     *,
     split: str | None = None,
-    gallery: Path | None = None,
+    gallery: Path | str | None = None,
 ) -> Config:
     """Configure thresholds from the people of a data set, halved. Without `gallery` nothing is stored; a page stores
     them afterwards by `thresholds.store_thresholds`. Raises SettingsInvalid."""
@@ -133,7 +134,7 @@ def calibration_folds_config(
     plan: Mapping[str, Any],
     goal: Goal | Mapping[str, Any],
     *,
-    gallery: Path | None = None,
+    gallery: Path | str | None = None,
 ) -> Config:
     """Configure thresholds from photographs of a pairs file: `folds` to choose on, and to report on.
 
@@ -161,9 +162,9 @@ def _calibration(
     system: SystemSpec,
     plan: Mapping[str, Any],
     goal: Goal | Mapping[str, Any],
-    gallery: Path | None,
+    gallery: Path | str | None,
 ) -> Config:
-    stored = None if gallery is None else str(gallery.resolve())
+    stored = None if gallery is None else str(resolved_place(gallery))
     values = {**source, "systems": [system], "plan": plan, "goal": goal, "gallery": stored}
     return _values(validated(CalibrationConfig, values, refused))
 

@@ -57,7 +57,7 @@ def space_of(evaluation: Evaluation) -> Space:
 
 
 def store_thresholds(
-    gallery: Path, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local"
+    gallery: Path | str, evaluation: Evaluation, points: Sequence[OperatingPoint], *, actor: str = "local"
 ) -> int:
     """Store thresholds in an existing gallery and return their number.
 

@@ -19,9 +19,11 @@ from core.gallery.encryption import change_key, encrypt, protection_of
 from core.gallery.errors import GalleryError, GalleryUnreadable
 from core.gallery.keys import Key
 from core.gallery.protection import Protection, read_protection
+from core.gallery.server import SCHEMA_ON_SERVERS
 from core.gallery.snapshot import backup_folder, copy_database, integrity_problem, publish, temporary_copy
 from core.gallery.sqlite_errors import translated_errors
 from core.gallery.store import Gallery
+from core.system.server_address import is_server
 from core.system.sqlite_files import connect
 from core.system.text import count
 
@@ -73,7 +75,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
     """
     require(Permission.MAINTAIN)
     if not isinstance(gallery.path, Path):
-        raise GalleryError("A gallery in memory has no file to back up.", "Export it instead.")
+        raise _no_file(gallery)
     path = gallery.path
     place = _fresh_name(path, gallery.database.now(), why) if target is None else Path(target).expanduser().absolute()
     if place.is_dir():
@@ -88,8 +90,19 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
     return inspect_backup(place)
 
 
+def _no_file(gallery: Gallery) -> GalleryError:
+    if is_server(gallery.path):
+        return GalleryError(
+            "A gallery on a server has no file to back up or restore.",
+            f"Use the server's own backups (pg_dump --schema {SCHEMA_ON_SERVERS}), or export and import it.",
+        )
+    return GalleryError("A gallery in memory has no file to back up or restore.", "Export and import it instead.")
+
+
 def list_backups(gallery_path: Path | str) -> list[Backup]:
-    """Return the backups beside a gallery, newest first. Unusable ones say why."""
+    """Return the backups beside a gallery's file, newest first. Unusable ones say why."""
+    if is_server(gallery_path):
+        return []
     try:
         paths = sorted(backup_folder(gallery_path).glob(f"*{SUFFIX}"))
     except OSError:
@@ -137,7 +150,7 @@ def restore(
     require(Permission.MAINTAIN)
     database = gallery.database
     if not (isinstance(database, Database) and isinstance(gallery.path, Path)):
-        raise GalleryError("A gallery in memory can't be restored.", "Import an export instead.")
+        raise _no_file(gallery)
     origin = Path(source).expanduser().absolute()
     if not schema.check_file(origin):
         raise GalleryUnreadable(f"There is no backup at {origin}.", "See edgeface-studio gallery backups.")

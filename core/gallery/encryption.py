@@ -13,6 +13,7 @@ from core.gallery.sqlite_errors import damaged_gallery
 from core.gallery.storage import Connection
 from core.gallery.store import Gallery
 from core.gallery.template_queries import reassign_sighting, reassign_template
+from core.system.server_address import is_server
 
 
 def protection_of(gallery: Gallery) -> Protection:
@@ -52,6 +53,11 @@ def decrypt(gallery: Gallery, *, actor: str = "local") -> None:
 
 def _reseal(gallery: Gallery, new: Cipher, event: str, actor: str, *, encrypted: bool) -> None:
     require(Permission.MAINTAIN)
+    if is_server(gallery.path):
+        raise GalleryError(
+            "A gallery on a server can't be encrypted by EdgeFace Studio yet.",
+            "Have the server's disk and its connections encrypted.",
+        )
     with gallery.database.transaction() as connection:
         if read_protection(connection).encrypted != encrypted:
             state = "isn't encrypted" if encrypted else "is encrypted already"

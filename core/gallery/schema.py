@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import LiteralString
 
 from core.gallery.errors import GalleryNewer, GalleryUnreadable
 from core.gallery.sqlite_errors import translated_errors
@@ -19,10 +20,15 @@ APPLICATION_ID = 0x45464753
 
 @dataclass(frozen=True)
 class Migration:
-    """One named step; its statements run together or not at all. Steps are only ever appended."""
+    """One named step; its statements run together or not at all. Steps are only ever appended.
+
+    `postgresql` says the same to a gallery on a server, whose tables begin with the format of
+    `core.gallery.postgres_schema`.
+    """
 
     name: str
     statements: tuple[str, ...]
+    postgresql: tuple[LiteralString, ...] = ()
 
 
 MIGRATIONS: tuple[Migration, ...] = (

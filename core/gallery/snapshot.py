@@ -23,7 +23,7 @@ LEFTOVER_S = 3600.0
 
 
 def backup_folder(gallery_path: Path | str) -> Path:
-    """Return the folder of a gallery's backups, beside it."""
+    """Return the folder of a gallery's backups, beside its file."""
     return Path(gallery_path).parent / FOLDER
 
 

@@ -28,11 +28,13 @@ from core.gallery.index_build import build_index
 from core.gallery.keys import Keys, key_given
 from core.gallery.match import Index
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
+from core.gallery.server import open_server
 from core.gallery.spaces import read_spaces
 from core.gallery.storage import Clock, Storage, Version, utc_now
 from core.gallery.stored_values import decrypt_crop
 from core.gallery.template_queries import insert_templates, read_templates
 from core.gallery.validation import clean_name, clean_note
+from core.system.server_address import is_server
 
 _CACHED_SPACES = 4
 
@@ -63,13 +65,16 @@ class Gallery:
         keys: Keys = key_given,
         backup_first: bool = True,
     ) -> Gallery:
-        """Open the gallery at `path`, created when missing (unless `create` is False); ":memory:" uses no file.
+        """Open the gallery at `path`, created when missing (unless `create` is False); ":memory:" uses no file, and
+        "postgresql://USER@HOST/DATABASE" a server.
 
         `wait_s`: how long to wait for another program's write. `keys` returns the key (default: the environment's)
         of an encrypted gallery; a new one is encrypted with it. `backup_first`: copy an older format to the folder
         backups before migrating it. Raises GalleryUnreadable (missing, damaged), GalleryNewer, GalleryLocked,
         GalleryBusy, StorageFailed; a file that isn't a gallery stays unchanged.
         """
+        if is_server(path):
+            return cls(open_server(str(path), now=now, wait_s=wait_s, create=create, keys=keys))
         return cls(Database(path, now=now, wait_s=wait_s, create=create, keys=keys, backup_first=backup_first))
 
     def close(self) -> None:
@@ -87,7 +92,7 @@ class Gallery:
 
     @property
     def path(self) -> Path | str:
-        """Where the file is, or ":memory:"."""
+        """Where the file is, ":memory:", or a server's address."""
         return self.database.path
 
     # -- changes ---------------------------------------------------------------------------------------------

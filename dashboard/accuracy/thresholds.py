@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.access.places import require_places
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import ThresholdInUse, points_of, space_of, store_thresholds, thresholds_in_use
 from core.gallery.operating_points import (
@@ -19,6 +20,7 @@ from core.gallery.operating_points import (
 from core.gallery.records import Space
 from core.gallery.template_mix import TemplateMix, describe_templates
 from core.settings import UNCALIBRATED_THRESHOLD
+from core.system.server_address import is_server, may_be_there
 from core.system.text import count
 from dashboard.accuracy.calibrate import calibration_form
 from dashboard.accuracy.data import EvaluationEntry
@@ -169,7 +171,7 @@ def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
         "records the run they came from."
     )
     path = st.text_input("Gallery", value=str(settings().gallery_path), key="accuracy_gallery")
-    used = _uses(Path(path), evaluation, points)
+    used = _uses(path, evaluation, points)
     if used:
         st.markdown(":green[:material/verified:] This gallery uses them.")
     label = "Use them again" if used else "Use these thresholds"
@@ -181,15 +183,19 @@ def _use_box(evaluation: Evaluation, points: list[OperatingPoint]) -> None:
             _remove_or_restore(gallery(), space_of(evaluation), points[0].run, "Remove these thresholds")
     if clicked:
         with feedback() as attempt:
-            number = store_thresholds(typed_path(path, "gallery"), evaluation, points)
-            st.session_state[_MESSAGE] = f"{Path(path).name} now uses {count(number, 'threshold')} of this run."
+            place: Path | str = path if is_server(path) else typed_path(path, "gallery")
+            if isinstance(place, str):
+                require_places(settings(), {"gallery": place})
+            number = store_thresholds(place, evaluation, points)
+            used_by = place if isinstance(place, str) else place.name
+            st.session_state[_MESSAGE] = f"{used_by} now uses {count(number, 'threshold')} of this run."
         if attempt.ok:
             st.rerun()
 
 
-def _uses(path: Path, evaluation: Evaluation, points: list[OperatingPoint]) -> bool:
+def _uses(path: str, evaluation: Evaluation, points: list[OperatingPoint]) -> bool:
     """Whether the gallery in use has the thresholds of this run; False for another file, which isn't read."""
-    if path != settings().gallery_path or not path.is_file():
+    if path != str(settings().gallery_path) or not may_be_there(path):
         return False
     kept = operating_points(gallery(), space_of(evaluation))
     return {(p.run, p.probe_px_min, p.threshold) for p in points} <= {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,6 +16,7 @@ from core.models.encoders import WeightsFile
 from core.models.encoders import scan as scan_weights
 from core.models.upscalers import UpscalerFile
 from core.models.upscalers import scan as scan_upscalers
+from core.system.server_address import may_be_there
 from dashboard.shell.resources import settings
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def other_pipeline(weights: WeightsFile, upscaler: UpscalerFile | None) -> Pipel
 def _other(sha256s: tuple[str, str], weights: str, upscaler: str, gallery_path: str) -> Pipeline:
     from core.pipeline import PipelineConfig, build_pipeline
 
-    gallery = gallery_path if Path(gallery_path).is_file() else None
+    gallery = gallery_path if may_be_there(gallery_path) else None
     return build_pipeline(PipelineConfig(weights=weights, upscaler=upscaler, gallery_path=gallery, check_attacks=False))
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from core.settings import PROJECT_ROOT
 
-OPTIONAL = {"authlib", "playwright"}
-"""An extra of pyproject.toml, and what `bench` measures the pages with where the tests' packages are installed."""
+OPTIONAL = {"authlib", "playwright", "psycopg"}
+"""Extras of pyproject.toml, and what `bench` measures the pages with where the tests' packages are installed."""
 
 
 def normal(name: str) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from core.commands.shared.common import UsageMistake, boxes_of, example, gallery_file, image_files
+from core.commands.shared.common import UsageMistake, boxes_of, example, gallery_place, image_files
 from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
 from core.commands.shared.printing import note, say, say_json
 from core.settings import load_settings
+from core.system.server_address import is_server, may_be_there
 from core.system.text import count
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def photos(
         boxes = boxes_of([] if box is None else [box], images)
         names = [file.name for file in images]
         _require_free(user_id, gallery_path, add)
-    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), gallery_path))
+    pipeline = options.pipeline(gallery_path=gallery_place(load_settings(), gallery_path))
     with pipeline.gallery.store:
         draft = prepare_enrolment(pipeline, images, names, person=user_id, boxes=boxes or None)
         blocking = [finding for finding in draft.findings if finding.serious]
@@ -162,10 +163,10 @@ def _require_free(name: str, gallery_path: str | None, add: bool) -> None:
     from core.gallery.validation import clean_name
 
     clean_name(name)
-    path = gallery_file(load_settings(), gallery_path)
-    if add or not path.exists():
+    path = gallery_place(load_settings(), gallery_path)
+    if add or not may_be_there(path):
         return
-    with Gallery.open(path, create=False) as gallery:
+    with Gallery.open(path, create=is_server(path)) as gallery:
         known = gallery.find(name)
     if known is not None:
         raise NameTaken(

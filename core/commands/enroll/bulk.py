@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.commands.enroll.app import AddOption, ForceOption, MatchedOption, NoCropsOption
-from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.common import UsageMistake, example, gallery_place, user_path
 from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import PipelineOptions
@@ -85,7 +85,7 @@ def _enrol_plan(plan: BulkPlan, storage: StorageOptions, options: PipelineOption
     from core.enrolment.enrol import EnrolOptions
     from core.recognition.matched_templates import MATCHED_SIZES_PX
 
-    pipeline = options.pipeline(gallery_path=gallery_file(load_settings(), storage.gallery_path))
+    pipeline = options.pipeline(gallery_path=gallery_place(load_settings(), storage.gallery_path))
 
     with progress_line(), pipeline.gallery.store:
         rows = enrol_many(

@@ -23,11 +23,12 @@ from core.commands.evaluate.options import (
     source_of,
 )
 from core.commands.evaluate.output import OutOption, OutputOptions, print_evaluation, report_folder, run_and_print
-from core.commands.shared.common import UsageMistake, example, gallery_file, user_path
+from core.commands.shared.common import UsageMistake, example, gallery_place, user_path
 from core.commands.shared.option_types import GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.printing import say, say_json
 from core.settings import load_settings
+from core.system.server_address import may_be_there
 
 if TYPE_CHECKING:
     from core.evaluation.evaluation_spec import SystemSpec
@@ -157,7 +158,7 @@ def calibrate(
             "No error rate to calibrate for.", "Add --fpir 0.01 (1:N) or --far 0.001 (1:1), one of them."
         )
     target = fpir if fpir is not None else far
-    gallery = gallery_file(load_settings(), gallery_path)
+    gallery = gallery_place(load_settings(), gallery_path)
     people = gallery_size if gallery_size is not None else _people_in(gallery) if fpir is not None else 0
     measure: Literal["fpir", "far"] = "fpir" if fpir is not None else "far"
     if pairs is None and not (images is None and calibrate_folds is None and report_folds is None):
@@ -250,11 +251,11 @@ def _frames(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _people_in(gallery: Path) -> int:
+def _people_in(gallery: Path | str) -> int:
     from core.gallery.store import Gallery
 
     size = 0
-    if gallery.is_file():
+    if may_be_there(gallery):
         with Gallery.open(gallery, create=False) as opened:
             size = opened.size
     if size < 1:
@@ -262,7 +263,7 @@ def _people_in(gallery: Path) -> int:
     return size
 
 
-def _mix_in(gallery: Path | None, spec: SystemSpec) -> TemplateMix:
+def _mix_in(gallery: Path | str | None, spec: SystemSpec) -> TemplateMix:
     """The templates of the people in a gallery whom this system can find; one full-size template each where there is
     nobody or no gallery.
     Raises GalleryError and what `open_system` raises."""
@@ -273,7 +274,7 @@ def _mix_in(gallery: Path | None, spec: SystemSpec) -> TemplateMix:
     from core.models.upscalers import describe
     from core.sr.upscale import BICUBIC
 
-    if gallery is None or not gallery.is_file():
+    if gallery is None or not may_be_there(gallery):
         return TemplateMix()
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
     with Gallery.open(gallery, create=False) as opened:

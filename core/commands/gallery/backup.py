@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import confirm_or_exit, example, gallery_file, open_gallery, user_path
+from core.commands.shared.common import confirm_or_exit, example, gallery_place, open_gallery, user_path
 from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption, YesOption
 from core.commands.shared.printing import say, say_json, say_result, say_table
 from core.settings import load_settings
+from core.system.server_address import is_server
 from core.system.text import count
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> 
     """List the backups beside the gallery, newest first."""
     from core.gallery.backup import list_backups
 
-    found = list_backups(gallery_file(load_settings(), gallery_path))
+    found = list_backups(gallery_place(load_settings(), gallery_path))
     if as_json:
         say_json([_facts(each) for each in found])
         return
@@ -95,8 +96,9 @@ def restore(
     from core.gallery.snapshot import backup_folder
 
     path = user_path(file)
-    listed = backup_folder(gallery_file(load_settings(), gallery_path)) / path.name
-    if not path.exists() and listed.exists():
+    place = gallery_place(load_settings(), gallery_path)
+    listed = backup_folder(place) / path.name
+    if not path.exists() and not is_server(place) and listed.exists():
         path = listed
     found = inspect_backup(path)
     if found.problem:

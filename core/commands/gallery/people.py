@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from core.commands.shared.common import confirm_or_exit, example, gallery_file, open_gallery
+from core.commands.shared.common import confirm_or_exit, example, gallery_place, open_gallery
 from core.commands.shared.option_types import ActorOption, GalleryOption, JsonOption, YesOption
 from core.commands.shared.printing import say, say_json, say_result
 from core.settings import load_settings
+from core.system.server_address import may_be_there
 from core.system.text import count
 
 
@@ -96,7 +97,7 @@ def retention(
         write_retention(settings, Retention(crops_days or None))
     times = read_retention(settings)
     rule = SightingRule()
-    if sightings_days is not None or gallery_file(settings, gallery_path).exists():
+    if sightings_days is not None or may_be_there(gallery_place(settings, gallery_path)):
         with open_gallery(gallery_path) as gallery:
             rule = read_rule(gallery)
             if sightings_days is not None:

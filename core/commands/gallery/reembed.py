@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.commands.shared.common import example, gallery_file, open_gallery
+from core.commands.shared.common import example, gallery_place, open_gallery
 from core.commands.shared.option_types import DetachOption, GalleryOption, JsonOption
 from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import SystemOptions
 from core.commands.shared.printing import note, progress, say, say_json
 from core.commands.shared.runs import run_to_end
 from core.settings import load_settings
+from core.system.server_address import resolved_place
 
 if TYPE_CHECKING:
     from core.jobs.events import Event
@@ -43,7 +44,7 @@ def reembed(
 
     settings = load_settings()
     open_gallery(gallery_path).close()
-    path = gallery_file(settings, gallery_path).resolve()
+    path = resolved_place(gallery_place(settings, gallery_path))
     config = job_config(settings, gallery_path=path, keep_old=keep_old, **vars(system))
     next_step = "{show}; go on with edgeface-studio runs resume {run}"
     run = run_to_end(KIND, config, "gallery", _show, detach=detach, as_json=as_json, next_step=next_step)

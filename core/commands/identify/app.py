@@ -14,7 +14,7 @@ from core.commands.shared.common import (
     UsageMistake,
     boxes_of,
     example,
-    gallery_file,
+    gallery_place,
     image_files,
     open_gallery,
     user_path,
@@ -115,7 +115,7 @@ def identify(
     pipeline = options.pipeline(
         recognition_threshold=threshold,
         tie_margin=tie_margin,
-        gallery_path=gallery_file(load_settings(), gallery_path),
+        gallery_path=gallery_place(load_settings(), gallery_path),
         top_k=5 if top_k is None else top_k,
     )
     quiet = as_json or csv == "-"

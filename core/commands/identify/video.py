@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.commands.shared.common import UsageMistake, example, gallery_file, image_files, open_gallery, user_path
+from core.commands.shared.common import UsageMistake, example, gallery_place, image_files, open_gallery, user_path
 from core.commands.shared.option_types import (
     DEFAULT_THRESHOLD,
     DetachOption,
@@ -21,6 +21,7 @@ from core.commands.shared.options import takes_options
 from core.commands.shared.pipeline_options import EncoderOptions
 from core.commands.shared.printing import progress, say, say_json, say_table
 from core.settings import TIE_MARGIN, load_settings
+from core.system.server_address import may_be_there, resolved_place
 
 if TYPE_CHECKING:
     from core.jobs.events import Event
@@ -105,7 +106,7 @@ def video(
         small_faces=far,
         keep_faces=keep_faces,
         log_sightings=log_sightings,
-        gallery=str(gallery_file(settings, gallery_path).resolve()),
+        gallery=str(resolved_place(gallery_place(settings, gallery_path))),
         threshold=threshold,
         tie_margin=tie_margin,
         **_encoder_fields(options),
@@ -154,8 +155,8 @@ def rate(
     from core.video.measure import measure_rate
     from core.video.synthetic_clip import actors, clip_frames
 
-    path = gallery_file(load_settings(), gallery_path)
-    pipeline = options.pipeline(gallery_path=path if path.exists() else None)
+    path = gallery_place(load_settings(), gallery_path)
+    pipeline = options.pipeline(gallery_path=path if may_be_there(path) else None)
     with pipeline.gallery.store:
         cast = actors(_pictures(photos, faces), face_px, pipeline.detector)
         rates = measure_rate(

@@ -12,6 +12,7 @@ import typer
 from core.commands.shared.printing import note, plain, progress_line, say
 from core.errors import CoreError
 from core.settings import Settings, load_settings
+from core.system.server_address import is_server, server_address
 
 if TYPE_CHECKING:
     from core.gallery.store import Gallery
@@ -65,21 +66,23 @@ def new_path(text: str) -> Path:
     return path
 
 
-def gallery_file(settings: Settings, gallery_path: str | None) -> Path:
-    """The path of the gallery. Raises UsageMistake for an unusable one."""
+def gallery_place(settings: Settings, gallery_path: str | None) -> Path | str:
+    """The path of the gallery, or the address of its server. Raises UsageMistake for an unusable one."""
     if gallery_path is not None and gallery_path.strip() == ":memory:":
         raise UsageMistake(
             "A gallery in memory ends with the command: nothing would be kept.", "Name a file for --gallery-path."
         )
-    return settings.gallery_path if gallery_path is None else user_path(gallery_path)
+    if gallery_path is None:
+        return settings.gallery_path
+    return server_address(gallery_path) if is_server(gallery_path) else user_path(gallery_path)
 
 
 def open_gallery(gallery_path: str | None, *, create: bool = False) -> Gallery:
     """Open the gallery; unless `create`, it has to exist. Raises UsageMistake, GalleryError, StorageFailed."""
     from core.gallery.store import Gallery
 
-    path = gallery_file(load_settings(), gallery_path)
-    if not create and not path.exists():
+    path = gallery_place(load_settings(), gallery_path)
+    if not create and isinstance(path, Path) and not path.exists():
         where = "" if gallery_path is None else f" --gallery-path {path}"
         raise UsageMistake(
             f"There is no gallery at {path} yet.",

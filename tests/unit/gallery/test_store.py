@@ -266,7 +266,7 @@ def test_spaces_are_listed_with_what_they_meet(gallery, space, person, templates
     assert gallery.names_in(space) == ["Ada"]
 
 
-def test_counts_follow_every_change_and_say_what_the_list_says(gallery, path, space, person, templates):
+def test_counts_follow_every_change_and_say_what_the_list_says(gallery, place, space, person, templates):
     other = Space("edgeface_xs", "b" * 64, "bicubic", True)
     gallery.enrol("Ada", templates(person(1)), space=space)
     gallery.enrol("Bob", templates(person(2), size_px=None), space=other)
@@ -280,23 +280,24 @@ def test_counts_follow_every_change_and_say_what_the_list_says(gallery, path, sp
     for of in (space, other, None):
         assert gallery.counts(of) == listed(gallery, of)
     assert gallery.counts(space)[:2] == (3, 2)
-    with Gallery.open(path) as elsewhere:  # as another programme would
+    with Gallery.open(place) as elsewhere:  # as another programme would
         elsewhere.enrol("Dan", templates(person(4)), space=space)
     assert gallery.counts(space) == listed(gallery, space) and gallery.counts(space)[0] == 4
     gallery.remove("Ada")
     assert gallery.counts(space) == listed(gallery, space) and gallery.counts(space)[0] == 3
 
 
-def test_counting_reads_no_row_of_templates(gallery, space, person, templates):
+def test_counting_reads_no_row_of_templates(path, space, person, templates):
     """The rows hold vectors and crops; with many people reading them takes seconds."""
-    gallery.enrol("Ada", templates(person(1)), space=space)
     asked: list[str] = []
-    connection = gallery.database._connection
-    connection.set_trace_callback(asked.append)
-    gallery.counts(space)
-    connection.set_trace_callback(None)
-    queries = [query for query in asked if query.startswith("SELECT") and "template" in query]
-    assert queries
-    for query in queries:
-        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
-        assert not re.search(r"(SCAN|SEARCH) (t|template)\b(?! USING COVERING INDEX)", plan), plan
+    with Gallery.open(path) as gallery:
+        gallery.enrol("Ada", templates(person(1)), space=space)
+        connection = gallery.database._connection
+        connection.set_trace_callback(asked.append)
+        gallery.counts(space)
+        connection.set_trace_callback(None)
+        queries = [query for query in asked if query.startswith("SELECT") and "template" in query]
+        assert queries
+        for query in queries:
+            plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+            assert not re.search(r"(SCAN|SEARCH) (t|template)\b(?! USING COVERING INDEX)", plan), plan
