@@ -254,7 +254,7 @@ class PostgresDatabase:
     def _commit(self, number: str) -> None:
         """Commit. Where the answer is lost, the server is asked what became of the transaction of that number."""
         try:
-            self._connection.execute("COMMIT")
+            done = self._connection.execute("COMMIT")
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise
@@ -265,6 +265,9 @@ class PostgresDatabase:
                 time.sleep(_POLL_S)
             if state != "committed":
                 raise
+        else:
+            if done.statusmessage != "COMMIT":  # a statement had failed, and the failure was passed over
+                raise GalleryError("The gallery gave the change up.", "Nothing was changed. Report this as a fault.")
 
     def _became(self, number: str) -> str:
         try:

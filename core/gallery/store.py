@@ -31,13 +31,11 @@ from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, S
 from core.gallery.server import open_server
 from core.gallery.spaces import read_spaces
 from core.gallery.storage import Clock, Storage, Version, utc_now
-from core.gallery.stored_values import decrypt_crop
-from core.gallery.template_queries import insert_templates, read_templates
+from core.gallery.template_queries import insert_templates, read_covers, read_templates
 from core.gallery.validation import clean_name, clean_note
 from core.system.server_address import is_server
 
 _CACHED_SPACES = 4
-
 
 Revision = tuple[int, str]
 """The number and time of the latest line of the audit trail."""
@@ -65,8 +63,8 @@ class Gallery:
         keys: Keys = key_given,
         backup_first: bool = True,
     ) -> Gallery:
-        """Open the gallery at `path`, created when missing (unless `create` is False); ":memory:" uses no file, and
-        "postgresql://USER@HOST/DATABASE" a server.
+        """Open the gallery at `path`: a file, "postgresql://USER@HOST/DATABASE", or ":memory:". It is created when
+        missing, unless `create` is False.
 
         `wait_s`: how long to wait for another program's write. `keys` returns the key (default: the environment's)
         of an encrypted gallery; a new one is encrypted with it. `backup_first`: copy an older format to the folder
@@ -238,12 +236,7 @@ class Gallery:
     def covers(self) -> dict[int, bytes]:
         """Return one crop for each identity that has any, by number: that of the largest face."""
         with self.database.reading() as connection:
-            found = connection.execute(
-                """SELECT t.identity_id, t.crop FROM template t JOIN (SELECT id, row_number() OVER (
-                    PARTITION BY identity_id ORDER BY probe_px DESC, id) AS place
-                    FROM template WHERE crop IS NOT NULL) ranked ON ranked.id = t.id WHERE ranked.place = 1"""
-            )
-            return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
+            return read_covers(connection)
 
     def spaces(self, specialists: Collection[str] = ()) -> list[tuple[Space, int, int]]:
         """Return (space, templates, identities) for every space of the stored templates, most templates first.

@@ -11,7 +11,7 @@ from core.gallery.identity_queries import touch
 from core.gallery.records import NewTemplate, Space, StoredTemplate
 from core.gallery.spaces import IN_SPACE, encoder_id, space_parameters
 from core.gallery.storage import Connection
-from core.gallery.stored_values import stored_moment, stored_vector
+from core.gallery.stored_values import decrypt_crop, stored_moment, stored_vector
 from core.gallery.validation import check_template
 
 
@@ -67,6 +67,16 @@ def read_template(connection: Connection, template_id: int) -> StoredTemplate | 
     """Return one template by its number, or None."""
     row = connection.execute(f"{_template(connection)} WHERE t.id = ?", (template_id,)).fetchone()
     return None if row is None else _stored_template(row)
+
+
+def read_covers(connection: Connection) -> dict[int, bytes]:
+    """Return the crop of the largest face of each identity that has any, by number."""
+    found = connection.execute(
+        """SELECT t.identity_id, t.crop FROM template t JOIN (SELECT id, row_number() OVER (
+            PARTITION BY identity_id ORDER BY probe_px DESC, id) AS place
+            FROM template WHERE crop IS NOT NULL) ranked ON ranked.id = t.id WHERE ranked.place = 1"""
+    )
+    return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 
 
 def _template(connection: Connection) -> str:

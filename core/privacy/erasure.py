@@ -34,6 +34,7 @@ from core.privacy.backup_erasure import (
 from core.privacy.cache_erasure import erase_maps, erase_pictures, erase_traced_files
 from core.privacy.residue_scan import Trace, Unsearched, find_traces
 from core.settings import Settings
+from core.system.server_address import is_server
 from core.system.sqlite_files import side_files
 from core.video.sightings import forget
 
@@ -147,6 +148,8 @@ def erase(
         if any(person.id == subject.number for person in gallery.identities()):
             raise
         problems.append(str(error))  # gone, and traces may stay: what has to be done is in the message
+    if is_server(gallery.path):
+        problems.append("The server's write-ahead log and backups can't be searched: ask its administrator.")
     _note_merged(gallery, subject, actor)
     erased += [
         ErasedItems("Gallery", len(templates), "templates"),
