@@ -91,13 +91,15 @@ def test_an_empty_gallery_travels_too(gallery, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gallery.db", "gallery.db-wal", "folder", "file/x"])
-def test_an_export_never_lands_on_the_gallery_or_a_folder(filled, tmp_path, name):
+def test_an_export_never_lands_on_the_gallery_or_a_folder(path, space, person, templates, tmp_path, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
-    before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(StorageFailed):
-        export_gallery(filled, tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == before and filled.size == 3
+    with Gallery.open(path) as gallery:
+        gallery.enrol("Ada", templates(person(1)), space=space)
+        before = sorted(each.name for each in tmp_path.iterdir())
+        with pytest.raises(StorageFailed):
+            export_gallery(gallery, tmp_path / name)
+        assert sorted(each.name for each in tmp_path.iterdir()) == before and gallery.size == 1
 
 
 def test_a_failed_export_leaves_the_earlier_one(filled, tmp_path):
