@@ -108,6 +108,7 @@ class PostgresDatabase:
         self._process = os.getpid()
         self._opened = 0
         self._closed = False
+        self._inside = False
         self._writing = False
         with translated_errors(address):
             self._connection = self._open(0.0)
@@ -126,27 +127,29 @@ class PostgresDatabase:
                 yield PostgresConnection(self._connection)
                 return
             number = self._begin("BEGIN", "UPDATE state SET changes = changes + 1 RETURNING pg_current_xact_id()::text")
-            self._writing = True
+            self._inside = self._writing = True
             try:
                 yield PostgresConnection(self._connection)
             except BaseException:
                 self._roll_back()
                 raise
             finally:
-                self._writing = False
+                self._inside = self._writing = False
             self._commit(number)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Begin a read of one state of the content, for any number of statements."""
         with self._turn():
-            if self._in_transaction:
+            if self._inside:
                 yield PostgresConnection(self._connection)
                 return
             self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT ''")
+            self._inside = True
             try:
                 yield PostgresConnection(self._connection)
             finally:
+                self._inside = False
                 self._roll_back()
 
     def version(self, connection: Connection) -> Version | None:
@@ -160,7 +163,7 @@ class PostgresDatabase:
         with self._lock:
             if self._closed or os.getpid() != self._process or self._connection.closed:
                 return False
-            if version[0] != self._opened or self._in_transaction:
+            if version[0] != self._opened or self._inside:
                 return False
             try:
                 row = self._connection.execute("SELECT changes FROM state").fetchone()
@@ -202,10 +205,6 @@ class PostgresDatabase:
             self._closed = True
             if os.getpid() == self._process:
                 self._connection.close()
-
-    @property
-    def _in_transaction(self) -> bool:
-        return self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

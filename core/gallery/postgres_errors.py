@@ -36,7 +36,7 @@ def is_starting(error: psycopg.Error) -> bool:
     return error.sqlstate == "57P03" or "the database system is" in str(error)  # libpq gives no state at connecting
 
 
-def explain(address: str, error: psycopg.Error) -> Exception:  # noqa: PLR0911 - one answer for each state
+def explain(address: str, error: psycopg.Error) -> Exception:
     """Return the error to raise for one of psycopg's."""
     state, said = error.sqlstate or "", _first_line(error)
     if state in _BUSY:
@@ -45,8 +45,6 @@ def explain(address: str, error: psycopg.Error) -> Exception:  # noqa: PLR0911 -
         )
     if state == "53100":
         return StorageFailed(f"The disk of {address} is full.", "Nothing was changed. Free space there, try again.")
-    if state == "53300":
-        return StorageFailed(f"{address} has no connection left.", "Close other programs, or raise max_connections.")
     if state == "42501":
         return StorageFailed(
             f"The account of {address} may not do that: {said}.",
@@ -54,16 +52,11 @@ def explain(address: str, error: psycopg.Error) -> Exception:  # noqa: PLR0911 -
         )
     if state == "25006":
         return StorageFailed(f"{address} is read-only.", "Nothing was changed. Name the primary server, not a standby.")
-    if state.startswith("28"):
-        return StorageFailed(
-            f"{address} refused the sign-in: {said}.",
-            "Give the password by PGPASSWORD or ~/.pgpass, or check the user.",
-        )
-    if state == "3D000":
-        return StorageFailed(f"{address} names a database that isn't there.", "Have it created: createdb NAME.")
     if connection_lost(error):
         return StorageFailed(
-            f"{address} can't be reached: {said}.", "Nothing was changed. Check that the server runs, then try again."
+            f"{address} can't be reached: {said}.",
+            "Nothing was changed. Check that the server runs and has that database, and that PGPASSWORD or ~/.pgpass "
+            "gives the password where it asks for one.",
         )
     if state in _UNDEFINED:
         return damaged_gallery(address, said)
