@@ -257,23 +257,33 @@ class PostgresDatabase:
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise
-            self._connection.close()
-            self._connection = self._open(_RECONNECT_S)
-            deadline = time.monotonic() + _RECONNECT_S
-            while (state := self._became(number)) == "in progress" and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
-            if state != "committed":
+            became = self._became(number)
+            if became == "aborted":
                 raise
+            if became != "committed":
+                raise StorageFailed(
+                    f"{self.path} was lost while a change was being stored: the change is there whole, or not at all.",
+                    "Look whether it is there before you repeat it.",
+                ) from error
         else:
             if done.statusmessage != "COMMIT":  # a statement had failed, and the failure was passed over
                 raise GalleryError("The gallery gave the change up.", "Nothing was changed. Report this as a fault.")
 
     def _became(self, number: str) -> str:
+        """Ask a new connection what became of a transaction: "committed", "aborted", or anything else: not known."""
         try:
-            row = self._connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone()
-        except psycopg.DataError:  # the server has forgotten the number with its last moments
+            self._connection.close()
+            self._connection = self._open(_RECONNECT_S)
+            deadline = time.monotonic() + _RECONNECT_S
+            while True:
+                row = self._connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone()
+                if row is None or row[0] != "in progress" or time.monotonic() > deadline:
+                    return str(row[0]) if row else ""
+                time.sleep(_POLL_S)
+        except psycopg.DataError:  # the server lost the number with its last moments
             return "aborted"
-        return str(row[0]) if row else ""
+        except psycopg.Error:
+            return ""
 
     def _open(self, wait_s: float) -> psycopg.Connection[_Row]:
         """Connect, waiting up to `wait_s` for the server to answer, and make or migrate the tables."""

@@ -175,6 +175,18 @@ def test_a_lost_answer_to_a_commit_is_asked_for_again(store, space, done):
     assert [one.name for one in store.identities()] == ["Ada", "Bob"][: 1 + done]
 
 
+def test_a_change_whose_fate_is_not_known_is_said_to_be_so(store, space, monkeypatch):
+    database = store.database
+    assert isinstance(database, PostgresDatabase)
+    database._connection = _LosesTheAnswer(database._connection, done=True)  # type: ignore[assignment]
+    with monkeypatch.context() as gone:
+        gone.setattr("core.gallery.postgres._RECONNECT_S", 0.0)
+        gone.setattr(database, "path", "postgresql:///nowhere?host=/nowhere")
+        with pytest.raises(StorageFailed, match="whole, or not at all"):
+            store.enrol("Ada", [_template()], space=space)
+    assert store.size == 1
+
+
 def test_a_server_that_is_gone_is_said_in_words(postgres, address, store):
     postgres.stop()
     try:
