@@ -79,10 +79,31 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture
-def server_address(postgres: Server) -> Iterator[str]:
-    """The address of an empty database of this test's own."""
+def server_database(postgres: Server) -> Iterator[str]:
+    """The name of an empty database of this test's own."""
     with postgres.database() as name:
-        yield postgres.address(name)
+        yield name
+
+
+@pytest.fixture
+def server_address(postgres: Server, server_database: str) -> str:
+    """The address of that database."""
+    return postgres.address(server_database)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked `both_databases` meets a gallery in a file, and one on a server."""
+    if "place" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a test's gallery is: a file, or an emptied database of a server."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return tmp_path / "gallery.db"
+    server: Server = request.getfixturevalue("postgres")
+    return server.address(server.emptied_database())
 
 
 @pytest.fixture(autouse=True)

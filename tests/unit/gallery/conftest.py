@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from core.gallery import Gallery, NewTemplate, Space
-
-if TYPE_CHECKING:
-    from tests.postgres_server import Server
 
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 
@@ -28,19 +24,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "gallery.db"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Path | str:
-    """Where a gallery can be: a file, and a database of a server."""
-    if request.param == "sqlite":
-        file: Path = request.getfixturevalue("path")
-        return file
-    server: Server = request.getfixturevalue("postgres")
-    return server.address(server.emptied_database())
-
-
 @pytest.fixture
 def gallery(place: Path | str) -> Iterator[Gallery]:
     with Gallery.open(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(server_address: str) -> Iterator[Gallery]:
+    """A gallery on a server, in a database of its own."""
+    with Gallery.open(server_address) as opened:
         yield opened
 
 

@@ -147,6 +147,7 @@ def test_paths_that_cannot_be_read(tmp_path, name):
         read_embeddings_pt(tmp_path / name)
 
 
+@pytest.mark.both_databases
 def test_an_imported_person_is_found_and_marked(gallery, space, rows, person, tmp_path):
     file = tmp_path / "my_gallery.pt"
     torch.save({"Ada": rows * 3, "Bob": torch.from_numpy(person(2, 1)[0])}, file)
@@ -158,6 +159,7 @@ def test_an_imported_person_is_found_and_marked(gallery, space, rows, person, tm
     assert import_embeddings_pt(gallery, file, space=space, on_conflict="add").repeated == 4
 
 
+@pytest.mark.both_databases
 def test_means_are_written_and_read_again(gallery, space, person, templates, tmp_path):
     gallery.enrol("Ada", templates(person(1)) + templates(person(9), size_px=16), space=space)
     gallery.enrol("Bob", templates(person(2), size_px=16) + templates(person(3), size_px=24), space=space)

@@ -13,6 +13,8 @@ from core.errors import SettingsInvalid
 from core.gallery import Gallery, NewTemplate, Space, SpaceMismatch, TemplateInvalid
 from core.gallery.match import LEAST_WEIGHT, mean_of, weights_of
 
+pytestmark = pytest.mark.both_databases
+
 DIM = 4
 SMALL = Space("tiny", "t" * 64, "bicubic", False, dim=DIM)
 

@@ -21,6 +21,8 @@ from core.gallery.schema import MIGRATIONS, migrate
 from core.gallery.store import Gallery
 from core.gallery.template_mix import TemplateMix
 
+pytestmark = pytest.mark.both_databases
+
 POINT = OperatingPoint(12, 20, "fpir", 0.01, 50, 0.41, "calibrate-1")
 
 

@@ -8,6 +8,8 @@ import pytest
 from core.errors import SettingsInvalid
 from core.gallery.review import review_enrolment
 
+pytestmark = pytest.mark.both_databases
+
 LIMITS = {"unlike_below": 0.3, "same_above": 0.5}
 
 

@@ -12,6 +12,8 @@ from core.gallery import Gallery, NewTemplate, Space
 from core.gallery.operating_points import OperatingPoint, operating_points, save_operating_point
 from core.gallery.template_replacement import plan_replacement, remove_replaced
 
+pytestmark = pytest.mark.both_databases
+
 SPECIALIST = "5" * 64
 
 

@@ -23,6 +23,8 @@ from core.gallery import (
     TemplateInvalid,
 )
 
+pytestmark = pytest.mark.both_databases
+
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 
 

@@ -11,6 +11,8 @@ from core.errors import SettingsInvalid
 from core.gallery.records import NewTemplate
 from core.gallery.template_mix import TemplateMix, describe_templates, format_template_sizes, parse_template_sizes
 
+pytestmark = pytest.mark.both_databases
+
 
 def template(seed: int, size_px: int | None = None) -> NewTemplate:
     vector = np.random.default_rng(seed).normal(size=512)

@@ -16,6 +16,8 @@ from core.gallery.template_replacement import (
     store_replacements,
 )
 
+pytestmark = pytest.mark.both_databases
+
 CROP = b"RIFF\x24\x00\x00\x00WEBPVP8 a crop of a face"
 NEW = Space("tuned", "b" * 64, "d" * 64, True, bicubic_px=(32,))
 

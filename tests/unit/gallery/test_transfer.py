@@ -48,6 +48,7 @@ def everything(gallery: Gallery) -> list[tuple]:
     ]
 
 
+@pytest.mark.both_databases
 def test_a_gallery_travels_whole(filled, tmp_path):
     report = export_gallery(filled, tmp_path / "out" / "x.efgallery", actor="kim")
     file = tmp_path / "out" / "x.efgallery"
@@ -75,6 +76,7 @@ def test_an_export_of_an_earlier_version_holds_no_recognisability(filled, tmp_pa
         assert [row[:-1] for row in everything(other)] == [row[:-1] for row in everything(filled)]
 
 
+@pytest.mark.both_databases
 def test_names_and_crops_are_a_choice(filled):
     content, report = export_bytes(filled, names=["李", "=bob 🧑‍🚀", "李"], include_crops=False)
     assert (report.identities, report.crops) == (2, 0) and "no face crops" in report.text
@@ -110,12 +112,14 @@ def test_a_failed_export_leaves_the_earlier_one(filled, tmp_path):
     assert target.read_bytes() == b"earlier" and not list(tmp_path.glob(".x*"))
 
 
+@pytest.mark.both_databases
 def test_taken_names_are_skipped(filled):
     before = everything(filled)
     report = import_gallery(filled, export_bytes(filled)[0], on_conflict="skip")
     assert len(report.skipped) == 3 and report.templates == 0 and everything(filled) == before
 
 
+@pytest.mark.both_databases
 def test_taken_names_get_what_they_lack(filled, space, person, templates, tmp_path):
     content = export_bytes(filled)[0]
     filled.remove_template(filled.templates("=Bob 🧑‍🚀")[0].id)
@@ -124,6 +128,7 @@ def test_taken_names_get_what_they_lack(filled, space, person, templates, tmp_pa
     assert len(report.skipped) == 2 and filled.identity("=Bob 🧑‍🚀").templates == 6
 
 
+@pytest.mark.both_databases
 def test_taken_names_can_come_in_under_another(filled):
     content = export_bytes(filled)[0]
     import_gallery(filled, content, on_conflict="rename")
@@ -132,6 +137,7 @@ def test_taken_names_can_come_in_under_another(filled):
     assert filled.size == 9 and filled.identity("李 (2)").templates == 3
 
 
+@pytest.mark.both_databases
 def test_taken_names_can_stop_it(filled, space, person, templates):
     content = export_bytes(filled)[0]
     filled.remove("Ada <b>Lovelace</b>")

@@ -17,6 +17,7 @@ ADDRESS = "postgresql://ada@host:5433/faces"
     [
         (ADDRESS, True),
         (" postgres://host/db", True),
+        ("PostgreSQL://host/db", True),
         ("gallery.db", False),
         ("mysql://host/db", False),
         (Path("postgresql:/host/db"), False),
@@ -32,10 +33,21 @@ def test_one_form_for_each_address():
     assert server_address("postgresql://postgres:@/db?host=/run") == "postgresql://postgres:@/db?host=/run"
 
 
-@pytest.mark.parametrize("address", ["postgresql://a:b@host/db", "postgresql://host/db?password=b", "postgresql://[a"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://a:secret@host/db",
+        "POSTGRESQL://a:secret@one,two/db",
+        "postgresql://host/db?password=secret",
+        "postgresql://host/db?user=a&pass%77ord=secret",
+        "postgresql://host/db?sslkey=k&sslpassword=secret",
+        "postgresql://[a",
+    ],
+)
 def test_addresses_that_cannot_be_used(address):
-    with pytest.raises(ServerAddressInvalid):
+    with pytest.raises(ServerAddressInvalid) as caught:
         server_address(address)
+    assert "secret" not in str(caught.value)
 
 
 def test_the_setting_takes_a_file_or_a_server(tmp_path):

@@ -26,6 +26,8 @@ from core.video.sightings import (
     write_rule,
 )
 
+pytestmark = pytest.mark.both_databases
+
 SPACE = Space("edgeface_xxs", "a" * 64, "bicubic", False)
 
 
@@ -46,11 +48,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def gallery(tmp_path, clock) -> Iterator[Gallery]:
-    with Gallery.open(tmp_path / "gallery.db", now=clock) as gallery:
-        for place, name in enumerate(("Ada", "Ben")):
+def gallery(place, clock) -> Iterator[Gallery]:
+    with Gallery.open(place, now=clock) as gallery:
+        for axis, name in enumerate(("Ada", "Ben")):
             vector = np.zeros(512, np.float32)
-            vector[place] = 1
+            vector[axis] = 1
             gallery.enrol(name, [NewTemplate(vector, "hr", 140.0, image_sha256=name, source="made up")], space=SPACE)
         yield gallery
 
