@@ -21,7 +21,7 @@ from core.errors import CoreError
 from core.gallery.snapshot import backup_folder
 from core.settings import Settings, load_settings
 from core.system.private_files import make_private
-from core.system.server_address import may_be_there
+from core.system.server_address import is_server, may_be_there
 from core.system.sqlite_files import side_files
 
 if TYPE_CHECKING:
@@ -226,7 +226,8 @@ def check_gallery(settings: Settings) -> Row:
     if problem:
         how = "Put a backup or an export in its place (edgeface-studio gallery import FILE)."
         return Row("gallery", "missing", f"{path} is damaged: {problem}", how, True)
-    detail = f"{path}: {people} {'person' if people == 1 else 'people'}, integrity ok"
+    sound = "the server answers" if is_server(path) else "integrity ok"
+    detail = f"{path}: {people} {'person' if people == 1 else 'people'}, {sound}"
     if unused is not None:
         how = "It is older than the key. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
         return Row("gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is set", how)

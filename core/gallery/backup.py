@@ -75,7 +75,7 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
     """
     require(Permission.MAINTAIN)
     if not isinstance(gallery.path, Path):
-        raise _no_file(gallery)
+        raise no_file(gallery.path)
     path = gallery.path
     place = _fresh_name(path, gallery.database.now(), why) if target is None else Path(target).expanduser().absolute()
     if place.is_dir():
@@ -90,8 +90,9 @@ def back_up(gallery: Gallery, target: Path | str | None = None, *, why: str = ""
     return inspect_backup(place)
 
 
-def _no_file(gallery: Gallery) -> GalleryError:
-    if is_server(gallery.path):
+def no_file(place: Path | str) -> GalleryError:
+    """Return the error for a gallery that isn't in a file: what takes the place of backups there."""
+    if is_server(place):
         return GalleryError(
             "A gallery on a server has no file to back up or restore.",
             f"Use the server's own backups (pg_dump --schema {SCHEMA_ON_SERVERS}), or export and import it.",
@@ -150,7 +151,7 @@ def restore(
     require(Permission.MAINTAIN)
     database = gallery.database
     if not (isinstance(database, Database) and isinstance(gallery.path, Path)):
-        raise _no_file(gallery)
+        raise no_file(gallery.path)
     origin = Path(source).expanduser().absolute()
     if not schema.check_file(origin):
         raise GalleryUnreadable(f"There is no backup at {origin}.", "See edgeface-studio gallery backups.")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from core.errors import CoreError
 
 _SCHEMES = ("postgresql://", "postgres://")
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
 
 class ServerAddressInvalid(CoreError):
@@ -18,7 +19,7 @@ class ServerAddressInvalid(CoreError):
 
 def is_server(place: Path | str) -> bool:
     """Whether `place` is a server's address and not a file."""
-    return isinstance(place, str) and place.strip().startswith(_SCHEMES)
+    return isinstance(place, str) and place.strip().lower().startswith(_SCHEMES)
 
 
 def resolved_place(place: Path | str) -> Path | str:
@@ -43,7 +44,7 @@ def server_address(text: str) -> str:
     address = text.strip()
     try:
         parts = urlsplit(address)
-        password = bool(parts.password or parse_qs(parts.query).get("password"))
+        password = bool(parts.password) or not parse_qs(parts.query).keys().isdisjoint(_SECRETS)
     except ValueError as error:
         raise ServerAddressInvalid(
             "The gallery's address can't be read.", "Write postgresql://USER@HOST:PORT/DATABASE."

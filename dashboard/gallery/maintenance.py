@@ -8,8 +8,10 @@ import streamlit as st
 
 from core.gallery.backup import Backup, back_up, list_backups, restore
 from core.gallery.encryption import protection_of, unused_key
+from core.gallery.server import SCHEMA_ON_SERVERS
 from core.gallery.store import Gallery
 from core.privacy.retention import purge, read_retention, write_retention
+from core.system.server_address import is_server
 from core.system.text import count
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
@@ -29,7 +31,14 @@ def maintenance_section(store: Gallery) -> None:
                 "key. Encrypt it with `edgeface-studio gallery encrypt FILE`.",
                 icon=":material/lock_open:",
             )
-    _backups(store)
+    if is_server(store.path):
+        st.info(
+            "This gallery is on a server. Back it up with the server's own tools "
+            f"(`pg_dump --schema {SCHEMA_ON_SERVERS}`), or export it.",
+            icon=":material/dns:",
+        )
+    else:
+        _backups(store)
     _encryption_and_retention(store)
 
 
@@ -114,6 +123,12 @@ def _encryption_and_retention(store: Gallery) -> None:
                         "Exports aren't encrypted."
                     ),
                     icon=":material/lock:",
+                )
+            elif is_server(store.path):
+                st.info(
+                    "Not encrypted by EdgeFace Studio: who can read the database can read the gallery. Have the "
+                    "server's disk encrypted; connections to another machine are.",
+                    icon=":material/lock_open:",
                 )
             else:
                 st.info(

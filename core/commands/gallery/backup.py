@@ -52,9 +52,12 @@ def backup(
 
 def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """List the backups beside the gallery, newest first."""
-    from core.gallery.backup import list_backups
+    from core.gallery.backup import list_backups, no_file
 
-    found = list_backups(gallery_place(load_settings(), gallery_path))
+    place = gallery_place(load_settings(), gallery_path)
+    if is_server(place):
+        raise no_file(place)
+    found = list_backups(place)
     if as_json:
         say_json([_facts(each) for each in found])
         return
@@ -89,7 +92,7 @@ def restore(
 ) -> None:
     """Restore the gallery from a backup. The backup is checked first, and the present gallery is backed up. People who
     were erased since stay erased, and the audit trail continues."""
-    from core.gallery.backup import inspect_backup
+    from core.gallery.backup import inspect_backup, no_file
     from core.gallery.backup import restore as restore_from
     from core.gallery.errors import GalleryUnreadable
     from core.gallery.keys import read_key_file
@@ -97,8 +100,10 @@ def restore(
 
     path = user_path(file)
     place = gallery_place(load_settings(), gallery_path)
+    if is_server(place):
+        raise no_file(place)
     listed = backup_folder(place) / path.name
-    if not path.exists() and not is_server(place) and listed.exists():
+    if not path.exists() and listed.exists():
         path = listed
     found = inspect_backup(path)
     if found.problem:

@@ -9,7 +9,12 @@ import typer
 from core.settings import UNCALIBRATED_THRESHOLD
 
 GalleryOption = Annotated[
-    str | None, typer.Option("--gallery-path", metavar="FILE", help="The gallery's file; default: data/gallery.db.")
+    str | None,
+    typer.Option(
+        "--gallery-path",
+        metavar="FILE|ADDRESS",
+        help="The gallery's file, or postgresql://USER@HOST/DATABASE; default: data/gallery.db.",
+    ),
 ]
 WeightsOption = Annotated[
     str | None,
