@@ -25,7 +25,7 @@ from core.system.logs import logger
 _log = logger(__name__)
 
 _RECONNECT_S = 15.0
-"""How long a lost server is waited for: a restart takes a few seconds."""
+"""How long a lost server is waited for, from its loss on: a restart takes a few seconds."""
 
 _POLL_S = 0.1
 _TABLES = ("identity", "template", "sighting", "reviewed")
@@ -67,6 +67,7 @@ class PostgresDatabase:
         self._closed = False
         self._inside = False
         self._writing = False
+        self._lost_at: float | None = None
         with translated_errors(address):
             self._connection = self._open(0.0)
 
@@ -193,9 +194,16 @@ class PostgresDatabase:
         except BaseException:
             self._roll_back()
             raise
-        self._connection.close()
-        self._connection = self._open(_RECONNECT_S)
+        self._reconnect()
         return self._first(begin, first)
+
+    def _reconnect(self) -> None:
+        """Replace a lost connection. Who asks again while the server is away doesn't wait anew."""
+        self._connection.close()
+        now = time.monotonic()
+        self._lost_at = self._lost_at or now
+        self._connection = self._open(max(0.0, _RECONNECT_S - (now - self._lost_at)))
+        self._lost_at = None
 
     def _first(self, begin: str, first: str) -> int:
         if self._connection.closed:
@@ -233,8 +241,7 @@ class PostgresDatabase:
         Numbers of transactions wouldn't tell: after a crash the server gives the number of a lost one to another.
         """
         try:
-            self._connection.close()
-            self._connection = self._open(_RECONNECT_S)
+            self._reconnect()
             query = "SELECT %s = ANY(recent), changes FROM state FOR UPDATE"  # waits while the lost write is under way
             row = self._connection.execute(query, (token,)).fetchone()
         except psycopg.Error:
@@ -251,10 +258,10 @@ class PostgresDatabase:
                 connection = connect(self.path)
                 break
             except psycopg.OperationalError as error:
-                patience = _RECONNECT_S if is_starting(error) else wait_s
-                if time.monotonic() - began >= patience:
+                patience, waited = _RECONNECT_S if is_starting(error) else wait_s, time.monotonic() - began
+                if waited >= patience:
                     raise
-                time.sleep(_POLL_S)
+                time.sleep(max(_POLL_S, waited / 4))  # a server that refuses a password isn't asked 150 times
         try:
             connection.execute(f"SET lock_timeout = {round(self._wait_s * 1000)}".encode())
             connection.execute("SET default_transaction_isolation = 'read committed'")

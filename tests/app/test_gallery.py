@@ -11,7 +11,7 @@ import torch
 from core.gallery.encryption import encrypt
 from core.gallery.keys import new_key
 from core.gallery.store import Gallery
-from core.gallery.transfer import SUFFIX, export_bytes
+from core.gallery.transfer import SUFFIX, export_bytes, import_gallery
 from dashboard.gallery.transfer import import_file
 from tests.app.conftest import SPACE, button, fill, shown
 
@@ -197,6 +197,26 @@ def test_an_undo_that_came_too_late_says_so(open_page, own_data_dir):
         gallery.rename("Ada King", "Countess")
     button(app, "Undo: the new name").click().run()
     assert "changed since" in app.error[0].value and not app.exception
+
+
+def test_a_gallery_on_a_server_is_used_as_a_file_is(open_page, own_data_dir, postgres, server_address, monkeypatch):
+    fill(own_data_dir, "Ada Lovelace", "Grace Hopper")
+    with Gallery.open(own_data_dir / "gallery.db") as file, Gallery.open(server_address) as store:
+        import_gallery(store, export_bytes(file)[0])
+    monkeypatch.setenv("EDGEFACE_GALLERY", server_address)
+    app = open_page("gallery")
+    text = shown(app)
+    assert not app.exception and "2 people, 6 photographs." in text and "Grace Hopper" in text
+    assert "pg_dump --schema edgeface_gallery" in text and "Not encrypted by EdgeFace Studio" in text
+    assert "Back up now" not in [each.label for each in app.button]
+    monkeypatch.setattr("core.gallery.postgres._RECONNECT_S", 0.0)
+    postgres.stop()
+    try:
+        app = open_page("gallery")
+        assert not app.exception and "can't be reached" in app.error[0].value and "server runs" in app.error[0].value
+    finally:
+        postgres.start()
+    assert "Grace Hopper" in shown(open_page("gallery"))
 
 
 def test_back_up_then_restore(open_page, own_data_dir):

@@ -217,9 +217,13 @@ def test_a_change_whose_fate_is_not_known_is_said_to_be_so(store, space, monkeyp
     assert store.size == 1
 
 
-def test_a_server_that_is_gone_is_said_in_words(postgres, server_address, store):
+def test_a_server_that_is_gone_is_said_in_words(postgres, server_address, store, monkeypatch):
+    monkeypatch.setattr("core.gallery.postgres._RECONNECT_S", 0.2)
     postgres.stop()
     try:
+        for _ in range(2):
+            with pytest.raises(StorageFailed, match="can't be reached"):
+                store.identities()
         with pytest.raises(StorageFailed, match="can't be reached") as caught:
             Gallery.open(server_address)
         assert "server runs" in caught.value.next_step
