@@ -11,9 +11,13 @@ from core.gallery.identity_merge import merge_identities, remove_template, renam
 from core.gallery.keys import Key
 
 
-@pytest.fixture(params=[None, Key(b"k" * 32)], ids=["plain", "encrypted"])
+@pytest.fixture(params=["plain", "encrypted", "server"])
 def people(request, path, space, person, templates):
-    with Gallery.open(path, keys=lambda: request.param) as gallery:
+    key = Key(b"k" * 32) if request.param == "encrypted" else None
+    if request.param == "server":
+        server = request.getfixturevalue("postgres")
+        path = server.address(server.emptied_database())
+    with Gallery.open(path, keys=lambda: key) as gallery:
         for number, name in enumerate(("Ada", "Augusta", "Bob")):
             gallery.enrol(name, templates(person(number), measured=[0.9, 0.3]), space=space, note=f"note of {name}")
         yield gallery

@@ -310,6 +310,17 @@ def test_the_command_reports_and_its_code_says_whether_something_is_left(setting
     assert "nothing was found" in capsys.readouterr().out
 
 
+def test_an_erasure_on_a_server_names_what_only_its_administrator_can_search(server_address, monkeypatch, capsys):
+    monkeypatch.setenv("EDGEFACE_GALLERY", server_address)
+    with Gallery.open(server_address) as store:
+        store.enrol(NAME, person(1), space=SPACE)
+        store.enrol("Somebody else", person(2), space=SPACE)
+        assert cli.run(["gallery", "erase", NAME, "--yes"]) == 1
+        said = capsys.readouterr().out
+        assert "write-ahead log and backups can't be searched" in said and "isn't complete" in said
+        assert [one.name for one in store.identities()] == ["Somebody else"]
+
+
 def test_an_encrypted_gallery_and_its_backups_forget_too(settings):
     key = Key(b"k" * 32)
     with Gallery.open(settings.gallery_path, keys=lambda: key) as gallery:

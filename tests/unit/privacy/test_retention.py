@@ -37,6 +37,18 @@ def test_old_pictures_go_without_a_trace_and_recognition_stays():
         assert OLD not in raw and NEW in raw
 
 
+def test_old_pictures_of_a_gallery_on_a_server_go_too(server_address):
+    settings, now = load_settings(), [datetime(2030, 1, 1, tzinfo=UTC)]
+    row = np.eye(1, 512, dtype=np.float32)[0]
+    with Gallery.open(server_address, now=lambda: now[0]) as gallery:
+        gallery.enrol("Ada", [NewTemplate(row, "hr", 112.0, crop=OLD)], space=SPACE)
+        now[0] += timedelta(days=61)
+        gallery.enrol("Bob", [NewTemplate(row, "hr", 112.0, crop=NEW)], space=SPACE)
+        write_retention(settings, Retention(crops_days=60))
+        assert [one.count for one in purge(settings, gallery)] == [1, 0]
+        assert gallery.covers() == {2: NEW} and gallery.audit(1)[0].event == "pictures purged"
+
+
 def test_times_are_kept_with_the_other_choices_and_taken_back(capsys):
     settings = load_settings()
     write_active(settings, encoder={"path": "x"})
