@@ -72,9 +72,9 @@ def read_template(connection: Connection, template_id: int) -> StoredTemplate | 
 def read_covers(connection: Connection) -> dict[int, bytes]:
     """Return the crop of the largest face of each identity that has any, by number."""
     found = connection.execute(
-        """SELECT t.identity_id, t.crop FROM template t JOIN (SELECT id, row_number() OVER (
-            PARTITION BY identity_id ORDER BY probe_px DESC, id) AS place
-            FROM template WHERE crop IS NOT NULL) ranked ON ranked.id = t.id WHERE ranked.place = 1"""
+        """SELECT i.id, t.crop FROM identity i JOIN template t ON t.id = (
+            SELECT shown.id FROM template shown WHERE shown.identity_id = i.id AND shown.crop IS NOT NULL
+            ORDER BY shown.probe_px DESC, shown.id LIMIT 1)"""
     )
     return {int(row[0]): decrypt_crop(connection, row[1], int(row[0])) for row in found}
 
