@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from core.errors import CoreError
 from core.settings import CROP_PX, VLR_SIZES_PX
 from core.system.image_files import FORMATS_TEXT, claims_to_be_read, is_heif, kind_by_content, unread_kind
+from core.system.shards import read_bytes
 from core.system.sqlite_files import is_open_here
 from core.system.text import printable
 
@@ -72,8 +73,8 @@ def read_image(source: str | Path | bytes | BinaryIO | Image.Image | RGB, *, nam
 
     EXIF orientation is applied; transparency is laid over white; deeper values are scaled to 8 bits; of an animation
     the first frame counts. A file object is read from its beginning. An array is taken as RGB uint8 (H, W, 3) or grey
-    (H, W). `name` is what errors call it. Raises ImageUnreadable, or ImageTooLarge before decoding (over 64 MB,
-    100 megapixels or 30,000 px a side).
+    (H, W). `name` is what errors call it. A path may lead into a tar shard (`core.system.shards`). Raises
+    ImageUnreadable, ShardInvalid, or ImageTooLarge before decoding (over 64 MB, 100 megapixels or 30,000 px a side).
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, name or "the array")
@@ -164,8 +165,7 @@ def _read_file(path: Path, label: str) -> bytes:
             raise ImageUnreadable(f"{label} isn't an ordinary file.", _CHOOSE)
         if is_open_here(path):
             raise ImageUnreadable(f"{label} is a database in use, not a picture.", _CHOOSE)
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+        return read_bytes(path, MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
         raise ImageUnreadable(f"There is no file {_printable(str(path))}.", "Check the path.") from error
     except (OSError, ValueError) as error:

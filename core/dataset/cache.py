@@ -23,6 +23,7 @@ from core.dataset.journal import storage
 from core.dataset.manifest import Dataset
 from core.images import sha256_of
 from core.jobs.context import NO_HOOKS, Hooks
+from core.system.shards import read_bytes
 
 _CHUNK = 256
 _BATCH = 32
@@ -99,8 +100,8 @@ def _decoded_part(dataset: Dataset, size: int, files: list[tuple[str, str]]) -> 
 def _decoded(dataset: Dataset, size: int, file: tuple[str, str]) -> NDArray[np.uint8]:
     path, sha256 = file
     try:
-        content = dataset.file(path).read_bytes()
-    except FileNotFoundError as error:
+        content = read_bytes(dataset.file(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetInvalid(f"{path} is missing from {dataset.root}.", "Check or build the data set again.") from error
     if sha256 and sha256_of(content) != sha256:
         raise DatasetInvalid(f"{path} changed since the manifest was written.", "Check or build the data set again.")

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from core.dataset.columns import among
 from core.dataset.file_stats import Measured, decode, measure_file
 from core.dataset.findings import Finding, some
-from core.dataset.layout import HR, VLR
+from core.dataset.layout import HR, VLR, group_of
 from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import RGB, resize, sha256_of
 from core.jobs.context import Hooks
+from core.system.shards import read_bytes
 
 COMPARED_PX = 16
 """Pairs are compared at this side, which VLR images of all sizes have."""
@@ -86,7 +87,7 @@ def _read_pair(members: list[tuple[int, str, Path]]) -> Read:
 
 def _read_one(path: Path) -> tuple[RGB | None, Measured]:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         rgb = decode(content, path.name)
     except (OSError, CoreError):
         return None, measure_file(path)
@@ -107,7 +108,7 @@ def check_readable(frame: pd.DataFrame, read: Read) -> list[Finding]:
         text = f"{some(len(broken), 'image')} can't be read: training would stop there. Repair or remove the pair."
         findings.append(Finding("unreadable", "error", text, broken))
     whole = said[said["problem"] == ""]
-    folder = pd.Series([Path(path).parent.name for path in whole["path"]], index=whole.index, dtype="str")
+    folder = pd.Series([group_of(path) for path in whole["path"]], index=whole.index, dtype="str")
     common = whole.groupby(folder)["width"].transform(lambda sizes: sizes.mode().iloc[0])
     odd = whole[(whole["width"] != whole["height"]) | (whole["width"] != common)]
     if len(odd):

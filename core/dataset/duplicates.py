@@ -15,6 +15,7 @@ from core.dataset.phash import as_bits, differing
 from core.errors import CoreError
 from core.images import resize
 from core.jobs.context import NO_HOOKS, Hooks
+from core.system.shards import read_bytes
 
 NEAR_BITS = 6
 """Hashes that differ in at most this many of 64 bits may be the same picture; aligned faces of two people can be as
@@ -88,6 +89,6 @@ def _candidates(bits: NDArray[np.uint64]) -> Iterator[tuple[int, list[tuple[int,
 def _small(path: str) -> NDArray[np.float32] | None:
     try:
         file = Path(path)
-        return resize(decode(file.read_bytes(), file.name), _COMPARED_PX).astype(np.float32)
+        return resize(decode(read_bytes(file), file.name), _COMPARED_PX).astype(np.float32)
     except (OSError, CoreError):
         return None

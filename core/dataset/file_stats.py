@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from core.dataset.phash import phash
 from core.errors import CoreError
 from core.images import MAX_FILE_BYTES, RGB, read_image, sha256_of
 from core.jobs.context import NO_HOOKS, Hooks
+from core.system.shards import read_bytes
 
 _CHUNK = 512
 _BATCH = 64
@@ -46,17 +46,17 @@ def measure_file(path: str | Path, *, hashed: bool = True) -> Measured:
     Without `hashed` there is no perceptual hash, and a plain PNG whose check sums are right isn't decoded.
     """
     try:
-        content = _content(path)
-        if content is None:
-            return Measured(problem=_reason(Path(path)))
+        content = read_bytes(path, MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            return Measured(problem=f"{Path(path).name} is larger than 64 MB.")
         size = None if hashed else _plain_png_size(content)
         if size is not None:
             return Measured(*size, sha256_of(content))
         rgb = decode(content, Path(path).name)
     except CoreError as error:
         return Measured(problem=error.what)
-    except FileNotFoundError:
-        return Measured(problem=_reason(Path(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return Measured(problem=f"{Path(path).name} isn't there.")
     except OSError as error:
         return Measured(problem=f"{Path(path).name} can't be read: {error.strerror or error}.")
     return Measured(rgb.shape[1], rgb.shape[0], sha256_of(content), phash(rgb) if hashed else "")
@@ -114,20 +114,6 @@ def _measured(files: Sequence[tuple[str, bool]], hooks: Hooks) -> Iterator[Measu
             hooks.progress("read", min(start + _CHUNK, len(files)), len(files))
 
 
-def _content(path: str | Path) -> bytes | None:
-    """Read a file with few system calls; None for what isn't a regular file (a pipe isn't waited for) or is too large.
-    Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        said = os.fstat(handle)
-        if not stat.S_ISREG(said.st_mode) or said.st_size > MAX_FILE_BYTES:
-            return None
-        with os.fdopen(handle, "rb", buffering=0, closefd=False) as file:
-            return file.readall()
-    finally:
-        os.close(handle)
-
-
 def _plain_png_size(content: bytes) -> tuple[int, int] | None:
     """(width, height) of 8-bit RGB of at most 1024 px, whole, and with no chunk that two decoders could see unlike: no
     transparency, and neither EXIF nor text, which may hold an orientation. None for anything else."""
@@ -144,9 +130,3 @@ def _plain_png_size(content: bytes) -> tuple[int, int] | None:
             return None  # cut off, too: then the sum isn't there or isn't right
         at = end
     return width, height
-
-
-def _reason(path: Path) -> str:
-    if not path.exists():
-        return f"{path.name} isn't there."
-    return f"{path.name} isn't an ordinary file." if not path.is_file() else f"{path.name} is larger than 64 MB."

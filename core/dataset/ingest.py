@@ -38,6 +38,7 @@ from core.models.landmark_networks import detector_in_use
 from core.settings import load_settings
 from core.system.atomic_file import write_atomically
 from core.system.cpu import one_opencv_thread
+from core.system.shards import ShardInvalid, file_stat
 from core.system.text import count
 
 FORMAT = 6
@@ -115,7 +116,9 @@ def ingest(
     info = DatasetInfo(
         name=chosen.name or out.name, seed=chosen.seed, vlr_px=recipe.vlr_px, made_by="ingest", source=source.name
     )
-    return ingest_photographs(photographs, out, recipe, info, workers=chosen.workers, hooks=hooks)
+    return ingest_photographs(
+        photographs, out, recipe, info, workers=chosen.workers, shard_mb=chosen.shard_mb or 0, hooks=hooks
+    )
 
 
 def ingest_photographs(
@@ -125,18 +128,20 @@ def ingest_photographs(
     info: DatasetInfo,
     *,
     workers: int | None = None,
+    shard_mb: int = 0,
     hooks: Hooks = NO_HOOKS,
 ) -> IngestSummary:
-    """As `ingest`, for a given list of photographs, whose `name`s must differ."""
+    """As `ingest`, for a given list of photographs, whose `name`s must differ. `shard_mb` of 0: a file an image."""
     require(Permission.DATA)
     started = time.monotonic()
-    plan = _plan_key(photographs, recipe)
+    plan = _plan_key(photographs, recipe, shard_mb)
+    info = replace(info, parameters={**info.parameters, "shard_mb": shard_mb}) if shard_mb else info
     _is_done(out, plan)  # refused before anything is made
     with only_one(out):
         if _is_done(out, plan):
             shutil.rmtree(work_folder(out), ignore_errors=True)
             return _summary(out, reused=len(photographs), seconds=0.0)
-        journal = Journal(out, plan)
+        journal = Journal(out, plan, shard_mb * 1_000_000)
         reused = len(journal.done)
         try:
             _process(photographs, recipe, journal, workers or os.cpu_count() or 1, hooks)
@@ -155,32 +160,31 @@ def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal
     progress = _Progress(len(photographs), len(photographs) - len(todo), _count_rejected(journal), hooks.on_event)
     detector = detector_in_use(load_settings())
 
-    def one(i: int) -> Entry:
+    def one(i: int) -> tuple[Entry, dict[str, bytes]]:
         result = take(photographs[i], recipe, detector)
         if isinstance(result, Rejected):
-            return {"i": i, "rejected": reject_row(photographs[i], result)}
-        journal.write_images(result.files)
-        return {"i": i, "rows": result.rows}
+            return {"i": i, "rejected": reject_row(photographs[i], result)}, {}
+        return {"i": i, "rows": result.rows}, journal.write_images(result.files)
+
+    def record(done: Future[tuple[Entry, dict[str, bytes]]]) -> None:
+        entry, files = done.result()
+        journal.add(entry, files, recipe.vlr_px)
+        progress.step("rejected" in entry)
 
     with one_opencv_thread(), storage(journal.folder):
         pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
-        waiting: deque[Future[Entry]] = deque()
+        waiting: deque[Future[tuple[Entry, dict[str, bytes]]]] = deque()
         try:
             for i in todo:
                 waiting.append(pool.submit(one, i))
                 if len(waiting) >= workers * _AHEAD:
-                    _record(waiting.popleft().result(), journal, progress)
+                    record(waiting.popleft())
                 hooks.check_stop()
             while waiting:
-                _record(waiting.popleft().result(), journal, progress)
+                record(waiting.popleft())
             progress.report()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _record(entry: Entry, journal: Journal, progress: _Progress) -> None:
-    journal.add(entry)
-    progress.step("rejected" in entry)
 
 
 class _Progress:
@@ -213,14 +217,14 @@ class _Progress:
         )
 
 
-def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
+def _plan_key(photographs: Sequence[Photograph], recipe: Recipe, shard_mb: int) -> str:
     """What the outcome depends on: the list, each file's size and time, the settings, and the detector."""
     listed = []
     for photograph in photographs:
         try:
-            stat = photograph.path.stat()
+            stat = file_stat(photograph.path)
             state: tuple[int, int] | None = (stat.st_size, stat.st_mtime_ns)
-        except OSError:
+        except (OSError, ShardInvalid):
             state = None
         listed.append(
             [
@@ -234,7 +238,14 @@ def _plan_key(photographs: Sequence[Photograph], recipe: Recipe) -> str:
                 photograph.further,
             ]
         )
-    what = [FORMAT, recipe.as_dict(), detector_in_use(load_settings()).id, cv2.__version__, listed]
+    what = [
+        FORMAT,
+        recipe.as_dict(),
+        detector_in_use(load_settings()).id,
+        cv2.__version__,
+        listed,
+        *([shard_mb] if shard_mb else []),
+    ]
     return sha256_of(json.dumps(what, sort_keys=True).encode("utf-8"))
 
 

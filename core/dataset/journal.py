@@ -1,7 +1,8 @@
 """Journal of an ingest in a hidden folder next to its output: an ingest that was killed continues from it.
 
 `.<name>.ingest/` holds the images under `root/`, one line of `journal.jsonl` for each photograph that is done (written
-after its images), and `plan.json`, which says for what list and settings. At the end `root/` becomes the output.
+after its images), and `plan.json`, which says for what list and settings. At the end `root/` becomes the output. Images
+are files, or members of shards; those are written in the photographs' order, and a line says where they lie.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.dataset.errors import BuildRefused
+from core.dataset.shard_writer import ShardWriter, whole_spans
 from core.errors import StorageFailed
 from core.images import sha256_of
 from core.system.platform_files import lock, open_folder
@@ -23,7 +25,8 @@ PLAN_NAME = "plan.json"
 JOURNAL_NAME = "journal.jsonl"
 
 Entry = dict[str, Any]
-"""{"i": number of the photograph, "rows": [...]} or {"i": ..., "rejected": its row of rejected.csv}."""
+"""{"i": number of the photograph, "rows": [...]} or {"i": ..., "rejected": its row of rejected.csv}; "span" where the
+images lie in a shard."""
 
 
 def work_folder(out: Path) -> Path:
@@ -71,24 +74,33 @@ def held(handle: int, folder: Path, busy: str) -> Iterator[None]:
 
 
 class Journal:
-    """The work folder of one output, opened for one plan; work for another plan is discarded."""
+    """The work folder of one output, opened for one plan; work for another plan is discarded. `shard_bytes`: the
+    images go to shards of at most this size, 0: to a file each."""
 
-    def __init__(self, out: Path, plan: str) -> None:
+    def __init__(self, out: Path, plan: str, shard_bytes: int = 0) -> None:
         self.folder = work_folder(out)
         self.root = self.folder / "root"
         self.done: dict[int, Entry] = {}
         self._file: BinaryIO | None = None
+        self._shards: ShardWriter | None = None
         with storage(self.folder):
             if self._plan() == plan:
-                self.done = {entry["i"]: entry for entry in self._entries() if self._is_whole(entry)}
+                entries = self._in_whole_shards() if shard_bytes else filter(self._is_whole, self._entries())
+                self.done = {entry["i"]: entry for entry in entries}
             else:
                 self._clear()
             self.root.mkdir(parents=True, exist_ok=True)
+            if shard_bytes:
+                spans = [entry["span"] for entry in self.done.values() if "span" in entry]
+                self._shards = ShardWriter(self.root, shard_bytes, spans[-1] if spans else None)
             (self.folder / PLAN_NAME).write_text(json.dumps({"plan": plan}), encoding="utf-8")
             self._rewrite()
 
-    def write_images(self, files: dict[str, bytes]) -> None:
-        """Write the images of one photograph before its entry: an incomplete file has no entry and is written again."""
+    def write_images(self, files: dict[str, bytes]) -> dict[str, bytes]:
+        """Write the images of one photograph before its entry: an incomplete file has no entry and is written again.
+        Returns those that `add` is to write, in the photographs' order: all where they go to shards."""
+        if self._shards is not None:
+            return files
         for path, content in files.items():
             target = self.root / path
             try:
@@ -96,9 +108,12 @@ class Journal:
             except FileNotFoundError:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
+        return {}
 
-    def add(self, entry: Entry) -> None:
-        """Record a photograph whose images are all written."""
+    def add(self, entry: Entry, files: dict[str, bytes], vlr_px: int) -> None:
+        """Record a photograph whose images are all written but for `files`, which go to a shard now."""
+        if files and self._shards is not None:
+            entry["span"] = self._shards.add(entry["i"], entry["rows"], files, vlr_px)
         if self._file is None:
             self._file = (self.folder / JOURNAL_NAME).open("ab")
         self._file.write(json.dumps(entry).encode("utf-8") + b"\n")
@@ -106,6 +121,8 @@ class Journal:
         self.done[entry["i"]] = entry
 
     def close(self) -> None:
+        if self._shards is not None:
+            self._shards.close()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -116,6 +133,8 @@ class Journal:
         with storage(out):
             for path in [p for p in self.root.rglob("*.png") if p.relative_to(self.root).as_posix() not in named]:
                 path.unlink()
+            if self._shards is not None:
+                self._shards.finish()
             self.close()
             if out.is_dir():
                 out.rmdir()  # only an empty one came this far
@@ -142,6 +161,13 @@ class Journal:
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("i"), int):
                 yield entry
+
+    def _in_whole_shards(self) -> list[Entry]:
+        """The entries up to the first whose images aren't as they were written: a shard is continued at its end."""
+        entries = [entry for number, entry in enumerate(self._entries()) if entry["i"] == number]
+        spans = [(number, entry["span"]) for number, entry in enumerate(entries) if "span" in entry]
+        whole = whole_spans(self.root, [span for _, span in spans])
+        return entries if whole == len(spans) else entries[: spans[whole][0]]
 
     def _is_whole(self, entry: Entry) -> bool:
         """Whether its images are as they were written (after a power cut some may not be)."""

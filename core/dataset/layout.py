@@ -1,4 +1,4 @@
-"""Folder layout of a data set: one folder for each split, kind and size."""
+"""Folder layout of a data set: one folder for each split, kind and size, or shards."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ MANIFEST_NAME = "manifest.csv"
 INFO_NAME = "dataset.json"
 REJECTED_NAME = "rejected.csv"
 UNFINISHED_NAME = "unfinished.json"
+SHARDS_FOLDER = "shards"
 
 _SPLIT_FOLDER = re.compile(r"(train|val|test|all)(_processed)?", re.IGNORECASE)
 _KIND_FOLDER = re.compile(r"(hr|vlr)_images(?:_(\d{1,3}))?", re.IGNORECASE)
+_SHARD = re.compile(r".*?\.tar(?=/)", re.IGNORECASE)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 
 
@@ -48,6 +50,19 @@ def kind_of_folder(name: str) -> tuple[str, int | None] | None:
     """("vlr", 16) for "vlr_images_16", ("hr", None) for "hr_images", None for any other folder."""
     match = _KIND_FOLDER.fullmatch(name)
     return None if match is None else (match[1].lower(), int(match[2]) if match[2] else None)
+
+
+def placed_file(path: str) -> str:
+    """The file that holds an image: the shard of "shards/00000.tar/000000012.hr.png", any other path itself."""
+    found = _SHARD.match(path)
+    return found[0] if found else path
+
+
+def group_of(path: str) -> str:
+    """What images of one kind and size share in their paths: the folder's name, in a shard's root the member's ending
+    ("vlr_16.png")."""
+    folder, _, name = path.rpartition("/")
+    return name.partition(".")[2] if placed_file(path) == folder else folder.rpartition("/")[2]
 
 
 def image_name(identity: str, stem: str) -> str:

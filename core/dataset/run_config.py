@@ -56,7 +56,8 @@ class BuildOptions(Config):
 class IngestOptions(SourceOptions):
     """How photographs become a data set. `workers` (default: the number of processors) changes the speed only;
     `aligned`: the images are aligned crops (None: as recognised); `align_again`: aligned crops are aligned anew, see
-    `core.dataset.photograph.Recipe`; `name` of None: that of the folder."""
+    `core.dataset.photograph.Recipe`; `name` of None: that of the folder; `shard_mb`: the images go to tar shards of
+    at most so many megabytes (None: to a file each)."""
 
     sizes: Annotated[tuple[int, ...], Field(strict=False)] = VLR_SIZES_PX
     method: str = "bicubic"
@@ -66,6 +67,7 @@ class IngestOptions(SourceOptions):
     align_again: bool = False
     name: str | None = None
     workers: int | None = None
+    shard_mb: int | None = Field(default=None, ge=1, le=1_000_000)
 
 
 class DatasetRunConfig(Config, ABC):

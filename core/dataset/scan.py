@@ -1,10 +1,10 @@
-"""Scan of a source: recognises the layout of a folder or CSV, and makes a table of it."""
+"""Scan of a source: recognises the layout of a folder, CSV or shards, and makes a table of it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from core.access.places import require_paths
 from core.dataset import naming
 from core.dataset.csv_source import read_csv
 from core.dataset.errors import SourceInvalid
+from core.dataset.findings import some
 from core.dataset.layout import HR, INFO_NAME, kind_of_folder, split_of_folder
 from core.dataset.manifest import is_dataset, make_frame, read_dataset
+from core.dataset.shard_source import is_pattern, shard_files, shard_rows
 from core.errors import CoreError, StorageFailed
 from core.images import read_image
 from core.settings import Settings, load_settings
@@ -51,18 +53,20 @@ def scan(
     columns: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> Scan:
-    """Read the folder or CSV `source`; nothing is written, and only a few images are opened.
+    """Read the folder, CSV or shards (a .tar, or a pattern of several) `source`; nothing is written, and only a few
+    images are opened.
 
     `layout` overrides what would be recognised. `pattern` (a regular expression with a group `identity`; further groups
     become columns) replaces the pattern of the notes' file names; `columns` maps "path" and "identity" to the headings
-    of a CSV. `settings` (default: from the environment) say which folders the current actor may name.
-    Raises SourceInvalid, DatasetInvalid, StorageFailed, NotAllowed.
+    of a CSV, or "identity" to a key of the shards' JSON. `settings` (default: from the environment) say which folders
+    the current actor may name.
+    Raises SourceInvalid, DatasetInvalid, ShardInvalid, StorageFailed, NotAllowed.
     """
     source = Path(source)
     if layout is not None and layout not in LAYOUTS:
         raise SourceInvalid(f"There is no layout '{layout}'.", f"Choose one of {', '.join(LAYOUTS)}.")
     try:
-        there = source.exists()
+        there = source.exists() or is_pattern(source)
     except OSError as error:  # a folder above it may not be entered, or the name can't be one
         raise StorageFailed(f"{source} can't be read: {error.strerror or error}.", "Check its permissions.") from error
     if not there:
@@ -99,6 +103,10 @@ def _refuse_elsewhere(found: Scan, settings: Settings | None) -> None:
 
 
 def _recognised(source: Path, layout: str | None, pattern: str | None, columns: Mapping[str, str] | None) -> Scan:
+    if not source.is_dir() and (shards := shard_files(source)):
+        return _from_shards(
+            Path(os.path.commonpath([each.parent for each in shards])), shards, layout, pattern, columns
+        )
     if source.is_file() or layout == "csv":
         return _from_csv(source, columns)
     if layout == "dataset" or (layout is None and is_dataset(source)):
@@ -110,7 +118,10 @@ def _recognised(source: Path, layout: str | None, pattern: str | None, columns: 
     kinds = {child: _kinds(child) for child, _ in splits}
     if layout == "notes" or (layout is None and any(kinds.values())):
         return _from_notes(source, [(child, split) for child, split in splits if kinds[child]], pattern)
-    return _from_people(source, children, layout, pattern)
+    found = _from_people(source, children, layout, pattern)
+    if found is not None:
+        return found
+    return _from_shards(source, shard_files(source), layout, pattern, columns)
 
 
 def _from_notes(root: Path, splits: list[tuple[Path, str]], pattern: str | None) -> Scan:
@@ -159,7 +170,8 @@ def _own_pairs(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _from_people(root: Path, children: list[Path], layout: str | None, pattern: str | None) -> Scan:
+def _from_people(root: Path, children: list[Path], layout: str | None, pattern: str | None) -> Scan | None:
+    """A folder for each person; None where there are no pictures."""
     chosen = naming.compiled(pattern) if pattern else None
     rows: list[dict[str, object]] = []
     for person in children:
@@ -181,14 +193,30 @@ def _from_people(root: Path, children: list[Path], layout: str | None, pattern: 
                 f"{root} holds {loose} images but no folder a person.",
                 "Put each person's images into a folder of their name, or list them in a CSV with path and identity.",
             )
-        _refuse_none(root, rows)
+        return None
     frame = make_frame(rows)
     frame["source"] = frame["path"]
-    content, why = _crops_or_photographs(root, frame)
-    if layout is not None and layout != content:
-        content, why = layout, "as requested"
+    content, why = _content(root, frame, layout)
     why = f"a folder for each of {frame['identity'].nunique()} people; {why}"
     return Scan(root, content, why, frame, crops=content == "crops")
+
+
+def _from_shards(
+    root: Path, shards: list[Path], layout: str | None, pattern: str | None, columns: Mapping[str, str] | None
+) -> Scan:
+    _refuse_none(root, shards)
+    rows, where = shard_rows(root, shards, pattern, columns or {})
+    frame = make_frame(rows)
+    content, why = _content(root, frame, layout)
+    people = some(frame["identity"].nunique(), "person")
+    why = f"{some(len(shards), 'tar shard')} with {people}, named by {where}; {why}"
+    return Scan(root, content, why, frame, crops=content == "crops")
+
+
+def _content(root: Path, frame: pd.DataFrame, layout: str | None) -> tuple[str, str]:
+    """The layout "crops" or "photographs", by a look at some images or as requested, and the reason."""
+    content, why = _crops_or_photographs(root, frame)
+    return (layout, "as requested") if layout is not None and layout != content else (content, why)
 
 
 def _from_csv(source: Path, columns: Mapping[str, str] | None) -> Scan:
@@ -230,11 +258,12 @@ def _refuse_strangers(strangers: list[str], known: int, pattern: str | None) -> 
         )
 
 
-def _refuse_none(root: Path, rows: list[dict[str, object]]) -> None:
-    if not rows:
+def _refuse_none(root: Path, found: Sized) -> None:
+    if not found:
         raise SourceInvalid(
             f"{root} holds no images that could be a data set.",
-            "Expected train/ and val/ with hr_images/ and vlr_images/, a folder of images a person, or a CSV.",
+            "Expected train/ and val/ with hr_images/ and vlr_images/, a folder of images a person, a CSV, or "
+            "WebDataset shards.",
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.dataset.file_placement import part_name
 from core.dataset.journal import held
-from core.dataset.layout import INFO_NAME, MANIFEST_NAME, UNFINISHED_NAME
+from core.dataset.layout import INFO_NAME, MANIFEST_NAME, UNFINISHED_NAME, placed_file
 from core.dataset.manifest import Dataset, is_outside
 from core.errors import StorageFailed
 from core.system.atomic_file import write_atomically
@@ -44,7 +44,7 @@ def clear_unfinished(dataset: Dataset) -> None:
                 half.unlink()
         if not noted.exists():
             return
-        named = set(dataset.frame["path"].tolist())
+        named = {placed_file(path) for path in dataset.frame["path"].tolist()}
         for path in _listed(noted):
             if path not in named:
                 (root / path).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -9,13 +10,15 @@ import pandas as pd
 from core.dataset import file_placement
 from core.dataset.columns import among
 from core.dataset.eligible_pairs import count_pairs
-from core.dataset.layout import HR, HR_FOLDER, UNSPLIT, VLR, VLR_FOLDER, kind_folder, kind_of_folder
+from core.dataset.layout import HR, HR_FOLDER, UNSPLIT, VLR, VLR_FOLDER, kind_folder, kind_of_folder, placed_file
 from core.dataset.manifest import DatasetInfo, make_frame, read_dataset, write_dataset
 from core.dataset.run_config import DISJOINT_SHARES, BuildOptions
 from core.dataset.scan import Scan
+from core.dataset.shard_writer import shard_path
 from core.dataset.split_plan import Plan
 from core.dataset.unfinished import clear_unfinished, noted
 from core.jobs.context import Hooks
+from core.system.shards import member_of
 
 
 def write_split(
@@ -35,7 +38,7 @@ def write_split(
     origin = rows["path"].tolist()
     rows["source"] = [said or path for said, path in zip(rows["source"].tolist(), origin, strict=True)]
     rows["path"] = paths = _paths(rows, vlr_px, set(held["path"]))
-    files = [(file, f"{at}/{path}") for file, path in zip(rows["file"].tolist(), paths, strict=True)]
+    files = _placed(rows["file"].tolist(), paths, at)
     table = pd.concat([held, rows.drop(columns="file")], ignore_index=True)
     info = _info(source, plan, options, vlr_px) if earlier is None else earlier.info
     if earlier is None:
@@ -43,7 +46,7 @@ def write_split(
         write_dataset(at, table, info, hooks)
         return count_pairs(rows), linked
     try:
-        with noted(at, paths):
+        with noted(at, sorted({placed_file(path) for path in paths})):
             linked = file_placement.place(files, options.link, hooks=hooks)
             write_dataset(at, table, info, hooks)
     except BaseException:
@@ -63,14 +66,16 @@ def _main_vlr_px(source: Scan, rows: pd.DataFrame) -> int:
 
 def _paths(rows: pd.DataFrame, vlr_px: int, taken: set[str]) -> list[str]:
     """A path for each row with its name; where two pairs would have the same path, the later pair's files are
-    numbered."""
+    numbered. Members of shards keep their names, and their shards are numbered on."""
     members: dict[str, list[tuple[int, str, str]]] = {}
+    result = _paths_in_shards(rows["file"].tolist(), taken)
     cells = (rows[name].tolist() for name in ("pair", "split", "kind", "size_px", "path"))
     for number, (pair, side, kind, size, path) in enumerate(zip(*cells, strict=True)):
+        if result[number]:
+            continue
         folder = f"{side or UNSPLIT}/{_folder(kind, size, path, vlr_px)}"
         members.setdefault(pair, []).append((number, folder, path))
     used = {path.casefold() for path in taken}
-    result = [""] * len(rows)
     for files in members.values():
         for attempt in range(1, len(rows) + 2):
             made = [f"{folder}/{_marked(path, attempt)}" for _, folder, path in files]
@@ -81,6 +86,30 @@ def _paths(rows: pd.DataFrame, vlr_px: int, taken: set[str]) -> list[str]:
         for (number, _, _), path in zip(files, made, strict=True):
             result[number] = path
     return result
+
+
+def _paths_in_shards(files: list[str], taken: set[str]) -> list[str]:
+    """The path of each file that is a shard's member, "" for others. Shards are placed as they are: splits are columns
+    of the table."""
+    used = {placed_file(path) for path in taken}
+    free = (path for path in map(shard_path, count()) if path not in used)
+    shards: dict[str, str] = {}
+    result = []
+    for file in files:
+        place = member_of(file)
+        if place is not None and place[0] not in shards:
+            shards[place[0]] = next(free)
+        result.append("" if place is None else f"{shards[place[0]]}/{place[1]}")
+    return result
+
+
+def _placed(files: list[str], paths: list[str], at: Path) -> list[tuple[str, str]]:
+    """(source, target) of every file to place; a shard once for all of its members."""
+    pairs = {}
+    for file, path in zip(files, paths, strict=True):
+        target = placed_file(path)
+        pairs[f"{at}/{target}"] = file.removesuffix(path[len(target) :])
+    return [(source, target) for target, source in pairs.items()]
 
 
 def _marked(path: str, attempt: int) -> str:

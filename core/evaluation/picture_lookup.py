@@ -18,6 +18,7 @@ from core.dataset.manifest import Dataset, is_dataset, read_dataset
 from core.errors import CoreError
 from core.images import RGB, read_image, resize
 from core.settings import CROP_PX
+from core.system.shards import ShardInvalid, is_there
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class SeenPictures:
         for folder, inside in self._places(name):
             try:
                 file = (folder / inside).resolve()
-                if file.is_relative_to(folder.resolve()) and file.is_file():
+                if file.is_relative_to(folder.resolve()) and is_there(file):
                     return file
-            except (OSError, ValueError):
+            except (OSError, ValueError, ShardInvalid):
                 continue
         return None
 

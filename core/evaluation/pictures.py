@@ -22,6 +22,7 @@ from core.dataset.scan import scan
 from core.errors import SettingsInvalid, StorageFailed
 from core.evaluation.pairs import Photo
 from core.images import ImageUnreadable, sha256_of
+from core.system.shards import is_there, read_bytes
 
 MOST_GROUPS = 60
 """A column with more values doesn't define groups."""
@@ -195,7 +196,7 @@ def _grouped(pictures: list[Picture], hr: pd.DataFrame, by: Sequence[str]) -> li
 def _photographs(hr: pd.DataFrame, folder: Path) -> list[Picture]:
     sources = list(hr["source"])
     paths = [folder / source for source in sources]
-    missing = [path for path, source in zip(paths, sources, strict=True) if not source or not path.is_file()]
+    missing = [path for path, source in zip(paths, sources, strict=True) if not source or not is_there(path)]
     if missing:
         raise SettingsInvalid(
             f"{len(missing)} of {len(paths)} photographs aren't in {folder}, first {missing[0].name}.",
@@ -223,9 +224,9 @@ def _hashes(paths: Sequence[Path], known: Sequence[str] | None = None) -> list[s
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a picture's bytes. Raises ImageUnreadable, StorageFailed."""
+    """SHA-256 of a picture's bytes. Raises ImageUnreadable, ShardInvalid, StorageFailed."""
     try:
-        return sha256_of(path.read_bytes())
+        return sha256_of(read_bytes(path))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ImageUnreadable(f"There is no picture at {path}.", "Check the path.") from error
     except OSError as error:

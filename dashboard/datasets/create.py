@@ -1,4 +1,5 @@
-"""Creating a data set: from a folder or CSV file on this machine, of synthetic people, or from public photographs."""
+"""Creating a data set: from a folder, CSV file or tar shards on this machine, of synthetic people, or from public
+photographs."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from core.dataset.library import checked_name, datasets_root, free_name
 from core.dataset.manifest import count as counted
 from core.dataset.run_config import DemoConfig, FetchConfig, IngestConfig
 from core.dataset.scan import scan
+from core.dataset.shard_source import source_name
 from core.system.text import count
 from dashboard.datasets.data import choices
 from dashboard.datasets.split_form import build_form
@@ -23,7 +25,7 @@ from dashboard.shell.resources import settings
 from dashboard.ui.components import choose_one
 from dashboard.ui.markdown import plain
 
-WAYS = {"folder": "Folder or CSV", "demo": "Synthetic people", "public": "Public photographs"}
+WAYS = {"folder": "Folder, CSV or shards", "demo": "Synthetic people", "public": "Public photographs"}
 
 _LAYOUTS = {
     "notes": "train and val with hr_images and vlr_images",
@@ -42,6 +44,8 @@ _FIRST = {
     "notes": "The small images aren't used; each large one is aligned again",
 }
 """The first step of an import, by layout; photographs are detected and aligned."""
+
+_STORAGE = {0: "One file per image", 256: "Tar shards of 256 MB", 1000: "Tar shards of 1 GB"}
 
 _PUBLIC = {
     "lfw": "Labeled Faces in the Wild: 13,233 photographs of 5,749 people, about 200 MB",
@@ -98,7 +102,10 @@ def _folder() -> None:
     with st.form("dataset_scan", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             text = st.text_input(
-                "Folder or CSV on this machine", key="dataset_path", placeholder="/home/you/photographs", max_chars=4000
+                "Folder, CSV or tar shards on this machine",
+                key="dataset_path",
+                placeholder="/home/you/photographs",
+                max_chars=4000,
             )
             asked = st.form_submit_button("Scan the source", icon=":material/search:")
         with st.expander("Reading options", icon=":material/tune:", key="dataset_how"):
@@ -119,7 +126,9 @@ def _folder() -> None:
             )
             with st.container(horizontal=True):
                 path_column = st.text_input("CSV column with paths", key="dataset_col_path", placeholder="path")
-                who_column = st.text_input("CSV column with names", key="dataset_col_who", placeholder="identity")
+                who_column = st.text_input(
+                    "CSV column or JSON key with names", key="dataset_col_who", placeholder="identity"
+                )
     if asked:
         st.session_state.pop("dataset_found", None)
         with feedback(), st.spinner("Scanning the source"):
@@ -128,8 +137,9 @@ def _folder() -> None:
     found: ScannedSource | None = st.session_state.get("dataset_found")
     if found is None:
         st.caption(
-            "Four layouts are recognised: train and val folders with hr_images and vlr_images, one folder per person "
-            "with photographs or with aligned crops, and a CSV file. The source isn't changed."
+            "Five layouts are recognised: train and val folders with hr_images and vlr_images, one folder per person "
+            "with photographs or with aligned crops, a CSV file, and WebDataset shards (a folder of .tar files, or a "
+            "pattern such as /data/faces-{000..007}.tar). The source isn't changed."
         )
         link("help", "Folder layouts", icon=":material/help:", topic="datasets")
         return
@@ -165,19 +175,22 @@ def _ingest_form(found: ScannedSource) -> None:
     with st.form("dataset_ingest", border=False):
         first = _FIRST.get(found.layout, "Each face is detected, aligned to 112 px")
         st.markdown(f"{first}, checked for quality, and reduced to 16, 24 and 32 px.")
-        suggestion = free_name(root, source.stem if source.is_file() else source.name)
+        suggestion = free_name(root, source_name(source))
         called = st.text_input("Name", placeholder=suggestion, key="dataset_ingest_name", max_chars=80)
         again = found.layout == "notes"
         if found.crops and not again:
             again = st.checkbox("Align the crops again", key="dataset_ingest_again", help=_ALIGN_AGAIN_HELP)
         with st.expander("Options", icon=":material/tune:", key="dataset_ingest_options"):
             method, seed = _method_and_seed("ingest")
+            shard_mb = st.radio(
+                "Storage", list(_STORAGE), format_func=_STORAGE.__getitem__, key="dataset_storage", horizontal=True
+            )
         verb = "Align and import" if found.layout == "notes" else "Import photographs"
         asked = st.form_submit_button(verb, type="primary", icon=":material/add_photo_alternate:")
     if asked:
         with feedback() as attempt:
             name = checked_name(called) if called.strip() else checked_name(suggestion)
-            given = {"method": method, "seed": seed, "align_again": again, **found.read}
+            given = {"method": method, "seed": seed, "align_again": again, "shard_mb": shard_mb or None, **found.read}
             start_dataset_run(IngestConfig(source=source, out=root / name, check=True, **given))
             st.session_state.pop("dataset_found", None)
         if attempt.ok:

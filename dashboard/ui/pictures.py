@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.errors import CoreError
 from core.images import encode_image, read_image, resize
 from core.settings import CROP_PX
+from core.system.shards import ShardInvalid, file_stat
 from dashboard.ui.markdown import markup
 
 
@@ -62,10 +63,10 @@ def changed_ns(path: Path) -> int:
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """Modification time (ns) and size of a file, zeros where it is missing."""
+    """Modification time (ns) and size of a file, of a shard for its members; zeros where it is missing."""
     try:
-        found = path.stat()
-    except OSError:
+        found = file_stat(path)
+    except (OSError, ShardInvalid):
         return 0, 0
     return found.st_mtime_ns, found.st_size
 

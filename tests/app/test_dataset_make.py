@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +54,24 @@ def test_a_folder_is_looked_at_then_taken_in(open_page, launched, tmp_path, astr
     button(app, "Import photographs").click().run()
     [(kind, config)] = launched
     assert kind == "ingest" and config["source"] == str(tmp_path / "people") and config["check"] is True
+    assert str(config["out"]).endswith("datasets/people") and config["shard_mb"] is None
+
+
+def test_shards_are_looked_at_then_taken_in_and_written(open_page, launched, tmp_path, astronaut):
+    for number in range(2):
+        with tarfile.open(tmp_path / f"people-{number}.tar", "w") as archive:
+            for name, content in ((f"{number}.png", astronaut), (f"{number}.cls", str(number).encode())):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    app = open_page("dataset")
+    app.text_input(key="dataset_path").set_value(str(tmp_path / "people-{0..1}.tar"))
+    button(app, "Scan the source").click().run()
+    assert "2 tar shards with 2 people, named by the file .cls" in app.info[0].value.replace("\\", "")
+    app.radio(key="dataset_storage").set_value(256)
+    button(app, "Import photographs").click().run()
+    [(kind, config)] = launched
+    assert kind == "ingest" and config["source"] == str(tmp_path / "people-{0..1}.tar") and config["shard_mb"] == 256
     assert str(config["out"]).endswith("datasets/people")
 
 

@@ -14,6 +14,7 @@ from core.commands.dataset.options import (
     SeedOption,
     SourceArgument,
     datasets_dir,
+    megabytes,
     out_path,
     say_counts,
     say_verdict,
@@ -50,7 +51,7 @@ def scan_source(
     reading: LayoutOptions = LayoutOptions(),
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a folder or CSV holds and how its layout was recognised; nothing is written."""
+    """Show what a folder, CSV or tar shards hold and how its layout was recognised; nothing is written."""
     from core.dataset.manifest import count
 
     found = reading.scan(source)
@@ -185,7 +186,12 @@ def show(source: SourceArgument, as_json: JsonOption = False) -> None:
 
 
 @group.command(
-    "ingest", epilog=example("dataset ingest photographs", "dataset ingest crops --align-again --method camera")
+    "ingest",
+    epilog=example(
+        "dataset ingest photographs",
+        "dataset ingest crops --align-again --method camera",
+        "dataset ingest 'faces-{000..007}.tar' --shards 256MB",
+    ),
 )
 @takes_options
 def ingest_photographs(
@@ -201,17 +207,22 @@ def ingest_photographs(
         ),
     ] = False,
     seed: SeedOption = 0,
+    shards: Annotated[
+        str | None,
+        typer.Option("--shards", metavar="SIZE", help="Write tar shards (WebDataset) of this size: 256MB, 1GB."),
+    ] = None,
     reading: LayoutOptions = LayoutOptions(),
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make aligned HR crops and VLR images from photographs, in a run that can be stopped and resumed."""
     from core.dataset.run_config import IngestConfig
+    from core.dataset.shard_source import shard_files, source_name
 
     path = source_path(source)
-    if not path.exists():
+    if not path.exists() and not shard_files(path):
         raise UsageMistake(f"There is no {path}.", "Check the path.")
-    target = out_path(out, path.stem)
+    target = out_path(out, source_name(path))
     config = IngestConfig(
         source=path.resolve(),
         out=target,
@@ -221,6 +232,7 @@ def ingest_photographs(
         layout=reading.layout,
         pattern=reading.pattern,
         columns=settings_of(reading.column, "--column") or None,
+        shard_mb=megabytes(shards),
     )
     run = run_to_end(
         config.kind,

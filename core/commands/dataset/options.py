@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 _ROWS_SHOWN = 5
 
 SourceArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A folder or CSV, or the name of a data set in data/datasets.")
+    str,
+    typer.Argument(metavar="SOURCE", help="A folder, CSV or tar shards, or the name of a data set in data/datasets."),
 ]
 OutOption = Annotated[
     str | None, typer.Option("--out", metavar="FOLDER", help="Folder to write; default: one in data/datasets.")
@@ -31,7 +33,7 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gi
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """How a folder or CSV is read."""
+    """How a folder, a CSV or shards are read."""
 
     layout: Annotated[
         str | None, typer.Option("--layout", help="notes, photographs, crops or csv; default: recognised by content.")
@@ -42,7 +44,9 @@ class LayoutOptions:
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="NAME=HEADING", help="A CSV's own heading for path or identity."),
+        typer.Option(
+            "--column", metavar="NAME=HEADING", help="A CSV's own heading for path or identity, a shard's JSON key."
+        ),
     ] = None
 
     def scan(self, source: str) -> Scan:
@@ -75,6 +79,17 @@ def source_path(text: str) -> Path:
 
 def out_path(text: str | None, default: str) -> Path:
     return datasets_dir() / default if text is None else user_path(text).absolute()
+
+
+def megabytes(text: str | None) -> int | None:
+    """ "256MB" or "1GB" as megabytes; None for None. Raises UsageMistake."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})\s*(MB|GB|TB)", text.strip(), re.IGNORECASE)
+    size = int(found[1]) * {"MB": 1, "GB": 1000, "TB": 1_000_000}[found[2].upper()] if found else 0
+    if not 1 <= size <= 1_000_000:
+        raise UsageMistake(f"--shards {text} isn't a size from 1MB to 1TB.", "Write it like --shards 256MB.")
+    return size
 
 
 def settings_of(items: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,9 @@ def test_a_leak_is_exit_code_1(source: Path, capsys: pytest.CaptureFixture[str])
         ("check", "gone"),
         ("show", "gone"),
         ("ingest", "gone"),
+        ("ingest", "gone-{0..3}.tar"),
+        ("ingest", "FACES", "--shards", "many"),
+        ("ingest", "FACES", "--shards", "0MB"),
         ("scan", ""),
         ("build", "FACES", "--only", "camera"),
         ("build", "FACES", "--only", "mood=good"),
@@ -82,3 +87,25 @@ def test_a_mistake_is_one_line_and_code_2(arguments, source: Path, capsys, monke
     assert run(["dataset", *(str(source) if argument == "FACES" else argument for argument in arguments)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_shards_are_read_by_a_pattern_and_written_by_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        with tarfile.open(tmp_path / f"people-{number}.tar", "w") as archive:
+            for who in ("Ann", "Ben"):
+                content = encode_image(np.full((112, 112, 3), 60 + 90 * number, np.uint8), "png")
+                info = tarfile.TarInfo(f"{who}/{number}.png")
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    pattern = str(tmp_path / "people-{0..1}.tar")
+    assert run(["dataset", "scan", pattern, "--json"]) == 0
+    found = said(capsys)
+    assert found["layout"] == "crops" and found["counts"]["hr"] == 4 and "2 tar shards" in found["why"]
+    started: list[dict[str, object]] = []
+    monkeypatch.setattr("core.commands.dataset.app.run_to_end", lambda kind, values, *_, **__: started.append(values))
+    assert run(["dataset", "ingest", pattern, "--shards", "1GB"]) == 0
+    [values] = started
+    assert (values["source"], values["shard_mb"]) == (pattern, 1000)
+    assert str(values["out"]).endswith("datasets/people")
