@@ -91,7 +91,7 @@ def embed(
         _require(view, pictures)
     unique = {picture.sha256: picture for picture in pictures}
     keys = {view: _key(system, view, pictures, seed) for view in views}
-    store = hooks.store
+    store, memory = hooks.store, system.memory
     known = _known(keys, unique, store)
     asked = frozenset(mirrored) if system.can_mirror else frozenset()
 
@@ -110,7 +110,7 @@ def embed(
         def begin(number: int) -> list[Future[dict[View, Shown]]]:
             """Read and detect a batch while the one before it is embedded."""
             return [
-                workers.submit(show, system.pipeline, one, [view for view in views if lacks(view, one)], seed)
+                workers.submit(show, system.pipeline, one, [view for view in views if lacks(view, one)], seed, memory)
                 for one in (batches[number] if number < len(batches) else [])
             ]
 

@@ -52,7 +52,8 @@ def sr_quality(
     for start in range(0, len(chosen) if small else 0, _BATCH):
         hooks.check_stop()
         batch = chosen[start : start + _BATCH]
-        shown = [show(system.pipeline, picture, [View("aligned"), *small], seed) for picture in batch]
+        wanted = [View("aligned"), *small]
+        shown = [show(system.pipeline, picture, wanted, seed, system.memory) for picture in batch]
         there = [(picture, views) for picture, views in zip(batch, shown, strict=True) if views[View("aligned")].found]
         if there:
             rows.extend(_rows(system.pipeline, upscalers, there, small))

@@ -68,7 +68,7 @@ class System:
     """An encoder with its upscaler and detector, identified by hashes. Build it by `open_system` or `system_of`.
 
     `key` are the settings that decide its embeddings; `spec` and `path` are None for a pipeline that was built
-    elsewhere.
+    elsewhere. `memory` is shared by the systems of an evaluation.
     """
 
     name: str
@@ -80,6 +80,7 @@ class System:
     loader: PipelineLoader
     spec: SystemSpec | None = None
     path: Path | None = None
+    memory: FaceMemory | None = None
 
     @property
     def label(self) -> str:
@@ -203,6 +204,7 @@ def open_system(spec: SystemSpec, settings: Settings | None = None, memory: Face
         loader=PipelineLoader(partial(_build, spec, path, memory)),
         spec=spec,
         path=path,
+        memory=memory,
     )
 
 

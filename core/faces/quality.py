@@ -160,15 +160,19 @@ def _detail(luma: NDArray[np.float32]) -> float | None:
     turned = cv2.warpAffine(luma, by_45_deg, luma.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     ratios = []
     for picture in (_coarse(luma), _coarse(np.asarray(turned, dtype=np.float32))):
-        wide = np.pad(picture, 3, mode="edge")
-        for axis in (0, 1):
-            fine, coarse = (
-                sum(np.roll(wide, way * step, axis)[3:-3, 3:-3] for way in (1, -1)) - 2 * picture for step in (1, 3)
-            )
-            if float(coarse.std()) < 1e-3:
+        for along in (picture, picture.T):
+            fine, coarse = (float(_second_differences(along, step).std()) for step in (1, 3))
+            if coarse < 1e-3:
                 return None
-            ratios.append(float(fine.std() / coarse.std()))
+            ratios.append(fine / coarse)
     return min(ratios)
+
+
+def _second_differences(picture: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Of each row with those `step` rows above and below it; the first and last row are repeated beyond the border."""
+    wide = np.concatenate([picture[:1]] * step + [picture] + [picture[-1:]] * step)
+    differences: NDArray[np.float32] = wide[: -2 * step] + wide[2 * step :] - 2 * picture
+    return differences
 
 
 def _coarse(luma: NDArray[np.float32]) -> NDArray[np.float32]:
