@@ -9,6 +9,7 @@ import streamlit as st
 from core.dataset.library import any_dataset, datasets_root
 from core.models.active import active_models
 from core.models.encoders import scan
+from core.models.files import is_shipped
 from core.system.text import count
 from dashboard.home.weights_card import other_weights, starter_offer, weights_card
 from dashboard.home.weights_setup import weights_panel
@@ -21,7 +22,7 @@ from dashboard.shell.session import Permission, allowed
 from dashboard.shell.sign_in import not_yours
 from dashboard.shell.weights_badge import badge_of
 from dashboard.ui.components import head, show_message
-from dashboard.ui.markdown import markup
+from dashboard.ui.markdown import markup, plain
 from dashboard.ui.pictures import Picture, faces_html
 
 
@@ -146,7 +147,6 @@ def _next(step: Step) -> None:
 
 
 _TOUR = (
-    ("Get the weights", "Download them once, here on Home.", "home"),
     ("Enrol a person", "Upload 3 to 7 photographs of one person, check the faces found in them, and save.", "enroll"),
     (
         "Identify a photograph",
@@ -162,12 +162,22 @@ _TOUR = (
 )
 
 
+def _weights_step(ready: Readiness) -> tuple[str, str, str]:
+    """The tour's first step: a download, unless the weights in use came with the program or are here already."""
+    if ready.weights is None:
+        return ("Get the weights", "Download them once, here on Home.", "home")
+    if is_shipped(settings(), ready.weights):
+        return ("Get the weights", "They come with the program: there is nothing to download.", "home")
+    return ("Get the weights", f"{plain(ready.weights.name)} is in use.", "home")
+
+
 def _tour(ready: Readiness) -> None:
     identified = bool(st.session_state.get("identify_done"))
     has_data = any_dataset(datasets_root(settings()))
     done = (ready.weights is not None, ready.people > 0, identified, False, has_data)
+    steps = (_weights_step(ready), *_TOUR)
     with st.expander("First tour: five minutes", icon=":material/map:", expanded=not all(done[:3])):
-        for number, ((title, text, page), is_done) in enumerate(zip(_TOUR, done, strict=True), start=1):
+        for number, ((title, text, page), is_done) in enumerate(zip(steps, done, strict=True), start=1):
             label = f"{number}. {title}{' (done)' if is_done else ''}"
             icon = ":material/check_circle:" if is_done else ":material/radio_button_unchecked:"
             with st.container(gap=None, key=f"home_tour_{number}"):

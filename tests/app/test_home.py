@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from dashboard.home.view import next_step
 from dashboard.home.weights_setup import fetch_and_use, use_upload
 from dashboard.shell.readiness import Readiness
 from tests.app.conftest import ROOT, button, fill, png, runs_without_torch, shown
-from tests.made_weights import save_dsr
+from tests.made_weights import STARTER, save_dsr
 
 
 def test_an_empty_installation_says_to_get_the_weights(open_page):
@@ -30,6 +31,14 @@ def test_an_empty_installation_says_to_get_the_weights(open_page):
     assert "Next: get the weights" in [each.value for each in app.subheader]
     assert "CC BY-NC-SA" in shown(app) and "BSD 3-Clause" in shown(app)
     assert [each.label for each in app.button if each.proto.type == "primary"] == ["Download edgeface_xxs (5.1 MB)"]
+    assert "Download them once, here on Home." in shown(app)
+
+
+def test_with_the_shipped_weights_the_tour_asks_for_no_download(open_page, models_dir):
+    copyfile(STARTER, models_dir / STARTER.name)
+    tour = shown(open_page())
+    assert "They come with the program: there is nothing to download." in tour
+    assert "Download them once" not in tour
 
 
 def test_the_next_step_follows_what_is_ready():
@@ -89,6 +98,7 @@ def test_after_a_re_embedding_beside_an_open_home_nobody_is_left_behind(open_pag
 def test_with_weights_home_names_them_and_leads_to_enrol(open_page, ready):
     app = open_page()
     assert "edgeface_xxs_q" in shown(app) and "official file" in shown(app)
+    assert "edgeface_xxs_q is in use." in shown(app) and "Download them once" not in shown(app)
     button(app, "Enrol a person").click().run()
     assert app.title[0].value == "Enrol"
 
