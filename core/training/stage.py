@@ -115,8 +115,7 @@ def toward_identities(embeddings: NDArray[np.float32], people: NDArray[np.int64]
     np.add.at(sums, people, embeddings)
     means = sums / np.linalg.norm(sums, axis=1, keepdims=True).clip(1e-12)
     moved = embeddings + weight * means[people]
-    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-    return np.asarray(moved, np.float32)
+    return (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
 
 
 def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[], None]) -> bool:
