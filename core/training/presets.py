@@ -120,7 +120,7 @@ SPECIALIST = Recipe(
             "Training a specialist for small faces",
             20,
             ("encoder",),
-            Losses(teacher=1.0, contrast=0.5),
+            Losses(teacher=1.0, contrast=0.1),
             rates=Rates(encoder=3e-4),
             schedule="cosine",
             warmup=0.012,  # 200 steps of 53,000 faces
@@ -132,7 +132,6 @@ SPECIALIST = Recipe(
             photographed=0.5,
             through="bicubic",
             augment=Augment(flip=0.5, brightness=0.08, contrast=0.2, occlude=0.06),
-            identity_target=1.0,
             ema=0.998,
             clip=5.0,
         ),

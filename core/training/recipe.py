@@ -155,8 +155,6 @@ class Stage:
     teacher_view: View = "clean"
     """"clean": the teacher's embedding of the unchanged HR, summed with its mirror image's, computed once. "same": of
     the changed HR, each time."""
-    identity_target: Weight = 0.0
-    """Weight of the identity's mean beside the image's own embedding in the teacher's target; 0: the own alone."""
     pixel_loss: PixelLoss = "l1"
     forced: StrictBool = False
     """Feed each stage of the student the teacher's output of the previous stage (with losses.features)."""
@@ -263,8 +261,6 @@ def _check_combination(stage: Stage) -> None:
         and "upscaler" not in stage.trains,
         "mixes images, which needs teacher_view=same and no classification": stage.augment.mix > 0
         and (stage.teacher_view != "same" or losses.classification > 0),
-        "draws to identities' means, which needs teacher_view=clean": stage.identity_target > 0
-        and stage.teacher_view != "clean",
         "can't cache views while it trains the encoder or upscaler": stage.cached_views > 0
         and bool({"encoder", "upscaler"} & set(stage.trains)),
         "can force features only with losses.features": stage.forced and not losses.features,

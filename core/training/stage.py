@@ -99,23 +99,8 @@ def make_sources(stage: Stage, networks: Networks, data: TrainingData, caches: F
     if losses.wants_targets and networks.teacher is not None:
         if stage.teacher_view == "clean" or losses.contrast:
             bank = caches.teacher_targets(networks.teacher, data.train)
-        if bank is not None and stage.teacher_view == "clean":
-            targets = toward_identities(bank, data.train.people, stage.identity_target)
+        targets = bank if stage.teacher_view == "clean" else None
     return Sources(data, networks.takes, sr, targets, bank if losses.contrast else None)
-
-
-def toward_identities(embeddings: NDArray[np.float32], people: NDArray[np.int64], weight: float) -> NDArray[np.float32]:
-    """Return unit targets (N, D): each unit embedding plus `weight` times the unit mean of its person's, 0 or more.
-
-    A small face is then drawn to what the photographs of one person share, and less to what only its own shows.
-    """
-    if weight == 0:
-        return embeddings
-    sums = np.zeros((int(people.max()) + 1, embeddings.shape[1]), np.float64)
-    np.add.at(sums, people, embeddings)
-    means = sums / np.linalg.norm(sums, axis=1, keepdims=True).clip(1e-12)
-    moved = embeddings + weight * means[people]
-    return (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
 
 
 def run_epoch(run: StageRun, epoch: int, context: RunContext, save: Callable[[], None]) -> bool:

@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from test_engine import differences, of_kind, without_times
 from tiny_training import NAME, tiny_config, tiny_dataset, tiny_weights
@@ -29,7 +27,6 @@ from core.training.checkpoint import load_state
 from core.training.model_card import model_card
 from core.training.overrides import change
 from core.training.presets import SPECIALIST
-from core.training.stage import toward_identities
 from core.training.stage_losses import contrast_loss
 from core.training.validation_figures import eer
 
@@ -58,26 +55,6 @@ def test_whoever_may_be_the_same_person_is_not_pushed_away():
     alike, just_not = unit((1.0, 0.0, 2.2)), unit((1.0, 0.0, 2.4))  # cosines 0.41 and 0.38
     assert float(contrast_loss(own, target, torch.cat([target, alike]))) == pytest.approx(0.0, abs=1e-6)
     assert float(contrast_loss(own, target, just_not)) > 1e-6
-
-
-@given(weight=st.floats(0.05, 5), seed=st.integers(0, 2**16))
-@settings(max_examples=25)
-def test_a_target_moves_to_its_identity_by_the_weight(weight: float, seed: int):
-    rng = np.random.default_rng(seed)
-    own = rng.normal(size=(5, 8)).astype(np.float32)
-    own /= np.linalg.norm(own, axis=1, keepdims=True)
-    moved = toward_identities(own, np.array([0, 1, 0, 2, 0]), weight)
-    mean = own[[0, 2, 4]].sum(axis=0)
-    expected = own[2] + weight * mean / np.linalg.norm(mean)
-    assert moved[2] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
-    assert moved[[1, 3]] == pytest.approx(own[[1, 3]], abs=1e-5)  # a single image is its identity's mean
-
-
-def test_identities_means_need_the_cached_target():
-    (stage,) = SPECIALIST.stages
-    assert stage.identity_target > 0
-    with pytest.raises(SettingsInvalid, match="teacher_view=clean"):
-        replace(SPECIALIST, stages=(replace(stage, teacher_view="same"),))
 
 
 def test_a_specialist_names_the_space_that_it_shares(weights, run_training, tmp_path):
@@ -172,7 +149,7 @@ def test_a_specialists_run_takes_the_upscalers_place_beside_its_own_weights(
         ({"losses.teacher": 0}, "no losses.teacher"),
         ({"trains": "encoder,upscaler", "through": "upscaler"}, "trains other parts"),
         ({"start": "random"}, "start at random"),
-        ({"augment.mix": 0.5, "teacher_view": "same", "identity_target": 0.0}, "occludes images"),
+        ({"augment.mix": 0.5, "teacher_view": "same"}, "occludes images"),
     ],
 )
 def test_what_leaves_the_space_is_refused(changes, why):
