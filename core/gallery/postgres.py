@@ -33,8 +33,8 @@ _TABLES = ("identity", "template", "sighting", "reviewed")
 REMEMBERED = 64
 """How many of the last writes the server knows by their tokens."""
 
-_TAKE_TURN = (  # nosec B608  # a constant of this module
-    "UPDATE state SET changes = changes + 1, "
+_TAKE_TURN = (
+    "UPDATE state SET changes = changes + 1, "  # nosec B608  # a constant of this module
     f"recent = (recent || {{token}}::bigint)[greatest(1, cardinality(recent) + 2 - {REMEMBERED}):] RETURNING changes"
 )
 
