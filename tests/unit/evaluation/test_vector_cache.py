@@ -40,9 +40,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = embedding.show
 
-    def watched(pipeline, picture, views, seed):
+    def watched(pipeline, picture, views, *others):
         seen.append(f"{picture.name} {len(views)}")
-        return real(pipeline, picture, views, seed)
+        return real(pipeline, picture, views, *others)
 
     monkeypatch.setattr(embedding, "show", watched)
     return seen
