@@ -175,11 +175,12 @@ class BatchMaker:
             hr = view = changed(hr_pixels, stage.augment, draws, partners=partners)
             if size != CROP_PX:
                 view = self._hidden(hr_pixels, hr, draws, hides)
-                shown = None if view is hr else view
+                compares = stage.losses.pixel > 0
+                shown = view if compares and view is not hr else None
                 seeds = [seed_for(seed, int(row)) for row in rows] if bool(camera.any()) else []
                 shrink = partial(_shrunk, size, stage.camera_ranges, camera, seeds, pool)
                 if as_photographed:
-                    shown = as_cut(view, cuts) if stage.losses.pixel else None
+                    shown = as_cut(view, cuts) if compares else None
                     view = photographed(view, cuts, shrink)
                 else:
                     view = enlarge(shrink(view))
@@ -192,7 +193,7 @@ class BatchMaker:
             rows=rows,
             size_px=size,
             is_hr=size == CROP_PX and not from_file,
-            shown=None if shown is None or not stage.losses.pixel else to_network(shown),
+            shown=None if shown is None else to_network(shown),
             target=self._embeddings(self._sources.targets, rows),
             bank=None if bank is None else self._embeddings(bank, _bank_rows(seed, len(bank))),
         )

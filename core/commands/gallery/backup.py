@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,12 +53,9 @@ def backup(
 
 def backups(gallery_path: GalleryOption = None, as_json: JsonOption = False) -> None:
     """List the backups beside the gallery, newest first."""
-    from core.gallery.backup import list_backups, no_file
+    from core.gallery.backup import list_backups
 
-    place = gallery_place(load_settings(), gallery_path)
-    if is_server(place):
-        raise no_file(place)
-    found = list_backups(place)
+    found = list_backups(_in_file(gallery_path))
     if as_json:
         say_json([_facts(each) for each in found])
         return
@@ -92,17 +90,14 @@ def restore(
 ) -> None:
     """Restore the gallery from a backup. The backup is checked first, and the present gallery is backed up. People who
     were erased since stay erased, and the audit trail continues."""
-    from core.gallery.backup import inspect_backup, no_file
+    from core.gallery.backup import inspect_backup
     from core.gallery.backup import restore as restore_from
     from core.gallery.errors import GalleryUnreadable
     from core.gallery.keys import read_key_file
     from core.gallery.snapshot import backup_folder
 
     path = user_path(file)
-    place = gallery_place(load_settings(), gallery_path)
-    if is_server(place):
-        raise no_file(place)
-    listed = backup_folder(place) / path.name
+    listed = backup_folder(_in_file(gallery_path)) / path.name
     if not path.exists() and listed.exists():
         path = listed
     found = inspect_backup(path)
@@ -115,6 +110,16 @@ def restore(
         confirm_or_exit(asked, "Nothing was restored.", yes)
         done = restore_from(gallery, path, backup_key=key, actor=actor)
     say_result({**vars(done), "earlier": None if done.earlier is None else str(done.earlier)}, done.text, as_json)
+
+
+def _in_file(gallery_path: str | None) -> Path:
+    """The file of the gallery. Raises GalleryError for one on a server, which has none."""
+    from core.gallery.backup import no_file
+
+    place = gallery_place(load_settings(), gallery_path)
+    if is_server(place):
+        raise no_file(place)
+    return Path(place)
 
 
 def _facts(found: Backup) -> dict[str, Any]:
