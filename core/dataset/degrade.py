@@ -285,7 +285,7 @@ def _read_out(light: NDArray[np.float32], shot: float, read: float, seed: int) -
 
 
 class _OwnRandom(threading.local):
-    """One generator for each thread: to seed it anew is several times quicker than to make another one."""
+    """One generator for each thread: seeding it again is several times faster than making another."""
 
     def __init__(self) -> None:
         self.state = np.random.RandomState(0)

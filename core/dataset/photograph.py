@@ -42,7 +42,7 @@ class Recipe:
     """How photographs become images: VLR sizes (px), the degradation and its seed, and quality limits.
 
     A face is rejected only for severe problems. `vlr_px` is the size in vlr_images/. `align_again`: aligned crops are
-    aligned anew by the landmark network; those in which it sees no face, or places it more than MOST_CORRECTION_PX
+    aligned again by the landmark network; those in which it sees no face, or places it more than MOST_CORRECTION_PX
     elsewhere, are taken as they are.
     """
 
@@ -186,7 +186,7 @@ def _find(rgb: RGB, detector: Detector) -> _Found | Rejected:
 
 
 def _crop(rgb: RGB, detector: Detector, recipe: Recipe, photograph: Photograph) -> _Found | Rejected:
-    """An aligned crop, or its centre square, aligned anew or as it is."""
+    """An aligned crop, or its centre square, aligned again or as it is."""
     square = _centre_square(rgb)
     look = look_at_crop(detector, square) if photograph.aligned or recipe.align_again else CropLook(None, None)
     if look.quarter:

@@ -55,7 +55,7 @@ class BuildOptions(Config):
 
 class IngestOptions(SourceOptions):
     """How photographs become a data set. `workers` (default: the number of processors) changes the speed only;
-    `aligned`: the images are aligned crops (None: as recognised); `align_again`: aligned crops are aligned anew, see
+    `aligned`: the images are aligned crops (None: as recognised); `align_again`: aligned crops are aligned again, see
     `core.dataset.photograph.Recipe`; `name` of None: that of the folder; `shard_mb`: the images go to tar shards of
     at most so many megabytes (None: to a file each)."""
 

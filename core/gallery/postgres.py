@@ -198,7 +198,7 @@ class PostgresDatabase:
         return self._first(begin, first)
 
     def _reconnect(self) -> None:
-        """Replace a lost connection. Who asks again while the server is away doesn't wait anew."""
+        """Replace a lost connection. The wait counts from the loss, not from each call."""
         self._connection.close()
         now = time.monotonic()
         self._lost_at = self._lost_at or now

@@ -202,7 +202,7 @@ def ingest_photographs(
         bool,
         typer.Option(
             "--align-again",
-            help="Align aligned crops anew, as photographs are aligned here; the HR crops of pairs too. Crops in which "
+            help="Align crops again, as photographs are aligned here; the HR crops of pairs too. Crops in which "
             "no face is found where it should be are taken as they are.",
         ),
     ] = False,
