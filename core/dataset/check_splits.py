@@ -57,7 +57,7 @@ def _strangers(hr: pd.DataFrame, strangers: set[str], val: set[str], severity: s
     if strangers == val:
         text = (
             "Validation accuracy will stay at 0 %: nobody in val is in train. "
-            "Use similarity, or build closed-set from this set."
+            "Judge by the EER, or build closed-set from this set."
         )
     else:
         lost = among(hr.loc[hr["split"] == "val", "identity"], strangers).mean()
@@ -171,7 +171,10 @@ def check_pairing(frame: pd.DataFrame) -> list[Finding]:
         findings.append(Finding("vlr_without_hr", "error", text, lonely))
     if len(vlr) and len(hr[~among(hr["pair"], set(vlr["pair"]))]):
         alone = hr[~among(hr["pair"], set(vlr["pair"]))]
-        text = f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image and won't be used. Degrade them."
+        text = (
+            f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image. Recipes that read small images from files leave "
+            "these out; others make small images as they train."
+        )
         findings.append(Finding("hr_without_vlr", "warning", text, alone))
     joined = vlr.merge(hr.drop_duplicates("pair")[["pair", "identity", "split"]], on="pair", suffixes=("", "_of_hr"))
     torn = joined[(joined["identity"] != joined["identity_of_hr"]) | (joined["split"] != joined["split_of_hr"])]

@@ -172,7 +172,7 @@ def test_the_notes_trap_is_named(tmp_path: Path) -> None:
     verdict = check(found)
     assert codes(verdict) == ["identity_missing", "nobody_to_compare"] and verdict.ok and not verdict.clean
     assert verdict.text.endswith(
-        "Validation accuracy will stay at 0 %: nobody in val is in train. Use similarity, or build closed-set from "
+        "Validation accuracy will stay at 0 %: nobody in val is in train. Judge by the EER, or build closed-set from "
         "this set."
     )
     promised = replace(found, info=replace(found.info, mode="closed-set"))
