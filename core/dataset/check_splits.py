@@ -172,8 +172,8 @@ def check_pairing(frame: pd.DataFrame) -> list[Finding]:
     if len(vlr) and len(hr[~among(hr["pair"], set(vlr["pair"]))]):
         alone = hr[~among(hr["pair"], set(vlr["pair"]))]
         text = (
-            f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image. Recipes that read small images from files leave "
-            "these out; others make small images as they train."
+            f"{some(len(alone), 'HR image')} {_has(alone)} no VLR image. Recipes that read these from files leave "
+            "them out; others make small images as they train."
         )
         findings.append(Finding("hr_without_vlr", "warning", text, alone))
     joined = vlr.merge(hr.drop_duplicates("pair")[["pair", "identity", "split"]], on="pair", suffixes=("", "_of_hr"))
