@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
@@ -26,7 +27,9 @@ from core.gallery.store import Gallery
 from core.jobs.run_dir import Run
 from core.settings import Settings
 from dashboard.shell.session import current
+from tests.app.accuracy_runs import Measured
 from tests.app.training_runs import record
+from tests.made_weights import save_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -185,3 +188,15 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, objec
 
     monkeypatch.setattr("dashboard.runs.datasets.launch", instead)
     return calls
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """Evaluations of a miniature data set, measured once."""
+    return Measured(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture
+def with_weights(own_data_dir: Path) -> Path:
+    """A file of weights in use; nothing loads it."""
+    return save_encoder(own_data_dir / "models" / "made.safetensors", {"head": torch.zeros(1)})

@@ -54,11 +54,6 @@ LOOKING = {
 """Buttons that lead elsewhere or change the view alone."""
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    return Measured(tmp_path_factory.mktemp("measured"))
-
-
 @pytest.fixture
 def full(own_data_dir: Path, measured: Measured) -> dict[str, str]:
     """People, weights, a data set, and ended runs of every kind; their numbers by name."""

@@ -6,18 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.enrolment.drafts import DraftOutdated, NothingToEnrol, prepare_enrolment, review_draft
-from core.enrolment.enrol import EnrolOptions, enrol
 from core.errors import SettingsInvalid
-from core.faces.align import align
 from core.faces.attack import AttackCheck, AttackModel
-from core.faces.detect import Detector
 from core.faces.quality import Limits
 from core.gallery.encoder_view import EncoderView
 from core.gallery.records import NewTemplate, Space
 from core.images import ImageUnreadable, resize
 from core.models.errors import WeightsMissing
-from core.pipeline import NoFace, PipelineConfig, build_pipeline, native_crop_px, reduce_photograph, vlr_size
+from core.pipeline import NoFace, PipelineConfig, build_pipeline
 from tests.unit.faces.onnx_model import write_model
 
 BLANK = np.full((200, 200, 3), 128, np.uint8)
@@ -85,14 +81,6 @@ def test_the_fingerprint_follows_everything_that_an_answer_rests_on(make_pipelin
     assert pipeline.fingerprint != before and pipeline.made_by == made_by
 
 
-def test_a_draft_that_another_pipeline_made_is_not_stored(make_pipeline, portrait) -> None:
-    draft = prepare_enrolment(make_pipeline(), [portrait], ["one"])
-    other = make_pipeline(limits=Limits(severe_sharpness=0.5))
-    with pytest.raises(DraftOutdated, match="have changed"):
-        enrol(other, "Eileen", draft)
-    assert other.gallery.store.size == 0 and enrol(make_pipeline(), "Eileen", draft).photographs == 1
-
-
 def test_the_threshold_is_inclusive_and_decides(make_pipeline, portrait) -> None:
     """Candidates with known cosines: e and a vector at 60 degrees from it."""
     pipeline = make_pipeline(recognition_threshold=0.5)
@@ -136,78 +124,6 @@ def test_what_cannot_be_recognised_gets_no_name(make_pipeline, crop, why) -> Non
     result = pipeline.run(crop)
     assert (result.outcome, result.identity, result.score, result.top_k) == ("unrecognisable", None, None, ())
     assert why in result.reason
-
-
-@pytest.mark.parametrize("size", [16, 24, 32])
-def test_distance_is_simulated_on_the_whole_photograph(make_pipeline, portrait, size: int) -> None:
-    result = make_pipeline().run(portrait, reduce_to_px=size)
-    assert result.probe_px == pytest.approx(size, rel=0.2)
-    assert result.size_px == vlr_size(result.probe_px)
-    assert result.crop.shape[0] == native_crop_px(result.probe_px)
-    assert result.sr_image.shape == (112, 112, 3)
-    assert max(result.probe.frame_shape) < 200, "the frame itself is small"
-
-
-def test_a_small_square_is_an_aligned_crop_unless_forbidden(make_pipeline, portrait) -> None:
-    [face] = make_pipeline().detector.detect(portrait)
-    crop = align(portrait, face.landmarks, 32)
-    taken = make_pipeline().run(crop)
-    assert taken.probe_px == 32 and taken.box_xyxy is None
-    assert (taken.sr_image == resize(crop, 112)).all()
-    searched = make_pipeline(aligned=False).run(crop)
-    assert searched.box_xyxy is not None or searched.outcome == "unrecognisable"
-    forced = make_pipeline(aligned=True).run(align(portrait, face.landmarks, 112))
-    assert forced.probe_px == 112 and forced.size_px is None
-    with pytest.raises(SettingsInvalid, match=r"300 x 200 px"):
-        make_pipeline(aligned=True).run(np.zeros((200, 300, 3), np.uint8))
-
-
-def _crop(portrait: np.ndarray, side: int) -> np.ndarray:
-    [face] = Detector().detect(portrait, small_faces=False)
-    return align(portrait, face.landmarks, side)
-
-
-def test_an_aligned_crop_can_be_reduced(make_pipeline, portrait) -> None:
-    result = make_pipeline().run(_crop(portrait, 64), reduce_to_px=16)
-    assert result.probe_px == 16 and result.crop.shape == (16, 16, 3)
-
-
-@pytest.mark.parametrize("side", [24, 32, 48, 64])
-def test_what_a_small_square_was_taken_for_is_told(make_pipeline, portrait, side: int) -> None:
-    pipeline = make_pipeline()
-    aligned = pipeline.run(_crop(portrait, side))
-    assert aligned.taken == "crop" and aligned.probe_px == side
-    thumbnail = pipeline.run(resize(portrait[:300, 80:380], side))
-    assert thumbnail.taken == "face" and thumbnail.probe_px < 0.7 * side
-    nothing = pipeline.run(np.random.default_rng(1).integers(0, 255, (side, side, 3), dtype=np.uint8))
-    assert nothing.taken is None and nothing.outcome == "unrecognisable"
-
-
-@pytest.mark.parametrize("side", [32, 64, 112])
-@pytest.mark.parametrize(("quarter", "how"), [(1, "sideways"), (2, "upside down"), (3, "sideways")])
-def test_a_turned_crop_is_matched_upright_or_refused(
-    make_pipeline, portrait, side: int, quarter: int, how: str
-) -> None:
-    turned = np.ascontiguousarray(np.rot90(_crop(portrait, side), quarter))
-    refused = make_pipeline(aligned=True).run(turned)
-    assert refused.outcome == "unrecognisable" and refused.reason.startswith(f"an aligned crop that is {how}")
-    draft = prepare_enrolment(make_pipeline(aligned=True), [turned])
-    assert not draft.usable
-    found = make_pipeline().run(turned)
-    assert found.taken == "face" and any(problem.code == "rotated" for problem in found.problems)
-
-
-@pytest.mark.parametrize("size", [16, 24, 32])
-def test_the_face_of_a_shrunk_photograph_measures_what_was_asked_for(make_pipeline, portrait, size: int) -> None:
-    pipeline = make_pipeline()
-    for picture in (portrait, portrait[:, ::-1], resize(portrait, 400), resize(portrait[:300, 80:380], 250)):
-        result = pipeline.run(picture, reduce_to_px=size)
-        assert round(result.probe_px) == size
-
-
-def test_what_is_smaller_than_asked_for_stays_as_it_is(make_pipeline, portrait) -> None:
-    small = resize(portrait, 100)
-    assert make_pipeline().run(small, reduce_to_px=32).probe_px == pytest.approx(23, rel=0.1)
 
 
 def test_a_batch_gives_what_single_runs_give(make_pipeline, portrait) -> None:
@@ -305,69 +221,3 @@ def test_an_absent_device_is_refused_before_loading() -> None:
         pytest.skip("this machine has the device")
     with pytest.raises(SettingsInvalid, match="'cuda' isn't available"):
         build_pipeline(PipelineConfig(device="cuda"))
-
-
-@pytest.mark.parametrize(
-    ("size", "vlr", "crop"),
-    [
-        (9, 16, 9),
-        (16.4, 16, 16),
-        (21, 24, 21),
-        (29, 32, 29),
-        (40, 32, 40),
-        (41, None, 41),
-        (64, None, 112),
-        (150, None, 112),
-    ],
-)
-def test_sizes(size, vlr, crop) -> None:
-    assert vlr_size(size) == vlr
-    assert native_crop_px(size) == crop
-
-
-def test_reducing_never_enlarges() -> None:
-    assert reduce_photograph(BLANK, 20, 32) is BLANK
-    assert reduce_photograph(BLANK, 100, 25).shape == (50, 50, 3)
-
-
-def test_an_enrolment_is_looked_at_before_it_is_stored(make_pipeline, portrait, tmp_path) -> None:
-    pipeline = make_pipeline()
-    text = tmp_path / "text.jpg"
-    text.write_text("no picture")
-    draft = prepare_enrolment(pipeline, [portrait, text, BLANK], ["a.png", "text.jpg", "blank.png"], person="Eileen")
-    assert [photo.usable for photo in draft.photos] == [True, False, False]
-    assert "text.jpg" in draft.photos[1].reason and draft.photos[2].reason == "no face found"
-    assert any(f.code == "few_photographs" for f in draft.findings)
-    assert pipeline.gallery.size == 0
-    identity = enrol(pipeline, "Eileen", draft)
-    assert identity.templates == 1 and identity.has_crops
-    assert pipeline.run(portrait).identity == "Eileen"
-
-
-def test_the_same_photograph_again_is_not_stored(make_pipeline, portrait) -> None:
-    pipeline = make_pipeline()
-    twice = prepare_enrolment(pipeline, [portrait, portrait], ["a.png", "b.png"], person="Eileen")
-    assert [photo.usable for photo in twice.photos] == [True, False]
-    assert twice.photos[1].reason.startswith("the same photograph is there already")
-    assert enrol(pipeline, "Eileen", twice).templates == 1
-    for person in ("Eileen", ""):  # looked at for this person, and without knowing for whom
-        again = prepare_enrolment(pipeline, [portrait], ["c.png"], person=person)
-        with pytest.raises(NothingToEnrol, match=r"c\.png: the same photograph"):
-            enrol(pipeline, "Eileen", again, options=EnrolOptions(add=True))
-    first_left_out = review_draft(pipeline, twice.only(["b.png"]), "Somebody else")
-    assert [photo.usable for photo in first_left_out.photos] == [True]
-
-
-def test_crops_are_stored_only_when_wanted(make_pipeline, portrait) -> None:
-    pipeline = make_pipeline()
-    draft = prepare_enrolment(pipeline, [portrait], ["a"], person="E")
-    assert not enrol(pipeline, "E", draft, options=EnrolOptions(store_crops=False)).has_crops
-
-
-def test_small_photographs_become_templates_of_their_size(make_pipeline, portrait) -> None:
-    pipeline = make_pipeline()
-    [face] = pipeline.detector.detect(portrait)
-    draft = prepare_enrolment(pipeline, [align(portrait, face.landmarks, 24)], ["small"], person="E")
-    enrol(pipeline, "E", draft)
-    [template] = pipeline.gallery.store.templates("E")
-    assert (template.kind, template.size_px, template.probe_px) == ("sr", 24, 24.0)

@@ -104,7 +104,9 @@ def test_shards_are_read_by_a_pattern_and_written_by_size(
     found = said(capsys)
     assert found["layout"] == "crops" and found["counts"]["hr"] == 4 and "2 tar shards" in found["why"]
     started: list[dict[str, object]] = []
-    monkeypatch.setattr("core.commands.dataset.making.run_to_end", lambda kind, values, *_, **__: started.append(values))
+    monkeypatch.setattr(
+        "core.commands.dataset.making.run_to_end", lambda kind, values, *_, **__: started.append(values)
+    )
     assert run(["dataset", "ingest", pattern, "--shards", "1GB"]) == 0
     [values] = started
     assert (values["source"], values["shard_mb"]) == (pattern, 1000)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.dataset.ingest import ingest
 from core.images import read_image, resize
 
 
@@ -33,3 +34,19 @@ def people(portrait: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Pa
     Image.new("RGB", (200, 200), "teal").save(root / "Person 1" / "nobody.png")
     Image.fromarray((resize(portrait, (200, 190)) // 18).astype(np.uint8)).save(root / "Person 2" / "dark.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def in_files(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those photographs as a data set, ingested without disturbance."""
+    out = tmp_path_factory.mktemp("files") / "set"
+    ingest(people, out, method="camera", seed=5, workers=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def in_shards(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in tar shards."""
+    out = tmp_path_factory.mktemp("shards") / "set"
+    ingest(people, out, method="camera", seed=5, shard_mb=1, workers=1)
+    return out

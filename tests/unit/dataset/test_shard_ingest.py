@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -29,24 +25,8 @@ from core.evaluation.pictures import hash_of, pictures_of_dataset
 from core.images import encode_image, read_image
 from core.jobs.context import Hooks
 from core.jobs.errors import JobStopped
-from tests.as_owner import AS_OWNER
 
-ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = {"method": "camera", "seed": 5, "shard_mb": 1}
-
-
-@pytest.fixture(scope="module")
-def in_files(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("files") / "set"
-    ingest(people, out, method="camera", seed=5)
-    return out
-
-
-@pytest.fixture(scope="module")
-def in_shards(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("shards") / "set"
-    ingest(people, out, **OPTIONS, workers=1)
-    return out
 
 
 def test_shards_of_photographs_make_the_same_data_set(people: Path, in_files: Path, tmp_path: Path) -> None:
@@ -120,23 +100,6 @@ def test_what_a_power_cut_took_is_made_again(people: Path, in_shards: Path, tmp_
         (work / JOURNAL_NAME).write_bytes(b"\n".join([lines[0], b'{"i": 1, "ro', *lines[2:]]))
     ingest(people, tmp_path / "set", **OPTIONS)
     assert tree(tmp_path / "set") == tree(in_shards)
-
-
-def test_killed_again_and_again_it_comes_to_the_same_bytes(people: Path, in_shards: Path, tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    code = (
-        "import sys; from pathlib import Path; from core.dataset.ingest import ingest; "
-        "ingest(Path(sys.argv[1]), Path(sys.argv[2]), method='camera', seed=5, shard_mb=1, workers=2)"
-    )
-    journal = work_folder(out) / JOURNAL_NAME
-    for lines in (2, 7):
-        process = subprocess.Popen([sys.executable, "-c", AS_OWNER + code, str(people), str(out)], cwd=ROOT)
-        while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") >= lines):
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    ingest(people, out, **OPTIONS)
-    assert tree(out) == tree(in_shards)
 
 
 def test_shards_end_at_their_size_and_go_on_after_any_sample(tmp_path: Path) -> None:

@@ -79,5 +79,16 @@ def templates() -> Callable[..., list[NewTemplate]]:
     return make
 
 
+@pytest.fixture
+def filled(
+    gallery: Gallery, space: Space, person: Callable[..., np.ndarray], templates: Callable[..., list[NewTemplate]]
+) -> Gallery:
+    """Three people, with names of three kinds, one of them of other weights."""
+    gallery.enrol("Ada <b>Lovelace</b>", templates(person(1), measured=[0.9, 0.25]), space=space, note="first")
+    gallery.enrol("=Bob 🧑‍🚀", templates(person(2)) + templates(person(2), size_px=16, crop=None), space=space)
+    gallery.enrol("李", templates(person(3)), space=Space("edgeface_xs", "b" * 64, "d" * 64, False))
+    return gallery
+
+
 def _unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))

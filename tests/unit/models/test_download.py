@@ -2,130 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from core.errors import SettingsInvalid, StorageFailed
-from core.models.download import Retries, fetch
+from core.errors import StorageFailed
+from core.models.download import fetch
 from core.models.encoders import hash_file
 from core.models.errors import DownloadFailed
-from core.models.http_transfer import FetchEvent
-from core.models.variants import VARIANTS, Variant
-
-CONTENT = bytes(range(256)) * 1280  # 327,680 bytes, 40 blocks of 8 KiB
-HALF = len(CONTENT) // 2
-
-
-def blob_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-@dataclass
-class Site:
-    """What the server serves and how it misbehaves; `break_at` lists where its next answers break off."""
-
-    content: bytes = CONTENT
-    etag: str = '"v1"'
-    ranges: bool = True
-    break_at: list[int] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
-    location: str = ""
-    declare_length: bool = True
-    requests: list[dict[str, str]] = field(default_factory=list)
-    url: str = ""
-
-
-class Handler(BaseHTTPRequestHandler):
-    site: Site
-
-    def do_GET(self) -> None:
-        site = self.site
-        site.requests.append({"path": self.path, **{key.lower(): value for key, value in self.headers.items()}})
-        if site.location:
-            self.answer(302, b"", {"Location": site.location})
-        elif site.statuses and (status := site.statuses.pop(0)) != 200:
-            self.answer(status, b"")
-        else:
-            self.send_file()
-
-    def send_file(self) -> None:
-        site, total = self.site, len(self.site.content)
-        asked = self.headers.get("Range", "")
-        fresh = self.headers.get("If-Range") in (None, site.etag)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and site.ranges and fresh else None
-        if start is not None and start >= total:
-            self.answer(416, b"", {"Content-Range": f"bytes */{total}"})
-            return
-        body = site.content[start or 0 :]
-        headers = {"ETag": site.etag} if site.etag else {}
-        if start is not None:
-            headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
-        self.answer(200 if start is None else 206, body, headers)
-
-    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if self.site.declare_length:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        sent = self.site.break_at.pop(0) if body and self.site.break_at else len(body)
-        self.wfile.write(body[:sent])
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture()
-def site() -> Iterator[Site]:
-    site = Site()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"site": site}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_port}/files"
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture()
-def variant() -> Variant:
-    return replace(VARIANTS["edgeface_xxs"], git_blob_id=blob_id(CONTENT), megabytes=0.3)
-
-
-@dataclass
-class Log:
-    events: list[FetchEvent] = field(default_factory=list)
-    pauses: list[float] = field(default_factory=list)
-
-    @property
-    def states(self) -> list[str]:
-        return list(dict.fromkeys(event.state for event in self.events))
-
-
-@pytest.fixture()
-def log() -> Log:
-    return Log()
-
-
-@pytest.fixture()
-def get(site: Site, variant: Variant, tmp_path: Path, log: Log) -> Callable[[], Path]:
-    """fetch() with everything injected; pauses are noted instead of waited."""
-    return lambda: fetch(
-        variant,
-        tmp_path,
-        base_url=site.url,
-        on_event=log.events.append,
-        retries=Retries(timeout_s=(5, 5), sleep=log.pauses.append),
-    )
+from core.models.variants import Variant
+from tests.unit.models.file_server import CONTENT, HALF, Log, Site, blob_id
 
 
 def test_a_whole_file_arrives_with_progress(get, site: Site, log: Log, tmp_path: Path) -> None:
@@ -229,90 +115,6 @@ def test_endless_content_is_cut_off(get, site: Site, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match="more than 17 MB"):
         get()
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_refusal_is_final_and_says_what_to_do_by_hand(get, site: Site, variant, tmp_path, status: int) -> None:
-    site.statuses = [status] * 9
-    with pytest.raises(DownloadFailed, match=str(status)) as caught:
-        get()
-    assert len(site.requests) == 1
-    step = caught.value.next_step
-    assert f"{site.url}/edgeface_xxs.pt" in step and variant.git_blob_id in step
-    assert str(tmp_path / "edgeface_xxs.pt") in step
-
-
-def test_a_passing_fault_of_the_server_is_waited_out(get, site: Site, log: Log) -> None:
-    site.statuses = [503, 429, 200]
-    assert get().read_bytes() == CONTENT
-    assert log.pauses == [1.0, 2.0]
-
-
-def test_the_next_address_is_tried_when_one_fails(
-    site: Site, variant: Variant, tmp_path: Path, log: Log, monkeypatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    folders = (f"http://127.0.0.1:{port}", site.url)
-    monkeypatch.setattr(Variant, "folders", property(lambda self: folders))
-    path = fetch(variant, tmp_path, on_event=log.events.append, retries=Retries(attempts=2, sleep=log.pauses.append))
-    assert path.read_bytes() == CONTENT and len(site.requests) == 1
-    assert log.pauses == [1.0], "the first address is tried again, the next one once"
-    assert any("refused" in event.text and "Trying 127.0.0.1" in event.text for event in log.events)
-
-
-def test_when_every_address_fails_the_first_ones_error_is_raised(
-    site: Site, variant: Variant, tmp_path: Path, log: Log, monkeypatch
-) -> None:
-    site.statuses = [404, 500]
-    monkeypatch.setattr(Variant, "folders", property(lambda self: (site.url, site.url)))
-    with pytest.raises(DownloadFailed, match="404"):
-        fetch(variant, tmp_path, retries=Retries(sleep=log.pauses.append))
-    assert len(site.requests) == 2 and log.pauses == []
-
-
-def test_published_files_have_their_addresses_in_order() -> None:
-    assert [folder.split("/")[2] for folder in VARIANTS["edgeface_xxs"].folders] == [
-        "gitlab.idiap.ch",
-        "raw.githubusercontent.com",
-        "huggingface.co",
-    ]
-    assert all(folder.startswith("https://") for variant in VARIANTS.values() for folder in variant.folders)
-
-
-def test_attempts_end(get, site: Site, log: Log) -> None:
-    site.statuses = [500] * 99
-    with pytest.raises(DownloadFailed, match=r"500 .*\(4 attempts\)"):
-        get()
-    assert len(site.requests) == 4 and log.pauses == [1.0, 2.0, 4.0]
-
-
-def test_offline_says_what_failed(variant: Variant, tmp_path: Path, log: Log) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(DownloadFailed, match="refused") as caught:
-        fetch(variant, tmp_path, base_url=f"http://127.0.0.1:{port}", retries=Retries(sleep=log.pauses.append))
-    assert "browser" in caught.value.next_step
-    assert "Traceback" not in str(caught.value) and "object at" not in str(caught.value)
-
-
-def test_only_https_or_this_machine(variant: Variant, tmp_path: Path) -> None:
-    for url in ("http://example.org/files", "ftp://127.0.0.1/files", "file:///etc", "http://127.0.0.1.example.org"):
-        with pytest.raises(SettingsInvalid, match="https only"):
-            fetch(variant, tmp_path, base_url=url)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_redirect_elsewhere_without_https_is_not_followed(get, site: Site) -> None:
-    site.location = "http://example.org/edgeface_xxs.pt"
-    with pytest.raises(DownloadFailed, match=r"isn't https \(example.org\)"):
-        get()
-
-
-def test_redirects_end(get, site: Site) -> None:
-    site.location = f"{site.url}/edgeface_xxs.pt"
-    with pytest.raises(DownloadFailed, match="without end"):
-        get()
 
 
 def test_a_full_disk_keeps_what_came(get, site: Site, tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
-import stat
 import subprocess
 import sys
 import threading
@@ -15,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.access import access_db, trail
 from core.errors import StorageFailed
@@ -220,123 +216,6 @@ def test_two_processes_and_their_threads_lose_no_line_of_the_trail():
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_new_database_is_its_owners_alone(tmp_path: Path):
-    path = tmp_path / "new.db"
-    earlier = os.umask(0)
-    try:
-        with closing(sqlite_files.connect(path, wait_s=1)) as connection:
-            connection.execute("CREATE TABLE t(x)")
-    finally:
-        os.umask(earlier)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_header_is_read_without_leaving_anything(tmp_path: Path):
-    path = tmp_path / "a b?#%.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA application_id = 7")
-        connection.execute("PRAGMA user_version = 3")
-    assert sqlite_files.read_header(path) == sqlite_files.Header(7, 3)
-    assert list(tmp_path.iterdir()) == [path]
-    (tmp_path / "empty.db").touch()
-    assert sqlite_files.read_header(tmp_path / "empty.db") is None
-    assert sqlite_files.read_header(tmp_path / "missing.db") is None
-    (tmp_path / "text.db").write_text("hello" * 1000)
-    with pytest.raises(sqlite3.DatabaseError):
-        sqlite_files.read_header(tmp_path / "text.db")
-    assert [sqlite_files.is_database(tmp_path / name) for name in ("a b?#%.db", "text.db", "missing.db")] == [
-        True,
-        False,
-        False,
-    ]
-
-
-@given(st.integers(1, 40), st.integers(0, 39), st.binary(min_size=1, max_size=300))
-def test_pieces_overlap_and_leave_nothing_out(size: int, overlap: int, content: bytes):
-    overlap = min(overlap, size - 1)
-    path = Path(os.environ["EDGEFACE_DATA_DIR"]) / "raw.db"
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-    pieces = list(sqlite_files.raw_chunks(path, size, overlap))
-    assert pieces[0] + b"".join(piece[overlap:] for piece in pieces[1:]) == content
-    assert all(len(piece) <= size for piece in pieces)
-    found = content[len(content) // 2 :][: overlap + 1]
-    assert any(found in piece for piece in pieces)
-
-
-def test_a_deleted_databases_descriptor_is_let_go(tmp_path: Path):
-    for number in range(5):
-        path = tmp_path / f"{number}.db"
-        path.write_bytes(b"x")
-        list(sqlite_files.raw_chunks(path))
-        path.unlink()
-    (tmp_path / "last.db").write_bytes(b"x")
-    list(sqlite_files.raw_chunks(tmp_path / "last.db"))
-    held = [os.fstat(descriptor).st_nlink for descriptor in sqlite_files._descriptors.values()]
-    assert 0 not in held
-
-
-def test_a_busy_cache_is_kept_and_a_damaged_one_goes_with_its_log(tmp_path: Path):
-    from core.evaluation.vector_cache import embedding_cache
-
-    store, key = embedding_cache(tmp_path), {"weights": "x"}
-    store.write(key, {}, {})
-    path = store.path(key)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("PRAGMA locking_mode = EXCLUSIVE")
-    other.execute("BEGIN EXCLUSIVE")
-    earlier, sqlite_files.CACHE_WAIT_S = sqlite_files.CACHE_WAIT_S, 0.1
-    try:
-        assert store.read(key, ["ab" * 32]) == {}
-        assert path.exists(), "somebody is writing to it"
-    finally:
-        sqlite_files.CACHE_WAIT_S = earlier
-        other.close()
-    path.write_bytes(b"not a database" * 100)
-    Path(f"{path}-wal").write_bytes(b"of the file before")
-    assert store.read(key, ["ab" * 32]) == {}
-    assert not path.exists() and not Path(f"{path}-wal").exists()
-
-
-OPENS = re.compile(r"(?<![\w.])open\(|\.open\(|read_bytes\(|os\.open\(|copyfile|shutil\.copy|mmap\.mmap|file_digest")
-"""How a file is opened by ordinary means."""
-
-NOT_DATABASES = {
-    ("core/gallery/embeddings_pt.py", "return path.read_bytes()"),
-    ("core/gallery/archive_format.py", "with archive.open(entry) as member:"),
-    ("core/gallery/keys.py", "handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)"),
-    ("core/gallery/keys.py", 'with path.open("rb") as file:'),
-    ("core/gallery/transfer.py", 'with replacement(target) as temporary, temporary.open("w+b") as file:'),
-    ("core/access/access_db.py", 'key = path.read_bytes() if path.exists() else b""'),
-    ("core/access/users.py", "content = path.read_bytes()"),
-    ("core/access/users.py", "handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)"),
-}
-"""What is opened near databases and is none: exports, keys, folders, the users' file and its lock."""
-
-
-def test_near_databases_only_named_places_open_files():
-    places = [
-        *(ROOT / "core/gallery").glob("*.py"),
-        *(ROOT / "core/access").glob("*.py"),
-        ROOT / "core/recognition/gallery_io.py",
-    ]
-    found = {
-        (path.relative_to(ROOT).as_posix(), line.strip())
-        for path in places
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if OPENS.search(line.replace("Gallery.open(", "")) and "def open(" not in line
-    }
-    assert found <= NOT_DATABASES, "open database files through core.system.sqlite_files"
-
-
-def test_only_one_module_connects_to_database_files():
-    for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("dashboard/**/*.py")]:
-        calls = re.findall(r"sqlite3\.connect\(\s*([^,)]+)", path.read_text(encoding="utf-8"))
-        name = path.relative_to(ROOT).as_posix()
-        assert name == "core/system/sqlite_files.py" or all(first == "IN_MEMORY" for first in calls), name
-
-
 @linux
 @pytest.mark.parametrize("reader", ["weights", "picture", "import", "embeddings"])
 def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: str, own_data_dir: Path):
@@ -358,18 +237,3 @@ def test_a_gallery_named_where_another_file_belongs_is_refused_unopened(reader: 
         with pytest.raises(CoreError, match="database"):
             readers[reader](path)
         assert locks_on(path) == before > 0
-
-
-def test_a_file_that_takes_a_deleted_databases_place_on_the_disk_is_itself(tmp_path: Path):
-    """Inodes are given again, often at once: what was a database may be a picture now."""
-    path = tmp_path / "people.db"
-    Gallery.open(path).close()
-    identity = sqlite_files.identity_of(path)
-    sqlite_files.remove_database(path)
-    for number in range(50):
-        other = tmp_path / f"{number}.txt"
-        other.write_text("a text")
-        assert not sqlite_files.is_open_here(other)
-        if sqlite_files.identity_of(other) == identity:
-            return
-    pytest.skip("this file system gives no inode again soon")

@@ -1,4 +1,4 @@
-"""The engine end to end on tiny networks: every kind of run, resume to the bit, what is kept and what is told."""
+"""The engine end to end on tiny networks: every kind of run, what is kept and what is told."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save, save_file
-from tiny_training import NAME, tiny_config, tiny_dataset
+from safetensors.torch import load_file, save_file
+from tiny_training import NAME, NOTES, tiny_config, tiny_dataset
 
 from core.encoder.encode import load_encoder
 from core.encoder.weights import file_sha256
@@ -25,38 +25,9 @@ from core.training.checkpoint import load_state
 from core.training.errors import UnfitData
 from core.training.networks import load_networks
 from tests.made_weights import save_dsr
+from tests.unit.training.told import after_last, differences, of_kind
 
 pytestmark = pytest.mark.usefixtures("tiny")
-
-
-NOTES = {"stage1_epochs": 2, "stage2_epochs": 2, "backbone_lr": 1e-3}
-
-
-def of_kind(events, kind):
-    return [data for found, data in events if found == kind]
-
-
-def differences(a, b, where="") -> list[str]:
-    """Where two nests of tensors and plain values aren't equal to the bit."""
-    if isinstance(a, torch.Tensor):
-        return [] if torch.equal(a, b) else [where]
-    if isinstance(a, dict):
-        if a.keys() != b.keys():
-            return [f"{where}: {sorted(map(str, a.keys() ^ b.keys()))}"]
-        return [found for key in a for found in differences(a[key], b[key], f"{where}.{key}")]
-    if isinstance(a, list | tuple) and len(a) == len(b):
-        return [found for i, (x, y) in enumerate(zip(a, b, strict=True)) for found in differences(x, y, f"{where}.{i}")]
-    return [] if a == b else [f"{where}: {a!r} {b!r}"]
-
-
-def kept(folder) -> dict[str, bytes]:
-    """The tensors of every file of a checkpoint, as bytes (metadata holds the time)."""
-    return {path.name: save(load_file(path)) for path in folder.glob("*.safetensors")}
-
-
-def without_times(state):
-    standing = {k: v for k, v in state["standing"].items() if "seconds" not in k}
-    return {**state, "standing": standing}
 
 
 def test_notes_two_stages_leave_weights_log_and_report(closed, weights, run_training):
@@ -105,63 +76,6 @@ def test_stage_one_leaves_the_encoder_as_it_was_to_the_bit(closed, weights, run_
         (folder / "last").rmdir()
 
 
-@pytest.mark.parametrize(
-    ("kind", "preset", "changes"),
-    [
-        ("finetune", "notes", {**NOTES, "stage2.files": 0.5, "stage2.camera": 0.5, "stage2.sizes_px": "16,20"}),
-        ("finetune", "recommended", {"epochs": 1, "together.ema": 0.9, "through": "upscaler"}),
-        ("starter", "starter", {"epochs": 1}),
-    ],
-)
-def test_a_stopped_run_resumed_is_the_run_that_would_have_been(
-    kind, preset, changes, closed, weights, run_training, tmp_path
-):
-    config = tiny_config(kind, preset, closed, weights, changes)
-    whole, _, straight = run_training(config, tmp_path / "straight")
-    halting = tmp_path / "halting"
-    for stop_at in (2, 3, 1):  # within an epoch, across epochs, at once
-        report, events, _ = run_training(config, halting, stop_at=stop_at)
-        assert report is None and events[-1][0] == "stopped"
-    resumed, events, _ = run_training(config, halting)
-    assert of_kind(events, "log")[0]["text"].startswith("Resuming")
-    a, b = load_state(straight / "last"), load_state(halting / "last")
-    assert differences(without_times(a), without_times(b)) == []
-    assert kept(straight / "best") == kept(halting / "best")
-    drop = ("seconds", "text")
-    assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
-
-
-def after_last(step):
-    """The moment when checkpoints/last has taken in so many epochs, of all stages together."""
-    return lambda kind, data: kind == "checkpoint" and data["which"] == "last" and data["step"] == step
-
-
-@pytest.mark.parametrize(
-    ("kind", "preset", "changes", "step"),
-    [
-        ("finetune", "recommended", {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.9}, 1),
-        ("finetune", "recommended", {"stage1_epochs": 1, "stage2_epochs": 1, "ema": 0.9}, 2),
-        ("dsr", None, {"epochs": 3, "sizes_px": "16,32"}, 1),
-    ],
-)
-def test_a_killed_run_resumed_is_the_run_that_would_have_been(
-    kind, preset, changes, step, closed, weights, run_training, tmp_path
-):
-    """Killed once an epoch is kept: also between two stages, whose running means the next one begins from, and at the
-    end."""
-    config = tiny_config(kind, preset, closed, weights, changes)
-    whole, _, straight = run_training(config, tmp_path / "straight")
-    halting = tmp_path / "halting"
-    report, events, _ = run_training(config, halting, killed=after_last(step))
-    assert report is None and events[-1][0] == "killed"
-    resumed, _, _ = run_training(config, halting)
-    a, b = load_state(straight / "last"), load_state(halting / "last")
-    assert differences(without_times(a), without_times(b)) == []
-    assert kept(straight / "best") == kept(halting / "best")
-    drop = ("seconds", "text")
-    assert {k: v for k, v in whole.items() if k not in drop} == {k: v for k, v in resumed.items() if k not in drop}
-
-
 def test_a_batch_in_pieces_trains_as_the_whole_one_also_where_they_are_not_alike(weights, run_training, tmp_path):
     """Fifteen images in four pieces: none is left out, and each weighs as much as in one piece."""
     data = tiny_dataset(tmp_path / "set", people=3, train=5).root
@@ -178,14 +92,6 @@ def test_a_batch_in_pieces_trains_as_the_whole_one_also_where_they_are_not_alike
     config = tiny_config("finetune", "notes", data, weights, {**changes, "batch_size": 64}, accumulate=16)
     with pytest.raises(UnfitData, match="15 train images can't be split into 16 parts"):
         run_training(config, tmp_path / "too many")
-
-
-def test_patience_that_has_run_out_stays_so_after_a_kill(closed, weights, run_training, tmp_path):
-    changes = {"stage1_epochs": 1, "stage2_epochs": 6, "stage2.patience": 2, "backbone_lr": 0, "head_lr_stage2": 0}
-    config = tiny_config("finetune", "notes", closed, weights, changes)
-    run_training(config, killed=after_last(3))
-    report, events, _ = run_training(config)
-    assert of_kind(events, "epoch") == [] and report["last"]["step"] == 3
 
 
 def test_events_name_every_epoch_that_a_checkpoint_has_taken_in(closed, weights, run_training):

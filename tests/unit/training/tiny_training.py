@@ -30,6 +30,8 @@ CODE = (
 WORKER = (sys.executable, "-c", CODE)
 NAME = "edgeface_tiny"
 QUICK = {"batch_size": 4}
+NOTES = {"stage1_epochs": 2, "stage2_epochs": 2, "backbone_lr": 1e-3}
+"""Changes to the preset of that name."""
 
 
 @timm.models.register_model

@@ -1,48 +1,27 @@
-"""Video from files and from streams that drop: every frame of a file, the newest of a stream, and no password told."""
+"""Video from files: every frame; what is no source is said, and no password is told or written."""
 
 from __future__ import annotations
 
-import io
-import socket
-import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pytest
 
-from core.access.actor import Actor, acting_as
-from core.access.errors import NotAllowed
-from core.access.roles import Role
 from core.errors import SettingsInvalid
 from core.settings import load_settings
-from core.video.live_source import LiveSource, Patience
 from core.video.sources import (
     SourceUnusable,
     frames_of_file,
     has_secret,
     length_s,
-    open_container,
     source_of,
     without_secret,
 )
 from core.video.stream_credentials import address_of, shown, store_address
 from core.video.writing import VideoWriter
+from tests.unit.video.counting_video import write_counting
 
 SECRET = "rtsp://guard:hunter2@10.0.0.7:554/cam?token=abc"
-QUICK = Patience(first_s=0.01, most_s=0.02, give_up_s=0.3)
-
-
-def write_counting(path: Path, frames: int = 12, size: tuple[int, int] = (64, 48)) -> None:
-    """Grey frames, each a little lighter than the one before."""
-    with VideoWriter(path, size, Fraction(10)) as writer:
-        for number in range(frames):
-            writer.add(np.full((size[1], size[0], 3), 20 + 15 * number, np.uint8), number / 10)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".y4m", ".mjpeg"])
@@ -128,207 +107,3 @@ def test_a_password_is_neither_shown_nor_written_into_a_config(own_data_dir) -> 
     (own_data_dir / "cameras.json").unlink()
     with pytest.raises(SettingsInvalid, match="no longer stored"):
         address_of(settings, written)
-
-
-def test_an_unreachable_camera_is_told_without_its_password() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(SourceUnusable, match="doesn't answer") as caught:
-        LiveSource(source_of(f"rtsp://guard:hunter2@127.0.0.1:{port}/cam"), lambda text: None)
-    assert "hunter2" not in str(caught.value)
-
-
-@contextmanager
-def serving(contents: list[bytes]) -> Iterator[int]:
-    """A TCP server that gives each connection the next content, then drops it; afterwards it refuses."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with server:
-            for content in contents:
-                with suppress(OSError):
-                    connection, _ = server.accept()
-                    with connection:
-                        connection.sendall(content)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield server.getsockname()[1]
-    with suppress(OSError):
-        server.shutdown(socket.SHUT_RDWR)  # wakes a thread that still waits for a connection
-    thread.join(10)
-
-
-def test_a_stream_that_drops_is_connected_again_and_given_up_in_the_end(tmp_path) -> None:
-    write_counting(tmp_path / "grey.mkv")
-    content = (tmp_path / "grey.mkv").read_bytes()
-    told: list[str] = []
-    before = set(threading.enumerate())
-    with serving([content, content[: len(content) * 2 // 3], content]) as port:
-        source = source_of(f"tcp://127.0.0.1:{port}")
-        seen = []
-        with LiveSource(source, told.append, patience=QUICK) as live, pytest.raises(SourceUnusable):
-            for frame in live.frames(lambda: False):
-                seen.append(frame)  # noqa: PERF402 (what came before the error counts)
-    assert sum("Connecting again" in text for text in told) == 3
-    assert seen and all(frame.rgb.shape == (48, 64, 3) for frame in seen)
-    assert [frame.at for frame in seen] == sorted(frame.at for frame in seen)
-    assert any("is there again" in text for text in told)
-    assert not set(threading.enumerate()) - before
-
-
-def test_a_live_source_ends_when_it_is_asked_to(tmp_path) -> None:
-    write_counting(tmp_path / "grey.mkv")
-    with serving([(tmp_path / "grey.mkv").read_bytes()]) as port:
-        asked = threading.Event()
-        with LiveSource(source_of(f"tcp://127.0.0.1:{port}"), lambda text: None, patience=QUICK) as live:
-            for _ in live.frames(asked.is_set):
-                asked.set()
-    assert asked.is_set() and not live._thread.is_alive()
-
-
-class RtspCamera:
-    """As much of an RTSP server as a player needs (RFC 2326): one MPEG transport stream, sent as interleaved RTP, then
-    the connection is dropped. Serves as many players as asked for, one after the other."""
-
-    SDP = (
-        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-        "m=video 0 RTP/AVP 33\r\na=rtpmap:33 MP2T/90000\r\na=control:track\r\n"
-    )
-
-    def __init__(self, transport_stream: bytes, players: int) -> None:
-        self._content = transport_stream
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self.asked: list[str] = []
-        self._thread = threading.Thread(target=self._serve, args=(players,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
-        self._server.close()
-
-    def _serve(self, players: int) -> None:
-        with suppress(OSError):
-            for _ in range(players):
-                connection, _ = self._server.accept()
-                with connection, connection.makefile("rb") as lines:
-                    self._answer(connection, lines)
-            self._server.close()
-
-    def _answer(self, connection: socket.socket, lines: BinaryIO) -> None:
-        while request := lines.readline().decode():
-            headers = dict(
-                line.split(": ", 1) for line in iter(lambda: lines.readline().decode().strip(), "") if ": " in line
-            )
-            method = request.split()[0]
-            self.asked.append(method)
-            body, more = "", ""
-            if method == "DESCRIBE":
-                body, more = self.SDP, "Content-Type: application/sdp\r\n"
-            elif method == "SETUP":
-                more = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
-            elif method == "PLAY":
-                more = "Session: 1\r\n"
-            answer = f"RTSP/1.0 200 OK\r\nCSeq: {headers['CSeq']}\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}"
-            connection.sendall(answer.encode())
-            if method == "PLAY":
-                self._send(connection)
-                return
-
-    def _send(self, connection: socket.socket) -> None:
-        step = 7 * 188
-        for number, start in enumerate(range(0, len(self._content), step)):
-            part = self._content[start : start + step]
-            packet = struct.pack(">BBHII", 0x80, 33, number % 65536, number * 900, 1) + part
-            connection.sendall(b"$\x00" + struct.pack(">H", len(packet)) + packet)
-
-
-def transport_stream(frames: int) -> bytes:
-    import av
-
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=10, options={"g": "5", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(frames):
-            picture = np.full((48, 64, 3), 40 + 4 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def test_an_rtsp_camera_is_read_and_connected_again_when_it_drops() -> None:
-    camera = RtspCamera(transport_stream(40), players=2)
-    told: list[str] = []
-    seen = []
-    source = source_of(f"rtsp://guard:hunter2@127.0.0.1:{camera.port}/cam")
-    try:
-        with LiveSource(source, told.append, patience=QUICK) as live, pytest.raises(SourceUnusable):
-            for frame in live.frames(lambda: False):
-                seen.append(frame)  # noqa: PERF402 (what came before the error counts)
-    finally:
-        camera.close()
-    assert seen and all(frame.rgb.shape == (48, 64, 3) for frame in seen)
-    assert camera.asked.count("PLAY") == 2 and sum("Connecting again" in text for text in told) == 2
-    assert not any("hunter2" in text for text in told)
-
-
-@pytest.fixture
-def two_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
-    """A listed web server whose answers name another one, which isn't listed; and what was asked of that."""
-    asked: list[str] = []
-
-    class Other(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None: ...
-
-    class Listed(Other):
-        def do_GET(self) -> None:
-            if self.path == "/moved":
-                self.send_response(302)
-                self.send_header("Location", f"{there}/moved")
-                body = b""
-            else:
-                body = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{there}/piece.ts\n#EXT-X-ENDLIST\n".encode()
-                self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), each) for each in (Listed, Other)]
-    first, there = (f"http://127.0.0.1:{server.server_port}" for server in servers)
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("EDGEFACE_HOSTS", "127.0.0.1")
-    yield first, asked
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def test_an_operators_stream_leads_to_no_further_address(two_servers: tuple[str, list[str]]) -> None:
-    address, asked = two_servers
-    for path in ("/moved", "/list.m3u8"):
-        with acting_as(Actor("otto", Role.OPERATOR)), pytest.raises(SourceUnusable):
-            open_container(source_of(f"{address}{path}"))
-        assert asked == []
-    with pytest.raises(SourceUnusable):
-        open_container(source_of(f"{address}/moved"))  # the owner's does
-    assert asked == ["/moved"]
-
-
-def test_an_operators_stream_is_asked_about_again_when_it_opens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as there:
-        there.settimeout(0.3)
-        source = source_of(f"http://localhost:{there.getsockname()[1]}/x")
-        with acting_as(Actor("otto", Role.OPERATOR)), pytest.raises(NotAllowed):
-            open_container(source)
-        with pytest.raises(TimeoutError):
-            there.accept()
