@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +76,17 @@ def test_a_fault_is_logged_by_kind_and_place_only(caplog):
     assert "ValueError" in record.getMessage() and record.exc_info is None
     assert "ValueError" in caplog.text and "test_silence.py" in caplog.text
     assert "Quennell" not in caplog.text and "1." not in caplog.text
+
+
+def test_onnx_runtime_reports_nothing_and_gives_the_machine_no_number(tmp_path: Path):
+    """Its reports wait in a database below the home folder, beside the number: neither is made."""
+    program = (
+        "import skimage.data; from core.models.landmark_networks import detector_in_use; "
+        "from core.settings import load_settings; "
+        "print(len(detector_in_use(load_settings()).detect(skimage.data.astronaut())), end='')"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("EDGEFACE_MODELS_DIR", None)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1" and list(tmp_path.iterdir()) == []
