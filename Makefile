@@ -20,6 +20,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r core dashboard pages -c pyproject.toml
+	$(BIN)/hadolint deploy/Dockerfile
 
 # Which lines of core and dashboard the tests without a browser reach; the report names those they don't.
 coverage: $(DEV)
