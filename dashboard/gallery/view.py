@@ -9,6 +9,8 @@ import streamlit as st
 from core.gallery.records import Identity, StoredTemplate, one_per_photograph
 from core.gallery.store import Gallery
 from core.models.encoders import WeightsFile
+from core.settings import load_settings
+from core.system.server_address import is_server
 from core.system.text import count
 from dashboard.gallery.edits import merge_panel, photograph_panel, rename_panel, report_last_change
 from dashboard.gallery.erase import erase_button, erase_report, stop_asking
@@ -30,10 +32,8 @@ PER_PAGE = 24
 
 def view() -> None:
     """Show the Gallery page."""
-    head(
-        "Gallery",
-        "The people who can be recognised. The gallery is a file on this machine and contains biometric data.",
-    )
+    place = "on a database server" if is_server(load_settings().gallery_path) else "a file on this machine"
+    head("Gallery", f"The people who can be recognised. The gallery is {place} and contains biometric data.")
     store = gallery()
     report_last_change(store)
     erase_report()
@@ -85,6 +85,7 @@ def _people(store: Gallery, people: list[Identity], weights: WeightsFile | None)
         ):
             go("enroll")
     st.caption(f"{count(len(people), 'person', 'people')}, {count(photographs, 'photograph')}.")
+    link("diagnostics", "Find wrong photographs and duplicate people", icon=":material/rule:", show="gallery")
     _other_weights(people, weights)
     found = {person.id for person in store.identities(search)} if search.strip() else None
     shown = [person for person in people if found is None or person.id in found]

@@ -63,12 +63,10 @@ def all_pages(view: Callable[[], None]) -> dict[str, list[st.Page]]:
     return pages
 
 
-def link(name: str, label: str, *, icon: str | None = None, topic: str = "") -> None:
-    """A link to a page that the visitor may open. `topic` opens that section of Help."""
-    if not _offered(name):
-        return
-    query = {"topic": topic} if topic else None
-    st.page_link(page(name), label=label, icon=icon, query_params=query)
+def link(name: str, label: str, *, icon: str | None = None, **query: str) -> None:
+    """A link to a page that the visitor may open. `query` opens a section of it: topic of Help, show of Diagnostics."""
+    if _offered(name):
+        st.page_link(page(name), label=label, icon=icon, query_params=query or None)
 
 
 def go(name: str) -> NoReturn:

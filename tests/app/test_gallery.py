@@ -207,8 +207,10 @@ def test_a_gallery_on_a_server_is_used_as_a_file_is(open_page, own_data_dir, pos
     app = open_page("gallery")
     text = shown(app)
     assert not app.exception and "2 people, 6 photographs." in text and "Grace Hopper" in text
+    assert "The gallery is on a database server" in text
     assert "pg_dump --schema edgeface_gallery" in text and "Not encrypted by EdgeFace Studio" in text
     assert "Back up now" not in [each.label for each in app.button]
+    assert "Find wrong photographs and duplicate people" in [each.proto.label for each in app.page_link]
     monkeypatch.setattr("core.gallery.postgres._RECONNECT_S", 0.0)
     postgres.stop()
     try:
