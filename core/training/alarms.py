@@ -145,6 +145,16 @@ def no_shared_identities(identities: int) -> Alarm:
     )
 
 
+def drawn_faces() -> Alarm:
+    return Alarm(
+        "drawn_faces",
+        "warning",
+        "This run sees drawn faces only: the data set is synthetic.",
+        "Its figures show that training works, not how well the weights recognise people.",
+        "Train on photographs before you use the weights, or measure them on photographs first (Accuracy).",
+    )
+
+
 def overfitting(train: float, val: float, what: str) -> Alarm:
     return Alarm(
         "overfitting",

@@ -99,6 +99,8 @@ def _begin(context: RunContext) -> None:
 def _check_data(context: RunContext) -> None:
     """Raise alarms about data that make figures misleading."""
     data = context.data
+    if data.dataset.info.synthetic:
+        _raise_alarm(context, alarms.drawn_faces())
     large = tuple(size for size in data.vlr_sizes if size > MAX_VLR_PX)
     if large:
         _raise_alarm(context, alarms.vlr_not_small(large, MAX_VLR_PX))

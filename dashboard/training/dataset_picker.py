@@ -57,7 +57,8 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
     """Show the result of the check; returns whether a run may start, and whether it was forced."""
     dataset = open_dataset(listed.root)
     kept = stored_verdict(settings(), dataset)
-    synthetic = f" {SYNTHETIC_HINT}" if dataset.info.synthetic else ""
+    if dataset.info.synthetic:
+        st.caption(SYNTHETIC_HINT)
     if kept is None:
         if check_running(listed.root):
             st.info(
@@ -77,7 +78,7 @@ def _verdict(listed: Listed) -> tuple[bool, bool]:
     if kept.verdict.ok:
         found = "no problems found" if kept.verdict.clean else plain(shorten(kept.verdict.text, 160))
         icon, colour = ("verified", "green") if kept.verdict.clean else ("warning", "orange")
-        st.caption(f":{colour}[:material/{icon}: Checked: {found}.]{synthetic}")
+        st.caption(f":{colour}[:material/{icon}: Checked: {found}.]")
         return True, False
     st.error(
         f"**Don't train on this data set: its figures would be misleading.** {plain(kept.verdict.text)}",

@@ -22,6 +22,7 @@ from tests.made_weights import official_tensors, save_dsr, save_encoder
 def test_a_launch_carries_what_was_chosen_and_shows_its_run(open_page, small_demo, started):
     app = opened(open_page)
     assert "Not checked yet" in app.warning[0].value and "About" in shown(app)
+    assert "Synthetic faces: figures measured on them" in shown(app)
     app.radio(key="training_preset_finetune").set_value("notes").run()
     app.number_input(key="training_finetune_notes_stage2.epochs").set_value(2).run()
     app.number_input(key="training_finetune_notes_batch_size").set_value(4).run()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_training import NAME, tiny_config, tiny_dataset
 
+from core.dataset.manifest import write_dataset
 from core.models.header import ENCODER_FORMAT
 from core.training import alarms
 from core.training.batch_split import accumulation, halve_batch
@@ -29,6 +32,16 @@ def test_the_same_files_as_vlr_and_hr_are_cause_b(weights, run_training, tmp_pat
     assert found["too_similar"]["severity"] == "error" and found["too_similar"]["cause"].startswith("B: ")
     assert found["vlr_not_small"]["what"].startswith("VLR images of 112 px")
     assert all(text for alarm in found.values() for text in (alarm["what"], alarm["cause"], alarm["next_step"]))
+
+
+def test_a_run_that_sees_drawn_faces_alone_says_so(weights, run_training, tmp_path):
+    data = tiny_dataset(tmp_path / "set", people=2, sizes=(32,))
+    config = tiny_config("finetune", "notes", data.root, weights, {"stage1_epochs": 1, "stage2_epochs": 0})
+    _, events, _ = run_training(config)
+    assert "drawn_faces" not in given(events)
+    write_dataset(data.root, data.frame, replace(data.info, synthetic=True))
+    _, events, _ = run_training(config, tmp_path / "again")
+    assert given(events)["drawn_faces"]["severity"] == "warning"
 
 
 def test_people_of_val_who_took_part_in_the_starting_weights_are_told(weights, run_training, own_data_dir, tmp_path):
