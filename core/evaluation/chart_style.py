@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
 PALETTE = ("#2A9187", "#C2711B", "#6F86A8", "#A5709D", "#8F9448", "#B0564B", "#4C79C7", "#D0A02E", "#5FA463", "#8D6E63")
@@ -72,6 +74,15 @@ def name_axis(names: Sequence[object], limit: int = NAME_CHARS) -> dict[str, Any
 def log_axis(**more: Any) -> dict[str, Any]:
     """A logarithmic axis with ticks at powers of ten only: Plotly's 2 and 5 between them read as values."""
     return {"type": "log", "dtick": 1, "tickfont": {"size": TITLE_PX}, **more}
+
+
+def whole_decades(figure: go.Figure) -> list[float]:
+    """The range of a logarithmic y axis over whole decades around the figure's positive values, in powers of ten: at
+    least two of them are on it."""
+    values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in figure.data])
+    powers = np.log10(values[values > 0])
+    low = math.floor(powers.min()) if powers.size else 0
+    return [low - 0.05, max(math.ceil(powers.max(initial=low)), low + 1) + 0.05]
 
 
 def add_level(figure: go.Figure, value: float, text: str, colour: str = THRESHOLD) -> None:

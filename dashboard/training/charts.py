@@ -17,6 +17,7 @@ from core.evaluation.chart_style import (
     label,
     log_axis,
     new_figure,
+    whole_decades,
 )
 from dashboard.training.averages import Averaged
 from dashboard.training.labels import FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
@@ -32,8 +33,6 @@ _LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "f
 _RATES_KEPT = ("val.eer", "val.eer_vlr_vlr", "val.eer_camera", "val.eer_camera_vlr_vlr")
 _RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR", "landmarks": "landmark network"}
 _FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
-_LOG_AXIS = log_axis(exponentformat="power") | {"tickfont": {"size": 10}}
-"""Plotly enlarges powers of ten by a quarter, so their font is that much smaller than the other axes' 12 px."""
 
 
 def loss_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:
@@ -53,8 +52,13 @@ def parts_chart(epochs: pd.DataFrame) -> go.Figure | None:
     figure = _figure("part of the loss", epochs)
     for part, colour in zip(parts, PALETTE, strict=False):
         _line(figure, epochs, f"train.{part}", part, colour)
-    figure.update_yaxes(_LOG_AXIS)
-    return figure
+    return _logarithmic(figure)
+
+
+def _logarithmic(figure: go.Figure) -> go.Figure:
+    # Plotly enlarges powers of ten by a quarter, so their font is that much smaller than the other axes' 12 px.
+    axis = log_axis(exponentformat="power", range=whole_decades(figure))
+    return figure.update_yaxes(axis | {"tickfont": {"size": 10}})
 
 
 def accuracy_chart(epochs: pd.DataFrame, chance: float | None = None, *, notes: bool = False) -> go.Figure | None:
@@ -126,8 +130,7 @@ def rate_chart(epochs: pd.DataFrame) -> go.Figure | None:
     for column, colour in zip(columns, PALETTE, strict=False):
         part = column.removeprefix("lr.")
         _line(figure, epochs[epochs[column] > 0], column, _RATES.get(part, label(part)), colour)
-    figure.update_yaxes(_LOG_AXIS)
-    return figure
+    return _logarithmic(figure)
 
 
 def speed_chart(epochs: pd.DataFrame, trace: pd.DataFrame) -> go.Figure:

@@ -85,7 +85,11 @@ def test_what_wasnt_measured_isnt_drawn(tmp_path):
         assert draw(nothing) is None
     dsr = history(tmp_path, "dsr", epochs=3).epochs()
     assert charts.accuracy_chart(dsr) is None
-    assert charts.parts_chart(dsr).layout.yaxis.type == "log"
+    axis = charts.parts_chart(dsr).layout.yaxis
+    values = [value for trace in charts.parts_chart(dsr).data for value in trace.y]
+    low, high = (10**end for end in axis.range)
+    assert axis.type == "log" and low < min(values) and max(values) < high
+    assert sum(low < 10**power < high for power in range(-9, 9)) >= 2, "one tick tells no scale"
 
 
 def test_several_runs_stand_in_one_chart(tmp_path):
