@@ -32,18 +32,25 @@ def names_of(count: int) -> list[str]:
 
 @contextmanager
 def filled_gallery(
-    material: Material, templates: NDArray[np.float32], name: str, key: Key | None = None, *, space: Space | None = None
+    material: Material,
+    templates: NDArray[np.float32],
+    name: str,
+    key: Key | None = None,
+    *,
+    space: Space | None = None,
+    address: str = "",
 ) -> Iterator[Gallery]:
-    """A temporary gallery on disk, encrypted if there is a key, with the rows that enrolment would write."""
+    """A temporary gallery on disk, encrypted if there is a key, or at a server's empty `address`, with the rows that
+    enrolment would write, in one transaction."""
     folder, space = material.folder / name, space or space_of(material)
     folder.mkdir()
     try:
-        with Gallery.open(folder / "gallery.db", keys=lambda: key) as gallery:
+        with Gallery.open(address or folder / "gallery.db", keys=lambda: key) as gallery:
             names = names_of(len(templates))
-            for first in range(0, len(templates), _ROWS_AT_ONCE):
-                with gallery.database.transaction() as connection:
+            with gallery.database.transaction() as connection:
+                for first in range(0, len(templates), _ROWS_AT_ONCE):
                     _write(connection, space, templates, names, range(first, min(first + _ROWS_AT_ONCE, len(names))))
-                    write_audit(connection, gallery.database.now(), "bench", "enrolled")
+                write_audit(connection, gallery.database.now(), "bench", "enrolled")
             yield gallery
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "embed": ("tests.benchmarks.embedding:rows",),
     "one-crop": ("tests.benchmarks.recognition:rows",),
     "search": ("tests.benchmarks.search:rows",),
+    "server": ("tests.benchmarks.server:rows",),
     "enrolment": ("tests.benchmarks.enrolment:rows",),
     "ingest": ("tests.benchmarks.ingest:rows",),
     "epochs": ("tests.benchmarks.epochs:rows",),
