@@ -20,7 +20,7 @@ from core.gallery.keys import Keys, key_given
 from core.gallery.protection import apply_protection, encrypt_if_new
 from core.gallery.snapshot import backup_folder, integrity_problem, snapshot
 from core.gallery.sqlite_errors import translated_errors
-from core.gallery.storage import Clock, Version, utc_now
+from core.gallery.storage import Clock, VectorSearch, Version, utc_now
 from core.system.logs import logger
 from core.system.sqlite_files import connect, identity_of, side_files, transaction
 
@@ -38,6 +38,8 @@ class Database:
     Write with `with database.transaction() as connection`, read with `with database.reading() as connection`: each sees
     one state of the file, and a write is complete or didn't happen. Other processes may use the file too.
     """
+
+    vectors: VectorSearch | None = None
 
     def __init__(
         self,

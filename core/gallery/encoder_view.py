@@ -26,7 +26,7 @@ class EncoderView:
     @property
     def size(self) -> int:
         """How many people have templates in this space."""
-        return len(self._labels)
+        return self.store.population(self.space).size
 
     @property
     def elsewhere(self) -> int:
@@ -95,8 +95,8 @@ class EncoderView:
         points = operating_points(self.store, self.space) if threshold == UNCALIBRATED_THRESHOLD else []
         if not points:
             return [Decision(threshold, calibrated=False) for _ in probes_px]
-        index = self.store.index(self.space)
+        here = self.store.population(self.space)
         return [
-            choose_threshold(points, measure, px, index.size, otherwise=threshold, mix=index.mix, frames=count)
+            choose_threshold(points, measure, px, here.size, otherwise=threshold, mix=here.mix, frames=count)
             for px, count in zip(probes_px, frames or [1] * len(probes_px), strict=True)
         ]

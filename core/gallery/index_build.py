@@ -23,7 +23,7 @@ _ROWS_AT_ONCE = 512
 """Templates taken from the database at once: 1 MB, so that they are still in the cache when they are put in place."""
 
 
-class _Templates(NamedTuple):
+class Templates(NamedTuple):
     """Templates as they are stored: `owners` (N,), `sizes` (N,), `vectors` (N, dim) float32, and `recognisability`
     (N,), NaN where nothing measured it."""
 
@@ -33,7 +33,7 @@ class _Templates(NamedTuple):
     recognisability: np.ndarray
 
 
-class _Means(NamedTuple):
+class Means(NamedTuple):
     """Means in the order of their owners: `owners` (M,) int64 never falls, `sizes` (M,), `matrix` (M, dim) float32,
     and `counts` (M,), the templates behind each."""
 
@@ -43,7 +43,7 @@ class _Means(NamedTuple):
     counts: np.ndarray
 
 
-_Rows = TypeVar("_Rows", _Templates, _Means)
+_Rows = TypeVar("_Rows", Templates, Means)
 
 
 def build_index(connection: Connection, space: Space, earlier: Index | None = None) -> Index:
@@ -78,18 +78,18 @@ def _unchanged(everyone: np.ndarray, revisions: np.ndarray, earlier: Index) -> n
     return same
 
 
-def _merged(earlier: Index, unchanged: np.ndarray, fresh: _Means) -> _Means:
+def _merged(earlier: Index, unchanged: np.ndarray, fresh: Means) -> Means:
     """The means that `earlier` has of those who haven't changed, with the fresh ones in their places."""
     owners = np.repeat(earlier.ids, np.diff(earlier.starts, append=len(earlier.matrix)))
     counts = np.ones(len(owners), np.int64) if earlier.counts is None else earlier.counts
     keep = np.isin(owners, unchanged)
     if keep.all():
-        kept = _Means(owners, earlier.sizes, earlier.matrix, counts)
+        kept = Means(owners, earlier.sizes, earlier.matrix, counts)
         if not len(fresh.owners):
             return kept
     else:
-        kept = _Means(owners[keep], earlier.sizes[keep], earlier.matrix[keep], counts[keep])
-    return _in_order(_Means(*(np.concatenate(parts) for parts in zip(kept, fresh, strict=True))))
+        kept = Means(owners[keep], earlier.sizes[keep], earlier.matrix[keep], counts[keep])
+    return _in_order(Means(*(np.concatenate(parts) for parts in zip(kept, fresh, strict=True))))
 
 
 def _in_order(rows: _Rows) -> _Rows:
@@ -101,17 +101,17 @@ def _in_order(rows: _Rows) -> _Rows:
     return type(rows)(*(column[order] for column in rows))
 
 
-def _read_people(connection: Connection, space: Space, ids: np.ndarray) -> _Means:
+def _read_people(connection: Connection, space: Space, ids: np.ndarray) -> Means:
     """The means of those of `ids` who have templates in `space`."""
     nothing = np.zeros(0, np.int64)
-    parts = [_Means(nothing, nothing, np.zeros((0, space.dim), np.float32), nothing)]
+    parts = [Means(nothing, nothing, np.zeros((0, space.dim), np.float32), nothing)]
     for first in range(0, len(ids), _IDS_AT_ONCE):
         listed = ",".join(map(str, ids[first : first + _IDS_AT_ONCE].tolist()))
         parts.append(_read(connection, space, f"t.identity_id IN ({listed})"))
-    return _Means(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Means(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _read(connection: Connection, space: Space, which: str) -> _Means:
+def _read(connection: Connection, space: Space, which: str) -> Means:
     where, values = f"({which}) AND {IN_SPACE}", space_parameters(space)
     # An upper bound: counting all templates reads a small index, counting these would read the whole table once more.
     # Unused rows of the arrays take no memory.
@@ -140,17 +140,17 @@ def _read(connection: Connection, space: Space, which: str) -> _Means:
         recognisability[part] = np.array(measured, dtype=np.float64)  # None becomes NaN
         vectors[part] = stored_vectors(blobs, space.dim)
         done = part.stop
-    return _averaged(_in_order(_Templates(owners[:done], sizes[:done], vectors[:done], recognisability[:done])))
+    return averaged(_in_order(Templates(owners[:done], sizes[:done], vectors[:done], recognisability[:done])))
 
 
-def _averaged(templates: _Templates) -> _Means:
+def averaged(templates: Templates) -> Means:
     """One row for each identity and size, as `mean_of` makes it; the templates come in that order.
 
     A person's only template at a size is its own mean, as it is stored."""
     owners, sizes, vectors, recognisability = templates
     begins = np.flatnonzero((np.diff(owners, prepend=-1) != 0) | (np.diff(sizes, prepend=-1) != 0))
     if len(begins) == len(owners):
-        return _Means(owners, sizes, vectors, np.ones(len(owners), np.int64))
+        return Means(owners, sizes, vectors, np.ones(len(owners), np.int64))
     counts, weights = np.diff(begins, append=len(owners)), weights_of(recognisability, begins)[:, None]
     matrix = vectors[begins]
     for count in np.unique(counts[counts > 1]).tolist():
@@ -168,4 +168,4 @@ def _averaged(templates: _Templates) -> _Means:
             for group in part[~points[:, 0]].tolist():  # its templates cancel each other out
                 begin = int(begins[group])
                 matrix[group] = vectors[begin + int(weights[begin : begin + count].argmax())]
-    return _Means(owners[begins], sizes[begins], matrix, counts)
+    return Means(owners[begins], sizes[begins], matrix, counts)

@@ -30,6 +30,14 @@ LEAST_WEIGHT = 0.02
 Group = tuple[Kind, int | None]
 
 
+@dataclass(frozen=True)
+class Population:
+    """Whom a space can find: how many identities, and of which templates (None: nobody is there)."""
+
+    size: int
+    mix: TemplateMix | None
+
+
 @dataclass(frozen=True, eq=False)
 class Index:
     """A snapshot of a gallery in one space.
@@ -57,6 +65,11 @@ class Index:
             return None
         most = 1.0 if self.counts is None else np.maximum.reduceat(self.counts, self.starts).mean()
         return TemplateMix(format_template_sizes(np.unique(self.sizes).tolist()), max(1, round(float(most))))
+
+    @property
+    def population(self) -> Population:
+        """Whom a search here can find."""
+        return Population(self.size, self.mix)
 
     @property
     def size(self) -> int:

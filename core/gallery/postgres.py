@@ -14,12 +14,13 @@ import psycopg
 from core.access.actor import require
 from core.access.roles import Permission
 from core.errors import StorageFailed
-from core.gallery import postgres_schema
+from core.gallery import postgres_means, postgres_schema
 from core.gallery.errors import GalleryError
 from core.gallery.keys import Keys, key_given
 from core.gallery.postgres_connection import PostgresConnection, Row, connect
 from core.gallery.postgres_errors import connection_lost, is_starting, translated_errors
-from core.gallery.storage import Clock, Connection, Version, utc_now
+from core.gallery.postgres_search import PostgresVectors
+from core.gallery.storage import Clock, Connection, VectorSearch, Version, utc_now
 from core.system.logs import logger
 
 _log = logger(__name__)
@@ -66,8 +67,10 @@ class PostgresDatabase:
         self._opened = 0
         self._closed = False
         self._inside = False
-        self._writing = False
+        self.writing = False
         self._lost_at: float | None = None
+        self._means = False
+        self._vectors = PostgresVectors(self)
         with translated_errors(address):
             self._connection = self._open(0.0)
 
@@ -76,24 +79,31 @@ class PostgresDatabase:
         """How often a connection was made; a new one may lead to another server's content."""
         return self._opened
 
+    @property
+    def vectors(self) -> VectorSearch | None:
+        """Search by pgvector; None where the server doesn't have it."""
+        return self._vectors if self._means else None
+
     @contextmanager
     def transaction(self, needs: Permission = Permission.ENROL) -> Iterator[Connection]:
         """Begin a write: commit at the end of the block, roll back on an exception. Raises NotAllowed, GalleryBusy."""
         require(needs)  # every change passes here, whichever page or library call asked for it
         with self._turn():
-            if self._writing:
+            if self.writing:
                 yield PostgresConnection(self._connection)
                 return
             token = secrets.randbits(62)
             changes = self._begin("BEGIN", _TAKE_TURN.format(token=token))
-            self._inside = self._writing = True
+            self._inside = self.writing = True
             try:
                 yield PostgresConnection(self._connection)
+                if self._means:
+                    postgres_means.settle(self._connection)
             except BaseException:
                 self._roll_back()
                 raise
             finally:
-                self._inside = self._writing = False
+                self._inside = self.writing = False
             self._commit(token, changes)
 
     @contextmanager
@@ -111,9 +121,17 @@ class PostgresDatabase:
                 self._inside = False
                 self._roll_back()
 
+    @contextmanager
+    def searching(self) -> Iterator[psycopg.Connection[Row]]:
+        """Begin a read of the means; within a write those that it changed are made first."""
+        with self.reading():
+            if self.writing:
+                postgres_means.settle(self._connection)
+            yield self._connection
+
     def version(self, connection: Connection) -> Version | None:
         """Return a value that changes with the content; None within a write, when nothing should be cached."""
-        if self._writing:
+        if self.writing:
             return None
         return (self._opened, 0, int(connection.execute("SELECT changes FROM state").fetchone()[0]))
 
@@ -131,10 +149,26 @@ class PostgresDatabase:
             return row is not None and (self._opened, 0, row[0]) == version
 
     def tidy(self) -> bool:
-        """Rewrite the tables without deleted rows. The server's write-ahead log and its backups aren't reached.
+        """Rewrite the tables without deleted rows. The server's write-ahead log and its backups aren't reached, nor,
+        where the means have an index, the free space of theirs: `residue`.
 
         Raises GalleryBusy when another program's reads blocked it, StorageFailed without the permission.
         """
+        statements = [f"VACUUM (FULL) {', '.join(_TABLES)}"]
+        if self._means:
+            with self.searching() as connection:
+                indexed = postgres_means.has_any_index(connection)
+            # Vacuuming overwrites what was deleted from the index. Rewriting would build the index again.
+            statements.append("VACUUM (INDEX_CLEANUP ON) mean" if indexed else "VACUUM (FULL) mean")
+        return self._vacuum(*statements)
+
+    def rewrite_means(self) -> None:
+        """Rewrite the means and build their indexes again. Raises GalleryBusy, StorageFailed."""
+        with self.searching() as connection:
+            memory = f"SET maintenance_work_mem = '{postgres_means.build_mb(connection)}MB'"
+        self._vacuum(memory, "VACUUM (FULL) mean", "RESET maintenance_work_mem")
+
+    def _vacuum(self, *statements: str) -> bool:
         refused: list[str] = []
 
         def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -145,7 +179,8 @@ class PostgresDatabase:
             self._begin("SELECT 1", "SELECT 0")
             self._connection.add_notice_handler(note)
             try:
-                self._connection.execute(f"VACUUM (FULL) {', '.join(_TABLES)}".encode())
+                for statement in statements:
+                    self._connection.execute(statement.encode())
             finally:
                 self._connection.remove_notice_handler(note)
         if refused:
@@ -267,6 +302,7 @@ class PostgresDatabase:
             connection.execute("SET default_transaction_isolation = 'read committed'")
             made = postgres_schema.prepare(connection, self.path, self.now(), create=self._create)
             self._refuse_encryption(connection)
+            self._means = postgres_means.prepare(connection)
         except BaseException:
             connection.close()
             raise

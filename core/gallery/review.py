@@ -10,7 +10,7 @@ import numpy as np
 
 from core.errors import SettingsInvalid
 from core.gallery.match import mean_of
-from core.gallery.records import Space, StoredTemplate
+from core.gallery.records import Candidate, Space, StoredTemplate
 from core.gallery.store import Gallery
 from core.gallery.top_k import reaches
 from core.gallery.validation import unit_rows
@@ -32,6 +32,9 @@ a person's further photographs scored 0.53 or more (median 0.84), and nobody abo
 """
 
 ADVISED_PHOTOGRAPHS = (3, 7)
+
+_MOST_ALIKE = 50
+"""Enrolled people that a photograph is compared with at most: the most similar ones."""
 
 
 @dataclass(frozen=True)
@@ -204,19 +207,22 @@ def _enrolled_already(
     """Other identities that the mean, or any one photograph, scores at least `same_above` against; best first."""
     if not len(rows):
         return []
-    index = gallery.index(space)
-    scores = index.scores(np.concatenate([mean_of(rows)[None], rows]))  # (1 + N, I)
+    best: dict[int, tuple[float, int, Candidate]] = {}
+    found = gallery.search(np.concatenate([mean_of(rows)[None], rows]), space, _MOST_ALIKE)  # 1 + N probes
+    for probe, candidates in enumerate(found):
+        for each in candidates:
+            if each.identity_id not in best or each.score > best[each.identity_id][0]:
+                best[each.identity_id] = (each.score, probe, each)
+    of_mean = {each.identity_id for each in found[0] if each.score >= same_above}
     findings = []
-    for position in np.flatnonzero(reaches(scores.max(axis=0), same_above)).tolist():
-        name, best = index.names[position], int(np.argmax(scores[:, position]))
-        score = float(scores[best, position])
-        if int(index.ids[position]) == own_id:
+    for number, (score, probe, candidate) in sorted(best.items()):
+        if score < same_above or number == own_id:
             continue
-        of_mean = float(scores[0, position]) >= same_above
-        subject = "This person" if of_mean or len(rows) == 1 else f"Photograph {best}"
-        text = f"{subject} looks like “{name}”, who is enrolled already ({score:.2f}). Is it the same person?"
-        photo = None if of_mean else best - 1
-        findings.append(Finding("already_enrolled", photo, text, other=name, score=score))
+        all_of_them = number in of_mean
+        subject = "This person" if all_of_them or len(rows) == 1 else f"Photograph {probe}"
+        text = f"{subject} looks like “{candidate.name}”, who is enrolled already ({score:.2f}). Is it the same person?"
+        photo = None if all_of_them else probe - 1
+        findings.append(Finding("already_enrolled", photo, text, other=candidate.name, score=score))
     return sorted(findings, key=lambda finding: -(finding.score or 0.0))
 
 

@@ -12,9 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from core.access.roles import Permission
 from core.gallery.cipher import Cipher
 from core.gallery.keys import Keys
+from core.gallery.match import Population
+from core.gallery.records import Candidate, Space
 
 Clock = Callable[[], datetime]
 
@@ -55,6 +59,27 @@ class Connection(Reader, Protocol):
         ...
 
 
+class VectorSearch(Protocol):
+    """Search by an index that the database holds over the means of large galleries."""
+
+    def search(self, probes: np.ndarray, space: Space, k: int) -> list[list[Candidate]] | None:
+        """Return the k best candidates for each of `probes` (N, dim) float32 unit rows, as `Index.search` does; None
+        where no index covers the space, or k is too large for one. The index selects; scores are exact."""
+        ...
+
+    def population(self, space: Space) -> Population | None:
+        """Whom the space can find; None where no index covers it."""
+        ...
+
+    def residue(self) -> str:
+        """Where `tidy` leaves traces of what was removed, in a sentence for the screen; "" where it leaves none."""
+        ...
+
+    def rewrite(self) -> None:
+        """Rewrite the means and build their indexes again, without those traces. Takes as long as building them."""
+        ...
+
+
 class Storage(Protocol):
     """A gallery's database, used by threads in turns and by several processes at once."""
 
@@ -89,6 +114,11 @@ class Storage(Protocol):
 
     def is_still(self, version: Version) -> bool:
         """Whether the content is that of `version`. False where it is unknown, and within a transaction."""
+        ...
+
+    @property
+    def vectors(self) -> VectorSearch | None:
+        """Search within the database; None where it can't, and everybody is compared in memory."""
         ...
 
     def tidy(self) -> bool:

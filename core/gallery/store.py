@@ -26,13 +26,13 @@ from core.gallery.identity_queries import (
 )
 from core.gallery.index_build import build_index
 from core.gallery.keys import Keys, key_given
-from core.gallery.match import Index
+from core.gallery.match import Index, Population
 from core.gallery.records import AuditEntry, Candidate, Identity, NewTemplate, Space, StoredTemplate
 from core.gallery.server import open_server
 from core.gallery.spaces import read_spaces
 from core.gallery.storage import Clock, Storage, Version, utc_now
 from core.gallery.template_queries import insert_templates, read_covers, read_templates
-from core.gallery.validation import clean_name, clean_note
+from core.gallery.validation import clean_name, clean_note, unit_rows
 from core.system.server_address import is_server
 
 _CACHED_SPACES = 4
@@ -140,7 +140,7 @@ class Gallery:
             store_name(connection, identity_id, cleaned)
             write_audit(connection, self.database.now(), actor, "renamed", identity_id)
             identity = read_identities(connection, None, identity_id=identity_id)[0]
-        self._erase_traces("The earlier name")
+        self.tidy(subject="The earlier name")
         return identity
 
     def set_note(self, name_or_id: str | int, note: str, *, actor: str = "local") -> Identity:
@@ -163,7 +163,7 @@ class Gallery:
                 identity_id, _ = find_identity(connection, name_or_id)
                 connection.execute("DELETE FROM identity WHERE id = ?", (identity_id,))
                 write_audit(connection, self.database.now(), actor, event, identity_id)
-        self._erase_traces("What was removed")
+        self.tidy()
 
     def remove_template(self, template_id: int, *, actor: str = "local") -> None:
         """Remove one template with its crop, and erase its traces. Raises IdentityNotFound, NotAllowed."""
@@ -177,13 +177,17 @@ class Gallery:
             connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
             touch(connection, int(found[0]))
             write_audit(connection, self.database.now(), actor, "template removed", int(found[0]))
-        self._erase_traces("What was removed")
+        self.tidy()
 
-    def _erase_traces(self, subject: str) -> None:
+    def tidy(self, *, whole: bool = False, subject: str = "What was removed") -> None:
+        """Rewrite the file without traces of removed data; removing does this itself. `whole`: also a large gallery's
+        search index on a server, which takes as long as building it. Raises GalleryBusy, which names the `subject`."""
         with self.database.reading():
             self._indexes.clear()
         try:
             reason = "" if self.database.tidy() else "another program is reading it."
+            if whole and self.database.vectors is not None:
+                self.database.vectors.rewrite()
         except (GalleryBusy, StorageFailed) as error:
             reason = error.what
         if reason:
@@ -191,10 +195,6 @@ class Gallery:
                 f"{subject} is gone from the gallery, but traces may stay in its files: {reason}",
                 "Close other programs, free space, then run `edgeface-studio gallery tidy`.",
             )
-
-    def tidy(self) -> None:
-        """Rewrite the file without traces of removed data; removing does this itself. Raises GalleryBusy."""
-        self._erase_traces("What was removed")
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -228,10 +228,6 @@ class Gallery:
         with self.database.reading() as connection:
             identity_id, _ = find_identity(connection, name_or_id)
             return list(read_templates(connection, identity_id, space))
-
-    def crops(self, name_or_id: str | int) -> list[StoredTemplate]:
-        """Their templates, oldest first; `.crop` is None where none is stored. Raises IdentityNotFound."""
-        return self.templates(name_or_id)
 
     def covers(self) -> dict[int, bytes]:
         """Return one crop for each identity that has any, by number: that of the largest face."""
@@ -280,8 +276,6 @@ class Gallery:
             self._counts = {space: (version, found)}
         return found
 
-    # -- search ----------------------------------------------------------------------------------------------
-
     def index(self, space: Space) -> Index:
         """Return the in-memory index of `space` for the file's current content, cached until it changes."""
         cached = self._indexes.get(space)
@@ -302,6 +296,12 @@ class Gallery:
             self._indexes[space] = (version, index)
             return index
 
+    def population(self, space: Space) -> Population:
+        """Return how many people `space` finds, and the mix of their templates."""
+        vectors = self.database.vectors
+        found = None if vectors is None else vectors.population(space)
+        return self.index(space).population if found is None else found
+
     def search(self, probes: np.ndarray, space: Space, k: int = 5) -> list[list[Candidate]]:
         """Return the k people most similar to each probe, best first, among templates that `space` meets.
 
@@ -309,7 +309,10 @@ class Gallery:
         identity's score is its highest cosine over its means, one for each kind and size of template. Raises
         SpaceMismatch, TemplateInvalid, SettingsInvalid (k).
         """
-        return self.index(space).search(probes, k)
+        vectors, found = self.database.vectors, None
+        if vectors is not None and k >= 1:
+            found = vectors.search(unit_rows(probes, space.dim), space, k)
+        return self.index(space).search(probes, k) if found is None else found
 
 
 def _need_some(templates: Sequence[NewTemplate]) -> None:

@@ -191,7 +191,7 @@ def space_to_examine(settings: Settings, gallery: Gallery) -> Space | None:
     templates; None where the gallery is empty. No weights are needed to look at what is stored."""
     with suppress(CoreError):
         space = space_in_use(settings, active_weights(settings))
-        if gallery.index(space).size:
+        if gallery.population(space).size:
             return space
     specialists = {file.sha256 for file in scan_upscalers(settings) if file.specialist is not None}
     stored = gallery.spaces(specialists)

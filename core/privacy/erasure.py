@@ -150,6 +150,8 @@ def erase(
         problems.append(str(error))  # gone, and traces may stay: what has to be done is in the message
     if is_server(gallery.path):
         problems.append("The server's write-ahead log and backups can't be searched: ask its administrator.")
+    if gallery.database.vectors is not None and (residue := gallery.database.vectors.residue()):
+        problems.append(residue)
     _note_merged(gallery, subject, actor)
     erased += [
         ErasedItems("Gallery", len(templates), "templates"),

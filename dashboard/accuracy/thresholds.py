@@ -60,12 +60,12 @@ def thresholds_panel() -> None:
     show_message(_MESSAGE)
     store = gallery()
     space = space_in_use(weights)
-    points, people, index = operating_points(store, space), store.size, store.index(space)
-    used = [each for measure in _QUESTIONS for each in _in_force(points, index.size, measure, index.mix)]
+    points, people, here = operating_points(store, space), store.size, store.population(space)
+    used = [each for measure in _QUESTIONS for each in _in_force(points, here.size, measure, here.mix)]
     st.html(_in_use_html(used))
     for text in sorted({each.decision.warning for each in used} - {""}):
         st.warning(plain(text), icon=":material/warning:")
-    enrolled = f"{count(people, 'person', 'people')} enrolled{f' with {index.mix}' if index.mix else ''}"
+    enrolled = f"{count(people, 'person', 'people')} enrolled{f' with {here.mix}' if here.mix else ''}"
     calibrated = f"{count(len(points), 'threshold')} calibrated" if points else "no threshold calibrated yet"
     st.caption(
         f"For the weights and the upscaler in use: {enrolled}, {calibrated}. A face is accepted when its score reaches "
@@ -77,7 +77,7 @@ def thresholds_panel() -> None:
     _remove_or_restore(store, space, "all", "Remove thresholds")
     st.subheader("Calibrate thresholds on your own data", anchor=False)
     with st.container(border=True, key="accuracy_calibrate"):
-        calibration_form(weights, people, index.mix or TemplateMix())
+        calibration_form(weights, people, here.mix or TemplateMix())
 
 
 def calibration_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:

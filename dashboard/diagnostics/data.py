@@ -280,6 +280,6 @@ def crop_address(person: int, template: int) -> str | None:
 @st.cache_data(max_entries=300, show_spinner=False)
 def _crops(path: str, version: Revision, person: int, _store: Gallery) -> dict[int, str]:
     try:
-        return {each.id: image_address(each.crop) for each in _store.crops(person) if each.crop}
+        return {each.id: image_address(each.crop) for each in _store.templates(person) if each.crop}
     except IdentityNotFound:
         return {}

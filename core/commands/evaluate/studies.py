@@ -278,7 +278,7 @@ def _mix_in(gallery: Path | str | None, spec: SystemSpec) -> TemplateMix:
         return TemplateMix()
     by = () if spec.upscaler in (None, BICUBIC) else describe(Path(str(spec.upscaler))).bicubic_px
     with Gallery.open(gallery, create=False) as opened:
-        return opened.index(replace(space_for(open_system(spec)), bicubic_px=by)).mix or TemplateMix()
+        return opened.population(replace(space_for(open_system(spec)), bicubic_px=by)).mix or TemplateMix()
 
 
 def _folds_source(

@@ -225,9 +225,9 @@ def audit(
 @group.command("tidy", epilog=example("gallery tidy"))
 def tidy(gallery_path: GalleryOption = None) -> None:
     """Rewrite the file without traces of removed people. Removing does this itself unless another program keeps the
-    file busy."""
+    file busy. On a server, a large gallery's search index is built again, which removing leaves out."""
     with open_gallery(gallery_path) as gallery:
-        gallery.tidy()
+        gallery.tidy(whole=True)
     say("Done: the gallery holds no trace of removed people.")
 
 

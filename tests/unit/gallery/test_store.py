@@ -44,7 +44,7 @@ def test_who_was_enrolled_is_there_after_opening_again(path, space, person, temp
     with Gallery.open(path) as gallery:
         assert gallery.identities() == [enrolled]
         assert gallery.identity("ada LOVELACE") == enrolled == gallery.identity(enrolled.id)
-        stored = gallery.crops("Ada Lovelace")
+        stored = gallery.templates("Ada Lovelace")
         assert [template.crop for template in stored] == [CROP] * 3
         np.testing.assert_allclose(np.stack([template.vector for template in stored]), person(1), atol=1e-6)
         assert gallery.covers() == {enrolled.id: CROP}
