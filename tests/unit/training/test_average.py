@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_engine import differences, kept, of_kind
 from tiny_training import tiny_config
 
 from core import cli
@@ -25,6 +24,7 @@ from core.training.overrides import change
 from core.training.presets import NOTES, RECOMMENDED, SPECIALIST, STARTER
 from tests.made_weights import STARTER as STARTER_FILE
 from tests.made_weights import random_encoder, save_dsr, save_encoder, save_specialist
+from tests.unit.training.told import differences, kept, of_kind
 
 QUICK = {"epochs": 1, "sizes_px": "16,32", "ema": 0.0}
 """Of a specialist. Without a running mean the one epoch moves the weights visibly."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_engine import of_kind
 from tiny_training import tiny_config
 
 from core.errors import StorageFailed
@@ -16,6 +15,7 @@ from core.settings import load_settings
 from core.training.checkpoint import Weights, load_state, load_weights, save_checkpoint
 from core.training.engine import train
 from tests.small_disk import fill, small_disk
+from tests.unit.training.told import of_kind
 
 SIZE_KB = 6_000
 

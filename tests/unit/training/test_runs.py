@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-from test_engine import differences, kept, of_kind, without_times
 from tiny_training import HERE, WORKER, tiny_config, tiny_dataset
 
 from core.cli import run as command
@@ -19,6 +18,7 @@ from core.jobs.run_dir import create_run, list_runs, runs_root
 from core.settings import load_settings
 from core.training.checkpoint import load_state
 from core.training.config import config_to_dict
+from tests.unit.training.told import differences, kept, of_kind, without_times
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_engine import differences, of_kind, without_times
 from tiny_training import NAME, tiny_config, tiny_dataset, tiny_weights
 
 from core.encoder.encode import load_encoder
@@ -29,6 +28,7 @@ from core.training.overrides import change
 from core.training.presets import SPECIALIST
 from core.training.stage_losses import contrast_loss
 from core.training.validation_figures import eer
+from tests.unit.training.told import differences, of_kind, without_times
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
