@@ -47,7 +47,8 @@ def check(dataset: Dataset, *, hooks: Hooks = NO_HOOKS) -> Verdict:
 def dataset_of(source: Scan) -> Dataset:
     """A scanned folder as a data set that can be checked."""
     mode = "as-found" if (source.frame["split"] != "").any() else "unsplit"
-    return Dataset(source.root, DatasetInfo(name=source.root.name, mode=mode, made_by="scan"), source.frame, "")
+    info = DatasetInfo(name=source.root.name, mode=mode, made_by="scan")
+    return Dataset(source.root, info, source.frame, "", source.crops)
 
 
 def check_duplicates(root: Path, frame: pd.DataFrame, hooks: Hooks = NO_HOOKS) -> list[Finding]:

@@ -64,11 +64,11 @@ def with_earlier(source: Scan, frame: pd.DataFrame, earlier: list[Dataset]) -> p
     """The source's rows and, before them, those of earlier builds that the source lacks now; column `file` is the
     image's path. A pair whose HR image is in an earlier build, by its bytes, is that build's pair, whatever its name is
     now."""
-    rows = frame.assign(file=[f"{source.root}/{path}" for path in frame["path"].tolist()])
+    rows = frame.assign(file=[str(source.root / path) for path in frame["path"].tolist()])
     known: dict[str, str] = {}
     parts: list[pd.DataFrame] = []
     for dataset in earlier:
-        old = dataset.frame.assign(file=[f"{dataset.root}/{path}" for path in dataset.frame["path"].tolist()])
+        old = dataset.frame.assign(file=[str(dataset.file(path)) for path in dataset.frame["path"].tolist()])
         parts.append(old[~among(old["pair"], set(known.values()))])
         known.update({sha: pair for sha, pair in _hr_pairs(old).items() if sha not in known})
     if parts:

@@ -85,7 +85,7 @@ def measure(
     """
     is_hr = frame["kind"] == HR
     wanted = frame[(frame["sha256"] == "") | (is_hr & (frame["phash"] == "")) | (frame["size_px"] == 0)]
-    files = [(f"{root}/{path}", kind == HR) for path, kind in zip(wanted["path"], wanted["kind"], strict=True)]
+    files = [(str(root / path), kind == HR) for path, kind in zip(wanted["path"], wanted["kind"], strict=True)]
     found = list(_measured(files, hooks))
     filled = frame.copy()
     filled.loc[wanted.index, "size_px"] = np.array([min(m.width, m.height) for m in found], dtype="int64")

@@ -50,13 +50,15 @@ class DatasetInfo:
 class Dataset:
     """A data set on disk: its folder, its information, and its table (COLUMNS and any further text columns).
 
-    `key` is the SHA-256 of manifest.csv, the key of caches: it changes with any row.
+    `key` is the SHA-256 of manifest.csv, the key of caches: it changes with any row. `crops`: its HR images are aligned
+    crops, as those of every data set of this program are; False for a scanned folder or CSV of photographs.
     """
 
     root: Path
     info: DatasetInfo
     frame: pd.DataFrame
     key: str
+    crops: bool = True
 
     def file(self, path: str) -> Path:
         """The file of a row's `path`."""

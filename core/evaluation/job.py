@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
-from core.dataset.manifest import Dataset, is_dataset
+from core.dataset.manifest import Dataset
 from core.errors import SettingsInvalid
 from core.evaluation.calibrate import CalibrationSets, calibrate, halves, points_json
 from core.evaluation.config_models import (
@@ -47,6 +47,7 @@ from core.evaluation.systems import System, open_system
 from core.evaluation.vector_cache import default_embedding_cache
 from core.gallery.operating_points import OperatingPoint, save_operating_point
 from core.gallery.records import Space
+from core.images import ImageUnreadable
 from core.jobs.context import JobContext, OnEvent
 from core.models.figures import keep_figures
 from core.models.measured import Measured
@@ -138,7 +139,7 @@ def pictures_of_config(folder: str, config: PeopleConfig | CalibrationConfig) ->
     """The pictures that a config names, and the facts of them for the protocol.
 
     `folder` is a data set of this program, or a folder in any layout that `scan` knows. Raises SettingsInvalid,
-    SourceInvalid, DatasetInvalid.
+    SourceInvalid, DatasetInvalid, ImageUnreadable.
     """
     root = Path(folder)
     dataset = dataset_at(root)
@@ -146,7 +147,7 @@ def pictures_of_config(folder: str, config: PeopleConfig | CalibrationConfig) ->
     photographs = Path(config.photographs) if config.photographs else None
     pictures = pictures_of_dataset(dataset, config.split, photographs=photographs, by=config.plan.by)
     return with_images(pictures, config.min_images), {
-        "data": dataset.info.name if is_dataset(root) else root.name,
+        "data": dataset.info.name,
         "split": config.split or "",
         "root": root.name,
         "min_images": config.min_images,
@@ -156,11 +157,19 @@ def pictures_of_config(folder: str, config: PeopleConfig | CalibrationConfig) ->
 
 
 def _with_hashes(dataset: Dataset) -> Dataset:
-    """A scanned folder with the sizes and hashes of its files, which its table lacks."""
+    """A scanned folder or CSV with the sizes and hashes of its files, which its table lacks. Raises ImageUnreadable for
+    one that can't be read: figures without it would be of other pictures than those named."""
     from core.dataset.file_stats import measure
 
-    frame, _ = measure(dataset.root, dataset.frame)
-    return replace(dataset, frame=frame[frame["sha256"] != ""].reset_index(drop=True))
+    frame, amiss = measure(dataset.root, dataset.frame)
+    broken = amiss[amiss["width"] == 0]
+    if len(broken):
+        raise ImageUnreadable(
+            f"{len(broken):,} of {len(frame):,} pictures of {dataset.info.name} can't be read, first "
+            f"{broken.iloc[0]['path']}: {broken.iloc[0]['problem']}",
+            "Repair them or take them out.",
+        )
+    return replace(dataset, frame=frame)
 
 
 def _calibrated(

@@ -61,13 +61,14 @@ class Picture:
 
 
 def dataset_at(root: Path) -> Dataset:
-    """The data set in a folder; its `key` is "" where it has no manifest (a folder with hr_images and vlr_images, for
-    example). Raises SourceInvalid, DatasetInvalid, StorageFailed."""
+    """The data set in a folder, or of a CSV; its `key` is "" and its name that of `root` where it has no manifest (a
+    folder with hr_images and vlr_images, for example). Raises SourceInvalid, DatasetInvalid, StorageFailed."""
     if is_dataset(root):
         return read_dataset(root)
     # A split's own folder (.../test) holds hr_images itself: the layout is its parent's.
     holds_kinds = (root / "hr_images").is_dir()
     dataset = dataset_of(scan(root.parent if holds_kinds else root))
+    dataset = replace(dataset, info=replace(dataset.info, name=root.name))
     if not holds_kinds:
         return dataset
     frame = dataset.frame
@@ -120,7 +121,9 @@ def pictures_of_dataset(
     paths = [dataset.file(path) for path in hr["path"]]
     hashes = _hashes(paths, list(hr["sha256"]))
     rows = zip(paths, hr["identity"], hr["path"], hashes, hr["pair"], strict=True)
-    pictures = [Picture(path, who, name, True, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows]
+    pictures = [
+        Picture(path, who, name, dataset.crops, sha256, small.get(pair, {})) for path, who, name, sha256, pair in rows
+    ]
     return _grouped(pictures, hr, by)
 
 

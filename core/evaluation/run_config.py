@@ -50,7 +50,7 @@ def dataset_config(
     _require_groups(root, checked.by)
     if not set(checked.sections).isdisjoint(COMPARING):
         _require_pairs(root, split, min_images)
-    _require_photographs(checked, photographs)
+    _require_photographs(checked, root, photographs)
     return _checked(DatasetConfig, systems, plan, people)
 
 
@@ -65,7 +65,7 @@ def matched_config(
 ) -> Config:
     """Configure the comparison of matched templates with full-size ones. Raises SettingsInvalid."""
     people = _people(root, split, photographs, min_images)
-    _require_photographs(plan_of(plan), photographs)
+    _require_photographs(plan_of(plan), root, photographs)
     return _checked(MatchedConfig, systems, plan, people)
 
 
@@ -80,7 +80,7 @@ def pooling_config(
 ) -> Config:
     """Configure the pooling of several frames; `pooled` holds `frames` and `draws`. Raises SettingsInvalid."""
     people = _people(root, split, photographs, 1)
-    _require_photographs(plan_of(plan), photographs)
+    _require_photographs(plan_of(plan), root, photographs)
     return _checked(PoolingConfig, systems, plan, {**people, **pooled})
 
 
@@ -192,8 +192,10 @@ def _found(systems: Systems) -> Sequence[SystemSpec]:
     return systems() if callable(systems) else systems
 
 
-def _require_photographs(plan: Plan, photographs: Path | None) -> None:
-    if "end to end" in plan.modes and photographs is None:
+def _require_photographs(plan: Plan, root: Path, photographs: Path | None) -> None:
+    from core.evaluation.pictures import dataset_at
+
+    if "end to end" in plan.modes and photographs is None and dataset_at(root).crops:
         raise SettingsInvalid(
             "End-to-end figures need photographs; a data set holds crops that are aligned already.",
             "Name the folder of photographs that the data set was made from, or measure aligned ones.",

@@ -37,6 +37,14 @@ def test_a_file_is_measured(tmp_path: Path) -> None:
     assert filled.loc[0, "size_px"] == 112 and amiss.empty
 
 
+def test_a_path_of_its_own_is_measured_where_it_leads(tmp_path: Path) -> None:
+    frame = table(tmp_path, a=encode_image(face(1), "png"))
+    (tmp_path / "lists").mkdir()
+    for path in (str(tmp_path / "a"), "../a"):
+        filled, amiss = measure(tmp_path / "lists", frame.assign(path=path))
+        assert filled.loc[0, "size_px"] == 112 and amiss.empty, path
+
+
 def test_what_cannot_be_read_or_is_not_square_is_listed(tmp_path: Path) -> None:
     png = encode_image(face(1), "png")
     frame = table(tmp_path, good=png, cut=png[:900], empty=b"", text=b"a letter", odd=encode_image(face(2)[:90], "png"))
