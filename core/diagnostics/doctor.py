@@ -35,7 +35,7 @@ _INSTALL = "pip install -r requirements.txt"
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one check. `needed`: recognition depends on it. `how_to_get` is "" without a fault."""
+    """The result of one check. `needed`: recognition depends on it. `how_to_get` is "" without a fault or advice."""
 
     name: str
     state: State
@@ -208,7 +208,7 @@ def check_gallery(settings: Settings) -> Row:
     from core.gallery.encryption import unused_key
     from core.gallery.store import Gallery
     from core.gallery.template_replacement import other_upscalers
-    from core.models.active import unmet_small_faces
+    from core.models.active import other_small_faces
 
     path = settings.gallery_path
     if not may_be_there(path):
@@ -219,7 +219,7 @@ def check_gallery(settings: Settings) -> Row:
             people, unused = gallery.size, unused_key(gallery)
             space = _space_in_use(settings)
             lost = 0 if space is None else sum(each.in_space == 0 for each in gallery.identities(space=space))
-            unmet = None if space is None else unmet_small_faces(settings, other_upscalers(gallery, space))
+            others = None if space is None else other_small_faces(settings, other_upscalers(gallery, space), space)
             problem = gallery.database.problem()
     except CoreError as error:
         return Row("gallery", "missing", error.what, error.next_step, True)
@@ -231,13 +231,14 @@ def check_gallery(settings: Settings) -> Row:
     if unused is not None:
         how = "It is older than the key. Encrypt it: edgeface-studio gallery encrypt KEYFILE"
         return Row("gallery", "warning", f"{detail}; not encrypted, although the key {unused.fingerprint} is set", how)
-    if unmet is not None:
-        return Row("gallery", "warning", f"{detail}; {unmet.what.rstrip('.')}", unmet.next_step)
-    if lost:
+    if lost and (others is None or others.searched):
         how = "Re-embed them (edgeface-studio gallery reembed), or use the weights they were enrolled with."
         return Row(
             "gallery", "warning", f"{detail}; {lost} enrolled with other weights or settings than those in use", how
         )
+    if others is not None:
+        state: State = "ok" if others.searched else "warning"
+        return Row("gallery", state, f"{detail}; {others.what.rstrip('.')}", others.next_step)
     return Row("gallery", "ok", detail)
 
 

@@ -6,7 +6,7 @@ The gallery is complete at every moment, and a second start continues from what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.gallery.audit import write_audit
 from core.gallery.identity_queries import read_identities, touch
@@ -26,6 +26,17 @@ _OTHER = f"""(NOT ({IN_SPACE}) AND (t.encoder_id NOT IN (SELECT id FROM encoder 
 """Templates that another in the space takes the place of: of other weights, or upscaled by another upscaler. Those of
 the same weights with the other flip setting aren't among them: they serve searches of their own."""
 
+_SEARCHED = """(t.kind = 'sr' AND t.flip_tta = :flip AND t.encoder_id IN
+    (SELECT id FROM encoder WHERE weights_sha256 = :weights))"""
+"""Templates of small faces of the space's weights and flip, through any upscaler; a space with a specialist meets
+them."""
+
+
+def _own(space: Space) -> dict[str, str | int]:
+    """The parameters of IN_SPACE that hold for the templates that the space makes itself: where a specialist meets
+    small faces through any upscaler, those through others are made again, too, since its own are recognised better."""
+    return space_parameters(replace(space, any_upscaler=False))
+
 
 def _made(connection: Connection) -> str:
     """SQL for: there is a template of the same photograph in the space."""
@@ -43,12 +54,14 @@ class ReplacementPlan:
     """What re-embedding into a space has to do.
 
     `sources` are the numbers of templates with a crop to embed, one per photograph, and `people` how many people they
-    show. `enrol_again` can't be found in the space and have no crop. `without_crop` counts photographs of other spaces
+    show. `searched` of them are small faces that a specialist finds as they are, through whatever upscaler they were
+    made. `enrol_again` can't be found in the space and have no crop. `without_crop` counts photographs of other spaces
     without one: they stay as they are.
     """
 
     sources: tuple[int, ...]
     people: int
+    searched: int
     enrol_again: tuple[Identity, ...]
     without_crop: int
 
@@ -59,11 +72,11 @@ class ReplacementPlan:
 
 def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
     """Plan the templates to make for `space` from stored crops; nothing is changed."""
-    parameters = space_parameters(space)
+    parameters = _own(space)
     with gallery.database.reading() as connection:
         made = _made(connection)
         found = connection.execute(
-            f"""SELECT max(t.id), t.identity_id FROM template t
+            f"""SELECT max(t.id), t.identity_id, max(CASE WHEN {_SEARCHED} THEN 1 ELSE 0 END) FROM template t
             WHERE t.crop IS NOT NULL AND NOT ({IN_SPACE}) AND NOT {made}
             GROUP BY t.identity_id, t.kind, t.size_px, t.image_sha256,
                 CASE WHEN t.image_sha256 = '' THEN {_crop(connection, "t")} END
@@ -77,20 +90,20 @@ def plan_replacement(gallery: Gallery, space: Space) -> ReplacementPlan:
         people = read_identities(connection, space)
     reachable = {int(row[1]) for row in found}
     lost = tuple(person for person in people if person.in_space == 0 and person.id not in reachable)
-    return ReplacementPlan(tuple(int(row[0]) for row in found), len(reachable), lost, int(without))
+    searched = sum(int(row[2]) for row in found) if space.any_upscaler else 0
+    return ReplacementPlan(tuple(int(row[0]) for row in found), len(reachable), searched, lost, int(without))
 
 
 def other_upscalers(gallery: Gallery, space: Space) -> dict[str, int]:
-    """Count the small-face templates of the space's weights and flip that it doesn't meet, by the upscaler that made
-    them ("bicubic" or a SHA-256), most first. Those whose photograph has a template in the space don't count."""
+    """Count the small-face templates of the space's weights and flip that another upscaler made, by that upscaler
+    ("bicubic" or a SHA-256), most first: only a space with a specialist meets them. Those whose photograph has a
+    template by the space's own upscaler don't count."""
     with gallery.database.reading() as connection:
         found = connection.execute(
             f"""SELECT t.upscaler_sha256, count(*) FROM template t
-            WHERE t.kind = 'sr' AND t.flip_tta = :flip AND t.encoder_id IN
-                (SELECT id FROM encoder WHERE weights_sha256 = :weights)
-                AND NOT ({IN_SPACE}) AND NOT {_made(connection)}
+            WHERE {_SEARCHED} AND NOT ({IN_SPACE}) AND NOT {_made(connection)}
             GROUP BY t.upscaler_sha256 ORDER BY count(*) DESC, t.upscaler_sha256""",  # nosec B608  # constants
-            space_parameters(space),
+            _own(space),
         ).fetchall()
     return {str(upscaler): int(count) for upscaler, count in found}
 
@@ -125,7 +138,7 @@ def store_replacements(
 
 def _still_wanted(connection: Connection, source: StoredTemplate, space: Space) -> bool:
     query = f"SELECT {_made(connection)} FROM template t WHERE t.id = :id"  # nosec B608  # constants
-    row = connection.execute(query, {**space_parameters(space), "id": source.id}).fetchone()
+    row = connection.execute(query, {**_own(space), "id": source.id}).fetchone()
     return row is not None and not row[0]
 
 
@@ -138,7 +151,7 @@ def remove_replaced(gallery: Gallery, space: Space, *, actor: str = "local") -> 
     with gallery.database.transaction() as connection:
         found = connection.execute(
             f"SELECT t.id, t.identity_id FROM template t WHERE {_OTHER} AND {_made(connection)}",  # nosec B608  # constants
-            space_parameters(space),
+            _own(space),
         ).fetchall()
         at = gallery.database.now()
         for number, _ in found:

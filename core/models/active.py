@@ -199,30 +199,44 @@ def space_to_examine(settings: Settings, gallery: Gallery) -> Space | None:
 
 
 @dataclass(frozen=True)
-class UnmetSmallFaces:
-    """Small-face templates that aren't searched, since another upscaler than the one in use made them: a sentence, and
-    the ways out. `upscaler` is the name of the stored file that made most of them, "" where none is stored."""
+class OtherSmallFaces:
+    """Small-face templates that another upscaler than the one in use made: a sentence, and the next step. `upscaler` is
+    the name of the stored file that made most of them, "" where none is stored. `searched`: a specialist is in use,
+    which finds them as they are."""
 
     what: str
     next_step: str
     upscaler: str
+    searched: bool
 
 
-def unmet_small_faces(settings: Settings, made_by: Mapping[str, int]) -> UnmetSmallFaces | None:
-    """Describe templates counted by upscaler (`core.gallery.template_replacement.other_upscalers`); None without any.
-    Never raises."""
+def other_small_faces(settings: Settings, made_by: Mapping[str, int], space: Space) -> OtherSmallFaces | None:
+    """Describe templates counted by upscaler (`core.gallery.template_replacement.other_upscalers`) for the space in
+    use; None without any. Never raises."""
     if not made_by:
         return None
     names = {BICUBIC: BICUBIC, **{sha256: file.name for file in scan_upscalers(settings) for sha256 in _hashes(file)}}
     known = [names[upscaler] for upscaler in made_by if upscaler in names]
     number = sum(made_by.values())
-    words = "1 template of a small face isn't" if number == 1 else f"{number:,} templates of small faces aren't"
-    through = f": made through {' and '.join(known) or 'another upscaler'}, not in use"
-    again = f"Use {known[0]} again (edgeface-studio weights use {known[0]}), or re-embed" if known else "Re-embed"
-    return UnmetSmallFaces(
-        f"{words} searched{through}.",
-        f"{again} {'it' if number == 1 else 'them'} from stored pictures (edgeface-studio gallery reembed).",
-        known[0] if known else "",
+    one = number == 1
+    words = "1 template of a small face" if one else f"{number:,} templates of small faces"
+    through = f"made through {' and '.join(known) or 'another upscaler'}, not in use"
+    them, stored = "it" if one else "them", "from stored pictures (edgeface-studio gallery reembed)"
+    upscaler = known[0] if known else ""
+    if space.any_upscaler:
+        return OtherSmallFaces(
+            f"{words} {'was' if one else 'were'} {through}. {'It stays' if one else 'They stay'} valid: "
+            f"{names.get(space.upscaler, 'the specialist in use')} finds {them}.",
+            f"Re-embed {them} {stored} to recognise more, above all on camera images.",
+            upscaler,
+            searched=True,
+        )
+    again = f"Use {upscaler} again (edgeface-studio weights use {upscaler}), or re-embed" if upscaler else "Re-embed"
+    return OtherSmallFaces(
+        f"{words} {'is' if one else 'are'}n't searched: {through}.",
+        f"{again} {them} {stored}.",
+        upscaler,
+        searched=False,
     )
 
 

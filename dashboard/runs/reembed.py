@@ -13,7 +13,7 @@ from core.jobs.errors import RunNotFound
 from core.jobs.launch import launch
 from core.jobs.reader import Snapshot
 from core.jobs.run_dir import Run, list_runs, runs_root
-from core.models.active import UnmetSmallFaces, unmet_small_faces
+from core.models.active import OtherSmallFaces, other_small_faces
 from core.system.text import count
 from dashboard.runs.card import RunCard, show_run_card
 from dashboard.shell.error_display import feedback
@@ -30,7 +30,8 @@ _SAID = "reembed_said"
 
 def reembed_offer(ready: Readiness, *, key: str) -> bool:
     """Offer a re-embedding, or show its run. Returns whether either is shown: neither is where all templates belong to
-    the weights in use. `key` is the prefix of widget keys."""
+    the weights in use. Where all are found as they are and it would only make them better, it is offered on the Gallery
+    page alone. `key` is the prefix of widget keys."""
     show_message(_SAID)
     if not allowed(Permission.ENROL) or not ready.can_recognise or ready.weights is None or not ready.people:
         return False
@@ -40,14 +41,15 @@ def reembed_offer(ready: Readiness, *, key: str) -> bool:
         return True
     space = space_in_use(ready.weights)
     plan = _plan(gallery(), space)
-    unmet = unmet_small_faces(settings(), other_upscalers(gallery(), space))
-    if plan.photographs:
-        _offer(plan, unmet, key, primary=key == "home" and ready.findable == 0)
-    elif unmet is not None:
-        st.info(f"{_why(unmet)} No pictures of them are stored, so they can't be re-embedded.", icon=":material/info:")
+    others = other_small_faces(settings(), other_upscalers(gallery(), space), space)
+    offered = plan.photographs > (0 if key == "gallery" else plan.searched)
+    if offered:
+        _offer(plan, others, key, primary=key == "home" and ready.findable == 0)
+    elif others is not None and not others.searched:
+        st.info(f"{_why(others)} No pictures of them are stored, so they can't be re-embedded.", icon=":material/info:")
     if plan.enrol_again:
         _enrol_again(plan)
-    return plan.photographs > 0
+    return offered
 
 
 def _plan(store: Gallery, space: Space) -> ReplacementPlan:
@@ -59,12 +61,14 @@ def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: 
     return plan_replacement(_store, space)
 
 
-def _offer(plan: ReplacementPlan, unmet: UnmetSmallFaces | None, key: str, *, primary: bool) -> None:
+def _offer(plan: ReplacementPlan, others: OtherSmallFaces | None, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
-        how = "weights" if unmet is None else "weights, or small faces through another upscaler"
+        how = "weights" if others is None else "weights, or small faces through another upscaler"
+        if plan.photographs == plan.searched:
+            how = "small faces, through another upscaler"
         st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with other {how}")
         st.markdown(
-            f"{_why(unmet)} Re-embed them from {count(plan.photographs, 'stored picture')}; no new photographs are "
+            f"{_why(others)} Re-embed them from {count(plan.photographs, 'stored picture')}; no new photographs are "
             "needed."
         )
         keep = st.checkbox(
@@ -87,11 +91,13 @@ def _offer(plan: ReplacementPlan, unmet: UnmetSmallFaces | None, key: str, *, pr
         link("help", "Why templates of other weights can't be searched", icon=":material/help:", topic="other-weights")
 
 
-def _why(unmet: UnmetSmallFaces | None) -> str:
-    if unmet is None:
+def _why(others: OtherSmallFaces | None) -> str:
+    if others is None:
         return "Their templates can't be searched with the weights in use."
-    again = f" To search them as they are, use {plain(unmet.upscaler)} again on Home." if unmet.upscaler else ""
-    return f"{plain(unmet.what)}{again}"
+    if others.searched:
+        return f"{plain(others.what)} Re-embedded, more of them are recognised, above all on camera images."
+    again = f" To search them as they are, use {plain(others.upscaler)} again on Home." if others.upscaler else ""
+    return f"{plain(others.what)}{again}"
 
 
 def _enrol_again(plan: ReplacementPlan) -> None:

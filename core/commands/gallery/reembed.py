@@ -27,15 +27,15 @@ def add_to(group: typer.Typer) -> None:
 
 @takes_options
 def reembed(
-    keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Keep the templates of the earlier weights, too.")
-    ] = False,
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="Keep the earlier templates, too.")] = False,
     system: SystemOptions = SystemOptions(),
     gallery_path: GalleryOption = None,
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Re-embed everybody from their stored crops for the weights in use, after the weights were changed.
+    """Re-embed everybody from their stored crops for the weights in use, after the weights were changed. Small faces
+    made through another upscaler than the one in use are re-embedded, too, also where a specialist finds them as they
+    are: its own templates recognise more.
 
     The old templates stay until the new ones are all there. It can be stopped, or killed, and resumed. People without
     stored crops keep their templates and are listed: they have to be enrolled again.

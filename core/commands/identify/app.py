@@ -107,7 +107,7 @@ def identify(
     if box and options.aligned:
         raise UsageMistake("--aligned takes the picture as the face, so it needs no --box.", "Drop one of them.")
     from core.gallery.template_replacement import other_upscalers
-    from core.models.active import unmet_small_faces
+    from core.models.active import other_small_faces
 
     paths = image_files(files)
     boxes = boxes_of(box or (), paths)
@@ -125,8 +125,9 @@ def identify(
             people = count(store.size, "person", "people")
             note(f"{lost} of {people} {were} enrolled with other weights or settings and can't be found.")
             note("Re-embed them: edgeface-studio gallery reembed")
-        if unmet := unmet_small_faces(load_settings(), other_upscalers(store, pipeline.space)):
-            note(f"{unmet.what} {unmet.next_step}")
+        others = other_small_faces(load_settings(), other_upscalers(store, pipeline.space), pipeline.space)
+        if others is not None and not others.searched:
+            note(f"{others.what} {others.next_step}")
         faces = _faces(pipeline, paths, int(size) if size else None, all_faces, boxes)
         results, unreadable = _rows(faces, len(paths), quiet, top_k, write)
         protocol = _protocol(pipeline, size, results)

@@ -133,7 +133,8 @@ def test_small_templates_through_another_upscaler_are_counted_until_they_are_mad
     gallery.enrol("Other flip", [template(6, size_px=16)], space=replace(network, flip_tta=not space.flip_tta))
     assert other_upscalers(gallery, space) == {"d" * 64: 2}
     assert other_upscalers(gallery, network) == {"bicubic": 1}, "the network in use again finds its own"
-    assert other_upscalers(gallery, replace(space, upscaler="5" * 64, any_upscaler=True)) == {}, "a specialist all"
+    specialist = replace(space, upscaler="5" * 64, any_upscaler=True)
+    assert other_upscalers(gallery, specialist) == {"d" * 64: 2, "bicubic": 1}, "it finds them, and makes its own"
     assert set(gallery.names_in(space)) == {"Ada", "Ben"}, "Ada by the full-size template"
     remake(gallery, space)
     assert other_upscalers(gallery, space) == {}, "though the earlier ones are kept"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.models.active import ActiveModels, active_models, partners, unmet_small_faces
+from core.gallery.records import Space
+from core.models.active import ActiveModels, active_models, other_small_faces, partners
 from core.models.active_file import write_active
 from core.models.encoders import describe as describe_encoder
 from core.models.encoders import keep_weights
@@ -113,12 +114,24 @@ def test_official_weights_belong_with_the_shipped_network_and_with_bicubic(
 
 
 def test_small_faces_of_another_upscaler_are_said_with_both_ways_out(settings: Settings) -> None:
-    assert unmet_small_faces(settings, {}) is None
+    space = Space("w", "a" * 64, "bicubic", flip_tta=False)
+    assert other_small_faces(settings, {}, space) is None
     network = save_dsr(settings.models_dir / "network.safetensors")
-    said = unmet_small_faces(settings, {file_facts(network).hashes.sha256: 3})
-    assert said is not None and said.upscaler == "network"
+    said = other_small_faces(settings, {file_facts(network).hashes.sha256: 3}, space)
+    assert said is not None and said.upscaler == "network" and not said.searched
     assert said.what == "3 templates of small faces aren't searched: made through network, not in use."
     assert "weights use network" in said.next_step and "gallery reembed" in said.next_step
-    gone = unmet_small_faces(settings, {"f" * 64: 1})
+    gone = other_small_faces(settings, {"f" * 64: 1}, space)
     assert gone is not None and gone.upscaler == "" and gone.what.startswith("1 template of a small face isn't")
     assert "weights use" not in gone.next_step and "gallery reembed" in gone.next_step
+
+
+def test_a_specialist_finds_them_as_they_are_and_re_embedding_is_said_to_be_better(settings: Settings) -> None:
+    specialist = file_facts(SHIPPED / "edgeface-xxs-specialist.safetensors").hashes.sha256
+    space = Space("w", "a" * 64, specialist, flip_tta=False, any_upscaler=True)
+    said = other_small_faces(settings, {"bicubic": 2}, space)
+    assert said is not None and said.searched and "weights use" not in said.next_step
+    assert said.what.startswith("2 templates of small faces were made through bicubic, not in use. They stay valid: ")
+    assert said.next_step.startswith(
+        "Re-embed them from stored pictures (edgeface-studio gallery reembed) to recognise"
+    )
