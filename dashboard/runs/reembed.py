@@ -63,10 +63,11 @@ def _planned(path: str, version: Revision, upscaler: str, space: Space, _store: 
 
 def _offer(plan: ReplacementPlan, others: OtherSmallFaces | None, key: str, *, primary: bool) -> None:
     with st.container(border=True, key=f"{key}_reembed"):
-        how = "weights" if others is None else "weights, or small faces through another upscaler"
-        if plan.photographs == plan.searched:
-            how = "small faces, through another upscaler"
-        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with other {how}")
+        how = "other weights" if others is None else "other weights, or small faces through another upscaler"
+        better = plan.photographs == plan.searched
+        if better:
+            how = "small faces through another upscaler"
+        st.markdown(f"#### :material/sync: {count(plan.people, 'person', 'people')} enrolled with {how}")
         st.markdown(
             f"{_why(others)} Re-embed them from {count(plan.photographs, 'stored picture')}; no new photographs are "
             "needed."
@@ -74,8 +75,8 @@ def _offer(plan: ReplacementPlan, others: OtherSmallFaces | None, key: str, *, p
         keep = st.checkbox(
             "Keep the earlier templates",
             key=f"{key}_reembed_keep",
-            help="Needed to switch back to the earlier weights. The earlier templates are removed only after all new "
-            "ones are stored.",
+            help="Needed to switch back to the earlier weights or upscaler. The earlier templates are removed only "
+            "after all new ones are stored.",
         )
         if st.button(
             "Re-embed them",
@@ -88,7 +89,8 @@ def _offer(plan: ReplacementPlan, others: OtherSmallFaces | None, key: str, *, p
                 launch(here, KIND, job_config(here, keep_old=keep), slug="gallery")
             if attempt.ok:
                 st.rerun()
-        link("help", "Why templates of other weights can't be searched", icon=":material/help:", topic="other-weights")
+        why = "What another upscaler changes" if better else "Why templates of other weights can't be searched"
+        link("help", why, icon=":material/help:", topic="other-weights")
 
 
 def _why(others: OtherSmallFaces | None) -> str:

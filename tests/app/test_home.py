@@ -75,6 +75,15 @@ def test_small_faces_through_a_network_that_is_no_longer_the_default_are_said(op
     assert "use edgeface-dsr again on Home" in said and button(app, "Re-embed them")
     use_upscaler(load_settings(), "edgeface-dsr")
     assert "isn't searched" not in shown(open_page())
+    copyfile(
+        STARTER.with_name("edgeface-xxs-specialist.safetensors"), models_dir / "edgeface-xxs-specialist.safetensors"
+    )
+    use_upscaler(load_settings(), "edgeface-xxs-specialist")
+    app = open_page()
+    assert all(each.label != "Re-embed them" for each in app.button), "nobody is lost: it is no news for Home"
+    said = shown(app.switch_page("../pages/gallery.py").run()).replace("\\", "")
+    assert "1 person enrolled with small faces through another upscaler" in said and button(app, "Re-embed them")
+    assert "made through edgeface-dsr, not in use. It stays valid: edgeface-xxs-specialist finds it." in said
 
 
 @pytest.mark.shared
