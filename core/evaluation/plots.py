@@ -20,7 +20,7 @@ _HEIGHT_PX = 380
 GROUP_NOTE = (
     "The mean cosine of each small face's embedding to that of its own full-size face, and the gain over feeding the "
     "same encoder directly, by bicubic enlargement. Intervals come from resampling people. A group whose gain lies "
-    "below 0 pays for the others; don't compare groups that are marked as few."
+    "below 0 where others gain pays for them; don't compare groups that are marked as few."
 )
 
 

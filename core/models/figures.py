@@ -1,9 +1,5 @@
-"""Accuracy figures of weights: those of the published files, recorded here; a trained file's own, from its header; and
-those of evaluations in this installation, stored in data/figures.
-
-The README's table is this data (a test holds them together). To measure again:
-`edgeface-studio evaluate pairs lfw/images lfw/pairs.txt --folds 5-7 --weights edgeface_xxs_q --upscaler bicubic
---upscaler data/models/edgeface-dsr.safetensors`.
+"""Accuracy figures of weights: those of official files, from the specialist that ships; a trained file's own, from its
+header; and those of evaluations in this installation, stored in data/figures.
 """
 
 from __future__ import annotations
@@ -11,14 +7,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from core.models.files import WeightsFile
+from core.errors import CoreError
+from core.models.files import WeightsFile, file_facts
 from core.models.header import read_card
-from core.models.measured import BICUBIC, Measured, Rate, read_figures, through_bicubic
+from core.models.measured import Measured, read_figures
+from core.models.variants import RECOMMENDED, VARIANTS
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
 
 SHIPPED_DSR = "d830e0a18f8a146c606b85633482a04afa74f2e47cabbb3df977bf752d463c9b"
-"""SHA-256 of data/models/edgeface-dsr.safetensors, which the official files are measured with."""
+"""SHA-256 of data/models/edgeface-dsr.safetensors."""
 
 REMARKS = {
     SHIPPED_DSR: "Helps on faces shrunk by bicubic, not on camera images. Equal error rate with the official "
@@ -28,48 +26,15 @@ REMARKS = {
 }
 """What was measured of files after they were made, by their SHA-256 (docs/measurements.md, "The shipped DSR")."""
 
-_PROTOCOL = "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, {mode}, flip TTA off, upscaler edgeface-dsr"
-"""The protocol of the shipped weights: no identity of these folds is in their training data."""
+MEASURED_BESIDE = "edgeface-xxs-specialist.safetensors"
+"""The file of data/models whose header holds the figures of the official weights that it was trained beside: with it,
+and fed directly. To measure again: `edgeface-studio evaluate pairs lfw/images lfw/pairs.txt --folds 5-7 --weights
+edgeface_xxs_q --upscaler data/models/edgeface-xxs-specialist.safetensors --upscaler bicubic`, then `weights export`."""
 
+MEASURED_OFFICIAL = f"{RECOMMENDED}_q"
+"""The official weights that were measured."""
 
-def _rates(*cells: tuple[str, float, float, float]) -> dict[str, Rate]:
-    return {size: Rate(value / 100, low / 100, high / 100) for size, value, low, high in cells}
-
-
-def _measured(
-    mode: str, dsr: tuple[dict[str, Rate], dict[str, Rate]], bicubic: tuple[dict[str, Rate], dict[str, Rate]]
-) -> Measured:
-    protocol = _PROTOCOL.format(mode=mode)
-    without = Measured(through_bicubic(protocol, "edgeface-dsr"), *bicubic, upscaler=BICUBIC, upscaler_name=BICUBIC)
-    return Measured(protocol, *dsr, direct_feed=without, upscaler=SHIPPED_DSR, upscaler_name="edgeface-dsr")
-
-
-_XXS_ALIGNED = _measured(
-    "aligned",
-    (
-        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.11, 0.52, 2.02), ("24", 2.00, 1.14, 2.99), ("16", 6.11, 4.58, 7.65)),
-        _rates(("32", 1.11, 0.46, 1.79), ("24", 1.50, 0.79, 2.28), ("16", 4.06, 3.03, 5.18)),
-    ),
-    (
-        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.33, 0.59, 2.11), ("24", 2.56, 1.49, 3.60), ("16", 7.22, 5.40, 8.58)),
-        _rates(("32", 1.11, 0.51, 1.94), ("24", 1.56, 0.87, 2.41), ("16", 5.22, 4.06, 6.41)),
-    ),
-)
-_XXS_END_TO_END = _measured(
-    "end to end",
-    (
-        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.11, 0.47, 1.92), ("24", 2.44, 1.49, 3.40), ("16", 7.01, 5.31, 8.70)),
-        _rates(("32", 1.06, 0.45, 1.72), ("24", 1.78, 1.03, 2.52), ("16", 4.44, 3.48, 5.52)),
-    ),
-    (
-        _rates(("HR", 0.67, 0.22, 1.47), ("32", 1.00, 0.44, 1.86), ("24", 2.78, 1.70, 3.85), ("16", 7.22, 5.43, 9.02)),
-        _rates(("32", 1.06, 0.48, 1.78), ("24", 1.89, 1.19, 2.82), ("16", 5.11, 3.97, 6.17)),
-    ),
-)
-OFFICIAL: dict[str, tuple[Measured, Measured]] = {"edgeface_xxs_q": (_XXS_ALIGNED, _XXS_END_TO_END)}
-"""Official variants that were measured: aligned, and end to end."""
-
-_STANDS_FOR = {"edgeface_xxs": "edgeface_xxs_q"}
+_STANDS_FOR = {RECOMMENDED: MEASURED_OFFICIAL}
 """Weights whose int8 version was measured instead."""
 
 
@@ -80,7 +45,7 @@ def measured(file: WeightsFile, settings: Settings, upscaler_sha256: str = "") -
     evaluation here do. Of several the one with the upscaler of that SHA-256 (or "bicubic") is returned, else the
     latest; its `upscaler` says which. Never raises: stored figures that can't be read are ignored.
     """
-    own = _official(file.official.name) if file.official is not None else read_card(file.metadata).measured
+    own = _official(file.official.name, settings) if file.official is not None else read_card(file.metadata).measured
     found = [own] if own is not None and own.source == "evaluation" else kept_figures(settings, file.sha256)
     found = found or ([] if own is None else [own])
     every = [each for one in found for each in (one, one.direct_feed) if each is not None]
@@ -88,16 +53,24 @@ def measured(file: WeightsFile, settings: Settings, upscaler_sha256: str = "") -
     return next(reversed(fitting or found), None)
 
 
-def _official(name: str) -> Measured | None:
-    known = _STANDS_FOR.get(name, name)
-    if known not in OFFICIAL:
+def official_figures(settings: Settings) -> Measured | None:
+    """Return the figures of MEASURED_OFFICIAL; None where the specialist that holds them isn't there. Never raises."""
+    try:
+        header = file_facts(settings.models_dir / MEASURED_BESIDE).metadata
+    except CoreError:
         return None
-    aligned = OFFICIAL[known][0]
-    if known == name:
-        return aligned
-    said, bicubic = "measured on its int8 form; ", aligned.direct_feed
-    without = None if bicubic is None else replace(bicubic, protocol=said + bicubic.protocol)
-    return replace(aligned, protocol=said + aligned.protocol, direct_feed=without)
+    own = header.get("specialist_for") == VARIANTS[RECOMMENDED].int8_sha256
+    return read_card(header).measured if own else None
+
+
+def _official(name: str, settings: Settings) -> Measured | None:
+    known = _STANDS_FOR.get(name, name)
+    found = official_figures(settings) if known == MEASURED_OFFICIAL else None
+    if found is None or known == name:
+        return found
+    said, fed = "measured on its int8 form; ", found.direct_feed
+    without = None if fed is None else replace(fed, protocol=said + fed.protocol)
+    return replace(found, protocol=said + found.protocol, direct_feed=without)
 
 
 def remark(sha256: str) -> str:

@@ -42,7 +42,7 @@ class EvaluationEntry(RunEntry):
     @property
     def settings_line(self) -> str:
         plan = self.config.get("plan") or {}
-        parts = [", ".join(self.systems)]
+        parts = [" and ".join(self.systems)]
         if self.task != "benchmark":
             parts.append(sizes_text(plan.get("sizes") or []))
             parts.append(" and ".join(MODES.get(mode, mode).lower() for mode in plan.get("modes") or ["aligned"]))

@@ -19,7 +19,7 @@ from core.csv_export import csv_bytes
 from core.errors import StorageFailed
 from core.evaluation import plots
 from core.evaluation.result import TITLES, Evaluation
-from core.evaluation.table_format import compact
+from core.evaluation.table_format import compact, is_rate
 from core.jobs.run_dir import Run
 from dashboard.accuracy.data import EvaluationEntry
 from dashboard.shell.downloads import offer_download
@@ -41,13 +41,15 @@ _NOTES = {
 
 
 def tables_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
-    """Each table in an expander, with its charts."""
-    st.caption(nonbreaking("Rates in percent, 95 % intervals in brackets. The CSV files contain fractions."))
-    for name, title in TITLES.items():
-        table = evaluation.table(name)
-        if table.empty or name in _SHOWN_ELSEWHERE:
-            continue
-        with st.expander(f"{title} ({len(table):,})", key=f"accuracy_table_{name}"):
+    """Each table in an expander, with its charts; one alone is open."""
+    tables = {name: evaluation.table(name) for name in TITLES if name not in _SHOWN_ELSEWHERE}
+    tables = {name: table for name, table in tables.items() if not table.empty}
+    unit = "Rates in percent, 95 % intervals in brackets. The CSV files contain fractions."
+    if not any(is_rate(str(column)) for table in tables.values() for column in table.columns):
+        unit = "95 % intervals in brackets."
+    st.caption(nonbreaking(unit))
+    for name, table in tables.items():
+        with st.expander(f"{TITLES[name]} ({len(table):,})", key=f"accuracy_table_{name}", expanded=len(tables) == 1):
             note = plots.reject_note(table) if name == "reject" else _NOTES.get(name)
             if note:
                 st.caption(note)

@@ -6,12 +6,11 @@ import streamlit as st
 
 from core.models.active import ActiveModels, partners, use_model
 from core.models.encoders import WeightsFile
-from core.models.figures import OFFICIAL, remark
+from core.models.figures import official_figures, remark
 from core.models.files import is_shipped
 from core.models.header import Card, read_card
 from core.models.measured import BICUBIC
 from core.models.upscalers import UpscalerFile
-from core.models.variants import RECOMMENDED
 from dashboard.home.weights_setup import weights_panel
 from dashboard.shell.error_display import feedback
 from dashboard.shell.navigation import link
@@ -128,7 +127,7 @@ def starter_offer() -> None:
     """The offer of official weights, shown while weights that were trained from scratch are in use."""
     st.info(
         f"**Starter weights: limited accuracy.** They were trained from scratch. The official weights are more "
-        f"accurate: {_official_figures()}.",
+        f"accurate{_official_figures()}.",
         icon=":material/tips_and_updates:",
     )
     weights_panel(primary=False)
@@ -140,16 +139,20 @@ def other_weights(weights: WeightsFile) -> None:
     title = "Official weights, other variants and your own" if shipped else "Change the weights"
     with st.expander(title, icon=":material/tune:"):
         if shipped:
+            figures = _official_figures()
             st.markdown(
                 f"The shipped weights are {weights.product_name}, fine-tuned by this project, and need no download. "
-                "The authors' official weights come in several variants, and publications compare with them. Their "
-                f"EdgeFace-XXS: {_official_figures()}."
+                "The authors' official weights come in several variants, and publications compare with them."
+                f"{figures and f' Their EdgeFace-XXS{figures}.'}"
             )
         weights_panel(primary=False)
 
 
 def _official_figures() -> str:
-    official = OFFICIAL[f"{RECOMMENDED}_q"][0]
+    """Their equal error rates with the protocol, after a colon; "" where they aren't known."""
+    official = official_figures(settings())
+    if official is None:
+        return ""
     # A line breaks between sizes.
     figures = plain(official.line).replace(" %", "\u00a0%").replace(" px", "\u00a0px")
-    return f"equal error rate {figures} ({plain(official.protocol)})"
+    return f": equal error rate {figures} ({plain(official.protocol)})"

@@ -70,7 +70,7 @@ def run_and_print(config: dict[str, Any], slug: str, tables: Sequence[str], outp
 def print_evaluation(evaluation: Evaluation, tables: Sequence[str]) -> None:
     """Print the systems, the summary and the named tables of an evaluation, rates in percent."""
     from core.evaluation.result import TITLES, training_overlap
-    from core.evaluation.table_format import compact
+    from core.evaluation.table_format import compact, is_rate
 
     systems = [str(system.get("label", "")) for system in evaluation.protocol.get("systems", [])]
     if systems:
@@ -86,7 +86,8 @@ def print_evaluation(evaluation: Evaluation, tables: Sequence[str]) -> None:
         if name == "reject" and "measure" in table:  # the other measures are in the report
             by = str(table["measure"].iloc[0])
             table = table[table["measure"] == by]
-        typer.echo(f"\n{plain(TITLES[name])}{by and f', by {by}'} (rates in percent, 95 % intervals)")
+        unit = "rates in percent, " if any(is_rate(str(column)) for column in table.columns) else ""
+        typer.echo(f"\n{plain(TITLES[name])}{by and f', by {by}'} ({unit}95 % intervals)")
         for line in compact(name, table).to_string(index=False).splitlines():
             typer.echo(line.rstrip())
     typer.echo("")

@@ -97,20 +97,25 @@ def test_the_shipped_pairs_figures_are_its_own(tmp_path: Path) -> None:
 def test_official_weights_belong_with_the_shipped_network_and_with_bicubic(
     settings: Settings, shared_dir: Path, tmp_path: Path
 ) -> None:
-    """On the same pairs as the shipped encoder; each shows the figures of its pair."""
+    """On the same pairs as the shipped encoder. Measured with the specialist and fed directly; with the network the
+    figures say with what they were measured."""
     official = shared_dir / "weights" / "edgeface_xxs_q.pt"
+    assert take(settings, official, None).figures is None, "the specialist that holds them isn't there"
+    settings = replace(settings, models_dir=SHIPPED)
     used = take(settings, official, SHIPPED / "edgeface-dsr.safetensors")
-    assert used.mismatch == used.figures_pair == "" and used.figures is not None
+    assert used.mismatch == "" and used.figures is not None
+    assert used.figures_pair == "Measured with edgeface-xxs-specialist; in use is edgeface-dsr."
     starter = describe_encoder(SHIPPED / "edgeface-xxs-starter.safetensors")
     said = read_card(starter.metadata).measured
     assert said is not None and said.protocol.startswith(used.figures.protocol.partition(", flip")[0])
     bicubic = take(settings, official, None)
     assert bicubic.figures_pair == "" and bicubic.figures is not None
     assert bicubic.figures.eer["16"].value > used.figures.eer["16"].value
+    assert bicubic.figures.camera.eer["16"].value > used.figures.camera.eer["16"].value
     beside = save_dsr(tmp_path / "finetune-dsr.safetensors", trained_with_encoder=BESIDE)
     used = take(settings, official, beside)
     assert "finetune-dsr, which enlarges small faces, was trained together with other weights" in used.mismatch
-    assert used.figures_pair == "Measured with edgeface-dsr; in use is finetune-dsr."
+    assert used.figures_pair == "Measured with edgeface-xxs-specialist; in use is finetune-dsr."
 
 
 def test_small_faces_of_another_upscaler_are_said_with_both_ways_out(settings: Settings) -> None:

@@ -19,10 +19,9 @@ from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
 from core.models.errors import FiguresOfOthers
-from core.models.figures import OFFICIAL, SHIPPED_DSR, remark
+from core.models.figures import SHIPPED_DSR, official_figures, remark
 from core.models.files import read_metadata
 from core.models.header import ENCODER_FORMAT, read_card
-from core.models.measured import size_name
 from core.models.report_figures import figures_of_report
 from core.models.upscalers import describe as describe_upscaler
 from core.settings import load_settings
@@ -179,31 +178,21 @@ def test_figures_are_those_of_the_file_with_the_same_encoder_and_bicubic_beside_
         figures_of_report(report, sha256="unknown")
 
 
-def test_the_readmes_table_is_the_data_kept_for_official_weights_and_the_shipped_ones() -> None:
-    """On the same pairs."""
+def test_the_readmes_table_is_the_figures_of_official_weights_and_the_shipped_ones(own_data_dir: Path) -> None:
+    """On the same pairs, by the same aligner, under both degradations."""
     text = README.read_text(encoding="utf-8")
+    official = official_figures(replace(load_settings(), models_dir=README.parent / "data/models"))
     shipped = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-starter.safetensors")).measured
-    assert shipped is not None
-    assert {measured.upscaler_name for measured in OFFICIAL["edgeface_xxs_q"]} == {"edgeface-dsr"}
-    for measured in (*OFFICIAL["edgeface_xxs_q"], shipped):
-        assert measured.protocol.startswith("lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, ")
-        assert "flip TTA off" in measured.protocol
-        for rates in (measured.eer, measured.eer_vlr_hr):
+    assert official is not None and official.direct_feed is not None and shipped is not None
+    assert official.upscaler_name == "edgeface-xxs-specialist" and "encoder edgeface_xxs_q" in official.protocol
+    for measured in (official, official.direct_feed, shipped):
+        said = measured.protocol
+        assert said.startswith("lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, aligned"), said
+        assert "aligner YuNet + edgeface-landmarks" in said and "flip TTA off" in said
+        assert [name for name, _ in measured.by_degradation] == ["bicubic", "camera"]
+        for title, rates in measured.rows[:4]:
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
-            assert f" {cells} |" in text, (size_name("16"), cells)
-
-
-def test_the_readmes_table_of_the_specialist_is_its_headers() -> None:
-    text = README.read_text(encoding="utf-8")
-    measured = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-specialist.safetensors")).measured
-    assert measured is not None and measured.direct_feed is not None
-    assert "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, aligned" in measured.protocol
-    assert "aligner YuNet + edgeface-landmarks" in measured.protocol and "flip TTA off" in measured.protocol
-    for one in (measured, measured.direct_feed):
-        assert [name for name, _ in one.by_degradation] == ["bicubic", "camera"]
-        for _, rates in one.rows[:4]:
-            cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
-            assert f"| {cells} |" in text, cells
+            assert f"| {cells} |" in text, (title, cells)
 
 
 def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_path: Path, capsys) -> None:
