@@ -1,5 +1,5 @@
-"""Accuracy figures of weights: those of official files, from the specialist that ships; a trained file's own, from its
-header; and those of evaluations in this installation, stored in data/figures.
+"""Accuracy figures of weights: those of official files, recorded here or in the header of the specialist that ships; a
+trained file's own, from its header; and those of evaluations in this installation, stored in data/figures.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from core.errors import CoreError
 from core.models.files import WeightsFile, file_facts
 from core.models.header import read_card
-from core.models.measured import Measured, read_figures
+from core.models.measured import BICUBIC, Measured, Rate, Rates, read_figures
 from core.models.variants import RECOMMENDED, VARIANTS
 from core.settings import Settings
 from core.system.atomic_file import write_atomically
@@ -33,6 +33,27 @@ edgeface_xxs_q --upscaler data/models/edgeface-xxs-specialist.safetensors --upsc
 
 MEASURED_OFFICIAL = f"{RECOMMENDED}_q"
 """The official weights that were measured."""
+
+
+def _rates(*cells: tuple[str, float, float, float]) -> dict[str, Rate]:
+    return {size: Rate(value / 100, low / 100, high / 100) for size, value, low, high in cells}
+
+
+_RECORDED = {
+    "edgeface_xs_q": Measured(
+        "lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, aligned, aligner YuNet + edgeface-landmarks "
+        "(86af1ae28562), flip TTA off, encoder edgeface_xs_q (a31314377876), upscaler bicubic",
+        _rates(("HR", 0.78, 0.37, 1.61), ("32", 1.22, 0.68, 2.18), ("24", 2.33, 1.50, 3.62), ("16", 6.33, 4.85, 8.23)),
+        _rates(("32", 1.00, 0.55, 1.82), ("24", 1.67, 1.01, 2.74), ("16", 5.22, 4.11, 6.62)),
+        upscaler=BICUBIC,
+        upscaler_name=BICUBIC,
+        camera=Rates(
+            _rates(("32", 6.56, 5.04, 8.48), ("24", 10.89, 8.92, 13.23), ("16", 21.78, 19.13, 24.68)),
+            _rates(("32", 4.72, 3.77, 5.90), ("24", 8.78, 7.47, 10.29), ("16", 18.94, 17.02, 21.03)),
+        ),
+    )
+}
+"""Figures of official weights without a specialist (docs/measurements.md, "Official XS")."""
 
 _STANDS_FOR = {RECOMMENDED: MEASURED_OFFICIAL}
 """Weights whose int8 version was measured instead."""
@@ -65,7 +86,7 @@ def official_figures(settings: Settings) -> Measured | None:
 
 def _official(name: str, settings: Settings) -> Measured | None:
     known = _STANDS_FOR.get(name, name)
-    found = official_figures(settings) if known == MEASURED_OFFICIAL else None
+    found = official_figures(settings) if known == MEASURED_OFFICIAL else _RECORDED.get(known)
     if found is None or known == name:
         return found
     said, fed = "measured on its int8 form; ", found.direct_feed

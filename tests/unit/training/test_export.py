@@ -19,7 +19,7 @@ from core.jobs.run_dir import create_run, runs_root
 from core.jobs.state import State, locked, write_state
 from core.models.encoders import describe
 from core.models.errors import FiguresOfOthers
-from core.models.figures import SHIPPED_DSR, official_figures, remark
+from core.models.figures import SHIPPED_DSR, measured, official_figures, remark
 from core.models.files import read_metadata
 from core.models.header import ENCODER_FORMAT, read_card
 from core.models.report_figures import figures_of_report
@@ -185,14 +185,24 @@ def test_the_readmes_table_is_the_figures_of_official_weights_and_the_shipped_on
     shipped = read_card(read_metadata(README.parent / "data/models/edgeface-xxs-starter.safetensors")).measured
     assert official is not None and official.direct_feed is not None and shipped is not None
     assert official.upscaler_name == "edgeface-xxs-specialist" and "encoder edgeface_xxs_q" in official.protocol
-    for measured in (official, official.direct_feed, shipped):
-        said = measured.protocol
+    for one in (official, official.direct_feed, shipped):
+        said = one.protocol
         assert said.startswith("lfw/pairs.txt, folds 5, 6, 7, 1,800 pairs of 1,284 people, aligned"), said
         assert "aligner YuNet + edgeface-landmarks" in said and "flip TTA off" in said
-        assert [name for name, _ in measured.by_degradation] == ["bicubic", "camera"]
-        for title, rates in measured.rows[:4]:
+        assert [name for name, _ in one.by_degradation] == ["bicubic", "camera"]
+        for title, rates in one.rows[:4]:
             cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
             assert f"| {cells} |" in text, (title, cells)
+
+
+@pytest.mark.shared
+def test_the_figures_of_official_xs_are_those_of_the_measurements(own_data_dir: Path, shared_dir: Path) -> None:
+    found = measured(describe(shared_dir / "weights" / "edgeface_xs_q.pt"), load_settings())
+    assert found is not None and found.upscaler == "bicubic" and "aligner YuNet + edgeface-landmarks" in found.protocol
+    text = (README.parent / "docs/measurements.md").read_text(encoding="utf-8")
+    for title, rates in found.rows:
+        cells = " | ".join(rate.text.replace(" %", "") for rate in rates.values())
+        assert f"| {cells} |" in text, title
 
 
 def test_a_runs_best_weights_are_exported_by_its_name(own_data_dir: Path, tmp_path: Path, capsys) -> None:
