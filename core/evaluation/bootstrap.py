@@ -7,6 +7,7 @@ genuine pairs twice, but no new ones between the copies, which would be pairs of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from core.evaluation.people_alike import PairWeights
 from core.evaluation.scores import Ints, Side, every_pair
 from core.evaluation.verification import FARS, Floats, group_ends
 
@@ -31,11 +33,11 @@ _COLUMNS = 128
 class Draws:
     """Figures of every resample, one value each: (R,); `tar` (FARs, R); `accuracy` is empty without folds.
 
-    Resamples without any genuine or impostor pair (tiny data) are left out. `mated` (P,) is how
-    many genuine pairs each person has, before any is drawn.
+    Resamples without any genuine or impostor pair (tiny data) are left out. `mated` (P,) is how much each person's
+    genuine pairs count, before any is drawn: their number, or 1 where people count alike.
     """
 
-    mated: Ints
+    mated: Floats
     eer: Floats
     auc: Floats
     tar: Floats
@@ -62,7 +64,7 @@ def resample_pairs(
     scores, same, first, second = scores[order], same[order], first[order], second[order]
     folds = None if folds is None else folds[order]
     ends = group_ends(scores)
-    mated = np.bincount(first[same])
+    mated = np.bincount(first[same]).astype(np.float64)
     step = max(1, _CELLS // max(1, len(scores)))
     parts: list[Draws] = []
     sign = np.where(same, np.float32(1), np.float32(-1))[:, None]
@@ -86,32 +88,57 @@ def resample_pairs(
 
 
 def resample_all_pairs(
-    probe: Side, other: Side, counts: Counts, impostor: NDArray[np.float32], *, ordered: bool
-) -> Draws:
-    """Figures of every pair in every resample, from scores counted in some 400 bins.
+    probe: Side,
+    other: Side,
+    counts: Counts,
+    impostor: NDArray[np.float32],
+    weights: Sequence[PairWeights],
+    *,
+    ordered: bool,
+) -> list[Draws]:
+    """Figures of every pair in every resample, for each of the `weights`, from scores counted in some 400 bins.
 
     The bins are ranks of the sorted `impostor` scores, each rank 4 % above the last, so that low FARs are as finely
     divided as high ones; within a bin TAR is interpolated. A pair is counted once for all resamples: with N[b, q] the
     person's pairs with person q in bin b, a resample's weight of bin b is count(person) * sum over q N[b, q] count(q).
+    Weights of pairs multiply the counts.
     """
     edges = _edges(impostor)
-    bins = len(edges) + 1
-    genuine_weight, impostor_weight = np.zeros((bins, counts.shape[1])), np.zeros((bins, counts.shape[1]))
-    mated = np.zeros(len(counts), np.int64)
-    blocks = [np.ascontiguousarray(counts[:, i : i + _COLUMNS]) for i in range(0, counts.shape[1], _COLUMNS)]
+    sums = [_BinSums(each, counts, len(edges) + 1) for each in weights]
     for each in every_pair(probe, other, ordered=ordered):
-        of_genuine = np.bincount(np.searchsorted(edges, each.genuine, side="right"), minlength=bins)
-        hit = np.nonzero(of_genuine)[0]
-        mated[each.person] += len(each.genuine)
-        genuine_weight[hit] += of_genuine[hit, None] * counts[each.person]
+        genuine = np.bincount(np.searchsorted(edges, each.genuine, side="right"), minlength=len(edges) + 1)
         place = np.searchsorted(edges, each.impostor, side="right")
         ones = np.ones(len(place), np.float32)
-        table = csr_array((ones, (place, each.people)), shape=(bins, len(counts)))
-        for i, block in enumerate(blocks):
-            impostor_weight[:, i * _COLUMNS : i * _COLUMNS + block.shape[1]] += (table @ block) * block[each.person]
-    usable = (genuine_weight.sum(axis=0) > 0) & (impostor_weight.sum(axis=0) > 0)
-    genuine, total = (np.cumsum(weight[::-1, usable], axis=0) for weight in (genuine_weight, impostor_weight))
-    return _draws(genuine, total, np.array([]), mated, interpolate=True)
+        table = csr_array((ones, (place, each.people)), shape=(len(edges) + 1, len(counts)))
+        for one in sums:
+            one.add(each.person, genuine, table)
+    return [one.draws() for one in sums]
+
+
+class _BinSums:
+    """The weights of genuine and impostor pairs in every bin (bins, R), as people's pairs are added."""
+
+    def __init__(self, weights: PairWeights, counts: Counts, bins: int) -> None:
+        self._genuine, self._impostor = np.zeros((bins, counts.shape[1])), np.zeros((bins, counts.shape[1]))
+        self._mated = np.zeros(len(counts))
+        self._own = [np.asarray(each[:, None] * counts, np.float32) for each in (weights.genuine, weights.probe)]
+        theirs = np.asarray(weights.other[:, None] * counts, np.float32)
+        self._weights = weights
+        self._blocks = [np.ascontiguousarray(theirs[:, i : i + _COLUMNS]) for i in range(0, counts.shape[1], _COLUMNS)]
+
+    def add(self, person: int, genuine: Ints, table: csr_array) -> None:
+        """Add a person's genuine pairs by bin, and impostor pairs by bin and other person."""
+        hit = np.nonzero(genuine)[0]
+        self._mated[person] += genuine.sum() * self._weights.genuine[person]
+        self._genuine[hit] += genuine[hit, None] * self._own[0][person]
+        for i, block in enumerate(self._blocks):
+            columns = slice(i * _COLUMNS, i * _COLUMNS + block.shape[1])
+            self._impostor[:, columns] += (table @ block) * self._own[1][person, columns]
+
+    def draws(self) -> Draws:
+        usable = (self._genuine.sum(axis=0) > 0) & (self._impostor.sum(axis=0) > 0)
+        genuine, impostor = (np.cumsum(each[::-1, usable], axis=0) for each in (self._genuine, self._impostor))
+        return _draws(genuine, impostor, np.array([]), self._mated, interpolate=True)
 
 
 def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,7 +148,7 @@ def _edges(impostor: NDArray[np.float32]) -> NDArray[np.float32]:
     return edges
 
 
-def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, mated: Ints, *, interpolate: bool) -> Draws:
+def _draws(genuine: Sums, impostor: Sums, accuracy: Floats, mated: Floats, *, interpolate: bool) -> Draws:
     """Figures of every column of accepted weights (steps, R), from the strictest threshold to the laxest."""
     tar = np.vstack([np.zeros(genuine.shape[1]), genuine / genuine[-1].astype(np.float64)])
     far = np.vstack([np.zeros(impostor.shape[1]), impostor / impostor[-1].astype(np.float64)])

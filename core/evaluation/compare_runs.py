@@ -20,8 +20,9 @@ _VIEW = ["mode", "degradation", "probe", "size_px"]
 def compare_evaluations(
     before: Evaluation, after: Evaluation, *, names: tuple[str, str] = ("before", "after")
 ) -> Evaluation:
-    """`change`: EER, TAR at FAR 0.1 % and rank-1 of both by view and pairing, and how many people gained or lost by
-    rank-1 (with a two-sided sign test's p). `gained_lost`: the people, biggest loss first.
+    """`change`: EER, TAR at FAR 0.1 % (both also with people alike, where both runs have it) and rank-1 by view and
+    pairing, and how many people gained or lost by rank-1 (with a two-sided sign test's p). `gained_lost`: the people,
+    biggest loss first.
 
     The first system of each counts. Raises SettingsInvalid when the two were not measured on the same data.
     """
@@ -112,7 +113,7 @@ def _change(before: Evaluation, after: Evaluation, systems: tuple[str, str], peo
     )
     both = left.merge(right, on=by, suffixes=("_before", "_after"))
     table = both[by].copy()
-    for measure in ("eer", "tar", "rank1"):
+    for measure in ("eer", "eer_alike", "tar", "tar_alike", "rank1"):
         if f"{measure}_before" in both:
             for side in ("before", "after"):
                 table[f"{measure}_{side}"] = both[f"{measure}_{side}"]

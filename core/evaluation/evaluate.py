@@ -24,7 +24,7 @@ from core.evaluation.headline import headline
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
 from core.evaluation.intervals import share_interval, wilson
-from core.evaluation.metrics import failed_pairs, measure_all_pairs
+from core.evaluation.metrics import measure_all_pairs
 from core.evaluation.pictures import Picture, codes_of, require_comparable
 from core.evaluation.protocol import labelled, protocol_of, view_columns
 from core.evaluation.result import Evaluation
@@ -149,10 +149,14 @@ def _verification(
     genuine, impostor = sorted_scores(*acquired, ordered=ordered)
     if not len(genuine) or not len(impostor):
         return genuine, impostor, {}
-    failed = failed_pairs(left, *acquired, ordered=ordered)
-    options = {"ordered": ordered, "scores": (genuine, impostor), "seed": work.plan.seed}
-    figures = measure_all_pairs(*acquired, resamples=work.plan.bootstrap, **options)  # type: ignore[arg-type]
-    rejected = figures if not any(failed) else measure_all_pairs(*acquired, resamples=0, failed=failed, **options)  # type: ignore[arg-type]
+    found = measure_all_pairs(
+        *acquired,
+        ordered=ordered,
+        everyone=left,
+        resamples=work.plan.bootstrap,
+        seed=work.plan.seed,
+        scores=(genuine, impostor),
+    )
     missed = ~probe.acquired
     interval = share_interval(missed, work.people, resamples=work.plan.bootstrap, seed=work.plan.seed)
     row = Row(
@@ -163,8 +167,9 @@ def _verification(
         float(missed.mean()),
         interval or wilson(int(missed.sum()), len(missed)),
         float(1 - probe.found.mean()),
-        figures,
-        rejected,
+        found.plain,
+        found.with_failures,
+        found.alike,
     )
     values = {
         name: value

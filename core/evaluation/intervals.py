@@ -51,7 +51,7 @@ def resampled_interval(
     return _wilson(share, min(worth, trials) if trials else worth, _student(units))
 
 
-def alike_people(counts: NDArray[np.integer]) -> float:
+def alike_people(counts: NDArray[np.integer] | Floats) -> float:
     """The number of people with equally many probes or pairs that are worth as much as those with `counts` (P,):
     (sum)^2 / sum of squares (Kish). One person with most of the pairs leaves few."""
     weights = np.asarray(counts, dtype=np.float64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.evaluation.embedding import Embedded
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.intervals import Interval, share_interval, wilson
-from core.evaluation.metrics import REJECTED, failed_pairs, measure, measure_all_pairs
+from core.evaluation.metrics import REJECTED, measure, measure_all_pairs
 from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pictures import Picture, pictures_of_photos
 from core.evaluation.scores import Ints, pair_scores, side
@@ -165,12 +165,17 @@ def _all_pairs_row(task: PairTask, probe: Embedded, other: Embedded, pairing: Pa
     ordered = pairing == "VLR-HR"
     left, right = (side(one.vectors, task.people) for one in (probe, other))
     acquired = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
-    failed = failed_pairs(left, *acquired, ordered=ordered)
-    figures = measure_all_pairs(*acquired, ordered=ordered, resamples=task.resamples, seed=task.seed)
-    with_failures = (
-        measure_all_pairs(*acquired, ordered=ordered, resamples=0, failed=failed) if any(failed) else figures
+    found = measure_all_pairs(*acquired, ordered=ordered, everyone=left, resamples=task.resamples, seed=task.seed)
+    return Row(
+        "all pairs",
+        probe.mode,
+        probe.size_px,
+        pairing,
+        *_failures(probe, task),
+        found.plain,
+        found.with_failures,
+        found.alike,
     )
-    return Row("all pairs", probe.mode, probe.size_px, pairing, *_failures(probe, task), figures, with_failures)
 
 
 def _failures(probe: Embedded, task: PairTask) -> tuple[float, Interval, float]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.evaluation.bootstrap import Draws, draw_people, resample_all_pairs, resample_pairs
 from core.evaluation.intervals import Interval, alike_people, resampled_interval
+from core.evaluation.people_alike import equal_pairs, people_alike, weighted_roc
 from core.evaluation.scores import Side, count_pairs, every_pair, sorted_scores
 from core.evaluation.verification import (
     FARS,
@@ -25,6 +26,7 @@ from core.gallery.top_k import reaches
 
 REJECTED = -2.0
 """The score of a pair with a failure to acquire, where it counts as rejected: below every cosine."""
+_NO_FOLDS: Floats = np.array([])
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,22 @@ def measure(
         present, codes = np.unique(np.r_[first, second], return_inverse=True)
         counts = draw_people(len(present), resamples, seed)
         draws = resample_pairs(values, genuine, codes[: len(first)], codes[len(first) :], counts, fold)
-    accuracies = fold_accuracies(values, genuine, fold) if fold is not None else np.array([])
+    accuracies = fold_accuracies(values, genuine, fold) if fold is not None else _NO_FOLDS
     return _figures(curve, int(genuine.sum()), int((~genuine).sum()), draws, accuracies)
+
+
+@dataclass(frozen=True)
+class AllPairs:
+    """Figures of every pair of two sides.
+
+    `plain`: every pair counts once. `with_failures`: so, and pairs with a failure to acquire count as rejected at every
+    threshold. `alike`: people count once and pairs of two people count once, which `genuine` and `impostor` number
+    (see people_alike).
+    """
+
+    plain: Figures
+    with_failures: Figures
+    alike: Figures
 
 
 def measure_all_pairs(
@@ -82,24 +98,34 @@ def measure_all_pairs(
     other: Side,
     *,
     ordered: bool,
+    everyone: Side | None = None,
     resamples: int = 1000,
     seed: int = 0,
-    failed: tuple[int, int] = (0, 0),
     scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-) -> Figures:
-    """All figures of every pair of two sides (see `every_pair`).
+) -> AllPairs:
+    """All figures of every pair of two sides (see `every_pair`), intervals by resampling people.
 
-    `failed` genuine and impostor pairs without scores are counted as rejected at every threshold. `scores`: what
-    `sorted_scores` gave for these sides, where it is known. Raises ValueError without genuine and impostor pairs.
+    `everyone` are the photographs before those with a failure to acquire were left out; None: all were acquired.
+    `scores`: what `sorted_scores` gave for these sides, where it is known. Raises ValueError without genuine and
+    impostor pairs.
     """
     genuine, impostor = sorted_scores(probe, other, ordered=ordered) if scores is None else scores
-    curve = roc_of_sorted(_with_failed(genuine, failed[0]), _with_failed(impostor, failed[1]))
-    draws = None
+    curve = roc_of_sorted(genuine, impostor)
+    weights = people_alike(probe, other, ordered=ordered)
+    people = len(weights.genuine)
+    draws: list[Draws] | list[None] = [None, None]
     if resamples:
-        people = int(max(probe.people.max(), other.people.max())) + 1
         counts = draw_people(people, resamples, seed)
-        draws = resample_all_pairs(probe, other, counts, impostor, ordered=ordered)
-    return _figures(curve, len(genuine) + failed[0], len(impostor) + failed[1], draws, np.array([]))
+        draws = resample_all_pairs(probe, other, counts, impostor, (equal_pairs(people), weights), ordered=ordered)
+    plain = with_failures = _figures(curve, len(genuine), len(impostor), draws[0])
+    failed = (0, 0) if everyone is None else failed_pairs(everyone, probe, other, ordered=ordered)
+    if any(failed):
+        curve = roc_of_sorted(_with_failed(genuine, failed[0]), _with_failed(impostor, failed[1]))
+        with_failures = _figures(curve, len(genuine) + failed[0], len(impostor) + failed[1])
+    two_people, worth = weights.impostor_pairs(ordered=ordered)
+    curve = weighted_roc(probe, other, genuine, weights, ordered=ordered)
+    alike = _figures(curve, int(np.count_nonzero(weights.genuine)), two_people, draws[1], worth=worth)
+    return AllPairs(plain, with_failures, alike)
 
 
 def failed_pairs(everyone: Side, probe: Side, other: Side, *, ordered: bool) -> tuple[int, int]:
@@ -112,7 +138,17 @@ def _with_failed(ascending: NDArray[np.float32], count: int) -> NDArray[np.float
     return np.concatenate([np.full(count, REJECTED, np.float32), ascending]) if count else ascending
 
 
-def _figures(curve: Roc, genuine: int, impostor: int, draws: Draws | None, accuracies: Floats) -> Figures:
+def _figures(
+    curve: Roc,
+    genuine: int,
+    impostor: int,
+    draws: Draws | None = None,
+    accuracies: Floats = _NO_FOLDS,
+    *,
+    worth: float | None = None,
+) -> Figures:
+    """`worth`: how many equal impostor pairs weighted ones are worth; None: as many as they are."""
+
     def interval(share: float, drawn: Floats, trials: int) -> Interval | None:
         if draws is None:
             return None
@@ -122,7 +158,7 @@ def _figures(curve: Roc, genuine: int, impostor: int, draws: Draws | None, accur
     eer, auc = equal_error_rate(curve), area_under(curve)
     accuracy = float(accuracies.mean()) if len(accuracies) else None
     pairs = genuine + impostor
-    tar = {far: tar_at_far(curve, far, impostor) for far in FARS}
+    tar = {far: tar_at_far(curve, far, impostor if worth is None else worth) for far in FARS}
     return Figures(
         genuine=genuine,
         impostor=impostor,

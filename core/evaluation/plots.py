@@ -88,9 +88,11 @@ def cmc_chart(points: pd.DataFrame, by: Sequence[str]) -> go.Figure:
 
 
 def resolution_chart(table: pd.DataFrame, measure: str, by: Sequence[str]) -> go.Figure:
-    """`measure` ("eer", "tar" or "rank1" of `resolution_table`) over the probe's size, with 95 % intervals as bars."""
-    titles = {"eer": "Equal error rate, %", "tar": "True accept rate at FAR 0.1 %, %", "rank1": "Rank-1, %"}
-    figure = _figure("Probe size, px", titles[measure])
+    """`measure` ("eer", "tar", these with "_alike", or "rank1" of `resolution_table`) over the probe's size, with 95 %
+    intervals as bars."""
+    titles = {"eer": "Equal error rate", "tar": "True accept rate at FAR 0.1 %", "rank1": "Rank-1"}
+    alike = ", people alike" if measure.endswith("_alike") else ""
+    figure = _figure("Probe size, px", f"{titles[measure.removesuffix('_alike')]}{alike}, %")
     for name, some, colour in _lines(_to_hr(table).sort_values("size_px"), by):
         values = some[measure].astype(float) * 100
         error = None

@@ -19,20 +19,28 @@ from markupsafe import Markup
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
-from core.evaluation import plots
+from core.evaluation import people_alike, plots
 from core.evaluation.result import TITLES, Evaluation, resolution_table, training_overlap
 from core.evaluation.table_format import compact
 
 _ROWS = 60
 _GROUP_CHARTS = 24
 _BY = ("system", "mode", "degradation", "probe", "pairing")
+_BY_SIZE = (
+    ("eer", "EER against HR"),
+    ("eer_alike", "EER against HR, people alike"),
+    ("tar", "TAR at FAR 0.1 %"),
+    ("tar_alike", "TAR at FAR 0.1 %, people alike"),
+    ("rank1", "Rank-1"),
+)
+"""The columns of `resolution_table` that are drawn by probe size, with their titles."""
 _HIDDEN = frozenset({"curves", "histograms", "cmc", "probes", "sr_quality"})
 """Tables that are shown as charts only."""
 
 _NOTES = {
     "verification": "Rates in percent, 95 % intervals over people in brackets (Wilson's, with resampled people as "
     "trials); a dash where there are too few impostor pairs. Not acquired: the share of images without a usable "
-    "face. An accuracy's ± is its standard error over folds.",
+    "face. An accuracy's ± is its standard error over folds. " + people_alike.NOTE,
     "benchmark": "As in published figures, every probe counts: one without a usable face is an error.",
     "identification": "Each image is searched among all people, without its own photograph.",
     "open_set": "FPIR: strangers who get a name. DIR: enrolled people who get their own. A threshold belongs to its "
@@ -110,7 +118,7 @@ def _charts(name: str, evaluation: Evaluation) -> Iterator[tuple[str, go.Figure]
         resolution = resolution_table(evaluation) if "system" in table else pd.DataFrame()
         if len(resolution) and resolution["size_px"].nunique() > 1:
             against_hr = resolution[resolution["pairing"] != "VLR-VLR"]
-            for measure, title in (("eer", "EER against HR"), ("tar", "TAR at FAR 0.1 %"), ("rank1", "Rank-1")):
+            for measure, title in _BY_SIZE:
                 if measure in against_hr and against_hr[measure].notna().any():
                     yield f"{title} by probe size", plots.resolution_chart(against_hr, measure, _BY[:3])
     elif name == "curves":

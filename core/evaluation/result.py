@@ -105,6 +105,7 @@ _TEXT = frozenset(
 )
 """Columns of text, also where every cell is empty."""
 _VIEW_COLUMNS = ["system", "mode", "degradation", "probe", "size_px"]
+_ALIKE = ("_alike", "_alike_low", "_alike_high")
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -159,24 +160,16 @@ class Evaluation:
 
 def resolution_table(evaluation: Evaluation) -> pd.DataFrame:
     """A row for each system, mode, degradation, size and pairing, largest probes last: eer, tar (at FAR 0.1 %) and
-    rank1 with their intervals (_low, _high), and failure_to_acquire. HR counts as 112 px."""
+    rank1 with their intervals (_low, _high), and failure_to_acquire; eer_alike and tar_alike (people alike) where they
+    were measured. HR counts as 112 px."""
     verified = evaluation.table("verification")
     if verified.empty:
         return pd.DataFrame(columns=[*_VIEW_COLUMNS, "pairing", "eer", "tar", "rank1", "failure_to_acquire"])
     rows = verified[verified["protocol"] == "all pairs"] if "protocol" in verified else verified
-    rows = rows.rename(columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ("", "_low", "_high")})
-    wanted = [
-        *_VIEW_COLUMNS,
-        "pairing",
-        "eer",
-        "eer_low",
-        "eer_high",
-        "tar",
-        "tar_low",
-        "tar_high",
-        "failure_to_acquire",
-    ]
-    table = rows[wanted]
+    ends = ("", "_low", "_high", *_ALIKE)
+    rows = rows.rename(columns={f"tar_at_far_0.001{end}": f"tar{end}" for end in ends})
+    wanted = [*_VIEW_COLUMNS, "pairing", *(f"{name}{end}" for name in ("eer", "tar") for end in ends)]
+    table = rows[[column for column in (*wanted, "failure_to_acquire") if column in rows]]
     ranked = evaluation.table("identification")
     if not ranked.empty:
         table = table.merge(ranked[[*_VIEW_COLUMNS, "rank1", "rank1_low", "rank1_high"]], on=_VIEW_COLUMNS, how="left")

@@ -98,14 +98,27 @@ def sorted_scores(probe: Side, other: Side, *, ordered: bool) -> tuple[Vectors, 
 
 def count_pairs(probe: Side, other: Side, *, ordered: bool) -> tuple[int, int]:
     """How many genuine and impostor pairs `every_pair` gives, without scores."""
-    people = int(max(probe.people.max(initial=-1), other.people.max(initial=-1))) + 1
-    mine, theirs = (np.bincount(each.people, minlength=people) for each in (probe, other))
+    genuine = int(count_genuine(probe, other, ordered=ordered).sum())
     if ordered:
         in_both = len(np.intersect1d(probe.photos, other.photos))
-        genuine = int((mine * theirs).sum()) - in_both
         return genuine, len(probe) * len(other) - in_both - genuine
-    genuine = int((mine * (mine - 1)).sum()) // 2
     return genuine, len(probe) * (len(probe) - 1) // 2 - genuine
+
+
+def count_genuine(probe: Side, other: Side, *, ordered: bool) -> Ints:
+    """How many genuine pairs each person has (P,)."""
+    mine, theirs = count_photos(probe, other)
+    if not ordered:
+        return np.asarray(mine * (mine - 1) // 2)
+    _, in_both, _ = np.intersect1d(probe.photos, other.photos, return_indices=True)
+    return np.asarray(mine * theirs - np.bincount(probe.people[in_both], minlength=len(mine)))
+
+
+def count_photos(probe: Side, other: Side) -> tuple[Ints, Ints]:
+    """How many photographs each person has on either side, (P,) each."""
+    people = int(max(probe.people.max(initial=-1), other.people.max(initial=-1))) + 1
+    mine, theirs = (np.bincount(each.people, minlength=people) for each in (probe, other))
+    return mine, theirs
 
 
 def _blocks(people: Ints) -> Iterator[slice]:

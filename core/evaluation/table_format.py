@@ -33,6 +33,10 @@ _PERCENT = (
     "wrongly_accepted",
 )
 _NAMES = {
+    "eer_alike": "EER, people alike",
+    "tar_alike": "TAR, people alike",
+    "genuine_alike": "people with genuine pairs",
+    "impostor_alike": "pairs of two people",
     "eer": "EER",
     "auc": "AUC",
     "rank1": "rank-1",
@@ -58,7 +62,8 @@ _NAMES = {
 }
 _SMALL = ("far", "target")
 """Shares far below a percent, which are shown with three decimals."""
-_SUFFIXES = re.compile("(_se|_with_failures|_before|_after|_change)+$")
+_TAR_ENDS = {"with_failures": ", those rejected", "alike": ", people alike"}
+_SUFFIXES = re.compile("(_se|_with_failures|_alike|_before|_after|_change)+$")
 _LEFT_OUT = frozenset({"sha256", "people_in_several_folds"})
 
 
@@ -107,10 +112,8 @@ def _title(column: str) -> str:
     if column in _NAMES:
         return _NAMES[column]
     if column.startswith("tar_at_far_"):
-        level, _, rest = column.removeprefix("tar_at_far_").partition("_with_failures")
-        return f"TAR at FAR {float(level) * 100:g}" + (
-            ", those rejected" if column.endswith("_with_failures") else rest
-        )
+        level, _, rest = column.removeprefix("tar_at_far_").partition("_")
+        return f"TAR at FAR {float(level) * 100:g}{_TAR_ENDS.get(rest, rest)}"
     for known, said in _NAMES.items():
         if column.startswith(f"{known}_"):
             return f"{said} {column.removeprefix(f'{known}_').replace('_', ' ')}"

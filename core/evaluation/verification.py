@@ -106,16 +106,17 @@ def area_under(curve: Roc) -> float:
     return float(np.trapezoid(curve.tar, curve.far))
 
 
-def enough_for(far: float, impostors: int) -> bool:
+def enough_for(far: float, impostors: float) -> bool:
     """Whether there are enough impostor pairs to report a TAR at this FAR."""
     return impostors >= _IMPOSTORS_FOR_FAR / far
 
 
-def tar_at_far(curve: Roc, far: float, impostors: int) -> float | None:
+def tar_at_far(curve: Roc, far: float, impostors: float) -> float | None:
     """The highest TAR whose FAR is at most `far`; None where impostors < 10 / far."""
     if not enough_for(far, impostors):
         return None
-    return float(curve.tar[int(np.searchsorted(curve.far, far, side="right")) - 1])
+    at_most = far * (1 + 1e-9)  # sums of weights are rounded
+    return float(curve.tar[int(np.searchsorted(curve.far, at_most, side="right")) - 1])
 
 
 def best_threshold(scores: Floats, same: NDArray[np.bool_], weights: Floats | None = None) -> float:

@@ -19,7 +19,8 @@ class Row:
     """The figures of one table row.
 
     `figures` leave out pairs with a failure to acquire; `with_failures` count them as rejected at every threshold: an
-    error where the pair is genuine. `failure_to_acquire` is the share of photographs that gave no usable face (with
+    error where the pair is genuine. `alike` are those of all pairs with people alike, without failures to acquire; None
+    for listed pairs. `failure_to_acquire` is the share of photographs that gave no usable face (with
     its 95 % interval over people; over photographs where nothing is resampled), `no_face` the part of it in which no
     face was found at all.
     """
@@ -33,6 +34,7 @@ class Row:
     no_face: float
     figures: Figures
     with_failures: Figures
+    alike: Figures | None = None
 
     @property
     def probe(self) -> str:
@@ -40,8 +42,12 @@ class Row:
 
 
 def row_values(row: Row, folds: str) -> dict[str, Any]:
-    """The cells of a row in a frame: rates as fractions, each interval in two columns (_low, _high)."""
-    f = row.figures
+    """The cells of a row in a frame: rates as fractions, each interval in two columns (_low, _high).
+
+    With people alike ("_alike"), `genuine_alike` people have genuine pairs, and `impostor_alike` pairs of two people
+    have impostor pairs.
+    """
+    f, alike = row.figures, row.alike
     values: dict[str, Any] = {
         "protocol": row.protocol,
         "mode": row.mode,
@@ -52,6 +58,10 @@ def row_values(row: Row, folds: str) -> dict[str, Any]:
         "impostor": f.impostor,
         "eer": f.eer,
         **_bounds("eer", f.eer_interval),
+        "eer_alike": alike and alike.eer,
+        **_bounds("eer_alike", alike and alike.eer_interval),
+        "genuine_alike": alike and alike.genuine,
+        "impostor_alike": alike and alike.impostor,
         "auc": f.auc,
         **_bounds("auc", f.auc_interval),
         "accuracy": f.accuracy,
@@ -62,8 +72,10 @@ def row_values(row: Row, folds: str) -> dict[str, Any]:
         "accuracy_with_failures_se": row.with_failures.accuracy_se,
     }
     for far in FARS:
-        value, interval = f.tar[far]
-        values |= {f"tar_at_far_{far:g}": value, **_bounds(f"tar_at_far_{far:g}", interval)}
+        for end, figures in (("", f), ("_alike", alike)):
+            value, interval = figures.tar[far] if figures is not None else (None, None)
+            name = f"tar_at_far_{far:g}{end}"
+            values |= {name: value, **_bounds(name, interval)}
     return values | {
         "failure_to_acquire": row.failure_to_acquire,
         **_bounds("failure_to_acquire", row.failure_interval),

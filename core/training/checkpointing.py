@@ -113,6 +113,7 @@ def make_report(context: RunContext) -> dict[str, Any]:
         "criterion": {"name": name, "value": value},
         "averaged_with_start": best.get("share"),
         "averages": progress.averages,
+        "pairs": progress.pairs,
         "figures": figures,
         "weights": weights,
         "seconds": progress.seconds,
@@ -206,8 +207,8 @@ def _measured(context: RunContext, record: Record, bicubic_px: Sequence[int]) ->
     special = context.config.recipe.role == "specialist"
     large = f", large faces by {context.networks.teacher_name}" if special else ""
     protocol = (
-        f"{context.data.dataset.info.name}, val, {context.amounts.val:,} images, aligned, flip TTA off, "
-        f"upscaler {enlarged}"
+        f"{context.data.dataset.info.name}, val, {context.amounts.val:,} images, {context.progress.pairs}, aligned, "
+        f"flip TTA off, upscaler {enlarged}"
         f"{f', bicubic at {left}' if left else ''}{large}; the validation of the training itself, which chose its best "
         "epoch by it"
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from core.training.alarms import Alarm, Signals, epoch_alarms
+from core.training.run_events import ALL_PAIRS, PEOPLE_ALIKE
 
 _ERROR_RATES = ("eer", "eer_vlr_vlr", "eer_camera", "eer_camera_vlr_vlr")
 
@@ -18,7 +19,8 @@ class RunProgress:
     `stage` (from 0), its finished `epoch`s, the finished `batch`es of the current epoch and their `sums`. `step` counts
     finished epochs over all stages, `waited` those since the criterion last improved. `said` holds the keys of the
     alarms raised, `best` and `last` the records of those epochs, `start` and `bicubic` the figures before training,
-    `averages` those of averages with the start by share of the trained encoder (None: collapsed).
+    `averages` those of averages with the start by share of the trained encoder (None: collapsed). `pairs` is what error
+    rates are over, one measure for the whole run.
     """
 
     stage: int = 0
@@ -36,14 +38,16 @@ class RunProgress:
     cosine_at_start: float | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
+    pairs: str = PEOPLE_ALIKE
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunProgress:
+        """Read a checkpoint's progress. One of an earlier version has no `pairs`: it goes on over all pairs."""
         known = {each.name for each in fields(RunProgress)}
-        return RunProgress(**{name: value for name, value in values.items() if name in known})
+        return RunProgress(**{"pairs": ALL_PAIRS, **{name: v for name, v in values.items() if name in known}})
 
     def has_ended(self, epochs: int, patience: int) -> bool:
         """Whether a stage of at most `epochs` is over: all are done, or `patience` (0: unlimited) has run out."""
@@ -94,9 +98,9 @@ def judge_epoch(
 def criterion_value(name: str, figures: Mapping[str, Any]) -> tuple[str, float | None]:
     """Return the criterion's name and value.
 
-    "eer" is the mean of VLR-HR and VLR-VLR over sizes, under both degradations where the camera's was measured.
-    Similarity replaces it where val has no genuine pairs, and replaces "psnr" where no PSNR was measured. The value is
-    None without validation.
+    "eer" is the mean of VLR-HR and VLR-VLR over sizes, with people alike (unless `RunProgress.pairs` says otherwise),
+    under both degradations where the camera's was measured. Similarity replaces it where val has no genuine pairs, and
+    replaces "psnr" where no PSNR was measured. The value is None without validation.
     """
     if name == "eer":
         known = [figures[key] for key in _ERROR_RATES if figures.get(key) is not None]

@@ -17,6 +17,9 @@ from core.system.validated import Record
 Severity = Literal["error", "warning", "notice"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Most severe first."""
+PEOPLE_ALIKE, ALL_PAIRS = "people alike", "all pairs"
+"""What validation's error rates are over: every person and every two people count once, or every pair does (runs of
+earlier versions)."""
 
 
 def number_of(value: Any) -> float | None:
@@ -96,7 +99,7 @@ class PlannedStage(Record):
 
 class Plan(Record):
     """The plan that a run reports at its start; None where it didn't say. `chance` = 1 / identities, the accuracy of
-    guessing."""
+    guessing. `pairs`: what validation's error rates are over; earlier runs, which don't say, measured all pairs."""
 
     stages: tuple[PlannedStage, ...] = ()
     epochs: Whole = None
@@ -111,6 +114,12 @@ class Plan(Record):
     estimate_s: Number = None
     upscaler: Text = ""
     encoder: Text = ""
+    pairs: Text = ""
+
+    @property
+    def alike(self) -> bool:
+        """Whether validation's error rates are with people alike."""
+        return self.pairs == PEOPLE_ALIKE
 
     @field_validator("stages", mode="before")
     @classmethod

@@ -29,6 +29,7 @@ from core.training.networks import Networks, load_networks
 from core.training.progress_state import RunProgress
 from core.training.reporter import Reporter
 from core.training.run_context import RunContext
+from core.training.run_events import ALL_PAIRS, PEOPLE_ALIKE
 from core.training.stage_losses import Parts
 from core.training.timing import measure_speeds
 from core.training.validate import Validator
@@ -94,6 +95,8 @@ def prepare_run(
         context.progress = RunProgress.from_dict(state["standing"])
         restore(context, state)
         context.resumed = state
+    if validator is not None:
+        validator.alike = context.progress.pairs == PEOPLE_ALIKE
     return context
 
 
@@ -158,7 +161,15 @@ def make_plan(context: RunContext, speeds: Speeds) -> dict[str, Any]:
         "specialist_for": context.networks.teacher_name if recipe.role == "specialist" else None,
         "sizes_px": list(context.validator.sizes) if context.validator else [],
         "criterion": recipe.criterion,
+        "pairs": context.progress.pairs if context.amounts.val else "",
     }
+
+
+_PAIRS_TEXT = {
+    PEOPLE_ALIKE: "Validation's error rates count people alike, however many images they have",
+    ALL_PAIRS: "Validation's error rates are over all pairs, as where this run began: people with many images outweigh "
+    "the others",
+}
 
 
 def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
@@ -175,5 +186,6 @@ def plan_lines(plan: dict[str, Any], *, resumed: bool = False) -> list[str]:
         f"Encoder {plan['encoder']}, upscaler {plan['upscaler']}, {plan['device']}, {plan['precision']}, "
         f"{plan['threads']} threads" + (f", {plan['processes']} processes" if plan["processes"] > 1 else ""),
         *([specialist] if space else []),
+        *([_PAIRS_TEXT[plan["pairs"]]] if plan["pairs"] else []),
         f"About {log_format.duration(plan['estimate_s'])} in all",
     ]

@@ -1,7 +1,7 @@
 """Validation: similarity of SR to HR, verification, identification, and for an upscaler in training its pixel error.
 
-Similarity alone is highest for a network with one embedding for everybody, so verification (EER over all pairs of
-different people) and rank-1 are measured too.
+Similarity alone is highest for a network with one embedding for everybody, so verification (EER over all pairs, people
+alike: those with many images don't outweigh the others) and rank-1 are measured too.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Validator:
         of the measured encoder, as beside a specialist."""
         self._data, self._networks, self._runner, self._report = data, networks, runner, report
         self.sizes, self._gallery, self._camera = sizes_px, gallery, camera or PUBLISHED
+        self.alike = True
+        """Whether EERs are with people alike; a run that began over plain pairs goes on by them."""
         assert data.val is not None
         self._val: Split = data.val
         self.methods: tuple[Method, ...] = ("bicubic", "camera") if camera else ("bicubic",)
@@ -166,8 +168,8 @@ class Validator:
         sr, hr = unit(sr_raw), unit(hr_raw)
         return {
             "similarity": float(pair_scores(sr, hr).mean()),
-            "eer": eer(sr, hr, self._val.people),
-            "eer_vlr_vlr": eer(sr, None, self._val.people),
+            "eer": eer(sr, hr, self._val.people, alike=self.alike),
+            "eer_vlr_vlr": eer(sr, None, self._val.people, alike=self.alike),
             "rank1": rank1(sr, hr, self._val.people),
         }
 

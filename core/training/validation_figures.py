@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from core.evaluation.people_alike import people_alike, weighted_roc
 from core.evaluation.scores import pair_scores, side, sorted_scores
 from core.evaluation.verification import equal_error_rate, roc_of_sorted
 from core.images import RGB
@@ -72,17 +73,21 @@ def mean_over_sizes(per_size: BySize, name: str) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(per_size) else None
 
 
-def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64]) -> float | None:
-    """EER over all pairs of different photographs; `gallery` None: among the probes. None without genuine or impostor
-    pairs."""
+def eer(probe: Vectors, gallery: Vectors | None, people: NDArray[np.int64], *, alike: bool = True) -> float | None:
+    """EER over all pairs of different photographs with people alike, or plain; `gallery` None: among the probes. None
+    without genuine or impostor pairs."""
     if not np.isfinite(probe).all():
         return None
     first = side(probe, people)
     other = first if gallery is None else side(gallery, people)
-    genuine, impostor = sorted_scores(first, other, ordered=gallery is not None)
+    ordered = gallery is not None
+    genuine, impostor = sorted_scores(first, other, ordered=ordered)
     if not len(genuine) or not len(impostor):
         return None
-    return equal_error_rate(roc_of_sorted(genuine, impostor))
+    if not alike:
+        return equal_error_rate(roc_of_sorted(genuine, impostor))
+    weights = people_alike(first, other, ordered=ordered)
+    return equal_error_rate(weighted_roc(first, other, genuine, weights, ordered=ordered))
 
 
 def rank1(probe: Vectors, gallery: Vectors, people: NDArray[np.int64]) -> float | None:

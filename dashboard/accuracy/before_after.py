@@ -176,7 +176,8 @@ def _change(entry: EvaluationEntry, compared: Evaluation) -> None:
     st.dataframe(compact("change", table), hide_index=True)
     st.caption(
         nonbreaking(
-            "EER and TAR at FAR 0.1 % of all pairs; rank-1 among all people. Rates in percent, changes in points."
+            "EER and TAR at FAR 0.1 % of all pairs, and with people alike where both runs have it; rank-1 among all "
+            "people. Rates in percent, changes in points."
         )
     )
     table_download(table, f"{entry.run.name}-change", key="accuracy_change_csv")

@@ -30,7 +30,13 @@ _STEPS = {
 }
 """The steps of a run: label, and the unit of its progress."""
 
-FIGURES = {"eer": "EER", "tar": "TAR at FAR 0.1 %", "rank1": "Rank-1"}
+FIGURES = {
+    "eer": "EER",
+    "eer_alike": "EER, people alike",
+    "tar": "TAR at FAR 0.1 %",
+    "tar_alike": "TAR, people alike",
+    "rank1": "Rank-1",
+}
 """Columns of `resolution_table` that are drawn by probe size."""
 
 SIZES: tuple[int | None, ...] = (None, 48, 40, 32, 24, 20, 16, 12)

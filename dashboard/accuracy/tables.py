@@ -17,7 +17,7 @@ import streamlit as st
 
 from core.csv_export import csv_bytes
 from core.errors import StorageFailed
-from core.evaluation import plots
+from core.evaluation import people_alike, plots
 from core.evaluation.result import TITLES, Evaluation
 from core.evaluation.table_format import compact, is_rate
 from core.jobs.run_dir import Run
@@ -35,7 +35,8 @@ _NOTES = {
     "similarity": plots.GROUP_NOTE,
     "sweep": "A threshold chosen here and reported on the same data is optimistic. Calibrate it on other people.",
     "sr_summary": "Compared with the HR crop. Super-resolution invents detail; a higher figure doesn't prove it true.",
-    "verification": "A dash means too few impostor pairs. The ± of an accuracy is its standard error over folds.",
+    "verification": "A dash means too few impostor pairs. The ± of an accuracy is its standard error over folds. "
+    + people_alike.NOTE,
     "benchmark": "Every probe counts, as in published figures; one without a usable face is an error.",
 }
 

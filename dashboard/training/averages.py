@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from core.training.run_events import figures_of, number_of
-from dashboard.training.labels import FIGURES, figure_text
+from dashboard.training.labels import ERROR_RATES, FIGURES, figure_text
 
-_COLUMNS = ("val.eer", "val.eer_vlr_vlr", "val.eer_camera", "val.eer_camera_vlr_vlr", "val.similarity")
+_COLUMNS = (*ERROR_RATES, "val.similarity")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from core.evaluation.chart_style import (
     whole_decades,
 )
 from dashboard.training.averages import Averaged
-from dashboard.training.labels import FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
+from dashboard.training.labels import ERROR_RATES, FIGURES, NOTES_BY_EPOCH, NOTES_SIMILARITY
 
 SIZE_COLOURS = {"16": PALETTE[1], "24": PALETTE[3], "32": PALETTE[0]}
 
@@ -30,7 +30,6 @@ NO_FIGURES: Figures = {}
 _HEIGHT_PX = 280
 _COMPARISON_PX = 360
 _LOSS_PARTS = ("classification", "alignment", "teacher", "pixel", "identity", "features", "contrast")
-_RATES_KEPT = ("val.eer", "val.eer_vlr_vlr", "val.eer_camera", "val.eer_camera_vlr_vlr")
 _RATES = {"head": "head", "encoder": "encoder", "upscaler": "DSR", "landmarks": "landmark network"}
 _FORMATS = {"lr": ".2e", "images_per_s": ",.0f"}
 
@@ -304,7 +303,7 @@ def _mark_best(figure: go.Figure, epochs: pd.DataFrame, column: str) -> None:
 def _mark_average(figure: go.Figure, epochs: pd.DataFrame, averaged: Averaged) -> None:
     """The error rates of the kept average, at the epoch that was averaged."""
     best = epochs[epochs["best"]]
-    rates = [averaged.kept[column] for column in _RATES_KEPT if column in averaged.kept]
+    rates = [averaged.kept[column] for column in ERROR_RATES if column in averaged.kept]
     if len(best) and rates:
         figure.add_scatter(
             x=[best.iloc[-1]["step"]] * len(rates),

@@ -13,7 +13,7 @@ from dashboard.runs.list import choose_runs, readable_entries
 from dashboard.shell.error_display import feedback
 from dashboard.training.charts import compare_chart, has_values
 from dashboard.training.data import TrainingEntry, read_entry
-from dashboard.training.labels import FIGURES, figure_text
+from dashboard.training.labels import ERROR_RATES, FIGURES, figure_text
 from dashboard.training.run_view import flat_settings
 from dashboard.ui.markdown import plain
 
@@ -45,6 +45,12 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
     if figure is not None:
         alt = f"{FIGURES[column][0]} by epoch"
         st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=alt)
+    if column in ERROR_RATES and (letters := over_all_pairs(by_letter)):
+        st.warning(
+            f"{' and '.join(letters)} measured error rates over all pairs, the others with people alike: don't compare "
+            "them.",
+            icon=":material/warning:",
+        )
     missing = [letter for letter, table in tables.items() if not has_values(table, column)]
     if missing:
         st.caption(f"Not measured in {' and '.join(missing)}.")
@@ -57,6 +63,15 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
             st.table(shown, border="horizontal")
     else:
         st.caption("Their settings are the same.")
+
+
+def over_all_pairs(by_letter: Mapping[str, TrainingEntry]) -> list[str]:
+    """The runs whose error rates are over all pairs, as those of earlier versions are, where others count people
+    alike; [] where all measured the same."""
+    plans = {letter: entry.history.plan for letter, entry in by_letter.items()}
+    plain = [letter for letter, plan in plans.items() if plan is not None and not plan.alike]
+    alike = any(plan is not None and plan.alike for plan in plans.values())
+    return plain if alike else []
 
 
 def best_table(by_letter: Mapping[str, TrainingEntry], columns: list[str]) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from dashboard.training.labels import accuracy_explanation, figure_text
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _MEASURES = {"psnr_db": "PSNR", "ssim": "SSIM", "similarity": "similarity", "eer": "EER"}
 _DIAMONDS = " Diamonds: the best epoch averaged with the starting weights, which the run keeps."
+_ALIKE = "Over all pairs of validation images, people alike: those with many images don't outweigh the others"
+_ALL_PAIRS = "Over all pairs of validation images"
 _DASHED = "Dashed: bicubic at the same size."
 _LOWER_IS_BETTER = frozenset({"eer"})
 
@@ -45,7 +47,7 @@ def curves(entry: TrainingEntry) -> None:
         (
             "Equal error rate",
             charts.eer_chart(epochs, before, bicubic, entry.averaged),
-            "Over all pairs of validation images; lower is better. Epoch 0: before training."
+            f"{_ALIKE if plan is not None and plan.alike else _ALL_PAIRS}; lower is better. Epoch 0: before training."
             + (_DIAMONDS if entry.averaged is not None and entry.averaged.share < 1 else ""),
         ),
         (

@@ -58,6 +58,9 @@ FIGURES = {
 }
 """Figures of an epoch by column: name, display factor, digits, unit."""
 
+ERROR_RATES = ("val.eer", "val.eer_vlr_vlr", "val.eer_camera", "val.eer_camera_vlr_vlr")
+"""Error rates of an epoch by column; `Plan.alike` says what they are over."""
+
 
 def figure_text(column: str, value: float | None) -> str:
     """A figure with its unit, "2.31 %", or "n/a" if it wasn't measured."""

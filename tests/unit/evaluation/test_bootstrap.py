@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.evaluation.bootstrap import draw_people, pair_weights, resample_all_pairs, resample_pairs
 from core.evaluation.metrics import failed_pairs, measure, measure_all_pairs
+from core.evaluation.people_alike import equal_pairs
 from core.evaluation.scores import side, sorted_scores
 from core.evaluation.verification import FARS, area_under, equal_error_rate, fold_accuracies, roc, tar_at_far
 
@@ -132,14 +133,14 @@ def test_all_pairs_are_the_listed_pairs(ordered: bool) -> None:
     listed = resample_pairs(scores.astype(float), who[i] == who[j], who[i], who[j], counts)
     left, right = side(rows, who), side(other_rows, who)
     impostor = sorted_scores(left, right, ordered=ordered)[1]
-    binned = resample_all_pairs(left, right, counts, impostor, ordered=ordered)
+    [binned] = resample_all_pairs(left, right, counts, impostor, [equal_pairs(60)], ordered=ordered)
     # A bin is 4 % of its rank wide.
     np.testing.assert_allclose(binned.eer, listed.eer, atol=0.002)
     np.testing.assert_allclose(binned.auc, listed.auc, atol=0.0005)
     np.testing.assert_allclose(binned.tar[0], listed.tar[0], atol=0.01)
 
     exact = measure(scores, who[i] == who[j], (who[i], who[j]), resamples=0)
-    figures = measure_all_pairs(left, right, ordered=ordered, resamples=0)
+    figures = measure_all_pairs(left, right, ordered=ordered, resamples=0).plain
     assert (figures.genuine, figures.impostor) == (exact.genuine, exact.impostor)
     assert figures.eer == pytest.approx(exact.eer, abs=1e-6)
     assert figures.auc == pytest.approx(exact.auc, abs=1e-6)
@@ -152,7 +153,7 @@ def test_more_resamples_than_fit_at_once_are_all_there() -> None:
     one = side(rows, who)
     counts = draw_people(12, 300, 0)
     impostor = sorted_scores(one, one, ordered=False)[1]
-    draws = resample_all_pairs(one, one, counts, impostor, ordered=False)
+    [draws] = resample_all_pairs(one, one, counts, impostor, [equal_pairs(12)], ordered=False)
     assert draws.eer.shape == (300,) and draws.tar.shape == (3, 300)
     assert np.isfinite(draws.eer).all()
 
@@ -168,8 +169,9 @@ def test_failures_count_as_rejected() -> None:
     assert failed == (int((~both & (who[i] == who[j])).sum()), int((~both & (who[i] != who[j])).sum()))
     scores = np.where(both, np.einsum("nd,nd->n", rows[i], rows[j]), -2.0)
     expected = measure(scores, who[i] == who[j], (who[i], who[j]), resamples=0)
-    figures = measure_all_pairs(there, there, ordered=False, resamples=0, failed=failed)
+    found = measure_all_pairs(there, there, ordered=False, resamples=0, everyone=everyone)
+    figures = found.with_failures
     assert (figures.genuine, figures.impostor) == (expected.genuine, expected.impostor)
     assert figures.eer == pytest.approx(expected.eer, abs=1e-6)
     assert figures.auc == pytest.approx(expected.auc, abs=1e-6)
-    assert figures.eer > measure_all_pairs(there, there, ordered=False, resamples=0).eer
+    assert figures.eer > found.plain.eer
