@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.run_dir import Run
+from core.training.run_events import Plan
 from dashboard.runs.list import choose_runs, readable_entries
 from dashboard.shell.error_display import feedback
 from dashboard.training.charts import compare_chart, has_values
@@ -45,10 +46,11 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
     if figure is not None:
         alt = f"{FIGURES[column][0]} by epoch"
         st.plotly_chart(figure, key="training_compare_chart", config={"displayModeBar": False}, alt=alt)
-    if column in ERROR_RATES and (letters := over_all_pairs(by_letter)):
+    plans = {letter: entry.history.plan for letter, entry in by_letter.items() if has_values(tables[letter], column)}
+    if column in ERROR_RATES and (plain_runs := over_all_pairs(plans)):
         st.warning(
-            f"{' and '.join(letters)} measured error rates over all pairs, the others with people alike: don't compare "
-            "them.",
+            f"The error rates of {' and '.join(plain_runs)} are over all pairs, the others' with people alike: they "
+            "can't be compared.",
             icon=":material/warning:",
         )
     missing = [letter for letter, table in tables.items() if not has_values(table, column)]
@@ -65,13 +67,11 @@ def _comparison(by_letter: Mapping[str, TrainingEntry]) -> None:
         st.caption("Their settings are the same.")
 
 
-def over_all_pairs(by_letter: Mapping[str, TrainingEntry]) -> list[str]:
+def over_all_pairs(plans: Mapping[str, Plan | None]) -> list[str]:
     """The runs whose error rates are over all pairs, as those of earlier versions are, where others count people
     alike; [] where all measured the same."""
-    plans = {letter: entry.history.plan for letter, entry in by_letter.items()}
-    plain = [letter for letter, plan in plans.items() if plan is not None and not plan.alike]
-    alike = any(plan is not None and plan.alike for plan in plans.values())
-    return plain if alike else []
+    plain_runs = [letter for letter, plan in plans.items() if plan is None or not plan.alike]
+    return plain_runs if len(plain_runs) < len(plans) else []
 
 
 def best_table(by_letter: Mapping[str, TrainingEntry], columns: list[str]) -> pd.DataFrame:

@@ -83,7 +83,10 @@ def test_headline_figures_come_with_intervals_and_failures_beside(open_page, mea
     rows = measured.evaluation.table("verification")
     label = measured.evaluation.protocol["systems"][0]["label"]
     for row in rows[(rows["system"] == label) & (rows["pairing"] != "VLR-VLR")].to_dict("records"):
-        assert rate(row["eer"]) in text and f"{row['eer_low'] * 100:.2f} to {row['eer_high'] * 100:.2f}" in text
+        for eer in ("eer", "eer_alike"):
+            bounds = f"{row[f'{eer}_low'] * 100:.2f} to {row[f'{eer}_high'] * 100:.2f}"
+            assert rate(row[eer]) in text and bounds in text
+    assert "EER, people alike" in text and "TAR, people alike" not in text, "too few people for it"
     assert "Not acquired" in text and "Rank-1" in text and "7 people, 17 images" in text
     assert len(app.get("plotly_chart")) == 1 and "too few pairs" in text
 

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 import pytest
 
 from core.training.history import History, read_history
+from core.training.run_events import Plan
 from dashboard.training import charts
+from dashboard.training.compare import over_all_pairs
 from dashboard.training.curve_panel import bicubic_rows
 from dashboard.training.data import best_figures, best_row
 from dashboard.training.labels import accuracy_explanation, data_name, figure_text, weights_name
@@ -98,6 +100,12 @@ def test_several_runs_stand_in_one_chart(tmp_path):
     assert figure is not None and [len(trace.x) for trace in figure.data] == [4, 2]
     assert [trace.name for trace in charts.compare_chart(runs, "val.psnr_db").data] == ["B"]
     assert charts.compare_chart(runs, "val.nothing") is None
+
+
+def test_error_rates_over_other_pairs_are_not_compared_in_silence():
+    plain, alike = Plan(), Plan(pairs="people alike")
+    assert over_all_pairs({"A": plain, "B": alike, "C": None}) == ["A", "C"]
+    assert over_all_pairs({"A": plain, "B": plain}) == over_all_pairs({"A": alike}) == over_all_pairs({}) == []
 
 
 def test_better_than_bicubic_is_bold_and_worse_isnt():

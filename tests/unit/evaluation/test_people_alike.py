@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation.bootstrap import draw_people, resample_all_pairs
-from core.evaluation.metrics import measure_all_pairs
+from core.evaluation.compare_runs import compare_evaluations
+from core.evaluation.metrics import Figures, measure, measure_all_pairs
 from core.evaluation.people_alike import equal_pairs, people_alike, weighted_roc
+from core.evaluation.plots import resolution_chart
+from core.evaluation.report_html import report_html
+from core.evaluation.result import Evaluation, resolution_table
 from core.evaluation.scores import Side, count_genuine, count_pairs, side, sorted_scores
+from core.evaluation.table_format import screen
 from core.evaluation.verification import (
     FARS,
     Roc,
@@ -20,6 +26,7 @@ from core.evaluation.verification import (
     roc_of_sorted,
     tar_at_far,
 )
+from core.evaluation.verification_rows import Row, row_values
 
 SIZES = st.lists(st.integers(1, 7), min_size=3, max_size=9).filter(lambda sizes: max(sizes) > 1)
 MANY = 10**9
@@ -143,7 +150,7 @@ def test_a_small_example_by_hand() -> None:
     )
     assert weights.impostor_pairs(ordered=False) == (1, pytest.approx(6))
     curve = curve_alike(one, one, ordered=False)
-    assert tar_at_far(curve, 0.0, MANY) == pytest.approx((1 + 1 / 3) / 2)
+    assert tar_at_far(curve, 1e-6, MANY) == pytest.approx((1 + 1 / 3) / 2)
     assert area_under(curve) == pytest.approx(2 / 3)
     assert equal_error_rate(curve) == pytest.approx(1 / 3)
     genuine, impostor = sorted_scores(one, one, ordered=False)
@@ -186,6 +193,57 @@ def test_resamples_in_bins_are_those_of_pairs_written_out(ordered: bool) -> None
     assert plain.mated.sum() == (first == second).sum()
     np.testing.assert_allclose(binned.eer, expected, atol=0.004)
     assert np.std(plain.eer) != pytest.approx(np.std(binned.eer), rel=0.05), "not the plain resamples"
+
+
+def table_of(spread_of_one: int, *, resamples: int = 40) -> pd.DataFrame:
+    """The verification table of an evaluation at 16 px, of people of whom one has so many photographs."""
+    probe, other = sides([spread_of_one, *[3] * 30], 2, ordered=True)
+    found = measure_all_pairs(probe, other, ordered=True, resamples=resamples)
+    row = Row("all pairs", "aligned", 16, "VLR-HR", 0.0, (0, 0.1), 0.0, found.plain, found.with_failures, found.alike)
+    view = {"system": "a", "degradation": "bicubic", "size_px": 16}
+    return pd.DataFrame([view | row_values(row, "")])
+
+
+def evaluation_of(table: pd.DataFrame) -> Evaluation:
+    return Evaluation("dataset", "t", "", {"data_sha256": "0", "systems": [{"label": "a"}]}, {"verification": table})
+
+
+def test_tables_hold_both_measures_with_intervals_and_read_as_such() -> None:
+    [row] = (table := table_of(20)).to_dict("records")
+    assert row["genuine_alike"] == 31 and row["impostor_alike"] == 31 * 30
+    assert row["genuine"] == 20 * 19 + 30 * 6
+    assert row["eer_alike"] != row["eer"] and row["eer_alike_low"] < row["eer_alike"] < row["eer_alike_high"]
+    assert row["tar_at_far_0.01_alike_low"] < row["tar_at_far_0.01_alike"] < row["tar_at_far_0.01_alike_high"]
+    shown = screen("verification", table)
+    assert shown["EER, people alike"].iloc[0].startswith(f"{row['eer_alike'] * 100:.2f} [")
+    assert {"TAR at FAR 1, people alike", "people with genuine pairs", "pairs of two people"} <= set(shown)
+    listed_row = Row("pairs file", "aligned", 16, "VLR-HR", 0.0, (0, 0.1), 0.0, *[measured_pairs()] * 2)
+    assert row_values(listed_row, "1")["eer_alike"] is None, "a list of pairs has its own"
+
+
+def measured_pairs() -> Figures:
+    scores, same = np.array([0.9, 0.2, 0.8, 0.1]), np.array([True, False] * 2)
+    people = np.array([0, 1, 2, 3])
+    return measure(scores, same, (people, np.where(same, people, people + 9)), resamples=0)
+
+
+def test_results_of_before_open_and_compare_without_people_alike() -> None:
+    both = evaluation_of(table_of(20))
+    before = evaluation_of(both.table("verification").filter(regex="^(?!.*_alike)"))
+    assert "eer_alike" not in resolution_table(before) and "eer" in resolution_table(before)
+    assert {"eer_alike_low", "tar_alike"} <= set(resolution_table(both))
+    change = compare_evaluations(before, both).table("change")
+    assert (change["eer_change"] == 0).all() and not [column for column in change if "alike" in column]
+    change = compare_evaluations(both, both).table("change")
+    assert (change["eer_alike_change"] == 0).all() and "EER, people alike before" in screen("change", change)
+    for one, charts in ((before, 0), (both, 1)):
+        assert report_html(one).count("People alike: every person") == 1
+        table = pd.concat([resolution_table(one), resolution_table(one).assign(size_px=32)])
+        drawn = [name for name in ("eer", "eer_alike") if name in table]
+        assert len(drawn) == 1 + charts
+        for name in drawn:
+            title = resolution_chart(table, name, ("system",)).layout.yaxis.title.text
+            assert title == f"Equal error rate{', people alike' if name == 'eer_alike' else ''}, %"
 
 
 def test_the_interval_of_people_alike_holds_the_figure() -> None:
