@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.evaluation import plots
+from core.evaluation import people_alike, plots
 from core.evaluation.result import Evaluation, resolution_table
 from core.evaluation.table_format import compact
 from core.system.text import count
@@ -45,6 +45,8 @@ def overview_part(entry: EvaluationEntry, evaluation: Evaluation) -> None:
         st.markdown("**EER beside direct feed**")
         st.html(beside)
     st.caption(_protocol(evaluation))
+    if "eer_alike" in rows and rows["eer_alike"].notna().any():
+        st.caption(people_alike.NOTE)
     table_download(rows, f"{entry.run.name}-headline", key="accuracy_headline_csv")
     _curves(evaluation)
 
