@@ -23,7 +23,7 @@ from core.evaluation.head import find_head, head_accuracy, read_head
 from core.evaluation.headline import headline
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.identification import RANKS, Outcomes, cmc, identified, rank_rates
-from core.evaluation.intervals import share_interval, wilson
+from core.evaluation.intervals import share_interval
 from core.evaluation.metrics import measure_all_pairs
 from core.evaluation.pictures import Picture, codes_of, require_comparable
 from core.evaluation.protocol import labelled, protocol_of, view_columns
@@ -31,7 +31,7 @@ from core.evaluation.result import Evaluation
 from core.evaluation.scores import Ints, side, sorted_scores
 from core.evaluation.systems import System
 from core.evaluation.verification import Floats, roc_of_sorted
-from core.evaluation.verification_rows import Pairing, Row, row_values
+from core.evaluation.verification_rows import Pairing, Row, failures, row_values
 from core.evaluation.views import View
 
 _PROBES_KEPT = 200_000
@@ -157,20 +157,8 @@ def _verification(
         seed=work.plan.seed,
         scores=(genuine, impostor),
     )
-    missed = ~probe.acquired
-    interval = share_interval(missed, work.people, resamples=work.plan.bootstrap, seed=work.plan.seed)
-    row = Row(
-        "all pairs",
-        view.mode,
-        view.size_px,
-        pairing,
-        float(missed.mean()),
-        interval or wilson(int(missed.sum()), len(missed)),
-        float(1 - probe.found.mean()),
-        found.plain,
-        found.with_failures,
-        found.alike,
-    )
+    missed = failures(probe.acquired, probe.found, work.people, resamples=work.plan.bootstrap, seed=work.plan.seed)
+    row = Row("all pairs", view.mode, view.size_px, pairing, *missed, *found)
     values = {
         name: value
         for name, value in row_values(row, "").items()

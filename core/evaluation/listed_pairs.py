@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from core.evaluation.embedding import Embedded
 from core.evaluation.hooks import NO_HOOKS, RunHooks
-from core.evaluation.intervals import Interval, share_interval, wilson
+from core.evaluation.intervals import Interval
 from core.evaluation.metrics import REJECTED, measure, measure_all_pairs
 from core.evaluation.pairs import Pair, PairsInvalid, Photo, people_by_fold, photos_of, read_pairs, require_photos
 from core.evaluation.pictures import Picture, pictures_of_photos
 from core.evaluation.scores import Ints, pair_scores, side
-from core.evaluation.verification_rows import Pairing, Row
+from core.evaluation.verification_rows import Pairing, Row, failures
 from core.evaluation.views import Size, View
 
 _WORKERS = 2
@@ -166,22 +166,11 @@ def _all_pairs_row(task: PairTask, probe: Embedded, other: Embedded, pairing: Pa
     left, right = (side(one.vectors, task.people) for one in (probe, other))
     acquired = left.only(probe.acquired[left.photos]), right.only(other.acquired[right.photos])
     found = measure_all_pairs(*acquired, ordered=ordered, everyone=left, resamples=task.resamples, seed=task.seed)
-    return Row(
-        "all pairs",
-        probe.mode,
-        probe.size_px,
-        pairing,
-        *_failures(probe, task),
-        found.plain,
-        found.with_failures,
-        found.alike,
-    )
+    return Row("all pairs", probe.mode, probe.size_px, pairing, *_failures(probe, task), *found)
 
 
 def _failures(probe: Embedded, task: PairTask) -> tuple[float, Interval, float]:
-    failed = ~probe.acquired
-    interval = share_interval(failed, task.people, resamples=task.resamples, seed=task.seed)
-    return float(failed.mean()), interval or wilson(int(failed.sum()), len(failed)), float(1 - probe.found.mean())
+    return failures(probe.acquired, probe.found, task.people, resamples=task.resamples, seed=task.seed)
 
 
 def _require_both_kinds(same: NDArray[np.bool_], probe: Embedded) -> None:

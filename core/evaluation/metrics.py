@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,8 +80,7 @@ def measure(
     return _figures(curve, int(genuine.sum()), int((~genuine).sum()), draws, accuracies)
 
 
-@dataclass(frozen=True)
-class AllPairs:
+class AllPairs(NamedTuple):
     """Figures of every pair of two sides.
 
     `plain`: every pair counts once. `with_failures`: so, and pairs with a failure to acquire count as rejected at every

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.evaluation.intervals import Interval
+import numpy as np
+from numpy.typing import NDArray
+
+from core.evaluation.intervals import Interval, share_interval, wilson
 from core.evaluation.metrics import Figures
+from core.evaluation.scores import Ints
 from core.evaluation.verification import FARS
 from core.evaluation.views import Mode, Size
 
@@ -41,6 +45,15 @@ class Row:
         return "HR" if self.size_px is None else f"{self.size_px} px"
 
 
+def failures(
+    acquired: NDArray[np.bool_], found: NDArray[np.bool_], people: Ints, *, resamples: int, seed: int
+) -> tuple[float, Interval, float]:
+    """The `failure_to_acquire` of a row with its interval, and its `no_face`, of photographs (N,) of these people."""
+    missed = ~acquired
+    interval = share_interval(missed, people, resamples=resamples, seed=seed)
+    return float(missed.mean()), interval or wilson(int(missed.sum()), len(missed)), float(1 - found.mean())
+
+
 def row_values(row: Row, folds: str) -> dict[str, Any]:
     """The cells of a row in a frame: rates as fractions, each interval in two columns (_low, _high).
 
@@ -56,12 +69,12 @@ def row_values(row: Row, folds: str) -> dict[str, Any]:
         "folds": folds,
         "genuine": f.genuine,
         "impostor": f.impostor,
-        "genuine_alike": alike and alike.genuine,
-        "impostor_alike": alike and alike.impostor,
+        "genuine_alike": alike.genuine if alike is not None else None,
+        "impostor_alike": alike.impostor if alike is not None else None,
         "eer": f.eer,
         **_bounds("eer", f.eer_interval),
-        "eer_alike": alike and alike.eer,
-        **_bounds("eer_alike", alike and alike.eer_interval),
+        "eer_alike": alike.eer if alike is not None else None,
+        **_bounds("eer_alike", alike.eer_interval if alike is not None else None),
         "auc": f.auc,
         **_bounds("auc", f.auc_interval),
         "accuracy": f.accuracy,
