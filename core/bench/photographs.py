@@ -10,6 +10,7 @@ import psutil
 
 from core.bench.material import Material
 from core.bench.row import Curve
+from core.dataset.engine import Engine
 from core.dataset.ingest import ingest_photographs
 from core.dataset.manifest import DatasetInfo
 from core.dataset.photograph import Photograph, Recipe
@@ -26,7 +27,7 @@ def listed(material: Material, count: int, split: str = "") -> list[Photograph]:
 def take_in(photographs: list[Photograph], out: Path, workers: int | None) -> None:
     recipe = Recipe((16, 24, 32), "bicubic", 0, 32, Limits())
     shutil.rmtree(out, ignore_errors=True)
-    ingest_photographs(photographs, out, recipe, DatasetInfo(name=out.name), workers=workers)
+    ingest_photographs(photographs, out, recipe, DatasetInfo(name=out.name), Engine(workers=workers))
 
 
 def curve(material: Material) -> Curve:

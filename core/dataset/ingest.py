@@ -1,14 +1,8 @@
-"""Ingest of photographs: detection, alignment, quality checks and degradation into a data set, in threads.
-
-Threads, not processes: decoding, YuNet and PNG work outside Python's lock. 396 LFW photographs on two busy cores took
-13 to 15 s by two threads and 17 to 18 s by two processes, with 4.8 s and 5.9 s of processor time; and a killed process
-leaves no orphans behind.
-"""
+"""Ingest of photographs: detection, alignment, quality checks and degradation into a data set."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections import deque
@@ -18,17 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from core.access.actor import require
 from core.access.roles import Permission
+from core.dataset.engine import FORMAT, THREADS, Engine, Work, versions
 from core.dataset.errors import BuildRefused, DatasetInvalid
 from core.dataset.journal import Entry, Journal, only_one, storage, work_folder
 from core.dataset.layout import HR, REJECTED_NAME, SPLITS
 from core.dataset.manifest import DatasetInfo, is_dataset, make_frame, read_dataset, write_dataset
-from core.dataset.photograph import AS_FOUND, Photograph, Recipe, Rejected, take
+from core.dataset.photograph import AS_FOUND, Photograph, Recipe, Rejected
 from core.dataset.rejects import read_rejects, reject_row, rejects_bytes
 from core.dataset.run_config import IngestOptions, configured
 from core.dataset.sources import list_photographs
@@ -37,12 +31,8 @@ from core.jobs.context import NO_HOOKS, Hooks, OnEvent
 from core.models.landmark_networks import detector_in_use
 from core.settings import load_settings
 from core.system.atomic_file import write_atomically
-from core.system.cpu import one_opencv_thread
 from core.system.shards import ShardInvalid, file_stat
 from core.system.text import count
-
-FORMAT = 6
-"""Increased when the same photographs and settings give other bytes; unfinished work of an earlier format is redone."""
 
 _EVENT_EVERY_S = 0.5
 _AHEAD = 8
@@ -102,7 +92,7 @@ def ingest(
     Options are an IngestOptions or keywords of the same names. An interrupted ingest continues where it stopped when
     it is called again with the same options, and gives the same bytes; a finished one changes nothing. Raises
     SourceInvalid, BuildRefused (`out` holds something else, or another ingest writes to it), JobStopped,
-    SettingsInvalid, StorageFailed, NotAllowed.
+    SettingsInvalid, StorageFailed, RayFailed, NotAllowed.
     """
     require(Permission.DATA)
     chosen = configured(IngestOptions, given) if options is None else options
@@ -116,9 +106,8 @@ def ingest(
     info = DatasetInfo(
         name=chosen.name or out.name, seed=chosen.seed, vlr_px=recipe.vlr_px, made_by="ingest", source=source.name
     )
-    return ingest_photographs(
-        photographs, out, recipe, info, workers=chosen.workers, shard_mb=chosen.shard_mb or 0, hooks=hooks
-    )
+    engine = Engine(chosen.engine, chosen.workers, chosen.address)
+    return ingest_photographs(photographs, out, recipe, info, engine, shard_mb=chosen.shard_mb or 0, hooks=hooks)
 
 
 def ingest_photographs(
@@ -126,8 +115,8 @@ def ingest_photographs(
     out: Path,
     recipe: Recipe,
     info: DatasetInfo,
+    engine: Engine = THREADS,
     *,
-    workers: int | None = None,
     shard_mb: int = 0,
     hooks: Hooks = NO_HOOKS,
 ) -> IngestSummary:
@@ -144,7 +133,7 @@ def ingest_photographs(
         journal = Journal(out, plan, shard_mb * 1_000_000)
         reused = len(journal.done)
         try:
-            _process(photographs, recipe, journal, workers or os.cpu_count() or 1, hooks)
+            _process(photographs, recipe, journal, engine, hooks)
             _finish(journal, out, info, recipe, plan)
         finally:
             journal.close()
@@ -154,14 +143,13 @@ def ingest_photographs(
     return summary
 
 
-def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal, workers: int, hooks: Hooks) -> None:
+def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal, engine: Engine, hooks: Hooks) -> None:
     """Process the photographs that the journal lacks, a few ahead of the one that is recorded next."""
     todo = [i for i in range(len(photographs)) if i not in journal.done]
     progress = _Progress(len(photographs), len(photographs) - len(todo), _count_rejected(journal), hooks.on_event)
-    detector = detector_in_use(load_settings())
 
-    def one(i: int) -> tuple[Entry, dict[str, bytes]]:
-        result = take(photographs[i], recipe, detector)
+    def one(i: int, work: Work) -> tuple[Entry, dict[str, bytes]]:
+        result = work(photographs[i])
         if isinstance(result, Rejected):
             return {"i": i, "rejected": reject_row(photographs[i], result)}, {}
         return {"i": i, "rows": result.rows}, journal.write_images(result.files)
@@ -171,13 +159,15 @@ def _process(photographs: Sequence[Photograph], recipe: Recipe, journal: Journal
         journal.add(entry, files, recipe.vlr_px)
         progress.step("rejected" in entry)
 
-    with one_opencv_thread(), storage(journal.folder):
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
+    if not todo:
+        return
+    with engine.opened(recipe, hooks) as (work, at_once), storage(journal.folder):
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="ingest")
         waiting: deque[Future[tuple[Entry, dict[str, bytes]]]] = deque()
         try:
             for i in todo:
-                waiting.append(pool.submit(one, i))
-                if len(waiting) >= workers * _AHEAD:
+                waiting.append(pool.submit(one, i, work))
+                if len(waiting) >= at_once * _AHEAD:
                     record(waiting.popleft())
                 hooks.check_stop()
             while waiting:
@@ -241,8 +231,7 @@ def _plan_key(photographs: Sequence[Photograph], recipe: Recipe, shard_mb: int) 
     what = [
         FORMAT,
         recipe.as_dict(),
-        detector_in_use(load_settings()).id,
-        cv2.__version__,
+        *versions(detector_in_use(load_settings())),
         listed,
         *([shard_mb] if shard_mb else []),
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from core.errors import SettingsInvalid
 from core.faces.quality import Limits
@@ -19,6 +19,8 @@ VAL_SHARE = 0.2
 
 BUILD_MODES = ("closed-set", "identity-disjoint", "both")
 MAX_IDENTITIES, MAX_IMAGES = 999, 100
+
+EngineName = Literal["threads", "ray"]
 
 FromText = Annotated[Path, Field(strict=False)]
 """A path; JSON has it as text."""
@@ -57,7 +59,7 @@ class IngestOptions(SourceOptions):
     """How photographs become a data set. `workers` (default: the number of processors) changes the speed only;
     `aligned`: the images are aligned crops (None: as recognised); `align_again`: aligned crops are aligned again, see
     `core.dataset.photograph.Recipe`; `name` of None: that of the folder; `shard_mb`: the images go to tar shards of
-    at most so many megabytes (None: to a file each)."""
+    at most so many megabytes (None: to a file each); `engine` and `address`: see `core.dataset.engine.Engine`."""
 
     sizes: Annotated[tuple[int, ...], Field(strict=False)] = VLR_SIZES_PX
     method: str = "bicubic"
@@ -66,8 +68,16 @@ class IngestOptions(SourceOptions):
     aligned: bool | None = None
     align_again: bool = False
     name: str | None = None
-    workers: int | None = None
+    workers: int | None = Field(default=None, ge=1)
     shard_mb: int | None = Field(default=None, ge=1, le=1_000_000)
+    engine: EngineName = "threads"
+    address: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _address_of_ray(self) -> Self:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("an address belongs to the engine ray")
+        return self
 
 
 class DatasetRunConfig(Config, ABC):

@@ -12,7 +12,7 @@ import pytest
 
 from core.settings import PROJECT_ROOT
 
-OPTIONAL = {"authlib", "playwright", "psycopg"}
+OPTIONAL = {"authlib", "playwright", "psycopg", "ray"}
 """Extras of pyproject.toml, and what `bench` measures the pages with where the tests' packages are installed."""
 
 

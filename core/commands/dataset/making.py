@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.commands.dataset.options import (
+    EngineOptions,
     LayoutOptions,
     OutOption,
     SeedOption,
@@ -41,6 +42,7 @@ def add_to(group: typer.Typer) -> None:
             "dataset ingest photographs",
             "dataset ingest crops --align-again --method camera",
             "dataset ingest 'faces-{000..007}.tar' --shards 256MB",
+        "dataset ingest photographs --engine ray --address 10.0.0.5:6379",
         ),
     )(ingest_photographs)
     group.command("demo", epilog=example("dataset demo", "dataset demo --identities 10 --images 10"))(demo)
@@ -124,6 +126,7 @@ def ingest_photographs(
         typer.Option("--shards", metavar="SIZE", help="Write tar shards (WebDataset) of this size: 256MB, 1GB."),
     ] = None,
     reading: LayoutOptions = LayoutOptions(),
+    where: EngineOptions = EngineOptions(),
     detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -145,6 +148,7 @@ def ingest_photographs(
         pattern=reading.pattern,
         columns=settings_of(reading.column, "--column") or None,
         shard_mb=megabytes(shards),
+        **where.values(),
     )
     run = run_to_end(
         config.kind,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -58,6 +58,35 @@ class LayoutOptions:
         if other:
             raise UsageMistake(f"--column {sorted(other)[0]}: only path and identity can be mapped.", "Correct it.")
         return scan(source_path(source), layout=self.layout, pattern=self.pattern, columns=mapping)
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where photographs are processed."""
+
+    engine: Annotated[
+        Literal["threads", "ray"],
+        typer.Option("--engine", help="threads of this machine, or workers on Ray; the result is the same."),
+    ] = "threads"
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="How many threads or workers; default: one for each processor."),
+    ] = None
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="The head of a Ray cluster that this machine belongs to, or auto; faces are sent there. "
+            "Default: Ray is started on this machine alone.",
+        ),
+    ] = None
+
+    def values(self) -> dict[str, Any]:
+        """Fields of an IngestConfig. Raises UsageMistake."""
+        if self.address is not None and self.engine != "ray":
+            raise UsageMistake("--address names a Ray cluster, but the engine is threads.", "Add --engine ray.")
+        return {"engine": self.engine, "workers": self.workers, "address": self.address}
 
 
 def datasets_dir() -> Path:
