@@ -114,7 +114,7 @@ def test_the_same_bytes_by_two_workers_that_nobody_else_reaches(
     assert len(workers) == 2 and modes == [0o700] and not _ray_folders()
     assert heard and all(ipaddress.ip_address(each).is_loopback for each in heard)
     assert signal.getsignal(signal.SIGTERM) is before and "RAY_AUTH_TOKEN" not in os.environ
-    assert not (tmp_path / "home").exists()  # no token is left in a file
+    assert not (tmp_path / "home").exists()  # no token and no telemetry in a file
     assert not _children("ray")
 
 
@@ -131,8 +131,8 @@ def test_workers_that_end_are_replaced_and_no_byte_changes(
         many, tmp_path / "set", engine="ray", workers=2, hooks=_after(10, tmp_path / "set", kill), shard_mb=1, **GIVEN
     )
     assert len(ended) == 2
-    ingest(many, tmp_path / "again", shard_mb=1, **GIVEN)
-    assert _tree(tmp_path / "set") == _tree(tmp_path / "again")
+    ingest(many, tmp_path / "threads" / "set", shard_mb=1, **GIVEN)
+    assert _tree(tmp_path / "set") == _tree(tmp_path / "threads" / "set")
 
 
 def test_stopped_on_ray_it_goes_on_in_threads_and_the_other_way(
