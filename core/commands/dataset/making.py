@@ -42,7 +42,7 @@ def add_to(group: typer.Typer) -> None:
             "dataset ingest photographs",
             "dataset ingest crops --align-again --method camera",
             "dataset ingest 'faces-{000..007}.tar' --shards 256MB",
-        "dataset ingest photographs --engine ray --address 10.0.0.5:6379",
+            "dataset ingest photographs --engine ray --address 10.0.0.5:6379",
         ),
     )(ingest_photographs)
     group.command("demo", epilog=example("dataset demo", "dataset demo --identities 10 --images 10"))(demo)
