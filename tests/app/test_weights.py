@@ -119,7 +119,7 @@ def test_a_fine_tunes_network_left_beside_other_weights_is_said_and_replaced(ope
     app = open_page()
     [said] = [each.value for each in app.warning if "trained together with other weights" in each.value]
     assert "tuned" in said
-    pair = "These figures were measured with a different pair of encoder and upscaler. Measured with bicubic; in use is"
+    pair = "These figures were measured with a different pair of encoder and upscaler. Measured with bicubic"
     assert pair in shown(app)
     button(app, f"Use bicubic with {plain(active_weights(load_settings()).name)}").click().run()
     assert not app.exception and active_upscaler(load_settings()).sha256 == "bicubic"
