@@ -61,7 +61,7 @@ def test_measured_from_the_form_and_looked_at(studio: Server, page: Any) -> None
     [run] = list_runs(studio.data_dir / "runs", "evaluate")
     assert run.state().status == "done" and run.config["systems"][0]["weights"].endswith("peer.onnx")
 
-    page.get_by_role("radio", name="People").click()
+    page.get_by_role("radio", name="People", exact=True).click()
     bar = page.locator(".st-key-accuracy_people .points path").first
     expect(bar).to_be_visible()
     bar.click(force=True)
