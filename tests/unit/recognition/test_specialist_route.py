@@ -86,7 +86,7 @@ def test_enrolled_templates_name_the_specialist_where_it_took_part(
         np.testing.assert_allclose(template.vector, by_hand, atol=1e-5)
 
 
-def test_a_gallery_from_before_the_specialist_needs_nothing(make: Make, portrait: np.ndarray) -> None:
+def test_a_gallery_from_before_the_specialist_stays_valid(make: Make, portrait: np.ndarray) -> None:
     before = make(specialist=False)
     draft = prepare_enrolment(before, [portrait], ["portrait"])
     enrol(before, "Large", draft)
@@ -96,6 +96,10 @@ def test_a_gallery_from_before_the_specialist_needs_nothing(make: Make, portrait
     assert list(after.gallery) == ["Large", "Small"]
     found = after.run(at(portrait, 30))
     assert found.top_k[0].name == "Small" and found.top_k[0].score > 0.8, "two encoders, one space"
+    large, small_before = (after.gallery.store.templates(name)[0] for name in ("Large", "Small"))
+    assert reembed(after, after.gallery.store).made == 1, "the small one, which is better by the specialist"
+    assert small_before.space.upscaler != after.upscaler.id == after.gallery.store.templates("Small")[0].space.upscaler
+    np.testing.assert_array_equal(after.gallery.store.templates("Large")[0].vector, large.vector)
     assert reembed(after, after.gallery.store).made == 0
 
 
