@@ -46,7 +46,7 @@ def rows(material: Material) -> Iterator[Row]:
 
 
 def _cost(material: Material, server: Server, name: str, gallery: Gallery, size: int, filled_s: float) -> Iterator[Row]:
-    """The index built anew, and what it takes on disk."""
+    """Rows for building the index again and for its size on disk."""
     yield Row(f"server-fill-{size}", f"PostgreSQL: {size:,} people stored at once, searchable", "s", filled_s)
     database, space = gallery.database, space_of(material)
     assert isinstance(database, PostgresDatabase)

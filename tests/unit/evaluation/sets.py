@@ -12,12 +12,22 @@ from core.dataset.manifest import Dataset, DatasetInfo, make_frame, write_datase
 from core.evaluation.embedding import Embedded, embed
 from core.evaluation.hooks import NO_HOOKS, RunHooks
 from core.evaluation.pictures import Picture
-from core.evaluation.systems import system_of
+from core.evaluation.systems import PipelineLoader, System, system_of
 from core.evaluation.views import Mode, Size, View
 from core.faces.align import align
 from core.faces.detect import Detector
 from core.images import encode_image, sha256_of
-from core.pipeline import Pipeline
+from core.pipeline import Pipeline, build_pipeline
+
+SYSTEM = System(
+    name="some",
+    encoder_sha256="0" * 64,
+    upscaler_name="bicubic",
+    upscaler_id="bicubic",
+    flip_tta=False,
+    key={},
+    loader=PipelineLoader(build_pipeline),
+)
 
 
 def crops(people: int, each: int) -> dict[str, list[np.ndarray]]:

@@ -16,21 +16,11 @@ from core.evaluation.embedding import Embedded
 from core.evaluation.evaluation_spec import Plan
 from core.evaluation.open_set import GalleryDesign, run_trial
 from core.evaluation.pictures import Picture
-from core.evaluation.systems import PipelineLoader, System
 from core.evaluation.vector_cache import QUALITY
 from core.evaluation.views import View
 from core.images import vlr_size
-from core.pipeline import build_pipeline
+from tests.unit.evaluation.sets import SYSTEM
 
-SYSTEM = System(
-    name="some",
-    encoder_sha256="0" * 64,
-    upscaler_name="bicubic",
-    upscaler_id="bicubic",
-    flip_tta=False,
-    key={},
-    loader=PipelineLoader(build_pipeline),
-)
 PLAN = Plan(sizes=(None, 16), bootstrap=100)
 
 

@@ -8,22 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from core.evaluation.job import store_points
-from core.evaluation.systems import PipelineLoader, System
 from core.gallery.operating_points import OperatingPoint, choose_threshold, operating_points, save_operating_point
 from core.gallery.records import NewTemplate
 from core.gallery.store import Gallery
-from core.pipeline import build_pipeline
 from core.settings import UNCALIBRATED_THRESHOLD
-
-SYSTEM = System(
-    name="some",
-    encoder_sha256="0" * 64,
-    upscaler_name="bicubic",
-    upscaler_id="bicubic",
-    flip_tta=False,
-    key={},
-    loader=PipelineLoader(build_pipeline),
-)
+from tests.unit.evaluation.sets import SYSTEM
 
 
 def point(threshold: float, low: float = 0, high: float = 40, **other: object) -> OperatingPoint:

@@ -1,4 +1,4 @@
-"""Tables of an evaluation as files and for reading: what isn't one is told, and no name runs in a spreadsheet."""
+"""Tables of an evaluation, as files and for reading: wrong files are refused, and no name is run as a formula."""
 
 from __future__ import annotations
 

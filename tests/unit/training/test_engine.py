@@ -1,4 +1,4 @@
-"""The engine end to end on tiny networks: every kind of run, what is kept and what is told."""
+"""The engine end to end on tiny networks: every kind of run, its files and its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video from files: every frame; what is no source is said, and no password is told or written."""
+"""Video from files: every frame is read, invalid sources are refused, and no password is shown or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams that drop are connected again and given up in the end; no password is told, no other address asked."""
+"""Streams that drop are reconnected, up to a limit; no password is shown, and no other address is contacted."""
 
 from __future__ import annotations
 
